@@ -1,0 +1,16 @@
+//! The lab without containers.
+//!
+//! One process holds everything that a login into Argo CD needs: a small
+//! Kubernetes API over HTTPS ([`api`]), workloads that run what Deployments ask
+//! for ([`workloads`]), an ingress that is a forward proxy too ([`ingress`]), and
+//! stand-ins for Dex and argocd-server ([`standin`]).
+//!
+//! Nothing in here knows whether a login is meant to pass. A rotated Secret
+//! leaves Dex stale because a container's environment is read when its pod
+//! starts, and leaves Argo CD stale because of what its release does with a
+//! watch event.
+//!
+//! Dependencies point one way: `standin` and `workloads` know [`program`], `api`,
+//! `workloads` and `ingress` know [`store`], and none of them knows another.
+
+pub mod store;

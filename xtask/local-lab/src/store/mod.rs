@@ -1,0 +1,254 @@
+//! The cluster's memory: objects, their versions, and what changed since.
+//!
+//! Every write gets the next number of one counter, as in etcd. Watchers hold a
+//! cursor into a bounded history instead of a queue of their own, so a watcher
+//! that stops reading costs nothing, and one that falls behind is told so
+//! ([`Expired`], the API's 410).
+
+mod history;
+pub mod object;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use history::History;
+pub use history::{Change, Event, Expired, Watch};
+
+/// Names an object: `resource` is the plural, with its group behind a dot unless
+/// the group is the core one (`secrets`, `deployments.apps`), as `kubectl
+/// api-resources -o name` prints it. `namespace` is empty for cluster scope.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Plural and group: `secrets`, `deployments.apps`.
+    pub resource: Arc<str>,
+    /// The namespace, or empty for an object of the cluster.
+    pub namespace: Arc<str>,
+    /// The object's name.
+    pub name: Arc<str>,
+}
+
+impl Key {
+    /// A key from its three parts.
+    pub fn new(resource: &str, namespace: &str, name: &str) -> Self {
+        Self { resource: resource.into(), namespace: namespace.into(), name: name.into() }
+    }
+}
+
+/// Why a write did not happen.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum WriteError {
+    /// The name is taken.
+    #[error("{} {:?} already exists", .0.resource, .0.name)]
+    Exists(Key),
+    /// There is no such object.
+    #[error("{} {:?} not found", .0.resource, .0.name)]
+    NotFound(Key),
+    /// `metadata.resourceVersion` names another version than the stored one.
+    #[error("operation cannot be fulfilled on {} {:?}: the object has been modified; please apply your changes to the latest version and try again", .0.resource, .0.name)]
+    Conflict(Key),
+    /// The object holds no room for metadata (it is not a JSON object).
+    #[error("an object of {} must be a JSON object", .0.resource)]
+    NotAnObject(Key),
+}
+
+/// The objects of one cluster. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Mutex<Inner>>,
+    version: watch::Sender<u64>,
+}
+
+struct Inner {
+    objects: BTreeMap<Key, Arc<Value>>,
+    version: u64,
+    history: History,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Store {
+    /// An empty store at version 1.
+    pub fn new() -> Self {
+        let inner = Inner { objects: BTreeMap::new(), version: 1, history: History::new(1) };
+        Self { inner: Arc::new(Mutex::new(inner)), version: watch::Sender::new(1) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while the lock is held leaves whole objects behind: every change
+        // is one insert or remove.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The version of the newest write.
+    pub fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// The object, if it is there.
+    pub fn get(&self, key: &Key) -> Option<Arc<Value>> {
+        self.lock().objects.get(key).cloned()
+    }
+
+    /// All objects of a resource, of one namespace or (`None`) of all, by
+    /// namespace and name, and the version at which this was the list.
+    pub fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
+        let inner = self.lock();
+        let first = Key::new(resource, namespace.unwrap_or(""), "");
+        let items = inner
+            .objects
+            .range(first..)
+            .take_while(|(key, _)| {
+                &*key.resource == resource && namespace.is_none_or(|wanted| &*key.namespace == wanted)
+            })
+            .map(|(_, object)| object.clone())
+            .collect();
+        (items, inner.version)
+    }
+
+    /// Stores a new object and fills `metadata.uid`, `creationTimestamp`,
+    /// `resourceVersion` and, where there is a `spec`, `generation`.
+    ///
+    /// # Errors
+    /// [`WriteError::Exists`] if the name is taken.
+    pub fn create(&self, key: &Key, mut object: Value) -> Result<Arc<Value>, WriteError> {
+        let mut inner = self.lock();
+        if inner.objects.contains_key(key) {
+            return Err(WriteError::Exists(key.clone()));
+        }
+        object::born(&mut object).ok_or_else(|| WriteError::NotAnObject(key.clone()))?;
+        let object = inner.put(key, object);
+        self.announce(inner);
+        Ok(object)
+    }
+
+    /// Replaces an object by what `change` makes of it, as one step: nobody writes
+    /// in between. Returning the object unchanged writes nothing and keeps its
+    /// version. `generation` goes up when `spec` changed; uid and creation time
+    /// stay. An object whose `deletionTimestamp` is set and whose last finalizer
+    /// goes is removed.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`] and [`WriteError::Conflict`] (the new object names a
+    /// `resourceVersion` that is not the stored one), or what `change` answers.
+    pub fn update<E: From<WriteError>>(
+        &self,
+        key: &Key,
+        change: impl FnOnce(&Value) -> Result<Value, E>,
+    ) -> Result<Arc<Value>, E> {
+        let mut inner = self.lock();
+        let Some(old) = inner.objects.get(key).cloned() else {
+            return Err(WriteError::NotFound(key.clone()).into());
+        };
+        let mut new = change(&old)?;
+        if !new.is_object() {
+            return Err(WriteError::NotAnObject(key.clone()).into());
+        }
+        if let Some(version) = object::resource_version(&new)
+            && Some(version) != object::resource_version(&old)
+        {
+            return Err(WriteError::Conflict(key.clone()).into());
+        }
+        object::keep_identity(&old, &mut new);
+        if new == *old {
+            return Ok(old);
+        }
+        object::count_generation(&old, &mut new);
+        let object =
+            if object::is_gone(&new) { inner.remove(key, Some(new)) } else { Some(inner.put(key, new)) };
+        self.announce(inner);
+        Ok(object.unwrap_or(old))
+    }
+
+    /// Deletes an object. One with finalizers only gets its `deletionTimestamp`
+    /// and goes when the last finalizer does.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`].
+    pub fn delete(&self, key: &Key) -> Result<Arc<Value>, WriteError> {
+        let held = self.get(key).is_some_and(|object| object::has_finalizers(&object));
+        if held {
+            return self.update(key, |old| Ok::<_, WriteError>(object::marked_for_deletion(old)));
+        }
+        self.remove(key)
+    }
+
+    /// Removes an object at once, finalizers or not.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`].
+    pub fn remove(&self, key: &Key) -> Result<Arc<Value>, WriteError> {
+        let mut inner = self.lock();
+        let object = inner.remove(key, None).ok_or_else(|| WriteError::NotFound(key.clone()))?;
+        self.announce(inner);
+        Ok(object)
+    }
+
+    /// Follows the changes of a resource after `since` (a version from [`list`]
+    /// or an object), of one namespace or of all.
+    ///
+    /// # Errors
+    /// [`Expired`] if the history no longer reaches back to `since`.
+    ///
+    /// [`list`]: Store::list
+    pub fn watch(&self, resource: &str, namespace: Option<&str>, since: u64) -> Result<Watch, Expired> {
+        let inner = self.lock();
+        inner.history.check(since)?;
+        Ok(Watch::new(self.clone(), self.version.subscribe(), resource, namespace, since))
+    }
+
+    fn announce(&self, inner: MutexGuard<'_, Inner>) {
+        let version = inner.version;
+        // Watchers wake up to an unlocked store.
+        drop(inner);
+        self.version.send_if_modified(|seen| {
+            let newer = version > *seen;
+            *seen = (*seen).max(version);
+            newer
+        });
+    }
+}
+
+impl Inner {
+    fn put(&mut self, key: &Key, mut object: Value) -> Arc<Value> {
+        self.version += 1;
+        object::set_resource_version(&mut object, self.version);
+        let object = Arc::new(object);
+        let previous = self.objects.insert(key.clone(), object.clone());
+        let change = if previous.is_some() { Change::Modified } else { Change::Added };
+        self.history.push(Event {
+            version: self.version,
+            change,
+            key: key.clone(),
+            object: object.clone(),
+            previous,
+        });
+        object
+    }
+
+    /// Removes an object; `last` is its last state if that differs from the stored one.
+    fn remove(&mut self, key: &Key, last: Option<Value>) -> Option<Arc<Value>> {
+        let stored = self.objects.remove(key)?;
+        self.version += 1;
+        let mut object = last.unwrap_or_else(|| (*stored).clone());
+        object::set_resource_version(&mut object, self.version);
+        let object = Arc::new(object);
+        self.history.push(Event {
+            version: self.version,
+            change: Change::Deleted,
+            key: key.clone(),
+            object: object.clone(),
+            previous: Some(stored),
+        });
+        Some(object)
+    }
+}
+
+#[cfg(test)]
+mod tests;

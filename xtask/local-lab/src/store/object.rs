@@ -1,0 +1,142 @@
+//! The parts of an object's metadata that the store and its readers need.
+
+use jiff::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::{Map, Value, json};
+
+/// Now, as Kubernetes writes times: UTC, whole seconds.
+pub fn timestamp() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A random version 4 UUID.
+pub fn uid() -> String {
+    let mut bytes = [0_u8; 16];
+    // The system's generator fails only where nothing else would work either; a
+    // fixed uid is then the smaller harm.
+    let _ = SystemRandom::new().fill(&mut bytes);
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// Random characters as Kubernetes puts behind generated names: no vowels, so no words.
+pub fn suffix(length: usize) -> String {
+    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut bytes = vec![0_u8; length];
+    let _ = SystemRandom::new().fill(&mut bytes);
+    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+}
+
+/// `metadata.name`.
+pub fn name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+/// `metadata.namespace`, empty for an object of the cluster.
+pub fn namespace(object: &Value) -> &str {
+    object["metadata"]["namespace"].as_str().unwrap_or_default()
+}
+
+/// `metadata.uid`.
+pub fn uid_of(object: &Value) -> &str {
+    object["metadata"]["uid"].as_str().unwrap_or_default()
+}
+
+/// The value of a label.
+pub fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object["metadata"]["labels"].get(key)?.as_str()
+}
+
+/// The value of an annotation.
+pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object["metadata"]["annotations"].get(key)?.as_str()
+}
+
+/// `metadata.resourceVersion`, if it is set and not empty.
+pub fn resource_version(object: &Value) -> Option<&str> {
+    object["metadata"]["resourceVersion"].as_str().filter(|version| !version.is_empty())
+}
+
+/// `metadata.deletionTimestamp` is set: the object is on its way out.
+pub fn is_terminating(object: &Value) -> bool {
+    object["metadata"]["deletionTimestamp"].is_string()
+}
+
+/// The controlling owner's kind and uid (`ownerReferences` with `controller: true`).
+pub fn controller(object: &Value) -> Option<(&str, &str)> {
+    let owners = object["metadata"]["ownerReferences"].as_array()?;
+    let owner = owners.iter().find(|owner| owner["controller"] == true)?;
+    Some((owner["kind"].as_str()?, owner["uid"].as_str()?))
+}
+
+pub(super) fn has_finalizers(object: &Value) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty())
+}
+
+pub(super) fn is_gone(object: &Value) -> bool {
+    is_terminating(object)
+        && !has_finalizers(object)
+        && object["kind"] != "Pod"
+        && object["kind"] != "Namespace"
+}
+
+/// The object with `deletionTimestamp` set, if it was not.
+pub fn marked_for_deletion(object: &Value) -> Value {
+    let mut object = object.clone();
+    if !is_terminating(&object)
+        && let Some(metadata) = metadata_mut(&mut object)
+    {
+        metadata.insert("deletionTimestamp".into(), timestamp().into());
+    }
+    object
+}
+
+/// The `metadata` of an object, made if it is missing; `None` if the object is
+/// not a JSON object.
+pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
+    let metadata = object.as_object_mut()?.entry("metadata").or_insert_with(|| json!({}));
+    if !metadata.is_object() {
+        *metadata = json!({});
+    }
+    metadata.as_object_mut()
+}
+
+pub(super) fn born(object: &mut Value) -> Option<()> {
+    let has_spec = object.get("spec").is_some();
+    let metadata = metadata_mut(object)?;
+    metadata.insert("uid".into(), uid().into());
+    metadata.insert("creationTimestamp".into(), timestamp().into());
+    if has_spec {
+        metadata.insert("generation".into(), 1.into());
+    }
+    Some(())
+}
+
+pub(super) fn set_resource_version(object: &mut Value, version: u64) {
+    if let Some(metadata) = metadata_mut(object) {
+        metadata.insert("resourceVersion".into(), version.to_string().into());
+    }
+}
+
+/// What no write changes: uid, creation time, generation (counted, not set) and
+/// the version it stands at.
+pub(super) fn keep_identity(old: &Value, new: &mut Value) {
+    let Some(metadata) = metadata_mut(new) else { return };
+    for field in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
+        match old["metadata"].get(field) {
+            Some(value) => metadata.insert(field.into(), value.clone()),
+            None => metadata.remove(field),
+        };
+    }
+}
+
+pub(super) fn count_generation(old: &Value, new: &mut Value) {
+    let Some(generation) = old["metadata"]["generation"].as_u64() else { return };
+    if old.get("spec") != new.get("spec")
+        && let Some(metadata) = metadata_mut(new)
+    {
+        metadata.insert("generation".into(), (generation + 1).into());
+    }
+}
