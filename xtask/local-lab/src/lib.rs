@@ -13,4 +13,9 @@
 //! Dependencies point one way: `standin` and `workloads` know [`program`], `api`,
 //! `workloads` and `ingress` know [`store`], and none of them knows another.
 
+pub mod logs;
+pub mod program;
+pub mod resources;
+pub mod serve;
 pub mod store;
+pub mod tls;

@@ -1,0 +1,231 @@
+//! Serving HTTP with limits: what all servers of the lab share.
+//!
+//! A connection that sends garbage, sends too much, or sends nothing costs one
+//! task until its limit and then goes. Nothing here knows what is served.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Body as HttpBody, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A response body: bytes at hand, or a stream.
+pub type Body = BoxBody<Bytes, io::Error>;
+/// A request as it comes from the wire.
+pub type Request = http::Request<Incoming>;
+/// A response on its way to the wire.
+pub type Response = http::Response<Body>;
+
+/// What one client may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Until the TLS handshake is done, and from the first byte of a request (or
+    /// the end of the one before) to the end of its headers.
+    pub header_time: Duration,
+    /// Bytes of a request line with its headers.
+    pub header_bytes: usize,
+    /// From the end of the headers to the end of the body.
+    pub body_time: Duration,
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// Connections at once; more wait to be accepted.
+    pub connections: usize,
+    /// How long open requests may go on after the server was told to stop.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_time: Duration::from_secs(10),
+            header_bytes: 64 * 1024,
+            body_time: Duration::from_secs(10),
+            body_bytes: 3 * 1024 * 1024,
+            connections: 512,
+            grace: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Answers requests. Cloned for each connection.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// The answer to one request from `peer`.
+    fn handle(&self, peer: SocketAddr, request: Request) -> impl Future<Output = Response> + Send;
+}
+
+/// A body of bytes at hand.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed()
+}
+
+/// No body.
+pub fn empty() -> Body {
+    full(Bytes::new())
+}
+
+/// A response of plain text, as Go's `http.Error` writes it but without its
+/// `X-Content-Type-Options`.
+pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(full(text));
+    *response.status_mut() = status;
+    let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, plain);
+    response
+}
+
+/// Why a request body could not be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is longer than the limit (413).
+    #[error("the request body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// It did not come in time (408).
+    #[error("the request body did not arrive in time")]
+    TooSlow,
+    /// The connection broke, or the body's framing is wrong (400).
+    #[error("the request body ended early")]
+    Broken,
+}
+
+impl BodyError {
+    /// The status that says it.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Reads a whole body within the limits.
+///
+/// # Errors
+/// [`BodyError`], with the status to answer.
+pub async fn read_body<B>(body: B, limits: &Limits) -> Result<Bytes, BodyError>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let collected = Limited::new(body, limits.body_bytes).collect();
+    match tokio::time::timeout(limits.body_time, collected).await {
+        Err(_) => Err(BodyError::TooSlow),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(BodyError::TooLarge(limits.body_bytes))
+        }
+        Ok(Err(_)) => Err(BodyError::Broken),
+    }
+}
+
+/// Accepts connections until `stop`, then lets open requests end within
+/// [`Limits::grace`], and returns when the last connection is closed.
+///
+/// Several calls may share one listener: each connection then goes to whichever
+/// of them takes it, as with two servers on one socket.
+pub async fn serve(
+    listener: Arc<TcpListener>,
+    tls: Option<TlsAcceptor>,
+    handler: impl Handler,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let tasks = TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    // Ends what outlives the grace.
+    let abort = CancellationToken::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let Some((stream, peer, slot)) = accepted else { continue };
+        let (handler, tls, stop, abort) = (handler.clone(), tls.clone(), stop.clone(), abort.clone());
+        tasks.spawn(async move {
+            let _slot = slot;
+            let serving = async {
+                match tls {
+                    None => connection(stream, peer, handler, limits, stop).await,
+                    Some(tls) => {
+                        let handshake = tokio::time::timeout(limits.header_time, tls.accept(stream));
+                        if let Ok(Ok(stream)) = handshake.await {
+                            connection(stream, peer, handler, limits, stop).await;
+                        }
+                    }
+                }
+            };
+            tokio::select! {
+                () = serving => {}
+                () = abort.cancelled() => {}
+            }
+        });
+    }
+    tasks.close();
+    if tokio::time::timeout(limits.grace, tasks.wait()).await.is_err() {
+        abort.cancel();
+        tasks.wait().await;
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let slot = slots.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Answers are small and written whole; waiting to fill a segment only costs.
+            let _ = stream.set_nodelay(true);
+            Some((stream, peer, slot))
+        }
+        Err(_) => {
+            // Out of file descriptors, most likely: accepting again at once would spin.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    handler: impl Handler,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let service = service_fn(move |request: Request| {
+        let handler = handler.clone();
+        async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_buf_size(limits.header_bytes)
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // An error here is the client's: it went away, or spoke no HTTP and has its 400.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The lab's own certificate authority.
+//!
+//! Over plain HTTP, client-go and kubectl leave a kubeconfig's token out, so the
+//! cluster API speaks TLS even on loopback. The CA's key lives only in memory
+//! while one certificate is made; nobody else can use it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// A server certificate for loopback and the CA that clients check it against.
+pub struct Identity {
+    /// The CA's certificate in PEM, for a kubeconfig.
+    pub ca_pem: String,
+    /// Accepts TLS connections with the server certificate.
+    pub acceptor: TlsAcceptor,
+}
+
+/// The certificate could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// No key or certificate could be generated.
+    #[error("the lab's certificate could not be made: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// The TLS library refused the certificate.
+    #[error("the lab's certificate was refused: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Makes a CA and, signed by it, a certificate for `localhost`, `127.0.0.1` and `::1`.
+///
+/// # Errors
+/// [`TlsError`], in practice only when the system gives no random numbers.
+pub fn identity() -> Result<Identity, TlsError> {
+    let ca_key = KeyPair::generate()?;
+    let mut ca = CertificateParams::default();
+    ca.distinguished_name.push(DnType::CommonName, "oidc-lab CA");
+    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    let ca_certificate = ca.self_signed(&ca_key)?;
+    let issuer = Issuer::from_params(&ca, &ca_key);
+
+    let key = KeyPair::generate()?;
+    let mut server =
+        CertificateParams::new(vec!["localhost".to_owned(), "kubernetes.default.svc".to_owned()])?;
+    server.distinguished_name.push(DnType::CommonName, "oidc-lab cluster API");
+    server.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    server.subject_alt_names.push(SanType::IpAddress(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)));
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let certificate = server.signed_by(&key, &issuer)?;
+
+    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Identity { ca_pem: ca_certificate.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) })
+}
