@@ -13,6 +13,8 @@
 //! Dependencies point one way: `standin` and `workloads` know [`program`], `api`,
 //! `workloads` and `ingress` know [`store`], and none of them knows another.
 
+pub mod charts;
+pub mod home;
 pub mod logs;
 pub mod program;
 pub mod resources;

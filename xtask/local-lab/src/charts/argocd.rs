@@ -1,0 +1,145 @@
+//! The chart argo-cd, as far as a login needs it: the server and its settings.
+
+use serde_json::{Value, json};
+
+use super::{SECRETS_ANNOTATION, Values, ValuesError, data, metadata, selector};
+
+/// The release name that the lab installs the chart under.
+const INSTANCE: &str = "argocd";
+
+/// The objects of Argo CD: CRDs, ConfigMaps, Service and Deployment `argocd-server`
+/// with `image`. `secrets` goes to the pod template's annotation: another value
+/// there starts new pods.
+///
+/// # Errors
+/// [`ValuesError`] names the key that is missing or of the wrong type.
+pub fn argocd(values: &Value, image: &str, secrets: &str) -> Result<Vec<Value>, ValuesError> {
+    let values = Values { chart: "argocd", root: values };
+    // The chart writes global.domain into an https url; ours has to name its own.
+    values.text("configs.cm.url")?;
+    let mut objects = crds();
+    objects.push(config_map("argocd-cm", &values, "configs.cm")?);
+    objects.push(config_map("argocd-cmd-params-cm", &values, "configs.params")?);
+    objects.push(config_map("argocd-rbac-cm", &values, "configs.rbac")?);
+    objects.push(service());
+    objects.push(deployment(&values, image, secrets)?);
+    Ok(objects)
+}
+
+fn labels(component: &str, name: &str) -> Value {
+    let mut labels = selector(name, INSTANCE);
+    labels["app.kubernetes.io/part-of"] = "argocd".into();
+    labels["app.kubernetes.io/component"] = component.into();
+    labels
+}
+
+fn config_map(name: &str, values: &Values<'_>, path: &str) -> Result<Value, ValuesError> {
+    Ok(json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata("argocd", name, labels("server", name)),
+        "data": data(values.map(path)?),
+    }))
+}
+
+fn service() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata("argocd", "argocd-server", labels("server", "argocd-server")),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": selector("argocd-server", INSTANCE),
+            "ports": [
+                {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080},
+                {"name": "https", "protocol": "TCP", "port": 443, "targetPort": 8080},
+            ],
+        },
+    })
+}
+
+fn deployment(values: &Values<'_>, image: &str, secrets: &str) -> Result<Value, ValuesError> {
+    let labels = labels("server", "argocd-server");
+    Ok(json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata("argocd", "argocd-server", labels.clone()),
+        "spec": {
+            "replicas": values.number("server.replicas", 1)?,
+            "revisionHistoryLimit": 3,
+            "selector": {"matchLabels": selector("argocd-server", INSTANCE)},
+            "template": {
+                "metadata": {"labels": labels, "annotations": {SECRETS_ANNOTATION: secrets}},
+                "spec": {
+                    "terminationGracePeriodSeconds": 30,
+                    "containers": [{
+                        "name": "server",
+                        "image": image,
+                        "args": ["/usr/local/bin/argocd-server", "--port=8080", "--metrics-port=8083"],
+                        "env": [insecure()],
+                        "ports": [
+                            {"name": "server", "containerPort": 8080, "protocol": "TCP"},
+                            {"name": "metrics", "containerPort": 8083, "protocol": "TCP"},
+                        ],
+                        "readinessProbe": {
+                            "httpGet": {"path": "/healthz", "port": "server"},
+                            "initialDelaySeconds": values.number("server.readinessProbe.initialDelaySeconds", 10)?,
+                            "periodSeconds": values.number("server.readinessProbe.periodSeconds", 10)?,
+                            "timeoutSeconds": 1,
+                            "successThreshold": 1,
+                            "failureThreshold": 3,
+                        },
+                    }],
+                },
+            },
+        },
+    }))
+}
+
+/// Command-line parameters reach the server by its environment.
+fn insecure() -> Value {
+    json!({
+        "name": "ARGOCD_SERVER_INSECURE",
+        "valueFrom": {"configMapKeyRef": {
+            "name": "argocd-cmd-params-cm", "key": "server.insecure", "optional": true,
+        }},
+    })
+}
+
+/// Argo CD's three kinds. A server exits at once where they are missing.
+fn crds() -> Vec<Value> {
+    let kinds: [(&str, &str, &[&str]); 3] = [
+        ("Application", "applications", &["app", "apps"]),
+        ("ApplicationSet", "applicationsets", &["appset", "appsets"]),
+        ("AppProject", "appprojects", &["appproj", "appprojs"]),
+    ];
+    kinds.iter().map(|(kind, plural, short)| crd(kind, plural, short)).collect()
+}
+
+fn crd(kind: &str, plural: &str, short: &[&str]) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": format!("{plural}.argoproj.io"),
+            "labels": {"app.kubernetes.io/part-of": "argocd", "oidc-lab/owned": "true"},
+        },
+        "spec": {
+            "group": "argoproj.io",
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind,
+                "listKind": format!("{kind}List"),
+                "plural": plural,
+                "singular": kind.to_lowercase(),
+                "shortNames": short,
+            },
+            "versions": [{
+                "name": "v1alpha1",
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    })
+}

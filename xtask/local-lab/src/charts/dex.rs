@@ -1,0 +1,85 @@
+//! The chart dex, as far as a login needs it.
+
+use serde_json::{Value, json};
+
+use super::{SECRETS_ANNOTATION, Values, ValuesError, metadata, selector};
+
+/// The release name that the lab installs the chart under.
+const INSTANCE: &str = "dex";
+
+/// The objects of Dex: its configuration (a Secret, as in the chart), Service and
+/// Deployment with `image`. `secrets` goes to the pod template's annotation:
+/// another value there starts new pods.
+///
+/// # Errors
+/// [`ValuesError`] names the key that is missing or of the wrong type.
+pub fn dex(values: &Value, image: &str, secrets: &str) -> Result<Vec<Value>, ValuesError> {
+    let values = Values { chart: "dex", root: values };
+    let config = values.map("config")?;
+    values.text("config.issuer")?;
+    let labels = selector("dex", INSTANCE);
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata("dex", "dex", labels.clone()),
+        "type": "Opaque",
+        // JSON is YAML, and keeps every string a string.
+        "stringData": {"config.yaml": Value::Object(config.clone()).to_string()},
+    });
+    let service = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata("dex", "dex", labels.clone()),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": labels,
+            "ports": [
+                {"name": "http", "port": values.number("service.ports.http.port", 5556)?, "targetPort": "http", "protocol": "TCP"},
+                {"name": "telemetry", "port": 5558, "targetPort": "telemetry", "protocol": "TCP"},
+            ],
+        },
+    });
+    let deployment = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata("dex", "dex", labels.clone()),
+        "spec": {
+            "replicas": values.number("replicaCount", 1)?,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels, "annotations": {SECRETS_ANNOTATION: secrets}},
+                "spec": {
+                    "containers": [container(&values, image)?],
+                    "volumes": [{"name": "config", "secret": {"secretName": "dex"}}],
+                },
+            },
+        },
+    });
+    Ok(vec![config, service, deployment])
+}
+
+fn container(values: &Values<'_>, image: &str) -> Result<Value, ValuesError> {
+    let env = match values.find("envVars") {
+        Value::Null => json!([]),
+        list @ Value::Array(_) => list.clone(),
+        _ => return Err(values.error("envVars", "must be a list")),
+    };
+    Ok(json!({
+        "name": "dex",
+        "image": image,
+        "args": [
+            "dex", "serve",
+            "--web-http-addr", "0.0.0.0:5556",
+            "--telemetry-addr", "0.0.0.0:5558",
+            "/etc/dex/config.yaml",
+        ],
+        "env": env,
+        "ports": [
+            {"name": "http", "containerPort": 5556, "protocol": "TCP"},
+            {"name": "telemetry", "containerPort": 5558, "protocol": "TCP"},
+        ],
+        "livenessProbe": {"httpGet": {"path": "/healthz/live", "port": "telemetry"}},
+        "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": "telemetry"}},
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/dex", "readOnly": true}],
+    }))
+}

@@ -1,0 +1,82 @@
+//! The few objects that the charts would render, from the same values files.
+//!
+//! Helm is not needed for a lab without containers. What is derived here keeps the
+//! charts' names, labels, ports and probes, so that what a person types against
+//! one lab works against the other.
+
+mod argocd;
+mod dex;
+
+use serde_json::{Map, Value, json};
+
+pub use argocd::argocd;
+pub use dex::dex;
+
+/// On a pod template: which versions of its Secrets the pods were started with.
+const SECRETS_ANNOTATION: &str = "oidc-lab/secrets";
+
+/// A values file does not say what a chart needs.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("values/{chart}.yaml: {key} {problem}")]
+pub struct ValuesError {
+    chart: &'static str,
+    key: String,
+    problem: &'static str,
+}
+
+/// A values file with the name to use in errors.
+struct Values<'a> {
+    chart: &'static str,
+    root: &'a Value,
+}
+
+impl<'a> Values<'a> {
+    fn find(&self, path: &str) -> &'a Value {
+        path.split('.').fold(self.root, |value, key| &value[key])
+    }
+
+    fn text(&self, path: &str) -> Result<&'a str, ValuesError> {
+        self.find(path).as_str().ok_or_else(|| self.error(path, "must be a string"))
+    }
+
+    fn map(&self, path: &str) -> Result<&'a Map<String, Value>, ValuesError> {
+        self.find(path).as_object().ok_or_else(|| self.error(path, "must be a map"))
+    }
+
+    fn number(&self, path: &str, default: u64) -> Result<u64, ValuesError> {
+        match self.find(path) {
+            Value::Null => Ok(default),
+            value => value.as_u64().ok_or_else(|| self.error(path, "must be a whole number")),
+        }
+    }
+
+    fn error(&self, path: &str, problem: &'static str) -> ValuesError {
+        ValuesError { chart: self.chart, key: path.to_owned(), problem }
+    }
+}
+
+/// `app.kubernetes.io/name` and `instance`, which the charts select pods by.
+fn selector(name: &str, instance: &str) -> Value {
+    json!({"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance})
+}
+
+fn metadata(namespace: &str, name: &str, mut labels: Value) -> Value {
+    labels["oidc-lab/owned"] = "true".into();
+    json!({"name": name, "namespace": namespace, "labels": labels})
+}
+
+/// A map of values as a ConfigMap's data: text stays, everything else as YAML would
+/// print it.
+fn data(map: &Map<String, Value>) -> Map<String, Value> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    map.iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.clone(), text(value).into()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

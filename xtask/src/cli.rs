@@ -1,0 +1,192 @@
+//! All flags, without logic. The contract behind them is written in the README.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use local_lab::release::Release;
+
+/// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
+///
+/// Goals run left to right and stop at the first that fails, as with make:
+/// `cargo xtask working break test`. Commands stand alone.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    args_conflicts_with_subcommands = false,
+    subcommand_negates_reqs = true,
+    subcommand_value_name = "COMMAND",
+    subcommand_help_heading = "Commands",
+    override_usage = "cargo xtask [OPTIONS] <GOAL>...\n       cargo xtask [OPTIONS] <COMMAND> [ARGS]..."
+)]
+pub struct Cli {
+    /// What to do, in this order; nothing shows `status` and what to type next.
+    #[arg(value_enum, value_name = "GOAL")]
+    pub goals: Vec<Goal>,
+
+    /// What every goal and command understands.
+    #[command(flatten)]
+    pub options: Options,
+
+    /// A command instead of goals.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// A goal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Goal {
+    /// Bring up a lab whose secrets are there before Argo CD starts.
+    Working,
+    /// The same, but the OIDC secret comes only after Argo CD's server is up.
+    Broken,
+    /// Put a fault into the lab (`--fault`, default `rotate`).
+    Break,
+    /// Heal what the fault left behind.
+    Fix,
+    /// Log in `--logins` times on fresh connections and give a verdict.
+    Test,
+    /// Run both stories and hold each verdict against what this release is known to do.
+    Reproduce,
+    /// Show what is up and how to reach it.
+    Status,
+    /// Remove the lab and everything of it.
+    Down,
+}
+
+impl Goal {
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Working => "working",
+            Self::Broken => "broken",
+            Self::Break => "break",
+            Self::Fix => "fix",
+            Self::Test => "test",
+            Self::Reproduce => "reproduce",
+            Self::Status => "status",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// The options of every goal and command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options")]
+pub struct Options {
+    /// Where the stack runs; `auto` takes the lab that is up, else one that can come up here.
+    #[arg(long, global = true, value_enum, default_value_t = LabChoice::Auto)]
+    pub lab: LabChoice,
+
+    /// Argo CD release for `working`, `broken` and `reproduce` [default: the lab's own, else v3.3.6].
+    #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse)]
+    pub argocd: Option<Release>,
+
+    /// The fault that `break` puts in; `list` lists them.
+    #[arg(long, global = true, value_enum, default_value_t = Fault::Rotate, hide_possible_values = true)]
+    pub fault: Fault,
+
+    /// Logins per test [default: enough to tell `mixed` from the rest on this release].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub logins: Option<u32>,
+
+    /// What `test` must find to exit 0 [default: logged-in].
+    #[arg(long, global = true, value_enum)]
+    pub expect: Option<Expect>,
+
+    /// Longest time to wait for a server that is starting, in seconds.
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub wait: Duration,
+
+    /// Print the plan and touch nothing.
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+
+    /// `json`: exactly one JSON document on stdout, everything for people on stderr.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// Show each exchange; twice: every command and response.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+
+    /// Show only the outcome.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("give a whole number of seconds from 1 to 86400".to_owned()),
+    }
+}
+
+/// Where the stack runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LabChoice {
+    /// The lab that is up, else one that can come up here.
+    Auto,
+    /// A cluster in containers.
+    Kind,
+    /// On this machine, without containers.
+    Local,
+}
+
+/// A named way to break a working lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// A new client secret in both Secrets; Dex is restarted, Argo CD is not.
+    Rotate,
+    /// argocd-secret is emptied and Argo CD's server started, as on a fresh cluster.
+    FirstStart,
+    /// List the faults.
+    List,
+}
+
+/// What `test` must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Expect {
+    /// Every login passed.
+    LoggedIn,
+    /// No login passed.
+    Refused,
+    /// Some passed, some did not.
+    Mixed,
+}
+
+/// How the outcome is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A command.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print every manifest and values file as it would be applied, secrets masked.
+    Render,
+    /// Run kubectl with the lab's kubeconfig and context.
+    Kubectl {
+        /// What kubectl gets.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
+    /// For contributors: formatting, lints, tests and documentation, as CI runs them.
+    Check,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The lab's own process; `working` starts it.
+    #[command(name = "serve-local-lab", hide = true)]
+    ServeLocalLab {
+        /// The lab's folder.
+        folder: std::path::PathBuf,
+    },
+}

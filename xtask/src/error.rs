@@ -1,0 +1,117 @@
+//! What can go wrong, and the exit code that says so.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The exit codes of `cargo xtask`, as scripts know them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All done; for `test`: the verdict is the expected one.
+    Done,
+    /// The login did not do what was asked.
+    Verdict,
+    /// Wrong usage.
+    Usage,
+    /// The environment is missing something, or failed.
+    Environment,
+    /// Interrupted.
+    Interrupted,
+    /// Another program's status, handed on.
+    Of(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Verdict => 1,
+            Self::Usage => 2,
+            Self::Environment => 3,
+            Self::Interrupted => 130,
+            Self::Of(code) => code,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// An error for a person: one sentence that says what and where, and what to do.
+#[derive(Debug, Clone)]
+pub struct Error {
+    /// What the process exits with.
+    pub exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+/// What most functions here return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The environment is missing something, or failed (exit 3).
+    pub fn environment(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Environment, message: message.into(), hint: None }
+    }
+
+    /// The command line asks for something that is not there (exit 2).
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), hint: None }
+    }
+
+    /// Ctrl-C or SIGTERM (exit 130).
+    pub fn interrupted() -> Self {
+        Self { exit: Exit::Interrupted, message: "interrupted".into(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts what was being done before the message.
+    #[must_use]
+    pub fn context(mut self, doing: impl fmt::Display) -> Self {
+        if self.exit != Exit::Interrupted {
+            self.message = format!("{doing}: {}", self.message);
+        }
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, " (hint: {hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::environment(format!("the cluster answered: {}", status.message)),
+            kube::Error::HyperError(_) | kube::Error::Service(_) => {
+                Self::environment("the cluster API does not answer")
+                    .hint("`cargo xtask status` says whether the lab is still up")
+            }
+            other => Self::environment(format!("the cluster API: {other}")),
+        }
+    }
+}
+
+impl From<xshell::Error> for Error {
+    fn from(error: xshell::Error) -> Self {
+        Self::environment(error.to_string())
+    }
+}

@@ -1,0 +1,88 @@
+//! The names inside a lab. Scripts and people rely on them.
+
+use local_lab::release::Release;
+
+/// The namespaces, in the order in which they are made.
+pub const NAMESPACES: [&str; 3] = ["argocd", "dex", "ingress"];
+/// Argo CD's host.
+pub const ARGOCD_HOST: &str = "argocd.host";
+/// Dex's host.
+pub const DEX_HOST: &str = "dex.host";
+/// The ingress class of both hosts.
+pub const INGRESS_CLASS: &str = "nginx";
+/// kind's name for the cluster.
+pub const CLUSTER: &str = "oidc-lab";
+/// The user who logs in: Dex's own example.
+pub const USER: &str = "admin@example.com";
+/// That user's password. It opens only a lab on loopback.
+pub const PASSWORD: &str = "password";
+/// The label of what the lab owns.
+pub const OWNED: &str = "oidc-lab/owned";
+/// On a pod template: which versions of its Secrets the pods started with.
+pub const SECRETS_ANNOTATION: &str = "oidc-lab/secrets";
+/// The field manager of server-side apply.
+pub const MANAGER: &str = "oidc-lab";
+/// The stand-in for Dex, with the version whose answers it gives.
+pub const STAND_IN_DEX: &str = "oidc-lab/stand-in-dex:v2.45.1";
+/// The stand-in for argocd-server, without its tag.
+pub const STAND_IN_ARGOCD: &str = "oidc-lab/stand-in-argocd";
+
+/// The stand-in for argocd-server of a release.
+pub fn argocd_image(release: &Release) -> String {
+    format!("{STAND_IN_ARGOCD}:{release}")
+}
+
+/// A Secret by namespace and name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretName {
+    /// Its namespace.
+    pub namespace: &'static str,
+    /// Its name.
+    pub name: &'static str,
+}
+
+/// The client secret as Argo CD shows it (key `clientSecret`).
+pub const OIDC_SECRET: SecretName = SecretName { namespace: "argocd", name: "argocd-oidc" };
+/// The client secret as Dex expects it (key `argo-cd`).
+pub const DEX_SECRET: SecretName = SecretName { namespace: "dex", name: "dex-clients" };
+/// Argo CD's own Secret.
+pub const ARGOCD_SECRET: SecretName = SecretName { namespace: "argocd", name: "argocd-secret" };
+/// The key of [`OIDC_SECRET`].
+pub const OIDC_KEY: &str = "clientSecret";
+/// The key of [`DEX_SECRET`].
+pub const DEX_KEY: &str = "argo-cd";
+
+/// A Deployment of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Workload {
+    /// argocd-server.
+    Argocd,
+    /// Dex.
+    Dex,
+}
+
+impl Workload {
+    /// Its namespace.
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Self::Argocd => "argocd",
+            Self::Dex => "dex",
+        }
+    }
+
+    /// The Deployment's name.
+    pub fn deployment(self) -> &'static str {
+        match self {
+            Self::Argocd => "argocd-server",
+            Self::Dex => "dex",
+        }
+    }
+
+    /// The Secrets that its pods read.
+    pub fn secrets(self) -> &'static [SecretName] {
+        match self {
+            Self::Argocd => &[OIDC_SECRET, ARGOCD_SECRET],
+            Self::Dex => &[DEX_SECRET],
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `cargo xtask render`: every document as it would be applied, secrets masked.
+
+use local_lab::charts;
+use local_lab::release::Release;
+use serde_json::Value;
+
+use super::{Manifest, Sources, Variables};
+use crate::error::{Error, Result};
+use crate::names;
+
+/// What stands in a secret's place.
+const MASK: &str = "********";
+
+/// A rendered file: a heading that says where it comes from, and its text.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Rendered {
+    /// The file it comes from.
+    pub source: String,
+    /// YAML.
+    pub text: String,
+}
+
+/// Every manifest and values file, and what the local lab derives from the values.
+///
+/// # Errors
+/// As [`Sources::text`] and [`Sources::values`].
+pub fn everything(sources: &Sources, release: &Release) -> Result<Vec<Rendered>> {
+    let variables = Variables {
+        client_secret: Some(MASK.into()),
+        admin_password_hash: Some(MASK.into()),
+        admin_password_mtime: Some(MASK.into()),
+        server_secretkey: Some(MASK.into()),
+        ..Variables::new(0)
+    };
+    let mut all = vec![];
+    for manifest in Manifest::ALL {
+        let text = sources.text(manifest, &variables)?;
+        all.push(Rendered { source: format!("manifests/{}", manifest.file()), text });
+    }
+    for chart in ["argocd", "dex"] {
+        all.push(Rendered { source: format!("values/{chart}.yaml"), text: sources.values_text(chart)? });
+        let derived = match chart {
+            "argocd" => charts::argocd(&sources.values(chart)?, &names::argocd_image(release), MASK),
+            _ => charts::dex(&sources.values(chart)?, names::STAND_IN_DEX, MASK),
+        };
+        let derived = derived.map_err(|error| Error::environment(error.to_string()))?;
+        all.push(Rendered { source: format!("values/{chart}.yaml, on the local lab"), text: yaml(&derived)? });
+    }
+    Ok(all)
+}
+
+fn yaml(documents: &[Value]) -> Result<String> {
+    let texts: Result<Vec<String>, _> = documents.iter().map(serde_yaml::to_string).collect();
+    let texts = texts.map_err(|error| Error::environment(format!("a document is not YAML: {error}")))?;
+    Ok(texts.join("---\n"))
+}

@@ -1,0 +1,203 @@
+//! From `manifests/` and `values/` to documents.
+//!
+//! Both folders are read when a goal runs, not when the program is built: editing
+//! a manifest is the whole of a contributor's edit-run loop.
+
+mod masked;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use minijinja::{Environment, UndefinedBehavior};
+use serde::{Deserialize as _, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::names;
+
+pub use masked::everything;
+
+/// A template in `manifests/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manifest {
+    /// kind's cluster.
+    KindConfig,
+    /// The namespaces of the stack.
+    Namespaces,
+    /// The client secret as Dex expects it.
+    DexSecret,
+    /// Argo CD's own Secret, filled.
+    ArgocdSecret,
+    /// The client secret as Argo CD shows it.
+    OidcSecret,
+    /// Dex on port 80.
+    DexService,
+    /// Routes for both hosts.
+    Ingress,
+    /// The rewrite for CoreDNS.
+    Coredns,
+}
+
+impl Manifest {
+    /// All of them, in the order in which they would be applied.
+    pub const ALL: [Self; 8] = [
+        Self::KindConfig,
+        Self::Namespaces,
+        Self::Coredns,
+        Self::DexSecret,
+        Self::ArgocdSecret,
+        Self::OidcSecret,
+        Self::DexService,
+        Self::Ingress,
+    ];
+
+    /// The file's name.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::KindConfig => "kind-config.yaml.j2",
+            Self::Namespaces => "namespaces.yaml.j2",
+            Self::DexSecret => "dex-secret.yaml.j2",
+            Self::ArgocdSecret => "argocd-secret.yaml.j2",
+            Self::OidcSecret => "oidc-secret.yaml.j2",
+            Self::DexService => "dex-service.yaml.j2",
+            Self::Ingress => "ingress.yaml.j2",
+            Self::Coredns => "coredns.yaml.j2",
+        }
+    }
+}
+
+/// What the templates may use. Secret values are empty where a template has none.
+#[derive(Clone, Serialize)]
+pub struct Variables {
+    cluster_name: &'static str,
+    ingress_port: u16,
+    ingress_class: &'static str,
+    namespaces: [&'static str; 3],
+    argocd_host: &'static str,
+    dex_host: &'static str,
+    /// The OIDC client's secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// bcrypt of Argo CD's admin password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_password_hash: Option<String>,
+    /// When that password was set (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_password_mtime: Option<String>,
+    /// The key that Argo CD's sessions and state cookies hang on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_secretkey: Option<String>,
+}
+
+impl Variables {
+    /// Variables without any secret.
+    pub fn new(ingress_port: u16) -> Self {
+        Self {
+            cluster_name: names::CLUSTER,
+            ingress_port,
+            ingress_class: names::INGRESS_CLASS,
+            namespaces: names::NAMESPACES,
+            argocd_host: names::ARGOCD_HOST,
+            dex_host: names::DEX_HOST,
+            client_secret: None,
+            admin_password_hash: None,
+            admin_password_mtime: None,
+            server_secretkey: None,
+        }
+    }
+}
+
+/// The templates and values of a checkout.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    root: PathBuf,
+}
+
+impl Sources {
+    /// Those of the checkout at `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The text of a manifest.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no valid template, or uses a variable that is not
+    /// there: the error names file, line and variable.
+    pub fn text(&self, manifest: Manifest, variables: &Variables) -> Result<String> {
+        let path = Path::new("manifests").join(manifest.file());
+        let source = self.read(&path)?;
+        let name = path.display().to_string();
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_keep_trailing_newline(true);
+        environment.set_debug(true);
+        let rendered = environment
+            .template_from_named_str(&name, &source)
+            .and_then(|template| template.render(variables));
+        rendered.map_err(|error| template_error(&name, &source, &error))
+    }
+
+    /// The documents of a manifest.
+    ///
+    /// # Errors
+    /// As [`Sources::text`], and where the result is not YAML.
+    pub fn documents(&self, manifest: Manifest, variables: &Variables) -> Result<Vec<Value>> {
+        let text = self.text(manifest, variables)?;
+        let mut documents = vec![];
+        for document in serde_yaml::Deserializer::from_str(&text) {
+            let value = Value::deserialize(document).map_err(|error| {
+                // serde_yaml's own message can quote the text, and with it a secret.
+                let place = error.location().map_or(String::new(), |at| format!(", line {} of the result", at.line()));
+                Error::environment(format!("manifests/{}{place}: not valid YAML", manifest.file()))
+                    .hint("`cargo xtask render` shows the result")
+            })?;
+            if !value.is_null() {
+                documents.push(value);
+            }
+        }
+        Ok(documents)
+    }
+
+    /// The values of a chart, `argocd` or `dex`.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not YAML.
+    pub fn values(&self, chart: &str) -> Result<Value> {
+        let path = Path::new("values").join(format!("{chart}.yaml"));
+        let text = self.read(&path)?;
+        serde_yaml::from_str(&text)
+            .map_err(|error| Error::environment(format!("{}: not valid YAML: {error}", path.display())))
+    }
+
+    /// The text of a values file, as Helm would read it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn values_text(&self, chart: &str) -> Result<String> {
+        self.read(&Path::new("values").join(format!("{chart}.yaml")))
+    }
+
+    fn read(&self, path: &Path) -> Result<String> {
+        fs::read_to_string(self.root.join(path)).map_err(|error| {
+            Error::environment(format!("{} cannot be read: {error}", path.display()))
+                .hint("run from a whole checkout of the project")
+        })
+    }
+}
+
+fn template_error(name: &str, source: &str, error: &minijinja::Error) -> Error {
+    let line = error.line().map_or(String::new(), |line| format!(":{line}"));
+    let what = match (error.kind(), error.range()) {
+        (minijinja::ErrorKind::UndefinedError, range) => {
+            let expression = range.and_then(|range| source.get(range)).unwrap_or("a variable");
+            format!("`{expression}` is not defined")
+        }
+        (kind, _) => error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}")),
+    };
+    Error::environment(format!("{name}{line}: {what}"))
+}
+
+#[cfg(test)]
+mod tests;
