@@ -15,6 +15,7 @@
 
 pub mod logs;
 pub mod program;
+pub mod release;
 pub mod resources;
 pub mod serve;
 pub mod store;
