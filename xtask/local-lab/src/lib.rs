@@ -17,6 +17,7 @@ pub mod charts;
 pub mod home;
 pub mod logs;
 pub mod program;
+pub mod release;
 pub mod resources;
 pub mod serve;
 pub mod store;
