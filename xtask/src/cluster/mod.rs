@@ -1,0 +1,48 @@
+//! What is done to a cluster through its API, the same for every lab.
+
+mod apply;
+mod ready;
+mod secrets;
+
+use std::path::Path;
+
+use kube::Client;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+use crate::error::{Error, Result};
+
+pub use apply::image_of;
+
+/// A cluster that carries the lab's label.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+}
+
+impl Cluster {
+    /// The cluster of a kubeconfig of the lab's own. The user's kubeconfig is never
+    /// looked for.
+    ///
+    /// # Errors
+    /// The file cannot be read, or names no cluster.
+    pub async fn connect(kubeconfig: &Path, context: &str) -> Result<Self> {
+        let broken = |what: String| {
+            Error::environment(format!("{}: {what}", kubeconfig.display()))
+                .hint("`cargo xtask down` removes what is left of the lab")
+        };
+        let file = Kubeconfig::read_from(kubeconfig).map_err(|error| broken(error.to_string()))?;
+        let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+        let mut config = kube::Config::from_custom_kubeconfig(file, &options)
+            .await
+            .map_err(|error| broken(error.to_string()))?;
+        // An HTTP proxy of the user's network has no business on loopback.
+        config.proxy_url = None;
+        let client = Client::try_from(config).map_err(Error::from)?;
+        Ok(Self { client })
+    }
+
+    /// The client, for reading.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+}

@@ -1,0 +1,206 @@
+//! The Secrets of a lab: made once, kept, rotated, emptied.
+//!
+//! The client secret lives in the cluster only. It is read from one Secret to be
+//! written into the other and into nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::runtime::conditions;
+use kube::runtime::wait::await_condition;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::json;
+
+use super::Cluster;
+use crate::error::{Error, Result};
+use crate::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, OIDC_KEY, OIDC_SECRET, OWNED, SecretName, Workload};
+
+/// A secret value. It cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientSecret(String);
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(********)")
+    }
+}
+
+impl ClientSecret {
+    /// 32 random bytes in URL-safe base64: no character that YAML, a URL or a form
+    /// would change.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn random() -> Result<Self> {
+        random(32).map(|bytes| Self(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// The value itself, for a document that goes into the cluster.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What argocd-secret has to hold before the server first starts.
+pub struct ArgocdKeys {
+    /// bcrypt of a random password: nobody logs in by it.
+    pub password_hash: String,
+    /// When the password was set.
+    pub password_mtime: String,
+    /// The key of sessions and state cookies.
+    pub secretkey: String,
+}
+
+impl ArgocdKeys {
+    /// New keys.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn random() -> Result<Self> {
+        let password = BASE64_STANDARD.encode(random(32)?);
+        // The password is 256 random bits, so the cheapest hash is as good as any.
+        let hash = bcrypt::hash(password, 4).map_err(|error| Error::environment(format!("bcrypt: {error}")))?;
+        Ok(Self {
+            password_hash: hash,
+            password_mtime: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            secretkey: BASE64_STANDARD.encode(random(32)?),
+        })
+    }
+}
+
+fn random(length: usize) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::environment("the system gives no random numbers"))?;
+    Ok(bytes)
+}
+
+impl Cluster {
+    fn secrets(&self, name: SecretName) -> Api<Secret> {
+        Api::namespaced(self.client(), name.namespace)
+    }
+
+    async fn value(&self, name: SecretName, key: &str) -> Result<Option<ClientSecret>> {
+        let secret = self.secrets(name).get_opt(name.name).await?;
+        let value = secret.and_then(|secret| secret.data?.remove(key));
+        Ok(value.and_then(|bytes| String::from_utf8(bytes.0).ok()).filter(|it| !it.is_empty()).map(ClientSecret))
+    }
+
+    /// The client secret as Dex expects it.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn dex_client_secret(&self) -> Result<Option<ClientSecret>> {
+        self.value(DEX_SECRET, DEX_KEY).await
+    }
+
+    /// Whether argocd-secret holds what a server would otherwise fill in.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn argocd_secret_is_filled(&self) -> Result<bool> {
+        let Some(secret) = self.secrets(ARGOCD_SECRET).get_opt(ARGOCD_SECRET.name).await? else {
+            return Ok(false);
+        };
+        let data = secret.data.unwrap_or_default();
+        Ok(["admin.password", "admin.passwordMtime", "server.secretkey"]
+            .iter()
+            .all(|key| data.get(*key).is_some_and(|value| !value.0.is_empty())))
+    }
+
+    /// Deletes Argo CD's client secret and waits until it is gone. Done if there is none.
+    ///
+    /// # Errors
+    /// The cluster does not answer, or the Secret is not the lab's.
+    pub async fn delete_oidc_secret(&self) -> Result<()> {
+        let api = self.secrets(OIDC_SECRET);
+        let Some(secret) = api.get_opt(OIDC_SECRET.name).await? else { return Ok(()) };
+        owned(OIDC_SECRET, &secret)?;
+        let uid = secret.metadata.uid.unwrap_or_default();
+        api.delete(OIDC_SECRET.name, &DeleteParams::default()).await?;
+        await_condition(api, OIDC_SECRET.name, conditions::is_deleted(&uid))
+            .await
+            .map_err(|error| Error::environment(format!("waiting for Secret argocd-oidc to go: {error}")))?;
+        Ok(())
+    }
+
+    /// Writes a new client secret into both Secrets: Argo CD's first, so that it is
+    /// there before a new Dex asks for it.
+    ///
+    /// # Errors
+    /// One of the Secrets is missing or not the lab's.
+    pub async fn rotate_client_secret(&self) -> Result<()> {
+        let secret = ClientSecret::random()?;
+        for (name, key) in [(OIDC_SECRET, OIDC_KEY), (DEX_SECRET, DEX_KEY)] {
+            self.existing(name).await?;
+            let patch = json!({"stringData": {key: secret.reveal()}});
+            self.secrets(name).patch(name.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes every key out of argocd-secret, as a chart's first install leaves it.
+    ///
+    /// # Errors
+    /// The Secret is missing or not the lab's.
+    pub async fn empty_argocd_secret(&self) -> Result<()> {
+        self.existing(ARGOCD_SECRET).await?;
+        let patch = json!({"data": null});
+        let api = self.secrets(ARGOCD_SECRET);
+        api.patch(ARGOCD_SECRET.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    async fn existing(&self, name: SecretName) -> Result<Secret> {
+        let secret = self.secrets(name).get_opt(name.name).await?.ok_or_else(|| {
+            Error::environment(format!("the lab has no Secret {}/{}", name.namespace, name.name))
+                .hint("`cargo xtask working` creates what is missing")
+        })?;
+        owned(name, &secret)?;
+        Ok(secret)
+    }
+
+    /// Names the versions of a workload's Secrets, for its pod template: the pods
+    /// that run were started with these.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn secret_versions(&self, workload: Workload) -> Result<String> {
+        let mut versions = BTreeMap::new();
+        for &name in workload.secrets() {
+            let secret = self.secrets(name).get_opt(name.name).await?;
+            let version = secret.and_then(|secret| secret.metadata.resource_version);
+            versions.insert(name.name, version.unwrap_or_else(|| "absent".into()));
+        }
+        let named: Vec<String> = versions.into_iter().map(|(name, version)| format!("{name}={version}")).collect();
+        Ok(named.join(","))
+    }
+}
+
+fn owned(name: SecretName, secret: &Secret) -> Result<()> {
+    let label = secret.metadata.labels.as_ref().and_then(|labels| labels.get(OWNED));
+    if label.is_some_and(|value| value == "true") {
+        return Ok(());
+    }
+    let SecretName { namespace, name } = name;
+    Err(Error::environment(format!("Secret {namespace}/{name} is not the lab's: it has no label {OWNED}"))
+        .hint("only what carries the label is touched"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_secret_is_random_and_unprintable() {
+        let (one, other) = (ClientSecret::random().unwrap(), ClientSecret::random().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.reveal().len(), 43);
+        assert!(!format!("{one:?}").contains(one.reveal()));
+    }
+}

@@ -1,0 +1,220 @@
+//! The one owner of stdout, stderr and every progress bar.
+//!
+//! What a goal found goes to stdout, what happens meanwhile to stderr. With
+//! `--format json` stdout carries one document and nothing else.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+
+use crate::cli::{Format, Options};
+use crate::error::Error;
+
+/// What is known of the surroundings, looked at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings {
+    /// stdout is a terminal.
+    pub stdout_terminal: bool,
+    /// stderr is a terminal.
+    pub stderr_terminal: bool,
+    /// `NO_COLOR` is set and not empty, or `TERM=dumb`.
+    pub no_color: bool,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn here() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        Self {
+            stdout_terminal: io::stdout().is_terminal(),
+            stderr_terminal: io::stderr().is_terminal(),
+            no_color: set("NO_COLOR") || std::env::var("TERM").is_ok_and(|term| term == "dumb"),
+        }
+    }
+}
+
+/// Writes for a person or for a program.
+pub struct Console {
+    surroundings: Surroundings,
+    json: bool,
+    quiet: bool,
+    verbose: u8,
+    bars: MultiProgress,
+}
+
+/// What a line is about; on a terminal with colours it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// Not as it should be.
+    Bad,
+    /// A heading.
+    Strong,
+    /// Beside the point.
+    Faint,
+}
+
+impl Console {
+    /// A console as the options ask for.
+    pub fn new(options: &Options, surroundings: Surroundings) -> Self {
+        let animated = surroundings.stderr_terminal && !options.quiet;
+        let target = if animated { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self {
+            surroundings,
+            json: options.format == Format::Json,
+            quiet: options.quiet,
+            verbose: options.verbose,
+            bars: MultiProgress::with_draw_target(target),
+        }
+    }
+
+    /// Whether what happens is shown at this level: 1 each exchange, 2 everything.
+    pub fn shows(&self, level: u8) -> bool {
+        self.verbose >= level
+    }
+
+    /// Text with a tone, where the stream of results has colours.
+    pub fn toned(&self, tone: Tone, text: &str) -> String {
+        let terminal =
+            if self.json { self.surroundings.stderr_terminal } else { self.surroundings.stdout_terminal };
+        paint(terminal && !self.surroundings.no_color, tone, text)
+    }
+
+    /// A line about what happens; not with `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.err(text);
+        }
+    }
+
+    /// A line about details, shown with `-v` (level 1) or `-vv` (level 2).
+    pub fn detail(&self, level: u8, text: &str) {
+        if self.shows(level) {
+            self.err(text);
+        }
+    }
+
+    /// What a goal found. Also with `--quiet`.
+    pub fn result(&self, text: &str) {
+        if self.json {
+            self.err(text);
+        } else {
+            self.bars.suspend(|| put(&mut io::stdout().lock(), text));
+        }
+    }
+
+    /// More about what a goal found; not with `--quiet`.
+    pub fn explain(&self, text: &str) {
+        if !self.quiet {
+            self.result(text);
+        }
+    }
+
+    /// The one document of `--format json`.
+    pub fn document(&self, document: &Value) {
+        if self.json {
+            put(&mut io::stdout().lock(), &format!("{document:#}"));
+        }
+    }
+
+    /// An error: one sentence.
+    pub fn error(&self, error: &Error) {
+        let colours = self.surroundings.stderr_terminal && !self.surroundings.no_color;
+        self.err(&format!("{} {error}", paint(colours, Tone::Bad, "error:")));
+    }
+
+    fn err(&self, text: &str) {
+        self.bars.suspend(|| put(&mut io::stderr().lock(), text));
+    }
+
+    /// Shows that a step runs, until [`Running::done`].
+    pub fn step(&self, name: &str, doing: &str) -> Running<'_> {
+        let bar = self.bars.add(ProgressBar::new_spinner());
+        if !self.bars.is_hidden() {
+            let style = ProgressStyle::with_template("  {spinner} {prefix:<20} {elapsed:>4} {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.set_prefix(name.to_owned());
+            bar.set_message(doing.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
+        Running { console: self, bar, name: name.to_owned(), since: Instant::now() }
+    }
+}
+
+/// A step that runs.
+pub struct Running<'a> {
+    console: &'a Console,
+    bar: ProgressBar,
+    name: String,
+    since: Instant,
+}
+
+impl Running<'_> {
+    /// What the step is waiting for now.
+    pub fn doing(&self, text: &str) {
+        self.bar.set_message(text.to_owned());
+    }
+
+    /// The step has ended.
+    pub fn done(self, outcome: &str) {
+        let time = duration(self.since.elapsed());
+        self.bar.finish_and_clear();
+        self.console.note(&format!("  {:<20} {time:>8}  {outcome}", self.name));
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A duration for a person: `7 ms`, `1.4 s`, `2 min 5 s`.
+pub fn duration(time: Duration) -> String {
+    let (seconds, millis) = (time.as_secs(), time.as_millis());
+    match seconds {
+        0 => format!("{millis} ms"),
+        1..=59 => format!("{:.1} s", time.as_secs_f64()),
+        _ => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+fn paint(colours: bool, tone: Tone, text: &str) -> String {
+    if !colours {
+        return text.to_owned();
+    }
+    let code = match tone {
+        Tone::Good => "32",
+        Tone::Bad => "31",
+        Tone::Strong => "1",
+        Tone::Faint => "2",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+fn put(stream: &mut dyn io::Write, text: &str) {
+    // A reader that went away (`| head`) wants no more; that is no error of ours.
+    let _ = writeln!(stream, "{}", text.trim_end_matches('\n'));
+    let _ = stream.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        for (millis, text) in [(7, "7 ms"), (1449, "1.4 s"), (59_900, "59.9 s"), (125_000, "2 min 5 s")] {
+            assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn colours_only_where_asked_for() {
+        assert_eq!(paint(false, Tone::Bad, "x"), "x");
+        assert_eq!(paint(true, Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
+    }
+}

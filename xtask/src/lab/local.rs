@@ -1,0 +1,208 @@
+//! The local lab's process: started, found again, stopped.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use local_lab::home::{self, Description, Home, State};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::Access;
+use crate::error::{Error, Result};
+
+/// What the lab's process prints when it can be used.
+const READY: &str = "ready";
+/// How long a lab may take to say so. It takes some ten milliseconds.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long a lab may take to stop its workloads before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// The lab without containers, with its state in one folder.
+#[derive(Clone, Debug)]
+pub struct LocalLab {
+    home: Home,
+}
+
+/// A lab that was brought up or found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// How to reach it.
+    pub access: Access,
+    /// Whether this call started it.
+    pub fresh: bool,
+}
+
+impl LocalLab {
+    /// The lab of this folder, which need not exist.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { home: Home::new(folder) }
+    }
+
+    /// How to reach the lab, if it is up.
+    pub fn find(&self) -> Option<Access> {
+        match self.home.state() {
+            State::Up(description) => Some(self.access(&description)),
+            State::Down | State::Unclear(_) => None,
+        }
+    }
+
+    /// Brings the lab up, or finds it up. A lab of another build of this program, or
+    /// one on another port than the wished one, is replaced. Blocks.
+    ///
+    /// # Errors
+    /// It does not come up, with the last words of its process.
+    pub fn start(&self, port: Option<u16>) -> Result<Started> {
+        match self.home.state() {
+            State::Up(found) => {
+                let as_wished = port.is_none_or(|port| port == found.ingress.port());
+                if found.build == home::build_id() && as_wished {
+                    return Ok(Started { access: self.access(&found), fresh: false });
+                }
+                self.stop()?;
+            }
+            State::Unclear(_) => {
+                self.stop()?;
+            }
+            State::Down => {}
+        }
+        self.home.clear().and_then(|()| self.home.create()).map_err(|error| self.cannot_write(&error))?;
+        self.spawn(port)?;
+        match self.home.state() {
+            State::Up(description) => Ok(Started { access: self.access(&description), fresh: true }),
+            _ => Err(self.did_not_start()),
+        }
+    }
+
+    fn spawn(&self, port: Option<u16>) -> Result<()> {
+        let cannot = |error: io::Error| Error::environment(format!("the local lab could not be started: {error}"));
+        let program = std::env::current_exe().map_err(cannot)?;
+        let (reader, writer) = io::pipe().map_err(cannot)?;
+        let folder = self.home.folder().as_os_str().to_owned();
+        let mut arguments = vec!["serve-local-lab".into(), folder];
+        arguments.extend(port.map(|port| format!("--port={port}").into()));
+        let handle = duct::cmd(program, arguments)
+            .stdin_null()
+            .stdout_file(writer)
+            .stderr_path(self.home.log())
+            // Ctrl-C in the terminal is for the goal, not for the lab that outlives it.
+            .before_spawn(|command| {
+                command.process_group(0);
+                Ok(())
+            })
+            .unchecked()
+            .start()
+            .map_err(cannot)?;
+        // The line comes, or the pipe ends because the process did. A process that does
+        // neither is ended, which ends the pipe.
+        let (said, line) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = BufReader::new(reader).read_line(&mut text);
+            let _ = said.send(text);
+        });
+        match line.recv_timeout(START_LIMIT) {
+            Ok(text) if text.trim_end() == READY => Ok(()),
+            Ok(_) => Err(self.did_not_start()),
+            Err(_) => {
+                let _ = handle.kill();
+                Err(Error::environment(format!("the local lab said nothing for {} s", START_LIMIT.as_secs()))
+                    .hint(format!("its log is {}", self.home.log().display())))
+            }
+        }
+    }
+
+    /// Stops the lab and removes its folder. `true` if there was one. Blocks.
+    ///
+    /// # Errors
+    /// It cannot be stopped, or its folder cannot be removed.
+    pub fn stop(&self) -> Result<bool> {
+        let was = self.home.state();
+        let pid = match &was {
+            State::Down => None,
+            State::Up(description) => Some(description.pid),
+            State::Unclear(pid) => *pid,
+        };
+        if was != State::Down {
+            self.end(pid)?;
+        }
+        let there = was != State::Down || self.home.folder().exists();
+        self.home.clear().map_err(|error| self.cannot_write(&error))?;
+        Ok(there)
+    }
+
+    /// Ends the process that holds the folder: asks it to, then does not ask.
+    fn end(&self, pid: Option<u32>) -> Result<()> {
+        let folder = self.home.folder().display().to_string();
+        let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let Some(pid) = pid else {
+            return Err(Error::environment(format!("a process holds {folder} and does not say which it is"))
+                .hint("find and end the process `xtask serve-local-lab`, then run `cargo xtask down`"));
+        };
+        for signal in [Signal::TERM, Signal::KILL] {
+            // The lock is still held by the process that wrote this pid, so the pid is its.
+            if kill_process(pid, signal).is_err() || self.gone_within(STOP_LIMIT) {
+                return Ok(());
+            }
+        }
+        Err(Error::environment(format!("the local lab (process {}) does not end", pid.as_raw_nonzero())))
+    }
+
+    fn gone_within(&self, limit: Duration) -> bool {
+        let (gone, wait) = std::sync::mpsc::channel();
+        let home = self.home.clone();
+        std::thread::spawn(move || {
+            let _ = gone.send(home.wait_until_down());
+        });
+        matches!(wait.recv_timeout(limit), Ok(Ok(())))
+    }
+
+    fn access(&self, description: &Description) -> Access {
+        Access {
+            kubeconfig: self.home.kubeconfig(),
+            context: local_lab::lab::CONTEXT,
+            ingress: description.ingress,
+        }
+    }
+
+    fn cannot_write(&self, error: &io::Error) -> Error {
+        Error::environment(format!("{} cannot be written: {error}", self.home.folder().display()))
+            .hint("the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR")
+    }
+
+    fn did_not_start(&self) -> Error {
+        let log = std::fs::read_to_string(self.home.log()).unwrap_or_default();
+        match log.lines().rev().find(|line| !line.trim().is_empty()) {
+            Some(line) => Error::environment(format!(
+                "the local lab did not start: {}",
+                line.trim_start_matches("error: ")
+            )),
+            None => Error::environment("the local lab ended before it was ready, without a word")
+                .hint(format!("free space and memory are worth a look; its folder is {}", self.home.folder().display())),
+        }
+    }
+}
+
+/// The lab's own process: serves until it is told to stop.
+///
+/// # Errors
+/// A port is taken, or the folder cannot be written.
+pub fn serve(folder: &Path, port: u16) -> Result<()> {
+    let fail = |error: &dyn std::fmt::Display| Error::environment(error.to_string());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| fail(&error))?;
+    let ingress = SocketAddr::from(([127, 0, 0, 1], port));
+    let ready = || {
+        let mut stdout = io::stdout();
+        // A parent that is gone no longer needs to know.
+        let _ = writeln!(stdout, "{READY}");
+        let _ = stdout.flush();
+    };
+    runtime
+        .block_on(local_lab::lab::serve(Home::new(folder), ingress, ready))
+        .map_err(|error| fail(&error))
+}

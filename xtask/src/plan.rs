@@ -1,0 +1,196 @@
+//! A goal as data: which steps, and what each waits for.
+//!
+//! Steps are written so that running them twice does no harm, so a plan needs not
+//! know what state the lab is in. `--dry-run` prints it, tests snapshot it, and
+//! [`crate::run`] runs independent steps side by side.
+
+use std::fmt::Write as _;
+
+use crate::cli::{Fault, Goal};
+use crate::names::Workload;
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Bring the lab's cluster up, or find it up.
+    StartLab,
+    /// Apply the namespaces.
+    Namespaces,
+    /// Fill argocd-secret where it is not filled.
+    ArgocdSecret,
+    /// Create the client secret as Dex expects it, if there is none.
+    DexSecret,
+    /// Create the client secret as Argo CD shows it, with Dex's value.
+    OidcSecret,
+    /// Delete the client secret of Argo CD.
+    NoOidcSecret,
+    /// Install a component with whatever its Secrets hold now.
+    Install(Workload),
+    /// Install Argo CD and start its pods anew even if nothing changed.
+    InstallAnew(Workload),
+    /// Write a new client secret into both Secrets.
+    Rotate,
+    /// Empty argocd-secret.
+    EmptyArgocdSecret,
+    /// Start a component's pods anew.
+    Restart(Workload),
+    /// Wait until a component's pods are all new and ready.
+    Ready(Workload),
+    /// Log in and give a verdict.
+    Login,
+    /// Remove the lab.
+    StopLab,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name, unique in the plan; in JSON too.
+    pub name: &'static str,
+    /// The steps that have to be done before.
+    pub after: Vec<&'static str>,
+    /// What it does.
+    pub action: Action,
+}
+
+/// The steps of one goal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The goal.
+    pub goal: Goal,
+    /// Its steps; each comes after those that it waits for.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The plan of a goal, or `None` for one that only looks (`status`) or is made
+    /// of other goals (`reproduce`).
+    pub fn of(goal: Goal, fault: Fault) -> Option<Self> {
+        use Action::{
+            ArgocdSecret, DexSecret, EmptyArgocdSecret, Install, InstallAnew, Login, Namespaces, NoOidcSecret,
+            OidcSecret, Ready, Restart, Rotate, StartLab, StopLab,
+        };
+        use Workload::{Argocd, Dex};
+        let steps = match goal {
+            Goal::Working => vec![
+                step("lab", &[], StartLab),
+                step("namespaces", &["lab"], Namespaces),
+                step("argocd-secret", &["namespaces"], ArgocdSecret),
+                step("dex-secret", &["namespaces"], DexSecret),
+                step("oidc-secret", &["dex-secret"], OidcSecret),
+                step("dex", &["dex-secret"], Install(Dex)),
+                step("argocd", &["argocd-secret", "oidc-secret"], Install(Argocd)),
+                step("dex-ready", &["dex"], Ready(Dex)),
+                step("argocd-ready", &["argocd"], Ready(Argocd)),
+            ],
+            Goal::Broken => vec![
+                step("lab", &[], StartLab),
+                step("namespaces", &["lab"], Namespaces),
+                step("argocd-secret", &["namespaces"], ArgocdSecret),
+                step("no-oidc-secret", &["namespaces"], NoOidcSecret),
+                step("dex-secret", &["namespaces"], DexSecret),
+                step("dex", &["dex-secret"], Install(Dex)),
+                step("argocd", &["argocd-secret", "no-oidc-secret"], InstallAnew(Argocd)),
+                step("dex-ready", &["dex"], Ready(Dex)),
+                step("argocd-ready", &["argocd"], Ready(Argocd)),
+                step("oidc-secret", &["dex-secret", "argocd-ready"], OidcSecret),
+            ],
+            Goal::Break => match fault {
+                Fault::Rotate | Fault::List => vec![
+                    step("rotate", &[], Rotate),
+                    step("dex-restart", &["rotate"], Restart(Dex)),
+                    step("dex-ready", &["dex-restart"], Ready(Dex)),
+                ],
+                Fault::FirstStart => vec![
+                    step("empty-argocd-secret", &[], EmptyArgocdSecret),
+                    step("argocd-restart", &["empty-argocd-secret"], Restart(Argocd)),
+                    step("argocd-ready", &["argocd-restart"], Ready(Argocd)),
+                ],
+            },
+            Goal::Fix => vec![
+                step("argocd-restart", &[], Restart(Argocd)),
+                step("argocd-ready", &["argocd-restart"], Ready(Argocd)),
+            ],
+            Goal::Test => vec![step("login", &[], Login)],
+            Goal::Down => vec![step("down", &[], StopLab)],
+            Goal::Status | Goal::Reproduce => return None,
+        };
+        Some(Self { goal, steps })
+    }
+
+    /// The plan for a person: a line a step, with what it waits for.
+    pub fn describe(&self) -> String {
+        let mut text = format!("{}\n", self.goal.name());
+        for step in &self.steps {
+            let after = match step.after.as_slice() {
+                [] => String::new(),
+                names => format!("  (after {})", names.join(", ")),
+            };
+            let _ = writeln!(text, "  {:<20} {}{after}", step.name, step.action.describe());
+        }
+        text
+    }
+}
+
+impl Action {
+    /// What it does, for a person.
+    pub fn describe(self) -> String {
+        let name = |workload: Workload| format!("{}/{}", workload.namespace(), workload.deployment());
+        match self {
+            Self::StartLab => "start the cluster, or find it up".into(),
+            Self::Namespaces => "apply the namespaces argocd, dex, ingress".into(),
+            Self::ArgocdSecret => "fill argocd/argocd-secret where it is empty".into(),
+            Self::DexSecret => "create dex/dex-clients with a random client secret, if there is none".into(),
+            Self::OidcSecret => "create argocd/argocd-oidc with the value that Dex has".into(),
+            Self::NoOidcSecret => "delete argocd/argocd-oidc".into(),
+            Self::Install(workload) => format!("install {}", name(workload)),
+            Self::InstallAnew(workload) => format!("install {} with new pods", name(workload)),
+            Self::Rotate => "write a new client secret into argocd/argocd-oidc and dex/dex-clients".into(),
+            Self::EmptyArgocdSecret => "empty argocd/argocd-secret".into(),
+            Self::Restart(workload) => format!("restart {}", name(workload)),
+            Self::Ready(workload) => format!("wait until {} is ready", name(workload)),
+            Self::Login => "log in through argocd.host and dex.host".into(),
+            Self::StopLab => "remove the lab".into(),
+        }
+    }
+}
+
+fn step(name: &'static str, after: &[&'static str], action: Action) -> Step {
+    Step { name, after: after.to_vec(), action }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_read_as_they_run() {
+        let plans: Vec<String> = [
+            (Goal::Working, Fault::Rotate),
+            (Goal::Broken, Fault::Rotate),
+            (Goal::Break, Fault::Rotate),
+            (Goal::Break, Fault::FirstStart),
+            (Goal::Fix, Fault::Rotate),
+            (Goal::Test, Fault::Rotate),
+            (Goal::Down, Fault::Rotate),
+        ]
+        .into_iter()
+        .map(|(goal, fault)| Plan::of(goal, fault).unwrap().describe())
+        .collect();
+        insta::assert_snapshot!(plans.join("\n"));
+    }
+
+    #[test]
+    fn a_step_waits_only_for_steps_before_it() {
+        for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix, Goal::Test, Goal::Down] {
+            for fault in [Fault::Rotate, Fault::FirstStart] {
+                let plan = Plan::of(goal, fault).unwrap();
+                for (place, step) in plan.steps.iter().enumerate() {
+                    for name in &step.after {
+                        assert!(plan.steps[..place].iter().any(|before| before.name == *name), "{step:?}");
+                    }
+                }
+            }
+        }
+    }
+}
