@@ -1,1 +1,36 @@
-//! x
+//! Logs in to an Argo CD by OIDC as a browser does, step by step, and says at which step and why it fails.
+//!
+//! A login has five steps: `login` (`GET /auth/login`), `authorize` (to the identity provider's form),
+//! `form` (sent with user name and password), `callback` (back at Argo CD with a code) and `userinfo` (the
+//! proof that the token is good). [`run()`] does a series of them and gives a [`Report`] with a [`Verdict`].
+//! Whatever is kept of an exchange has passed the [`redact::Redactor`].
+
+pub mod cause;
+mod cookie_date;
+pub mod form;
+mod http;
+pub mod jar;
+mod login;
+mod options;
+pub mod page;
+pub mod redact;
+mod report;
+mod resolve;
+mod run;
+pub mod table;
+mod tls;
+mod trace;
+mod verdict;
+mod words;
+
+pub use cause::Cause;
+pub use http::NoAnswer;
+pub use login::{Failure, User};
+pub use options::Options;
+pub use redact::Password;
+pub use report::{FailureGroup, Latency, Login, Report};
+pub use resolve::{Resolve, ResolveError};
+pub use run::{Event, login, run};
+pub use tls::{Tls, TlsError};
+pub use trace::{Exchange, SetCookie, Step};
+pub use verdict::Verdict;

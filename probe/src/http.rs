@@ -1,0 +1,246 @@
+//! One request, one answer: fresh connections for each login, no redirect followed by itself, and limits
+//! on size and time.
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, HeaderMap, ORIGIN};
+use reqwest::{Client, Method};
+use url::Url;
+
+use crate::options::Options;
+use crate::tls::Tls;
+
+/// The connections of one login: a client for each scheme, host and port that it meets.
+pub(crate) struct Connections<'a> {
+    options: &'a Options,
+    clients: Vec<(Place, Client, bool)>,
+}
+
+/// Scheme, host and port.
+type Place = (String, String, u16);
+
+/// What is asked.
+pub(crate) struct Request<'a> {
+    pub(crate) url: &'a Url,
+    /// An encoded form makes it a POST.
+    pub(crate) form: Option<&'a str>,
+    pub(crate) cookies: Option<String>,
+    /// The longest it may take.
+    pub(crate) limit: Duration,
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) time: Duration,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Whether a front says that nobody behind it answered.
+    pub(crate) fn is_from_a_front_alone(&self) -> bool {
+        matches!(self.status, 502..=504)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Nothing listens there.
+    Refused,
+    /// The connection was closed or reset before the answer was complete.
+    Closed,
+    /// The name does not resolve; the resolver's words.
+    Name(String),
+    /// Not within this time.
+    Timeout(Duration),
+    /// TLS did not come about; the library's words.
+    Certificate(String),
+    /// What came back is not HTTP.
+    NotHttp(String),
+    /// The body is larger than this many bytes.
+    TooLarge(usize),
+    /// Anything else, in the words of the library.
+    Other(String),
+}
+
+impl NoAnswer {
+    /// The words for people.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Refused => "connection refused".to_owned(),
+            Self::Closed => "the connection was closed before an answer was complete".to_owned(),
+            Self::Name(words) => format!("the host's name does not resolve: {words}"),
+            Self::Timeout(limit) => format!("no complete answer within {}", seconds(*limit)),
+            Self::Certificate(words) => format!("TLS failed: {words}"),
+            Self::NotHttp(words) => format!("the answer is not HTTP: {words}"),
+            Self::TooLarge(limit) => format!("the body is larger than {} KiB", limit / 1024),
+            Self::Other(words) => words.clone(),
+        }
+    }
+}
+
+/// A duration as people write it.
+pub(crate) fn seconds(time: Duration) -> String {
+    let rounded = (time.as_secs_f64() * 10.0).round() / 10.0;
+    format!("{rounded} s")
+}
+
+impl<'a> Connections<'a> {
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Self { options, clients: Vec::new() }
+    }
+
+    /// Asks and reads the whole answer.
+    pub(crate) async fn send(&mut self, request: Request<'_>) -> Result<Answer, (NoAnswer, Duration)> {
+        let limit = request.limit;
+        let max_body = self.options.max_body;
+        let (client, moved) = match self.client(request.url) {
+            Ok(found) => found,
+            Err(no_answer) => return Err((no_answer, Duration::ZERO)),
+        };
+        let start = Instant::now();
+        let answer = async {
+            let mut response = prepare(&client, moved, request).send().await.map_err(|e| explain(&e))?;
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(|e| explain(&e))? {
+                if body.len() + chunk.len() > max_body {
+                    return Err(NoAnswer::TooLarge(max_body));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            Ok(Answer { status, headers, body, time: start.elapsed() })
+        };
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|no_answer| (no_answer, start.elapsed())),
+            Err(_) => Err((NoAnswer::Timeout(limit), start.elapsed())),
+        }
+    }
+
+    /// The client for a URL, and whether an override decides where it connects to.
+    fn client(&mut self, url: &Url) -> Result<(Client, bool), NoAnswer> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let place = (url.scheme().to_owned(), host, port);
+        if let Some((_, client, moved)) = self.clients.iter().find(|(known, ..)| *known == place) {
+            return Ok((client.clone(), *moved));
+        }
+        let tls = match url.scheme() {
+            "https" => self.options.tls.config().map_err(|error| NoAnswer::Certificate(error.to_string()))?,
+            _ => Tls::unused(),
+        };
+        let mut builder = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .http1_only()
+            .tls_backend_preconfigured(tls)
+            .user_agent(concat!("argocd-oidc-lab-probe/", env!("CARGO_PKG_VERSION")));
+        let to = self.options.resolve.iter().find(|resolve| resolve.matches(&place.1, port)).map(|r| r.to);
+        if let Some(to) = to {
+            builder = builder.resolve(&place.1, to);
+        }
+        let client = builder.build().map_err(|error| NoAnswer::Other(words(&error)))?;
+        self.clients.push((place, client.clone(), to.is_some()));
+        Ok((client, to.is_some()))
+    }
+}
+
+fn prepare(client: &Client, moved: bool, request: Request<'_>) -> reqwest::RequestBuilder {
+    let method = if request.form.is_some() { Method::POST } else { Method::GET };
+    let mut url = request.url.clone();
+    if moved {
+        // A port in the URL would be used instead of the override's. The server still has to hear what
+        // the URL said.
+        let _ = url.set_port(None);
+    }
+    let mut builder = client.request(method, url);
+    if moved {
+        builder = builder.header(HOST, authority(request.url));
+    }
+    builder = builder.header(ACCEPT, "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8");
+    if let Some(cookies) = request.cookies {
+        builder = builder.header(COOKIE, cookies);
+    }
+    if let Some(form) = request.form {
+        builder = builder
+            .header(ORIGIN, request.url.origin().ascii_serialization())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.to_owned());
+    }
+    builder
+}
+
+/// Host, and port if it is not the scheme's own.
+pub(crate) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Finds out what an error of the client is about.
+fn explain(error: &reqwest::Error) -> NoAnswer {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
+    let mut chain = Vec::new();
+    while let Some(error) = source {
+        if let Some(no_answer) = explain_one(error) {
+            return no_answer;
+        }
+        chain.push(error.to_string());
+        source = error.source();
+    }
+    let all = chain.join(": ").to_ascii_lowercase();
+    let last = chain.last().cloned().unwrap_or_default();
+    if all.contains("dns error") {
+        return NoAnswer::Name(last);
+    }
+    if all.contains("connection closed") || all.contains("end of file") || all.contains("unexpected eof") {
+        return NoAnswer::Closed;
+    }
+    if error.is_connect() || !(error.is_request() || error.is_body() || error.is_decode()) {
+        return NoAnswer::Other(last);
+    }
+    match all.contains("invalid") || all.contains("parse") || all.contains("too large") {
+        true => NoAnswer::NotHttp(last),
+        false => NoAnswer::Other(last),
+    }
+}
+
+fn explain_one(error: &(dyn Error + 'static)) -> Option<NoAnswer> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(NoAnswer::Certificate(tls.to_string()));
+    }
+    let io = error.downcast_ref::<std::io::Error>()?;
+    if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Some(NoAnswer::Certificate(tls.to_string()));
+    }
+    match io.kind() {
+        ErrorKind::ConnectionRefused => Some(NoAnswer::Refused),
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof => Some(NoAnswer::Closed),
+        _ => None,
+    }
+}
+
+/// The innermost words of an error: the outer ones repeat the URL, which may hold secrets.
+fn words(error: &reqwest::Error) -> String {
+    let mut source: &dyn Error = error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    source.to_string()
+}

@@ -1,0 +1,448 @@
+//! One login, step by step, each redirect followed by hand.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use url::Url;
+
+use crate::cause::{self, Cause, Circumstances};
+use crate::form::LoginForm;
+use crate::http::{Answer, Connections, NoAnswer, Request, authority};
+use crate::jar::{Jar, Kept};
+use crate::options::Options;
+use crate::page::Page;
+use crate::redact::Redactor;
+use crate::trace::{Exchange, SetCookie, Step};
+use crate::words;
+
+/// Who was logged in.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct User {
+    /// The name that Argo CD knows the user by.
+    pub username: String,
+    /// The groups that the token names.
+    pub groups: Vec<String>,
+}
+
+/// Where and why a login ended early.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Failure {
+    /// The step that did not do what it should.
+    pub step: Step,
+    /// The status of the answer; None when there was none.
+    pub status: Option<u16>,
+    /// The server's own words, shortened and redacted; the probe's where there is no answer.
+    pub message: String,
+    /// What it means.
+    pub cause: Cause,
+    /// Whether it was Argo CD that gave no answer of its own: refused, closed, 502, 503 or 504.
+    #[serde(skip)]
+    pub(crate) restarting: bool,
+}
+
+/// One attempt at a login: its state from the first request to the last.
+pub(crate) struct Attempt<'a> {
+    options: &'a Options,
+    connections: Connections<'a>,
+    jar: Jar,
+    redactor: Redactor,
+    pub(crate) exchanges: Vec<Exchange>,
+    redirects: u32,
+    deadline: Instant,
+    /// Where Argo CD asks to be called back, as the authorize request says.
+    redirect_uri: Option<Url>,
+}
+
+/// An answer together with the URL that gave it.
+struct Hop {
+    url: Url,
+    answer: Answer,
+}
+
+/// What a redirect leads to.
+struct Next {
+    url: Url,
+    /// Whether method and body go along (307, 308).
+    keeps_method: bool,
+}
+
+impl<'a> Attempt<'a> {
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            connections: Connections::new(options),
+            jar: Jar::new(),
+            redactor: Redactor::new(),
+            exchanges: Vec::with_capacity(8),
+            redirects: 0,
+            deadline: Instant::now() + options.login_timeout,
+            redirect_uri: None,
+        }
+    }
+
+    /// Whether Argo CD itself answered anything in this attempt.
+    pub(crate) fn argocd_answered(&self) -> bool {
+        let own = |exchange: &Exchange| exchange.status.is_some_and(|status| !(502..=504).contains(&status));
+        self.exchanges.iter().any(|exchange| exchange.step.is_argocds() && own(exchange))
+    }
+
+    pub(crate) async fn run(&mut self) -> Result<User, Failure> {
+        let to_provider = self.login().await?;
+        let (callback, page) = self.authorize(to_provider).await?;
+        let callback = match (callback, page) {
+            (Some(callback), _) => callback,
+            (None, hop) => self.form(hop).await?,
+        };
+        let argocd = self.callback(callback).await?;
+        self.userinfo(argocd).await
+    }
+
+    /// `GET /auth/login`; gives where the redirect to the identity provider leads.
+    async fn login(&mut self) -> Result<Url, Failure> {
+        let mut url = below(&self.options.argocd, "auth/login");
+        loop {
+            let hop = self.get(Step::Login, &url).await?;
+            match self.redirect(Step::Login, &hop)? {
+                // The front sends http to https, or a host to its other name.
+                Some(next) if next.url.path() == url.path() && next.url.query().is_none() => url = next.url,
+                Some(next) => {
+                    self.note(|hosts| format!("to {}", hosts.to(&next.url)));
+                    return Ok(next.url);
+                }
+                None => return Err(self.refused(Step::Login, &hop)),
+            }
+        }
+    }
+
+    /// From the provider's address to its form; or straight to the callback, which is how a provider
+    /// reports an error, or a login it still remembers.
+    async fn authorize(&mut self, first: Url) -> Result<(Option<Url>, Option<Hop>), Failure> {
+        self.redirect_uri = first
+            .query_pairs()
+            .find(|(name, _)| name == "redirect_uri")
+            .and_then(|(_, value)| value.parse().ok());
+        let mut url = first;
+        loop {
+            if self.is_callback(&url) {
+                return Ok((Some(url), None));
+            }
+            let hop = self.get(Step::Authorize, &url).await?;
+            if let Some(next) = self.redirect(Step::Authorize, &hop)? {
+                self.note(|hosts| format!("to {}", hosts.to(&next.url)));
+                url = next.url;
+                continue;
+            }
+            let found = match hop.answer.status {
+                200..=299 if is_html(&hop.answer) => {
+                    let page = Page::parse(&hop.answer.text());
+                    match LoginForm::of(&page) {
+                        Some(form) => Ok(format!(
+                            "login form (fields {}, {})",
+                            form.user_field(),
+                            form.password_field()
+                        )),
+                        None => Err(words::found(&page)),
+                    }
+                }
+                200..=299 => Err((words::kind_of(hop.answer.header("content-type")), Cause::NotHtml)),
+                _ => return Err(self.refused(Step::Authorize, &hop)),
+            };
+            return match found {
+                Ok(note) => {
+                    self.note(|_| note);
+                    Ok((None, Some(hop)))
+                }
+                Err((found, cause)) => {
+                    Err(self.failure(Step::Authorize, Some(hop.answer.status), found, cause))
+                }
+            };
+        }
+    }
+
+    /// Fills in the form and sends it; gives the callback it leads to.
+    async fn form(&mut self, page: Option<Hop>) -> Result<Url, Failure> {
+        let Some(page_hop) = page else {
+            return Err(self.failure(Step::Form, None, "there was no page".to_owned(), Cause::NoForm));
+        };
+        let page = Page::parse(&page_hop.answer.text());
+        let password = self.options.password.reveal();
+        // What the provider said before it was told the password is no secret, even if it is the same word.
+        if !page_hop.answer.text().contains(password) {
+            self.redactor.learn(password);
+        }
+        let filled = match LoginForm::of(&page) {
+            Some(form) => form.fill(&page_hop.url, page.base.as_deref(), &self.options.user, password),
+            None => Err(String::new()),
+        };
+        let filled = filled.map_err(|action| {
+            let message = format!("the form's action is no address to send it to: {action}");
+            self.failure(Step::Form, Some(page_hop.answer.status), message, Cause::NoForm)
+        })?;
+        let mut url = filled.url;
+        let mut body = filled.post.then_some(filled.body);
+        loop {
+            let hop = self.send(Step::Form, &url, body.as_deref(), &filled.fields).await?;
+            if let Some(next) = self.redirect(Step::Form, &hop)? {
+                self.note(|hosts| format!("to {}", hosts.to(&next.url)));
+                if self.is_callback(&next.url) {
+                    return Ok(next.url);
+                }
+                url = next.url;
+                body = body.filter(|_| next.keeps_method);
+                continue;
+            }
+            return Err(self.after_form(&hop));
+        }
+    }
+
+    /// What it means that a page came where the way back to Argo CD should have been.
+    fn after_form(&mut self, hop: &Hop) -> Failure {
+        let status = hop.answer.status;
+        let is_page = is_html(&hop.answer) && (status < 400 || matches!(status, 400 | 401 | 403 | 422));
+        if !is_page {
+            return self.refused(Step::Form, hop);
+        }
+        let page = Page::parse(&hop.answer.text());
+        if LoginForm::of(&page).is_some() {
+            let message = page.error.clone().unwrap_or_else(|| "the login form came again".to_owned());
+            return self.failure(Step::Form, Some(status), message, Cause::WrongPassword);
+        }
+        if status >= 400 {
+            return self.refused(Step::Form, hop);
+        }
+        let (found, cause) = words::found(&page);
+        // With the password accepted, a form of buttons only is a question to the user.
+        let cause = if cause == Cause::FormWithoutPassword { Cause::ConsentPage } else { cause };
+        self.failure(Step::Form, Some(status), found, cause)
+    }
+
+    /// Back at Argo CD; gives the address of Argo CD that the token belongs to.
+    async fn callback(&mut self, mut url: Url) -> Result<Url, Failure> {
+        loop {
+            self.redactor.learn_url(&url);
+            let hop = self.get(Step::Callback, &url).await?;
+            let next = self.redirect(Step::Callback, &hop)?;
+            if let Some(next) = &next
+                && next.url.path() == url.path()
+                && next.url.query() == url.query()
+            {
+                url = next.url.clone();
+                continue;
+            }
+            let argocd = match url.path().strip_suffix("auth/callback") {
+                Some(base) => {
+                    let mut argocd = url.clone();
+                    argocd.set_path(base);
+                    argocd.set_query(None);
+                    argocd
+                }
+                None => self.options.argocd.clone(),
+            };
+            let api = below(&argocd, "api/v1/session/userinfo");
+            let names = self.jar.names(&api, Timestamp::now());
+            // A long token is cut into argocd.token, argocd.token-1 and so on.
+            if hop.answer.status < 400 && names.iter().any(|name| name.starts_with("argocd.token")) {
+                return Ok(api);
+            }
+            return Err(self.refused(Step::Callback, &hop));
+        }
+    }
+
+    /// The proof: Argo CD's API takes the token.
+    async fn userinfo(&mut self, url: Url) -> Result<User, Failure> {
+        let hop = self.get(Step::Userinfo, &url).await?;
+        let info: serde_json::Value = serde_json::from_slice(&hop.answer.body).unwrap_or_default();
+        let username = info["username"].as_str().unwrap_or_default();
+        if hop.answer.status != 200 || info["loggedIn"] != true || username.is_empty() {
+            return Err(self.refused(Step::Userinfo, &hop));
+        }
+        let groups = info["groups"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let groups = groups.iter().filter_map(|group| group.as_str()).map(str::to_owned).collect();
+        let user = User { username: self.redactor.text(username), groups };
+        self.note(|_| format!("logged in as {}", user.username));
+        Ok(user)
+    }
+
+    async fn get(&mut self, step: Step, url: &Url) -> Result<Hop, Failure> {
+        self.send(step, url, None, &[]).await
+    }
+
+    /// One exchange: sends the cookies that belong to it, keeps the ones that come, writes it down.
+    async fn send(
+        &mut self,
+        step: Step,
+        url: &Url,
+        form: Option<&str>,
+        fields: &[String],
+    ) -> Result<Hop, Failure> {
+        let now = Timestamp::now();
+        let limit = self.options.timeout.min(self.deadline.saturating_duration_since(Instant::now()));
+        let request = Request { url, form, cookies: self.jar.header(url, now), limit };
+        let answer = self.connections.send(request).await;
+        let mut exchange = Exchange {
+            step,
+            method: if form.is_some() { "POST" } else { "GET" },
+            url: self.redactor.url(url),
+            place: self.redactor.text(&format!("{}{}", authority(url), url.path())),
+            cookies_sent: self.jar.names(url, now),
+            fields_sent: if form.is_some() { fields.to_vec() } else { Vec::new() },
+            status: None,
+            time: Duration::ZERO,
+            headers: Vec::new(),
+            bytes: 0,
+            cookies: Vec::new(),
+            location: None,
+            note: String::new(),
+        };
+        match answer {
+            Ok(answer) => {
+                exchange.status = Some(answer.status);
+                exchange.time = answer.time;
+                exchange.bytes = answer.body.len();
+                exchange.cookies = self.keep_cookies(url, &answer);
+                exchange.headers = answer
+                    .headers
+                    .iter()
+                    .map(|(name, value)| {
+                        let value = String::from_utf8_lossy(value.as_bytes());
+                        (name.to_string(), self.redactor.header(name.as_str(), &value, url))
+                    })
+                    .collect();
+                exchange.location =
+                    answer.header("location").map(|to| self.redactor.header("location", to, url));
+                self.exchanges.push(exchange);
+                Ok(Hop { url: url.clone(), answer })
+            }
+            Err((no_answer, time)) => {
+                exchange.time = time;
+                exchange.note = self.redactor.text(&no_answer.message());
+                self.exchanges.push(exchange);
+                let message = format!("{} ({})", no_answer.message(), authority(url));
+                let cause = cause::of_no_answer(&no_answer);
+                let mut failure = self.failure(step, None, message, cause);
+                let down = matches!(no_answer, NoAnswer::Refused | NoAnswer::Closed);
+                failure.restarting = step.is_argocds() && down;
+                Err(failure)
+            }
+        }
+    }
+
+    fn keep_cookies(&mut self, url: &Url, answer: &Answer) -> Vec<SetCookie> {
+        let now = Timestamp::now();
+        let mut set = Vec::new();
+        for header in answer.headers.get_all("set-cookie") {
+            let header = String::from_utf8_lossy(header.as_bytes());
+            let value = header.split(';').next().unwrap_or_default();
+            let value = value.split_once('=').map_or(value, |(_, value)| value).trim();
+            if value.len() >= 8 {
+                self.redactor.learn(value);
+            }
+            let (name, kept) = self.jar.store(url, &header, now);
+            set.push(SetCookie { name, kept, empty: value.is_empty() });
+        }
+        set
+    }
+
+    /// Where an answer redirects to, if it does.
+    fn redirect(&mut self, step: Step, hop: &Hop) -> Result<Option<Next>, Failure> {
+        let status = hop.answer.status;
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            return Ok(None);
+        }
+        let Some(location) = hop.answer.header("location") else {
+            return Ok(None);
+        };
+        let target =
+            hop.url.join(location.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let Some(mut url) = target.filter(|url| url.has_host()) else {
+            let message = format!("redirects to {location}, which is no web address");
+            return Err(self.failure(step, Some(status), message, Cause::Unknown));
+        };
+        url.set_fragment(None);
+        self.redirects += 1;
+        if self.redirects > self.options.max_redirects {
+            let message = format!(
+                "still redirecting after {} redirects, now to {}{}",
+                self.options.max_redirects,
+                authority(&url),
+                url.path()
+            );
+            return Err(self.failure(step, Some(status), message, Cause::RedirectLoop));
+        }
+        Ok(Some(Next { url, keeps_method: matches!(status, 307 | 308) }))
+    }
+
+    fn is_callback(&self, url: &Url) -> bool {
+        let same = |asked: &Url| {
+            asked.origin() == url.origin()
+                && asked.path().trim_end_matches('/') == url.path().trim_end_matches('/')
+        };
+        self.redirect_uri.as_ref().is_some_and(same) || same(&below(&self.options.argocd, "auth/callback"))
+    }
+
+    /// A failure that the server's answer tells about.
+    fn refused(&mut self, step: Step, hop: &Hop) -> Failure {
+        let body = hop.answer.text();
+        let query: String = url::form_urlencoded::parse(hop.url.query().unwrap_or_default().as_bytes())
+            .map(|(name, value)| format!("{name}={value}&"))
+            .collect();
+        let refused =
+            |cookie: &SetCookie| matches!(cookie.kept, Kept::Refused(why) if why.contains("Secure"));
+        let secure_cookie_refused =
+            self.exchanges.iter().any(|exchange| exchange.cookies.iter().any(refused));
+        let status = hop.answer.status;
+        let seen = Circumstances { status: Some(status), body: &body, query: &query, secure_cookie_refused };
+        let cause = cause::of_answer(step, &seen);
+        let message = words::of_answer(&hop.answer);
+        let mut failure = self.failure(step, Some(status), message, cause);
+        failure.restarting =
+            step.is_argocds() && hop.answer.is_from_a_front_alone() && cause == Cause::FrontWithoutBackend;
+        failure
+    }
+
+    fn failure(&mut self, step: Step, status: Option<u16>, message: String, cause: Cause) -> Failure {
+        let message = words::shorten(&self.redactor.text(&message));
+        if let Some(last) = self.exchanges.last_mut()
+            && last.note.is_empty()
+        {
+            last.note.clone_from(&message);
+        }
+        Failure { step, status, message, cause, restarting: false }
+    }
+
+    /// Writes down what came of the last exchange.
+    fn note(&mut self, note: impl FnOnce(&Hosts) -> String) {
+        if let Some(last) = self.exchanges.last_mut() {
+            let host = last.place.split('/').next().unwrap_or_default().to_owned();
+            last.note = self.redactor.text(&note(&Hosts { host }));
+        }
+    }
+}
+
+/// Shows where a redirect leads, seen from a host.
+struct Hosts {
+    host: String,
+}
+
+impl Hosts {
+    fn to(&self, url: &Url) -> String {
+        let host = authority(url);
+        if host == self.host { url.path().to_owned() } else { format!("{host}{}", url.path()) }
+    }
+}
+
+/// `path` below an address that may have a path of its own.
+fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url.set_query(None);
+    url.set_fragment(None);
+    url
+}
+
+fn is_html(answer: &Answer) -> bool {
+    match answer.header("content-type") {
+        Some(kind) => kind.to_ascii_lowercase().contains("html"),
+        None => answer.body.trim_ascii_start().starts_with(b"<"),
+    }
+}

@@ -1,0 +1,62 @@
+//! What a series of logins needs to know beforehand.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::redact::Password;
+use crate::resolve::Resolve;
+use crate::tls::Tls;
+
+/// Everything a series of logins is told; [`Options::new`] fills in the usual limits.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address of Argo CD as a user types it; a path is kept (`https://host/argocd`).
+    pub argocd: Url,
+    /// The user name given to the identity provider's form.
+    pub user: String,
+    /// The password given to the identity provider's form.
+    pub password: Password,
+    /// How many logins to do; at least one is done.
+    pub logins: u32,
+    /// How many logins may run at the same time.
+    pub concurrency: u32,
+    /// At most so many logins begin in a second.
+    pub rate: Option<f64>,
+    /// The longest that one exchange may take, its body included.
+    pub timeout: Duration,
+    /// The longest that one login may take.
+    pub login_timeout: Duration,
+    /// How long a login may wait for an Argo CD that is not answering (refused, closed, 502, 503 or 504)
+    /// before that counts as its outcome. Zero does not wait at all.
+    pub startup_grace: Duration,
+    /// Overrides of name resolution; the first that fits is used.
+    pub resolve: Vec<Resolve>,
+    /// Whom to trust over HTTPS.
+    pub tls: Tls,
+    /// How many redirects one login may be sent through.
+    pub max_redirects: u32,
+    /// The largest body that is read, in bytes.
+    pub max_body: usize,
+}
+
+impl Options {
+    /// Five logins, one after another, with the limits that suit a person who waits.
+    pub fn new(argocd: Url, user: impl Into<String>, password: Password) -> Self {
+        Self {
+            argocd,
+            user: user.into(),
+            password,
+            logins: 5,
+            concurrency: 1,
+            rate: None,
+            timeout: Duration::from_secs(10),
+            login_timeout: Duration::from_secs(60),
+            startup_grace: Duration::from_secs(30),
+            resolve: Vec::new(),
+            tls: Tls::default(),
+            max_redirects: 20,
+            max_body: 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A series of logins: several at a time, at a steady rate, and patient with an Argo CD that restarts.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::login::{Attempt, Failure};
+use crate::options::Options;
+use crate::report::{Login, Report};
+use crate::trace::Step;
+
+/// The first pause before a login begins again, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+
+/// What happens while a series runs.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Argo CD is not answering; the login begins again until it does, for `limit` at most.
+    Waiting {
+        /// The login that met it first.
+        login: u32,
+        /// The step that was not answered.
+        step: Step,
+        /// What was seen instead of an answer.
+        reason: &'a str,
+        /// How long it is waited for.
+        limit: Duration,
+    },
+    /// Argo CD answers again after so long.
+    Answering {
+        /// From the first time it did not answer.
+        waited: Duration,
+    },
+    /// A login has ended, one way or the other.
+    Finished(&'a Login),
+}
+
+enum Message {
+    Waiting { login: u32, step: Step, reason: String },
+    Answering { waited: Duration },
+    Finished(Box<Login>),
+}
+
+/// One login, on connections and cookies of its own.
+pub async fn login(options: &Options) -> Login {
+    one(1, options, &Outage::default(), &|_| {}).await
+}
+
+/// A series of logins. `observer` hears what happens while it runs; when `cancel` resolves, logins that
+/// run are dropped and the report is about those that have ended.
+pub async fn run(
+    options: &Options,
+    observer: &mut (dyn FnMut(Event<'_>) + Send),
+    cancel: impl Future<Output = ()>,
+) -> Report {
+    let start = Instant::now();
+    let asked = options.logins.max(1);
+    let shared = Arc::new((options.clone(), Outage::default(), AtomicU32::new(0)));
+    let (sender, mut messages) = mpsc::unbounded_channel();
+    let mut workers = JoinSet::new();
+    for _ in 0..options.concurrency.clamp(1, asked) {
+        let (shared, sender) = (Arc::clone(&shared), sender.clone());
+        workers.spawn(async move {
+            let (options, outage, next) = &*shared;
+            // Nobody listening means that the series was cancelled.
+            let tell = |message| drop(sender.send(message));
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= asked {
+                    return;
+                }
+                if let Some(rate) = options.rate.filter(|rate| rate.is_finite() && *rate > 0.0) {
+                    let begin =
+                        start + Duration::try_from_secs_f64(f64::from(number) / rate).unwrap_or_default();
+                    tokio::time::sleep_until(begin.into()).await;
+                }
+                let login = one(number + 1, options, outage, &tell).await;
+                tell(Message::Finished(Box::new(login)));
+            }
+        });
+    }
+    drop(sender);
+    let mut logins = Vec::new();
+    let mut cancel = std::pin::pin!(cancel);
+    loop {
+        let message = tokio::select! {
+            message = messages.recv() => message,
+            () = &mut cancel => None,
+        };
+        match message {
+            Some(Message::Waiting { login, step, reason }) => {
+                observer(Event::Waiting { login, step, reason: &reason, limit: options.startup_grace });
+            }
+            Some(Message::Answering { waited }) => observer(Event::Answering { waited }),
+            Some(Message::Finished(login)) => {
+                observer(Event::Finished(&login));
+                logins.push(*login);
+            }
+            None => break,
+        }
+    }
+    workers.shutdown().await;
+    let waited = shared.1.waited();
+    Report::new(logins, asked, waited, start.elapsed())
+}
+
+/// One login, begun again as long as Argo CD is not answering and patience lasts.
+async fn one(number: u32, options: &Options, outage: &Outage, tell: &impl Fn(Message)) -> Login {
+    let mut pause = PAUSES.0;
+    let mut restarts = 0;
+    let mut first_unanswered = None;
+    loop {
+        let start = Instant::now();
+        let mut attempt = Attempt::new(options);
+        let outcome = attempt.run().await;
+        let time = start.elapsed();
+        let answered = attempt.argocd_answered();
+        let waited = first_unanswered.map_or(Duration::ZERO, |first| start - first);
+        if let Err(Failure { restarting: true, step, message, .. }) = &outcome {
+            let since = *first_unanswered.get_or_insert(start);
+            let (began, outage_since) = outage.begin(start);
+            // Each login has its own patience, and the series has one for each outage: a hundred logins
+            // against a dead server do not wait a hundred times.
+            let left = options.startup_grace.saturating_sub(since.min(outage_since).elapsed());
+            if !left.is_zero() {
+                if began {
+                    tell(Message::Waiting { login: number, step: *step, reason: message.clone() });
+                }
+                tokio::time::sleep(pause.min(left)).await;
+                pause = (pause * 3 / 2).min(PAUSES.1);
+                restarts += 1;
+                continue;
+            }
+        } else if let Some(waited) = outage.end() {
+            tell(Message::Answering { waited });
+        }
+        let exchanges = std::mem::take(&mut attempt.exchanges);
+        return Login { number, outcome, time, waited, restarts, answered, exchanges };
+    }
+}
+
+/// The time in which Argo CD is not answering, known to all logins of a series.
+#[derive(Default)]
+struct Outage(Mutex<(Option<Instant>, Duration)>);
+
+impl Outage {
+    /// Argo CD did not answer a login begun at `now`. Gives whether that is news, and since when it is so.
+    fn begin(&self, now: Instant) -> (bool, Instant) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.0 {
+            Some(since) => (false, since),
+            None => {
+                state.0 = Some(now);
+                (true, now)
+            }
+        }
+    }
+
+    /// Argo CD answered; gives how long it had not, if it had not.
+    fn end(&self) -> Option<Duration> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = state.0.take()?.elapsed();
+        state.1 += waited;
+        Some(waited)
+    }
+
+    fn waited(&self) -> Duration {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1 + state.0.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}

@@ -1,0 +1,59 @@
+//! The exchanges of one login as a table for people.
+
+use crate::jar::Kept;
+use crate::report::Login;
+use crate::trace::{Exchange, milliseconds};
+
+/// How the table is dressed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// Whether the failing hop is coloured by ANSI codes.
+    pub colour: bool,
+}
+
+/// One line an exchange: step, request, status, milliseconds, what came of it. The hop at which a login
+/// failed has a `✗` in front; the other lines have two spaces there.
+pub fn render(login: &Login, style: Style) -> String {
+    let failed = login.outcome.is_err().then(|| login.exchanges.len().saturating_sub(1));
+    let mut rows = vec![["step", "request", "status", "ms", "what came of it"].map(str::to_owned)];
+    rows.extend(login.exchanges.iter().map(row));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2), width(3)];
+    let mut text = String::new();
+    for (index, [step, request, status, ms, what]) in rows.iter().enumerate() {
+        let is_failing = index > 0 && failed == Some(index - 1);
+        let mark = if is_failing { "✗" } else { " " };
+        let line = format!(
+            "{mark} {step:0$}  {request:1$}  {status:>2$}  {ms:>3$}  {what}",
+            widths[0], widths[1], widths[2], widths[3]
+        );
+        let line = line.trim_end();
+        match (style.colour, is_failing, index) {
+            (true, true, _) => text.push_str(&format!("\u{1b}[31m{line}\u{1b}[0m")),
+            (true, false, 0) => text.push_str(&format!("\u{1b}[2m{line}\u{1b}[0m")),
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn row(exchange: &Exchange) -> [String; 5] {
+    let mut what = vec![exchange.note.clone()];
+    for cookie in &exchange.cookies {
+        what.push(match cookie.kept {
+            Kept::Kept if cookie.empty => format!("empties {}", cookie.name),
+            Kept::Kept => format!("sets {}", cookie.name),
+            Kept::Removed => format!("removes {}", cookie.name),
+            Kept::Refused(reason) => format!("{} is dropped: {reason}", cookie.name),
+        });
+    }
+    what.retain(|part| !part.is_empty());
+    [
+        exchange.step.to_string(),
+        format!("{:4} {}", exchange.method, exchange.place),
+        exchange.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+        format!("{:.1}", milliseconds(exchange.time)),
+        what.join("; "),
+    ]
+}
