@@ -17,6 +17,7 @@ pub mod redact;
 mod report;
 mod resolve;
 mod run;
+pub mod summary;
 pub mod table;
 mod tls;
 mod trace;

@@ -1,2 +1,220 @@
-//! The command `probe`: logs in to an Argo CD by OIDC and says why it fails.
-fn main() {}
+//! The command `probe`: logs in to an Argo CD by OIDC and says at which step and why it fails.
+
+mod cli;
+mod trace_file;
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use probe::table::Style;
+use probe::{Event, Login, Options, Password, Report, Tls, Verdict, summary, table};
+use serde::Serialize;
+
+use cli::{Cli, Format};
+use trace_file::TraceFile;
+
+/// The environment is missing something or failed.
+const ENVIRONMENT: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match probe(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(message) => {
+            complain(&format!("error: {message}"));
+            ExitCode::from(ENVIRONMENT)
+        }
+    }
+}
+
+/// Gives the exit code, or one sentence about what the environment lacks.
+fn probe(cli: &Cli) -> Result<u8, String> {
+    let options = options(cli)?;
+    let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
+    // One thread: a login waits for servers nearly all of its time, and they may want the other cores.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the event loop could not be started: {error}"))?;
+    let mut screen = Screen::new(cli);
+    let mut trace_failed = None;
+    let mut interrupted = false;
+    let report = runtime.block_on(async {
+        let mut observer = |event: Event<'_>| {
+            if let (Event::Finished(login), Some(trace)) = (&event, &mut trace)
+                && let Err(message) = trace.write(login)
+            {
+                trace_failed.get_or_insert(message);
+            }
+            screen.show(&event);
+        };
+        let cancel = async {
+            // Without a handler the signal ends the program by itself, which is as good.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            interrupted = true;
+        };
+        probe::run(&options, &mut observer, cancel).await
+    });
+    let code = exit_code(cli, &report, interrupted);
+    screen.conclude(&report, cli, code);
+    trace_failed.map_or(Ok(code), Err)
+}
+
+fn options(cli: &Cli) -> Result<Options, String> {
+    let mut options = Options::new(cli.argocd.clone(), &cli.user, password(cli)?);
+    options.logins = cli.logins;
+    options.concurrency = cli.concurrency;
+    options.rate = cli.rate;
+    options.timeout = cli.timeout;
+    options.login_timeout = options.login_timeout.max(cli.timeout);
+    options.startup_grace = cli.wait;
+    options.resolve.clone_from(&cli.resolve);
+    if cli.insecure {
+        options.tls = Tls::insecure();
+    }
+    if let Some(path) = &cli.ca {
+        let shown = path.display();
+        let pem = std::fs::read(path).map_err(|error| format!("--ca {shown} cannot be read: {error}"))?;
+        options.tls = Tls::with_ca(&pem).map_err(|error| format!("--ca {shown}: {error}"))?;
+    }
+    Ok(options)
+}
+
+fn password(cli: &Cli) -> Result<Password, String> {
+    if let Some(name) = &cli.password_env {
+        let password = std::env::var(name);
+        return password
+            .map(Password::new)
+            .map_err(|_| format!("the environment variable {name} (--password-env) is not set or not text"));
+    }
+    let mut line = String::new();
+    io::stdin()
+        .read_line(&mut line)
+        .map_err(|error| format!("the password could not be read from standard input: {error}"))?;
+    let password = line.trim_end_matches(['\n', '\r']);
+    match password.is_empty() {
+        true => Err("standard input (--password-stdin) has no password on its first line".to_owned()),
+        false => Ok(Password::new(password)),
+    }
+}
+
+fn exit_code(cli: &Cli, report: &Report, interrupted: bool) -> u8 {
+    match report.verdict {
+        _ if interrupted => 130,
+        verdict if verdict == cli.expect.verdict() => 0,
+        Verdict::Unreachable => ENVIRONMENT,
+        _ => 1,
+    }
+}
+
+/// Everything that is said to people: on standard output for text, beside the document for JSON.
+struct Screen {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    style: Style,
+    /// Whether standard error is a terminal whose last line can be written over.
+    counts: bool,
+    done: u32,
+    logins: u32,
+}
+
+impl Screen {
+    fn new(cli: &Cli) -> Self {
+        let json = cli.format == Format::Json;
+        let dressed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        Self {
+            json,
+            quiet: cli.quiet,
+            verbose: cli.verbose > 0,
+            style: Style { colour: dressed && terminal },
+            counts: io::stderr().is_terminal() && !cli.quiet && cli.logins > 1,
+            done: 0,
+            logins: cli.logins,
+        }
+    }
+
+    fn show(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Waiting { step, reason, limit, .. } if !self.quiet => {
+                self.clear_count();
+                let limit = limit.as_secs_f64();
+                complain(&format!("Argo CD is not answering ({step}: {reason}); waiting up to {limit} s"));
+            }
+            Event::Answering { waited } if !self.quiet => {
+                self.clear_count();
+                complain(&format!("Argo CD answers again after {:.1} s", waited.as_secs_f64()));
+            }
+            Event::Finished(login) => self.finished(login),
+            _ => {}
+        }
+    }
+
+    fn finished(&mut self, login: &Login) {
+        self.done += 1;
+        if self.verbose {
+            self.clear_count();
+            self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
+        }
+        if self.counts {
+            // Nothing is lost if the terminal is gone.
+            let _ = write!(io::stderr(), "\r{} of {} logins", self.done, self.logins);
+        }
+    }
+
+    fn clear_count(&self) {
+        if self.counts {
+            let _ = write!(io::stderr(), "\r\u{1b}[K");
+        }
+    }
+
+    fn conclude(&self, report: &Report, cli: &Cli, code: u8) {
+        self.clear_count();
+        if self.quiet {
+            if !self.json {
+                self.say(&summary::headline(report));
+            }
+        } else {
+            if let (false, Some(login)) = (self.verbose, report.example()) {
+                self.say(&table::render(login, self.style));
+            }
+            self.say(summary::render(report, self.style).trim_end());
+            let expected = cli.expect.verdict();
+            if expected != report.verdict && expected != Verdict::LoggedIn {
+                self.say(&format!("  expected {expected}"));
+            }
+        }
+        if self.json {
+            #[derive(Serialize)]
+            struct Document<'a> {
+                #[serde(flatten)]
+                report: &'a Report,
+                expected: Verdict,
+                exit: u8,
+            }
+            let document = Document { report, expected: cli.expect.verdict(), exit: code };
+            match serde_json::to_string_pretty(&document) {
+                Ok(document) => print(&document),
+                Err(error) => complain(&format!("error: the report could not be written: {error}")),
+            }
+        }
+    }
+
+    fn say(&self, text: &str) {
+        if self.json { complain(text) } else { print(text) }
+    }
+}
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no error of the login.
+fn print(text: &(impl Display + ?Sized)) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+fn complain(text: &(impl Display + ?Sized)) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

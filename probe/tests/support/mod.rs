@@ -1,0 +1,249 @@
+//! A small Argo CD and identity provider for tests: `argocd.host` and `dex.host` on one port of loopback,
+//! told apart by the Host header. What each path answers can be replaced; the answers that stand here have
+//! the status, headers and wording of argocd-server v3.5 and Dex v2.45.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "shared by test programs that each use a part"
+)]
+
+mod wire;
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use probe::{Options, Password, Resolve};
+
+pub use wire::{Reply, Request};
+
+pub const USER: &str = "admin@example.com";
+/// A password that no page contains by chance.
+pub const PASSWORD: &str = "Tr0ub4dor&3 horse";
+
+/// The error that Argo CD's callback answers with when the provider does not accept its secret.
+pub const INVALID_CLIENT: &str =
+    "failed to get token: oauth2: \"invalid_client\" \"Invalid client credentials.\"\n";
+/// The page of nginx for a backend that is gone.
+pub const BAD_GATEWAY: &str = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n<center><h1>502 Bad \
+     Gateway</h1></center>\n<hr><center>nginx/1.22.1</center>\n</body>\n</html>\n";
+
+type Answer = Box<dyn Fn(&Request, usize) -> Option<Reply> + Send + Sync>;
+
+/// A running pair of servers.
+pub struct Fake {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// By host and path; what they leave unanswered is answered as by servers that are well.
+    answers: Mutex<HashMap<String, (usize, Arc<Answer>)>>,
+    seen: Mutex<Vec<Request>>,
+    connections: AtomicUsize,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
+    /// Everything handed out that nobody may read anywhere.
+    secrets: Mutex<Vec<String>>,
+    /// Code to the state it was given for.
+    codes: Mutex<HashMap<String, String>>,
+    /// Request of the provider to the state of Argo CD.
+    pending: Mutex<HashMap<String, String>>,
+    count: AtomicUsize,
+}
+
+impl Fake {
+    /// Servers that are well.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared::default());
+        let served = Arc::clone(&shared);
+        // The threads end with the test program.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let shared = Arc::clone(&served);
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || wire::serve(&stream, |request| shared.respond(request)));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Replaces the answer of `place` (host and path) by what `answer` gives for a request and the number
+    /// of requests it had before.
+    pub fn answer(
+        self,
+        place: &str,
+        answer: impl Fn(&Request, usize) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        self.shared.answers.lock().unwrap().insert(place.to_owned(), (0, Arc::new(Box::new(answer))));
+        self
+    }
+
+    /// Replaces the answer of `place` for good.
+    pub fn always(self, place: &str, reply: Reply) -> Self {
+        self.answer(place, move |_, _| Some(reply.clone()))
+    }
+
+    /// Options for a login here, without patience for restarts.
+    pub fn options(&self) -> Options {
+        let mut options = Options::new("http://argocd.host".parse().unwrap(), USER, Password::new(PASSWORD));
+        options.logins = 1;
+        options.timeout = Duration::from_secs(5);
+        options.startup_grace = Duration::ZERO;
+        options.resolve =
+            ["argocd.host", "dex.host"].map(|host| Resolve::new(host, 80, self.address)).to_vec();
+        options
+    }
+
+    /// Every request so far.
+    pub fn seen(&self) -> Vec<Request> {
+        self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many requests were in work at the same time, at most.
+    pub fn most_open(&self) -> usize {
+        self.shared.most_open.load(Ordering::SeqCst)
+    }
+
+    /// Everything that no output may contain.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.shared.secrets.lock().unwrap().clone();
+        secrets.push(PASSWORD.to_owned());
+        secrets.push(PASSWORD.replace('&', "%26").replace(' ', "+"));
+        secrets
+    }
+}
+
+impl Shared {
+    fn respond(&self, request: &Request) -> Reply {
+        self.seen.lock().unwrap().push(request.clone());
+        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_open.fetch_max(open, Ordering::SeqCst);
+        let place = format!("{}{}", request.host(), request.path());
+        let replaced = self.answers.lock().unwrap().get_mut(&place).map(|(count, answer)| {
+            *count += 1;
+            (*count - 1, Arc::clone(answer))
+        });
+        let reply = replaced
+            .and_then(|(count, answer)| answer(request, count))
+            .unwrap_or_else(|| self.well(request, &place));
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        reply
+    }
+
+    fn secret(&self, kind: &str) -> String {
+        let count = self.count.fetch_add(1, Ordering::SeqCst);
+        let secret = format!("{kind}{count:04}b3kvblnmrzm5qpz4no4wpuszv");
+        self.secrets.lock().unwrap().push(secret.clone());
+        secret
+    }
+
+    fn well(&self, request: &Request, place: &str) -> Reply {
+        match place {
+            "argocd.host/auth/login" => {
+                let (state, sealed) = (self.secret("state"), self.secret("sealed"));
+                let query = format!(
+                    "client_id=argo-cd&redirect_uri=http%3A%2F%2Fargocd.host%2Fauth%2Fcallback&response_type=code\
+                     &scope=openid+profile+email&state={state}"
+                );
+                Reply::new(303, "text/html; charset=utf-8", "")
+                    .header("Location", &format!("http://dex.host/auth?{query}"))
+                    .header(
+                        "Set-Cookie",
+                        &format!("argocd.oauthstate={sealed}{state}; Expires=Fri, 23 Nov 2096 22:41:40 GMT; HttpOnly; SameSite=Lax"),
+                    )
+            }
+            "dex.host/auth" => Reply::new(302, "text/html; charset=utf-8", "")
+                .header("Location", &format!("/auth/local?{}", request.query())),
+            "dex.host/auth/local" => {
+                let own = self.secret("request");
+                let state = request.parameter("state").unwrap_or_default();
+                self.pending.lock().unwrap().insert(own.clone(), state);
+                Reply::new(302, "text/html; charset=utf-8", "")
+                    .header("Location", &format!("/auth/local/login?back=&state={own}"))
+            }
+            "dex.host/auth/local/login" => {
+                let own = request.parameter("state").unwrap_or_default();
+                if request.method == "GET" {
+                    return Reply::new(200, "text/html; charset=utf-8", &form(&own, None));
+                }
+                let field = |name| request.field(name).unwrap_or_default();
+                if (field("login").as_str(), field("password").as_str()) != (USER, PASSWORD) {
+                    let error = Some("Invalid Email Address and password.");
+                    return Reply::new(401, "text/html; charset=utf-8", &form(&own, error));
+                }
+                let Some(state) = self.pending.lock().unwrap().remove(&own) else {
+                    return Reply::new(400, "text/plain", "no such request");
+                };
+                let code = self.secret("code");
+                self.codes.lock().unwrap().insert(code.clone(), state.clone());
+                Reply::new(303, "", "").header(
+                    "Location",
+                    &format!("http://argocd.host/auth/callback?code={code}&state={state}"),
+                )
+            }
+            "argocd.host/auth/callback" => self.callback(request),
+            "argocd.host/api/v1/session/userinfo" => match request.cookie("argocd.token") {
+                Some(token) if self.secrets.lock().unwrap().contains(&token) => Reply::json(&format!(
+                    r#"{{"loggedIn":true,"username":"{USER}","iss":"http://dex.host","groups":["{USER}"]}}"#
+                )),
+                _ => Reply::json("{}"),
+            },
+            _ => Reply::plain(404, "404 page not found\n"),
+        }
+    }
+
+    fn callback(&self, request: &Request) -> Reply {
+        if let Some(error) = request.parameter("error") {
+            let description = request.parameter("error_description").unwrap_or_default();
+            return Reply::plain(400, &format!("{error}: {description}\n"));
+        }
+        let Some(cookie) = request.cookie("argocd.oauthstate") else {
+            return Reply::plain(400, "http: named cookie not present\n");
+        };
+        let state = request.parameter("state").unwrap_or_default();
+        if state.is_empty() || !cookie.ends_with(&state) {
+            return Reply::plain(400, "invalid state in 'argocd.token' cookie\n");
+        }
+        let emptied = ("Set-Cookie", "argocd.oauthstate=; HttpOnly; SameSite=Lax");
+        let code = request.parameter("code").unwrap_or_default();
+        if self.codes.lock().unwrap().remove(&code).as_deref() != Some(state.as_str()) {
+            let words =
+                "failed to get token: oauth2: \"invalid_grant\" \"Invalid or expired code parameter.\"\n";
+            return Reply::plain(500, words).header(emptied.0, emptied.1);
+        }
+        let token = self.secret("eyJhbGciOiJSUzI1NiJ9.");
+        Reply::new(303, "text/html; charset=utf-8", "<a href=\"/\">See Other</a>.\n\n")
+            .header("Location", "/")
+            .header(emptied.0, emptied.1)
+            .header("Set-Cookie", &format!("argocd.token={token}; path=/; SameSite=lax; httpOnly"))
+    }
+}
+
+/// The login page: method, action with an entity in it, and fields as Dex has them.
+fn form(state: &str, error: Option<&str>) -> String {
+    let error =
+        error.map_or_else(String::new, |error| format!("<div id=\"login-error\">\n  {error}\n</div>"));
+    format!(
+        r#"<!DOCTYPE html><html><head><title>Example</title><style>form {{ color: red }}</style></head><body>
+        <form method="post" action="/auth/local/login?back=&amp;state={state}">
+          <label for="login">Email Address</label>
+          <input tabindex="1" required id="login" name="login" type="text" autofocus/>
+          <label for="password">Password</label>
+          <input tabindex="2" required id="password" name="password" type="password"/>
+          {error}
+          <button tabindex="3" id="submit-login" type="submit">Login</button>
+        </form></body></html>"#
+    )
+}
