@@ -8,6 +8,7 @@
     reason = "shared by test programs that each use a part"
 )]
 
+pub mod tls;
 mod wire;
 
 use std::collections::HashMap;
@@ -41,6 +42,7 @@ pub struct Fake {
 
 #[derive(Default)]
 struct Shared {
+    scheme: &'static str,
     /// By host and path; what they leave unanswered is answered as by servers that are well.
     answers: Mutex<HashMap<String, (usize, Arc<Answer>)>>,
     seen: Mutex<Vec<Request>>,
@@ -59,16 +61,36 @@ struct Shared {
 impl Fake {
     /// Servers that are well.
     pub fn start() -> Self {
+        Self::serve(None)
+    }
+
+    /// The same over https, where every name says https as well.
+    pub fn start_tls(authority: &tls::Authority) -> Self {
+        Self::serve(Some(authority.server(&["argocd.host", "dex.host"])))
+    }
+
+    fn serve(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared::default());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let shared = Arc::new(Shared { scheme, ..Shared::default() });
         let served = Arc::clone(&shared);
         // The threads end with the test program.
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let shared = Arc::clone(&served);
-                shared.connections.fetch_add(1, Ordering::SeqCst);
-                std::thread::spawn(move || wire::serve(&stream, |request| shared.respond(request)));
+                let (shared, tls) = (Arc::clone(&served), tls.clone());
+                let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    let _ = stream.set_nodelay(true);
+                    let respond = |request: &Request| shared.respond(request);
+                    match tls {
+                        None => wire::serve(stream, number, respond),
+                        Some(tls) => {
+                            let connection = rustls::ServerConnection::new(tls).unwrap();
+                            wire::serve(rustls::StreamOwned::new(connection, stream), number, respond);
+                        }
+                    }
+                });
             }
         });
         Self { address, shared }
@@ -92,13 +114,18 @@ impl Fake {
 
     /// Options for a login here, without patience for restarts.
     pub fn options(&self) -> Options {
-        let mut options = Options::new("http://argocd.host".parse().unwrap(), USER, Password::new(PASSWORD));
+        let mut options = Options::new(self.url().parse().unwrap(), USER, Password::new(PASSWORD));
         options.logins = 1;
         options.timeout = Duration::from_secs(5);
         options.startup_grace = Duration::ZERO;
-        options.resolve =
-            ["argocd.host", "dex.host"].map(|host| Resolve::new(host, 80, self.address)).to_vec();
+        let names = ["argocd.host", "dex.host"].iter().flat_map(|host| [(host, 80), (host, 443)]);
+        options.resolve = names.map(|(host, port)| Resolve::new(host, port, self.address)).collect();
         options
+    }
+
+    /// Where its Argo CD is.
+    pub fn url(&self) -> String {
+        format!("{}://argocd.host", self.shared.scheme)
     }
 
     /// Every request so far.
@@ -154,11 +181,12 @@ impl Shared {
             "argocd.host/auth/login" => {
                 let (state, sealed) = (self.secret("state"), self.secret("sealed"));
                 let query = format!(
-                    "client_id=argo-cd&redirect_uri=http%3A%2F%2Fargocd.host%2Fauth%2Fcallback&response_type=code\
-                     &scope=openid+profile+email&state={state}"
+                    "client_id=argo-cd&redirect_uri={}%3A%2F%2Fargocd.host%2Fauth%2Fcallback&response_type=code\
+                     &scope=openid+profile+email&state={state}",
+                    self.scheme
                 );
                 Reply::new(303, "text/html; charset=utf-8", "")
-                    .header("Location", &format!("http://dex.host/auth?{query}"))
+                    .header("Location", &format!("{}://dex.host/auth?{query}", self.scheme))
                     .header(
                         "Set-Cookie",
                         &format!("argocd.oauthstate={sealed}{state}; Expires=Fri, 23 Nov 2096 22:41:40 GMT; HttpOnly; SameSite=Lax"),
@@ -190,7 +218,7 @@ impl Shared {
                 self.codes.lock().unwrap().insert(code.clone(), state.clone());
                 Reply::new(303, "", "").header(
                     "Location",
-                    &format!("http://argocd.host/auth/callback?code={code}&state={state}"),
+                    &format!("{}://argocd.host/auth/callback?code={code}&state={state}", self.scheme),
                 )
             }
             "argocd.host/auth/callback" => self.callback(request),
@@ -223,11 +251,12 @@ impl Shared {
                 "failed to get token: oauth2: \"invalid_grant\" \"Invalid or expired code parameter.\"\n";
             return Reply::plain(500, words).header(emptied.0, emptied.1);
         }
+        let secure = if self.scheme == "https" { "; Secure" } else { "" };
         let token = self.secret("eyJhbGciOiJSUzI1NiJ9.");
         Reply::new(303, "text/html; charset=utf-8", "<a href=\"/\">See Other</a>.\n\n")
             .header("Location", "/")
             .header(emptied.0, emptied.1)
-            .header("Set-Cookie", &format!("argocd.token={token}; path=/; SameSite=lax; httpOnly"))
+            .header("Set-Cookie", &format!("argocd.token={token}; path=/; SameSite=lax; httpOnly{secure}"))
     }
 }
 
