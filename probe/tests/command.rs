@@ -65,7 +65,7 @@ fn a_series_that_passes() {
 
 #[test]
 fn a_series_that_is_refused() {
-    let fake = Fake::start().always("argocd.host/auth/callback", Reply::plain(500, INVALID_CLIENT));
+    let fake = Fake::start().invalid_client(|_| true);
     let ran = run(command(&fake).args(["--logins", "3"]));
     assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""));
     insta::assert_snapshot!(without_times(&ran.out));
@@ -77,9 +77,7 @@ fn a_series_that_is_refused() {
 
 #[test]
 fn json_is_one_document_and_alone_on_standard_output() {
-    let fake = Fake::start().answer("argocd.host/auth/callback", |_, count| {
-        (count == 1).then(|| Reply::plain(500, INVALID_CLIENT))
-    });
+    let fake = Fake::start().invalid_client(|count| count == 1);
     let ran = run(command(&fake).args(["--logins", "2", "--format", "json"]));
     assert_eq!(ran.code, Some(1));
     let json: serde_json::Value = serde_json::from_str(&ran.out).expect("one document");
@@ -229,9 +227,7 @@ fn https_with_an_authority_of_ones_own() {
 
 #[test]
 fn the_trace_is_complete_private_and_without_secrets() {
-    let fake = Fake::start().answer("argocd.host/auth/callback", |_, count| {
-        (count == 1).then(|| Reply::plain(500, INVALID_CLIENT))
-    });
+    let fake = Fake::start().invalid_client(|count| count == 1);
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("trace.jsonl");
     // One that is there already, and open to all.
@@ -288,7 +284,7 @@ fn an_interrupt_ends_it_and_says_what_was_done() {
 
 #[test]
 fn colours_are_for_terminals_and_only_if_wanted() {
-    let fake = Fake::start().always("argocd.host/auth/callback", Reply::plain(500, INVALID_CLIENT));
+    let fake = Fake::start().invalid_client(|_| true);
     for colour in ["", "1"] {
         let ran = run(command(&fake).args(["--logins", "1"]).env("NO_COLOR", colour));
         assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use probe::{Cause, Event, Options, Report, Step, Verdict};
-use support::{BAD_GATEWAY, Fake, INVALID_CLIENT, Reply};
+use support::{BAD_GATEWAY, Fake, Reply};
 
 async fn series(options: &Options) -> (Report, Vec<String>) {
     let mut events = Vec::new();
@@ -87,9 +87,7 @@ async fn keeps_to_its_rate() {
 
 #[tokio::test]
 async fn some_failures_make_it_mixed() {
-    let fake = Fake::start().answer("argocd.host/auth/callback", |_, count| {
-        (count % 3 != 0).then(|| Reply::plain(500, INVALID_CLIENT))
-    });
+    let fake = Fake::start().invalid_client(|count| count % 3 != 0);
     let mut options = fake.options();
     options.logins = 6;
     let (report, _) = series(&options).await;
@@ -147,7 +145,7 @@ async fn a_login_that_was_answered_is_never_done_again() {
             Reply::plain(500, "failed to query provider \"http://dex.host\": 502 Bad Gateway\n"),
         ),
         ("argocd.host/auth/login", Reply::plain(404, "404 page not found\n")),
-        ("argocd.host/auth/callback", Reply::plain(500, INVALID_CLIENT)),
+        ("argocd.host/auth/callback", support::invalid_client()),
         ("argocd.host/api/v1/session/userinfo", Reply::plain(401, "no session information\n")),
         // The provider is not Argo CD, whatever it says.
         ("dex.host/auth", bad_gateway()),

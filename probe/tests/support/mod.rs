@@ -28,6 +28,8 @@ pub const PASSWORD: &str = "Tr0ub4dor&3 horse";
 /// The error that Argo CD's callback answers with when the provider does not accept its secret.
 pub const INVALID_CLIENT: &str =
     "failed to get token: oauth2: \"invalid_client\" \"Invalid client credentials.\"\n";
+/// How Argo CD takes its state cookie back, whether the login passes or not.
+const EMPTIED: (&str, &str) = ("Set-Cookie", "argocd.oauthstate=; HttpOnly; SameSite=Lax");
 /// The page of nginx for a backend that is gone.
 pub const BAD_GATEWAY: &str = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n<center><h1>502 Bad \
      Gateway</h1></center>\n<hr><center>nginx/1.22.1</center>\n</body>\n</html>\n";
@@ -110,6 +112,12 @@ impl Fake {
     /// Replaces the answer of `place` for good.
     pub fn always(self, place: &str, reply: Reply) -> Self {
         self.answer(place, move |_, _| Some(reply.clone()))
+    }
+
+    /// Lets the callback fail as if the provider had not accepted Argo CD's secret: each time that `when`
+    /// says so of the number of callbacks before.
+    pub fn invalid_client(self, when: impl Fn(usize) -> bool + Send + Sync + 'static) -> Self {
+        self.answer("argocd.host/auth/callback", move |_, count| when(count).then(invalid_client))
     }
 
     /// Options for a login here, without patience for restarts.
@@ -225,7 +233,9 @@ impl Shared {
             "argocd.host/api/v1/session/userinfo" => match request.cookie("argocd.token") {
                 Some(token) if self.secrets.lock().unwrap().contains(&token) => Reply::json(&format!(
                     r#"{{"loggedIn":true,"username":"{USER}","iss":"http://dex.host","groups":["{USER}"]}}"#
-                )),
+                ))
+                .header("Grpc-Metadata-Content-Type", "application/grpc")
+                .header("Vary", "Accept-Encoding"),
                 _ => Reply::json("{}"),
             },
             _ => Reply::plain(404, "404 page not found\n"),
@@ -244,20 +254,24 @@ impl Shared {
         if state.is_empty() || !cookie.ends_with(&state) {
             return Reply::plain(400, "invalid state in 'argocd.token' cookie\n");
         }
-        let emptied = ("Set-Cookie", "argocd.oauthstate=; HttpOnly; SameSite=Lax");
         let code = request.parameter("code").unwrap_or_default();
         if self.codes.lock().unwrap().remove(&code).as_deref() != Some(state.as_str()) {
             let words =
                 "failed to get token: oauth2: \"invalid_grant\" \"Invalid or expired code parameter.\"\n";
-            return Reply::plain(500, words).header(emptied.0, emptied.1);
+            return Reply::plain(500, words).header(EMPTIED.0, EMPTIED.1);
         }
         let secure = if self.scheme == "https" { "; Secure" } else { "" };
         let token = self.secret("eyJhbGciOiJSUzI1NiJ9.");
         Reply::new(303, "text/html; charset=utf-8", "<a href=\"/\">See Other</a>.\n\n")
             .header("Location", "/")
-            .header(emptied.0, emptied.1)
+            .header(EMPTIED.0, EMPTIED.1)
             .header("Set-Cookie", &format!("argocd.token={token}; path=/; SameSite=lax; httpOnly{secure}"))
     }
+}
+
+/// Argo CD's callback when the provider does not accept its secret.
+pub fn invalid_client() -> Reply {
+    Reply::plain(500, INVALID_CLIENT).header(EMPTIED.0, EMPTIED.1)
 }
 
 /// The login page: method, action with an entity in it, and fields as Dex has them.
