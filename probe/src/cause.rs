@@ -84,7 +84,8 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     if says("issuer did not match") {
         return Cause::IssuerMismatch;
     }
-    if says("invalid_client") {
+    // Before anybody logged in it is not about the secret, which has not been sent yet.
+    if says("invalid_client") && step != Step::Authorize {
         return Cause::InvalidClient;
     }
     if says("invalid_grant") {
@@ -117,7 +118,9 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     if says("access_denied") || query.contains("error=access_denied") {
         return Cause::AccessDenied;
     }
-    if step == Step::Authorize && (says("invalid client_id") || says("client not found")) {
+    if step == Step::Authorize
+        && ["invalid client_id", "client not found", "invalid_client"].iter().any(|part| says(part))
+    {
         return match query.contains("client_id=$") {
             true => Cause::UnresolvedReference,
             false => Cause::UnknownClient,

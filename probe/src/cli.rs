@@ -13,7 +13,7 @@ use url::Url;
 /// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 nothing answered or a file
 /// could not be used, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "probe", version, group(ArgGroup::new("password").required(true)))]
+#[command(name = "probe", version, args_override_self = true, group(ArgGroup::new("password").required(true)))]
 pub(crate) struct Cli {
     /// The address of Argo CD as users type it, with http:// or https://
     #[arg(value_name = "ARGOCD_URL", value_parser = web_address)]

@@ -223,8 +223,11 @@ fn explain_one(error: &(dyn Error + 'static)) -> Option<NoAnswer> {
         return Some(NoAnswer::Certificate(tls.to_string()));
     }
     let io = error.downcast_ref::<std::io::Error>()?;
-    if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return Some(NoAnswer::Certificate(tls.to_string()));
+    // What an I/O error wraps is not its source, so it has to be asked for by itself.
+    if let Some(inner) = io.get_ref()
+        && let Some(no_answer) = explain_one(inner)
+    {
+        return Some(no_answer);
     }
     match io.kind() {
         ErrorKind::ConnectionRefused => Some(NoAnswer::Refused),

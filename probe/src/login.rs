@@ -59,6 +59,12 @@ struct Hop {
     answer: Answer,
 }
 
+/// Where the provider's redirects ended.
+enum Arrived {
+    AtForm(Box<(Hop, Page)>),
+    AtCallback(Url),
+}
+
 /// What a redirect leads to.
 struct Next {
     url: Url,
@@ -88,10 +94,9 @@ impl<'a> Attempt<'a> {
 
     pub(crate) async fn run(&mut self) -> Result<User, Failure> {
         let to_provider = self.login().await?;
-        let (callback, page) = self.authorize(to_provider).await?;
-        let callback = match (callback, page) {
-            (Some(callback), _) => callback,
-            (None, hop) => self.form(hop).await?,
+        let callback = match self.authorize(to_provider).await? {
+            Arrived::AtForm(form) => self.form(&form.0, &form.1).await?,
+            Arrived::AtCallback(url) => url,
         };
         let argocd = self.callback(callback).await?;
         self.userinfo(argocd).await
@@ -116,7 +121,8 @@ impl<'a> Attempt<'a> {
 
     /// From the provider's address to its form; or straight to the callback, which is how a provider
     /// reports an error, or a login it still remembers.
-    async fn authorize(&mut self, first: Url) -> Result<(Option<Url>, Option<Hop>), Failure> {
+    async fn authorize(&mut self, first: Url) -> Result<Arrived, Failure> {
+        let step = Step::Authorize;
         self.redirect_uri = first
             .query_pairs()
             .find(|(name, _)| name == "redirect_uri")
@@ -124,59 +130,53 @@ impl<'a> Attempt<'a> {
         let mut url = first;
         loop {
             if self.is_callback(&url) {
-                return Ok((Some(url), None));
+                return Ok(Arrived::AtCallback(url));
             }
-            let hop = self.get(Step::Authorize, &url).await?;
-            if let Some(next) = self.redirect(Step::Authorize, &hop)? {
+            let hop = self.get(step, &url).await?;
+            if let Some(next) = self.redirect(step, &hop)? {
                 self.note(|hosts| format!("to {}", hosts.to(&next.url)));
                 url = next.url;
                 continue;
             }
-            let found = match hop.answer.status {
-                200..=299 if is_html(&hop.answer) => {
-                    let page = Page::parse(&hop.answer.text());
-                    match LoginForm::of(&page) {
-                        Some(form) => Ok(format!(
-                            "login form (fields {}, {})",
-                            form.user_field(),
-                            form.password_field()
-                        )),
-                        None => Err(words::found(&page)),
-                    }
+            let status = hop.answer.status;
+            if !is_html(&hop.answer) {
+                let found = words::kind_of(hop.answer.header("content-type"));
+                return Err(match status {
+                    200..=299 => self.failure(step, Some(status), found, Cause::NotHtml),
+                    _ => self.refused(step, &hop),
+                });
+            }
+            let page = Page::parse(&hop.answer.text());
+            // Some providers show their form with status 401.
+            if let Some(form) = LoginForm::of(&page).filter(|_| status < 500) {
+                let fields = format!("{}, {}", form.user_field(), form.password_field());
+                self.note(|_| format!("login form (fields {fields})"));
+                return Ok(Arrived::AtForm(Box::new((hop, page))));
+            }
+            return Err(match status {
+                200..=299 => {
+                    let (found, cause) = words::found(&page);
+                    self.failure(step, Some(status), found, cause)
                 }
-                200..=299 => Err((words::kind_of(hop.answer.header("content-type")), Cause::NotHtml)),
-                _ => return Err(self.refused(Step::Authorize, &hop)),
-            };
-            return match found {
-                Ok(note) => {
-                    self.note(|_| note);
-                    Ok((None, Some(hop)))
-                }
-                Err((found, cause)) => {
-                    Err(self.failure(Step::Authorize, Some(hop.answer.status), found, cause))
-                }
-            };
+                _ => self.refused(step, &hop),
+            });
         }
     }
 
     /// Fills in the form and sends it; gives the callback it leads to.
-    async fn form(&mut self, page: Option<Hop>) -> Result<Url, Failure> {
-        let Some(page_hop) = page else {
-            return Err(self.failure(Step::Form, None, "there was no page".to_owned(), Cause::NoForm));
-        };
-        let page = Page::parse(&page_hop.answer.text());
+    async fn form(&mut self, hop: &Hop, page: &Page) -> Result<Url, Failure> {
         let password = self.options.password.reveal();
         // What the provider said before it was told the password is no secret, even if it is the same word.
-        if !page_hop.answer.text().contains(password) {
+        if !hop.answer.text().contains(password) {
             self.redactor.learn(password);
         }
-        let filled = match LoginForm::of(&page) {
-            Some(form) => form.fill(&page_hop.url, page.base.as_deref(), &self.options.user, password),
+        let filled = match LoginForm::of(page) {
+            Some(form) => form.fill(&hop.url, page.base.as_deref(), &self.options.user, password),
             None => Err(String::new()),
         };
         let filled = filled.map_err(|action| {
             let message = format!("the form's action is no address to send it to: {action}");
-            self.failure(Step::Form, Some(page_hop.answer.status), message, Cause::NoForm)
+            self.failure(Step::Form, Some(hop.answer.status), message, Cause::NoForm)
         })?;
         let mut url = filled.url;
         let mut body = filled.post.then_some(filled.body);

@@ -203,11 +203,9 @@ impl Reader {
             return;
         }
         if let Some((_, _, error)) = &mut self.error {
-            error.push_str(text);
+            push(error, text);
         }
-        if self.page.text.len() < MOST_TEXT {
-            self.page.text.push_str(text);
-        }
+        push(&mut self.page.text, text);
     }
 
     fn field(&mut self, field: Field, form: Option<String>) {
@@ -276,6 +274,13 @@ fn is_void(name: &str) -> bool {
         name,
         "input" | "img" | "br" | "hr" | "meta" | "link" | "base" | "area" | "col" | "embed" | "source"
     )
+}
+
+/// Adds what there is room for.
+fn push(shown: &mut String, text: &str) {
+    let room = MOST_TEXT.saturating_sub(shown.len());
+    let end = (0..=room.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    shown.push_str(&text[..end]);
 }
 
 /// White space as a person sees it.

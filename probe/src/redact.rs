@@ -48,9 +48,11 @@ impl Redactor {
     /// From now on masks `value` wherever it turns up.
     pub fn learn(&mut self, value: &str) {
         let encoded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-        for form in [value, &encoded] {
-            if form.len() >= SHORTEST && !self.values.iter().any(|known| known == form) {
-                self.values.push(form.to_owned());
+        let in_path = encoded.replace('+', "%20");
+        let in_page = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        for form in [value.to_owned(), encoded, in_path, in_page] {
+            if form.len() >= SHORTEST && !self.values.contains(&form) {
+                self.values.push(form);
             }
         }
         // Longer ones first, so that no secret is cut in two by another inside it.
@@ -306,8 +308,10 @@ mod tests {
         redactor.learn("s3cr3t+value");
         redactor.learn("s3cr3t");
         redactor.learn("no");
+        redactor.learn("a&b c<d");
         redactor.learn_url(&url("http://a.host/cb?code=bb2es74soav&state=12"));
         assert_eq!(redactor.text("no s3cr3t+value, s3cr3t%2Bvalue or s3cr3t: 12"), "no …, … or …: 12");
+        assert_eq!(redactor.text("a&b c<d a%26b%20c%3Cd a%26b+c%3Cd a&amp;b c&lt;d"), "… … … …");
         assert_eq!(redactor.url(&url("http://a.host/bb2es74soav/x")), "http://a.host/…/x");
     }
 

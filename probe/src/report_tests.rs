@@ -1,1 +1,116 @@
+use super::*;
+use crate::cause::Cause;
 
+fn login(number: u32, ms: u64, outcome: Result<User, Failure>) -> Login {
+    Login {
+        number,
+        outcome,
+        time: Duration::from_millis(ms),
+        waited: Duration::ZERO,
+        restarts: 0,
+        answered: true,
+        exchanges: Vec::new(),
+    }
+}
+
+fn passed() -> Result<User, Failure> {
+    Ok(User { username: "admin@example.com".to_owned(), groups: Vec::new() })
+}
+
+fn failed(step: Step, status: u16, message: &str, cause: Cause) -> Result<User, Failure> {
+    Err(Failure { step, status: Some(status), message: message.to_owned(), cause, restarting: false })
+}
+
+fn report(logins: Vec<Login>) -> Report {
+    let asked = logins.len() as u32;
+    Report::new(logins, asked, Duration::ZERO, Duration::from_secs(1))
+}
+
+#[test]
+fn serialises_to_the_contract() {
+    let invalid = "failed to get token: oauth2: \"invalid_client\" \"Invalid client credentials.\"";
+    let report = report(vec![
+        login(2, 80, failed(Step::Callback, 500, invalid, Cause::InvalidClient)),
+        login(1, 70, passed()),
+        login(3, 90, failed(Step::Callback, 500, invalid, Cause::InvalidClient)),
+    ]);
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "verdict": "mixed",
+            "logins": { "total": 3, "ok": 1, "failed": 2 },
+            "failures": [{
+                "step": "callback",
+                "status": 500,
+                "message": invalid,
+                "count": 2,
+                "cause": Cause::InvalidClient.explain(),
+                "cause_id": "invalid-client",
+            }],
+            "latency_ms": { "min": 70.0, "median": 80.0, "p95": 90.0, "max": 90.0 },
+            "waited_ms": 0.0,
+        })
+    );
+    assert_eq!(report.logins.iter().map(|login| login.number).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(report.example().map(|login| login.number), Some(2));
+}
+
+#[test]
+fn failures_of_one_kind_are_counted_together() {
+    let reset = |port: u16| format!("read tcp 10.0.0.1:{port}->10.0.0.2:80: connection reset");
+    let report = report(vec![
+        login(1, 1, failed(Step::Callback, 500, &reset(43210), Cause::Unknown)),
+        login(2, 1, failed(Step::Login, 404, "404 page not found", Cause::SsoOff)),
+        login(3, 1, failed(Step::Login, 403, "403 page not found", Cause::Unknown)),
+        login(4, 1, failed(Step::Callback, 500, &reset(43212), Cause::Unknown)),
+        login(5, 1, failed(Step::Login, 404, "404 page not found", Cause::SsoOff)),
+        login(6, 1, failed(Step::Callback, 500, &reset(51), Cause::Unknown)),
+        login(7, 1, failed(Step::Callback, 500, &reset(43213), Cause::Unknown)),
+    ]);
+    let counts: Vec<_> =
+        report.failures().iter().map(|group| (group.step, group.status, group.count)).collect();
+    assert_eq!(
+        counts,
+        [
+            (Step::Callback, Some(500), 3),
+            (Step::Login, Some(404), 2),
+            (Step::Login, Some(403), 1),
+            (Step::Callback, Some(500), 1),
+        ]
+    );
+}
+
+#[test]
+fn percentiles_are_measured_values() {
+    let of = |times: Vec<u64>| Latency::of(times.into_iter().map(Duration::from_millis).collect());
+    let latency = |min, median, p95, max| Some(Latency { min, median, p95, max });
+    assert_eq!(of(vec![]), None);
+    assert_eq!(of(vec![7]), latency(7.0, 7.0, 7.0, 7.0));
+    assert_eq!(of(vec![3, 1]), latency(1.0, 1.0, 3.0, 3.0));
+    assert_eq!(of(vec![5, 1, 3]), latency(1.0, 3.0, 5.0, 5.0));
+    assert_eq!(of((1..=100).rev().collect()), latency(1.0, 50.0, 95.0, 100.0));
+    assert_eq!(of((1..=20).collect()), latency(1.0, 10.0, 19.0, 20.0));
+}
+
+#[test]
+fn logins_that_nobody_answered_have_no_latency() {
+    let mut silent = login(1, 5000, failed(Step::Login, 502, "502 Bad Gateway", Cause::FrontWithoutBackend));
+    silent.answered = false;
+    let report = report(vec![silent]);
+    assert_eq!((report.verdict, report.latency()), (Verdict::Unreachable, None));
+    assert!(serde_json::to_value(&report).unwrap()["latency_ms"].is_null());
+}
+
+#[test]
+fn the_summary_says_it_all_in_a_few_lines() {
+    let invalid = "failed to get token: oauth2: \"invalid_client\" \"Invalid client credentials.\"";
+    let mut report = report(vec![
+        login(1, 70, passed()),
+        login(2, 80, failed(Step::Callback, 500, invalid, Cause::InvalidClient)),
+    ]);
+    report.waited = Duration::from_millis(1240);
+    report.logins[0].restarts = 3;
+    report.asked = 5;
+    insta::assert_snapshot!(crate::summary::render(&report, crate::table::Style::default()));
+}

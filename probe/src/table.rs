@@ -2,7 +2,7 @@
 
 use crate::jar::Kept;
 use crate::report::Login;
-use crate::trace::{Exchange, milliseconds};
+use crate::trace::{Exchange, SetCookie, milliseconds};
 
 /// How the table is dressed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,7 +16,7 @@ pub struct Style {
 pub fn render(login: &Login, style: Style) -> String {
     let failed = login.outcome.is_err().then(|| login.exchanges.len().saturating_sub(1));
     let mut rows = vec![["step", "request", "status", "ms", "what came of it"].map(str::to_owned)];
-    rows.extend(login.exchanges.iter().map(row));
+    rows.extend(login.exchanges.iter().enumerate().map(|(at, exchange)| row(exchange, failed == Some(at))));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2), width(3)];
     let mut text = String::new();
@@ -38,9 +38,11 @@ pub fn render(login: &Login, style: Style) -> String {
     text
 }
 
-fn row(exchange: &Exchange) -> [String; 5] {
+fn row(exchange: &Exchange, is_failing: bool) -> [String; 5] {
     let mut what = vec![exchange.note.clone()];
-    for cookie in &exchange.cookies {
+    // Where a login ends, only a cookie that went missing has a say.
+    let says = |cookie: &&SetCookie| !is_failing || matches!(cookie.kept, Kept::Refused(_));
+    for cookie in exchange.cookies.iter().filter(says) {
         what.push(match cookie.kept {
             Kept::Kept if cookie.empty => format!("empties {}", cookie.name),
             Kept::Kept => format!("sets {}", cookie.name),

@@ -2,8 +2,14 @@
 
 mod support;
 
-use probe::{Step, table};
-use support::{Fake, USER};
+use std::time::Duration;
+
+use probe::{Cause, Failure, Login, Step, Tls, Verdict, table};
+use support::{BAD_GATEWAY, Fake, INVALID_CLIENT, Reply, USER, tls::Authority};
+
+fn failure(login: &Login) -> &Failure {
+    login.outcome.as_ref().expect_err("the login passed")
+}
 
 #[tokio::test]
 async fn a_login_passes_all_five_steps() {
@@ -27,7 +33,352 @@ async fn a_login_passes_all_five_steps() {
         ]
     );
     let table = table::render(&login, table::Style::default());
-    insta::with_settings!({filters => [(r" +\d+\.\d  ", "  [ms]  ")]}, {
+    insta::with_settings!({filters => [(r" +\d+\.\d  ", "  [ms]  "), (r"status +ms", "status   ms")]}, {
         insta::assert_snapshot!(table);
     });
+}
+
+#[tokio::test]
+async fn every_failure_has_its_step_words_and_cause() {
+    let login = "argocd.host/auth/login";
+    let callback = "argocd.host/auth/callback";
+    let form = "dex.host/auth/local/login";
+    let userinfo = "argocd.host/api/v1/session/userinfo";
+    let old_wording = "failed to get token: oauth2: cannot fetch token: 401 Unauthorized\nResponse: \
+                       {\"error\":\"invalid_client\",\"error_description\":\"Invalid client credentials.\"}\n";
+    let query_failed =
+        format!("Failed to query provider \"http://dex.host\": 502 Bad Gateway: {BAD_GATEWAY}\n");
+    let first_start = "failed to query provider \"\": Get \"/.well-known/openid-configuration\": unsupported protocol \
+                       scheme \"\"\n";
+    let back = |query: &str| Reply::redirect(&format!("http://argocd.host/auth/callback?{query}"));
+    let script = "<title>App</title><div id=root></div><script src=/app.js></script>";
+    let consent =
+        "<title>Grant</title><form><input type=hidden name=approval value=approve><button>OK</button></form>";
+    let other_login = "<form><input name=username><button>Next</button></form>";
+    let unregistered =
+        "<h2>Bad Request</h2><p>Unregistered redirect_uri (\"http://argocd.host/auth/callback\").</p>";
+    let huge = "x".repeat(2 * 1024 * 1024);
+    let secure = Reply::redirect("/").header("Set-Cookie", "argocd.token=abc; path=/; Secure");
+    for (place, reply, step, status, cause, words) in [
+        (
+            callback,
+            Reply::plain(500, INVALID_CLIENT),
+            Step::Callback,
+            Some(500),
+            Cause::InvalidClient,
+            INVALID_CLIENT.trim(),
+        ),
+        (
+            callback,
+            Reply::plain(500, old_wording),
+            Step::Callback,
+            Some(500),
+            Cause::InvalidClient,
+            "401 Unauthorized",
+        ),
+        (
+            login,
+            Reply::plain(404, "404 page not found\n"),
+            Step::Login,
+            Some(404),
+            Cause::SsoOff,
+            "404 page not found",
+        ),
+        (login, Reply::plain(500, first_start), Step::Login, Some(500), Cause::FirstStart, "provider \"\""),
+        (
+            login,
+            Reply::plain(500, &query_failed),
+            Step::Login,
+            Some(500),
+            Cause::ProviderBadGateway,
+            "Failed to query provider \"http://dex.host\": 502 Bad Gateway",
+        ),
+        (login, Reply::page("<p>It works!</p>"), Step::Login, Some(200), Cause::NoRedirect, "It works!"),
+        (login, Reply::redirect("ftp://dex.host/"), Step::Login, Some(302), Cause::Unknown, "no web address"),
+        (
+            "dex.host/auth",
+            Reply::page(unregistered),
+            Step::Authorize,
+            Some(200),
+            Cause::NoForm,
+            "Unregistered redirect_uri",
+        ),
+        (
+            "dex.host/auth",
+            Reply::new(400, "text/html", unregistered),
+            Step::Authorize,
+            Some(400),
+            Cause::UnregisteredRedirect,
+            "Unregistered redirect_uri",
+        ),
+        (
+            "dex.host/auth",
+            Reply::new(502, "text/html", BAD_GATEWAY),
+            Step::Authorize,
+            Some(502),
+            Cause::FrontWithoutBackend,
+            "502 Bad Gateway",
+        ),
+        ("dex.host/auth", Reply::json("{}"), Step::Authorize, Some(200), Cause::NotHtml, "application/json"),
+        (
+            "dex.host/auth",
+            Reply::redirect("/auth"),
+            Step::Authorize,
+            Some(302),
+            Cause::RedirectLoop,
+            "after 20 redirects",
+        ),
+        (
+            "dex.host/auth",
+            back("error=access_denied&error_description=nope"),
+            Step::Callback,
+            Some(400),
+            Cause::AccessDenied,
+            "access_denied: nope",
+        ),
+        (
+            "dex.host/auth",
+            back("error=invalid_scope&error_description=x"),
+            Step::Callback,
+            Some(400),
+            Cause::InvalidScope,
+            "invalid_scope: x",
+        ),
+        (
+            "dex.host/auth",
+            back("code=x&state=other"),
+            Step::Callback,
+            Some(400),
+            Cause::StateMismatch,
+            "invalid state in",
+        ),
+        (form, Reply::page(script), Step::Authorize, Some(200), Cause::ScriptedPage, "titled \"App\""),
+        (
+            form,
+            Reply::page(other_login),
+            Step::Authorize,
+            Some(200),
+            Cause::FormWithoutPassword,
+            "the fields username",
+        ),
+        (form, Reply::page(&huge), Step::Authorize, None, Cause::TooLarge, "larger than 1024 KiB"),
+        (form, Reply::hang(), Step::Authorize, None, Cause::Timeout, "within 0.5 s (dex.host)"),
+        (
+            form,
+            Reply::page("slow, slower").slow(Duration::from_secs(2)),
+            Step::Authorize,
+            None,
+            Cause::Timeout,
+            "within 0.5 s",
+        ),
+        (form, Reply::close(), Step::Authorize, None, Cause::ConnectionClosed, "closed before"),
+        (form, Reply::raw(b"SSH-2.0-OpenSSH_9.6\r\n"), Step::Authorize, None, Cause::NotHttp, "not HTTP"),
+        (
+            form,
+            Reply::raw(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf"),
+            Step::Authorize,
+            None,
+            Cause::ConnectionClosed,
+            "closed before",
+        ),
+        (
+            callback,
+            Reply::redirect("/"),
+            Step::Callback,
+            Some(302),
+            Cause::NoTokenCookie,
+            "redirects with status 302",
+        ),
+        (
+            callback,
+            secure,
+            Step::Callback,
+            Some(302),
+            Cause::SecureCookieOverHttp,
+            "redirects with status 302",
+        ),
+        (
+            callback,
+            Reply::plain(500, "failed to save state: EOF\n"),
+            Step::Callback,
+            Some(500),
+            Cause::SessionStore,
+            "EOF",
+        ),
+        (userinfo, Reply::json("{}"), Step::Userinfo, Some(200), Cause::NotLoggedIn, "{}"),
+        (userinfo, Reply::page(consent), Step::Userinfo, Some(200), Cause::NotLoggedIn, "OK"),
+    ] {
+        let fake = Fake::start().always(place, reply);
+        let mut options = fake.options();
+        options.timeout = Duration::from_millis(500);
+        let login = probe::login(&options).await;
+        let failure = failure(&login);
+        let what = format!("{place}: {failure:?}");
+        assert_eq!((failure.step, failure.status, failure.cause), (step, status, cause), "{what}");
+        assert!(failure.message.contains(words), "{what}");
+        // The marked line of the table is the hop that failed.
+        let table = table::render(&login, table::Style::default());
+        let marked: Vec<_> = table.lines().filter(|line| line.starts_with('✗')).collect();
+        assert_eq!(marked.len(), 1, "{table}");
+        assert!(marked[0].contains(step.name()) && table.ends_with(&format!("{}\n", marked[0])), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn after_the_form_another_page_can_come() {
+    let form = "dex.host/auth/local/login";
+    let consent =
+        "<title>Grant</title><form><input type=hidden name=approval value=approve><button>OK</button></form>";
+    for (page, status, cause, words) in [
+        (consent, 200, Cause::ConsentPage, "a page titled \"Grant\" with a question for consent"),
+        ("<form><button>Yes</button></form>", 200, Cause::ConsentPage, "buttons only"),
+        ("<p>Account locked</p>", 403, Cause::Unknown, "Account locked"),
+        ("<p>Internal Server Error</p>", 500, Cause::Unknown, "Internal Server Error"),
+        (
+            "<form><input name=u><input name=p type=password></form>",
+            200,
+            Cause::WrongPassword,
+            "form came again",
+        ),
+    ] {
+        let reply = Reply::new(status, "text/html", page);
+        let fake =
+            Fake::start().answer(form, move |request, _| (request.method == "POST").then(|| reply.clone()));
+        let login = probe::login(&fake.options()).await;
+        let failure = failure(&login);
+        assert_eq!(
+            (failure.step, failure.status, failure.cause),
+            (Step::Form, Some(status), cause),
+            "{page}"
+        );
+        assert!(failure.message.contains(words), "{page}: {failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_in_the_providers_words() {
+    let fake = Fake::start();
+    let mut options = fake.options();
+    options.password = probe::Password::new("wrong");
+    let login = probe::login(&options).await;
+    let failure = failure(&login);
+    assert_eq!((failure.step, failure.status, failure.cause), (Step::Form, Some(401), Cause::WrongPassword));
+    assert_eq!(failure.message, "Invalid Email Address and password.");
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_lost_on_the_way_is_told() {
+    // The state cookie is for another path than the callback's.
+    let fake = Fake::start().answer("dex.host/auth/local", |_, _| {
+        Some(Reply::redirect("http://argocd.host/auth/callback?code=x&state=y"))
+    });
+    let fake = fake.answer("argocd.host/auth/login", |_, _| {
+        let to = "http://dex.host/auth?redirect_uri=http%3A%2F%2Fargocd.host%2Fauth%2Fcallback";
+        Some(Reply::redirect(to).header("Set-Cookie", "argocd.oauthstate=abc; Path=/auth/login"))
+    });
+    let login = probe::login(&fake.options()).await;
+    let failure = failure(&login);
+    assert_eq!((failure.status, failure.cause), (Some(400), Cause::StateCookieLost));
+    assert_eq!(failure.message, "http: named cookie not present");
+}
+
+#[tokio::test]
+async fn nobody_listening_is_unreachable() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let fake = Fake::start();
+    let mut options = fake.options();
+    options.argocd = format!("http://{address}").parse().unwrap();
+    let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
+    assert_eq!(report.verdict, Verdict::Unreachable);
+    let group = &report.failures()[0];
+    assert_eq!((group.step, group.status, group.cause_id), (Step::Login, None, Cause::ConnectionRefused));
+    assert_eq!(group.message, format!("connection refused ({address})"));
+
+    // A provider that is down is a result: Argo CD did answer.
+    options = fake.options();
+    let dex = options.resolve.iter_mut().filter(|resolve| resolve.host == "dex.host");
+    dex.for_each(|resolve| resolve.to = address);
+    let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
+    assert_eq!(report.verdict, Verdict::Refused);
+    let group = &report.failures()[0];
+    assert_eq!((group.step, group.cause_id), (Step::Authorize, Cause::ConnectionRefused));
+    assert_eq!(group.message, "connection refused (dex.host)");
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_told() {
+    let mut options = Fake::start().options();
+    options.argocd = "http://argocd.invalid".parse().unwrap();
+    let login = probe::login(&options).await;
+    let failure = failure(&login);
+    assert_eq!((failure.step, failure.cause), (Step::Login, Cause::NameNotFound), "{failure:?}");
+}
+
+#[tokio::test]
+async fn an_override_moves_the_port_and_the_server_hears_the_url() {
+    let fake = Fake::start()
+        .answer("argocd.host:8080/auth/login", |_, _| Some(Reply::plain(404, "404 page not found")));
+    let mut options = fake.options();
+    options.argocd = "http://argocd.host:8080".parse().unwrap();
+    options.resolve = vec![probe::Resolve::new("argocd.host", 8080, fake.address)];
+    let login = probe::login(&options).await;
+    assert_eq!(failure(&login).cause, Cause::SsoOff);
+    assert_eq!(fake.seen()[0].host(), "argocd.host:8080");
+}
+
+#[tokio::test]
+async fn argo_cd_may_have_a_path_of_its_own() {
+    let fake =
+        Fake::start().answer("argocd.host/root/auth/login", |_, _| Some(Reply::plain(500, INVALID_CLIENT)));
+    for url in ["http://argocd.host/root", "http://argocd.host/root/", "http://argocd.host/root/?x=1#y"] {
+        let mut options = fake.options();
+        options.argocd = url.parse().unwrap();
+        assert_eq!(failure(&probe::login(&options).await).status, Some(500), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn over_https_only_known_authorities_are_trusted() {
+    let authority = Authority::new();
+    let fake = Fake::start_tls(&authority);
+    let mut options = fake.options();
+    let stranger = probe::login(&options).await;
+    let refused = failure(&stranger);
+    assert_eq!(
+        (refused.step, refused.cause, stranger.answered),
+        (Step::Login, Cause::Certificate, false),
+        "{refused:?}"
+    );
+
+    options.tls = Tls::with_ca(authority.pem().as_bytes()).unwrap();
+    let login = probe::login(&options).await;
+    assert!(login.outcome.is_ok(), "{:?}", login.outcome);
+
+    options.tls = Tls::insecure();
+    assert!(probe::login(&options).await.outcome.is_ok());
+
+    options.tls = Tls::with_ca(Authority::new().pem().as_bytes()).unwrap();
+    assert_eq!(failure(&probe::login(&options).await).cause, Cause::Certificate);
+}
+
+#[tokio::test]
+async fn a_front_may_send_http_to_https_first() {
+    let authority = Authority::new();
+    let secure = Fake::start_tls(&authority);
+    let plain =
+        Fake::start().always("argocd.host/auth/login", Reply::redirect("https://argocd.host/auth/login"));
+    let mut options = secure.options();
+    options.argocd = plain.url().parse().unwrap();
+    options.tls = Tls::with_ca(authority.pem().as_bytes()).unwrap();
+    options
+        .resolve
+        .iter_mut()
+        .filter(|resolve| resolve.port == 80)
+        .for_each(|resolve| resolve.to = plain.address);
+    let login = probe::login(&options).await;
+    assert!(login.outcome.is_ok(), "{:?}", login.outcome);
+    let steps: Vec<_> = login.exchanges.iter().map(|exchange| exchange.step).collect();
+    assert_eq!(steps[..3], [Step::Login, Step::Login, Step::Authorize]);
 }

@@ -8,6 +8,7 @@
     reason = "shared by test programs that each use a part"
 )]
 
+pub mod tls;
 mod wire;
 
 use std::collections::HashMap;
@@ -27,6 +28,8 @@ pub const PASSWORD: &str = "Tr0ub4dor&3 horse";
 /// The error that Argo CD's callback answers with when the provider does not accept its secret.
 pub const INVALID_CLIENT: &str =
     "failed to get token: oauth2: \"invalid_client\" \"Invalid client credentials.\"\n";
+/// How Argo CD takes its state cookie back, whether the login passes or not.
+const EMPTIED: (&str, &str) = ("Set-Cookie", "argocd.oauthstate=; HttpOnly; SameSite=Lax");
 /// The page of nginx for a backend that is gone.
 pub const BAD_GATEWAY: &str = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n<center><h1>502 Bad \
      Gateway</h1></center>\n<hr><center>nginx/1.22.1</center>\n</body>\n</html>\n";
@@ -41,6 +44,7 @@ pub struct Fake {
 
 #[derive(Default)]
 struct Shared {
+    scheme: &'static str,
     /// By host and path; what they leave unanswered is answered as by servers that are well.
     answers: Mutex<HashMap<String, (usize, Arc<Answer>)>>,
     seen: Mutex<Vec<Request>>,
@@ -59,16 +63,36 @@ struct Shared {
 impl Fake {
     /// Servers that are well.
     pub fn start() -> Self {
+        Self::serve(None)
+    }
+
+    /// The same over https, where every name says https as well.
+    pub fn start_tls(authority: &tls::Authority) -> Self {
+        Self::serve(Some(authority.server(&["argocd.host", "dex.host"])))
+    }
+
+    fn serve(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared::default());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let shared = Arc::new(Shared { scheme, ..Shared::default() });
         let served = Arc::clone(&shared);
         // The threads end with the test program.
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let shared = Arc::clone(&served);
-                shared.connections.fetch_add(1, Ordering::SeqCst);
-                std::thread::spawn(move || wire::serve(&stream, |request| shared.respond(request)));
+                let (shared, tls) = (Arc::clone(&served), tls.clone());
+                let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    let _ = stream.set_nodelay(true);
+                    let respond = |request: &Request| shared.respond(request);
+                    match tls {
+                        None => wire::serve(stream, number, respond),
+                        Some(tls) => {
+                            let connection = rustls::ServerConnection::new(tls).unwrap();
+                            wire::serve(rustls::StreamOwned::new(connection, stream), number, respond);
+                        }
+                    }
+                });
             }
         });
         Self { address, shared }
@@ -90,15 +114,26 @@ impl Fake {
         self.answer(place, move |_, _| Some(reply.clone()))
     }
 
+    /// Lets the callback fail as if the provider had not accepted Argo CD's secret: each time that `when`
+    /// says so of the number of callbacks before.
+    pub fn invalid_client(self, when: impl Fn(usize) -> bool + Send + Sync + 'static) -> Self {
+        self.answer("argocd.host/auth/callback", move |_, count| when(count).then(invalid_client))
+    }
+
     /// Options for a login here, without patience for restarts.
     pub fn options(&self) -> Options {
-        let mut options = Options::new("http://argocd.host".parse().unwrap(), USER, Password::new(PASSWORD));
+        let mut options = Options::new(self.url().parse().unwrap(), USER, Password::new(PASSWORD));
         options.logins = 1;
         options.timeout = Duration::from_secs(5);
         options.startup_grace = Duration::ZERO;
-        options.resolve =
-            ["argocd.host", "dex.host"].map(|host| Resolve::new(host, 80, self.address)).to_vec();
+        let names = ["argocd.host", "dex.host"].iter().flat_map(|host| [(host, 80), (host, 443)]);
+        options.resolve = names.map(|(host, port)| Resolve::new(host, port, self.address)).collect();
         options
+    }
+
+    /// Where its Argo CD is.
+    pub fn url(&self) -> String {
+        format!("{}://argocd.host", self.shared.scheme)
     }
 
     /// Every request so far.
@@ -154,11 +189,12 @@ impl Shared {
             "argocd.host/auth/login" => {
                 let (state, sealed) = (self.secret("state"), self.secret("sealed"));
                 let query = format!(
-                    "client_id=argo-cd&redirect_uri=http%3A%2F%2Fargocd.host%2Fauth%2Fcallback&response_type=code\
-                     &scope=openid+profile+email&state={state}"
+                    "client_id=argo-cd&redirect_uri={}%3A%2F%2Fargocd.host%2Fauth%2Fcallback&response_type=code\
+                     &scope=openid+profile+email&state={state}",
+                    self.scheme
                 );
                 Reply::new(303, "text/html; charset=utf-8", "")
-                    .header("Location", &format!("http://dex.host/auth?{query}"))
+                    .header("Location", &format!("{}://dex.host/auth?{query}", self.scheme))
                     .header(
                         "Set-Cookie",
                         &format!("argocd.oauthstate={sealed}{state}; Expires=Fri, 23 Nov 2096 22:41:40 GMT; HttpOnly; SameSite=Lax"),
@@ -190,14 +226,16 @@ impl Shared {
                 self.codes.lock().unwrap().insert(code.clone(), state.clone());
                 Reply::new(303, "", "").header(
                     "Location",
-                    &format!("http://argocd.host/auth/callback?code={code}&state={state}"),
+                    &format!("{}://argocd.host/auth/callback?code={code}&state={state}", self.scheme),
                 )
             }
             "argocd.host/auth/callback" => self.callback(request),
             "argocd.host/api/v1/session/userinfo" => match request.cookie("argocd.token") {
                 Some(token) if self.secrets.lock().unwrap().contains(&token) => Reply::json(&format!(
                     r#"{{"loggedIn":true,"username":"{USER}","iss":"http://dex.host","groups":["{USER}"]}}"#
-                )),
+                ))
+                .header("Grpc-Metadata-Content-Type", "application/grpc")
+                .header("Vary", "Accept-Encoding"),
                 _ => Reply::json("{}"),
             },
             _ => Reply::plain(404, "404 page not found\n"),
@@ -216,19 +254,24 @@ impl Shared {
         if state.is_empty() || !cookie.ends_with(&state) {
             return Reply::plain(400, "invalid state in 'argocd.token' cookie\n");
         }
-        let emptied = ("Set-Cookie", "argocd.oauthstate=; HttpOnly; SameSite=Lax");
         let code = request.parameter("code").unwrap_or_default();
         if self.codes.lock().unwrap().remove(&code).as_deref() != Some(state.as_str()) {
             let words =
                 "failed to get token: oauth2: \"invalid_grant\" \"Invalid or expired code parameter.\"\n";
-            return Reply::plain(500, words).header(emptied.0, emptied.1);
+            return Reply::plain(500, words).header(EMPTIED.0, EMPTIED.1);
         }
+        let secure = if self.scheme == "https" { "; Secure" } else { "" };
         let token = self.secret("eyJhbGciOiJSUzI1NiJ9.");
         Reply::new(303, "text/html; charset=utf-8", "<a href=\"/\">See Other</a>.\n\n")
             .header("Location", "/")
-            .header(emptied.0, emptied.1)
-            .header("Set-Cookie", &format!("argocd.token={token}; path=/; SameSite=lax; httpOnly"))
+            .header(EMPTIED.0, EMPTIED.1)
+            .header("Set-Cookie", &format!("argocd.token={token}; path=/; SameSite=lax; httpOnly{secure}"))
     }
+}
+
+/// Argo CD's callback when the provider does not accept its secret.
+pub fn invalid_client() -> Reply {
+    Reply::plain(500, INVALID_CLIENT).header(EMPTIED.0, EMPTIED.1)
 }
 
 /// The login page: method, action with an entity in it, and fields as Dex has them.

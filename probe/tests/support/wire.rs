@@ -1,7 +1,6 @@
 //! HTTP/1.1 as far as a test needs it, including the ways to get it wrong.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 /// A request as it came.
@@ -11,6 +10,8 @@ pub struct Request {
     pub target: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// Which connection it came on.
+    pub connection: usize,
 }
 
 /// What is sent back, and how.
@@ -124,11 +125,11 @@ impl Reply {
 }
 
 /// Serves one connection until it ends.
-pub(super) fn serve(stream: &TcpStream, respond: impl Fn(&Request) -> Reply) {
-    let _ = stream.set_nodelay(true);
+pub(super) fn serve(stream: impl Read + Write, connection: usize, respond: impl Fn(&Request) -> Reply) {
     let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader) {
-        if write(stream, &respond(&request)).is_none() {
+    while let Some(mut request) = read(&mut reader) {
+        request.connection = connection;
+        if write(reader.get_mut(), &respond(&request)).is_none() {
             return;
         }
     }
@@ -148,7 +149,7 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
             None => break,
         }
     }
-    let mut request = Request { method, target, headers, body: String::new() };
+    let mut request = Request { method, target, headers, body: String::new(), connection: 0 };
     let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
@@ -157,19 +158,23 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
 }
 
 /// None when the connection is over.
-fn write(mut stream: &TcpStream, reply: &Reply) -> Option<()> {
+fn write(stream: &mut (impl Read + Write), reply: &Reply) -> Option<()> {
     let mut head = format!("HTTP/1.1 {} Status\r\nContent-Length: {}\r\n", reply.status, reply.body.len());
     for (name, value) in &reply.headers {
         head += &format!("{name}: {value}\r\n");
     }
     head += "\r\n";
     match reply.manner {
-        Manner::Normal => stream.write_all(&[head.as_bytes(), &reply.body].concat()).ok(),
+        Manner::Normal => {
+            stream.write_all(&[head.as_bytes(), &reply.body].concat()).ok()?;
+            stream.flush().ok()
+        }
         Manner::Slow(pause) => {
             stream.write_all(head.as_bytes()).ok()?;
             reply.body.chunks(16).try_for_each(|piece| {
                 std::thread::sleep(pause);
-                stream.write_all(piece).ok()
+                stream.write_all(piece).ok()?;
+                stream.flush().ok()
             })
         }
         Manner::Hang => {

@@ -1,0 +1,300 @@
+//! The command itself: what it prints where, and what it exits with.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use support::{BAD_GATEWAY, Fake, INVALID_CLIENT, PASSWORD, Reply, USER, tls::Authority};
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("output is text");
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// The command with everything that a login at `fake` needs.
+fn command(fake: &Fake) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
+    command.env_clear().env("PROBE_PASSWORD", PASSWORD).stdin(Stdio::null());
+    command.args([&fake.url(), "--user", USER, "--password-env", "PROBE_PASSWORD", "--wait", "0s"]);
+    for (host, port) in [("argocd.host", 80), ("dex.host", 80), ("argocd.host", 443), ("dex.host", 443)] {
+        command.args(["--resolve", &format!("{host}:{port}:{}", fake.address)]);
+    }
+    command
+}
+
+fn run(command: &mut Command) -> Ran {
+    command.output().expect("the command starts").into()
+}
+
+/// Without the times, which differ, and the width of their column.
+fn without_times(text: &str) -> String {
+    let is_time = |word: &str, next: Option<&&str>| {
+        let is_number = word.parse::<f64>().is_ok();
+        is_number && (word.contains('.') || next.is_some_and(|unit| *unit == "ms"))
+    };
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let shown = words
+            .iter()
+            .enumerate()
+            .map(|(at, word)| if is_time(word, words.get(at + 1)) { "#" } else { word });
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_series_that_passes() {
+    let fake = Fake::start();
+    let ran = run(command(&fake).args(["--logins", "3"]));
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(without_times(&ran.out));
+    assert!(!ran.out.contains('\u{1b}'));
+}
+
+#[test]
+fn a_series_that_is_refused() {
+    let fake = Fake::start().invalid_client(|_| true);
+    let ran = run(command(&fake).args(["--logins", "3"]));
+    assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""));
+    insta::assert_snapshot!(without_times(&ran.out));
+    for (expected, code) in [("refused", 0), ("mixed", 1), ("logged-in", 1)] {
+        let ran = run(command(&fake).args(["--logins", "1", "--expect", expected]));
+        assert_eq!(ran.code, Some(code), "{expected}: {}", ran.out);
+    }
+}
+
+#[test]
+fn json_is_one_document_and_alone_on_standard_output() {
+    let fake = Fake::start().invalid_client(|count| count == 1);
+    let ran = run(command(&fake).args(["--logins", "2", "--format", "json"]));
+    assert_eq!(ran.code, Some(1));
+    let json: serde_json::Value = serde_json::from_str(&ran.out).expect("one document");
+    assert_eq!(json["verdict"], "mixed");
+    assert_eq!(json["expected"], "logged-in");
+    assert_eq!(json["exit"], 1);
+    assert_eq!(json["logins"], serde_json::json!({"total": 2, "ok": 1, "failed": 1}));
+    assert_eq!(json["failures"][0]["step"], "callback");
+    assert_eq!(json["failures"][0]["message"], INVALID_CLIENT.trim());
+    assert!(json["latency_ms"]["p95"].as_f64().is_some_and(|ms| ms > 0.0));
+    assert!(ran.err.contains("mixed: 1 of 2 logins passed"), "{}", ran.err);
+
+    let quiet = run(command(&fake).args(["--logins", "2", "--format", "json", "-q"]));
+    assert_eq!((quiet.code, quiet.err.as_str()), (Some(0), ""));
+    assert!(serde_json::from_str::<serde_json::Value>(&quiet.out).is_ok());
+}
+
+#[test]
+fn more_and_less_of_it() {
+    let fake = Fake::start();
+    let quiet = run(command(&fake).args(["--logins", "2", "-q"]));
+    assert_eq!(quiet.out, format!("logged-in: all 2 logins passed as {USER}\n"));
+    let verbose = run(command(&fake).args(["--logins", "2", "-v"]));
+    assert_eq!(verbose.out.matches("GET  argocd.host/auth/login").count(), 2, "{}", verbose.out);
+    let usual = run(command(&fake).args(["--logins", "2"]));
+    assert_eq!(usual.out.matches("GET  argocd.host/auth/login").count(), 1, "{}", usual.out);
+}
+
+#[test]
+fn the_password_can_come_by_standard_input() {
+    let fake = Fake::start();
+    for (input, code) in [
+        (format!("{PASSWORD}\n"), 0),
+        (format!("{PASSWORD}\r\nmore\n"), 0),
+        ("wrong\n".to_owned(), 1),
+        (String::new(), 3),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
+        command.args([&fake.url(), "--user", USER, "--password-stdin", "--logins", "1"]);
+        for host in ["argocd.host", "dex.host"] {
+            command.args(["--resolve", &format!("{host}:80:{}", fake.address)]);
+        }
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        // It may have ended without reading.
+        let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+        let ran: Ran = child.wait_with_output().expect("ends").into();
+        assert_eq!(ran.code, Some(code), "{input:?}: {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn wrong_usage_is_told_and_exits_with_2() {
+    let fake = Fake::start();
+    for (arguments, words) in [
+        (vec!["--resolve", "argocd.host"], "is not HOST:PORT:ADDR"),
+        (vec!["--logins", "0"], "0 is not in"),
+        (vec!["--concurrency", "0"], "0 is not in"),
+        (vec!["--rate", "fast"], "as in 5/s"),
+        (vec!["--timeout", "soon"], "as in 500ms, 10s or 1m"),
+        (vec!["--expect", "unreachable"], "invalid value"),
+        (vec!["--format", "xml"], "invalid value"),
+        (vec!["--password-stdin"], "cannot be used with"),
+        (vec!["--insecure", "--ca", "x"], "cannot be used with"),
+        (vec!["-v", "-q"], "cannot be used with"),
+        (vec!["--colour"], "unexpected argument"),
+        (vec!["another"], "unexpected argument"),
+    ] {
+        let ran = run(command(&fake).args(&arguments));
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(ran.err.contains(words), "{arguments:?}: {}", ran.err);
+    }
+    for arguments in [
+        vec!["argocd.host", "--user", "u", "--password-stdin"],
+        vec!["http://argocd.host", "--user", "u"],
+        vec![],
+    ] {
+        let ran = run(Command::new(env!("CARGO_BIN_EXE_probe")).args(&arguments));
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{arguments:?}");
+    }
+    assert!(fake.seen().is_empty());
+}
+
+#[test]
+fn what_the_environment_lacks_is_told_and_exits_with_3() {
+    let fake = Fake::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    let not_a_ca = directory.path().join("not-a-ca");
+    std::fs::write(&not_a_ca, "hello").expect("written");
+    let no_such = directory.path().join("no/such/file");
+    let (not_a_ca, no_such) = (not_a_ca.to_str().expect("text"), no_such.to_str().expect("text"));
+    for (arguments, words) in [
+        (["--ca", no_such], "cannot be read"),
+        (["--ca", not_a_ca], "no certificate"),
+        (["--trace", no_such], "cannot be written"),
+    ] {
+        let ran = run(command(&fake).args(arguments));
+        assert_eq!((ran.code, ran.out.as_str()), (Some(3), ""), "{arguments:?}");
+        assert!(ran.err.starts_with("error: --") && ran.err.contains(words), "{arguments:?}: {}", ran.err);
+        assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+    }
+    let ran = run(command(&fake).env_remove("PROBE_PASSWORD"));
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.err.contains("PROBE_PASSWORD (--password-env) is not set"), "{}", ran.err);
+    assert!(fake.seen().is_empty());
+}
+
+#[test]
+fn nothing_that_answers_exits_with_3_unless_it_was_waited_out() {
+    let fake = Fake::start().always("argocd.host/auth/login", Reply::new(502, "text/html", BAD_GATEWAY));
+    let ran = run(command(&fake).args(["--logins", "2"]));
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.out.contains("unreachable: 0 of 2 logins passed"), "{}", ran.out);
+    // What did not answer cannot have refused.
+    let ran = run(command(&fake).args(["--logins", "2", "--expect", "refused"]));
+    assert_eq!(ran.code, Some(3));
+
+    let fake = Fake::start().answer("argocd.host/auth/login", |_, count| {
+        (count < 2).then(|| Reply::new(502, "text/html", BAD_GATEWAY))
+    });
+    let ran = run(command(&fake).args(["--logins", "2"]).arg("--wait=20s"));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("Argo CD is not answering (login: 502 Bad Gateway"), "{}", ran.err);
+    assert!(ran.err.contains("waiting up to 20 s"), "{}", ran.err);
+    assert!(ran.err.contains("answers again after"), "{}", ran.err);
+    assert!(ran.out.contains("logins began again 2 times"), "{}", ran.out);
+}
+
+#[test]
+fn https_with_an_authority_of_ones_own() {
+    let authority = Authority::new();
+    let fake = Fake::start_tls(&authority);
+    let directory = tempfile::tempdir().expect("a directory");
+    let ca = directory.path().join("ca.pem");
+    std::fs::write(&ca, authority.pem()).expect("written");
+    let ran = run(command(&fake).args(["--logins", "1", "--ca"]).arg(&ca));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert_eq!(run(command(&fake).args(["--logins", "1", "--insecure"])).code, Some(0));
+    let ran = run(command(&fake).args(["--logins", "1"]));
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.out.contains("certificate"), "{}", ran.out);
+}
+
+#[test]
+fn the_trace_is_complete_private_and_without_secrets() {
+    let fake = Fake::start().invalid_client(|count| count == 1);
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("trace.jsonl");
+    // One that is there already, and open to all.
+    std::fs::write(&path, "old\n".repeat(1000)).expect("written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).expect("set");
+    let ran = run(command(&fake).args(["--logins", "3", "-v", "--trace"]).arg(&path));
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    let trace = std::fs::read_to_string(&path).expect("text");
+    let logins: Vec<serde_json::Value> =
+        trace.lines().map(|line| serde_json::from_str(line).expect("a line is a document")).collect();
+    assert_eq!(logins.len(), 3);
+    assert_eq!(logins[0]["user"]["username"], USER);
+    assert_eq!(logins[1]["failure"]["step"], "callback");
+    assert_eq!(logins[1]["failure"]["cause"], "invalid-client");
+    let exchanges = logins[0]["exchanges"].as_array().expect("a list");
+    assert_eq!(exchanges.len(), 7);
+    assert_eq!(exchanges[4]["fields_sent"], serde_json::json!(["login", "password"]));
+    assert_eq!(exchanges[4]["location"], "http://argocd.host/auth/callback?code=…&state=…");
+    assert_eq!(exchanges[5]["cookies_sent"], serde_json::json!(["argocd.oauthstate"]));
+    assert_eq!(
+        exchanges[5]["cookies"][1],
+        serde_json::json!({"name": "argocd.token", "kept": "kept", "empty": false})
+    );
+    for secret in fake.secrets() {
+        for text in [&trace, &ran.out, &ran.err] {
+            assert!(!text.contains(&secret), "{secret}");
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_ends_it_and_says_what_was_done() {
+    let (hung, hangs) = std::sync::mpsc::channel();
+    let hung = std::sync::Mutex::new(hung);
+    let fake = Fake::start().answer("argocd.host/auth/login", move |_, count| {
+        (count >= 2).then(|| {
+            let _ = hung.lock().map(|hung| hung.send(()));
+            Reply::hang()
+        })
+    });
+    let mut command = command(&fake);
+    command.args(["--logins", "50", "--timeout", "5m"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("starts");
+    hangs.recv_timeout(Duration::from_secs(20)).expect("the third login hangs");
+    let interrupted =
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(interrupted.success());
+    let mut out = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    assert!(out.contains("all 2 logins passed as admin@example.com, 48 not done"), "{out}");
+}
+
+#[test]
+fn colours_are_for_terminals_and_only_if_wanted() {
+    let fake = Fake::start().invalid_client(|_| true);
+    for colour in ["", "1"] {
+        let ran = run(command(&fake).args(["--logins", "1"]).env("NO_COLOR", colour));
+        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_of_the_login() {
+    let fake = Fake::start();
+    let mut child = command(&fake).args(["--logins", "1"]).stdout(Stdio::piped()).spawn().expect("starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+}
