@@ -1,6 +1,6 @@
 //! What the tests of the stand-ins share: containers without a cluster around
 //! them, and a proxy that routes by host name.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
