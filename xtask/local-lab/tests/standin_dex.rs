@@ -1,6 +1,8 @@
 //! The stand-in for Dex, by itself: from `/auth` to the user's claims, and what
 //! it says when something is wrong.
 
+#![allow(clippy::unwrap_used)]
+
 mod standin_support;
 
 use base64::Engine as _;
