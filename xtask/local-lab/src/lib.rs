@@ -20,5 +20,6 @@ pub mod program;
 pub mod release;
 pub mod resources;
 pub mod serve;
+pub mod standin;
 pub mod store;
 pub mod tls;

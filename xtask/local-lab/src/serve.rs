@@ -176,6 +176,9 @@ pub async fn serve(
             }
         });
     }
+    // Unless somebody else serves on it, the port refuses connections from here on,
+    // rather than taking those that nobody will answer.
+    drop(listener);
     tasks.close();
     if tokio::time::timeout(limits.grace, tasks.wait()).await.is_err() {
         abort.cancel();

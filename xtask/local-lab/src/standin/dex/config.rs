@@ -1,0 +1,412 @@
+//! Dex's configuration file: the part that a stand-in with memory storage and
+//! local passwords can honour, checked as Dex checks it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::log::Level;
+
+/// What Dex runs with.
+#[derive(Clone)]
+pub(super) struct Config {
+    /// The issuer as it stands in tokens.
+    pub(super) issuer: String,
+    /// The path of the issuer, without a slash at its end.
+    pub(super) prefix: String,
+    pub(super) skip_approval: bool,
+    pub(super) password_db: bool,
+    pub(super) clients: Vec<Client>,
+    pub(super) passwords: Vec<Password>,
+    pub(super) id_tokens: Duration,
+    pub(super) auth_requests: Duration,
+    pub(super) level: Level,
+}
+
+/// A program that may ask for logins.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// What it has to show at the token endpoint; empty if the variable that
+    /// should hold it is not set.
+    pub(super) secret: String,
+    pub(super) redirect_uris: Vec<String>,
+    pub(super) public: bool,
+    pub(super) trusted_peers: Vec<String>,
+}
+
+/// A user of the local password database.
+#[derive(Clone)]
+pub(super) struct Password {
+    pub(super) email: String,
+    pub(super) hash: String,
+    /// The bcrypt cost of the hash.
+    pub(super) cost: u32,
+    pub(super) name: String,
+    pub(super) preferred_username: String,
+    pub(super) user_id: String,
+    pub(super) email_verified: bool,
+    pub(super) groups: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct File {
+    issuer: String,
+    storage: Option<Storage>,
+    web: Web,
+    #[serde(rename = "oauth2")]
+    oauth2: OAuth2,
+    expiry: Expiry,
+    logger: Logger,
+    #[serde(rename = "enablePasswordDB")]
+    enable_password_db: bool,
+    static_clients: Vec<FileClient>,
+    static_passwords: Vec<FilePassword>,
+    connectors: Vec<serde_yaml::Value>,
+}
+
+#[derive(Deserialize)]
+struct Storage {
+    #[serde(default, rename = "type")]
+    kind: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Web {
+    http: String,
+    https: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct OAuth2 {
+    skip_approval_screen: bool,
+    response_types: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Expiry {
+    id_tokens: String,
+    auth_requests: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Logger {
+    level: String,
+    format: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct FileClient {
+    id: String,
+    #[serde(rename = "idEnv")]
+    id_env: String,
+    name: String,
+    secret: String,
+    secret_env: String,
+    #[serde(rename = "redirectURIs")]
+    redirect_uris: Vec<String>,
+    public: bool,
+    trusted_peers: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct FilePassword {
+    email: String,
+    username: String,
+    name: String,
+    preferred_username: String,
+    email_verified: Option<bool>,
+    #[serde(rename = "userID")]
+    user_id: String,
+    hash: String,
+    hash_from_env: String,
+    groups: Vec<String>,
+}
+
+/// The storages that Dex has and this stand-in has not.
+const OTHER_STORAGES: &[&str] = &["etcd", "kubernetes", "sqlite3", "postgres", "mysql"];
+
+impl Config {
+    /// Reads the file `path`. Variables that it names are read here, once: what
+    /// they hold later does not matter.
+    ///
+    /// # Errors
+    /// The line that Dex prints before it exits.
+    pub(super) fn read(path: &str, text: &[u8], env: &BTreeMap<String, String>) -> Result<Self, String> {
+        let file: File = serde_yaml::from_slice(text).map_err(|error| {
+            format!("error parse config file {path}: error converting YAML to JSON: {error}")
+        })?;
+        let unreadable =
+            |what: String| format!("error parse config file {path}: error unmarshaling JSON: {what}");
+        let storage = file.storage.as_ref().map(|storage| storage.kind.as_str());
+        if let Some(kind) = storage
+            && kind != "memory"
+            && !OTHER_STORAGES.contains(&kind)
+        {
+            return Err(unreadable(format!("unknown storage type {kind:?}")));
+        }
+        let passwords: Vec<_> = file
+            .static_passwords
+            .iter()
+            .map(|password| password.read(env))
+            .collect::<Result<_, _>>()
+            .map_err(unreadable)?;
+        let level = match file.logger.level.to_lowercase().as_str() {
+            "" | "info" => Level::Info,
+            "debug" => Level::Debug,
+            "warn" => Level::Warn,
+            "error" => Level::Error,
+            other => return Err(unreadable(format!("slog: level string {other:?}: unknown name"))),
+        };
+        if !["", "text"].contains(&file.logger.format.as_str()) {
+            return Err("invalid config: the stand-in for Dex writes its log as text only".into());
+        }
+        file.validate()?;
+        if let Some(kind) = storage.filter(|kind| *kind != "memory") {
+            return Err(format!(
+                "failed to initialize storage: the stand-in for Dex keeps everything in memory and has no storage {kind:?}"
+            ));
+        }
+        let issuer = url::Url::parse(&file.issuer)
+            .map_err(|_| "failed to initialize server: server: can't parse issuer URL".to_owned())?;
+        let clients = file.static_clients.iter().map(|client| client.read(env)).collect::<Result<_, _>>()?;
+        if !file.connectors.is_empty() {
+            return Err("failed to initialize storage connectors: the stand-in for Dex has no connectors but the local passwords".into());
+        }
+        if !file.enable_password_db {
+            return Err("failed to initialize server: server: no connectors specified".into());
+        }
+        if let Some(other) = file.oauth2.response_types.iter().find(|kind| *kind != "code") {
+            return Err(format!("failed to initialize server: unsupported response_type {other:?}"));
+        }
+        let day = Duration::from_secs(24 * 60 * 60);
+        let duration = |text: &str, what: &str| match text {
+            "" => Ok(day),
+            text => go_duration(text).ok_or_else(|| {
+                format!("invalid config value {text:?} for {what} expiry: time: invalid duration {text:?}")
+            }),
+        };
+        Ok(Self {
+            prefix: issuer.path().trim_end_matches('/').to_owned(),
+            issuer: file.issuer,
+            skip_approval: file.oauth2.skip_approval_screen,
+            password_db: file.enable_password_db,
+            clients,
+            passwords,
+            id_tokens: duration(&file.expiry.id_tokens, "id token")?,
+            auth_requests: duration(&file.expiry.auth_requests, "auth request")?,
+            level,
+        })
+    }
+
+    /// The client of this id.
+    pub(super) fn client(&self, id: &str) -> Option<&Client> {
+        self.clients.iter().find(|client| client.id == id)
+    }
+
+    /// The user with this address, whatever its case.
+    pub(super) fn password(&self, email: &str) -> Option<&Password> {
+        let email = email.to_lowercase();
+        self.passwords.iter().find(|password| password.email.to_lowercase() == email)
+    }
+}
+
+impl File {
+    fn validate(&self) -> Result<(), String> {
+        let checks = [
+            (self.issuer.is_empty(), "no issuer specified in config file"),
+            (
+                !self.enable_password_db && !self.static_passwords.is_empty(),
+                "cannot specify static passwords without enabling password db",
+            ),
+            (self.storage.is_none(), "no storage supplied in config file"),
+            (
+                self.web.http.is_empty() && self.web.https.is_empty(),
+                "must supply a HTTP/HTTPS  address to listen on",
+            ),
+        ];
+        let bad: Vec<_> = checks.iter().filter(|(bad, _)| *bad).map(|(_, message)| *message).collect();
+        if bad.is_empty() { Ok(()) } else { Err(format!("invalid Config:\n\t-\t{}", bad.join("\n\t-\t"))) }
+    }
+}
+
+impl FileClient {
+    fn read(&self, env: &BTreeMap<String, String>) -> Result<Client, String> {
+        // A variable that is not set is an empty one.
+        let variable = |name: &str| env.get(name).cloned().unwrap_or_default();
+        let invalid = |what: String| Err(format!("invalid config: {what}"));
+        if self.name.is_empty() {
+            return invalid("Name field is required for a client".into());
+        }
+        let id = match (self.id.as_str(), self.id_env.as_str()) {
+            ("", "") => return invalid("ID or IDEnv field is required for a client".into()),
+            (id, "") => id.to_owned(),
+            ("", env) => variable(env),
+            (id, _) => return invalid(format!("ID and IDEnv fields are exclusive for client {id:?}")),
+        };
+        let secret = match (self.secret.as_str(), self.secret_env.as_str()) {
+            ("", "") if !self.public => {
+                return invalid(format!("Secret or SecretEnv field is required for client {id:?}"));
+            }
+            (secret, "") => secret.to_owned(),
+            ("", env) => variable(env),
+            _ => return invalid(format!("Secret and SecretEnv fields are exclusive for client {id:?}")),
+        };
+        Ok(Client {
+            id,
+            name: self.name.clone(),
+            secret,
+            redirect_uris: self.redirect_uris.clone(),
+            public: self.public,
+            trusted_peers: self.trusted_peers.clone(),
+        })
+    }
+}
+
+impl FilePassword {
+    fn read(&self, env: &BTreeMap<String, String>) -> Result<Password, String> {
+        let hash = match (self.hash.as_str(), self.hash_from_env.as_str()) {
+            ("", "") => String::new(),
+            ("", variable) => env.get(variable).cloned().unwrap_or_default(),
+            (hash, _) => hash.to_owned(),
+        };
+        if hash.is_empty() {
+            return Err("no password hash provided".into());
+        }
+        let (hash, cost) = match cost(&hash) {
+            Some(cost) => (hash, cost),
+            // Older files hold the hash in base64 once more.
+            None => STANDARD
+                .decode(&hash)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .and_then(|hash| cost(&hash).map(|cost| (hash, cost)))
+                .ok_or(
+                    "malformed bcrypt hash: crypto/bcrypt: hashedSecret too short to be a bcrypted password",
+                )?,
+        };
+        Ok(Password {
+            email: self.email.clone(),
+            hash,
+            cost,
+            name: if self.name.is_empty() { self.username.clone() } else { self.name.clone() },
+            preferred_username: self.preferred_username.clone(),
+            user_id: self.user_id.clone(),
+            email_verified: self.email_verified.unwrap_or(true),
+            groups: self.groups.clone(),
+        })
+    }
+}
+
+/// The cost of a bcrypt hash; `None` if it is none.
+fn cost(hash: &str) -> Option<u32> {
+    let rest = hash.strip_prefix("$2")?;
+    let mut parts = rest.split('$');
+    let minor = parts.next()?;
+    let (cost, text) = (parts.next()?, parts.next()?);
+    (minor.len() <= 1 && cost.len() == 2 && text.len() == 53 && parts.next().is_none())
+        .then(|| cost.parse().ok())
+        .flatten()
+}
+
+/// A duration as Go writes it: `24h`, `1h30m`, `10s`, `500ms`.
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?;
+        let number: u32 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = match &rest[..end] {
+            "h" => Duration::from_secs(3600),
+            "m" => Duration::from_secs(60),
+            "s" => Duration::from_secs(1),
+            "ms" => Duration::from_millis(1),
+            _ => return None,
+        };
+        total = total.checked_add(unit.checked_mul(number)?)?;
+        rest = &rest[end..];
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+issuer: http://dex.host/dex/
+storage: {type: memory}
+web: {http: "0.0.0.0:5556"}
+oauth2: {skipApprovalScreen: true}
+enablePasswordDB: true
+staticClients:
+- {id: argo-cd, name: Argo CD, secretEnv: SECRET, redirectURIs: ["http://argocd.host/auth/callback"]}
+- {id: literal, name: Literal, secret: $FOO}
+- {id: unset, name: Unset, secretEnv: NOT_THERE}
+staticPasswords:
+- {email: Admin@example.com, hash: "$2a$10$sfbKblGyTQkdZTo6YGZ4BOJLBsZK3ePW5r77PlAjWZWd9qpc7BiOi", username: admin, userID: "1"}
+"#;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let env = BTreeMap::from([
+            ("SECRET".to_owned(), "s3cret\n".to_owned()),
+            ("FOO".to_owned(), "foo".to_owned()),
+        ]);
+        Config::read("/etc/dex/config.yaml", text.as_bytes(), &env)
+    }
+
+    #[test]
+    fn secrets_come_from_the_environment_untrimmed_or_stand_as_written() {
+        let config = read(GOOD).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.client("argo-cd").unwrap().secret, "s3cret\n");
+        assert_eq!(config.client("literal").unwrap().secret, "$FOO");
+        assert_eq!(config.client("unset").unwrap().secret, "");
+        assert_eq!(config.prefix, "/dex");
+        assert!(config.password("admin@EXAMPLE.com").is_some());
+        assert_eq!(config.password("admin@example.com").unwrap().cost, 10);
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_in_dexs_words() {
+        let cases = [
+            ("issuer: http://dex.host/dex/", "issuer: ''", "no issuer specified in config file"),
+            ("storage: {type: memory}", "", "no storage supplied in config file"),
+            ("type: memory", "type: paper", "unknown storage type \"paper\""),
+            ("type: memory", "type: kubernetes", "has no storage \"kubernetes\""),
+            ("{http: \"0.0.0.0:5556\"}", "{}", "must supply a HTTP/HTTPS  address to listen on"),
+            ("enablePasswordDB: true", "", "cannot specify static passwords without enabling password db"),
+            ("name: Literal, ", "", "Name field is required for a client"),
+            (", secret: $FOO", "", "Secret or SecretEnv field is required for client \"literal\""),
+            ("secret: $FOO", "secret: a, secretEnv: B", "Secret and SecretEnv fields are exclusive"),
+            ("hash: \"$2a$10$sfb", "hash: \"nonsense", "malformed bcrypt hash"),
+            ("enablePasswordDB: true", "enablePasswordDB: [", "error parse config file /etc/dex/config.yaml"),
+        ];
+        for (from, to, expected) in cases {
+            assert!(GOOD.contains(from), "{from}");
+            let error = read(&GOOD.replace(from, to)).err().unwrap_or_default();
+            assert!(error.contains(expected), "{to:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn durations_are_gos() {
+        assert_eq!(go_duration("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(go_duration("500ms"), Some(Duration::from_millis(500)));
+        for bad in ["", "5", "h", "1d", "-1s"] {
+            assert_eq!(go_duration(bad), None, "{bad}");
+        }
+    }
+}

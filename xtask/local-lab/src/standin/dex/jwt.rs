@@ -1,0 +1,213 @@
+//! Tokens: the claims that Dex puts in, in the order in which it writes them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::keys::{KeyError, SigningKey};
+use super::storage::{Claims, new_id};
+
+/// What a token is made for.
+pub(super) struct TokenFor<'a> {
+    pub(super) issuer: &'a str,
+    pub(super) client_id: &'a str,
+    pub(super) connector_id: &'a str,
+    pub(super) claims: &'a Claims,
+    pub(super) scopes: &'a [String],
+    pub(super) nonce: &'a str,
+    /// Seconds since 1970.
+    pub(super) issued_at: i64,
+    pub(super) expires_at: i64,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    kid: &'a str,
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    iss: &'a str,
+    sub: String,
+    aud: Audience<'a>,
+    exp: i64,
+    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    azp: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    nonce: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    groups: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferred_username: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    federated_claims: Option<Federated<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Audience<'a> {
+    One(&'a str),
+    Many(Vec<&'a str>),
+}
+
+#[derive(Serialize)]
+struct Federated<'a> {
+    connector_id: &'a str,
+    user_id: &'a str,
+}
+
+/// The prefix of a scope that asks for a token for another client too.
+pub(super) const CROSS_CLIENT: &str = "audience:server:client_id:";
+
+/// Signs a token; with the access token and the code that it belongs to, if any.
+///
+/// # Errors
+/// [`KeyError`], in practice none.
+pub(super) fn sign(
+    key: &SigningKey,
+    token: &TokenFor<'_>,
+    access_token: Option<&str>,
+    code: Option<&str>,
+) -> Result<String, KeyError> {
+    let has = |wanted: &str| token.scopes.iter().any(|scope| scope == wanted);
+    let not_empty = |text: &'_ str| !text.is_empty();
+    let mut audience: Vec<&str> =
+        token.scopes.iter().filter_map(|scope| scope.strip_prefix(CROSS_CLIENT)).collect();
+    if !audience.contains(&token.client_id) {
+        audience.push(token.client_id);
+    }
+    let claims = token.claims;
+    let payload = Payload {
+        iss: token.issuer,
+        sub: subject(&claims.user_id, token.connector_id),
+        azp: (audience.len() > 1).then_some(token.client_id),
+        aud: if let [one] = audience[..] { Audience::One(one) } else { Audience::Many(audience) },
+        exp: token.expires_at,
+        iat: token.issued_at,
+        nonce: token.nonce,
+        at_hash: access_token.map(half_hash),
+        c_hash: code.map(half_hash),
+        email: has("email").then_some(claims.email.as_str()).filter(|text| not_empty(text)),
+        email_verified: has("email").then_some(claims.email_verified),
+        groups: if has("groups") { &claims.groups } else { &[] },
+        name: has("profile").then_some(claims.username.as_str()).filter(|text| not_empty(text)),
+        preferred_username: has("profile")
+            .then_some(claims.preferred_username.as_str())
+            .filter(|text| not_empty(text)),
+        federated_claims: has("federated:id")
+            .then_some(Federated { connector_id: token.connector_id, user_id: &claims.user_id }),
+    };
+    let encode = |part: serde_json::Result<Vec<u8>>| URL_SAFE_NO_PAD.encode(part.unwrap_or_default());
+    let header = Header { alg: "RS256", kid: &key.id };
+    let signed = format!("{}.{}", encode(serde_json::to_vec(&header)), encode(serde_json::to_vec(&payload)));
+    let signature = key.sign(signed.as_bytes())?;
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// An access token: an ID token whose `at_hash` is of something random.
+///
+/// # Errors
+/// As [`sign`].
+pub(super) fn access_token(key: &SigningKey, token: &TokenFor<'_>) -> Result<String, KeyError> {
+    sign(key, token, Some(&new_id()), None)
+}
+
+/// The claims of a token that this key signed and that has not expired.
+pub(super) fn verify(key: &SigningKey, issuer: &str, now: i64, token: &str) -> Option<serde_json::Value> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    let (header, payload) = signed.split_once('.')?;
+    let json = |part: &str| -> Option<serde_json::Value> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+    };
+    let header = json(header)?;
+    let claims = json(payload)?;
+    let good = header["alg"] == "RS256"
+        && key.verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).ok()?)
+        && claims["iss"] == issuer
+        && claims["exp"].as_i64()? > now;
+    good.then_some(claims)
+}
+
+/// Left half of the SHA-256, as `at_hash` and `c_hash` want it.
+fn half_hash(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
+}
+
+/// Two strings as fields 1 and 2 of a protobuf message, in base64: how Dex writes
+/// a user of a connector, and the two parts of a refresh token.
+pub(super) fn pair(first: &str, second: &str) -> String {
+    let mut message = vec![];
+    for (tag, text) in [(0x0a, first), (0x12, second)] {
+        if text.is_empty() {
+            continue;
+        }
+        message.push(tag);
+        let mut length = text.len();
+        while length >= 0x80 {
+            message.push(u8::try_from(length & 0x7f).unwrap_or(0) | 0x80);
+            length >>= 7;
+        }
+        message.push(u8::try_from(length).unwrap_or(0));
+        message.extend(text.as_bytes());
+    }
+    URL_SAFE_NO_PAD.encode(message)
+}
+
+/// The two strings of a [`pair`]; `None` if it is none.
+pub(super) fn unpair(text: &str) -> Option<(String, String)> {
+    let message = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (mut first, mut second) = (String::new(), String::new());
+    let mut rest = &message[..];
+    while let Some((&tag, tail)) = rest.split_first() {
+        let (&length, tail) = tail.split_first()?;
+        // What Dex makes is short: lengths of more than one byte are not its own.
+        let (value, tail) = (length < 0x80).then(|| tail.split_at_checked(length.into()))??;
+        let value = String::from_utf8(value.to_vec()).ok()?;
+        match tag {
+            0x0a => first = value,
+            0x12 => second = value,
+            _ => return None,
+        }
+        rest = tail;
+    }
+    Some((first, second))
+}
+
+/// `sub`: the user and the connector that knows him.
+fn subject(user_id: &str, connector_id: &str) -> String {
+    pair(user_id, connector_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_are_those_of_the_real_dex() {
+        assert_eq!(
+            subject("08a8684b-db88-4b73-90a9-3cd1661f5466", "local"),
+            "CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs"
+        );
+    }
+
+    #[test]
+    fn pairs_come_back_and_garbage_does_not() {
+        assert_eq!(unpair(&pair("a", "bc")), Some(("a".into(), "bc".into())));
+        assert_eq!(unpair("CgF"), None);
+        assert_eq!(unpair("!"), None);
+        assert_eq!(unpair(&URL_SAFE_NO_PAD.encode([0x0a, 5, b'x'])), None);
+    }
+}
