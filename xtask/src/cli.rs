@@ -83,6 +83,10 @@ pub struct Options {
     #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse)]
     pub argocd: Option<Release>,
 
+    /// Port of the ingress on loopback, for `working` and `broken` [default: a free one].
+    #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+
     /// The fault that `break` puts in; `list` lists them.
     #[arg(long, global = true, value_enum, default_value_t = Fault::Rotate, hide_possible_values = true)]
     pub fault: Fault,

@@ -3,7 +3,7 @@
 //! What a goal found goes to stdout, what happens meanwhile to stderr. With
 //! `--format json` stdout carries one document and nothing else.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -53,8 +53,6 @@ pub enum Tone {
     Bad,
     /// A heading.
     Strong,
-    /// Beside the point.
-    Faint,
 }
 
 impl Console {
@@ -190,7 +188,6 @@ fn paint(colours: bool, tone: Tone, text: &str) -> String {
         Tone::Good => "32",
         Tone::Bad => "31",
         Tone::Strong => "1",
-        Tone::Faint => "2",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }

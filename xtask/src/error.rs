@@ -100,7 +100,9 @@ impl std::error::Error for Error {}
 impl From<kube::Error> for Error {
     fn from(error: kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) => Self::environment(format!("the cluster answered: {}", status.message)),
+            kube::Error::Api(status) => {
+                Self::environment(format!("the cluster answered: {}", status.message))
+            }
             kube::Error::HyperError(_) | kube::Error::Service(_) => {
                 Self::environment("the cluster API does not answer")
                     .hint("`cargo xtask status` says whether the lab is still up")

@@ -18,8 +18,6 @@ pub const USER: &str = "admin@example.com";
 pub const PASSWORD: &str = "password";
 /// The label of what the lab owns.
 pub const OWNED: &str = "oidc-lab/owned";
-/// On a pod template: which versions of its Secrets the pods started with.
-pub const SECRETS_ANNOTATION: &str = "oidc-lab/secrets";
 /// The field manager of server-side apply.
 pub const MANAGER: &str = "oidc-lab";
 /// The stand-in for Dex, with the version whose answers it gives.

@@ -67,8 +67,8 @@ impl Plan {
     /// of other goals (`reproduce`).
     pub fn of(goal: Goal, fault: Fault) -> Option<Self> {
         use Action::{
-            ArgocdSecret, DexSecret, EmptyArgocdSecret, Install, InstallAnew, Login, Namespaces, NoOidcSecret,
-            OidcSecret, Ready, Restart, Rotate, StartLab, StopLab,
+            ArgocdSecret, DexSecret, EmptyArgocdSecret, Install, InstallAnew, Login, Namespaces,
+            NoOidcSecret, OidcSecret, Ready, Restart, Rotate, StartLab, StopLab,
         };
         use Workload::{Argocd, Dex};
         let steps = match goal {

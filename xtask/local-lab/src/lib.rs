@@ -15,6 +15,7 @@
 
 pub mod charts;
 pub mod home;
+pub mod lab;
 pub mod logs;
 pub mod program;
 pub mod release;

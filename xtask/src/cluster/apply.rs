@@ -58,21 +58,31 @@ impl Cluster {
         Ok(())
     }
 
+    /// A Deployment, if it is there.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn find_deployment(&self, workload: Workload) -> Result<Option<Deployment>> {
+        let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
+        Ok(api.get_opt(workload.deployment()).await?)
+    }
+
     /// A Deployment of the lab.
     ///
     /// # Errors
     /// It is not there, or does not carry the lab's label.
     pub async fn deployment(&self, workload: Workload) -> Result<Deployment> {
-        let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
         let name = format!("{}/{}", workload.namespace(), workload.deployment());
-        let found = api.get_opt(workload.deployment()).await?.ok_or_else(|| {
+        let found = self.find_deployment(workload).await?.ok_or_else(|| {
             Error::environment(format!("the lab has no Deployment {name}"))
                 .hint("`cargo xtask working` installs what is missing")
         })?;
         let owned = found.metadata.labels.as_ref().and_then(|labels| labels.get(OWNED));
         if owned.is_none_or(|value| value != "true") {
-            return Err(Error::environment(format!("Deployment {name} is not the lab's: it has no label {OWNED}"))
-                .hint("only what carries the label is touched"));
+            return Err(Error::environment(format!(
+                "Deployment {name} is not the lab's: it has no label {OWNED}"
+            ))
+            .hint("only what carries the label is touched"));
         }
         Ok(found)
     }

@@ -112,9 +112,13 @@ mod tests {
 
     #[test]
     fn a_pod_says_what_it_waits_for() {
-        let pod = |status| serde_json::from_value::<Pod>(json!({"metadata": {"name": "p"}, "status": status})).unwrap();
-        let waiting = pod(json!({"containerStatuses": [{"name": "c", "ready": false, "image": "", "imageID": "",
-            "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}}]}));
+        let pod = |status| {
+            serde_json::from_value::<Pod>(json!({"metadata": {"name": "p"}, "status": status})).unwrap()
+        };
+        let waiting = pod(
+            json!({"containerStatuses": [{"name": "c", "ready": false, "image": "", "imageID": "",
+            "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}}]}),
+        );
         assert_eq!(pod_state(&waiting), "pod p, container c: CrashLoopBackOff (back-off 10s)");
         assert_eq!(pod_state(&pod(json!({"phase": "Pending"}))), "pod p is Pending");
     }

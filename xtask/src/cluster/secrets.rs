@@ -63,7 +63,8 @@ impl ArgocdKeys {
     pub fn random() -> Result<Self> {
         let password = BASE64_STANDARD.encode(random(32)?);
         // The password is 256 random bits, so the cheapest hash is as good as any.
-        let hash = bcrypt::hash(password, 4).map_err(|error| Error::environment(format!("bcrypt: {error}")))?;
+        let hash =
+            bcrypt::hash(password, 4).map_err(|error| Error::environment(format!("bcrypt: {error}")))?;
         Ok(Self {
             password_hash: hash,
             password_mtime: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -88,7 +89,10 @@ impl Cluster {
     async fn value(&self, name: SecretName, key: &str) -> Result<Option<ClientSecret>> {
         let secret = self.secrets(name).get_opt(name.name).await?;
         let value = secret.and_then(|secret| secret.data?.remove(key));
-        Ok(value.and_then(|bytes| String::from_utf8(bytes.0).ok()).filter(|it| !it.is_empty()).map(ClientSecret))
+        Ok(value
+            .and_then(|bytes| String::from_utf8(bytes.0).ok())
+            .filter(|it| !it.is_empty())
+            .map(ClientSecret))
     }
 
     /// The client secret as Dex expects it.
@@ -177,7 +181,8 @@ impl Cluster {
             let version = secret.and_then(|secret| secret.metadata.resource_version);
             versions.insert(name.name, version.unwrap_or_else(|| "absent".into()));
         }
-        let named: Vec<String> = versions.into_iter().map(|(name, version)| format!("{name}={version}")).collect();
+        let named: Vec<String> =
+            versions.into_iter().map(|(name, version)| format!("{name}={version}")).collect();
         Ok(named.join(","))
     }
 }

@@ -76,7 +76,8 @@ impl LocalLab {
     }
 
     fn spawn(&self, port: Option<u16>) -> Result<()> {
-        let cannot = |error: io::Error| Error::environment(format!("the local lab could not be started: {error}"));
+        let cannot =
+            |error: io::Error| Error::environment(format!("the local lab could not be started: {error}"));
         let program = std::env::current_exe().map_err(cannot)?;
         let (reader, writer) = io::pipe().map_err(cannot)?;
         let folder = self.home.folder().as_os_str().to_owned();
@@ -178,8 +179,12 @@ impl LocalLab {
                 "the local lab did not start: {}",
                 line.trim_start_matches("error: ")
             )),
-            None => Error::environment("the local lab ended before it was ready, without a word")
-                .hint(format!("free space and memory are worth a look; its folder is {}", self.home.folder().display())),
+            None => {
+                Error::environment("the local lab ended before it was ready, without a word").hint(format!(
+                    "free space and memory are worth a look; its folder is {}",
+                    self.home.folder().display()
+                ))
+            }
         }
     }
 }
@@ -202,7 +207,5 @@ pub fn serve(folder: &Path, port: u16) -> Result<()> {
         let _ = writeln!(stdout, "{READY}");
         let _ = stdout.flush();
     };
-    runtime
-        .block_on(local_lab::lab::serve(Home::new(folder), ingress, ready))
-        .map_err(|error| fail(&error))
+    runtime.block_on(local_lab::lab::serve(Home::new(folder), ingress, ready)).map_err(|error| fail(&error))
 }

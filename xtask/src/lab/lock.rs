@@ -21,8 +21,9 @@ impl Lock {
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.with_extension("lock");
         let cannot = |error: std::io::Error| {
-            Error::environment(format!("{} cannot be written: {error}", path.display()))
-                .hint("the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR")
+            Error::environment(format!("{} cannot be written: {error}", path.display())).hint(
+                "the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR",
+            )
         };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(cannot)?;
@@ -44,8 +45,10 @@ impl Lock {
                     "" => String::new(),
                     pid => format!(" (process {pid})"),
                 };
-                return Err(Error::environment(format!("another `cargo xtask` is working on this lab{holder}"))
-                    .hint("wait until it is done, or stop it with Ctrl-C"));
+                return Err(Error::environment(format!(
+                    "another `cargo xtask` is working on this lab{holder}"
+                ))
+                .hint("wait until it is done, or stop it with Ctrl-C"));
             }
         }
         // Who holds it is only for the other's message; the lock itself is the kernel's.

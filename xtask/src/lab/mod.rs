@@ -7,7 +7,7 @@ mod lock;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use local::{LocalLab, Started, serve};
+pub use local::{LocalLab, serve};
 pub use lock::Lock;
 
 /// How to reach a lab that is up.

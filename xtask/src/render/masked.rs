@@ -44,7 +44,10 @@ pub fn everything(sources: &Sources, release: &Release) -> Result<Vec<Rendered>>
             _ => charts::dex(&sources.values(chart)?, names::STAND_IN_DEX, MASK),
         };
         let derived = derived.map_err(|error| Error::environment(error.to_string()))?;
-        all.push(Rendered { source: format!("values/{chart}.yaml, on the local lab"), text: yaml(&derived)? });
+        all.push(Rendered {
+            source: format!("values/{chart}.yaml, on the local lab"),
+            text: yaml(&derived)?,
+        });
     }
     Ok(all)
 }

@@ -69,12 +69,18 @@ impl Manifest {
 /// What the templates may use. Secret values are empty where a template has none.
 #[derive(Clone, Serialize)]
 pub struct Variables {
-    cluster_name: &'static str,
-    ingress_port: u16,
-    ingress_class: &'static str,
-    namespaces: [&'static str; 3],
-    argocd_host: &'static str,
-    dex_host: &'static str,
+    /// kind's name for the cluster.
+    pub cluster_name: &'static str,
+    /// The ingress's port on loopback.
+    pub ingress_port: u16,
+    /// The ingress class of both hosts.
+    pub ingress_class: &'static str,
+    /// The namespaces of the stack.
+    pub namespaces: [&'static str; 3],
+    /// Argo CD's host.
+    pub argocd_host: &'static str,
+    /// Dex's host.
+    pub dex_host: &'static str,
     /// The OIDC client's secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
@@ -131,11 +137,10 @@ impl Sources {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_keep_trailing_newline(true);
         environment.set_debug(true);
         let rendered = environment
             .template_from_named_str(&name, &source)
-            .and_then(|template| template.render(variables));
+            .and_then(|template| template.render(minijinja::value::Serde(variables)));
         rendered.map_err(|error| template_error(&name, &source, &error))
     }
 
@@ -149,7 +154,9 @@ impl Sources {
         for document in serde_yaml::Deserializer::from_str(&text) {
             let value = Value::deserialize(document).map_err(|error| {
                 // serde_yaml's own message can quote the text, and with it a secret.
-                let place = error.location().map_or(String::new(), |at| format!(", line {} of the result", at.line()));
+                let place = error
+                    .location()
+                    .map_or(String::new(), |at| format!(", line {} of the result", at.line()));
                 Error::environment(format!("manifests/{}{place}: not valid YAML", manifest.file()))
                     .hint("`cargo xtask render` shows the result")
             })?;
@@ -191,12 +198,21 @@ fn template_error(name: &str, source: &str, error: &minijinja::Error) -> Error {
     let line = error.line().map_or(String::new(), |line| format!(":{line}"));
     let what = match (error.kind(), error.range()) {
         (minijinja::ErrorKind::UndefinedError, range) => {
-            let expression = range.and_then(|range| source.get(range)).unwrap_or("a variable");
+            let expression = range.and_then(|range| expression(source, range)).unwrap_or("a variable");
             format!("`{expression}` is not defined")
         }
         (kind, _) => error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}")),
     };
     Error::environment(format!("{name}{line}: {what}"))
+}
+
+/// The whole expression around a range: minijinja names only the attribute that is
+/// missing of `a.b`.
+fn expression(source: &str, range: std::ops::Range<usize>) -> Option<&str> {
+    let before = source.get(..range.start)?;
+    let part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let start = before.trim_end_matches(part).len();
+    source.get(start..range.end)
 }
 
 #[cfg(test)]

@@ -1,0 +1,21 @@
+//! `completions`: for bash, zsh and fish, of the program's own name.
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::console::Console;
+use crate::error::{Error, Exit, Result};
+
+/// Prints the completions of a shell.
+///
+/// # Errors
+/// clap cannot write for this shell.
+pub fn completions(console: &Console, shell: Shell) -> Result<Exit> {
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Cli::command(), "xtask", &mut script);
+    let script = String::from_utf8(script)
+        .map_err(|error| Error::environment(format!("the completions are not text: {error}")))?;
+    console.result(&script);
+    Ok(Exit::Done)
+}

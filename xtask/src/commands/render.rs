@@ -1,0 +1,26 @@
+//! `render`: every manifest and values file as it would be applied, secrets masked.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Exit, Result};
+use crate::render::everything;
+use crate::report::{GoalRecord, Report};
+use crate::session::Session;
+
+/// Prints all documents.
+///
+/// # Errors
+/// A file cannot be read or rendered.
+pub async fn render(session: &Session, report: &mut Report) -> Result<Exit> {
+    let since = std::time::Instant::now();
+    let release = session.release().await?;
+    let all = everything(&session.sources, &release)?;
+    for file in &all {
+        let first = if file.text.trim_start().starts_with("---") { "" } else { "---\n" };
+        session.console.result(&format!("# {}\n{first}{}", file.source, file.text.trim_start()));
+    }
+    let mut more = Map::new();
+    more.insert("documents".into(), serde_json::to_value(&all).unwrap_or(Value::Null));
+    report.goals.push(GoalRecord { goal: "render".into(), time: since.elapsed(), steps: vec![], more });
+    Ok(Exit::Done)
+}

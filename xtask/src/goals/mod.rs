@@ -1,0 +1,155 @@
+//! Goals, one after another, and what each says at its end.
+
+mod reproduce;
+mod status;
+mod test;
+
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+
+use crate::cli::{Fault, Goal, Options};
+use crate::console::{Tone, duration};
+use crate::error::{Error, Exit, Result};
+use crate::lab::Lock;
+use crate::names::Workload;
+use crate::plan::Plan;
+use crate::report::{GoalRecord, Report};
+use crate::run;
+use crate::session::Session;
+
+pub use status::Status;
+
+/// Runs goals from left to right and stops at the first that fails.
+///
+/// # Errors
+/// The failure; what was done until then stands in the report. A verdict other than
+/// the expected one is no error but [`Exit::Verdict`].
+pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Result<Exit> {
+    let _lock = match goals.iter().any(|goal| *goal != Goal::Status) {
+        true => Some(Lock::take(&session.folder)?),
+        false => None,
+    };
+    let mut outcome = Ok(Exit::Done);
+    for &goal in goals {
+        outcome = one(session, goal, report).await;
+        if !matches!(outcome, Ok(Exit::Done)) {
+            break;
+        }
+    }
+    // What runs is asked once, at the end: a report about a lab that is gone has none.
+    if session.lab.find().is_some() {
+        report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
+        report.dex = session.program(Workload::Dex).await.unwrap_or_default();
+    }
+    outcome
+}
+
+async fn one(session: &Session, goal: Goal, report: &mut Report) -> Result<Exit> {
+    if goal == Goal::Reproduce {
+        return reproduce::run(session, report).await;
+    }
+    let since = Instant::now();
+    let mut record =
+        GoalRecord { goal: goal.name().into(), time: since.elapsed(), steps: vec![], more: Map::new() };
+    let outcome = act(session, goal, &mut record).await;
+    record.time = since.elapsed();
+    report.goals.push(record);
+    outcome
+}
+
+async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<Exit> {
+    let console = &session.console;
+    match goal {
+        Goal::Status => {
+            let status = Status::of(session).await?;
+            record.more = status.fields();
+            console.result(&status.text());
+            return Ok(Exit::Done);
+        }
+        Goal::Test => {
+            let verdict = test::run(session, session.options.expect, record).await?;
+            return Ok(if verdict.as_expected { Exit::Done } else { Exit::Verdict });
+        }
+        _ => {}
+    }
+    let fault = session.options.fault;
+    let plan = Plan::of(goal, fault)
+        .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
+    if goal != Goal::Down {
+        console.note(&heading(session, goal).await);
+    }
+    if matches!(goal, Goal::Break | Goal::Fix) {
+        session.access()?;
+    }
+    let since = Instant::now();
+    run::run(session, &plan, &mut record.steps).await?;
+    let time = duration(since.elapsed());
+    match goal {
+        Goal::Working | Goal::Broken => {
+            session.complete();
+            let access = session.access()?;
+            console.note(&format!(
+                "  up in {time}: http://argocd.host and http://dex.host by {}",
+                access.ingress
+            ));
+        }
+        Goal::Break => {
+            record.more.insert("fault".into(), fault_name(fault).into());
+        }
+        Goal::Down => {
+            let removed = record.steps.iter().any(|step| step.outcome == "removed");
+            console.explain(if removed { "the lab is gone" } else { "there was no lab" });
+        }
+        _ => {}
+    }
+    Ok(Exit::Done)
+}
+
+async fn heading(session: &Session, goal: Goal) -> String {
+    let what = match goal {
+        Goal::Working | Goal::Broken => {
+            let release = session.release().await.unwrap_or_default();
+            format!(
+                "{}: argocd {release} (stand-in, era: {}) on the local lab",
+                goal.name(),
+                release.era().name()
+            )
+        }
+        Goal::Break => format!("break: {}", fault_name(session.options.fault)),
+        other => other.name().to_owned(),
+    };
+    session.console.toned(Tone::Strong, &what)
+}
+
+/// The plans of goals, for `--dry-run`.
+pub fn dry_run(goals: &[Goal], options: &Options) -> Vec<Plan> {
+    let stories = |goal: &Goal| match goal {
+        Goal::Reproduce => reproduce::GOALS.to_vec(),
+        other => vec![*other],
+    };
+    goals.iter().flat_map(stories).filter_map(|goal| Plan::of(goal, options.fault)).collect()
+}
+
+/// The faults, for `--fault list`.
+pub fn faults() -> Vec<(&'static str, &'static str)> {
+    vec![
+        (fault_name(Fault::Rotate), "a new client secret in both Secrets; Dex is restarted, Argo CD is not"),
+        (
+            fault_name(Fault::FirstStart),
+            "argocd-secret is emptied and Argo CD's server started, as on a fresh cluster (v3.3.1 - v3.3.6 lose SSO)",
+        ),
+    ]
+}
+
+fn fault_name(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Rotate => "rotate",
+        Fault::FirstStart => "first-start",
+        Fault::List => "list",
+    }
+}
+
+fn strings(values: &[&str]) -> Value {
+    values.iter().map(|value| Value::from(*value)).collect()
+}

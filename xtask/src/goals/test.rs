@@ -1,0 +1,154 @@
+//! `test`: logs in, and says what that shows.
+
+use std::num::NonZero;
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+use local_lab::release::{Era, Release};
+use probe::{Event, Password, Report, Resolve, Verdict};
+use serde_json::{Value, json};
+
+use crate::cli::Expect;
+use crate::console::{Tone, duration};
+use crate::error::{Error, Result};
+use crate::known;
+use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
+use crate::plan::Action;
+use crate::report::{GoalRecord, Program, StepRecord, millis};
+use crate::session::Session;
+
+/// What a test found.
+pub struct Found {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Whether it is the one that was asked for.
+    pub as_expected: bool,
+    /// Logins that passed, of how many.
+    pub ok: (usize, usize),
+}
+
+/// Logs in and gives a verdict, held against `expect` (logged in, if it says nothing).
+///
+/// # Errors
+/// No lab is up, or it holds no Argo CD.
+pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRecord) -> Result<Found> {
+    let access = session.access()?;
+    let missing = || {
+        Error::environment("the lab holds no Argo CD").hint("`cargo xtask working` installs what is missing")
+    };
+    let argocd = session.program(Workload::Argocd).await?.ok_or_else(missing)?;
+    let dex = session.program(Workload::Dex).await?;
+    let release = Release::parse(&argocd.version).ok();
+    let logins = session.options.logins.unwrap_or_else(|| known::logins(release.as_ref()));
+    let url = format!("http://{ARGOCD_HOST}/");
+    let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;
+    let mut options = probe::Options::new(url, USER, Password::new(PASSWORD));
+    options.logins = logins;
+    // A login is one bcrypt at Dex: more at once than there are cores only wait for each other.
+    options.concurrency = available_parallelism().map_or(1, NonZero::get).min(8) as u32;
+    options.startup_grace = session.options.wait;
+    options.resolve = [ARGOCD_HOST, DEX_HOST].map(|host| Resolve::new(host, 80, access.ingress)).to_vec();
+
+    let console = &session.console;
+    let dex = dex.as_ref().map_or("none".into(), Program::described);
+    let heading = format!("test: argocd {}, dex {dex}, {logins} logins", argocd.described());
+    console.note(&console.toned(Tone::Strong, &heading));
+    let since = Instant::now();
+    let running = console.step("logins", &Action::Login.describe());
+    let mut ended = 0;
+    let mut observer = |event: Event<'_>| match event {
+        Event::Waiting { reason, limit, .. } => {
+            let limit = duration(limit);
+            console.note(&format!(
+                "  Argo CD does not answer ({reason}); waiting up to {limit} for its restart"
+            ));
+        }
+        Event::Answering { waited } => {
+            console.note(&format!("  Argo CD answers again after {}", duration(waited)));
+        }
+        Event::Finished(login) => {
+            ended += 1;
+            running.doing(&format!("{ended} of {logins} logins"));
+            if console.shows(1) {
+                console.detail(1, &format!("login {}", login.number));
+                console.detail(1, &probe::table::render(login, probe::table::Style::default()));
+            }
+        }
+    };
+    let report = probe::run(&options, &mut observer, std::future::pending()).await;
+    let outcome = format!("{} of {} logged in", report.ok(), report.logins.len());
+    running.done(&outcome);
+    record.steps.push(StepRecord { name: "logins".into(), ms: millis(since.elapsed()), outcome });
+
+    let expected = expect.unwrap_or(Expect::LoggedIn);
+    let found = Found {
+        verdict: report.verdict,
+        as_expected: report.verdict == verdict_of(expected),
+        ok: (report.ok(), report.logins.len()),
+    };
+    if let Value::Object(fields) = json!(report) {
+        record.more.extend(fields);
+    }
+    record.more.insert("expected".into(), verdict_of(expected).name().into());
+    show(session, &report, &argocd, release.as_ref(), &found);
+    Ok(found)
+}
+
+fn verdict_of(expect: Expect) -> Verdict {
+    match expect {
+        Expect::LoggedIn => Verdict::LoggedIn,
+        Expect::Refused => Verdict::Refused,
+        Expect::Mixed => Verdict::Mixed,
+    }
+}
+
+fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&Release>, found: &Found) {
+    let console = &session.console;
+    if let Some(login) = report.example() {
+        console.explain(&probe::table::render(login, probe::table::Style::default()));
+    }
+    let tone = if found.as_expected { Tone::Good } else { Tone::Bad };
+    console.result(&console.toned(tone, &headline(report, argocd)));
+    for failure in report.failures() {
+        let status = failure.status.map_or(String::new(), |status| format!("{status} "));
+        console.result(&format!("  {} x at {}: {status}{}", failure.count, failure.step, failure.message));
+        console.explain(&format!("  likely: {}", failure.cause));
+    }
+    if report.verdict == Verdict::LoggedIn {
+        return;
+    }
+    if let Some(release) = release {
+        console.explain(&format!(
+            "  argocd {release} (era: {}): {}",
+            release.era().name(),
+            release.era().because()
+        ));
+    }
+    if !found.as_expected {
+        console.explain(&format!("  next: {}", next(report, release)));
+    }
+}
+
+/// `refused at callback: 0 of 5 logged in to argocd v3.3.6 (stand-in) on the local lab`.
+fn headline(report: &Report, argocd: &Program) -> String {
+    let failures = report.failures();
+    let at = match failures.first() {
+        Some(failure) if report.verdict != Verdict::Unreachable => format!(" at {}", failure.step),
+        _ => String::new(),
+    };
+    let (ok, all) = (report.ok(), report.logins.len());
+    format!(
+        "{}{at}: {ok} of {all} logged in to argocd {} on the local lab",
+        report.verdict,
+        argocd.described()
+    )
+}
+
+fn next(report: &Report, release: Option<&Release>) -> &'static str {
+    let heals = release.is_none_or(|release| release.era() != Era::NoReferences);
+    match report.verdict {
+        Verdict::Unreachable => "cargo xtask kubectl -- get pods -A",
+        _ if heals => "cargo xtask fix test   (restarts Argo CD's server)",
+        _ => "cargo xtask --argocd v2.1.0 working test   (the first release that knows $secret:key)",
+    }
+}

@@ -1,0 +1,186 @@
+//! What all goals of one run share: options, console, lab, cluster, what was done.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use local_lab::release::Release;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::cli::{LabChoice, Options};
+use crate::cluster::{Cluster, image_of};
+use crate::console::Console;
+use crate::error::{Error, Result};
+use crate::lab::{Access, LocalLab};
+use crate::names::Workload;
+use crate::render::Sources;
+use crate::report::Program;
+
+/// The environment variable that names another folder for the lab's state.
+const FOLDER: &str = "OIDC_LAB_DIR";
+
+/// One run of `cargo xtask`.
+pub struct Session {
+    /// The options of the command line.
+    pub options: Options,
+    /// The streams.
+    pub console: Arc<Console>,
+    /// `manifests/` and `values/`.
+    pub sources: Sources,
+    /// The lab.
+    pub lab: LocalLab,
+    /// The lab's folder.
+    pub folder: PathBuf,
+    cluster: AsyncMutex<Option<Cluster>>,
+    /// Held while a lab is being started, so that an interrupted run can wait for the
+    /// start to end before it takes the lab down.
+    starting: Arc<Mutex<()>>,
+    /// This run started the lab, and it is not complete yet.
+    unfinished: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// A session in the checkout that this program was built from.
+    ///
+    /// # Errors
+    /// `--lab kind`, which this version does not have.
+    pub fn new(options: Options, console: Arc<Console>) -> Result<Self> {
+        if options.lab == LabChoice::Kind {
+            return Err(Error::environment("this version has no kind lab yet")
+                .hint("`--lab local` runs on this machine, without containers"));
+        }
+        let root = root();
+        let folder = lab_folder(&root);
+        Ok(Self {
+            lab: LocalLab::new(&folder),
+            folder,
+            sources: Sources::new(root),
+            options,
+            console,
+            cluster: AsyncMutex::default(),
+            starting: Arc::default(),
+            unfinished: Arc::default(),
+        })
+    }
+
+    /// How to reach the lab.
+    ///
+    /// # Errors
+    /// It is not up.
+    pub fn access(&self) -> Result<Access> {
+        self.lab.find().ok_or_else(|| {
+            Error::environment("no lab is up")
+                .hint("`cargo xtask working` or `cargo xtask broken` brings one up")
+        })
+    }
+
+    /// The lab's cluster. The connection is made once and shared.
+    ///
+    /// # Errors
+    /// The lab is not up.
+    pub async fn cluster(&self) -> Result<Cluster> {
+        let mut cluster = self.cluster.lock().await;
+        if let Some(cluster) = &*cluster {
+            return Ok(cluster.clone());
+        }
+        let access = self.access()?;
+        let connected = Cluster::connect(&access.kubeconfig, access.context).await?;
+        *cluster = Some(connected.clone());
+        Ok(connected)
+    }
+
+    /// Brings the lab up, or finds it up. Says which.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_lab(&self) -> Result<&'static str> {
+        let (lab, port) = (self.lab.clone(), self.options.port);
+        let (starting, unfinished) = (self.starting.clone(), self.unfinished.clone());
+        let started = tokio::task::spawn_blocking(move || {
+            let _starting = starting.lock().unwrap_or_else(PoisonError::into_inner);
+            let started = lab.start(port)?;
+            if started.fresh {
+                unfinished.store(true, Ordering::Release);
+            }
+            Ok::<_, Error>(started)
+        });
+        let started =
+            started.await.map_err(|error| Error::environment(format!("starting the lab: {error}")))??;
+        *self.cluster.lock().await = None;
+        Ok(if started.fresh { "started" } else { "already up" })
+    }
+
+    /// Takes the lab down. Says whether there was one.
+    ///
+    /// # Errors
+    /// It cannot be stopped or its folder cannot be removed.
+    pub async fn stop_lab(&self) -> Result<bool> {
+        let lab = self.lab.clone();
+        *self.cluster.lock().await = None;
+        let stopped = tokio::task::spawn_blocking(move || lab.stop()).await;
+        self.complete();
+        stopped.map_err(|error| Error::environment(format!("stopping the lab: {error}")))?
+    }
+
+    /// The lab that this run started has all its parts: from now on an interrupt
+    /// leaves it up.
+    pub fn complete(&self) {
+        self.unfinished.store(false, Ordering::Release);
+    }
+
+    /// Takes down a lab that this run started and did not complete.
+    pub fn clean_up(&self) {
+        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.unfinished.load(Ordering::Acquire) && self.lab.stop().is_ok() {
+            self.console.note("the half-made lab was taken down");
+        }
+    }
+
+    /// The Argo CD release to install: the named one, else the one that is there,
+    /// else the default.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn release(&self) -> Result<Release> {
+        if let Some(release) = &self.options.argocd {
+            return Ok(release.clone());
+        }
+        match self.lab.find() {
+            None => Ok(Release::default()),
+            Some(_) => match self.program(Workload::Argocd).await? {
+                Some(program) => Ok(Release::parse(&program.version).unwrap_or_default()),
+                None => Ok(Release::default()),
+            },
+        }
+    }
+
+    /// What runs as a component of the lab, if it is installed.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn program(&self, workload: Workload) -> Result<Option<Program>> {
+        let cluster = self.cluster().await?;
+        let deployment = cluster.find_deployment(workload).await?;
+        Ok(deployment.as_ref().and_then(image_of).map(Program::of_image))
+    }
+}
+
+/// The checkout: cargo names it to what it runs, and a program run by hand knows
+/// where it was built.
+fn root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    // This package is the folder `xtask` of the checkout.
+    package.parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+fn lab_folder(root: &Path) -> PathBuf {
+    match std::env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
+        Some(folder) => std::path::absolute(&folder).unwrap_or_else(|_| folder.into()),
+        None => {
+            let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+            // A relative target folder is relative to the checkout.
+            root.join(target.unwrap_or_else(|| "target".into())).join("lab")
+        }
+    }
+}

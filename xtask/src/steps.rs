@@ -1,0 +1,138 @@
+//! What each step of a plan does.
+
+use local_lab::charts;
+use serde_json::Value;
+
+use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
+use crate::console::Running;
+use crate::error::{Error, Result};
+use crate::names::{self, Workload};
+use crate::plan::Action;
+use crate::render::{Manifest, Variables};
+use crate::report::Program;
+use crate::session::Session;
+
+/// Does a step and says in a few words what came of it.
+///
+/// # Errors
+/// It could not be done.
+pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result<String> {
+    match action {
+        Action::StartLab => return session.start_lab().await.map(str::to_owned),
+        Action::StopLab => {
+            let was = session.stop_lab().await?;
+            return Ok(if was { "removed" } else { "there was none" }.to_owned());
+        }
+        _ => {}
+    }
+    let cluster = session.cluster().await?;
+    match action {
+        Action::StartLab | Action::StopLab | Action::Login => {}
+        Action::Namespaces => {
+            apply(session, &cluster, Manifest::Namespaces, &variables(session)?).await?;
+        }
+        Action::ArgocdSecret => {
+            if cluster.argocd_secret_is_filled().await? {
+                return Ok("kept".into());
+            }
+            let keys = ArgocdKeys::random()?;
+            let variables = Variables {
+                admin_password_hash: Some(keys.password_hash),
+                admin_password_mtime: Some(keys.password_mtime),
+                server_secretkey: Some(keys.secretkey),
+                ..variables(session)?
+            };
+            apply(session, &cluster, Manifest::ArgocdSecret, &variables).await?;
+            return Ok("filled".into());
+        }
+        Action::DexSecret => {
+            if cluster.dex_client_secret().await?.is_some() {
+                return Ok("kept".into());
+            }
+            client_secret(session, &cluster, Manifest::DexSecret, ClientSecret::random()?).await?;
+            return Ok("created".into());
+        }
+        Action::OidcSecret => {
+            let secret = cluster.dex_client_secret().await?;
+            let secret = secret
+                .ok_or_else(|| Error::environment("the lab has no client secret in dex/dex-clients"))?;
+            client_secret(session, &cluster, Manifest::OidcSecret, secret).await?;
+            return Ok("applied".into());
+        }
+        Action::NoOidcSecret => cluster.delete_oidc_secret().await?,
+        Action::Install(workload) => {
+            let versions = cluster.secret_versions(workload).await?;
+            return install(session, &cluster, workload, &versions).await;
+        }
+        Action::InstallAnew(workload) => {
+            // Whatever the pods that run were started with, these are others.
+            let started = jiff::Timestamp::now();
+            let versions = format!("{},started={started}", cluster.secret_versions(workload).await?);
+            return install(session, &cluster, workload, &versions).await;
+        }
+        Action::Rotate => {
+            cluster.rotate_client_secret().await?;
+            return Ok("rotated in both Secrets".into());
+        }
+        Action::EmptyArgocdSecret => {
+            cluster.empty_argocd_secret().await?;
+            return Ok("emptied".into());
+        }
+        Action::Restart(workload) => {
+            cluster.restart(workload).await?;
+            return Ok("restarted".into());
+        }
+        Action::Ready(workload) => {
+            running.doing(&format!("waiting for {}/{}", workload.namespace(), workload.deployment()));
+            cluster.wait_ready(workload, session.options.wait).await?;
+            return Ok("ready".into());
+        }
+    }
+    Ok("done".into())
+}
+
+fn variables(session: &Session) -> Result<Variables> {
+    Ok(Variables::new(session.access()?.ingress.port()))
+}
+
+async fn apply(
+    session: &Session,
+    cluster: &Cluster,
+    manifest: Manifest,
+    variables: &Variables,
+) -> Result<()> {
+    cluster.apply_all(&session.sources.documents(manifest, variables)?).await
+}
+
+async fn client_secret(
+    session: &Session,
+    cluster: &Cluster,
+    manifest: Manifest,
+    secret: ClientSecret,
+) -> Result<()> {
+    let variables = Variables { client_secret: Some(secret.reveal().to_owned()), ..variables(session)? };
+    apply(session, cluster, manifest, &variables).await
+}
+
+async fn install(session: &Session, cluster: &Cluster, workload: Workload, secrets: &str) -> Result<String> {
+    let variables = variables(session)?;
+    let ingress = session.sources.documents(Manifest::Ingress, &variables)?;
+    let own = |document: &&Value| document["metadata"]["namespace"] == workload.namespace();
+    let (derived, what) = match workload {
+        Workload::Argocd => {
+            let image = names::argocd_image(&session.release().await?);
+            (charts::argocd(&session.sources.values("argocd")?, &image, secrets), Program::of_image(&image))
+        }
+        Workload::Dex => {
+            let image = names::STAND_IN_DEX;
+            (charts::dex(&session.sources.values("dex")?, image, secrets), Program::of_image(image))
+        }
+    };
+    let mut documents = derived.map_err(|error| Error::environment(error.to_string()))?;
+    if workload == Workload::Dex {
+        documents.extend(session.sources.documents(Manifest::DexService, &variables)?);
+    }
+    documents.extend(ingress.iter().filter(own).cloned());
+    cluster.apply_all(&documents).await?;
+    Ok(what.described())
+}

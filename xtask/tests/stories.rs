@@ -1,0 +1,162 @@
+//! Both stories of the post, on the local lab, for a release of each era.
+
+mod support;
+
+use serde_json::Value;
+use support::Lab;
+
+#[test]
+fn working_test_logs_in() {
+    let lab = Lab::new();
+    let ended = lab.expect(0, &["working", "test"]);
+    assert!(ended.stdout.contains("logged-in: 5 of 5 logged in"), "{ended}");
+    for step in ["login", "authorize", "form", "callback", "userinfo"] {
+        assert!(ended.stdout.contains(step), "{step}: {ended}");
+    }
+    assert!(ended.stderr.contains("argocd v3.3.6 (stand-in"), "what is a stand-in is named as one: {ended}");
+}
+
+#[test]
+fn broken_test_is_refused_at_callback_with_argo_cds_own_words() {
+    let lab = Lab::new();
+    let ended = lab.expect(1, &["broken", "test"]);
+    assert!(ended.stdout.contains("refused at callback: 0 of 5 logged in"), "{ended}");
+    let words = r#"500 failed to get token: oauth2: "invalid_client" "Invalid client credentials.""#;
+    assert!(ended.stdout.contains(words), "{ended}");
+    assert!(ended.stdout.contains("next: cargo xtask fix test"), "{ended}");
+    let ended = lab.expect(0, &["broken", "fix", "test"]);
+    assert!(ended.stdout.contains("logged-in: 5 of 5"), "{ended}");
+}
+
+#[test]
+fn goals_one_after_another_find_the_lab_again() {
+    let lab = Lab::new();
+    lab.expect(0, &["working", "test"]);
+    let pid = lab.pid();
+    lab.expect(0, &["break"]);
+    lab.expect(1, &["test"]);
+    lab.expect(0, &["test", "--expect", "refused"]);
+    lab.expect(0, &["fix"]);
+    lab.expect(0, &["test"]);
+    assert_eq!(lab.pid(), pid);
+    // Twice does no harm, and mends what `break` left.
+    lab.expect(0, &["break", "working", "working", "test"]);
+    lab.expect(0, &["down"]);
+    assert!(!lab.path().exists());
+    lab.expect(3, &["test"]);
+}
+
+/// The verdicts after `break` and after `broken`.
+#[track_caller]
+fn stories_of(release: &str, expected: &str) {
+    let lab = Lab::new();
+    let document = lab.json(0, &["--argocd", release, "reproduce"]);
+    let goal = &document["goals"][0];
+    let verdicts: Vec<(&str, &str)> = goal["stories"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row: &Value| (row["after"].as_str().unwrap(), row["verdict"].as_str().unwrap()))
+        .collect();
+    let wanted = [
+        ("working", "logged-in"),
+        ("break", expected),
+        ("fix", "logged-in"),
+        ("broken", expected),
+        ("fix", "logged-in"),
+    ];
+    assert_eq!(verdicts, wanted, "{release}");
+    assert_eq!(document["argocd"]["version"], release);
+    assert_eq!(document["argocd"]["kind"], "stand-in");
+}
+
+#[test]
+fn never_before_2_3() {
+    stories_of("v2.2.16", "refused");
+}
+
+#[test]
+fn both_answer_up_to_2_13() {
+    stories_of("v2.12.1", "mixed");
+}
+
+#[test]
+fn reloads_from_2_14() {
+    stories_of("v2.14.11", "logged-in");
+}
+
+#[test]
+fn reloads_up_to_3_2() {
+    stories_of("v3.2.6", "logged-in");
+}
+
+#[test]
+fn never_in_3_3() {
+    stories_of("v3.3.0", "refused");
+    stories_of("v3.3.6", "refused");
+}
+
+#[test]
+fn reloads_again_from_3_3_7() {
+    stories_of("v3.3.7", "logged-in");
+    stories_of("v3.5.1", "logged-in");
+}
+
+#[test]
+fn a_first_start_on_an_empty_secret_loses_sso_in_3_3_6_only() {
+    let lab = Lab::new();
+    lab.expect(0, &["working", "break", "--fault", "first-start"]);
+    let ended = lab.expect(1, &["test"]);
+    assert!(ended.stdout.contains("404 404 page not found"), "{ended}");
+    assert!(ended.stdout.contains("refused at login: 0 of 5 logged in"), "{ended}");
+    lab.expect(0, &["fix", "test"]);
+    for release in ["v2.12.1", "v3.2.12", "v3.4.7", "v3.5.1"] {
+        lab.expect(
+            0,
+            &["--argocd", release, "--logins", "5", "working", "break", "--fault", "first-start", "test"],
+        );
+    }
+}
+
+#[test]
+fn a_lab_keeps_its_release_until_another_is_named() {
+    let lab = Lab::new();
+    lab.expect(0, &["--argocd", "v3.5.1", "working"]);
+    assert_eq!(lab.json(0, &["working"])["argocd"]["version"], "v3.5.1");
+    assert_eq!(lab.json(0, &["--argocd", "v3.3.6", "working"])["argocd"]["version"], "v3.3.6");
+}
+
+#[test]
+fn the_json_document_has_what_scripts_rely_on() {
+    let lab = Lab::new();
+    let document = lab.json(1, &["broken", "test"]);
+    assert_eq!(document["lab"], "local");
+    assert_eq!(
+        document["argocd"],
+        serde_json::json!({"version": "v3.3.6", "kind": "stand-in", "era": "never"})
+    );
+    assert_eq!(document["dex"]["kind"], "stand-in");
+    assert_eq!(document["exit"], 1);
+    let [broken, test] = document["goals"].as_array().unwrap().as_slice() else { panic!("{document:#}") };
+    assert_eq!(broken["goal"], "broken");
+    assert!(broken["steps"].as_array().unwrap().iter().all(|step| step["ms"].is_number()), "{broken:#}");
+    assert_eq!(
+        (&test["goal"], &test["verdict"], &test["expected"]),
+        (&"test".into(), &"refused".into(), &"logged-in".into())
+    );
+    assert_eq!(test["logins"], serde_json::json!({"total": 5, "ok": 0, "failed": 5}));
+    let failure = &test["failures"][0];
+    assert_eq!(
+        (&failure["step"], &failure["status"], &failure["count"]),
+        (&"callback".into(), &500.into(), &5.into())
+    );
+    for number in ["min", "median", "p95", "max"] {
+        assert!(test["latency_ms"][number].is_number(), "{test:#}");
+    }
+    let status = &lab.json(0, &["status"])["goals"][0];
+    assert_eq!(status["hosts"], serde_json::json!({"argocd": "argocd.host", "dex": "dex.host"}));
+    assert_eq!((&status["user"], &status["password"]), (&"admin@example.com".into(), &"password".into()));
+    assert_eq!(status["namespaces"], serde_json::json!(["argocd", "dex", "ingress"]));
+    assert!(status["address"].as_str().unwrap().starts_with("127.0.0.1:"));
+    assert!(std::path::Path::new(status["kubeconfig"].as_str().unwrap()).is_file());
+}

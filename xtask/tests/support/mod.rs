@@ -1,0 +1,172 @@
+//! Runs the program as a person would, in a lab folder and a HOME of its own, and
+//! looks at stdout, stderr and status.
+
+// Each test file uses its own part of this.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A lab of one test. Dropping it takes the lab down.
+pub struct Lab {
+    folder: TempDir,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub stdout: String,
+    pub stderr: String,
+    pub status: i32,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The lab's folder.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("lab")
+    }
+
+    /// The HOME that the program sees.
+    pub fn home(&self) -> PathBuf {
+        let home = self.folder.path().join("home");
+        std::fs::create_dir_all(&home).unwrap();
+        home
+    }
+
+    /// A file in the test's own folder.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(args).env("OIDC_LAB_DIR", self.path()).env("HOME", self.home()).stdin(Stdio::null());
+        command.env_remove("KUBECONFIG").env_remove("NO_COLOR").env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Ended {
+        Ended::of(&mut self.command(args))
+    }
+
+    /// Runs and expects a status.
+    #[track_caller]
+    pub fn expect(&self, status: i32, args: &[&str]) -> Ended {
+        let ended = self.run(args);
+        assert_eq!(ended.status, status, "cargo xtask {}\n{ended}", args.join(" "));
+        ended
+    }
+
+    /// Runs with `--format json`, expects a status and gives the document.
+    #[track_caller]
+    pub fn json(&self, status: i32, args: &[&str]) -> Value {
+        let ended = self.expect(status, &[&["--format", "json"], args].concat());
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended}"))
+    }
+
+    /// The verdict of `test`, run with `args`.
+    #[track_caller]
+    pub fn verdict(&self, args: &[&str]) -> String {
+        let ended = self.run(&[&["--format", "json"], args, &["test"]].concat());
+        let document: Value =
+            serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended}"));
+        let goals = document["goals"].as_array().unwrap();
+        goals.last().unwrap()["verdict"].as_str().unwrap_or_else(|| panic!("no verdict: {ended}")).to_owned()
+    }
+
+    /// Runs kubectl against the lab; says by name that the test is skipped if there is
+    /// none.
+    #[track_caller]
+    pub fn kubectl(&self, args: &[&str]) -> Ended {
+        let ended =
+            self.run(&[&["kubectl", "--", "--cache-dir", "/tmp/oidc-lab-test-kubectl"], args].concat());
+        assert_eq!(ended.status, 0, "kubectl {}\n{ended}", args.join(" "));
+        ended
+    }
+
+    /// The value of a key of a Secret, decoded.
+    #[track_caller]
+    pub fn secret(&self, namespace: &str, name: &str, key: &str) -> String {
+        let path = format!("go-template={{{{index .data \"{key}\" | base64decode}}}}");
+        self.kubectl(&["-n", namespace, "get", "secret", name, "-o", &path]).stdout.trim_end().to_owned()
+    }
+
+    /// The lab's process, from its own description.
+    pub fn pid(&self) -> u32 {
+        let text = std::fs::read(self.path().join("lab.json")).unwrap();
+        let description: Value = serde_json::from_slice(&text).unwrap();
+        u32::try_from(description["pid"].as_u64().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let ended = self.run(&["down"]);
+        if ended.status != 0 && !std::thread::panicking() {
+            panic!("down failed: {ended}");
+        }
+    }
+}
+
+impl Ended {
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self {
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+            status: output.status.code().unwrap_or(-1),
+        }
+    }
+
+    /// stdout and stderr.
+    pub fn both(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// The error, which has to be one line on stderr.
+    #[track_caller]
+    pub fn error(&self) -> &str {
+        let lines: Vec<&str> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(lines.len(), 1, "{self}");
+        lines[0]
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "status {}\nstdout:\n{}\nstderr:\n{}", self.status, self.stdout, self.stderr)
+    }
+}
+
+/// Whether a program is on PATH. A test that goes without says so by name.
+pub fn has(program: &str, test: &str) -> bool {
+    let there = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|folder| folder.join(program).is_file());
+    if !there {
+        eprintln!("skipped: {test}: no {program} on PATH");
+    }
+    there
+}
+
+/// All files below a folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(files(&path)),
+            _ => found.push(path),
+        }
+    }
+    found
+}

@@ -1,0 +1,226 @@
+//! Bad surroundings: taken ports, read-only folders, killed labs, two at once, Ctrl-C.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use support::{Ended, Lab, files};
+
+fn kill(signal: &str, pid: u32) {
+    let status = Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+fn is_running(pid: u32) -> bool {
+    let output = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
+    let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    !state.is_empty() && !state.starts_with('Z')
+}
+
+#[test]
+fn a_taken_port_is_named_and_nothing_is_left() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let lab = Lab::new();
+    let ended = lab.expect(3, &["--port", &port, "working"]);
+    assert!(ended.error().contains(&format!("127.0.0.1:{port} cannot be listened on")), "{ended}");
+    assert_eq!(lab.expect(3, &["status"]).stdout, "");
+}
+
+#[test]
+fn a_wished_port_is_used_and_kept() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let lab = Lab::new();
+    lab.expect(0, &["--port", &port.to_string(), "working", "test"]);
+    let status = lab.json(0, &["working", "status"]);
+    assert_eq!(status["goals"][1]["address"], format!("127.0.0.1:{port}"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let lab = Lab::new();
+    // A file stands where the folder should be: not even root writes below it.
+    let path = lab.file("in-the-way", "");
+    let ended = Ended::of(lab.command(&["working"]).env("OIDC_LAB_DIR", path.join("lab")));
+    assert_eq!(ended.status, 3, "{ended}");
+    assert!(ended.error().contains("cannot be written"), "{ended}");
+    assert!(ended.error().contains("OIDC_LAB_DIR"), "{ended}");
+}
+
+#[test]
+fn a_killed_lab_is_told_apart_from_one_that_is_up_and_made_anew() {
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let pid = lab.pid();
+    kill("-KILL", pid);
+    while is_running(pid) {
+        std::thread::yield_now();
+    }
+    assert!(lab.expect(3, &["test"]).error().contains("no lab is up"));
+    lab.expect(0, &["working", "test"]);
+    assert_ne!(lab.pid(), pid);
+}
+
+#[test]
+fn a_lab_that_hangs_is_ended_all_the_same() {
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let pid = lab.pid();
+    kill("-STOP", pid);
+    lab.expect(0, &["down"]);
+    assert!(!is_running(pid));
+    assert!(!lab.path().exists());
+}
+
+#[test]
+fn down_leaves_no_process_and_no_file() {
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let pid = lab.pid();
+    lab.expect(0, &["down"]);
+    assert!(!is_running(pid));
+    assert!(!lab.path().exists());
+    assert!(files(&lab.home()).is_empty(), "nothing goes to HOME");
+}
+
+#[test]
+fn two_goals_at_once_do_not_mix() {
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let mut first = lab
+        .command(&["test", "--logins", "500", "-v"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
+    // The first login has ended, so the first run holds the lock.
+    lines.find(|line| line.as_ref().unwrap().starts_with("login ")).unwrap().unwrap();
+    let ended = lab.expect(3, &["break"]);
+    assert!(
+        ended
+            .error()
+            .contains(&format!("another `cargo xtask` is working on this lab (process {})", first.id())),
+        "{ended}"
+    );
+    // Looking is allowed.
+    lab.expect(0, &["status"]);
+    kill("-INT", first.id());
+    let rest = lines.count();
+    let status = first.wait().unwrap();
+    assert_eq!(status.code(), Some(130), "{rest} more lines");
+    lab.expect(0, &["test"]);
+}
+
+#[test]
+fn a_lab_killed_under_a_running_test_ends_it_with_a_sentence() {
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let mut test = lab
+        .command(&["test", "--logins", "500", "-v", "--wait", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(test.stderr.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().unwrap().starts_with("login ")).unwrap().unwrap();
+    kill("-KILL", lab.pid());
+    let said: Vec<String> = lines.map(Result::unwrap).collect();
+    let status = test.wait().unwrap().code();
+    assert!(matches!(status, Some(1 | 3)), "{status:?} {said:?}");
+    assert!(!said.iter().any(|line| line.contains("panicked")), "{said:?}");
+}
+
+#[test]
+fn ctrl_c_during_working_leaves_nothing_or_a_lab_that_the_next_run_uses() {
+    let lab = Lab::new();
+    // Interrupted at each line that a step prints: whatever had begun is gone after it.
+    for steps in 0..9 {
+        let mut working =
+            lab.command(&["working"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(working.stderr.take().unwrap()).lines();
+        for _ in 0..=steps {
+            if lines.next().is_none() {
+                break;
+            }
+        }
+        // It may have ended by itself by now.
+        let _ = Command::new("kill").args(["-INT", &working.id().to_string()]).stderr(Stdio::null()).status();
+        let said: Vec<String> = lines.map(Result::unwrap).collect();
+        match working.wait().unwrap().code() {
+            Some(130) => lab.expect(3, &["status"]),
+            Some(0) => lab.expect(0, &["status"]),
+            other => panic!("{other:?} {said:?}"),
+        };
+        lab.expect(0, &["down"]);
+    }
+    lab.expect(0, &["working", "test"]);
+}
+
+#[test]
+fn the_secret_is_in_no_argv_no_log_and_no_output() {
+    if !support::has("kubectl", "the_secret_is_in_no_argv_no_log_and_no_output") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut said = String::new();
+    let mut secrets = vec![];
+    for goals in [
+        &["working", "test", "-vv"][..],
+        &["break", "-vv"],
+        &["test", "-vv"],
+        &["fix", "test", "-vv"],
+        &["status"],
+    ] {
+        said.push_str(&lab.run(goals).both());
+        secrets.push(lab.secret("dex", "dex-clients", "argo-cd"));
+    }
+    assert_ne!(secrets.first(), secrets.last(), "break rotates");
+    said.push_str(&lab.expect(0, &["render"]).both());
+    said.push_str(&lab.json(0, &["test"]).to_string());
+    let argv = Command::new("ps").args(["-A", "-ww", "-o", "args"]).output().unwrap();
+    said.push_str(&String::from_utf8_lossy(&argv.stdout));
+    for pod in ["argocd/deploy/argocd-server", "dex/deploy/dex"] {
+        let (namespace, name) = pod.split_once('/').unwrap();
+        said.push_str(&lab.kubectl(&["-n", namespace, "logs", name]).both());
+    }
+    for path in files(&lab.path()) {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} is readable by others", path.display());
+        said.push_str(&String::from_utf8_lossy(&std::fs::read(&path).unwrap()));
+    }
+    for secret in secrets {
+        assert!(secret.len() > 20);
+        assert!(!said.contains(&secret), "the client secret was said somewhere");
+    }
+}
+
+#[test]
+fn the_users_kubeconfig_is_neither_read_nor_written() {
+    let lab = Lab::new();
+    let kube = lab.home().join(".kube");
+    std::fs::create_dir_all(&kube).unwrap();
+    // Reading it would fail, loudly.
+    let config = kube.join("config");
+    std::fs::write(&config, "not: [a, kubeconfig").unwrap();
+    let run = |goals: &[&str]| Ended::of(lab.command(goals).env("KUBECONFIG", &config));
+    for goals in [&["working", "test"][..], &["break"], &["fix", "test"], &["down"]] {
+        let ended = run(goals);
+        assert_eq!(ended.status, 0, "{ended}");
+    }
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "not: [a, kubeconfig");
+    assert_eq!(files(&lab.home()), [config]);
+}
+
+#[test]
+fn quiet_says_only_the_outcome_and_a_pipe_gets_plain_lines() {
+    let lab = Lab::new();
+    let ended = lab.expect(0, &["-q", "working", "test"]);
+    assert_eq!(ended.stderr, "", "{ended}");
+    assert_eq!(ended.stdout.lines().count(), 1, "{ended}");
+    let ended = lab.expect(0, &["test", "-v"]);
+    assert!(!ended.both().contains('\u{1b}'), "{ended}");
+}

@@ -1,0 +1,98 @@
+//! The command line without a lab: wrong words, nothing up, plans, faults.
+
+mod support;
+
+use support::{Lab, files};
+
+#[test]
+fn an_unknown_goal_gets_a_suggestion() {
+    let ended = Lab::new().expect(2, &["wroking"]);
+    assert!(ended.stderr.contains("a similar value exists: 'working'"), "{ended}");
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn an_unknown_release_gets_a_suggestion() {
+    let ended = Lab::new().expect(2, &["--argocd", "v3.3", "working"]);
+    assert!(ended.stderr.contains("did you mean v3.3."), "{ended}");
+}
+
+#[test]
+fn without_a_lab_goals_that_need_one_say_what_to_do() {
+    let lab = Lab::new();
+    for goal in ["test", "break", "fix", "status"] {
+        let ended = lab.expect(3, &[goal]);
+        assert_eq!(
+            ended.error(),
+            "error: no lab is up (hint: `cargo xtask working` or `cargo xtask broken` brings one up)"
+        );
+    }
+    assert_eq!(lab.expect(3, &["kubectl", "--", "get", "pods"]).stdout, "");
+}
+
+#[test]
+fn alone_it_shows_the_status_and_what_to_type_next() {
+    let ended = Lab::new().expect(0, &[]);
+    assert!(ended.stdout.starts_with("no lab is up\nnext: cargo xtask working test"), "{ended}");
+}
+
+#[test]
+fn down_without_a_lab_is_done() {
+    let ended = Lab::new().expect(0, &["down"]);
+    assert_eq!(ended.stdout, "there was no lab\n");
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_touches_nothing() {
+    let lab = Lab::new();
+    let ended = lab.expect(0, &["--dry-run", "broken", "fix", "test"]);
+    for line in ["broken\n", "  oidc-secret ", "fix\n", "  argocd-restart ", "test\n"] {
+        assert!(ended.stdout.contains(line), "{ended}");
+    }
+    let document = lab.json(0, &["--dry-run", "broken"]);
+    let steps = document["goals"][0]["plan"].as_array().unwrap();
+    let last = steps.last().unwrap();
+    assert_eq!(last["name"], "oidc-secret");
+    assert_eq!(last["after"], serde_json::json!(["dex-secret", "argocd-ready"]));
+    assert!(!lab.path().exists());
+    assert!(!lab.path().with_extension("lock").exists());
+}
+
+#[test]
+fn faults_are_listed() {
+    let ended = Lab::new().expect(0, &["break", "--fault", "list"]);
+    let names: Vec<&str> = ended.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["rotate", "first-start"]);
+}
+
+#[test]
+fn what_is_rendered_masks_every_secret() {
+    let lab = Lab::new();
+    let ended = lab.expect(0, &["render"]);
+    for part in [
+        "# manifests/oidc-secret.yaml.j2",
+        "clientSecret: \"********\"",
+        "# values/argocd.yaml",
+        "kind: Deployment",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {ended}");
+    }
+    let document = lab.json(0, &["render"]);
+    assert_eq!(document["goals"][0]["goal"], "render");
+}
+
+#[test]
+fn completions_are_for_each_shell() {
+    let lab = Lab::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = lab.expect(0, &["completions", shell]);
+        assert!(ended.stdout.contains("working"), "{ended}");
+    }
+    assert!(files(&lab.home()).is_empty());
+}
+
+#[test]
+fn the_kind_lab_is_refused_in_one_sentence() {
+    let ended = Lab::new().expect(3, &["--lab", "kind", "working"]);
+    assert!(ended.error().contains("--lab local"), "{ended}");
+}
