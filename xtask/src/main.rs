@@ -69,6 +69,7 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         return commands::check(console);
     }
     let session = Session::new(cli.options.clone(), console.clone())?;
+    report.place = Some(session.lab.place());
     if let Some(Command::Kubectl { args }) = &cli.command {
         return commands::kubectl(&session, args);
     }

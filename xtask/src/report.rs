@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Exit};
+use crate::lab::Place;
 use crate::names::{STAND_IN_ARGOCD, STAND_IN_DEX};
 
 /// A program that the lab runs.
@@ -71,6 +72,8 @@ impl GoalRecord {
 /// The whole run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// Where the lab is, once that is decided.
+    pub place: Option<Place>,
     /// Argo CD as it is in the lab at the end.
     pub argocd: Option<Program>,
     /// Dex as it is in the lab at the end.
@@ -87,8 +90,8 @@ impl Report {
             json!({"version": program.version, "kind": program.kind, "era": era})
         });
         let goals: Vec<Value> = self.goals.iter().map(GoalRecord::document).collect();
-        let mut document =
-            json!({"lab": "local", "argocd": argocd, "dex": self.dex, "goals": goals, "exit": exit.code()});
+        let mut document = json!({"lab": self.place.map(Place::name), "argocd": argocd, "dex": self.dex,
+                                  "goals": goals, "exit": exit.code()});
         if let Some(error) = error {
             document["error"] = error.to_string().into();
         }

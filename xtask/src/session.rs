@@ -11,7 +11,7 @@ use crate::cli::{LabChoice, Options};
 use crate::cluster::{Cluster, image_of};
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::lab::{Access, LocalLab};
+use crate::lab::{Access, Lab, LocalLab};
 use crate::names::Workload;
 use crate::render::Sources;
 use crate::report::Program;
@@ -28,7 +28,7 @@ pub struct Session {
     /// `manifests/` and `values/`.
     pub sources: Sources,
     /// The lab.
-    pub lab: LocalLab,
+    pub lab: Lab,
     /// The lab's folder.
     pub folder: PathBuf,
     cluster: AsyncMutex<Option<Cluster>>,
@@ -49,18 +49,22 @@ impl Session {
             return Err(Error::environment("this version has no kind lab yet")
                 .hint("`--lab local` runs on this machine, without containers"));
         }
-        let root = root();
-        let folder = lab_folder(&root);
-        Ok(Self {
-            lab: LocalLab::new(&folder),
+        let folder = lab_folder(&root());
+        Ok(Self::at(folder, options, console))
+    }
+
+    /// A session about the local lab of a folder.
+    pub fn at(folder: PathBuf, options: Options, console: Arc<Console>) -> Self {
+        Self {
+            lab: Lab::Local(LocalLab::new(&folder)),
             folder,
-            sources: Sources::new(root),
+            sources: Sources::new(root()),
             options,
             console,
             cluster: AsyncMutex::default(),
             starting: Arc::default(),
             unfinished: Arc::default(),
-        })
+        }
     }
 
     /// How to reach the lab.
@@ -84,7 +88,7 @@ impl Session {
             return Ok(cluster.clone());
         }
         let access = self.access()?;
-        let connected = Cluster::connect(&access.kubeconfig, access.context).await?;
+        let connected = Cluster::connect(&access.kubeconfig, &access.context).await?;
         *cluster = Some(connected.clone());
         Ok(connected)
     }

@@ -111,9 +111,10 @@ async fn heading(session: &Session, goal: Goal) -> String {
         Goal::Working | Goal::Broken => {
             let release = session.release().await.unwrap_or_default();
             format!(
-                "{}: argocd {release} (stand-in, era: {}) on the local lab",
+                "{}: argocd {release} (stand-in, era: {}) on the {} lab",
                 goal.name(),
-                release.era().name()
+                release.era().name(),
+                session.lab.place().name()
             )
         }
         Goal::Break => format!("break: {}", fault_name(session.options.fault)),

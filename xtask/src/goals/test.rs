@@ -12,6 +12,7 @@ use crate::cli::Expect;
 use crate::console::{Tone, duration};
 use crate::error::{Error, Result};
 use crate::known;
+use crate::lab::Place;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
 use crate::plan::Action;
 use crate::report::{GoalRecord, Program, StepRecord, millis};
@@ -108,7 +109,7 @@ fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&R
         console.explain(&probe::table::render(login, probe::table::Style::default()));
     }
     let tone = if found.as_expected { Tone::Good } else { Tone::Bad };
-    console.result(&console.toned(tone, &headline(report, argocd)));
+    console.result(&console.toned(tone, &headline(report, argocd, session.lab.place())));
     for failure in report.failures() {
         let status = failure.status.map_or(String::new(), |status| format!("{status} "));
         console.result(&format!("  {} x at {}: {status}{}", failure.count, failure.step, failure.message));
@@ -130,18 +131,15 @@ fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&R
 }
 
 /// `refused at callback: 0 of 5 logged in to argocd v3.3.6 (stand-in) on the local lab`.
-fn headline(report: &Report, argocd: &Program) -> String {
+fn headline(report: &Report, argocd: &Program, place: Place) -> String {
     let failures = report.failures();
     let at = match failures.first() {
         Some(failure) if report.verdict != Verdict::Unreachable => format!(" at {}", failure.step),
         _ => String::new(),
     };
     let (ok, all) = (report.ok(), report.logins.len());
-    format!(
-        "{}{at}: {ok} of {all} logged in to argocd {} on the local lab",
-        report.verdict,
-        argocd.described()
-    )
+    let (argocd, place) = (argocd.described(), place.name());
+    format!("{}{at}: {ok} of {all} logged in to argocd {argocd} on the {place} lab", report.verdict)
 }
 
 fn next(report: &Report, release: Option<&Release>) -> &'static str {
