@@ -1,5 +1,6 @@
 //! All flags, without logic. The contract behind them is written in the README.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -82,6 +83,14 @@ pub struct Options {
     /// Argo CD release for `working`, `broken` and `reproduce` [default: the lab's own, else v3.3.6].
     #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse)]
     pub argocd: Option<Release>,
+
+    /// Run this `argocd` program as argocd-server instead of the stand-in (local lab).
+    #[arg(long, global = true, value_name = "PATH")]
+    pub argocd_bin: Option<PathBuf>,
+
+    /// Run this `dex` program instead of the stand-in (local lab).
+    #[arg(long, global = true, value_name = "PATH")]
+    pub dex_bin: Option<PathBuf>,
 
     /// Port of the ingress on loopback, for `working` and `broken` [default: a free one].
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -191,6 +200,6 @@ pub enum Command {
     #[command(name = "serve-local-lab", hide = true)]
     ServeLocalLab {
         /// The lab's folder.
-        folder: std::path::PathBuf,
+        folder: PathBuf,
     },
 }

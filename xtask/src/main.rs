@@ -11,6 +11,7 @@ mod known;
 mod lab;
 mod names;
 mod plan;
+mod programs;
 mod render;
 mod report;
 mod run;

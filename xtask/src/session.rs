@@ -8,13 +8,13 @@ use local_lab::release::Release;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::cli::{LabChoice, Options};
-use crate::cluster::{Cluster, image_of};
+use crate::cluster::Cluster;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::lab::{Access, Lab, LocalLab};
 use crate::names::Workload;
+use crate::programs::Program;
 use crate::render::Sources;
-use crate::report::Program;
 
 /// The environment variable that names another folder for the lab's state.
 const FOLDER: &str = "OIDC_LAB_DIR";
@@ -32,6 +32,8 @@ pub struct Session {
     /// The lab's folder.
     pub folder: PathBuf,
     cluster: AsyncMutex<Option<Cluster>>,
+    /// What the named binaries said of themselves: Argo CD's, Dex's.
+    binaries: AsyncMutex<[Option<Program>; 2]>,
     /// Held while a lab is being started, so that an interrupted run can wait for the
     /// start to end before it takes the lab down.
     starting: Arc<Mutex<()>>,
@@ -62,6 +64,7 @@ impl Session {
             options,
             console,
             cluster: AsyncMutex::default(),
+            binaries: AsyncMutex::default(),
             starting: Arc::default(),
             unfinished: Arc::default(),
         }
@@ -140,22 +143,45 @@ impl Session {
         }
     }
 
-    /// The Argo CD release to install: the named one, else the one that is there,
-    /// else the default.
+    /// The program to install as a component: the one that an option names, else the
+    /// one that is there, else the stand-in for the default release.
     ///
     /// # Errors
-    /// The cluster does not answer.
-    pub async fn release(&self) -> Result<Release> {
-        if let Some(release) = &self.options.argocd {
-            return Ok(release.clone());
+    /// The cluster does not answer, or a named binary cannot be run.
+    pub async fn chosen(&self, workload: Workload) -> Result<Program> {
+        if let Some(program) = self.named(workload).await? {
+            return Ok(program);
         }
-        match self.lab.find() {
-            None => Ok(Release::default()),
-            Some(_) => match self.program(Workload::Argocd).await? {
-                Some(program) => Ok(Release::parse(&program.version).unwrap_or_default()),
-                None => Ok(Release::default()),
-            },
+        let installed = match self.lab.find() {
+            Some(_) => self.program(workload).await?,
+            None => None,
+        };
+        Ok(installed.unwrap_or_else(|| match workload {
+            Workload::Argocd => Program::stand_in_argocd(&Release::default()),
+            Workload::Dex => Program::stand_in_dex(),
+        }))
+    }
+
+    /// The program that the options name, if they do. A binary is asked for its version once.
+    async fn named(&self, workload: Workload) -> Result<Option<Program>> {
+        let (binary, place) = match workload {
+            Workload::Argocd => (&self.options.argocd_bin, 0),
+            Workload::Dex => (&self.options.dex_bin, 1),
+        };
+        let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
+        let Some(binary) = binary else { return Ok(release.map(Program::stand_in_argocd)) };
+        let mut asked = self.binaries.lock().await;
+        if let Some(program) = &asked[place] {
+            return Ok(Some(program.clone()));
         }
+        let path = binary.clone();
+        let program = tokio::task::spawn_blocking(move || Program::of_binary(workload, &path)).await;
+        let mut program = program.map_err(|error| Error::environment(error.to_string()))??;
+        if let Some(release) = release {
+            program = program.judged_as(release)?;
+        }
+        asked[place] = Some(program.clone());
+        Ok(Some(program))
     }
 
     /// What runs as a component of the lab, if it is installed.
@@ -165,7 +191,7 @@ impl Session {
     pub async fn program(&self, workload: Workload) -> Result<Option<Program>> {
         let cluster = self.cluster().await?;
         let deployment = cluster.find_deployment(workload).await?;
-        Ok(deployment.as_ref().and_then(image_of).map(Program::of_image))
+        Ok(deployment.as_ref().and_then(Program::of_deployment))
     }
 }
 

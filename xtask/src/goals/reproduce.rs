@@ -9,6 +9,7 @@ use crate::cli::{Expect, Fault, Goal};
 use crate::console::Tone;
 use crate::error::{Error, Exit, Result};
 use crate::known::{self, Stage};
+use crate::names::Workload;
 use crate::plan::Plan;
 use crate::report::{GoalRecord, Report, StepRecord};
 use crate::run;
@@ -55,7 +56,8 @@ pub async fn run(session: &Session, report: &mut Report) -> Result<Exit> {
 }
 
 async fn stories(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
-    let release = session.release().await?;
+    let argocd = session.chosen(Workload::Argocd).await?;
+    let release = argocd.release();
     let console = session.console.clone();
     let mut rows = vec![];
     let mut all_known = true;
@@ -67,7 +69,7 @@ async fn stories(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
         if matches!(goal, Goal::Working | Goal::Broken) {
             session.complete();
         }
-        let known = known::verdict(&release, stage);
+        let known = release.as_ref().and_then(|release| known::verdict(release, stage));
         let mut test = GoalRecord {
             goal: "test".into(),
             time: std::time::Duration::ZERO,
@@ -84,7 +86,8 @@ async fn stories(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
         let known = known.map_or("not certain", Verdict::name);
         rows.push((goal.name(), found.verdict.name(), ok, total, known, as_known));
     }
-    let mut text = format!("argocd {release} (stand-in), era: {}\n", release.era().name());
+    let era = release.map_or("unknown", |release| release.era().name());
+    let mut text = format!("argocd {}, era: {era}\n", argocd.described());
     text.push_str("  after      verdict      logged in  known        as known\n");
     for (goal, verdict, ok, total, known, as_known) in &rows {
         let logged_in = format!("{ok} of {total}");

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::error::Result;
 use crate::lab::{Access, Place};
 use crate::names::{ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, USER, Workload};
-use crate::report::Program;
+use crate::programs::Program;
 use crate::session::Session;
 
 /// A lab that is up.

@@ -15,7 +15,8 @@ use crate::known;
 use crate::lab::Place;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
 use crate::plan::Action;
-use crate::report::{GoalRecord, Program, StepRecord, millis};
+use crate::programs::Program;
+use crate::report::{GoalRecord, StepRecord, millis};
 use crate::session::Session;
 
 /// What a test found.
