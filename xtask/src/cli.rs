@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use local_lab::release::Release;
 
+use crate::commands::MatrixArgs;
+
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
 /// Goals run left to right and stop at the first that fails, as with make:
@@ -183,6 +185,8 @@ pub enum Format {
 pub enum Command {
     /// Print every manifest and values file as it would be applied, secrets masked.
     Render,
+    /// `reproduce` and the first start over many Argo CD releases, one table.
+    Matrix(Box<MatrixArgs>),
     /// Run kubectl with the lab's kubeconfig and context.
     Kubectl {
         /// What kubectl gets.

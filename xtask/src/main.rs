@@ -86,6 +86,7 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         let work = async {
             match &cli.command {
                 Some(Command::Render) => commands::render(&session, report).await,
+                Some(Command::Matrix(args)) => commands::matrix(&session, args, report).await,
                 _ if cli.goals.is_empty() => overview(&session).await,
                 _ => goals::run(&session, &cli.goals, report).await,
             }

@@ -51,7 +51,7 @@ impl Session {
             return Err(Error::environment("this version has no kind lab yet")
                 .hint("`--lab local` runs on this machine, without containers"));
         }
-        let folder = lab_folder(&root());
+        let folder = lab_folder(&checkout());
         Ok(Self::at(folder, options, console))
     }
 
@@ -60,7 +60,7 @@ impl Session {
         Self {
             lab: Lab::Local(LocalLab::new(&folder)),
             folder,
-            sources: Sources::new(root()),
+            sources: Sources::new(checkout()),
             options,
             console,
             cluster: AsyncMutex::default(),
@@ -197,7 +197,7 @@ impl Session {
 
 /// The checkout: cargo names it to what it runs, and a program run by hand knows
 /// where it was built.
-fn root() -> PathBuf {
+pub fn checkout() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     // This package is the folder `xtask` of the checkout.

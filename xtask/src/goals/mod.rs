@@ -2,6 +2,7 @@
 
 mod reproduce;
 mod status;
+pub mod stories;
 mod test;
 
 use std::time::Instant;
@@ -126,7 +127,7 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
 /// The plans of goals, for `--dry-run`.
 pub fn dry_run(goals: &[Goal], options: &Options) -> Vec<Plan> {
     let stories = |goal: &Goal| match goal {
-        Goal::Reproduce => reproduce::GOALS.to_vec(),
+        Goal::Reproduce => reproduce::goals(),
         other => vec![*other],
     };
     goals.iter().flat_map(stories).filter_map(|goal| Plan::of(goal, options.fault)).collect()

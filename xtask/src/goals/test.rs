@@ -27,6 +27,8 @@ pub struct Found {
     pub as_expected: bool,
     /// Logins that passed, of how many.
     pub ok: (usize, usize),
+    /// The words of the most frequent failure.
+    pub message: Option<String>,
 }
 
 /// Logs in and gives a verdict, held against `expect` (logged in, if it says nothing).
@@ -87,6 +89,7 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
         verdict: report.verdict,
         as_expected: report.verdict == verdict_of(expected),
         ok: (report.ok(), report.logins.len()),
+        message: report.failures().first().map(|failure| failure.message.clone()),
     };
     if let Value::Object(fields) = json!(report) {
         record.more.extend(fields);
