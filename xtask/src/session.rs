@@ -167,7 +167,7 @@ impl Session {
 
 /// The checkout: cargo names it to what it runs, and a program run by hand knows
 /// where it was built.
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     // This package is the folder `xtask` of the checkout.

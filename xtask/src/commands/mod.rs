@@ -4,8 +4,10 @@ mod check;
 mod completions;
 mod kubectl;
 mod render;
+mod tools;
 
 pub use check::check;
 pub use completions::completions;
 pub use kubectl::kubectl;
 pub use render::render;
+pub use tools::tools;
