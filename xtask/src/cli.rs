@@ -1,9 +1,12 @@
 //! All flags, without logic. The contract behind them is written in the README.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use local_lab::release::Release;
+
+use crate::commands::MatrixArgs;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -82,6 +85,14 @@ pub struct Options {
     /// Argo CD release for `working`, `broken` and `reproduce` [default: the lab's own, else v3.3.6].
     #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse)]
     pub argocd: Option<Release>,
+
+    /// Run this `argocd` program as argocd-server instead of the stand-in (local lab).
+    #[arg(long, global = true, value_name = "PATH")]
+    pub argocd_bin: Option<PathBuf>,
+
+    /// Run this `dex` program instead of the stand-in (local lab).
+    #[arg(long, global = true, value_name = "PATH")]
+    pub dex_bin: Option<PathBuf>,
 
     /// Port of the ingress on loopback, for `working` and `broken` [default: a free one].
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -178,6 +189,8 @@ pub enum Format {
 pub enum Command {
     /// Print every manifest and values file as it would be applied, secrets masked.
     Render,
+    /// `reproduce` and the first start over many Argo CD releases, one table.
+    Matrix(Box<MatrixArgs>),
     /// Run kubectl with the lab's kubeconfig and context.
     Kubectl {
         /// What kubectl gets.
@@ -197,7 +210,7 @@ pub enum Command {
     #[command(name = "serve-local-lab", hide = true)]
     ServeLocalLab {
         /// The lab's folder.
-        folder: std::path::PathBuf,
+        folder: PathBuf,
     },
 }
 

@@ -12,6 +12,7 @@ mod known;
 mod lab;
 mod names;
 mod plan;
+mod programs;
 mod render;
 mod report;
 mod run;
@@ -71,6 +72,7 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         return commands::check(console);
     }
     let session = Session::new(cli.options.clone(), console.clone())?;
+    report.place = Some(session.lab.place());
     if let Some(Command::Kubectl { args }) = &cli.command {
         return commands::kubectl(&session, args);
     }
@@ -87,6 +89,7 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
             match &cli.command {
                 Some(Command::Render) => commands::render(&session, report).await,
                 Some(Command::Tools(args)) => commands::tools(&session, args, report).await,
+                Some(Command::Matrix(args)) => commands::matrix(&session, args, report).await,
                 _ if cli.goals.is_empty() => overview(&session).await,
                 _ => goals::run(&session, &cli.goals, report).await,
             }

@@ -16,7 +16,7 @@ use crate::tools::{self, Engine, EngineState, Engines, Found, Source, Toolbox};
 /// Not all of them are there, or something cannot be downloaded.
 pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> Result<Exit> {
     let since = std::time::Instant::now();
-    let root = crate::session::root();
+    let root = crate::session::checkout();
     let settings = Settings::from_environment(|name| std::env::var_os(name), session.options.offline)?;
     let mut downloads = Downloads::new(settings, Lockfile::read(&root)?);
     let mut more = Map::new();
