@@ -9,6 +9,7 @@ mod controllers;
 mod deployment;
 mod endpoints;
 mod events;
+mod garbage;
 mod kubelet;
 mod pods;
 mod replicaset;
