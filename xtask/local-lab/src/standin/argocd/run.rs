@@ -119,8 +119,8 @@ async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Res
             "graceful shutdown tcpm: accept tcp [::]:{}: use of closed network connection",
             process.flags.port
         ));
-        log.info("graceful shutdown grpcS: mux: listener closed");
-        log.info("graceful shutdown httpS: mux: listener closed");
+        log.info("graceful shutdown grpcS: mux: server closed");
+        log.info("graceful shutdown httpS: mux: server closed");
     }
 }
 
@@ -210,7 +210,12 @@ async fn restart(process: &Process, first: TcpListener, apps: ClientApps) -> Res
         log.info("API Server shutdown initiated. Shutting down servers...");
         server.set_available(false);
         stop.cancel();
-        for name in ["httpS", "grpcS", "metrics", "tcpm"] {
+        log.error(format!(
+            "Error received from server tcpm: accept tcp [::]:{}: use of closed network connection",
+            process.flags.port
+        ));
+        log.error("Error received from server grpcS: mux: server closed");
+        for name in ["metrics", "httpS"] {
             log.info(format!("Graceful shutdown of {name} initiated"));
         }
         if tokio::time::timeout(GRACE, &mut serving).await.is_ok() {

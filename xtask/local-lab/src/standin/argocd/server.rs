@@ -174,7 +174,7 @@ impl Site {
                 }
                 api::answer(server, request).await
             }
-            _ => pages::static_assets(request, &server.flags, &server.version, self.app.is_some()),
+            _ => pages::static_assets(server, request, self.app.is_some()),
         }
     }
 }
