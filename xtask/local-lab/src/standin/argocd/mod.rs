@@ -32,6 +32,7 @@ mod run;
 mod server;
 mod session;
 mod settings;
+mod shared_listener;
 mod token_cookie;
 
 use std::net::TcpListener as StdListener;

@@ -25,9 +25,10 @@ use super::flags::Flags;
 use super::manager::Manager;
 use super::server::{Parts, Server, Site};
 use super::settings::Settings;
+use super::shared_listener::SharedListener;
 use crate::program::Exit;
 use crate::release::Era;
-use crate::serve::{Limits, serve};
+use crate::serve::{Accept, Limits, serve};
 
 /// How long requests that are open may go on when a server shuts down.
 const GRACE: Duration = Duration::from_secs(20);
@@ -129,7 +130,7 @@ async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Res
 /// goes on accepting, and each connection is answered by whoever takes it first.
 async fn add(process: &Process, listener: TcpListener) -> Result<Exit, String> {
     let Some(server) = select_stop(process, process.server()).await? else { return Ok(terminated()) };
-    let listener = Arc::new(listener);
+    let listener = Arc::new(SharedListener::new(listener));
     let mut serving = vec![];
     let mut synced = false;
     loop {
@@ -327,7 +328,7 @@ impl Process {
         server: &Arc<Server>,
         app: Option<Arc<ClientApp>>,
         gateway: &CancellationToken,
-        listener: &Arc<TcpListener>,
+        listener: &Arc<impl Accept>,
         stop: CancellationToken,
     ) -> AbortOnDropHandle<()> {
         // How long is for whoever waits to say.
