@@ -1,7 +1,5 @@
 //! The names inside a lab. Scripts and people rely on them.
 
-use local_lab::release::Release;
-
 /// The namespaces, in the order in which they are made.
 pub const NAMESPACES: [&str; 3] = ["argocd", "dex", "ingress"];
 /// Argo CD's host.
@@ -25,10 +23,8 @@ pub const STAND_IN_DEX: &str = "oidc-lab/stand-in-dex:v2.45.1";
 /// The stand-in for argocd-server, without its tag.
 pub const STAND_IN_ARGOCD: &str = "oidc-lab/stand-in-argocd";
 
-/// The stand-in for argocd-server of a release.
-pub fn argocd_image(release: &Release) -> String {
-    format!("{STAND_IN_ARGOCD}:{release}")
-}
+/// A real program of this machine, without its version.
+pub const HOST_PROCESS: &str = "oidc-lab/host-process";
 
 /// A Secret by namespace and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +68,14 @@ impl Workload {
     pub fn deployment(self) -> &'static str {
         match self {
             Self::Argocd => "argocd-server",
+            Self::Dex => "dex",
+        }
+    }
+
+    /// The program that its pods run.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Argocd => "argocd",
             Self::Dex => "dex",
         }
     }

@@ -6,10 +6,9 @@ use serde_json::Value;
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::console::Running;
 use crate::error::{Error, Result};
-use crate::names::{self, Workload};
+use crate::names::Workload;
 use crate::plan::Action;
 use crate::render::{Manifest, Variables};
-use crate::report::Program;
 use crate::session::Session;
 
 /// Does a step and says in a few words what came of it.
@@ -118,15 +117,11 @@ async fn install(session: &Session, cluster: &Cluster, workload: Workload, secre
     let variables = variables(session)?;
     let ingress = session.sources.documents(Manifest::Ingress, &variables)?;
     let own = |document: &&Value| document["metadata"]["namespace"] == workload.namespace();
-    let (derived, what) = match workload {
-        Workload::Argocd => {
-            let image = names::argocd_image(&session.release().await?);
-            (charts::argocd(&session.sources.values("argocd")?, &image, secrets), Program::of_image(&image))
-        }
-        Workload::Dex => {
-            let image = names::STAND_IN_DEX;
-            (charts::dex(&session.sources.values("dex")?, image, secrets), Program::of_image(image))
-        }
+    let program = session.chosen(workload).await?;
+    let image = program.image(workload);
+    let derived = match workload {
+        Workload::Argocd => charts::argocd(&session.sources.values("argocd")?, &image, secrets),
+        Workload::Dex => charts::dex(&session.sources.values("dex")?, &image, secrets),
     };
     let mut documents = derived.map_err(|error| Error::environment(error.to_string()))?;
     if workload == Workload::Dex {
@@ -134,5 +129,5 @@ async fn install(session: &Session, cluster: &Cluster, workload: Workload, secre
     }
     documents.extend(ingress.iter().filter(own).cloned());
     cluster.apply_all(&documents).await?;
-    Ok(what.described())
+    Ok(program.described())
 }

@@ -50,7 +50,8 @@ pub struct Launch {
     pub args: Vec<String>,
     /// The environment.
     pub env: BTreeMap<String, String>,
-    /// Files of mounted ConfigMaps and Secrets, by absolute path.
+    /// Files of mounted ConfigMaps and Secrets, by absolute path. A path that ends in a
+    /// slash is a directory without files.
     pub files: BTreeMap<String, Vec<u8>>,
     /// For each `containerPort` a socket that already listens on loopback, on a
     /// port of its own: pods of one machine share its address.
@@ -78,6 +79,10 @@ impl fmt::Debug for Launch {
             .finish_non_exhaustive()
     }
 }
+
+/// The exit status of a container whose program could not be started at all, as
+/// container runtimes report it.
+pub const START_ERROR: i32 = 128;
 
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

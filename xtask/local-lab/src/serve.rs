@@ -74,8 +74,14 @@ impl Accept for TcpListener {
     }
 }
 
-/// Answers requests. Cloned for each connection.
+/// Answers requests. Cloned for each connection and each request.
 pub trait Handler: Clone + Send + Sync + 'static {
+    /// The handler for the requests of a connection that was just accepted, for one
+    /// that keeps something as long as a connection lasts.
+    fn connection(&self) -> Self {
+        self.clone()
+    }
+
     /// The answer to one request from `peer`.
     fn handle(&self, peer: SocketAddr, request: Request) -> impl Future<Output = Response> + Send;
 }
@@ -159,8 +165,10 @@ pub async fn serve(
 ) {
     let tasks = TaskTracker::new();
     let slots = Arc::new(Semaphore::new(limits.connections));
-    // Ends what outlives the grace.
+    // Ends what outlives the grace, and everything if this future is dropped: a server
+    // that was killed answers nobody.
     let abort = CancellationToken::new();
+    let _killed = abort.clone().drop_guard();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -168,7 +176,7 @@ pub async fn serve(
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
-        let (handler, tls, stop, abort) = (handler.clone(), tls.clone(), stop.clone(), abort.clone());
+        let (handler, tls, stop, abort) = (handler.connection(), tls.clone(), stop.clone(), abort.clone());
         tasks.spawn(async move {
             let _slot = slot;
             let serving = async {
@@ -233,7 +241,10 @@ async fn connection(
         .header_read_timeout(limits.header_time)
         .max_buf_size(limits.header_bytes)
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(stream), service);
+        // A response that came through a proxy keeps its names as they were sent.
+        .preserve_header_case(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::pin!(connection);
     // An error here is the client's: it went away, or spoke no HTTP and has its 400.
     tokio::select! {

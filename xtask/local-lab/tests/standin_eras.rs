@@ -27,7 +27,12 @@ async fn fairness() {
     let mut s = String::new();
     for _ in 0..40 {
         let login = Login::run(&place).await;
-        s.push(if login.passed() { '+' } else { assert!(login.was_refused()); '-' });
+        s.push(if login.passed() {
+            '+'
+        } else {
+            assert!(login.was_refused());
+            '-'
+        });
     }
     println!("{s}");
 }

@@ -162,7 +162,7 @@ impl LocalLab {
     fn access(&self, description: &Description) -> Access {
         Access {
             kubeconfig: self.home.kubeconfig(),
-            context: local_lab::lab::CONTEXT,
+            context: local_lab::lab::CONTEXT.to_owned(),
             ingress: description.ingress,
         }
     }

@@ -258,7 +258,10 @@ mod tests {
         };
         assert_eq!(with("aud", json!(["x", "cli"])), Ok(()));
         assert_eq!(with("exp", json!(1000.9)), Ok(()));
-        assert_eq!(with("exp", json!(999)), Err(VerifyError::Expired("1970-01-01 00:16:39 +0000 UTC".into())));
+        assert_eq!(
+            with("exp", json!(999)),
+            Err(VerifyError::Expired("1970-01-01 00:16:39 +0000 UTC".into()))
+        );
         assert_eq!(with("nbf", json!(1300)), Ok(()));
         for (key, value, words) in [
             ("iss", json!("http://dex.host/"), "issued by a different provider"),

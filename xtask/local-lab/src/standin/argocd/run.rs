@@ -22,10 +22,10 @@ use super::changes::{self, Compare};
 use super::client_app::{ClientApp, Surroundings};
 use super::first_start;
 use super::flags::Flags;
+use super::listeners::{ClosableListener, SharedListener};
 use super::manager::Manager;
 use super::server::{Parts, Server, Site};
 use super::settings::Settings;
-use super::shared_listener::SharedListener;
 use crate::program::Exit;
 use crate::release::Era;
 use crate::serve::{Accept, Limits, serve};
@@ -52,8 +52,6 @@ pub(super) struct Process {
     pub(super) surroundings: Surroundings,
     /// Set by SIGTERM.
     pub(super) stop: CancellationToken,
-    /// Set when the process is gone.
-    pub(super) life: CancellationToken,
 }
 
 /// Runs until it is told to stop.
@@ -88,6 +86,8 @@ enum ClientApps {
 async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Result<Exit, String> {
     let address = local_address(&first)?;
     let mut listener = Some(first);
+    // Servers that are no more, for the connections that they still have.
+    let mut lingering = vec![];
     loop {
         let server = select_stop(process, process.server()).await?;
         let Some(server) = server else { return Ok(terminated()) };
@@ -97,8 +97,9 @@ async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Res
             Some(listener) => listener,
             None => listen(address).await?,
         };
+        let listening = Arc::new(ClosableListener::new(listening));
         process.announce(&server);
-        let serving = process.serve(&server, app, &gateway, &Arc::new(listening), process.life.child_token());
+        lingering.push(process.serve(&server, app, &gateway, &listening, CancellationToken::new()));
         let stop = Arc::new(StopChannel::default());
         let _watch = process.watch_and_stop(&server, &stop, compare);
         let stopped = async {
@@ -112,10 +113,9 @@ async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Res
             () = stopped => {}
         }
         let log = &server.log;
-        // Nobody accepts any more. What was accepted goes on.
-        serving.abort();
-        let _ = serving.await;
+        listening.close();
         gateway.cancel();
+        server.manager.stop();
         log.info(format!(
             "graceful shutdown tcpm: accept tcp [::]:{}: use of closed network connection",
             process.flags.port
@@ -137,7 +137,7 @@ async fn add(process: &Process, listener: TcpListener) -> Result<Exit, String> {
         let app = if server.sso_configured() { Some(process.client_app(server.settings())?) } else { None };
         process.announce(&server);
         let gateway = CancellationToken::new();
-        serving.push(process.serve(&server, app, &gateway, &listener, process.life.child_token()));
+        serving.push(process.serve(&server, app, &gateway, &listener, CancellationToken::new()));
         let stop = Arc::new(StopChannel::default());
         let _watch = process.watch_and_stop(&server, &stop, Compare::Resolved);
         let stopped = async {
@@ -183,7 +183,7 @@ async fn restart(process: &Process, first: TcpListener, apps: ClientApps) -> Res
         let log = &server.log;
         log.info(format!("Enabled application namespace patterns: {}", process.namespace));
         let app = server.sso_configured().then_some(app);
-        let stop = process.life.child_token();
+        let stop = CancellationToken::new();
         let gateway = CancellationToken::new();
         let mut serving = process.serve(&server, app, &gateway, &Arc::new(listening), stop.clone());
         let (changed, restart) = oneshot::channel();
@@ -302,7 +302,6 @@ impl Process {
             manager,
             settings,
             proxy: *proxy,
-            life: self.life.clone(),
         })
     }
 

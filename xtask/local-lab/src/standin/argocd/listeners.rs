@@ -1,9 +1,11 @@
-//! Several servers on one listener, none of which knows of the others.
+//! Listeners that do what a listener of argocd-server does when settings change: one
+//! that several servers accept from, and one that is closed under its server.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -67,6 +69,31 @@ impl Accept for SharedListener {
             }
             return self.inner.listener.accept().await;
         }
+    }
+}
+
+/// A listener that can be closed while its server goes on: nobody is accepted any
+/// more, and what was accepted is served.
+pub(super) struct ClosableListener(Mutex<Option<TcpListener>>);
+
+impl ClosableListener {
+    pub(super) fn new(listener: TcpListener) -> Self {
+        Self(Mutex::new(Some(listener)))
+    }
+
+    /// Closes it: from here on the port refuses connections.
+    pub(super) fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Accept for ClosableListener {
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        std::future::poll_fn(|context| {
+            let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            listener.as_ref().map_or(Poll::Pending, |listener| listener.poll_accept(context))
+        })
+        .await
     }
 }
 
