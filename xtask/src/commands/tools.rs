@@ -73,7 +73,9 @@ fn text(found: &[Found], engines: &Engines, downloads: &Downloads, platform: Pla
         let (from, place) = match found.source {
             Source::Path => ("PATH", found.path.display().to_string()),
             Source::Cache => ("cache", found.path.display().to_string()),
-            Source::Download => ("missing", format!("would be downloaded from {}", url(found, downloads, platform))),
+            Source::Download => {
+                ("missing", format!("would be downloaded from {}", url(found, downloads, platform)))
+            }
         };
         let (name, version) = (found.tool.name(), found.version.to_string());
         lines.push(format!("{name:<9}{version:<22}{from:<9}{place}"));
