@@ -15,6 +15,7 @@ mod kubelet;
 mod pods;
 mod replicaset;
 mod selector;
+mod service_proxy;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::program::{ClusterAccess, Images};
 use crate::store::Store;
 use events::Recorder;
 pub use host::{HOST_PROCESS_IMAGE, Supervisor, host_process, supervise, sweep};
+use service_proxy::ServiceProxy;
 
 /// The one node: this machine.
 pub const NODE: &str = "local";
@@ -48,7 +50,8 @@ pub fn start(
 ) -> JoinHandle<()> {
     let recorder = Recorder::new(store.clone(), "kubelet");
     let controllers = controllers::run(store.clone(), recorder.clone(), stop.clone());
-    let node = Arc::new(kubelet::Node { store, logs, images, cluster, ingress, recorder, stop });
+    let services = ServiceProxy::new(store.clone(), stop.clone());
+    let node = Arc::new(kubelet::Node { store, logs, images, cluster, ingress, services, recorder, stop });
     tokio::spawn(async move {
         let controllers = tokio::spawn(controllers);
         kubelet::run(node).await;

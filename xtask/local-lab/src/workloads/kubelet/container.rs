@@ -127,6 +127,9 @@ impl Container<'_> {
         let program = node.images.find(image).ok_or(NotReady::Image)?;
         let (ports, listening) = listen(self.spec).map_err(NotReady::System)?;
         let mut defaults = self.defaults();
+        if self.pod.object["spec"]["enableServiceLinks"] != false {
+            defaults.extend(node.services.variables(object::namespace(pod)));
+        }
         defaults.extend(program.variables(&listening));
         let env = environment(&sources, self.spec, defaults).map_err(NotReady::Configuration)?;
         let (namespace, pod) = (object::namespace(pod), object::name(pod));
