@@ -14,6 +14,7 @@
 //! `workloads` and `ingress` know [`store`], and none of them knows another.
 
 pub mod charts;
+mod endpoints;
 pub mod home;
 pub mod ingress;
 pub mod lab;

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::NODE;
 use super::events::Recorder;
-use super::service_proxy::ServiceProxy;
+use super::services::Services;
 use crate::logs::Logs;
 use crate::program::{ClusterAccess, Images};
 use crate::store::{Change, Key, Seen, Store, object};
@@ -39,8 +39,8 @@ pub(super) struct Node {
     pub(super) images: Images,
     pub(super) cluster: ClusterAccess,
     pub(super) ingress: SocketAddr,
-    pub(super) services: ServiceProxy,
     pub(super) recorder: Recorder,
+    pub(super) services: Services,
     /// The lab stops: containers end, but their pods stay in the store.
     pub(super) stop: CancellationToken,
 }
