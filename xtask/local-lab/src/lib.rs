@@ -13,6 +13,7 @@
 //! Dependencies point one way: `standin` and `workloads` know [`program`], `api`,
 //! `workloads` and `ingress` know [`store`], and none of them knows another.
 
+pub mod api;
 pub mod charts;
 pub mod home;
 pub mod lab;
@@ -20,6 +21,7 @@ pub mod logs;
 pub mod program;
 pub mod release;
 pub mod resources;
+pub mod schema;
 pub mod serve;
 pub mod standin;
 pub mod store;
