@@ -161,10 +161,16 @@ impl Session {
             Some(_) => self.program(workload).await?,
             None => None,
         };
-        Ok(installed.unwrap_or_else(|| match workload {
+        if let Some(installed) = installed {
+            return Ok(installed);
+        }
+        Ok(match workload {
             Workload::Argocd => Program::stand_in_argocd(&Release::default()),
             Workload::Dex => Program::stand_in_dex(),
-        }))
+            Workload::Redis => tokio::task::spawn_blocking(Program::redis)
+                .await
+                .map_err(|error| Error::environment(error.to_string()))?,
+        })
     }
 
     /// The program that the options name, if they do. A binary is asked for its version once.
@@ -172,6 +178,7 @@ impl Session {
         let (binary, place) = match workload {
             Workload::Argocd => (&self.options.argocd_bin, 0),
             Workload::Dex => (&self.options.dex_bin, 1),
+            Workload::Redis => return Ok(None),
         };
         let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
         let Some(binary) = binary else { return Ok(release.map(Program::stand_in_argocd)) };
