@@ -89,7 +89,7 @@ fn nothing_there_is_said_without_asking_the_network() {
         let ended = Ended::of(&mut tools(&lab, &server.url(), args));
         assert_eq!(ended.status, 3, "{ended}");
         for part in [
-            "kind     v0.33.0               missing  would be downloaded from http://127.0.0.1:",
+            "kind     v0.33.0               missing    would be downloaded from http://127.0.0.1:",
             "helm     v3.22.0 ",
             "kubectl  v1.37.0 ",
             "none of docker, podman, nerdctl is on PATH",
@@ -190,20 +190,16 @@ fn two_processes_at_once_download_once() {
 
 #[test]
 fn a_killed_download_is_resumed_by_the_next_run() {
-    let (lab, gate) = (Lab::new(), Gate::default());
+    let lab = Lab::new();
     path(&lab, &[("docker", DOCKER)]);
     let big = vec![7; 5_000_000];
-    let shown = gate.clone();
     let server = Server::start(move |request| match request.path.rsplit('/').next().unwrap_or_default() {
         "kubectl.sha256" => Answer::ok(sha256(&big)),
         "kubectl" => {
             let answer = file(request, &big, "\"1\"");
             if request.header("range").is_none() { answer.stall(4_000_000) } else { answer }
         }
-        _ => {
-            shown.open();
-            published(request)
-        }
+        _ => published(request),
     });
     let mut killed = tools(&lab, &server.url(), &["--download"])
         .stdout(Stdio::null())
@@ -215,8 +211,8 @@ fn a_killed_download_is_resumed_by_the_next_run() {
         let part = all.into_iter().find(|path| path.to_string_lossy().ends_with(".kubectl-v1.37.0.part"));
         part.map_or(0, |path| path.metadata().unwrap().len())
     };
-    // It has written what came, as far as it writes in pieces.
-    while part() < 3_000_000 {
+    // It writes in pieces: the first of them is there.
+    while part() < 1_000_000 {
         std::thread::yield_now();
     }
     killed.kill().unwrap();
@@ -225,7 +221,7 @@ fn a_killed_download_is_resumed_by_the_next_run() {
     assert_eq!(ended.status, 0, "{ended}");
     let last = server.requests().into_iter().rfind(|request| request.path.ends_with("/kubectl")).unwrap();
     let from: u64 = last.header("range").unwrap()["bytes=".len()..].trim_end_matches('-').parse().unwrap();
-    assert!((3_000_000..=4_000_000).contains(&from), "{from}");
+    assert!((1_000_000..=4_000_000).contains(&from), "{from}");
 }
 
 #[test]

@@ -496,8 +496,7 @@ fn git(tags: &[&str], version_2: bool) -> Server {
         let body = match request.path.as_str() {
             "/argoproj/argo-cd.git/info/refs?service=git-upload-pack" if version_2 => {
                 assert_eq!(request.header("git-protocol"), Some("version=2"));
-                ["001e# service=git-upload-pack\n0000", "000eversion 2\n", "0015agent=git/2.39.5\n0000"]
-                    .concat()
+                ["000eversion 2\n", "0015agent=git/2.39.5\n", "0013ls-refs=unborn\n", "0000"].concat()
             }
             "/argoproj/argo-cd.git/info/refs?service=git-upload-pack" => {
                 let head = format!("{} HEAD\0multi_ack thin-pack agent=git/1.8", "0123456789".repeat(4));

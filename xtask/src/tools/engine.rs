@@ -24,6 +24,9 @@ pub const LIMIT: Duration = Duration::from_millis(900);
 /// kind's own variable for the engine that it takes.
 pub const PROVIDER: &str = "KIND_EXPERIMENTAL_PROVIDER";
 
+/// What to do about an engine that is too old.
+const UPDATE: &str = "update it";
+
 /// The engines that kind can use, in the order in which they are tried.
 const NAMES: [&str; 3] = ["docker", "podman", "nerdctl"];
 
@@ -34,8 +37,8 @@ pub enum EngineState {
     Absent,
     /// It answers.
     Answers(Version),
-    /// Its version is too old; why.
-    TooOld(String),
+    /// It answers, but kind cannot use it; why, and what to do.
+    Unfit(String, &'static str),
     /// Nothing answers at its socket.
     Dead(String),
     /// Its socket is there, for others.
@@ -145,7 +148,7 @@ impl Engine {
         match self.state {
             EngineState::Absent => "absent",
             EngineState::Answers(_) => "answers",
-            EngineState::TooOld(_) => "too-old",
+            EngineState::Unfit(..) => "unfit",
             EngineState::Dead(_) => "dead",
             EngineState::Denied(_) => "denied",
             EngineState::Remote(_) => "remote",
@@ -168,7 +171,7 @@ impl Engine {
         match &self.state {
             EngineState::Absent => (format!("{name} is not on PATH"), format!("install it, {LOCAL}")),
             EngineState::Answers(version) => (format!("{name} {version} answers"), String::new()),
-            EngineState::TooOld(why) => (why.clone(), format!("update it, {LOCAL}")),
+            EngineState::Unfit(why, hint) => (why.clone(), format!("{hint}, {LOCAL}")),
             EngineState::Dead(place) => {
                 let start = match (name, macos) {
                     ("podman", true) => "start it with `podman machine start`".to_owned(),
@@ -287,7 +290,9 @@ fn docker(answer: io::Result<Ended>, endpoint: &str) -> EngineState {
     if let Some(version) = answer["Server"]["Version"].as_str().and_then(Version::parse) {
         // What rootless and cgroup v2 need; kind supports no older one.
         return match version.numbers() < (20, 10, 0) {
-            true => EngineState::TooOld(format!("docker's daemon {version} is too old: kind needs 20.10")),
+            true => {
+                EngineState::Unfit(format!("docker's daemon {version} is too old: kind needs 20.10"), UPDATE)
+            }
             false => EngineState::Answers(version),
         };
     }
@@ -308,10 +313,11 @@ fn podman(answer: io::Result<Ended>, container_host: Option<&str>) -> EngineStat
     if let Some(version) = answer["version"]["Version"].as_str().and_then(Version::parse) {
         let rootless = host["security"]["rootless"].as_bool() == Some(true);
         if rootless && host["cgroupVersion"].as_str() == Some("v1") {
-            return EngineState::Unclear("rootless podman needs cgroup v2 for kind, and this is v1".into());
+            let why = "rootless podman needs cgroup v2 for kind, and this machine has v1";
+            return EngineState::Unfit(why.into(), "run it as root");
         }
         return match version.numbers() < (3, 0, 0) {
-            true => EngineState::TooOld(format!("podman {version} is too old: kind needs 3.0")),
+            true => EngineState::Unfit(format!("podman {version} is too old: kind needs 3.0"), UPDATE),
             false => EngineState::Answers(version),
         };
     }
@@ -328,7 +334,7 @@ fn nerdctl(answer: io::Result<Ended>) -> EngineState {
     let components = answer["Server"]["Components"].as_array().is_some_and(|all| !all.is_empty());
     match answer["Client"]["Version"].as_str().and_then(Version::parse) {
         Some(version) if components => match version.numbers() < (1, 7, 0) {
-            true => EngineState::TooOld(format!("nerdctl {version} is too old: kind needs 1.7")),
+            true => EngineState::Unfit(format!("nerdctl {version} is too old: kind needs 1.7"), UPDATE),
             false => EngineState::Answers(version),
         },
         _ => trouble(&ended, ""),
