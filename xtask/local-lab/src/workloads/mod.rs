@@ -9,6 +9,8 @@ mod controllers;
 mod deployment;
 mod endpoints;
 mod events;
+mod garbage;
+mod host;
 mod kubelet;
 mod pods;
 mod replicaset;
@@ -24,6 +26,7 @@ use crate::logs::Logs;
 use crate::program::{ClusterAccess, Images};
 use crate::store::Store;
 use events::Recorder;
+pub use host::{HOST_PROCESS_IMAGE, Supervisor, host_process, supervise, sweep};
 
 /// The one node: this machine.
 pub const NODE: &str = "local";

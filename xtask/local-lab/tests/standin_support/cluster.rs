@@ -105,11 +105,18 @@ impl Api {
         let (mut items, version) = self.0.list(resource, Some(namespace));
         items.retain(|object| matches(object, selector));
         let items: Vec<&Value> = items.iter().map(AsRef::as_ref).collect();
-        let kind = if resource == "secrets" { "SecretList" } else { "ConfigMapList" };
+        let (version_of_kind, kind) = match resource {
+            "secrets" => ("v1", "SecretList"),
+            "configmaps" => ("v1", "ConfigMapList"),
+            "appprojects.argoproj.io" => ("argoproj.io/v1alpha1", "AppProjectList"),
+            "applications.argoproj.io" => ("argoproj.io/v1alpha1", "ApplicationList"),
+            "applicationsets.argoproj.io" => ("argoproj.io/v1alpha1", "ApplicationSetList"),
+            other => panic!("no kind for {other}"),
+        };
         answer(
             StatusCode::OK,
             &json!({
-                "apiVersion": "v1", "kind": kind,
+                "apiVersion": version_of_kind, "kind": kind,
                 "metadata": { "resourceVersion": version.to_string() }, "items": items,
             }),
         )

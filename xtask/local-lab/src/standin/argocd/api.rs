@@ -14,7 +14,6 @@ use crate::standin::wire;
 
 /// Codes of gRPC.
 const CANCELLED: i32 = 1;
-const NOT_FOUND: i32 = 5;
 const INTERNAL: i32 = 13;
 const UNAUTHENTICATED: i32 = 16;
 
@@ -37,11 +36,59 @@ struct UserInfo<'a> {
     groups: Vec<&'a str>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Settings {
+    url: String,
+    #[serde(rename = "oidcConfig", skip_serializing_if = "Option::is_none")]
+    oidc: Option<Oidc>,
+    app_label_key: &'static str,
+    google_analytics: Value,
+    kustomize_options: Kustomize,
+    help: Value,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    user_logins_disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracking_method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    controller_namespace: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sync_with_replace_allowed: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Kustomize {
+    build_options: String,
+    binary_path: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Oidc {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    issuer: String,
+    #[serde(rename = "clientID", skip_serializing_if = "String::is_empty")]
+    client_id: String,
+    #[serde(rename = "cliClientID", skip_serializing_if = "String::is_empty")]
+    cli_client_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<String>,
+    #[serde(rename = "enablePKCEAuthentication", skip_serializing_if = "std::ops::Not::not")]
+    enable_pkce: bool,
+}
+
 /// The answer to a request below `/api/`.
 pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
-    let get = request.method == Method::GET;
+    let response = route(server, request).await;
+    if server.details.varies_encoding { wire::with(response, VARY, "Accept-Encoding") } else { response }
+}
+
+async fn route(server: &Server, request: &Incoming) -> Response {
     if server.details.enforces_content_type
-        && !get
+        && request.method != Method::GET
         && !request.header(http::header::CONTENT_TYPE).eq_ignore_ascii_case("application/json")
     {
         return wire::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content type");
@@ -53,10 +100,8 @@ pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
             // No account is behind a stand-in, so no password is right.
             error(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "Invalid username or password")
         }
-        ("/api/v1/session", &Method::DELETE) => {
-            // No token, so no cookie is set either.
-            ok(&json!({}))
-        }
+        // The browser forgets its cookie by itself: there is no token to set.
+        ("/api/v1/session", &Method::DELETE) => ok(&json!({})),
         ("/api/v1/settings", &Method::GET) => settings(server, request).await,
         ("/api/v1/applications", &Method::GET) => match claims(server, request).await {
             Err(response) => *response,
@@ -64,9 +109,9 @@ pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
         },
         ("/api/v1/stream/applications", &Method::GET) => match claims(server, request).await {
             Err(response) => *response,
-            Ok(_) => stream(server).await,
+            Ok(_) => stream().await,
         },
-        _ => error(StatusCode::NOT_FOUND, NOT_FOUND, "Not Found"),
+        _ => wire::error(StatusCode::NOT_FOUND, "Not Found"),
     }
 }
 
@@ -77,17 +122,13 @@ pub(super) fn gateway_closed() -> Response {
 }
 
 fn ok(body: &impl Serialize) -> Response {
-    gateway(wire::json(body))
+    let name = HeaderName::from_static("grpc-metadata-content-type");
+    wire::with(wire::json(body), name, "application/grpc")
 }
 
 fn error(status: StatusCode, code: i32, message: &str) -> Response {
     let body = serde_json::to_vec(&Error { error: message, code, message }).unwrap_or_default();
-    gateway(wire::reply(status, wire::JSON, body))
-}
-
-fn gateway(response: Response) -> Response {
-    let name = HeaderName::from_static("grpc-metadata-content-type");
-    wire::with(wire::with(response, name, "application/grpc"), VARY, "Accept-Encoding")
+    wire::reply(status, wire::JSON, body)
 }
 
 /// The token that a request shows: a bearer's, or a cookie's.
@@ -132,37 +173,38 @@ async fn settings(server: &Server, request: &Incoming) -> Response {
         Ok(settings) => settings,
         Err(why) => return error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, &why),
     };
-    let data = |key: &str| settings.data.get(key).cloned().unwrap_or_default();
-    let mut body = json!({
-        "url": settings.url,
-        "appLabelKey": "app.kubernetes.io/instance",
-        "kustomizeOptions": {},
-        "googleAnalytics": { "anonymizeUsers": true },
-        "help": {},
-        "userLoginsDisabled": data("admin.enabled") == "false",
+    let data = |key: &str| settings.data.get(key).filter(|value| !value.is_empty()).cloned();
+    let details = &server.details;
+    let oidc = settings.oidc_config(details, &server.log).map(|config| Oidc {
+        name: config.name,
+        issuer: config.issuer,
+        client_id: config.client_id,
+        cli_client_id: config.cli_client_id,
+        scopes: config.requested_scopes,
+        enable_pkce: config.enable_pkce,
     });
-    if let Some(config) = settings.oidc_config(&server.details, &server.log) {
-        let mut oidc = json!({ "name": config.name, "issuer": config.issuer, "clientID": config.client_id });
-        if !config.cli_client_id.is_empty() {
-            oidc["cliClientID"] = config.cli_client_id.into();
-        }
-        if !config.requested_scopes.is_empty() {
-            oidc["scopes"] = config.requested_scopes.into();
-        }
-        if config.enable_pkce {
-            oidc["enablePKCEAuthentication"] = true.into();
-        }
-        body["oidcConfig"] = oidc;
-    }
-    if let Some(Ok(_)) = authenticate(server, request).await {
-        body["controllerNamespace"] = server.manager.namespace.clone().into();
-    }
-    ok(&body)
+    let logged_in = matches!(authenticate(server, request).await, Some(Ok(_)));
+    ok(&Settings {
+        oidc,
+        app_label_key: "app.kubernetes.io/instance",
+        google_analytics: json!({ "anonymizeUsers": true }),
+        kustomize_options: Kustomize {
+            build_options: data("kustomize.buildOptions").unwrap_or_default(),
+            binary_path: "",
+        },
+        help: json!({}),
+        user_logins_disabled: data("admin.enabled").is_some_and(|enabled| enabled == "false"),
+        tracking_method: details
+            .shows_tracking_method
+            .then(|| data("application.resourceTrackingMethod").unwrap_or_else(|| "annotation".into())),
+        controller_namespace: logged_in.then(|| server.manager.namespace.clone()),
+        sync_with_replace_allowed: details.shows_replace,
+        url: settings.url,
+    })
 }
 
 /// The stream of applications: there are none, so there is never a word. What an
 /// open one does to a server that wants to restart is what matters.
-async fn stream(server: &Server) -> Response {
-    server.life.cancelled().await;
-    gateway_closed()
+async fn stream() -> Response {
+    std::future::pending().await
 }

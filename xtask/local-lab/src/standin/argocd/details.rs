@@ -62,6 +62,14 @@ pub(super) struct Details {
     pub(super) additional_urls: bool,
     /// API requests that are not GETs have to be JSON.
     pub(super) enforces_content_type: bool,
+    /// API answers and pages may be compressed, so they vary with what is accepted.
+    pub(super) varies_encoding: bool,
+    /// Errors of `/auth/logout` are told not to be sniffed, as all others are.
+    pub(super) logout_says_nosniff: bool,
+    /// `/api/v1/settings` names the tracking method.
+    pub(super) shows_tracking_method: bool,
+    /// `/api/v1/settings` says whether a sync may replace.
+    pub(super) shows_replace: bool,
 }
 
 impl Details {
@@ -98,7 +106,11 @@ impl Details {
             shows_error_code: from(2, 8, 0),
             knows_availability: from(2, 14, 0),
             additional_urls: from(2, 14, 0),
-            enforces_content_type: from(2, 7, 0),
+            enforces_content_type: from(2, 10, 0),
+            varies_encoding: from(2, 8, 0),
+            logout_says_nosniff: from(3, 4, 0),
+            shows_tracking_method: from(3, 0, 0),
+            shows_replace: from(3, 3, 0),
         }
     }
 }

@@ -217,9 +217,9 @@ fn check_claims(claims: &Value, wanted: &Wanted<'_>) -> Result<(), VerifyError> 
     };
     let expiry = seconds("exp").unwrap_or(0);
     if wanted.now > expiry {
-        let expiry =
-            jiff::Timestamp::from_second(expiry).map_or_else(|_| expiry.to_string(), |time| time.to_string());
-        return Err(VerifyError::Expired(expiry));
+        let time = jiff::Timestamp::from_second(expiry);
+        let time = time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string());
+        return Err(VerifyError::Expired(time.unwrap_or_else(|_| expiry.to_string())));
     }
     // Clocks differ: a token from the next five minutes is as good as one from now.
     match seconds("nbf") {
@@ -258,7 +258,10 @@ mod tests {
         };
         assert_eq!(with("aud", json!(["x", "cli"])), Ok(()));
         assert_eq!(with("exp", json!(1000.9)), Ok(()));
-        assert_eq!(with("exp", json!(999)), Err(VerifyError::Expired("1970-01-01T00:16:39Z".into())));
+        assert_eq!(
+            with("exp", json!(999)),
+            Err(VerifyError::Expired("1970-01-01 00:16:39 +0000 UTC".into()))
+        );
         assert_eq!(with("nbf", json!(1300)), Ok(()));
         for (key, value, words) in [
             ("iss", json!("http://dex.host/"), "issued by a different provider"),

@@ -33,7 +33,7 @@ pub(super) const PART_OF: &str = "app.kubernetes.io/part-of";
 pub(super) struct Informer<K> {
     objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
     synced: watch::Receiver<bool>,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl<K> Informer<K>
@@ -53,7 +53,7 @@ where
         let (synced, receiver) = watch::channel(false);
         let follow = Follower { objects: objects.clone(), listing: BTreeMap::new(), synced, changes };
         let task = tokio::spawn(follow.run(api, config, log));
-        Self { objects, synced: receiver, _task: AbortOnDropHandle::new(task) }
+        Self { objects, synced: receiver, task: AbortOnDropHandle::new(task) }
     }
 
     /// Waits until the first list is in the store. No limit: a server that cannot
@@ -61,6 +61,11 @@ where
     pub(super) async fn synced(&self) {
         // An error means that the task is gone, and with it whoever waits.
         let _ = self.synced.clone().wait_for(|synced| *synced).await;
+    }
+
+    /// Follows no longer. What it has, it keeps.
+    pub(super) fn stop(&self) {
+        self.task.abort();
     }
 
     /// The object of this name.

@@ -27,13 +27,14 @@ pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
     };
     let home = base.trim_matches('/').to_owned();
     let token = match token_cookie::join(&request.headers) {
-        Ok(token) if token.is_empty() => {
-            return wire::error(StatusCode::BAD_REQUEST, "Failed to retrieve ArgoCD auth token");
-        }
-        Ok(token) => token,
-        Err(error) => {
-            let text = format!("Failed to retrieve ArgoCD auth token: {error}");
-            return wire::error(StatusCode::BAD_REQUEST, text);
+        Ok(token) if !token.is_empty() => token,
+        nothing => {
+            let why = nothing.err().map(|error| format!(": {error}")).unwrap_or_default();
+            let text = format!("Failed to retrieve ArgoCD auth token{why}");
+            if server.details.logout_says_nosniff {
+                return wire::error(StatusCode::BAD_REQUEST, text);
+            }
+            return wire::reply(StatusCode::BAD_REQUEST, wire::TEXT, format!("{text}\n"));
         }
     };
     let mut to = home.clone();

@@ -134,6 +134,16 @@ impl Manager {
         *lock(&self.informers) = Some(informers);
     }
 
+    /// Follows no longer, and tells nobody any more. The settings stay as they are.
+    pub(super) fn stop(&self) {
+        if let Ok(informers) = self.informers() {
+            informers.config_maps.stop();
+            informers.secrets.stop();
+            self.log.info("secrets informer cancelled");
+            self.log.info("configmap informer cancelled");
+        }
+    }
+
     /// The objects of a kind in this namespace.
     pub(super) fn api<K>(&self) -> Api<K>
     where

@@ -19,6 +19,7 @@ mod go_url;
 mod id_token;
 mod incoming;
 mod informer;
+mod listeners;
 mod log;
 mod logout;
 mod manager;
@@ -38,7 +39,6 @@ use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::program::{Exit, Launch, Program};
 use crate::release::Release;
@@ -97,8 +97,6 @@ async fn start(mut launch: Launch) -> Exit {
         Ok(client) => client,
         Err(error) => return failure(&log, 20, error),
     };
-    let life = CancellationToken::new();
-    let _ends_with_this = life.clone().drop_guard();
     let surroundings = Surroundings {
         proxy: launch.proxy,
         base_href: flags.base_href.clone(),
@@ -106,15 +104,8 @@ async fn start(mut launch: Launch) -> Exit {
         log,
         states: Arc::new(StateCache::default()),
     };
-    let process = Process {
-        flags,
-        version,
-        namespace: launch.namespace,
-        client,
-        surroundings,
-        stop: launch.stop,
-        life,
-    };
+    let process =
+        Process { flags, version, namespace: launch.namespace, client, surroundings, stop: launch.stop };
     run::run(&process, release.era(), listener).await
 }
 

@@ -2,13 +2,13 @@
 //! this is a stand-in, and the button that a login begins with.
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, EXPIRES, HeaderName, LOCATION, PRAGMA, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, EXPIRES, HeaderName, LOCATION, PRAGMA, VARY, X_FRAME_OPTIONS,
     X_XSS_PROTECTION,
 };
 use http::{Method, StatusCode};
 
-use super::flags::Flags;
 use super::incoming::Incoming;
+use super::server::Server;
 use crate::serve::{Response, empty};
 use crate::standin::wire;
 
@@ -16,7 +16,8 @@ use crate::standin::wire;
 ///
 /// A browser gets the one page for every address, since the interface finds its way
 /// by itself; a program gets files, of which there is one.
-pub(super) fn static_assets(request: &Incoming, flags: &Flags, version: &str, sso: bool) -> Response {
+pub(super) fn static_assets(server: &Server, request: &Incoming, sso: bool) -> Response {
+    let Server { flags, version, .. } = server;
     let accept = request.header(http::header::ACCEPT);
     let accepts_html = accept.split(',').any(|kind| kind == "text/html" || kind == "html");
     let reads = request.method == Method::GET || request.method == Method::HEAD;
@@ -44,7 +45,8 @@ pub(super) fn static_assets(request: &Incoming, flags: &Flags, version: &str, ss
         "" => response,
         value => wire::with(response, CONTENT_SECURITY_POLICY, value),
     };
-    wire::with(response, X_XSS_PROTECTION, "1")
+    let response = wire::with(response, X_XSS_PROTECTION, "1");
+    if server.details.varies_encoding { wire::with(response, VARY, "Accept-Encoding") } else { response }
 }
 
 fn index(version: &str, sso: bool) -> String {

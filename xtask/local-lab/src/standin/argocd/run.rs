@@ -22,12 +22,13 @@ use super::changes::{self, Compare};
 use super::client_app::{ClientApp, Surroundings};
 use super::first_start;
 use super::flags::Flags;
+use super::listeners::{ClosableListener, SharedListener};
 use super::manager::Manager;
 use super::server::{Parts, Server, Site};
 use super::settings::Settings;
 use crate::program::Exit;
 use crate::release::Era;
-use crate::serve::{Limits, serve};
+use crate::serve::{Accept, Limits, serve};
 
 /// How long requests that are open may go on when a server shuts down.
 const GRACE: Duration = Duration::from_secs(20);
@@ -51,8 +52,6 @@ pub(super) struct Process {
     pub(super) surroundings: Surroundings,
     /// Set by SIGTERM.
     pub(super) stop: CancellationToken,
-    /// Set when the process is gone.
-    pub(super) life: CancellationToken,
 }
 
 /// Runs until it is told to stop.
@@ -87,6 +86,8 @@ enum ClientApps {
 async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Result<Exit, String> {
     let address = local_address(&first)?;
     let mut listener = Some(first);
+    // Servers that are no more, for the connections that they still have.
+    let mut lingering = vec![];
     loop {
         let server = select_stop(process, process.server()).await?;
         let Some(server) = server else { return Ok(terminated()) };
@@ -96,8 +97,9 @@ async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Res
             Some(listener) => listener,
             None => listen(address).await?,
         };
+        let listening = Arc::new(ClosableListener::new(listening));
         process.announce(&server);
-        let serving = process.serve(&server, app, &gateway, &Arc::new(listening), process.life.child_token());
+        lingering.push(process.serve(&server, app, &gateway, &listening, CancellationToken::new()));
         let stop = Arc::new(StopChannel::default());
         let _watch = process.watch_and_stop(&server, &stop, compare);
         let stopped = async {
@@ -111,16 +113,15 @@ async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Res
             () = stopped => {}
         }
         let log = &server.log;
-        // Nobody accepts any more. What was accepted goes on.
-        serving.abort();
-        let _ = serving.await;
+        listening.close();
         gateway.cancel();
+        server.manager.stop();
         log.info(format!(
             "graceful shutdown tcpm: accept tcp [::]:{}: use of closed network connection",
             process.flags.port
         ));
-        log.info("graceful shutdown grpcS: mux: listener closed");
-        log.info("graceful shutdown httpS: mux: listener closed");
+        log.info("graceful shutdown grpcS: mux: server closed");
+        log.info("graceful shutdown httpS: mux: server closed");
     }
 }
 
@@ -129,14 +130,14 @@ async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Res
 /// goes on accepting, and each connection is answered by whoever takes it first.
 async fn add(process: &Process, listener: TcpListener) -> Result<Exit, String> {
     let Some(server) = select_stop(process, process.server()).await? else { return Ok(terminated()) };
-    let listener = Arc::new(listener);
+    let listener = Arc::new(SharedListener::new(listener));
     let mut serving = vec![];
     let mut synced = false;
     loop {
         let app = if server.sso_configured() { Some(process.client_app(server.settings())?) } else { None };
         process.announce(&server);
         let gateway = CancellationToken::new();
-        serving.push(process.serve(&server, app, &gateway, &listener, process.life.child_token()));
+        serving.push(process.serve(&server, app, &gateway, &listener, CancellationToken::new()));
         let stop = Arc::new(StopChannel::default());
         let _watch = process.watch_and_stop(&server, &stop, Compare::Resolved);
         let stopped = async {
@@ -182,7 +183,7 @@ async fn restart(process: &Process, first: TcpListener, apps: ClientApps) -> Res
         let log = &server.log;
         log.info(format!("Enabled application namespace patterns: {}", process.namespace));
         let app = server.sso_configured().then_some(app);
-        let stop = process.life.child_token();
+        let stop = CancellationToken::new();
         let gateway = CancellationToken::new();
         let mut serving = process.serve(&server, app, &gateway, &Arc::new(listening), stop.clone());
         let (changed, restart) = oneshot::channel();
@@ -210,7 +211,12 @@ async fn restart(process: &Process, first: TcpListener, apps: ClientApps) -> Res
         log.info("API Server shutdown initiated. Shutting down servers...");
         server.set_available(false);
         stop.cancel();
-        for name in ["httpS", "grpcS", "metrics", "tcpm"] {
+        log.error(format!(
+            "Error received from server tcpm: accept tcp [::]:{}: use of closed network connection",
+            process.flags.port
+        ));
+        log.error("Error received from server grpcS: mux: server closed");
+        for name in ["metrics", "httpS"] {
             log.info(format!("Graceful shutdown of {name} initiated"));
         }
         if tokio::time::timeout(GRACE, &mut serving).await.is_ok() {
@@ -296,7 +302,6 @@ impl Process {
             manager,
             settings,
             proxy: *proxy,
-            life: self.life.clone(),
         })
     }
 
@@ -322,7 +327,7 @@ impl Process {
         server: &Arc<Server>,
         app: Option<Arc<ClientApp>>,
         gateway: &CancellationToken,
-        listener: &Arc<TcpListener>,
+        listener: &Arc<impl Accept>,
         stop: CancellationToken,
     ) -> AbortOnDropHandle<()> {
         // How long is for whoever waits to say.

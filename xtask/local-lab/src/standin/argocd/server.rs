@@ -35,8 +35,6 @@ pub(super) struct Server {
     settings: Mutex<Arc<Settings>>,
     available: AtomicBool,
     ending: AtomicBool,
-    /// Ends with the process.
-    pub(super) life: CancellationToken,
 }
 
 /// What a server is made of.
@@ -46,7 +44,6 @@ pub(super) struct Parts {
     pub(super) manager: Arc<Manager>,
     pub(super) settings: Arc<Settings>,
     pub(super) proxy: SocketAddr,
-    pub(super) life: CancellationToken,
 }
 
 impl Server {
@@ -55,7 +52,7 @@ impl Server {
     /// # Errors
     /// The line that argocd-server prints before it exits.
     pub(super) fn new(parts: Parts) -> Result<Arc<Self>, String> {
-        let Parts { flags, version, manager, settings, proxy, life } = parts;
+        let Parts { flags, version, manager, settings, proxy } = parts;
         Ok(Arc::new(Self {
             flags,
             version,
@@ -66,7 +63,6 @@ impl Server {
             settings: Mutex::new(settings),
             available: AtomicBool::new(false),
             ending: AtomicBool::new(false),
-            life,
         }))
     }
 
@@ -174,7 +170,7 @@ impl Site {
                 }
                 api::answer(server, request).await
             }
-            _ => pages::static_assets(request, &server.flags, &server.version, self.app.is_some()),
+            _ => pages::static_assets(server, request, self.app.is_some()),
         }
     }
 }
