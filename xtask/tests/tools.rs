@@ -225,6 +225,57 @@ fn a_killed_download_is_resumed_by_the_next_run() {
 }
 
 #[test]
+fn the_lock_learns_what_is_published_and_is_never_changed() {
+    let lab = Lab::new();
+    path(&lab, &[("docker", DOCKER)]);
+    let list: String = ["linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"]
+        .map(|platform| format!("{}  argocd-{platform}\n", sha256(platform.as_bytes())))
+        .concat();
+    let index = r#"{"manifests":[]}"#;
+    let server = Server::start(move |request| match request.path.as_str() {
+        "/argoproj/argo-cd/releases/download/v3.5.1/cli_checksums.txt" => Answer::ok(list.clone()),
+        "/v2/dexidp/dex/manifests/v2.45.1" => {
+            Answer::ok(index).header("content-type", "application/vnd.oci.image.index.v1+json")
+        }
+        path if path.contains(".sha256") => published(request),
+        _ => Answer::status(404),
+    });
+    // A checkout of its own: what is there counts, not what the program was built from.
+    let checkout = lab.home().join("checkout");
+    std::fs::create_dir_all(checkout.join("xtask")).unwrap();
+    let locked = || std::fs::read_to_string(checkout.join("tools.lock")).unwrap();
+    let lock = || {
+        let mut command = tools(&lab, &server.url(), &["--argocd", "v3.5.1", "--lock", "--format", "json"]);
+        Ended::of(command.env("CARGO_MANIFEST_DIR", checkout.join("xtask")))
+    };
+    let ended = lock();
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(document["goals"][0]["locked"].as_array().unwrap().len(), 17, "{ended}");
+    assert!(ended.stderr.contains("17 new lines; look at them before you commit"), "{ended}");
+    let text = locked();
+    for line in [
+        format!("{}  argocd/v3.5.1/argocd-darwin-arm64\n", sha256(b"darwin-arm64")),
+        format!("{}  dex/v2.45.1/index\n", sha256(index.as_bytes())),
+        format!("{}  helm/v3.22.0/helm-v3.22.0-linux-arm64.tar.gz\n", sha256(&archive())),
+    ] {
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+    let ended = lock();
+    assert!(ended.stderr.contains("all known"), "{ended}");
+    assert_eq!(locked(), text);
+    // Somebody publishes another file under the same name.
+    let changed = text.replace(&sha256(&archive()), &sha256(b"as it was reviewed"));
+    std::fs::write(checkout.join("tools.lock"), &changed).unwrap();
+    let ended = lock();
+    assert_eq!(ended.status, 3, "{ended}");
+    assert!(
+        ended.error().contains("the SHA-256 of helm/v3.22.0/") && ended.error().contains("refused"),
+        "{ended}"
+    );
+    assert_eq!(locked(), changed);
+}
+
+#[test]
 fn a_mirror_that_cannot_be_used_is_named_without_its_password() {
     let lab = Lab::new();
     let ended = Ended::of(&mut tools(&lab, "http://user:pa55@mirror.example", &["--download"]));
