@@ -2,10 +2,13 @@
 //! 28.2.2 and podman 4.3.1 (dead, frozen and denied daemons, other hosts and contexts);
 //! those of docker 29, podman on macOS and nerdctl are from their sources and reports.
 
+use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
+use super::words::{UPDATE, docker, is_local, nerdctl, podman};
 use super::*;
+use crate::tools::limited::Ended;
 
 const CLIENT: &str =
     r#"{"Client":{"Version":"28.2.2","ApiVersion":"1.50","Context":"default"},"Server":null}"#;
