@@ -23,7 +23,9 @@ fn only_health_and_version_need_no_token() {
         let answer = cluster.ask_without_token("GET", path).send();
         assert_eq!((answer.status, answer.json()["reason"].clone()), (401, json!("Unauthorized")), "{path}");
     }
-    for wrong in ["Bearer", "Bearer ", "Bearer x", "Basic x", &format!("Basic {TOKEN}"), &format!("Bearer {TOKEN}x")] {
+    for wrong in
+        ["Bearer", "Bearer ", "Bearer x", "Basic x", &format!("Basic {TOKEN}"), &format!("Bearer {TOKEN}x")]
+    {
         let answer = cluster.ask_without_token("GET", "/api").header("Authorization", wrong).send();
         assert_eq!(answer.status, 401, "{wrong}");
     }
@@ -67,7 +69,8 @@ fn bad_bodies_are_the_clients_fault_and_harm_nobody() {
     let cluster = Cluster::start();
     let deep = "[".repeat(200_000);
     let deep_object = "{\"a\":".repeat(100_000);
-    let deep_data = format!("{{\"metadata\":{{\"name\":\"a\"}},\"data\":{}1{}}}", "{\"a\":".repeat(90), "}".repeat(90));
+    let deep_data =
+        format!("{{\"metadata\":{{\"name\":\"a\"}},\"data\":{}1{}}}", "{\"a\":".repeat(90), "}".repeat(90));
     let names = format!("{{\"metadata\":{{\"name\":\"{}\"}}}}", "a".repeat(300));
     for (kind, body, code) in [
         ("application/json", "", 400),
@@ -113,7 +116,8 @@ fn patches_cannot_make_an_object_grow_without_end() {
     }
     let answer = patch(json!(operations).to_string());
     assert_eq!(answer.status, 422, "{}", answer.text);
-    let many: Vec<Value> = (0..10_001).map(|_| json!({"op": "test", "path": "/kind", "value": "x"})).collect();
+    let many: Vec<Value> =
+        (0..10_001).map(|_| json!({"op": "test", "path": "/kind", "value": "x"})).collect();
     assert_eq!(patch(json!(many).to_string()).status, 413);
     assert_eq!(patch(json!([{"op": "add", "path": "", "value": []}]).to_string()).status, 422);
     assert_eq!(patch(json!([{"op": "remove", "path": "/metadata"}]).to_string()).status, 400);

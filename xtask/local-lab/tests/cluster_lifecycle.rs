@@ -34,7 +34,8 @@ fn what_is_owned_goes_with_the_last_owner() {
     cluster.post(MAPS, &owned_by(&[&child], "grandchild"));
     assert_eq!(cluster.delete(&format!("{MAPS}/one")).status, 200);
     cluster.wait("one owner less", || {
-        cluster.get(&format!("{MAPS}/child")).json()["metadata"]["ownerReferences"].as_array().unwrap().len() == 1
+        cluster.get(&format!("{MAPS}/child")).json()["metadata"]["ownerReferences"].as_array().unwrap().len()
+            == 1
     });
     cluster.delete(&format!("{MAPS}/two"));
     gone(&cluster, &format!("{MAPS}/child"));
@@ -70,7 +71,10 @@ fn a_namespace_takes_its_objects_along_and_lets_nothing_in() {
     assert_eq!(deleted["status"]["phase"], "Terminating");
     gone(&cluster, &format!("{maps}/free"));
     let late = cluster.post(maps, &json!({"metadata": {"name": "late"}}));
-    assert_eq!((late.status, late.json()["details"]["causes"][0]["reason"].clone()), (403, json!("NamespaceTerminating")));
+    assert_eq!(
+        (late.status, late.json()["details"]["causes"][0]["reason"].clone()),
+        (403, json!("NamespaceTerminating"))
+    );
     assert_eq!(cluster.get("/api/v1/namespaces/n").status, 200, "something still holds it");
     cluster.merge(&format!("{maps}/held"), &json!({"metadata": {"finalizers": null}}));
     gone(&cluster, "/api/v1/namespaces/n");
@@ -172,7 +176,10 @@ fn custom_kinds_come_and_go_with_their_definition() {
     let things = "/apis/lab.io/v1/namespaces/default/things";
     let thing = |spec: Value| json!({"apiVersion": "lab.io/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": spec});
     let wrong = cluster.post(things, &thing(json!({"size": 0})));
-    assert_eq!((wrong.status, wrong.json()["details"]["causes"][0]["field"].clone()), (422, json!("spec.size")));
+    assert_eq!(
+        (wrong.status, wrong.json()["details"]["causes"][0]["field"].clone()),
+        (422, json!("spec.size"))
+    );
     let made = cluster.post(things, &thing(json!({"size": 2, "more": 1}))).json();
     assert_eq!(made["spec"], json!({"size": 2, "mode": "plain"}), "pruned and filled in");
     cluster.merge(&format!("{things}/t"), &json!({"status": {"ready": true}}));

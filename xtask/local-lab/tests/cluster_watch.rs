@@ -43,7 +43,8 @@ fn to_a_selector_an_object_that_stops_matching_is_deleted() {
     cluster.post(MAPS, &map("a", "no"));
     let query = "watch=1&labelSelector=l%3Dyes&resourceVersion=0";
     let mut watch = cluster.ask("GET", &format!("{MAPS}?{query}")).lines();
-    let label = |value: &str| cluster.merge(&format!("{MAPS}/a"), &json!({"metadata": {"labels": {"l": value}}}));
+    let label =
+        |value: &str| cluster.merge(&format!("{MAPS}/a"), &json!({"metadata": {"labels": {"l": value}}}));
     label("yes");
     assert_eq!(watch.change(), "ADDED a");
     label("no");
@@ -96,7 +97,10 @@ fn a_version_too_old_is_gone() {
     }
     let mut watch = cluster.ask("GET", &format!("{MAPS}?watch=1&resourceVersion={old}")).lines();
     let (kind, status) = watch.event();
-    assert_eq!((kind.as_str(), &status["code"], &status["reason"]), ("ERROR", &json!(410), &json!("Expired")));
+    assert_eq!(
+        (kind.as_str(), &status["code"], &status["reason"]),
+        ("ERROR", &json!(410), &json!("Expired"))
+    );
     assert!(status["message"].as_str().unwrap().starts_with("too old resource version: "), "{status}");
     assert_eq!(watch.next(), None);
     let exact = cluster.get(&format!("{MAPS}?resourceVersion={old}&resourceVersionMatch=Exact"));
@@ -105,7 +109,10 @@ fn a_version_too_old_is_gone() {
     assert_eq!(page.status, 410);
     // The answer holds a cursor that goes on with what is there now.
     let on = page.json()["metadata"]["continue"].as_str().unwrap().to_owned();
-    assert_eq!(names(&cluster.get(&format!("/api/v1/namespaces?limit=1&continue={on}")).json()), ["kube-public"]);
+    assert_eq!(
+        names(&cluster.get(&format!("/api/v1/namespaces?limit=1&continue={on}")).json()),
+        ["kube-public"]
+    );
 }
 
 #[test]
@@ -156,14 +163,18 @@ fn tables_and_metadata_are_answered_where_they_are_asked_for() {
     let cells = &list["rows"][0]["cells"];
     assert_eq!((&cells[0], &cells[1]), (&json!("a"), &json!(1)));
     assert_eq!(list["rows"][0]["object"]["kind"], "PartialObjectMetadata");
-    let none = cluster.ask("GET", &format!("{MAPS}?includeObject=None")).header("Accept", table).send().json();
+    let none =
+        cluster.ask("GET", &format!("{MAPS}?includeObject=None")).header("Accept", table).send().json();
     assert_eq!(none["rows"][0].get("object"), None);
     let mut watch = cluster.ask("GET", &format!("{MAPS}?watch=1")).header("Accept", table).lines();
     let (_, first) = watch.event();
     assert_eq!(first["columnDefinitions"].as_array().unwrap().len(), 3);
     cluster.post(MAPS, &map("b", "1"));
     let (_, second) = watch.event();
-    assert_eq!((second["columnDefinitions"].clone(), second["rows"][0]["cells"][0].clone()), (json!([]), json!("b")));
+    assert_eq!(
+        (second["columnDefinitions"].clone(), second["rows"][0]["cells"][0].clone()),
+        (json!([]), json!("b"))
+    );
 
     let partial = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
     let list = cluster.ask("GET", MAPS).header("Accept", partial).send().json();

@@ -239,7 +239,8 @@ impl Cluster {
 
     /// A request without it.
     pub fn ask_without_token(&self, method: &str, path: &str) -> Ask<'_> {
-        let request = http::Request::builder().method(method).uri(path).header("Host", self.address.to_string());
+        let request =
+            http::Request::builder().method(method).uri(path).header("Host", self.address.to_string());
         Ask { cluster: self, request, body: Bytes::new() }
     }
 
