@@ -15,7 +15,9 @@
 
 pub mod api;
 pub mod charts;
+mod endpoints;
 pub mod home;
+pub mod ingress;
 pub mod lab;
 pub mod logs;
 pub mod program;
@@ -26,3 +28,4 @@ pub mod serve;
 pub mod standin;
 pub mod store;
 pub mod tls;
+pub mod workloads;
