@@ -1,4 +1,4 @@
-//! Stand-ins: our own small programs that answer like Dex and argocd-server where
+//! Stand-ins: our own small programs that answer like Dex, argocd-server and Redis where
 //! a login can notice. They say what they are in their first log line, in their
 //! versions and on their pages.
 //!
@@ -6,6 +6,7 @@
 //! end: there is no switch for a failure in here.
 
 pub mod dex;
+pub mod redis;
 pub(crate) mod wire;
 
 /// The tag of an image reference, or `latest`.
