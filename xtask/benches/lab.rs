@@ -1,5 +1,6 @@
 //! How long what people wait for takes, measured on the built program:
 //! `cargo bench -p xtask`. It prints; it judges nothing. Wants an idle machine.
+#![allow(missing_docs, clippy::print_stdout, reason = "it talks to whoever runs it")]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,9 +1,12 @@
 //! All flags, without logic. The contract behind them is written in the README.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use local_lab::release::Release;
+
+use crate::commands::MatrixArgs;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -83,6 +86,14 @@ pub struct Options {
     #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse)]
     pub argocd: Option<Release>,
 
+    /// Run this `argocd` program as argocd-server instead of the stand-in (local lab).
+    #[arg(long, global = true, value_name = "PATH")]
+    pub argocd_bin: Option<PathBuf>,
+
+    /// Run this `dex` program instead of the stand-in (local lab).
+    #[arg(long, global = true, value_name = "PATH")]
+    pub dex_bin: Option<PathBuf>,
+
     /// Port of the ingress on loopback, for `working` and `broken` [default: a free one].
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
@@ -102,6 +113,10 @@ pub struct Options {
     /// Longest time to wait for a server that is starting, in seconds.
     #[arg(long, global = true, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub wait: Duration,
+
+    /// Ask nothing of the network; only what is in the cache is used.
+    #[arg(long, global = true)]
+    pub offline: bool,
 
     /// Print the plan and touch nothing.
     #[arg(long, global = true)]
@@ -174,12 +189,16 @@ pub enum Format {
 pub enum Command {
     /// Print every manifest and values file as it would be applied, secrets masked.
     Render,
+    /// `reproduce` and the first start over many Argo CD releases, one table.
+    Matrix(Box<MatrixArgs>),
     /// Run kubectl with the lab's kubeconfig and context.
     Kubectl {
         /// What kubectl gets.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<String>,
     },
+    /// Show which outside tools are found or would be downloaded; exits 0 when all are there.
+    Tools(ToolsArgs),
     /// For contributors: formatting, lints, tests and documentation, as CI runs them.
     Check,
     /// Print completions for a shell.
@@ -187,10 +206,29 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// What watches over a real program of the lab; the lab's process starts it.
+    #[command(name = local_lab::lab::SUPERVISE, hide = true)]
+    SuperviseProcess,
     /// The lab's own process; `working` starts it.
     #[command(name = "serve-local-lab", hide = true)]
     ServeLocalLab {
         /// The lab's folder.
-        folder: std::path::PathBuf,
+        folder: PathBuf,
     },
+}
+
+/// What `tools` does besides looking.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ToolsArgs {
+    /// Download what is missing into the cache, for --offline later.
+    #[arg(long)]
+    pub download: bool,
+
+    /// Also the real programs of the local lab: Argo CD of --argocd, and Dex.
+    #[arg(long)]
+    pub real: bool,
+
+    /// Add the published checksums of all these, for all platforms, to tools.lock.
+    #[arg(long)]
+    pub lock: bool,
 }

@@ -40,6 +40,7 @@ pub struct Console {
     surroundings: Surroundings,
     json: bool,
     quiet: bool,
+    silent: bool,
     verbose: u8,
     bars: MultiProgress,
 }
@@ -64,8 +65,21 @@ impl Console {
             surroundings,
             json: options.format == Format::Json,
             quiet: options.quiet,
+            silent: false,
             verbose: options.verbose,
             bars: MultiProgress::with_draw_target(target),
+        }
+    }
+
+    /// A console that says nothing, for labs whose outcome somebody else shows.
+    pub fn silent() -> Self {
+        Self {
+            surroundings: Surroundings::default(),
+            json: false,
+            quiet: true,
+            silent: true,
+            verbose: 0,
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
         }
     }
 
@@ -97,7 +111,7 @@ impl Console {
 
     /// What a goal found. Also with `--quiet`.
     pub fn result(&self, text: &str) {
-        if self.json {
+        if self.json || self.silent {
             self.err(text);
         } else {
             self.bars.suspend(|| put(&mut io::stdout().lock(), text));
@@ -125,6 +139,9 @@ impl Console {
     }
 
     fn err(&self, text: &str) {
+        if self.silent {
+            return;
+        }
         self.bars.suspend(|| put(&mut io::stderr().lock(), text));
     }
 
@@ -154,6 +171,11 @@ impl Running<'_> {
     /// What the step is waiting for now.
     pub fn doing(&self, text: &str) {
         self.bar.set_message(text.to_owned());
+    }
+
+    /// A line about what happens, which stays.
+    pub fn note(&self, text: &str) {
+        self.console.note(text);
     }
 
     /// The step has ended.

@@ -15,6 +15,8 @@ pub enum Stage {
     Broken,
     /// After `fix`.
     Fix,
+    /// After a first start on an argocd-secret that holds nothing.
+    FirstStart,
 }
 
 /// The verdict that is known of a release at a stage; `None` where it is not certain.
@@ -23,6 +25,8 @@ pub fn verdict(release: &Release, stage: Stage) -> Option<Verdict> {
         // The reference to another Secret reaches Dex as text.
         (Era::NoReferences, _) => Some(Verdict::Refused),
         (_, Stage::Working | Stage::Fix) => Some(Verdict::LoggedIn),
+        (_, Stage::FirstStart) if release.first_start_loses_sso() => Some(Verdict::Refused),
+        (_, Stage::FirstStart) => Some(Verdict::LoggedIn),
         (Era::ComparesText | Era::KeepsClientApp, _) => Some(Verdict::Refused),
         (Era::BothAnswer, _) => Some(Verdict::Mixed),
         // It passes or hangs.

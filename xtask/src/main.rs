@@ -5,17 +5,21 @@ mod cli;
 mod cluster;
 mod commands;
 mod console;
+mod download;
 mod error;
 mod goals;
 mod known;
 mod lab;
 mod names;
 mod plan;
+mod programs;
+mod real;
 mod render;
 mod report;
 mod run;
 mod session;
 mod steps;
+mod tools;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,6 +43,12 @@ fn main() -> ExitCode {
                 Console::new(&cli.options, Surroundings::default()).error(&error);
                 error.exit.into()
             }
+        };
+    }
+    if matches!(cli.command, Some(Command::SuperviseProcess)) {
+        return match local_lab::workloads::supervise() {
+            Ok(()) => Exit::Done.into(),
+            Err(_) => Exit::Environment.into(),
         };
     }
     let console = Arc::new(Console::new(&cli.options, Surroundings::here()));
@@ -69,6 +79,7 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         return commands::check(console);
     }
     let session = Session::new(cli.options.clone(), console.clone())?;
+    report.place = Some(session.lab.place());
     if let Some(Command::Kubectl { args }) = &cli.command {
         return commands::kubectl(&session, args);
     }
@@ -84,6 +95,8 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         let work = async {
             match &cli.command {
                 Some(Command::Render) => commands::render(&session, report).await,
+                Some(Command::Tools(args)) => commands::tools(&session, args, report).await,
+                Some(Command::Matrix(args)) => commands::matrix(&session, args, report).await,
                 _ if cli.goals.is_empty() => overview(&session).await,
                 _ => goals::run(&session, &cli.goals, report).await,
             }

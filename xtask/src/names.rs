@@ -1,7 +1,5 @@
 //! The names inside a lab. Scripts and people rely on them.
 
-use local_lab::release::Release;
-
 /// The namespaces, in the order in which they are made.
 pub const NAMESPACES: [&str; 3] = ["argocd", "dex", "ingress"];
 /// Argo CD's host.
@@ -25,10 +23,10 @@ pub const STAND_IN_DEX: &str = "oidc-lab/stand-in-dex:v2.45.1";
 /// The stand-in for argocd-server, without its tag.
 pub const STAND_IN_ARGOCD: &str = "oidc-lab/stand-in-argocd";
 
-/// The stand-in for argocd-server of a release.
-pub fn argocd_image(release: &Release) -> String {
-    format!("{STAND_IN_ARGOCD}:{release}")
-}
+/// The stand-in for Redis, with the version of the protocol that it speaks.
+pub const STAND_IN_REDIS: &str = "oidc-lab/stand-in-redis:v7";
+/// A real program of this machine, without its version.
+pub const HOST_PROCESS: &str = "oidc-lab/host-process";
 
 /// A Secret by namespace and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +55,15 @@ pub enum Workload {
     Argocd,
     /// Dex.
     Dex,
+    /// The Redis of a real argocd-server.
+    Redis,
 }
 
 impl Workload {
     /// Its namespace.
     pub fn namespace(self) -> &'static str {
         match self {
-            Self::Argocd => "argocd",
+            Self::Argocd | Self::Redis => "argocd",
             Self::Dex => "dex",
         }
     }
@@ -73,6 +73,16 @@ impl Workload {
         match self {
             Self::Argocd => "argocd-server",
             Self::Dex => "dex",
+            Self::Redis => "argocd-redis",
+        }
+    }
+
+    /// The program that its pods run.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Argocd => "argocd",
+            Self::Dex => "dex",
+            Self::Redis => "redis",
         }
     }
 
@@ -81,6 +91,7 @@ impl Workload {
         match self {
             Self::Argocd => &[OIDC_SECRET, ARGOCD_SECRET],
             Self::Dex => &[DEX_SECRET],
+            Self::Redis => &[],
         }
     }
 }

@@ -2,36 +2,12 @@
 
 use std::time::Duration;
 
-use local_lab::release::Release;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Exit};
-use crate::names::{STAND_IN_ARGOCD, STAND_IN_DEX};
-
-/// A program that the lab runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Program {
-    /// Its version, from the image's tag.
-    pub version: String,
-    /// `real` or `stand-in`.
-    pub kind: &'static str,
-}
-
-impl Program {
-    /// What an image reference says.
-    pub fn of_image(image: &str) -> Self {
-        let (name, tag) = image.rsplit_once(':').unwrap_or((image, "unknown"));
-        let dex = STAND_IN_DEX.split(':').next();
-        let stand_in = name == STAND_IN_ARGOCD || Some(name) == dex;
-        Self { version: tag.to_owned(), kind: if stand_in { "stand-in" } else { "real" } }
-    }
-
-    /// `v3.3.6 (stand-in)`.
-    pub fn described(&self) -> String {
-        format!("{} ({})", self.version, self.kind)
-    }
-}
+use crate::lab::Place;
+use crate::programs::Program;
 
 /// A step that ended.
 #[derive(Clone, Debug, Serialize)]
@@ -71,6 +47,8 @@ impl GoalRecord {
 /// The whole run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// Where the lab is, once that is decided.
+    pub place: Option<Place>,
     /// Argo CD as it is in the lab at the end.
     pub argocd: Option<Program>,
     /// Dex as it is in the lab at the end.
@@ -83,12 +61,12 @@ impl Report {
     /// The JSON document.
     pub fn document(&self, exit: Exit, error: Option<&Error>) -> Value {
         let argocd = self.argocd.as_ref().map(|program| {
-            let era = Release::parse(&program.version).ok().map(|release| release.era().name());
+            let era = program.release().map(|release| release.era().name());
             json!({"version": program.version, "kind": program.kind, "era": era})
         });
         let goals: Vec<Value> = self.goals.iter().map(GoalRecord::document).collect();
-        let mut document =
-            json!({"lab": "local", "argocd": argocd, "dex": self.dex, "goals": goals, "exit": exit.code()});
+        let mut document = json!({"lab": self.place.map(Place::name), "argocd": argocd, "dex": self.dex,
+                                  "goals": goals, "exit": exit.code()});
         if let Some(error) = error {
             document["error"] = error.to_string().into();
         }
@@ -99,21 +77,4 @@ impl Report {
 /// Milliseconds, to the microsecond.
 pub fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_says_what_runs() {
-        for (image, version, kind) in [
-            ("oidc-lab/stand-in-argocd:v3.3.6", "v3.3.6", "stand-in"),
-            ("oidc-lab/stand-in-dex:v2.45.1", "v2.45.1", "stand-in"),
-            ("quay.io/argoproj/argocd:v3.3.6", "v3.3.6", "real"),
-            ("x", "unknown", "real"),
-        ] {
-            assert_eq!(Program::of_image(image), Program { version: version.into(), kind });
-        }
-    }
 }

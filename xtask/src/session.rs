@@ -1,20 +1,22 @@
 //! What all goals of one run share: options, console, lab, cluster, what was done.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use local_lab::release::Release;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::cli::{LabChoice, Options};
-use crate::cluster::{Cluster, image_of};
+use crate::cluster::Cluster;
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::lab::{Access, LocalLab};
+use crate::lab::{Access, Lab, LocalLab};
 use crate::names::Workload;
+use crate::programs::Program;
 use crate::render::Sources;
-use crate::report::Program;
 
 /// The environment variable that names another folder for the lab's state.
 const FOLDER: &str = "OIDC_LAB_DIR";
@@ -28,10 +30,14 @@ pub struct Session {
     /// `manifests/` and `values/`.
     pub sources: Sources,
     /// The lab.
-    pub lab: LocalLab,
+    pub lab: Lab,
     /// The lab's folder.
     pub folder: PathBuf,
     cluster: AsyncMutex<Option<Cluster>>,
+    /// Since when this run has seen a component ready.
+    ready: Mutex<HashMap<Workload, Timestamp>>,
+    /// What the named binaries said of themselves: Argo CD's, Dex's.
+    binaries: AsyncMutex<[Option<Program>; 2]>,
     /// Held while a lab is being started, so that an interrupted run can wait for the
     /// start to end before it takes the lab down.
     starting: Arc<Mutex<()>>,
@@ -49,18 +55,24 @@ impl Session {
             return Err(Error::environment("this version has no kind lab yet")
                 .hint("`--lab local` runs on this machine, without containers"));
         }
-        let root = root();
-        let folder = lab_folder(&root);
-        Ok(Self {
-            lab: LocalLab::new(&folder),
+        let folder = lab_folder(&checkout());
+        Ok(Self::at(folder, options, console))
+    }
+
+    /// A session about the local lab of a folder.
+    pub fn at(folder: PathBuf, options: Options, console: Arc<Console>) -> Self {
+        Self {
+            lab: Lab::Local(LocalLab::new(&folder)),
             folder,
-            sources: Sources::new(root),
+            sources: Sources::new(checkout()),
             options,
             console,
             cluster: AsyncMutex::default(),
+            ready: Mutex::default(),
+            binaries: AsyncMutex::default(),
             starting: Arc::default(),
             unfinished: Arc::default(),
-        })
+        }
     }
 
     /// How to reach the lab.
@@ -84,7 +96,7 @@ impl Session {
             return Ok(cluster.clone());
         }
         let access = self.access()?;
-        let connected = Cluster::connect(&access.kubeconfig, access.context).await?;
+        let connected = Cluster::connect(&access.kubeconfig, &access.context).await?;
         *cluster = Some(connected.clone());
         Ok(connected)
     }
@@ -136,22 +148,62 @@ impl Session {
         }
     }
 
-    /// The Argo CD release to install: the named one, else the one that is there,
-    /// else the default.
+    /// The program to install as a component: the one that an option names, else the
+    /// one that is there, else the stand-in for the default release.
     ///
     /// # Errors
-    /// The cluster does not answer.
-    pub async fn release(&self) -> Result<Release> {
-        if let Some(release) = &self.options.argocd {
-            return Ok(release.clone());
+    /// The cluster does not answer, or a named binary cannot be run.
+    pub async fn chosen(&self, workload: Workload) -> Result<Program> {
+        if let Some(program) = self.named(workload).await? {
+            return Ok(program);
         }
-        match self.lab.find() {
-            None => Ok(Release::default()),
-            Some(_) => match self.program(Workload::Argocd).await? {
-                Some(program) => Ok(Release::parse(&program.version).unwrap_or_default()),
-                None => Ok(Release::default()),
-            },
+        let installed = match self.lab.find() {
+            Some(_) => self.program(workload).await?,
+            None => None,
+        };
+        if let Some(installed) = installed {
+            return Ok(installed);
         }
+        Ok(match workload {
+            Workload::Argocd => Program::stand_in_argocd(&Release::default()),
+            Workload::Dex => Program::stand_in_dex(),
+            Workload::Redis => tokio::task::spawn_blocking(Program::redis)
+                .await
+                .map_err(|error| Error::environment(error.to_string()))?,
+        })
+    }
+
+    /// The program that the options name, if they do. A binary is asked for its version once.
+    async fn named(&self, workload: Workload) -> Result<Option<Program>> {
+        let (binary, place) = match workload {
+            Workload::Argocd => (&self.options.argocd_bin, 0),
+            Workload::Dex => (&self.options.dex_bin, 1),
+            Workload::Redis => return Ok(None),
+        };
+        let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
+        let Some(binary) = binary else { return Ok(release.map(Program::stand_in_argocd)) };
+        let mut asked = self.binaries.lock().await;
+        if let Some(program) = &asked[place] {
+            return Ok(Some(program.clone()));
+        }
+        let path = binary.clone();
+        let program = tokio::task::spawn_blocking(move || Program::of_binary(workload, &path)).await;
+        let mut program = program.map_err(|error| Error::environment(error.to_string()))??;
+        if let Some(release) = release {
+            program = program.judged_as(release)?;
+        }
+        asked[place] = Some(program.clone());
+        Ok(Some(program))
+    }
+
+    /// Remembers that a component has become ready just now.
+    pub fn saw_ready(&self, workload: Workload) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(workload, Timestamp::now());
+    }
+
+    /// Since when a component is ready, if this run has waited for it.
+    pub fn ready_since(&self, workload: Workload) -> Option<Timestamp> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(&workload).copied()
     }
 
     /// What runs as a component of the lab, if it is installed.
@@ -161,13 +213,13 @@ impl Session {
     pub async fn program(&self, workload: Workload) -> Result<Option<Program>> {
         let cluster = self.cluster().await?;
         let deployment = cluster.find_deployment(workload).await?;
-        Ok(deployment.as_ref().and_then(image_of).map(Program::of_image))
+        Ok(deployment.as_ref().and_then(Program::of_deployment))
     }
 }
 
 /// The checkout: cargo names it to what it runs, and a program run by hand knows
 /// where it was built.
-fn root() -> PathBuf {
+pub fn checkout() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     // This package is the folder `xtask` of the checkout.

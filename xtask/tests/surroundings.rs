@@ -1,4 +1,5 @@
 //! Bad surroundings: taken ports, read-only folders, killed labs, two at once, Ctrl-C.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 mod support;
 

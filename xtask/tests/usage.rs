@@ -1,4 +1,5 @@
 //! The command line without a lab: wrong words, nothing up, plans, faults.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 mod support;
 

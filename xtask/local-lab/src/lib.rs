@@ -13,6 +13,7 @@
 //! Dependencies point one way: `standin` and `workloads` know [`program`], `api`,
 //! `workloads` and `ingress` know [`store`], and none of them knows another.
 
+pub mod api;
 pub mod charts;
 mod endpoints;
 pub mod home;
@@ -22,6 +23,7 @@ pub mod logs;
 pub mod program;
 pub mod release;
 pub mod resources;
+pub mod schema;
 pub mod serve;
 pub mod standin;
 pub mod store;

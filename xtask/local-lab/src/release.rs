@@ -124,9 +124,31 @@ pub const CHARTS: &[(&str, &str)] = &[
     ("v3.4.4", "9.5.22"),
 ];
 
-/// Other releases that are known to exist, without a chart of their own.
-const WITHOUT_CHART: &[&str] =
-    &["v2.0.5", "v2.1.0", "v2.2.16", "v2.3.0", "v3.2.7", "v3.2.12", "v3.4.7", "v3.5.0", "v3.5.1"];
+/// The last patch of each minor release, oldest first, as published by November 2026:
+/// `(major, minor, patch)`. Every patch below it was published too.
+const PUBLISHED: &[(u32, u32, u32)] = &[
+    (2, 0, 5),
+    (2, 1, 16),
+    (2, 2, 16),
+    (2, 3, 17),
+    (2, 4, 28),
+    (2, 5, 22),
+    (2, 6, 15),
+    (2, 7, 18),
+    (2, 8, 21),
+    (2, 9, 22),
+    (2, 10, 20),
+    (2, 11, 14),
+    (2, 12, 13),
+    (2, 13, 9),
+    (2, 14, 21),
+    (3, 0, 23),
+    (3, 1, 16),
+    (3, 2, 12),
+    (3, 3, 14),
+    (3, 4, 7),
+    (3, 5, 1),
+];
 
 impl Release {
     /// A release from its three numbers.
@@ -223,12 +245,11 @@ impl Release {
         (nearest, true)
     }
 
-    /// The releases that this program knows by name, oldest first.
-    pub fn known() -> Vec<Self> {
-        let names = CHARTS.iter().map(|(release, _)| *release).chain(WITHOUT_CHART.iter().copied());
-        let mut all: Vec<_> = names.filter_map(Self::read).collect();
-        all.sort();
-        all
+    /// The releases that were published when this program was written, oldest first.
+    pub fn published() -> impl DoubleEndedIterator<Item = Self> {
+        PUBLISHED
+            .iter()
+            .flat_map(|&(major, minor, last)| (0..=last).map(move |patch| Self::new(major, minor, patch)))
     }
 }
 
@@ -328,12 +349,10 @@ fn suggestion(text: &str) -> String {
         (far(major, 0), far(minor, 1), far(patch, 2))
     };
     // Of equally near ones the newest, which is the last.
-    let known = Release::known();
-    known
-        .iter()
+    Release::published()
         .rev()
         .min_by_key(|release| distance(release))
-        .map_or_else(|| DEFAULT.to_owned(), ToString::to_string)
+        .map_or_else(|| DEFAULT.to_owned(), |release| release.to_string())
 }
 
 #[cfg(test)]
@@ -414,12 +433,12 @@ mod tests {
         for (text, suggestion) in [
             ("latest", "v3.3.6"),
             ("", "v3.3.6"),
-            ("v3.3", "v3.3.9"),
-            ("v2", "v2.14.11"),
-            ("v3.3.x", "v3.3.9"),
+            ("v3.3", "v3.3.14"),
+            ("v2", "v2.14.21"),
+            ("v3.3.x", "v3.3.14"),
             ("v2.12.1.4", "v2.12.1"),
             ("v3.3.06", "v3.3.6"),
-            ("v99999999.1.1", "v3.1.0"),
+            ("v99999999.1.1", "v3.1.1"),
             ("v3.3.6-", "v3.3.6"),
             ("v3.3.6+", "v3.3.6"),
         ] {
@@ -455,11 +474,11 @@ mod tests {
     #[test]
     fn the_default_is_known_and_sure_to_fail() {
         assert_eq!(release(DEFAULT), Release::default());
-        assert!(Release::known().contains(&Release::default()));
+        assert!(Release::published().any(|release| release == Release::default()));
         assert_eq!(Release::default().era().name(), "never");
         assert!(
-            Release::known().iter().filter(|it| it.era() == Era::KeepsClientApp).max().unwrap()
-                <= &Release::default()
+            Release::published().filter(|it| it.era() == Era::KeepsClientApp).max().unwrap()
+                <= Release::default()
         );
     }
 }

@@ -18,7 +18,7 @@ use hyper::body::{Body as HttpBody, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,18 @@ impl Default for Limits {
             connections: 512,
             grace: Duration::from_secs(2),
         }
+    }
+}
+
+/// Where connections come from.
+pub trait Accept: Send + Sync + 'static {
+    /// The next connection. Dropping the future loses none.
+    fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
+}
+
+impl Accept for TcpListener {
+    fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send {
+        Self::accept(self)
     }
 }
 
@@ -145,7 +157,7 @@ where
 /// Several calls may share one listener: each connection then goes to whichever
 /// of them takes it, as with two servers on one socket.
 pub async fn serve(
-    listener: Arc<TcpListener>,
+    listener: Arc<impl Accept>,
     tls: Option<TlsAcceptor>,
     handler: impl Handler,
     limits: Limits,
@@ -195,9 +207,9 @@ pub async fn serve(
 }
 
 async fn accept(
-    listener: &TcpListener,
+    listener: &Arc<impl Accept>,
     slots: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let slot = slots.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {

@@ -87,8 +87,3 @@ impl Cluster {
         Ok(found)
     }
 }
-
-/// The image of a Deployment's first container.
-pub fn image_of(deployment: &Deployment) -> Option<&str> {
-    deployment.spec.as_ref()?.template.spec.as_ref()?.containers.first()?.image.as_deref()
-}

@@ -11,7 +11,6 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::error::{Error, Result};
 
-pub use apply::image_of;
 pub use secrets::{ArgocdKeys, ClientSecret};
 
 /// A cluster that carries the lab's label.

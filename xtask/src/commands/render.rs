@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::{Exit, Result};
+use crate::names::Workload;
 use crate::render::everything;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
@@ -13,8 +14,9 @@ use crate::session::Session;
 /// A file cannot be read or rendered.
 pub async fn render(session: &Session, report: &mut Report) -> Result<Exit> {
     let since = std::time::Instant::now();
-    let release = session.release().await?;
-    let all = everything(&session.sources, &release)?;
+    let argocd = session.chosen(Workload::Argocd).await?;
+    let dex = session.chosen(Workload::Dex).await?;
+    let all = everything(&session.sources, &argocd, &dex)?;
     for file in &all {
         let first = if file.text.trim_start().starts_with("---") { "" } else { "---\n" };
         session.console.result(&format!("# {}\n{first}{}", file.source, file.text.trim_start()));

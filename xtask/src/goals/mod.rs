@@ -2,6 +2,7 @@
 
 mod reproduce;
 mod status;
+pub mod stories;
 mod test;
 
 use std::time::Instant;
@@ -77,7 +78,7 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
     let plan = Plan::of(goal, fault)
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
     if goal != Goal::Down {
-        console.note(&heading(session, goal).await);
+        console.note(&heading(session, goal).await?);
     }
     if matches!(goal, Goal::Break | Goal::Fix) {
         session.access()?;
@@ -106,26 +107,27 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
     Ok(Exit::Done)
 }
 
-async fn heading(session: &Session, goal: Goal) -> String {
+/// Says what is going to happen. A program that cannot be run ends the goal here, before
+/// anything is touched.
+async fn heading(session: &Session, goal: Goal) -> Result<String> {
     let what = match goal {
         Goal::Working | Goal::Broken => {
-            let release = session.release().await.unwrap_or_default();
-            format!(
-                "{}: argocd {release} (stand-in, era: {}) on the local lab",
-                goal.name(),
-                release.era().name()
-            )
+            let argocd = session.chosen(Workload::Argocd).await?;
+            let dex = session.chosen(Workload::Dex).await?.described();
+            let era = argocd.release().map_or("unknown", |release| release.era().name());
+            let (argocd, place) = (argocd.described(), session.lab.place().name());
+            format!("{}: argocd {argocd}, era: {era}, dex {dex}, on the {place} lab", goal.name())
         }
         Goal::Break => format!("break: {}", fault_name(session.options.fault)),
         other => other.name().to_owned(),
     };
-    session.console.toned(Tone::Strong, &what)
+    Ok(session.console.toned(Tone::Strong, &what))
 }
 
 /// The plans of goals, for `--dry-run`.
 pub fn dry_run(goals: &[Goal], options: &Options) -> Vec<Plan> {
     let stories = |goal: &Goal| match goal {
-        Goal::Reproduce => reproduce::GOALS.to_vec(),
+        Goal::Reproduce => reproduce::goals(),
         other => vec![*other],
     };
     goals.iter().flat_map(stories).filter_map(|goal| Plan::of(goal, options.fault)).collect()

@@ -3,38 +3,19 @@
 use std::time::Instant;
 
 use probe::Verdict;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
-use crate::cli::{Expect, Fault, Goal};
-use crate::console::Tone;
-use crate::error::{Error, Exit, Result};
-use crate::known::{self, Stage};
-use crate::plan::Plan;
-use crate::report::{GoalRecord, Report, StepRecord};
-use crate::run;
+use super::stories::{self, Row};
+use crate::cli::Goal;
+use crate::error::{Exit, Result};
+use crate::names::Workload;
+use crate::report::{GoalRecord, Report};
 use crate::session::Session;
 
-/// The goals of both stories, in their order.
-pub const GOALS: [Goal; 9] = [
-    Goal::Working,
-    Goal::Test,
-    Goal::Break,
-    Goal::Test,
-    Goal::Fix,
-    Goal::Test,
-    Goal::Broken,
-    Goal::Test,
-    Goal::Fix,
-];
-
-/// Both stories: what is done, and the stage that the test after it looks at.
-const STORIES: [(Goal, Stage); 5] = [
-    (Goal::Working, Stage::Working),
-    (Goal::Break, Stage::Break),
-    (Goal::Fix, Stage::Fix),
-    (Goal::Broken, Stage::Broken),
-    (Goal::Fix, Stage::Fix),
-];
+/// The goals of both stories with their tests, in their order.
+pub fn goals() -> Vec<Goal> {
+    stories::BOTH.iter().flat_map(|act| [act.goal, Goal::Test]).collect()
+}
 
 /// Runs both stories. The record of the goal carries a row for each stage.
 ///
@@ -48,67 +29,32 @@ pub async fn run(session: &Session, report: &mut Report) -> Result<Exit> {
         steps: vec![],
         more: Map::new(),
     };
-    let outcome = stories(session, &mut record).await;
+    let outcome = both(session, &mut record).await;
     record.time = since.elapsed();
     report.goals.push(record);
     outcome
 }
 
-async fn stories(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
-    let release = session.release().await?;
-    let console = session.console.clone();
-    let mut rows = vec![];
-    let mut all_known = true;
-    for (goal, stage) in STORIES {
-        console.note(&console.toned(Tone::Strong, goal.name()));
-        let plan = Plan::of(goal, Fault::Rotate)
-            .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
-        run::run(session, &plan, &mut record.steps).await?;
-        if matches!(goal, Goal::Working | Goal::Broken) {
-            session.complete();
-        }
-        let known = known::verdict(&release, stage);
-        let mut test = GoalRecord {
-            goal: "test".into(),
-            time: std::time::Duration::ZERO,
-            steps: vec![],
-            more: Map::new(),
-        };
-        let found = super::test::run(session, known.and_then(expect_of), &mut test).await?;
-        record.steps.extend(
-            test.steps.into_iter().map(|step| StepRecord { name: format!("{}-test", goal.name()), ..step }),
-        );
-        let as_known = known.is_none_or(|known| known == found.verdict);
-        all_known &= as_known;
-        let (ok, total) = found.ok;
-        let known = known.map_or("not certain", Verdict::name);
-        rows.push((goal.name(), found.verdict.name(), ok, total, known, as_known));
-    }
-    let mut text = format!("argocd {release} (stand-in), era: {}\n", release.era().name());
+async fn both(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
+    let argocd = session.chosen(Workload::Argocd).await?;
+    let rows = stories::play(session, &stories::BOTH, &mut record.steps, |_| {}).await?;
+    let era = argocd.release().map_or("unknown", |release| release.era().name());
+    let mut text = format!("argocd {}, era: {era}\n", argocd.described());
     text.push_str("  after      verdict      logged in  known        as known\n");
-    for (goal, verdict, ok, total, known, as_known) in &rows {
-        let logged_in = format!("{ok} of {total}");
-        let as_known = if *as_known { "yes" } else { "NO" };
-        text.push_str(&format!("  {goal:<10} {verdict:<12} {logged_in:<10} {known:<12} {as_known}\n"));
+    for row in &rows {
+        text.push_str(&line(row));
     }
-    console.result(&text);
-    let rows: Vec<Value> = rows
-        .into_iter()
-        .map(|(after, verdict, ok, total, known, as_known)| {
-            json!({"after": after, "verdict": verdict, "logins": {"total": total, "ok": ok, "failed": total - ok},
-                   "known": known, "as_known": as_known})
-        })
-        .collect();
-    record.more.insert("stories".into(), rows.into());
+    session.console.result(&text);
+    let all_known = rows.iter().all(|row| row.as_known);
+    record.more.insert("stories".into(), json!(rows));
     record.more.insert("as_known".into(), all_known.into());
     Ok(if all_known { Exit::Done } else { Exit::Verdict })
 }
 
-fn expect_of(verdict: Verdict) -> Option<Expect> {
-    match verdict {
-        Verdict::LoggedIn => Some(Expect::LoggedIn),
-        Verdict::Refused => Some(Expect::Refused),
-        Verdict::Mixed => Some(Expect::Mixed),
-        Verdict::Unreachable => None,
-    }
+fn line(row: &Row) -> String {
+    let logged_in = format!("{} of {}", row.logins.ok, row.logins.total);
+    let known = row.known.map_or("not certain", Verdict::name);
+    let as_known = if row.as_known { "yes" } else { "NO" };
+    let (goal, verdict) = (row.after.name(), row.verdict.name());
+    format!("  {goal:<10} {verdict:<12} {logged_in:<10} {known:<12} {as_known}\n")
 }

@@ -3,13 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::Result;
-use crate::lab::Access;
+use crate::lab::{Access, Place};
 use crate::names::{ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, USER, Workload};
-use crate::report::Program;
+use crate::programs::Program;
 use crate::session::Session;
 
 /// A lab that is up.
 pub struct Status {
+    place: Place,
     access: Access,
     argocd: Option<Program>,
     dex: Option<Program>,
@@ -24,7 +25,7 @@ impl Status {
         let access = session.access()?;
         let argocd = session.program(Workload::Argocd).await?;
         let dex = session.program(Workload::Dex).await?;
-        Ok(Self { access, argocd, dex })
+        Ok(Self { place: session.lab.place(), access, argocd, dex })
     }
 
     /// For `--format json`.
@@ -52,7 +53,7 @@ impl Status {
         let address = self.access.ingress;
         let kubeconfig = self.access.kubeconfig.display();
         format!(
-            "local lab, up
+            "{} lab, up
   argocd      {}
   dex         {}
   address     {address}  (ingress for {ARGOCD_HOST} and {DEX_HOST}, and a forward proxy to them)
@@ -63,6 +64,7 @@ impl Status {
   kubectl     cargo xtask kubectl -- get pods -A
               or kubectl --kubeconfig {kubeconfig}
 ",
+            self.place.name(),
             described(&self.argocd),
             described(&self.dex),
             NAMESPACES.join(", "),

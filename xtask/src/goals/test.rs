@@ -12,9 +12,11 @@ use crate::cli::Expect;
 use crate::console::{Tone, duration};
 use crate::error::{Error, Result};
 use crate::known;
+use crate::lab::Place;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
 use crate::plan::Action;
-use crate::report::{GoalRecord, Program, StepRecord, millis};
+use crate::programs::Program;
+use crate::report::{GoalRecord, StepRecord, millis};
 use crate::session::Session;
 
 /// What a test found.
@@ -25,6 +27,8 @@ pub struct Found {
     pub as_expected: bool,
     /// Logins that passed, of how many.
     pub ok: (usize, usize),
+    /// The words of the most frequent failure.
+    pub message: Option<String>,
 }
 
 /// Logs in and gives a verdict, held against `expect` (logged in, if it says nothing).
@@ -85,6 +89,7 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
         verdict: report.verdict,
         as_expected: report.verdict == verdict_of(expected),
         ok: (report.ok(), report.logins.len()),
+        message: report.failures().first().map(|failure| failure.message.clone()),
     };
     if let Value::Object(fields) = json!(report) {
         record.more.extend(fields);
@@ -108,7 +113,7 @@ fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&R
         console.explain(&probe::table::render(login, probe::table::Style::default()));
     }
     let tone = if found.as_expected { Tone::Good } else { Tone::Bad };
-    console.result(&console.toned(tone, &headline(report, argocd)));
+    console.result(&console.toned(tone, &headline(report, argocd, session.lab.place())));
     for failure in report.failures() {
         let status = failure.status.map_or(String::new(), |status| format!("{status} "));
         console.result(&format!("  {} x at {}: {status}{}", failure.count, failure.step, failure.message));
@@ -130,18 +135,15 @@ fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&R
 }
 
 /// `refused at callback: 0 of 5 logged in to argocd v3.3.6 (stand-in) on the local lab`.
-fn headline(report: &Report, argocd: &Program) -> String {
+fn headline(report: &Report, argocd: &Program, place: Place) -> String {
     let failures = report.failures();
     let at = match failures.first() {
         Some(failure) if report.verdict != Verdict::Unreachable => format!(" at {}", failure.step),
         _ => String::new(),
     };
     let (ok, all) = (report.ok(), report.logins.len());
-    format!(
-        "{}{at}: {ok} of {all} logged in to argocd {} on the local lab",
-        report.verdict,
-        argocd.described()
-    )
+    let (argocd, place) = (argocd.described(), place.name());
+    format!("{}{at}: {ok} of {all} logged in to argocd {argocd} on the {place} lab", report.verdict)
 }
 
 fn next(report: &Report, release: Option<&Release>) -> &'static str {

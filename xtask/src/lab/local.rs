@@ -67,7 +67,7 @@ impl LocalLab {
             }
             State::Down => {}
         }
-        self.home.clear().and_then(|()| self.home.create()).map_err(|error| self.cannot_write(&error))?;
+        self.clear().and_then(|()| self.home.create()).map_err(|error| self.cannot_write(&error))?;
         self.spawn(port)?;
         match self.home.state() {
             State::Up(description) => Ok(Started { access: self.access(&description), fresh: true }),
@@ -129,8 +129,15 @@ impl LocalLab {
             self.end(pid)?;
         }
         let there = was != State::Down || self.home.folder().exists();
-        self.home.clear().map_err(|error| self.cannot_write(&error))?;
+        self.clear().map_err(|error| self.cannot_write(&error))?;
         Ok(there)
+    }
+
+    /// Removes what a lab that is down left behind, processes first: how to find them
+    /// stands in the folder.
+    fn clear(&self) -> io::Result<()> {
+        local_lab::workloads::sweep(&self.home.processes());
+        self.home.clear()
     }
 
     /// Ends the process that holds the folder: asks it to, then does not ask.
@@ -162,7 +169,7 @@ impl LocalLab {
     fn access(&self, description: &Description) -> Access {
         Access {
             kubeconfig: self.home.kubeconfig(),
-            context: local_lab::lab::CONTEXT,
+            context: local_lab::lab::CONTEXT.to_owned(),
             ingress: description.ingress,
         }
     }

@@ -1,12 +1,12 @@
 //! `cargo xtask render`: every document as it would be applied, secrets masked.
 
 use local_lab::charts;
-use local_lab::release::Release;
 use serde_json::Value;
 
 use super::{Manifest, Sources, Variables};
 use crate::error::{Error, Result};
-use crate::names;
+use crate::names::Workload;
+use crate::programs::Program;
 
 /// What stands in a secret's place.
 const MASK: &str = "********";
@@ -24,7 +24,7 @@ pub struct Rendered {
 ///
 /// # Errors
 /// As [`Sources::text`] and [`Sources::values`].
-pub fn everything(sources: &Sources, release: &Release) -> Result<Vec<Rendered>> {
+pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<Vec<Rendered>> {
     let variables = Variables {
         client_secret: Some(MASK.into()),
         admin_password_hash: Some(MASK.into()),
@@ -37,11 +37,12 @@ pub fn everything(sources: &Sources, release: &Release) -> Result<Vec<Rendered>>
         let text = sources.text(manifest, &variables)?;
         all.push(Rendered { source: format!("manifests/{}", manifest.file()), text });
     }
+    let images = [argocd.image(Workload::Argocd), dex.image(Workload::Dex)];
     for chart in ["argocd", "dex"] {
         all.push(Rendered { source: format!("values/{chart}.yaml"), text: sources.values_text(chart)? });
         let derived = match chart {
-            "argocd" => charts::argocd(&sources.values(chart)?, &names::argocd_image(release), MASK),
-            _ => charts::dex(&sources.values(chart)?, names::STAND_IN_DEX, MASK),
+            "argocd" => charts::argocd(&sources.values(chart)?, runs(argocd, &images[0]), MASK),
+            _ => charts::dex(&sources.values(chart)?, runs(dex, &images[1]), MASK),
         };
         let derived = derived.map_err(|error| Error::environment(error.to_string()))?;
         all.push(Rendered {
@@ -50,6 +51,10 @@ pub fn everything(sources: &Sources, release: &Release) -> Result<Vec<Rendered>>
         });
     }
     Ok(all)
+}
+
+fn runs<'a>(program: &'a Program, image: &'a str) -> charts::Runs<'a> {
+    charts::Runs { image, executable: program.executable() }
 }
 
 fn yaml(documents: &[Value]) -> Result<String> {

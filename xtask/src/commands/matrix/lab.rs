@@ -1,0 +1,113 @@
+//! One release, in a lab of its own: brought up, put through both stories, taken down.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use probe::Verdict;
+
+use super::select::Subject;
+use crate::cli::Options;
+use crate::console::{Console, Running};
+use crate::error::{Error, Result};
+use crate::goals::stories::{self, Act, Logins, Row};
+use crate::known::Stage;
+use crate::names::Workload;
+use crate::programs::Program;
+use crate::session::Session;
+
+/// Logins after each act unless `--logins` says otherwise: of a release whose behaviour
+/// is to be found out, nothing is known beforehand.
+pub const LOGINS: u32 = 20;
+
+/// What was seen of one release.
+#[derive(Debug)]
+pub struct Measured {
+    /// What it was called on the command line.
+    pub label: String,
+    /// The program that ran as Argo CD, if it got that far.
+    pub argocd: Option<Program>,
+    /// The program that ran as Dex.
+    pub dex: Option<Program>,
+    /// What was seen after each act.
+    pub rows: Vec<Row>,
+    /// Why it ended early, if it did.
+    pub error: Option<Error>,
+    /// From nothing to the last verdict.
+    pub time: Duration,
+}
+
+impl Measured {
+    /// The verdict and the logins of a stage. Of several (`fix` comes twice) the one
+    /// that shows most: anything but logged in.
+    pub fn stage(&self, stage: Stage) -> Option<(Verdict, Logins)> {
+        let rows = || self.rows.iter().filter(|row| row.stage == stage);
+        let worst = rows().find(|row| row.verdict != Verdict::LoggedIn).or_else(|| rows().next())?;
+        let total = rows().map(|row| row.logins.total).sum();
+        let ok = rows().map(|row| row.logins.ok).sum();
+        Some((worst.verdict, Logins { total, ok, failed: total - ok }))
+    }
+
+    /// Whether everything was seen, and as the release is known.
+    pub fn as_known(&self) -> bool {
+        self.error.is_none() && self.rows.iter().all(|row| row.as_known)
+    }
+}
+
+/// A lab that is taken down when it is let go of, however that comes about.
+struct OwnLab(Session);
+
+impl Drop for OwnLab {
+    fn drop(&mut self) {
+        // A lab that could not be stopped is found, and said, by the next matrix.
+        let _ = self.0.lab.stop();
+    }
+}
+
+/// Plays `acts` on a release in the lab of `folder`. What goes wrong is part of the result.
+pub async fn measure(
+    subject: &Subject,
+    acts: &[Act],
+    folder: PathBuf,
+    options: &Options,
+    running: &Running<'_>,
+) -> Measured {
+    let since = Instant::now();
+    let mut options = options.clone();
+    options.port = None;
+    options.logins = Some(options.logins.unwrap_or(LOGINS));
+    options.argocd_bin.clone_from(&subject.binary);
+    options.argocd = if subject.binary.is_some() { None } else { subject.release.clone() };
+    let mut measured = Measured {
+        label: subject.label(),
+        argocd: None,
+        dex: None,
+        rows: vec![],
+        error: None,
+        time: Duration::ZERO,
+    };
+    let lab = OwnLab(Session::at(folder, options, Arc::new(Console::silent())));
+    let outcome = play(&lab.0, acts, running, &mut measured).await;
+    measured.error = outcome.err();
+    measured.time = since.elapsed();
+    let _ = tokio::task::spawn_blocking(move || drop(lab)).await;
+    measured
+}
+
+async fn play(session: &Session, acts: &[Act], running: &Running<'_>, measured: &mut Measured) -> Result<()> {
+    measured.argocd = Some(session.chosen(Workload::Argocd).await?);
+    measured.dex = Some(session.chosen(Workload::Dex).await?);
+    let mut steps = vec![];
+    let rows = &mut measured.rows;
+    stories::play(session, acts, &mut steps, |row| {
+        running.doing(&format!(
+            "after {}: {} of {} logged in",
+            row.after.name(),
+            row.logins.ok,
+            row.logins.total
+        ));
+        rows.push(row.clone());
+    })
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! What was measured on real programs, kept in the repository: `measured.json`, and the
+//! table that the README shows of it. A stand-in never gets in here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use local_lab::release::Release;
+use serde::{Deserialize, Serialize};
+
+use super::lab::Measured;
+use super::table::COLUMNS;
+use crate::error::{Error, Result};
+use crate::programs::Kind;
+
+/// The file, from the root of the checkout.
+const FILE: &str = "xtask/measured.json";
+const README: &str = "README.md";
+const BEGIN: &str = "<!-- measured: written by `cargo xtask matrix --update` -->\n";
+const END: &str = "<!-- end of measured -->\n";
+
+/// All releases that were measured, by their name.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Table {
+    rows: BTreeMap<String, Entry>,
+}
+
+/// What was measured of one release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    /// The day, UTC.
+    date: String,
+    /// The Dex that it was measured with: `v2.45.1 (real)`.
+    dex: String,
+    /// By stage: `[logged in, tried]`.
+    logins: BTreeMap<String, [usize; 2]>,
+}
+
+impl Table {
+    /// The table of a checkout; empty if there is none yet.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn read(root: &Path) -> Result<Self> {
+        match fs::read_to_string(root.join(FILE)) {
+            Ok(text) => serde_json::from_str(&text)
+                .map_err(|error| Error::environment(format!("{FILE} is not what --update writes: {error}"))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Error::environment(format!("{FILE} cannot be read: {error}"))),
+        }
+    }
+
+    /// Takes over what was measured completely and on a real Argo CD of a plain release.
+    /// Gives how many rows that were.
+    pub fn take(&mut self, all: &[Measured], date: &str) -> usize {
+        let mut taken = 0;
+        for measured in all.iter().filter(|measured| measured.error.is_none()) {
+            let (Some(argocd), Some(dex)) = (&measured.argocd, &measured.dex) else { continue };
+            let plain = Release::parse(&argocd.version).is_ok() && !argocd.version.contains('+');
+            if argocd.kind != Kind::Real || !plain {
+                continue;
+            }
+            let logins = COLUMNS
+                .iter()
+                .filter_map(|(stage, name, _)| {
+                    let (_, logins) = measured.stage(*stage)?;
+                    Some(((*name).to_owned(), [logins.ok, logins.total]))
+                })
+                .collect();
+            let entry = Entry { date: date.to_owned(), dex: dex.described(), logins };
+            self.rows.insert(argocd.version.clone(), entry);
+            taken += 1;
+        }
+        taken
+    }
+
+    /// Writes the file and the README's table.
+    ///
+    /// # Errors
+    /// One of them cannot be written, or the README has lost its markers.
+    pub fn write(&self, root: &Path) -> Result<()> {
+        let cannot = |name: &str, error: std::io::Error| {
+            Error::environment(format!("{name} cannot be written: {error}"))
+        };
+        let readme = fs::read_to_string(root.join(README)).map_err(|error| cannot(README, error))?;
+        let readme = replaced(&readme, &self.markdown()).ok_or_else(|| {
+            Error::environment(format!("{README} has no place for the table")).hint(format!(
+                "put the lines `{}` and `{}` where it belongs",
+                BEGIN.trim(),
+                END.trim()
+            ))
+        })?;
+        let json = serde_json::to_string_pretty(self)
+            .map_err(|error| Error::environment(format!("the table: {error}")))?;
+        fs::write(root.join(FILE), json + "\n").map_err(|error| cannot(FILE, error))?;
+        fs::write(root.join(README), readme).map_err(|error| cannot(README, error))
+    }
+
+    /// The table for the README, oldest release first.
+    pub fn markdown(&self) -> String {
+        let mut rows: Vec<(Release, &Entry)> =
+            self.rows.iter().filter_map(|(name, entry)| Some((Release::parse(name).ok()?, entry))).collect();
+        rows.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let headings = COLUMNS.map(|(_, _, heading)| heading).join(" | ");
+        let mut text = format!("| release | era | {headings} | Dex | measured |\n");
+        text.push_str(&format!("|{}\n", "---|".repeat(COLUMNS.len() + 4)));
+        for (release, entry) in rows {
+            let cell = |name: &str| match entry.logins.get(name) {
+                Some([ok, total]) => format!("{ok}/{total}"),
+                None => "–".to_owned(),
+            };
+            let cells = COLUMNS.map(|(_, name, _)| cell(name)).join(" | ");
+            let (era, dex, date) = (release.era().name(), &entry.dex, &entry.date);
+            text.push_str(&format!("| {release} | {era} | {cells} | {dex} | {date} |\n"));
+        }
+        text
+    }
+}
+
+/// The text with what stands between the markers replaced.
+fn replaced(text: &str, table: &str) -> Option<String> {
+    let start = text.find(BEGIN)? + BEGIN.len();
+    let end = start + text[start..].find(END)?;
+    Some(format!("{}{table}{}", &text[..start], &text[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use probe::Verdict;
+
+    use super::*;
+    use crate::cli::Goal;
+    use crate::goals::stories::{Logins, Row};
+    use crate::known::Stage;
+    use crate::programs::Program;
+
+    fn measured(version: &str, kind: Kind, ok: usize) -> Measured {
+        let program = |version: &str| Program { version: version.into(), kind, path: None };
+        let row = Row {
+            after: Goal::Break,
+            stage: Stage::Break,
+            verdict: Verdict::Mixed,
+            logins: Logins { total: 20, ok, failed: 20 - ok },
+            known: None,
+            as_known: true,
+            message: None,
+        };
+        Measured {
+            label: version.into(),
+            argocd: Some(program(version)),
+            dex: Some(program("v2.45.1")),
+            rows: vec![row],
+            error: None,
+            time: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn only_real_and_released_programs_get_in_and_later_ones_replace_earlier() {
+        let mut table = Table::default();
+        let taken = table.take(
+            &[
+                measured("v2.12.1", Kind::Real, 7),
+                measured("v3.3.6", Kind::StandIn, 0),
+                measured("v3.4.0+abc.dirty", Kind::Real, 0),
+            ],
+            "2026-01-01",
+        );
+        assert_eq!(taken, 1);
+        table.take(&[measured("v2.12.1", Kind::Real, 9), measured("v2.4.3", Kind::Real, 5)], "2026-01-02");
+        insta::assert_snapshot!(table.markdown());
+    }
+
+    #[test]
+    fn the_readme_keeps_all_but_the_table() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("xtask")).unwrap();
+        let readme = folder.path().join(README);
+        fs::write(&readme, format!("before\n{BEGIN}old\n{END}after\n")).unwrap();
+        let mut table = Table::read(folder.path()).unwrap();
+        table.take(&[measured("v2.12.1", Kind::Real, 7)], "2026-01-01");
+        table.write(folder.path()).unwrap();
+        let text = fs::read_to_string(&readme).unwrap();
+        assert_eq!(text, format!("before\n{BEGIN}{}{END}after\n", table.markdown()));
+        assert_eq!(Table::read(folder.path()).unwrap(), table);
+        fs::write(&readme, "no markers").unwrap();
+        assert!(table.write(folder.path()).unwrap_err().to_string().contains("no place for the table"));
+    }
+}

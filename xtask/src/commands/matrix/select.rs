@@ -1,0 +1,280 @@
+//! Which releases a matrix is about: words of the command line, and a folder of programs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use local_lab::release::{Era, Release};
+
+use crate::error::{Error, Result};
+
+/// One row of a matrix: a release, or a program that will say which release it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The release, if it was named by one.
+    pub release: Option<Release>,
+    /// The program to run; without one it is the stand-in.
+    pub binary: Option<PathBuf>,
+}
+
+impl Subject {
+    /// What to call it before it has said who it is.
+    pub fn label(&self) -> String {
+        match (&self.release, &self.binary) {
+            (Some(release), _) => release.to_string(),
+            (None, Some(path)) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+            (None, None) => "?".to_owned(),
+        }
+    }
+}
+
+/// The releases to choose from: a folder of `argocd-vX.Y.Z`, or all that are published.
+#[derive(Clone, Debug)]
+pub struct Available {
+    /// Oldest first, with their programs if there are any.
+    releases: Vec<Subject>,
+    folder: Option<PathBuf>,
+}
+
+impl Available {
+    /// The published releases, as stand-ins.
+    pub fn published() -> Self {
+        let subject = |release| Subject { release: Some(release), binary: None };
+        Self { releases: Release::published().map(subject).collect(), folder: None }
+    }
+
+    /// The programs `argocd-vX.Y.Z` of a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be read or holds none.
+    pub fn in_folder(folder: &Path) -> Result<Self> {
+        let shown = folder.display();
+        let entries = std::fs::read_dir(folder)
+            .map_err(|error| Error::environment(format!("{shown} cannot be read: {error}")))?;
+        let mut found = BTreeMap::new();
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let release = name.strip_prefix("argocd-").and_then(|name| Release::parse(name).ok());
+            if let Some(release) = release
+                && let Ok(path) = std::path::absolute(&path)
+            {
+                found.insert(release, path);
+            }
+        }
+        if found.is_empty() {
+            return Err(Error::environment(format!("{shown} holds no program named argocd-vX.Y.Z")));
+        }
+        let subject = |(release, path)| Subject { release: Some(release), binary: Some(path) };
+        let releases = found.into_iter().map(subject).collect();
+        Ok(Self { releases, folder: Some(folder.to_owned()) })
+    }
+
+    /// What the words of a command line name, in their order and each once: releases,
+    /// `v3.3.x`, `v3.3.0..v3.3.7`, `newest`, `eras`, paths. No word at all means every
+    /// program of the folder, or `eras`.
+    ///
+    /// # Errors
+    /// A word names nothing (wrong usage).
+    pub fn select(&self, words: &[String]) -> Result<Vec<Subject>> {
+        let mut chosen: Vec<Subject> = vec![];
+        if words.is_empty() {
+            return Ok(if self.folder.is_some() { self.releases.clone() } else { self.eras() });
+        }
+        for word in words {
+            for subject in self.word(word)? {
+                if !chosen.contains(&subject) {
+                    chosen.push(subject);
+                }
+            }
+        }
+        Ok(chosen)
+    }
+
+    fn word(&self, word: &str) -> Result<Vec<Subject>> {
+        if word == "eras" {
+            return Ok(self.eras());
+        }
+        if word == "newest" {
+            return Ok(self.releases.last().cloned().into_iter().collect());
+        }
+        if word.contains('/') {
+            let path = std::path::absolute(word)
+                .map_err(|error| Error::usage(format!("{word} is no path: {error}")))?;
+            return Ok(vec![Subject { release: None, binary: Some(path) }]);
+        }
+        if let Some((first, last)) = word.split_once("..") {
+            let found = self.range(&parse(first)?, &parse(last)?);
+            return self.some(word, found);
+        }
+        if let Some(prefix) = word.strip_suffix(".x") {
+            let prefix = format!("v{}.", prefix.trim_start_matches('v'));
+            let of_line =
+                |it: &&Subject| it.release.as_ref().is_some_and(|it| it.to_string().starts_with(&prefix));
+            let found = self.releases.iter().filter(of_line).cloned().collect();
+            return self.some(word, found);
+        }
+        let release = parse(word)?;
+        if self.folder.is_none() {
+            // A release that came out after this program was written has a stand-in too.
+            return Ok(vec![Subject { release: Some(release), binary: None }]);
+        }
+        let found =
+            self.releases.iter().filter(|it| it.release.as_ref() == Some(&release)).cloned().collect();
+        self.some(word, found)
+    }
+
+    fn some(&self, word: &str, found: Vec<Subject>) -> Result<Vec<Subject>> {
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        Err(match &self.folder {
+            Some(folder) => {
+                Error::environment(format!("{} holds no argocd program of {word}", folder.display()))
+                    .hint("name the programs there argocd-vX.Y.Z")
+            }
+            None => Error::usage(format!("{word} names no published release")),
+        })
+    }
+
+    /// The releases from `first` to `last`, both included.
+    pub fn range(&self, first: &Release, last: &Release) -> Vec<Subject> {
+        let within = |it: &&Subject| it.release.as_ref().is_some_and(|it| (first..=last).contains(&it));
+        self.releases.iter().filter(within).cloned().collect()
+    }
+
+    /// Of each era both edges and one inside.
+    fn eras(&self) -> Vec<Subject> {
+        let mut eras: Vec<(Era, Vec<&Subject>)> = vec![];
+        for subject in &self.releases {
+            let Some(era) = subject.release.as_ref().map(Release::era) else { continue };
+            match eras.last_mut() {
+                Some((last, members)) if *last == era => members.push(subject),
+                _ => eras.push((era, vec![subject])),
+            }
+        }
+        let mut chosen: Vec<Subject> = vec![];
+        // Before v2.1 no release can name another Secret, so there is nothing to see.
+        for (_, members) in eras.iter().filter(|(era, _)| *era != Era::NoReferences) {
+            for subject in [0, members.len() / 2, members.len() - 1].map(|place| members[place]) {
+                if !chosen.contains(subject) {
+                    chosen.push(subject.clone());
+                }
+            }
+        }
+        chosen
+    }
+}
+
+/// A release of the command line.
+///
+/// # Errors
+/// It is none (wrong usage), with the nearest that is.
+pub fn parse(word: &str) -> Result<Release> {
+    Release::parse(word).map_err(|error| {
+        Error::usage(error.to_string()).hint("a path needs a slash: ./argocd; words are v3.3.x, newest, eras")
+    })
+}
+
+/// `i/n`: every n-th row, beginning with the i-th.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    part: usize,
+    of: usize,
+}
+
+impl Shard {
+    /// Reads `1/4`.
+    ///
+    /// # Errors
+    /// It is not of that form, or the part is not within.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let numbers =
+            text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((part, of)) if part >= 1 && part <= of => Ok(Self { part, of }),
+            _ => Err("write it as 1/4: the first of four parts".to_owned()),
+        }
+    }
+
+    /// The rows of this part.
+    pub fn of<T>(self, rows: Vec<T>) -> Vec<T> {
+        rows.into_iter().skip(self.part - 1).step_by(self.of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(subjects: &[Subject]) -> Vec<String> {
+        subjects.iter().map(Subject::label).collect()
+    }
+
+    fn select(words: &[&str]) -> Result<Vec<String>> {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        Available::published().select(&words).map(|chosen| labels(&chosen))
+    }
+
+    #[test]
+    fn words_name_releases() {
+        for (words, chosen) in [
+            (&["v3.3.6", "3.3.6"][..], &["v3.3.6"][..]),
+            (&["newest"], &["v3.5.1"]),
+            (&["v3.5.x"], &["v3.5.0", "v3.5.1"]),
+            (&["v3.3.5..v3.3.7"], &["v3.3.5", "v3.3.6", "v3.3.7"]),
+            (&["v3.9.9"], &["v3.9.9"]),
+            (&["./dist/argocd"], &["argocd"]),
+        ] {
+            assert_eq!(select(words).unwrap(), chosen, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_names_nothing_is_wrong_usage() {
+        for (word, message) in [
+            ("v9.9.x", "v9.9.x names no published release"),
+            ("latest", "\"latest\" is no Argo CD release"),
+            ("v3.3.7..v3.3.6", "names no published release"),
+        ] {
+            let error = select(&[word]).unwrap_err();
+            assert_eq!(error.exit.code(), 2);
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn eras_are_seen_at_both_edges_and_inside() {
+        let chosen = select(&[]).unwrap();
+        for edge in
+            ["v2.1.0", "v2.2.16", "v2.4.3", "v2.13.9", "v2.14.0", "v3.2.12", "v3.3.0", "v3.3.6", "v3.3.7"]
+        {
+            assert!(chosen.iter().any(|release| release == edge), "{edge}: {chosen:?}");
+        }
+        assert_eq!(chosen.len(), 6 * 3);
+        assert!(!chosen.iter().any(|release| release.starts_with("v2.0.")));
+    }
+
+    #[test]
+    fn a_folder_of_programs_is_what_there_is_to_choose_from() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["argocd-v3.3.6", "argocd-v2.12.1", "argocd-v3.5.1", "dex-v2.45.1", "notes"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let available = Available::in_folder(folder.path()).unwrap();
+        assert_eq!(labels(&available.select(&[]).unwrap()), ["v2.12.1", "v3.3.6", "v3.5.1"]);
+        assert_eq!(labels(&available.select(&["newest".into()]).unwrap()), ["v3.5.1"]);
+        assert_eq!(labels(&available.select(&["eras".into()]).unwrap()), ["v2.12.1", "v3.3.6", "v3.5.1"]);
+        let error = available.select(&["v3.3.0".into()]).unwrap_err();
+        assert_eq!(error.exit.code(), 3);
+        assert!(error.to_string().contains("holds no argocd program of v3.3.0"), "{error}");
+    }
+
+    #[test]
+    fn shards_part_the_rows() {
+        let shard = |text: &str| Shard::parse(text).map(|shard| shard.of((1..=7).collect::<Vec<_>>()));
+        assert_eq!(shard("1/3").unwrap(), [1, 4, 7]);
+        assert_eq!(shard("3/3").unwrap(), [3, 6]);
+        for text in ["0/3", "4/3", "1", "a/b", "1/0"] {
+            assert!(shard(text).is_err(), "{text}");
+        }
+    }
+}

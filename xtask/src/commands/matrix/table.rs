@@ -1,0 +1,176 @@
+//! The matrix for people and programs: text, Markdown, JSON, JUnit.
+
+use std::fmt::Write as _;
+
+use probe::Verdict;
+use serde_json::{Map, Value, json};
+
+use super::lab::Measured;
+use crate::goals::stories::Logins;
+use crate::known::Stage;
+
+/// The columns: the name in JSON, and the heading.
+pub const COLUMNS: [(Stage, &str, &str); 5] = [
+    (Stage::Working, "working", "working"),
+    (Stage::Break, "break", "break"),
+    (Stage::Broken, "broken", "broken"),
+    (Stage::Fix, "fix", "fix"),
+    (Stage::FirstStart, "first_start", "first start"),
+];
+
+/// `mixed 7/20`.
+pub fn cell(seen: Option<(Verdict, Logins)>) -> String {
+    match seen {
+        Some((verdict, logins)) => format!("{} {}/{}", verdict.name(), logins.ok, logins.total),
+        None => "–".to_owned(),
+    }
+}
+
+fn who(measured: &Measured) -> (String, &'static str, &'static str) {
+    let Some(program) = &measured.argocd else { return (measured.label.clone(), "–", "–") };
+    let era = program.release().map_or("unknown", |release| release.era().name());
+    (program.version.clone(), program.kind.name(), era)
+}
+
+/// The rows as a table: headings first, all cells as text.
+fn cells(all: &[Measured]) -> Vec<Vec<String>> {
+    let mut heading = vec!["release".to_owned(), "program".into(), "era".into()];
+    heading.extend(COLUMNS.map(|(_, _, heading)| heading.to_owned()));
+    heading.push("as known".into());
+    let mut table = vec![heading];
+    for measured in all {
+        let (version, kind, era) = who(measured);
+        let mut row = vec![version, kind.to_owned(), era.to_owned()];
+        row.extend(COLUMNS.map(|(stage, _, _)| cell(measured.stage(stage))));
+        row.push(if measured.as_known() { "yes" } else { "NO" }.to_owned());
+        table.push(row);
+    }
+    table
+}
+
+/// For a terminal: columns side by side, and below them what went wrong.
+pub fn text(all: &[Measured]) -> String {
+    let table = cells(all);
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..table[0].len()).map(width).collect();
+    let mut text = String::new();
+    for row in &table {
+        let line: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let _ = writeln!(text, "{}", line.join("  ").trim_end());
+    }
+    for measured in all {
+        if let Some(error) = &measured.error {
+            let _ = writeln!(text, "{}: {error}", measured.label);
+        }
+    }
+    text
+}
+
+/// As a Markdown table.
+pub fn markdown(all: &[Measured]) -> String {
+    let table = cells(all);
+    let line = |row: &[String]| format!("| {} |\n", row.join(" | "));
+    let mut text = line(&table[0]);
+    let _ = writeln!(text, "|{}", "---|".repeat(table[0].len()));
+    for row in &table[1..] {
+        text.push_str(&line(row));
+    }
+    text
+}
+
+/// The `releases` of the JSON document.
+pub fn json(all: &[Measured]) -> Value {
+    all.iter()
+        .map(|measured| {
+            let (version, kind, era) = who(measured);
+            let mut row = Map::new();
+            row.insert("version".into(), version.into());
+            row.insert("kind".into(), kind.into());
+            row.insert("era".into(), era.into());
+            let mut logins = Map::new();
+            for (stage, name, _) in COLUMNS {
+                let seen = measured.stage(stage);
+                row.insert(name.into(), json!(seen.map(|(verdict, _)| verdict)));
+                logins.insert(name.into(), json!(seen.map(|(_, logins)| logins)));
+            }
+            row.insert("as_known".into(), measured.as_known().into());
+            row.insert("logins".into(), logins.into());
+            row.insert("dex".into(), json!(measured.dex));
+            row.insert("ms".into(), crate::report::millis(measured.time).into());
+            if let Some(error) = &measured.error {
+                row.insert("error".into(), error.to_string().into());
+            }
+            Value::Object(row)
+        })
+        .collect()
+}
+
+/// As JUnit XML: a suite a release, a case a stage.
+pub fn junit(all: &[Measured]) -> String {
+    let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"matrix\">\n".to_owned();
+    for measured in all {
+        let (version, kind, _) = who(measured);
+        let failures = measured.rows.iter().filter(|row| !row.as_known).count();
+        let errors = usize::from(measured.error.is_some());
+        let _ = writeln!(
+            xml,
+            "  <testsuite name=\"argocd {} ({kind})\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{:.3}\">",
+            escape(&version),
+            measured.rows.len() + errors,
+            measured.time.as_secs_f64()
+        );
+        for row in &measured.rows {
+            let name = format!("after {}", row.after.name());
+            let _ = write!(xml, "    <testcase classname=\"{}\" name=\"{name}\"", escape(&version));
+            if row.as_known {
+                xml.push_str("/>\n");
+                continue;
+            }
+            let known = row.known.map_or("not certain", Verdict::name);
+            let said = format!(
+                "{} ({} of {} logged in), known is {known}",
+                row.verdict, row.logins.ok, row.logins.total
+            );
+            let words = row.message.as_deref().unwrap_or_default();
+            let _ = writeln!(
+                xml,
+                ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
+                escape(&said),
+                escape(words)
+            );
+        }
+        if let Some(error) = &measured.error {
+            let _ = writeln!(
+                xml,
+                "    <testcase classname=\"{}\" name=\"runs\">\n      <error message=\"{}\"/>\n    </testcase>",
+                escape(&version),
+                escape(&error.to_string())
+            );
+        }
+        xml.push_str("  </testsuite>\n");
+    }
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+/// Text as XML holds it; what no XML may hold is left out.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' | '\t' => escaped.push(c),
+            c if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -1,0 +1,84 @@
+use std::time::Duration;
+
+use local_lab::release::Release;
+
+use super::*;
+use crate::cli::Goal;
+use crate::error::Error;
+use crate::goals::stories::Row;
+use crate::programs::Program;
+
+fn row(after: Goal, stage: Stage, verdict: Verdict, ok: usize, known: Option<Verdict>) -> Row {
+    Row {
+        after,
+        stage,
+        verdict,
+        logins: Logins { total: 20, ok, failed: 20 - ok },
+        known,
+        as_known: known.is_none_or(|known| known == verdict),
+        message: (ok < 20).then(|| "failed to get token: \"invalid_client\" <x>".to_owned()),
+    }
+}
+
+fn all() -> Vec<Measured> {
+    use Verdict::{LoggedIn, Mixed, Refused};
+    let program = |release: &str| Some(Program::stand_in_argocd(&Release::parse(release).unwrap()));
+    let measured = |release: &str, rows, error| Measured {
+        label: release.into(),
+        argocd: program(release),
+        dex: Some(Program::stand_in_dex()),
+        rows,
+        error,
+        time: Duration::from_millis(1500),
+    };
+    vec![
+        measured(
+            "v2.12.1",
+            vec![
+                row(Goal::Working, Stage::Working, LoggedIn, 20, Some(LoggedIn)),
+                row(Goal::Break, Stage::Break, Mixed, 7, Some(Mixed)),
+                row(Goal::Fix, Stage::Fix, LoggedIn, 20, Some(LoggedIn)),
+                row(Goal::Broken, Stage::Broken, Mixed, 11, Some(Mixed)),
+                row(Goal::Fix, Stage::Fix, LoggedIn, 20, Some(LoggedIn)),
+            ],
+            None,
+        ),
+        measured(
+            "v3.3.7",
+            vec![
+                row(Goal::Working, Stage::Working, LoggedIn, 20, Some(LoggedIn)),
+                row(Goal::Break, Stage::Break, Refused, 0, Some(LoggedIn)),
+            ],
+            Some(Error::environment("argocd/argocd-server was not ready after 60 s")),
+        ),
+    ]
+}
+
+#[test]
+fn the_table_for_people() {
+    insta::assert_snapshot!(text(&all()));
+}
+
+#[test]
+fn the_table_for_a_page() {
+    insta::assert_snapshot!(markdown(&all()));
+}
+
+#[test]
+fn the_table_for_programs() {
+    insta::assert_snapshot!(format!("{:#}", json(&all())));
+}
+
+#[test]
+fn the_table_for_ci() {
+    insta::assert_snapshot!(junit(&all()));
+}
+
+#[test]
+fn of_two_fixes_the_one_that_failed_counts() {
+    let mut all = all();
+    all[0].rows[4].verdict = Verdict::Refused;
+    all[0].rows[4].logins = Logins { total: 20, ok: 0, failed: 20 };
+    assert_eq!(cell(all[0].stage(Stage::Fix)), "refused 20/40");
+    assert_eq!(cell(all[0].stage(Stage::FirstStart)), "–");
+}

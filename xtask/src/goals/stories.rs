@@ -1,0 +1,138 @@
+//! The post's two stories, and the first start: what is done, what is seen after it,
+//! and whether that is what the release is known to do.
+
+use std::time::Duration;
+
+use probe::Verdict;
+use serde::{Serialize, Serializer};
+use serde_json::Map;
+
+use crate::cli::{Expect, Fault, Goal};
+use crate::console::Tone;
+use crate::error::{Error, Result};
+use crate::known::{self, Stage};
+use crate::names::Workload;
+use crate::plan::Plan;
+use crate::report::{GoalRecord, StepRecord};
+use crate::run;
+use crate::session::Session;
+
+/// One act: a goal, and the stage that the test after it looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// What is done.
+    pub goal: Goal,
+    /// With which fault, for `break`.
+    pub fault: Fault,
+    /// What the test after it looks at.
+    pub stage: Stage,
+}
+
+const fn act(goal: Goal, stage: Stage) -> Act {
+    Act { goal, fault: Fault::Rotate, stage }
+}
+
+/// Both stories: `working`, `break`, `fix`; then `broken`, `fix`.
+pub const BOTH: [Act; 5] = [
+    act(Goal::Working, Stage::Working),
+    act(Goal::Break, Stage::Break),
+    act(Goal::Fix, Stage::Fix),
+    act(Goal::Broken, Stage::Broken),
+    act(Goal::Fix, Stage::Fix),
+];
+
+/// A first start on an emptied argocd-secret, and its healing; needs a lab that is up.
+pub const FIRST_START: [Act; 2] = [
+    Act { goal: Goal::Break, fault: Fault::FirstStart, stage: Stage::FirstStart },
+    act(Goal::Fix, Stage::Fix),
+];
+
+/// What was seen after an act.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The goal that was reached before the test.
+    #[serde(serialize_with = "goal_name")]
+    pub after: Goal,
+    /// The stage.
+    #[serde(skip)]
+    pub stage: Stage,
+    /// The verdict of the logins.
+    pub verdict: Verdict,
+    /// How many logins, and how they ended.
+    pub logins: Logins,
+    /// The verdict that is known of this release; `None` where none is certain.
+    pub known: Option<Verdict>,
+    /// Whether the verdict is the known one.
+    pub as_known: bool,
+    /// The first failure's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Counted logins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Logins {
+    /// All.
+    pub total: usize,
+    /// Those that passed.
+    pub ok: usize,
+    /// Those that did not.
+    pub failed: usize,
+}
+
+fn goal_name<S: Serializer>(goal: &Goal, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(goal.name())
+}
+
+/// Plays acts one after another and records their steps; `seen` hears of each row.
+///
+/// # Errors
+/// An act could not be done. A verdict that is not the known one is no error.
+pub async fn play(
+    session: &Session,
+    acts: &[Act],
+    steps: &mut Vec<StepRecord>,
+    mut seen: impl FnMut(&Row),
+) -> Result<Vec<Row>> {
+    let release = session.chosen(Workload::Argocd).await?.release();
+    let console = &session.console;
+    let mut rows = vec![];
+    for act in acts {
+        let name = act.goal.name();
+        console.note(&console.toned(Tone::Strong, name));
+        let plan = Plan::of(act.goal, act.fault)
+            .ok_or_else(|| Error::usage(format!("goal {name} has no plan of its own")))?;
+        run::run(session, &plan, steps).await?;
+        if matches!(act.goal, Goal::Working | Goal::Broken) {
+            session.complete();
+        }
+        let known = release.as_ref().and_then(|release| known::verdict(release, act.stage));
+        let mut record =
+            GoalRecord { goal: "test".into(), time: Duration::ZERO, steps: vec![], more: Map::new() };
+        let found = super::test::run(session, known.and_then(expect_of), &mut record).await?;
+        steps
+            .extend(record.steps.into_iter().map(|step| StepRecord { name: format!("{name}-test"), ..step }));
+        let (ok, total) = found.ok;
+        let row = Row {
+            after: act.goal,
+            stage: act.stage,
+            verdict: found.verdict,
+            logins: Logins { total, ok, failed: total - ok },
+            known,
+            as_known: known.is_none_or(|known| known == found.verdict),
+            message: found.message,
+        };
+        seen(&row);
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn expect_of(verdict: Verdict) -> Option<Expect> {
+    match verdict {
+        Verdict::LoggedIn => Some(Expect::LoggedIn),
+        Verdict::Refused => Some(Expect::Refused),
+        Verdict::Mixed => Some(Expect::Mixed),
+        Verdict::Unreachable => None,
+    }
+}
