@@ -14,6 +14,9 @@ use local_lab::serve::{self, Handler, Limits, Request, Response, serve};
 use local_lab::store::{Change, Key, Store, WriteError};
 use local_lab::tls;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 const TOKEN: &str = "token-of-the-lab";
@@ -22,29 +25,52 @@ const TOKEN: &str = "token-of-the-lab";
 pub struct Cluster {
     pub store: Store,
     pub access: ClusterAccess,
-    stop: CancellationToken,
+    address: SocketAddr,
+    acceptor: TlsAcceptor,
+    serving: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
 impl Cluster {
     pub async fn new() -> Self {
         let identity = tls::identity().unwrap();
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
         let access = ClusterAccess {
-            server: format!("https://{}", listener.local_addr().unwrap()),
+            server: format!("https://{address}"),
             ca_pem: identity.ca_pem.clone(),
             token: TOKEN.into(),
         };
-        let (store, stop) = (Store::new(), CancellationToken::new());
+        let mut cluster =
+            Self { store: Store::new(), access, address, acceptor: identity.acceptor, serving: None };
+        cluster.serve(listener);
+        cluster
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let (stop, api) = (CancellationToken::new(), Api(self.store.clone()));
         let limits = Limits { grace: std::time::Duration::ZERO, ..Limits::default() };
-        let api = Api(store.clone());
-        tokio::spawn(serve(Arc::new(listener), Some(identity.acceptor), api, limits, stop.clone()));
-        Self { store, access, stop }
+        let serving = serve(Arc::new(listener), Some(self.acceptor.clone()), api, limits, stop.clone());
+        self.serving = Some((stop, tokio::spawn(serving)));
+    }
+
+    /// Breaks every connection and answers nobody, until it is back.
+    pub async fn away(&mut self) {
+        let (stop, serving) = self.serving.take().unwrap();
+        stop.cancel();
+        serving.await.unwrap();
+    }
+
+    pub async fn back(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.serve(listener);
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.stop.cancel();
+        if let Some((stop, _)) = &self.serving {
+            stop.cancel();
+        }
     }
 }
 

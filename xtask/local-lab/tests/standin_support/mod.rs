@@ -183,6 +183,11 @@ impl Container {
         lines
     }
 
+    /// How many lines contain this text by now.
+    pub fn count(&self, text: &str) -> usize {
+        self.log().iter().filter(|line| line.contains(text)).count()
+    }
+
     /// Waits until a line contains this text.
     pub async fn logged(&self, text: &str) -> String {
         self.logged_times(text, 1).await
