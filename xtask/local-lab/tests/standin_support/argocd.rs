@@ -289,6 +289,7 @@ impl Login {
             }
             at = format!("http://dex.host{}", self.last().location());
         }
+        self.get(place, "page", &at).await;
         let form = [("login", USER), ("password", password)];
         let sent = place.client().post(&at).form(&form).send().await.unwrap();
         self.take("form", sent).await;

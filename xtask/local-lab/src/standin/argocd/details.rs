@@ -54,6 +54,10 @@ pub(super) struct Details {
     pub(super) checks_returned_url: bool,
     /// Why a token is not good stays in the log.
     pub(super) hides_token_errors: bool,
+    /// The signature of a token is checked before anything in it.
+    pub(super) signature_first: bool,
+    /// Pages say who may frame them.
+    pub(super) has_security_policy: bool,
     /// Token errors show the provider's error code, not its whole answer.
     pub(super) shows_error_code: bool,
     /// `/healthz` knows whether the server has started and is ending.
@@ -103,6 +107,8 @@ impl Details {
             },
             checks_returned_url: from(2, 5, 0),
             hides_token_errors: from(2, 6, 0),
+            signature_first: from(3, 4, 0),
+            has_security_policy: from(2, 4, 0),
             shows_error_code: from(2, 8, 0),
             knows_availability: from(2, 14, 0),
             additional_urls: from(2, 14, 0),
