@@ -13,6 +13,7 @@ mod lab;
 mod names;
 mod plan;
 mod programs;
+mod real;
 mod render;
 mod report;
 mod run;

@@ -11,6 +11,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use tokio_util::sync::CancellationToken;
 
 use crate::logs::LogWriter;
@@ -29,6 +31,36 @@ pub struct ClusterAccess {
 impl fmt::Debug for ClusterAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClusterAccess").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl ClusterAccess {
+    /// A kubeconfig with one cluster, one user and one context, all called `name`. The
+    /// context names `namespace` as the one that is meant where a client says none.
+    pub fn kubeconfig(&self, name: &str, namespace: Option<&str>) -> String {
+        let authority = BASE64_STANDARD.encode(&self.ca_pem);
+        let namespace = namespace.map_or_else(String::new, |it| format!("\n    namespace: {it}"));
+        format!(
+            "apiVersion: v1
+kind: Config
+current-context: {name}
+clusters:
+- name: {name}
+  cluster:
+    server: {}
+    certificate-authority-data: {authority}
+users:
+- name: {name}
+  user:
+    token: {}
+contexts:
+- name: {name}
+  context:
+    cluster: {name}
+    user: {name}{namespace}
+",
+            self.server, self.token
+        )
     }
 }
 
@@ -89,7 +121,7 @@ pub const START_ERROR: i32 = 128;
 pub struct Exit {
     /// The exit status; 0 is success, 128 + n a signal.
     pub code: i32,
-    /// One line for `containerStatuses[].state.terminated.message`, or empty.
+    /// A line or a few for `containerStatuses[].state.terminated.message`, or empty.
     pub message: String,
 }
 
@@ -112,6 +144,12 @@ pub type Running = Pin<Box<dyn Future<Output = Exit> + Send>>;
 pub trait Program: Send + Sync + 'static {
     /// Starts it. The future ends when the program does.
     fn run(&self, launch: Launch) -> Running;
+
+    /// Variables that its containers have unless they set them themselves, and that
+    /// `$(VAR)` in a container may name. `ports` is where each `containerPort` is.
+    fn variables(&self, _ports: &BTreeMap<u16, SocketAddr>) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 impl<F, R> Program for F

@@ -4,6 +4,7 @@
 
 mod configuration;
 mod endpoints;
+mod garbage;
 mod lifecycle;
 mod rollout;
 mod support;

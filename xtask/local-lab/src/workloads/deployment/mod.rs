@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use self::arithmetic::{Size, Slack, is_recreated, new_size, old_sizes, proportion, wanted};
 use self::sets::{Sets, available, count};
 use super::controllers::Context;
-use super::pods;
+use super::{garbage, pods};
 use crate::store::{Key, object};
 
 /// Moves a Deployment one step on and writes its status. Says when to look again, if
@@ -21,15 +21,15 @@ use crate::store::{Key, object};
 pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
     let deployment = context.store.get(key)?;
     let mut sets = Sets::of(context, deployment.clone());
-    if !object::is_terminating(&deployment) {
-        if deployment["spec"]["paused"] == true || sets.was_scaled() {
-            sets.keep_revisions();
-            scale(&mut sets);
-        } else if is_recreated(&deployment) {
-            recreate(&mut sets);
-        } else {
-            roll(&mut sets);
-        }
+    if object::is_terminating(&deployment) {
+        garbage::settle(&context.store, key, &deployment);
+    } else if deployment["spec"]["paused"] == true || sets.was_scaled() {
+        sets.keep_revisions();
+        scale(&mut sets);
+    } else if is_recreated(&deployment) {
+        recreate(&mut sets);
+    } else {
+        roll(&mut sets);
     }
     // What was written meanwhile is in the status already.
     let sets = Sets::of(context, context.store.get(key)?);

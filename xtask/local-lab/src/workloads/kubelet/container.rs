@@ -1,8 +1,10 @@
 //! One container: started, watched, ended, started again.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,8 +125,10 @@ impl Container<'_> {
         let files = volumes::files(&sources, pod, self.spec).map_err(NotReady::Configuration)?;
         let image = self.spec["image"].as_str().unwrap_or_default();
         let program = node.images.find(image).ok_or(NotReady::Image)?;
-        let env = environment(&sources, self.spec, self.defaults()).map_err(NotReady::Configuration)?;
         let (ports, listening) = listen(self.spec).map_err(NotReady::System)?;
+        let mut defaults = self.defaults();
+        defaults.extend(program.variables(&listening));
+        let env = environment(&sources, self.spec, defaults).map_err(NotReady::Configuration)?;
         let (namespace, pod) = (object::namespace(pod), object::name(pod));
         let log = node.logs.start(LogKey {
             namespace: namespace.to_owned(),
@@ -150,15 +154,22 @@ impl Container<'_> {
         Ok(Ready { program, launch, listening })
     }
 
-    /// Variables that every container gets unless it sets them itself. The proxy stands
-    /// in for the cluster's DNS: it knows the hosts of the lab.
+    /// Variables that every container gets unless it sets them itself: those of the
+    /// namespace's Services, its host name, and the proxy, which stands in for the
+    /// cluster's DNS as it knows the hosts of the lab.
     fn defaults(&self) -> BTreeMap<String, String> {
         let proxy = format!("http://{}", self.pod.node.ingress);
         let none = "127.0.0.1,localhost";
         let proxies =
             ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].map(|name| (name, proxy.as_str()));
         let rest = [("NO_PROXY", none), ("no_proxy", none), ("HOSTNAME", object::name(&self.pod.object))];
-        proxies.into_iter().chain(rest).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let own = proxies.into_iter().chain(rest).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut defaults = match self.pod.object["spec"]["enableServiceLinks"].as_bool() {
+            Some(false) => BTreeMap::new(),
+            _ => self.pod.node.services.variables(&self.pod.key.namespace),
+        };
+        defaults.extend(own);
+        defaults
     }
 
     /// Waits for a write to a Secret or ConfigMap of the namespace after `since`.
@@ -207,7 +218,10 @@ impl Container<'_> {
         let stop = launch.stop.clone();
         self.normal("Pulled", format!("Container image {:?} already present on machine", launch.image));
         self.normal("Created", format!("Created container: {}", self.name));
-        let mut running = AbortOnDropHandle::new(tokio::spawn(async move { program.run(launch).await }));
+        // Started in this moment: no probe comes before.
+        let running = catch_unwind(AssertUnwindSafe(|| program.run(launch)));
+        let running = running.unwrap_or_else(|panic| Box::pin(std::future::ready(panicked(&*panic))));
+        let mut running = AbortOnDropHandle::new(tokio::spawn(running));
         self.normal("Started", format!("Started container {}", self.name));
         self.pod.change(self.index, |it| {
             if let State::Terminated(ended) = &it.state {
@@ -248,7 +262,7 @@ impl Container<'_> {
         listening: &BTreeMap<u16, SocketAddr>,
     ) -> Exit {
         tokio::select! {
-            exit = &mut *running => exit.unwrap_or_else(panicked),
+            exit = &mut *running => exit.unwrap_or_else(ended),
             sick = health::watch(self.spec, listening, self) => {
                 let Sick { probe, grace } = sick;
                 self.normal("Killing", format!("Container {} failed {probe} probe, will be restarted", self.name));
@@ -330,19 +344,23 @@ impl Patient for Container<'_> {
 async fn end(running: &mut AbortOnDropHandle<Exit>, grace_is_over: impl Future<Output = ()>) -> Exit {
     tokio::select! {
         biased;
-        exit = &mut *running => return exit.unwrap_or_else(panicked),
+        exit = &mut *running => return exit.unwrap_or_else(ended),
         () = grace_is_over => {}
     }
     running.abort();
     // The program may have ended in this very moment.
-    running.await.unwrap_or_else(panicked)
+    running.await.unwrap_or_else(ended)
 }
 
-fn panicked(error: tokio::task::JoinError) -> Exit {
-    if error.is_cancelled() {
-        return Exit { code: KILLED, message: String::new() };
+/// How a program ended that did not say so itself.
+fn ended(error: tokio::task::JoinError) -> Exit {
+    match error.try_into_panic() {
+        Ok(panic) => panicked(&*panic),
+        Err(_aborted) => Exit { code: KILLED, message: String::new() },
     }
-    let panic = error.into_panic();
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Exit {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     Exit { code: PANICKED, message: format!("the program panicked: {text}") }

@@ -2,7 +2,7 @@
 
 /// Replaces each `$(NAME)` that `value` knows. As Kubernetes does it: `$$` is a `$`,
 /// and a reference to something unknown stays as it is written.
-pub(crate) fn expand(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
+pub(super) fn expand(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
