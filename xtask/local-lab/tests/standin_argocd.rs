@@ -138,7 +138,7 @@ async fn a_verifier_goes_with_the_code_where_it_is_asked_for() {
     for (release, with_challenge) in [("v3.0.0", false), ("v3.3.6", true)] {
         let place = Place::new().await;
         let _dex = place.dex(DEX_CONFIG, SECRET);
-        let mut argocd = ArgoCd::objects().await;
+        let mut argocd = ArgoCd::objects(&place).await;
         argocd.config_map("argocd-cm", config("enablePKCEAuthentication: true\n"));
         argocd.run(&place, release);
         argocd.ready().await;
@@ -153,7 +153,7 @@ async fn a_verifier_goes_with_the_code_where_it_is_asked_for() {
 async fn cookies_are_secure_where_the_url_is() {
     let place = Place::new().await;
     let _dex = place.dex(DEX_CONFIG, SECRET);
-    let mut argocd = ArgoCd::objects().await;
+    let mut argocd = ArgoCd::objects(&place).await;
     argocd.config_map("argocd-cm", json!({ "url": "https://argocd.host", "oidc.config": OIDC_CONFIG }));
     argocd.run(&place, "v3.3.6");
     argocd.ready().await;
@@ -239,7 +239,7 @@ async fn an_issuer_behind_tls_has_to_be_trusted() {
             "x509: certificate signed by unknown authority",
         ),
     ] {
-        let mut argocd = ArgoCd::objects().await;
+        let mut argocd = ArgoCd::objects(&place).await;
         let mut all = json!({ "url": HOST, "oidc.tls.insecure.skip.verify": data["oidc.tls.insecure.skip.verify"].as_str().unwrap_or("") });
         let more = data["oidc.config"].as_str().unwrap_or_default();
         all["oidc.config"] = format!("{}{more}", OIDC_CONFIG.replace("http://dex.host", &issuer)).into();
@@ -273,7 +273,7 @@ async fn an_unusable_issuer_is_said_to_the_browser() {
             r#"failed to query provider "https://127.0.0.1:1": Get "https://127.0.0.1:1/.well-known/openid-configuration": dial tcp"#,
         ),
     ] {
-        let mut argocd = ArgoCd::objects().await;
+        let mut argocd = ArgoCd::objects(&place).await;
         argocd.config_map(
             "argocd-cm",
             json!({ "url": HOST, "oidc.config": OIDC_CONFIG.replace("http://dex.host", issuer) }),
@@ -289,7 +289,7 @@ async fn an_unusable_issuer_is_said_to_the_browser() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_insecure_it_wants_https() {
     let place = Place::new().await;
-    let mut argocd = ArgoCd::objects().await;
+    let mut argocd = ArgoCd::objects(&place).await;
     argocd.run_with(&place, "v3.3.6", BTreeMap::new());
     argocd.container().logged("tls: true").await;
     let (status, headers, _) = get(&place, "/auth/login?x=1", "*/*").await;
@@ -300,7 +300,7 @@ async fn without_insecure_it_wants_https() {
 async fn a_root_path_stands_before_everything() {
     let place = Place::new().await;
     let _dex = place.dex(DEX_CONFIG, SECRET);
-    let mut argocd = ArgoCd::objects().await;
+    let mut argocd = ArgoCd::objects(&place).await;
     let env = [("ARGOCD_SERVER_INSECURE", "true"), ("ARGOCD_SERVER_ROOTPATH", "/argo")];
     argocd.run_with(&place, "v3.3.6", env.map(|(key, value)| (key.into(), value.into())).into());
     argocd.ready().await;
@@ -344,12 +344,12 @@ async fn it_ends_as_its_release_does() {
         assert!(tokio::net::TcpStream::connect(address).await.is_err(), "{release}");
     }
     // It can be told before it has read anything.
-    let mut argocd = ArgoCd::objects().await;
+    let mut argocd = ArgoCd::objects(&place).await;
     argocd.cluster.away().await;
     argocd.run(&place, "v3.3.6");
     argocd.container().logged("Starting configmap/secret informers").await;
     assert_eq!(argocd.container.take().unwrap().end().await.code, 143);
-    let mut argocd = ArgoCd::objects().await;
+    let mut argocd = ArgoCd::objects(&place).await;
     argocd.run(&place, "latest");
     let exit = argocd.container.take().unwrap().task.await.unwrap();
     assert!(exit.code == 1 && exit.message.contains("did you mean v3.3.6"), "{exit:?}");

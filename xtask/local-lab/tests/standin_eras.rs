@@ -61,7 +61,7 @@ async fn a_secret_that_comes_after_the_server() {
         for release in releases {
             let place = Place::new().await;
             let _dex = place.dex(DEX_CONFIG, SECRET);
-            let mut argocd = ArgoCd::objects().await;
+            let mut argocd = ArgoCd::objects(&place).await;
             argocd.delete_secret("argocd-oidc");
             argocd.run(&place, release);
             argocd.settled().await;
@@ -84,7 +84,7 @@ async fn a_secret_that_comes_after_the_server() {
 async fn a_secret_of_the_same_second_is_never_noticed() {
     let place = Place::new().await;
     let _dex = place.dex(DEX_CONFIG, SECRET);
-    let mut argocd = ArgoCd::objects().await;
+    let mut argocd = ArgoCd::objects(&place).await;
     argocd.delete_secret("argocd-oidc");
     loop {
         argocd.next_second().await;
@@ -174,7 +174,7 @@ async fn a_secret_without_the_label_is_not_there() {
     for release in ["v2.12.1", "v3.3.0", "v3.5.1"] {
         let place = Place::new().await;
         let _dex = place.dex(DEX_CONFIG, SECRET);
-        let mut argocd = ArgoCd::objects().await;
+        let mut argocd = ArgoCd::objects(&place).await;
         argocd.secret("argocd-oidc", false, &[("clientSecret", SECRET)]);
         argocd.run(&place, release);
         argocd.ready().await;
@@ -193,7 +193,7 @@ async fn a_missing_key_is_said_in_the_log() {
     ] {
         let place = Place::new().await;
         let _dex = place.dex(DEX_CONFIG, SECRET);
-        let mut argocd = ArgoCd::objects().await;
+        let mut argocd = ArgoCd::objects(&place).await;
         argocd.secret("argocd-oidc", true, &[("clientsecret", SECRET)]);
         argocd.run(&place, release);
         argocd.ready().await;
@@ -213,7 +213,7 @@ async fn a_newline_belongs_to_the_secret_only_in_dex() {
     for release in ["v2.12.1", "v3.3.0", "v3.5.1"] {
         let place = Place::new().await;
         let dex = place.dex(DEX_CONFIG, SECRET);
-        let mut argocd = ArgoCd::objects().await;
+        let mut argocd = ArgoCd::objects(&place).await;
         rotate(&argocd, &format!("{SECRET}\n"));
         argocd.run(&place, release);
         argocd.ready().await;
@@ -243,7 +243,7 @@ async fn a_key_of_argocd_secret_is_as_good() {
     ] {
         let place = Place::new().await;
         let dex = place.dex(DEX_CONFIG, SECRET);
-        let mut argocd = ArgoCd::objects().await;
+        let mut argocd = ArgoCd::objects(&place).await;
         let config = OIDC_CONFIG.replace("$argocd-oidc:clientSecret", "$oidc.dex.clientSecret");
         argocd.config_map(
             "argocd-cm",
@@ -282,7 +282,7 @@ async fn the_second_of_two_rotations_is_lost_while_a_stream_is_open() {
     for release in ["v3.2.12", "v3.5.1"] {
         let place = Place::new().await;
         let dex = place.dex(DEX_CONFIG, SECRET);
-        let mut argocd = ArgoCd::objects().await;
+        let mut argocd = ArgoCd::objects(&place).await;
         // Each time that the settings are read, this leaves a line in the log.
         argocd.secret(
             "argocd-secret",

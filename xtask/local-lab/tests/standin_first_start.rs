@@ -9,7 +9,7 @@ use standin_support::argocd::{ArgoCd, Login, Outcome};
 use standin_support::{DEX_CONFIG, Place, SECRET};
 
 async fn first_start(place: &Place, release: &str) -> ArgoCd {
-    let mut argocd = ArgoCd::objects().await;
+    let mut argocd = ArgoCd::objects(place).await;
     argocd.secret("argocd-secret", true, &[]);
     argocd.run(place, release);
     argocd.settled().await;
@@ -39,14 +39,16 @@ async fn the_server_fills_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn six_releases_run_without_sso_afterwards() {
+async fn releases_that_read_the_secret_first_run_without_sso_afterwards() {
     for (release, works) in [
         ("v2.12.1", true),
+        ("v3.2.7", false),
         ("v3.2.12", true),
         ("v3.3.0", true),
         ("v3.3.1", false),
         ("v3.3.6", false),
-        ("v3.3.7", true),
+        ("v3.3.7", false),
+        ("v3.3.8", true),
         ("v3.5.1", true),
     ] {
         let place = Place::new().await;
@@ -88,11 +90,25 @@ async fn the_next_change_makes_it_worse_and_a_rollout_heals() {
     Outcome::LoggedIn.expect(&place, "").await;
 }
 
+/// A release that makes its client app anew with each run makes a good one then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_change_heals_those_that_make_the_client_app_anew() {
+    for release in ["v3.2.7", "v3.3.7"] {
+        let place = Place::new().await;
+        let _dex = place.dex(DEX_CONFIG, SECRET);
+        let argocd = first_start(&place, release).await;
+        assert_eq!(Login::run(&place).await.last().status, 404, "{release}");
+        argocd.secret("argocd-oidc", true, &[("clientSecret", SECRET), ("other", "key")]);
+        argocd.container().logged_times("serving on port", 2).await;
+        Outcome::LoggedIn.expect(&place, release).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_its_objects_it_ends_at_once() {
     let place = Place::new().await;
     for (name, resource) in [("argocd-cm", "configmaps"), ("argocd-secret", "secrets")] {
-        let mut argocd = ArgoCd::objects().await;
+        let mut argocd = ArgoCd::objects(&place).await;
         argocd.cluster.store.remove(&local_lab::store::Key::new(resource, "argocd", name)).unwrap();
         argocd.run(&place, "v3.3.6");
         let exit = argocd.container.take().unwrap().task.await.unwrap();

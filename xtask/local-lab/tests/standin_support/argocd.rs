@@ -27,8 +27,8 @@ pub struct ArgoCd {
 
 impl ArgoCd {
     /// The objects of a working lab; no server yet.
-    pub async fn objects() -> Self {
-        let this = Self { cluster: Cluster::new().await, container: None };
+    pub async fn objects(place: &Place) -> Self {
+        let this = Self { cluster: Cluster::new(place.logs()).await, container: None };
         this.config_map("argocd-cm", json!({ "url": "http://argocd.host", "oidc.config": OIDC_CONFIG }));
         this.config_map("argocd-rbac-cm", json!({ "scopes": "[email]" }));
         this.secret(
@@ -46,7 +46,7 @@ impl ArgoCd {
 
     /// A working lab with a server of this release, ready.
     pub async fn start(place: &Place, release: &str) -> Self {
-        let mut this = Self::objects().await;
+        let mut this = Self::objects(place).await;
         this.run(place, release);
         this.settled().await;
         this
@@ -132,11 +132,14 @@ impl ArgoCd {
     fn put(&self, resource: &str, name: &str, labelled: bool, data: Value) {
         let labels = if labelled { json!({ "app.kubernetes.io/part-of": "argocd" }) } else { json!({}) };
         let kind = if resource == "secrets" { "Secret" } else { "ConfigMap" };
-        let object = json!({
+        let mut object = json!({
             "apiVersion": "v1", "kind": kind,
             "metadata": { "name": name, "namespace": "argocd", "labels": labels },
             "data": data,
         });
+        if kind == "Secret" {
+            object["type"] = "Opaque".into();
+        }
         let key = Key::new(resource, "argocd", name);
         let store = &self.cluster.store;
         let written = match store.get(&key) {

@@ -96,6 +96,11 @@ impl Place {
         self.routes.0.lock().unwrap().insert(host.to_owned(), to);
     }
 
+    /// Where the logs of containers are.
+    pub fn logs(&self) -> Logs {
+        self.logs.clone()
+    }
+
     /// A server that answers as the host of this name does, whatever it is asked for.
     pub fn front(&self, host: &'static str) -> impl Handler + use<> {
         Front { routes: self.routes.clone(), host }
