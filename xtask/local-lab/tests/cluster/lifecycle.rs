@@ -1,8 +1,6 @@
 //! How objects go: at once, gracefully, with their owner, with their namespace.
 
-mod cluster_support;
-
-use cluster_support::Cluster;
+use crate::support::Cluster;
 use serde_json::{Value, json};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
