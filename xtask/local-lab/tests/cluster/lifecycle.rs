@@ -55,6 +55,26 @@ fn an_orphan_is_kept_if_that_is_asked_for() {
 }
 
 #[test]
+fn in_the_foreground_the_owner_goes_last() {
+    let cluster = Cluster::start();
+    let owner = cluster.post(MAPS, &json!({"metadata": {"name": "owner"}})).json();
+    let mut child = owned_by(&[&owner], "child");
+    child["metadata"]["ownerReferences"][0]["blockOwnerDeletion"] = true.into();
+    child["metadata"]["finalizers"] = json!(["lab/held"]);
+    cluster.post(MAPS, &child);
+    let options = json!({"propagationPolicy": "Foreground"});
+    let marked = cluster.ask("DELETE", &format!("{MAPS}/owner")).json(&options).send().json();
+    assert_eq!(marked["metadata"]["finalizers"], json!(["foregroundDeletion"]));
+    cluster.wait("the child's mark", || {
+        cluster.get(&format!("{MAPS}/child")).json()["metadata"]["deletionTimestamp"].is_string()
+    });
+    assert_eq!(cluster.get(&format!("{MAPS}/owner")).status, 200);
+    cluster.merge(&format!("{MAPS}/child"), &json!({"metadata": {"finalizers": null}}));
+    gone(&cluster, &format!("{MAPS}/child"));
+    gone(&cluster, &format!("{MAPS}/owner"));
+}
+
+#[test]
 fn a_namespace_takes_its_objects_along_and_lets_nothing_in() {
     let cluster = Cluster::start();
     let namespace = json!({"metadata": {"name": "n"}});
