@@ -94,6 +94,10 @@ pub struct Options {
     #[arg(long, global = true, value_name = "PATH")]
     pub dex_bin: Option<PathBuf>,
 
+    /// Download the real programs, once, and run them instead of the stand-ins (local lab).
+    #[arg(long, global = true)]
+    pub real: bool,
+
     /// Port of the ingress on loopback, for `working` and `broken` [default: a free one].
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
@@ -105,6 +109,10 @@ pub struct Options {
     /// Logins per test [default: enough to tell `mixed` from the rest on this release].
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub logins: Option<u32>,
+
+    /// What a command asks for where the command line says nothing.
+    #[arg(skip)]
+    pub least_logins: u32,
 
     /// What `test` must find to exit 0 [default: logged-in].
     #[arg(long, global = true, value_enum)]
@@ -223,10 +231,6 @@ pub struct ToolsArgs {
     /// Download what is missing into the cache, for --offline later.
     #[arg(long)]
     pub download: bool,
-
-    /// Also the real programs of the local lab: Argo CD of --argocd, and Dex.
-    #[arg(long)]
-    pub real: bool,
 
     /// Add the published checksums of all these, for all platforms, to tools.lock.
     #[arg(long)]

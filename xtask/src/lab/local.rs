@@ -1,7 +1,9 @@
 //! The local lab's process: started, found again, stopped.
 
+use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -80,13 +82,16 @@ impl LocalLab {
             |error: io::Error| Error::environment(format!("the local lab could not be started: {error}"));
         let program = std::env::current_exe().map_err(cannot)?;
         let (reader, writer) = io::pipe().map_err(cannot)?;
+        let log =
+            OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(self.home.log());
+        let log = log.map_err(cannot)?;
         let folder = self.home.folder().as_os_str().to_owned();
         let mut arguments = vec!["serve-local-lab".into(), folder];
         arguments.extend(port.map(|port| format!("--port={port}").into()));
         let handle = duct::cmd(program, arguments)
             .stdin_null()
             .stdout_file(writer)
-            .stderr_path(self.home.log())
+            .stderr_file(log)
             // Ctrl-C in the terminal is for the goal, not for the lab that outlives it.
             .before_spawn(|command| {
                 command.process_group(0);
