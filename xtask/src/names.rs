@@ -23,6 +23,8 @@ pub const STAND_IN_DEX: &str = "oidc-lab/stand-in-dex:v2.45.1";
 /// The stand-in for argocd-server, without its tag.
 pub const STAND_IN_ARGOCD: &str = "oidc-lab/stand-in-argocd";
 
+/// The stand-in for Redis, with the version of the protocol that it speaks.
+pub const STAND_IN_REDIS: &str = "oidc-lab/stand-in-redis:v7";
 /// A real program of this machine, without its version.
 pub const HOST_PROCESS: &str = "oidc-lab/host-process";
 
@@ -53,13 +55,15 @@ pub enum Workload {
     Argocd,
     /// Dex.
     Dex,
+    /// The Redis of a real argocd-server.
+    Redis,
 }
 
 impl Workload {
     /// Its namespace.
     pub fn namespace(self) -> &'static str {
         match self {
-            Self::Argocd => "argocd",
+            Self::Argocd | Self::Redis => "argocd",
             Self::Dex => "dex",
         }
     }
@@ -69,6 +73,7 @@ impl Workload {
         match self {
             Self::Argocd => "argocd-server",
             Self::Dex => "dex",
+            Self::Redis => "argocd-redis",
         }
     }
 
@@ -77,6 +82,7 @@ impl Workload {
         match self {
             Self::Argocd => "argocd",
             Self::Dex => "dex",
+            Self::Redis => "redis",
         }
     }
 
@@ -85,6 +91,7 @@ impl Workload {
         match self {
             Self::Argocd => &[OIDC_SECRET, ARGOCD_SECRET],
             Self::Dex => &[DEX_SECRET],
+            Self::Redis => &[],
         }
     }
 }

@@ -12,10 +12,12 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::cli::{LabChoice, Options};
 use crate::cluster::Cluster;
 use crate::console::Console;
+use crate::download::{Downloads, Lockfile, Settings, Shown};
 use crate::error::{Error, Result};
 use crate::lab::{Access, Lab, LocalLab};
 use crate::names::Workload;
 use crate::programs::Program;
+use crate::real;
 use crate::render::Sources;
 
 /// The environment variable that names another folder for the lab's state.
@@ -161,10 +163,16 @@ impl Session {
             Some(_) => self.program(workload).await?,
             None => None,
         };
-        Ok(installed.unwrap_or_else(|| match workload {
+        if let Some(installed) = installed {
+            return Ok(installed);
+        }
+        Ok(match workload {
             Workload::Argocd => Program::stand_in_argocd(&Release::default()),
             Workload::Dex => Program::stand_in_dex(),
-        }))
+            Workload::Redis => tokio::task::spawn_blocking(Program::redis)
+                .await
+                .map_err(|error| Error::environment(error.to_string()))?,
+        })
     }
 
     /// The program that the options name, if they do. A binary is asked for its version once.
@@ -172,14 +180,18 @@ impl Session {
         let (binary, place) = match workload {
             Workload::Argocd => (&self.options.argocd_bin, 0),
             Workload::Dex => (&self.options.dex_bin, 1),
+            Workload::Redis => return Ok(None),
         };
-        let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
-        let Some(binary) = binary else { return Ok(release.map(Program::stand_in_argocd)) };
         let mut asked = self.binaries.lock().await;
         if let Some(program) = &asked[place] {
             return Ok(Some(program.clone()));
         }
-        let path = binary.clone();
+        let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
+        let path = match binary {
+            Some(path) => path.clone(),
+            None if self.options.real => self.downloaded(workload).await?,
+            None => return Ok(release.map(Program::stand_in_argocd)),
+        };
         let program = tokio::task::spawn_blocking(move || Program::of_binary(workload, &path)).await;
         let mut program = program.map_err(|error| Error::environment(error.to_string()))??;
         if let Some(release) = release {
@@ -187,6 +199,45 @@ impl Session {
         }
         asked[place] = Some(program.clone());
         Ok(Some(program))
+    }
+
+    /// The cache of what was downloaded, and what may be put there.
+    ///
+    /// # Errors
+    /// An environment variable names no folder or address, or `tools.lock` is broken.
+    pub fn downloads(&self) -> Result<Downloads> {
+        let settings = Settings::from_environment(|name| std::env::var_os(name), self.options.offline)?;
+        Ok(Downloads::new(settings, Lockfile::read(&checkout())?))
+    }
+
+    /// The released program of a component, from the cache or downloaded now.
+    async fn downloaded(&self, workload: Workload) -> Result<PathBuf> {
+        let downloads = self.downloads()?;
+        let running = self.console.step(workload.program(), "looking for the released program");
+        let progress = Shown::new(&running);
+        let (path, version) = match workload {
+            Workload::Argocd => {
+                let release = self.release().await?;
+                (real::argocd(&downloads, &release, &progress).await?, release.to_string())
+            }
+            Workload::Dex | Workload::Redis => {
+                (real::dex(&downloads, real::DEX, &progress).await?, real::DEX.to_owned())
+            }
+        };
+        running.done(&format!("{version} is in the cache"));
+        Ok(path)
+    }
+
+    /// The release to install: the named one, else that of the lab, else the default.
+    async fn release(&self) -> Result<Release> {
+        if let Some(release) = &self.options.argocd {
+            return Ok(release.clone());
+        }
+        let installed = match self.lab.find() {
+            Some(_) => self.program(Workload::Argocd).await?,
+            None => None,
+        };
+        Ok(installed.and_then(|program| program.release()).unwrap_or_default())
     }
 
     /// Remembers that a component has become ready just now.
