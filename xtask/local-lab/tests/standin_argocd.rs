@@ -265,12 +265,12 @@ async fn an_unusable_issuer_is_said_to_the_browser() {
         ),
         (
             "$nowhere:key",
-            r#"failed to query provider "$nowhere:key": Get "$nowhere:key/.well-known/openid-configuration": unsupported protocol scheme """#,
+            r#"failed to query provider "$nowhere:key": parse "$nowhere:key/.well-known/openid-configuration": first path segment in URL cannot contain colon"#,
         ),
         ("http://nobody.host", r#"failed to query provider "http://nobody.host": 502 Bad Gateway: "#),
         (
             "https://127.0.0.1:1",
-            r#"failed to query provider "https://127.0.0.1:1": Get "https://127.0.0.1:1/.well-known/openid-configuration": dial tcp"#,
+            r#"failed to query provider "https://127.0.0.1:1": Get "https://127.0.0.1:1/.well-known/openid-configuration": dial tcp 127.0.0.1:1: connect: connection refused"#,
         ),
     ] {
         let mut argocd = ArgoCd::objects(&place).await;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use reqwest::{Certificate, Client};
 
+use super::go_url::GoUrl;
 use super::log::Log;
 use super::oidc_config::OidcConfig;
 use crate::standin::wire::quote;
@@ -122,10 +123,13 @@ impl Outbound {
         url: &str,
         request: impl FnOnce(&Client) -> reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, String> {
-        let tls = check_scheme(url).map_err(|why| failed(method, url, &why))?;
+        let tls = wants_tls(url).map_err(|why| match why {
+            Unusable::NoUrl(why) => format!("parse {}: {why}", quote(url)),
+            Unusable::Scheme(why) => failed(method, url, &why),
+        })?;
         let client = if tls { self.0.tls() } else { Ok(&self.0.plain) };
         let client = client.map_err(|why| failed(method, url, why))?;
-        request(client).send().await.map_err(|error| failed(method, url, &cause(&error)))
+        request(client).send().await.map_err(|error| failed(method, url, &cause(&error, url)))
     }
 }
 
@@ -160,7 +164,9 @@ fn redirect(response: &reqwest::Response) -> Option<String> {
 async fn read(method: &str, url: &str, mut response: reqwest::Response) -> Result<Answer, String> {
     let status = response.status();
     let mut body = vec![];
-    while let Some(chunk) = response.chunk().await.map_err(|error| failed(method, url, &cause(&error)))? {
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| failed(method, url, &cause(&error, url)))?
+    {
         let room = MOST_BYTES - body.len();
         body.extend(chunk.iter().take(room));
         if chunk.len() > room {
@@ -174,23 +180,31 @@ fn failed(method: &str, url: &str, cause: &str) -> String {
     format!("{method} {}: {cause}", quote(url))
 }
 
+/// A URL that no request can be made for.
+#[derive(Debug, PartialEq, Eq)]
+enum Unusable {
+    NoUrl(String),
+    Scheme(String),
+}
+
 /// Whether a URL wants TLS.
-fn check_scheme(url: &str) -> Result<bool, String> {
+fn wants_tls(url: &str) -> Result<bool, Unusable> {
+    let no_scheme =
+        |scheme: &str| Err(Unusable::Scheme(format!("unsupported protocol scheme {}", quote(scheme))));
     match url::Url::parse(url) {
-        Ok(url) if !["http", "https"].contains(&url.scheme()) => {
-            Err(format!("unsupported protocol scheme {}", quote(url.scheme())))
-        }
-        Ok(url) if !url.has_host() => Err("http: no Host in request URL".into()),
+        Ok(url) if !["http", "https"].contains(&url.scheme()) => no_scheme(url.scheme()),
         Ok(url) => Ok(url.scheme() == "https"),
+        Err(url::ParseError::RelativeUrlWithoutBase) if GoUrl::parse(url).is_some() => no_scheme(""),
         Err(url::ParseError::RelativeUrlWithoutBase) => {
-            Err(format!("unsupported protocol scheme {}", quote("")))
+            Err(Unusable::NoUrl("first path segment in URL cannot contain colon".into()))
         }
-        Err(error) => Err(error.to_string()),
+        Err(url::ParseError::EmptyHost) => Err(Unusable::Scheme("http: no Host in request URL".into())),
+        Err(error) => Err(Unusable::NoUrl(error.to_string())),
     }
 }
 
 /// Why a request failed, as Go says it.
-fn cause(error: &reqwest::Error) -> String {
+fn cause(error: &reqwest::Error, url: &str) -> String {
     let mut deepest = None;
     let mut next = error.source();
     while let Some(error) = next {
@@ -199,7 +213,12 @@ fn cause(error: &reqwest::Error) -> String {
         }
         let io = error.downcast_ref::<io::Error>();
         match io.map(io::Error::kind) {
-            Some(io::ErrorKind::ConnectionRefused) => return "dial tcp: connect: connection refused".into(),
+            Some(io::ErrorKind::ConnectionRefused) => {
+                let url = url::Url::parse(url).ok();
+                let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+                let port = url.as_ref().and_then(url::Url::port_or_known_default).unwrap_or(0);
+                return format!("dial tcp {host}:{port}: connect: connection refused");
+            }
             Some(io::ErrorKind::ConnectionReset) => return "read: connection reset by peer".into(),
             Some(io::ErrorKind::UnexpectedEof) => return "EOF".into(),
             _ => {}
@@ -215,7 +234,9 @@ fn cause(error: &reqwest::Error) -> String {
         return "net/http: timeout awaiting response headers".into();
     }
     if deepest.contains("failed to lookup address") || deepest.contains("dns error") {
-        return "dial tcp: lookup: no such host".into();
+        let url = url::Url::parse(url).ok();
+        let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+        return format!("dial tcp: lookup {host}: no such host");
     }
     deepest
 }
@@ -245,19 +266,22 @@ fn tls_cause(error: &rustls::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::check_scheme;
+    use super::{Unusable, wants_tls};
 
     #[test]
     fn what_is_no_address_is_refused_in_gos_words() {
+        let scheme = |words: &str| Err(Unusable::Scheme(words.into()));
         let table = [
-            ("http://dex.host/x", None),
-            ("https://dex.host", None),
-            ("/.well-known/openid-configuration", Some(r#"unsupported protocol scheme """#)),
-            ("ftp://dex.host", Some(r#"unsupported protocol scheme "ftp""#)),
-            ("$secret:key/.well-known", Some(r#"unsupported protocol scheme """#)),
+            ("http://dex.host/x", Ok(false)),
+            ("https://dex.host", Ok(true)),
+            ("/.well-known/openid-configuration", scheme(r#"unsupported protocol scheme """#)),
+            ("dex.host/.well-known", scheme(r#"unsupported protocol scheme """#)),
+            ("ftp://dex.host", scheme(r#"unsupported protocol scheme "ftp""#)),
+            ("http:///x", Ok(false)),
+            ("$secret:key/x", Err(Unusable::NoUrl("first path segment in URL cannot contain colon".into()))),
         ];
-        for (url, error) in table {
-            assert_eq!(check_scheme(url).err().as_deref(), error, "{url}");
+        for (url, wanted) in table {
+            assert_eq!(wants_tls(url), wanted, "{url}");
         }
     }
 }
