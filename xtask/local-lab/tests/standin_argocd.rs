@@ -355,6 +355,24 @@ async fn it_ends_as_its_release_does() {
     assert!(exit.code == 1 && exit.message.contains("did you mean v3.3.6"), "{exit:?}");
 }
 
+/// Killed, not told to end: no port is left, and no connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_one_that_is_killed() {
+    for release in ["v2.4.2", "v2.12.1", "v3.3.6"] {
+        let place = Place::new().await;
+        let _dex = place.dex(DEX_CONFIG, SECRET);
+        let mut argocd = ArgoCd::start(&place, release).await;
+        let mut stream = Login::run(&place).await.open_stream(&argocd).await;
+        let container = argocd.container.take().unwrap();
+        container.task.abort();
+        // The stream ends, and then nobody listens any more.
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0, "{release}");
+        while tokio::net::TcpStream::connect(container.ports[&8080]).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_is_answered_and_survived() {
     let place = Place::new().await;
