@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use local_lab::release::Release;
+use serde::{Deserialize, Serialize};
 
 use crate::commands::MatrixArgs;
 
@@ -79,7 +80,7 @@ impl Goal {
 #[command(next_help_heading = "Options")]
 pub struct Options {
     /// Where the stack runs; `auto` takes the lab that is up, else one that can come up here.
-    #[arg(long, global = true, value_enum, default_value_t = LabChoice::Auto)]
+    #[arg(long, global = true, value_enum, env = "OIDC_LAB", default_value_t = LabChoice::Auto)]
     pub lab: LabChoice,
 
     /// Argo CD release for `working`, `broken` and `reproduce` [default: the lab's own, else v3.3.6].
@@ -93,6 +94,22 @@ pub struct Options {
     /// Run this `dex` program instead of the stand-in (local lab).
     #[arg(long, global = true, value_name = "PATH")]
     pub dex_bin: Option<PathBuf>,
+
+    /// Run this image, of your own build, as Argo CD (kind lab).
+    #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
+    pub argocd_image: Option<ImageRef>,
+
+    /// What is in front of Argo CD and Dex (kind lab) [default: the lab's own, else nginx, as in the post].
+    #[arg(long, global = true, value_enum)]
+    pub ingress: Option<Ingress>,
+
+    /// Image of the cluster's node (kind lab) [default: the one that kind was built with].
+    #[arg(long, global = true, value_name = "REF")]
+    pub node_image: Option<String>,
+
+    /// Leave a half-made lab as it is when a goal fails or is interrupted.
+    #[arg(long, global = true)]
+    pub keep: bool,
 
     /// Port of the ingress on loopback, for `working` and `broken` [default: a free one].
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -110,13 +127,17 @@ pub struct Options {
     #[arg(long, global = true, value_enum)]
     pub expect: Option<Expect>,
 
-    /// Longest time to wait for a server that is starting, in seconds.
-    #[arg(long, global = true, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
-    pub wait: Duration,
+    /// Longest time to wait for a server that is starting, in seconds [default: 60; on kind 600].
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub wait: Option<Duration>,
 
     /// Print the plan and touch nothing.
     #[arg(long, global = true)]
     pub dry_run: bool,
+
+    /// With `--dry-run`: how long each step took last time, and what the whole waits for.
+    #[arg(long, global = true, requires = "dry_run")]
+    pub timings: bool,
 
     /// `json`: exactly one JSON document on stdout, everything for people on stderr.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -147,6 +168,56 @@ pub enum LabChoice {
     Kind,
     /// On this machine, without containers.
     Local,
+}
+
+/// What is in front of Argo CD and Dex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ingress {
+    /// ingress-nginx, as in the post; its project is retired, its artefacts stay.
+    Nginx,
+    /// Traefik, which is kept up.
+    Traefik,
+}
+
+/// An image by name and tag, as a chart takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageRef {
+    /// Everything before the tag.
+    pub repository: String,
+    /// The tag.
+    pub tag: String,
+}
+
+impl ImageRef {
+    /// Reads `repository:tag`; without a tag it is `latest`.
+    ///
+    /// # Errors
+    /// The text is no image reference, or names a digest, which a loaded image has lost.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains('@') {
+            return Err("name it by a tag: an image that is loaded into a node has lost its digest".into());
+        }
+        // A colon before the last slash belongs to the registry's port.
+        let name = text.rfind('/').map_or(0, |slash| slash + 1);
+        let (repository, tag) = match text[name..].rfind(':') {
+            Some(colon) => (&text[..name + colon], &text[name + colon + 1..]),
+            None => (text, "latest"),
+        };
+        let fits = |part: &str, more: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        };
+        if !fits(repository, "./_-:") || !fits(tag, "._-") || repository.ends_with('/') {
+            return Err("write it as repository:tag".into());
+        }
+        Ok(Self { repository: repository.to_owned(), tag: tag.to_owned() })
+    }
+}
+
+impl std::fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.repository, self.tag)
+    }
 }
 
 /// A named way to break a working lab.
@@ -206,4 +277,24 @@ pub enum Command {
         /// The lab's folder.
         folder: PathBuf,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_told_from_their_tags() {
+        for (text, repository, tag) in [
+            ("argocd:dev", "argocd", "dev"),
+            ("localhost:5000/me/argocd", "localhost:5000/me/argocd", "latest"),
+            ("localhost:5000/me/argocd:v3", "localhost:5000/me/argocd", "v3"),
+        ] {
+            let image = ImageRef::parse(text).unwrap();
+            assert_eq!((image.repository.as_str(), image.tag.as_str()), (repository, tag));
+        }
+        for text in ["", ":x", "a:", "a b", "a@sha256:00", "a/:x"] {
+            assert!(ImageRef::parse(text).is_err(), "{text:?}");
+        }
+    }
 }
