@@ -8,6 +8,7 @@ use local_lab::release::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::MatrixArgs;
+use crate::lab::ImageRef;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -131,6 +132,10 @@ pub struct Options {
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub wait: Option<Duration>,
 
+    /// Ask nothing of the network; only what is in the cache is used.
+    #[arg(long, global = true)]
+    pub offline: bool,
+
     /// Print the plan and touch nothing.
     #[arg(long, global = true)]
     pub dry_run: bool,
@@ -180,46 +185,6 @@ pub enum Ingress {
     Traefik,
 }
 
-/// An image by name and tag, as a chart takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageRef {
-    /// Everything before the tag.
-    pub repository: String,
-    /// The tag.
-    pub tag: String,
-}
-
-impl ImageRef {
-    /// Reads `repository:tag`; without a tag it is `latest`.
-    ///
-    /// # Errors
-    /// The text is no image reference, or names a digest, which a loaded image has lost.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.contains('@') {
-            return Err("name it by a tag: an image that is loaded into a node has lost its digest".into());
-        }
-        // A colon before the last slash belongs to the registry's port.
-        let name = text.rfind('/').map_or(0, |slash| slash + 1);
-        let (repository, tag) = match text[name..].rfind(':') {
-            Some(colon) => (&text[..name + colon], &text[name + colon + 1..]),
-            None => (text, "latest"),
-        };
-        let fits = |part: &str, more: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
-        };
-        if !fits(repository, "./_-:") || !fits(tag, "._-") || repository.ends_with('/') {
-            return Err("write it as repository:tag".into());
-        }
-        Ok(Self { repository: repository.to_owned(), tag: tag.to_owned() })
-    }
-}
-
-impl std::fmt::Display for ImageRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.repository, self.tag)
-    }
-}
-
 /// A named way to break a working lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Fault {
@@ -264,6 +229,8 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<String>,
     },
+    /// Show which outside tools are found or would be downloaded; exits 0 when all are there.
+    Tools(ToolsArgs),
     /// For contributors: formatting, lints, tests and documentation, as CI runs them.
     Check,
     /// Print completions for a shell.
@@ -279,22 +246,14 @@ pub enum Command {
     },
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What `tools` does besides looking.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ToolsArgs {
+    /// Download what is missing into the cache, for --offline later.
+    #[arg(long)]
+    pub download: bool,
 
-    #[test]
-    fn images_are_told_from_their_tags() {
-        for (text, repository, tag) in [
-            ("argocd:dev", "argocd", "dev"),
-            ("localhost:5000/me/argocd", "localhost:5000/me/argocd", "latest"),
-            ("localhost:5000/me/argocd:v3", "localhost:5000/me/argocd", "v3"),
-        ] {
-            let image = ImageRef::parse(text).unwrap();
-            assert_eq!((image.repository.as_str(), image.tag.as_str()), (repository, tag));
-        }
-        for text in ["", ":x", "a:", "a b", "a@sha256:00", "a/:x"] {
-            assert!(ImageRef::parse(text).is_err(), "{text:?}");
-        }
-    }
+    /// Add the published checksums of the pinned versions, for all platforms, to tools.lock.
+    #[arg(long)]
+    pub lock: bool,
 }

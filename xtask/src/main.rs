@@ -5,6 +5,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod console;
+mod download;
 mod error;
 mod goals;
 mod known;
@@ -17,6 +18,8 @@ mod report;
 mod run;
 mod session;
 mod steps;
+mod timings;
+mod tools;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,11 +28,14 @@ use clap::Parser as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Cli, Command, Fault, Goal, Options};
+use cli::{Cli, Command, Fault, Goal};
 use console::{Console, Surroundings};
 use error::{Error, Exit, Result};
+use lab::Lab;
+use lab::kind::DryRun;
 use report::Report;
 use session::Session;
+use timings::Timings;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -69,13 +75,15 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
     if let Some(Command::Check) = cli.command {
         return commands::check(console);
     }
-    let session = Session::new(cli.options.clone(), console.clone())?;
+    let creates =
+        cli.goals.iter().any(|goal| matches!(goal, Goal::Working | Goal::Broken | Goal::Reproduce));
+    let session = Session::new(cli.options.clone(), console.clone(), creates)?;
     report.place = Some(session.lab.place());
     if let Some(Command::Kubectl { args }) = &cli.command {
         return commands::kubectl(&session, args);
     }
     if cli.options.dry_run && cli.command.is_none() {
-        return Ok(dry_run(&cli.goals, &cli.options, console, report));
+        return Ok(dry_run(&cli.goals, &session, report));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -87,6 +95,7 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
             match &cli.command {
                 Some(Command::Render) => commands::render(&session, report).await,
                 Some(Command::Matrix(args)) => commands::matrix(&session, args, report).await,
+                Some(Command::Tools(args)) => commands::tools(&session, args, report).await,
                 _ if cli.goals.is_empty() => overview(&session).await,
                 _ => goals::run(&session, &cli.goals, report).await,
             }
@@ -134,16 +143,38 @@ async fn overview(session: &Session) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn dry_run(goals: &[Goal], options: &Options, console: &Console, report: &mut Report) -> Exit {
-    for plan in goals::dry_run(goals, options) {
-        console.result(&plan.describe());
+fn dry_run(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {
+    let console = &session.console;
+    let kind = match &session.lab {
+        Lab::Kind(lab) => Some(DryRun::new(session, lab)),
+        Lab::Local(_) => None,
+    };
+    let commands = |action| kind.as_ref().map_or_else(Vec::new, |kind| kind.commands(action));
+    let timings = session.options.timings.then(|| Timings::read(session.lab.folder()));
+    for plan in goals::dry_run(goals, session) {
+        console.result(&match kind {
+            Some(_) => plan.describe_with(commands),
+            None => plan.describe(),
+        });
+        let critical = timings.as_ref().map(|timings| timings.critical(&plan));
+        match &critical {
+            Some(Some(critical)) => console.result(&critical.text()),
+            Some(None) => console.result("  no times were recorded: run it once"),
+            None => {}
+        }
         let steps: Vec<_> = plan
             .steps
             .iter()
-            .map(|step| json!({"name": step.name, "after": step.after, "does": step.action.describe()}))
+            .map(|step| json!({"name": step.name, "after": step.after, "does": step.action.describe(),
+                          "commands": commands(step.action)}))
             .collect();
         let mut more = serde_json::Map::new();
         more.insert("plan".into(), steps.into());
+        if let Some(Some(critical)) = critical {
+            let path: Vec<&str> = critical.path.iter().map(|(name, _)| *name).collect();
+            let times = json!({"path": path, "ms": critical.length, "sum_ms": critical.sum});
+            more.insert("critical".into(), times);
+        }
         report.goals.push(report::GoalRecord {
             goal: plan.goal.name().into(),
             time: std::time::Duration::ZERO,

@@ -1,0 +1,36 @@
+//! Downloads outside programs: verified, resumed, once for all labs.
+//!
+//! Nothing that was downloaded is run or unpacked before its SHA-256 is that of
+//! `tools.lock` or, where that says nothing, the one that the project publishes.
+
+mod artifact;
+mod cache;
+mod checksums;
+mod client;
+mod fetch;
+mod lockfile;
+mod platform;
+mod progress;
+mod settings;
+mod sha256;
+mod trouble;
+mod unpack;
+
+#[cfg(test)]
+pub mod support;
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use artifact::{Artifact, Downloads, Expected};
+pub use cache::{Claim, Receipt, Slot};
+pub use client::{Answer, Ask};
+pub use fetch::Wanted;
+pub use lockfile::{Lockfile, mismatch};
+pub use platform::Platform;
+pub use progress::{Progress, Shown, size};
+pub use settings::{Settings, Site, shown};
+pub use sha256::Sha256;
+pub use trouble::{About, Failure, Trouble};
+pub use unpack::{Found, Unpacked};
