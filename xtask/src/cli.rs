@@ -253,7 +253,11 @@ pub struct ToolsArgs {
     #[arg(long)]
     pub download: bool,
 
-    /// Add the published checksums of the pinned versions, for all platforms, to tools.lock.
+    /// Also the real programs of the local lab: Argo CD of --argocd, and Dex.
+    #[arg(long)]
+    pub real: bool,
+
+    /// Add the published checksums of all these, for all platforms, to tools.lock.
     #[arg(long)]
     pub lock: bool,
 }

@@ -159,7 +159,13 @@ impl Console {
             bar.set_message(doing.to_owned());
             bar.enable_steady_tick(Duration::from_millis(100));
         }
-        Running { console: self, bar, name: name.to_owned(), since: Instant::now(), waited_for: Mutex::default() }
+        Running {
+            console: self,
+            bar,
+            name: name.to_owned(),
+            since: Instant::now(),
+            waited_for: Mutex::default(),
+        }
     }
 }
 
@@ -186,7 +192,11 @@ impl Running<'_> {
         let Ok(mut last) = self.waited_for.lock() else { return };
         if slow && self.console.bars.is_hidden() && *last != text {
             text.clone_into(&mut last);
-            self.console.note(&format!("  {:<20} {:>8}  waiting: {text}", self.name, duration(self.since.elapsed())));
+            self.console.note(&format!(
+                "  {:<20} {:>8}  waiting: {text}",
+                self.name,
+                duration(self.since.elapsed())
+            ));
         }
     }
 

@@ -13,6 +13,7 @@ mod lab;
 mod names;
 mod plan;
 mod programs;
+mod real;
 mod render;
 mod report;
 mod run;
@@ -28,11 +29,11 @@ use clap::Parser as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Cli, Command, Fault, Goal};
+use cli::{Cli, Command, Fault, Goal, LabChoice};
 use console::{Console, Surroundings};
 use error::{Error, Exit, Result};
-use lab::Lab;
 use lab::kind::DryRun;
+use lab::{Lab, Place};
 use report::Report;
 use session::Session;
 use timings::Timings;
@@ -75,16 +76,45 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
     if let Some(Command::Check) = cli.command {
         return commands::check(console);
     }
-    let creates =
-        cli.goals.iter().any(|goal| matches!(goal, Goal::Working | Goal::Broken | Goal::Reproduce));
-    let session = Session::new(cli.options.clone(), console.clone(), creates)?;
-    report.place = Some(session.lab.place());
-    if let Some(Command::Kubectl { args }) = &cli.command {
-        return commands::kubectl(&session, args);
+    let mut options = cli.options.clone();
+    let mut goals = cli.goals.as_slice();
+    loop {
+        let session = Session::new(options.clone(), console.clone(), creates(goals))?;
+        report.place = Some(session.lab.place());
+        if let Some(Command::Kubectl { args }) = &cli.command {
+            return commands::kubectl(&session, args);
+        }
+        if options.dry_run && cli.command.is_none() {
+            return Ok(dry_run(goals, &session, report));
+        }
+        let before = report.goals.len();
+        let fresh = session.is_fresh();
+        let outcome = attempt(&session, goals, cli.command.as_ref(), report);
+        let Err(error) = &outcome else { return outcome };
+        let kind_cannot = error.elsewhere && fresh && session.lab.place() == Place::Kind;
+        if options.lab != LabChoice::Auto || !kind_cannot || options.keep || session.wants_kind() {
+            return outcome;
+        }
+        // Never silently: what is tested from here on is a stand-in on this machine.
+        console.note(&format!("kind cannot come up here: {error}"));
+        console.note("going on with the local lab");
+        options.lab = LabChoice::Local;
+        // The goal that failed begins anew; those before it were reached.
+        goals = &goals[(report.goals.len() - before).saturating_sub(1)..];
     }
-    if cli.options.dry_run && cli.command.is_none() {
-        return Ok(dry_run(&cli.goals, &session, report));
-    }
+}
+
+fn creates(goals: &[Goal]) -> bool {
+    goals.iter().any(|goal| matches!(goal, Goal::Working | Goal::Broken | Goal::Reproduce))
+}
+
+/// Runs a command or goals on a lab, and cleans up after them if they fail.
+fn attempt(
+    session: &Session,
+    goals: &[Goal],
+    command: Option<&Command>,
+    report: &mut Report,
+) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -92,12 +122,12 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         .map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))?;
     let outcome = runtime.block_on(async {
         let work = async {
-            match &cli.command {
-                Some(Command::Render) => commands::render(&session, report).await,
-                Some(Command::Matrix(args)) => commands::matrix(&session, args, report).await,
-                Some(Command::Tools(args)) => commands::tools(&session, args, report).await,
-                _ if cli.goals.is_empty() => overview(&session).await,
-                _ => goals::run(&session, &cli.goals, report).await,
+            match command {
+                Some(Command::Render) => commands::render(session, report).await,
+                Some(Command::Tools(args)) => commands::tools(session, args, report).await,
+                Some(Command::Matrix(args)) => commands::matrix(session, args, report).await,
+                _ if goals.is_empty() => overview(session).await,
+                _ => goals::run(session, goals, report).await,
             }
         };
         let interrupted = interrupt()?;
@@ -165,8 +195,10 @@ fn dry_run(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {
         let steps: Vec<_> = plan
             .steps
             .iter()
-            .map(|step| json!({"name": step.name, "after": step.after, "does": step.action.describe(),
-                          "commands": commands(step.action)}))
+            .map(|step| {
+                json!({"name": step.name, "after": step.after, "does": step.action.describe(),
+                          "commands": commands(step.action)})
+            })
             .collect();
         let mut more = serde_json::Map::new();
         more.insert("plan".into(), steps.into());

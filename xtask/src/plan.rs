@@ -163,16 +163,16 @@ impl Plan {
 }
 
 fn describe_steps(text: &mut String, steps: &[&Step], commands: impl Fn(Action) -> Vec<String>) {
-        for step in steps {
-            let after = match step.after.as_slice() {
-                [] => String::new(),
-                names => format!("  (after {})", names.join(", ")),
-            };
-            let _ = writeln!(text, "  {:<20} {}{after}", step.name, step.action.describe());
-            for command in commands(step.action) {
-                let _ = writeln!(text, "      {}", command.replace('\n', "\n      "));
-            }
+    for step in steps {
+        let after = match step.after.as_slice() {
+            [] => String::new(),
+            names => format!("  (after {})", names.join(", ")),
+        };
+        let _ = writeln!(text, "  {:<20} {}{after}", step.name, step.action.describe());
+        for command in commands(step.action) {
+            let _ = writeln!(text, "      {}", command.replace('\n', "\n      "));
         }
+    }
 }
 
 impl Action {
@@ -231,11 +231,14 @@ mod tests {
             for fault in [Fault::Rotate, Fault::FirstStart] {
                 let on = |place| Plan::of(goal, fault, place).unwrap();
                 for plan in [on(Place::Local), on(Place::Kind)] {
-                for (place, step) in plan.steps.iter().enumerate() {
-                    for name in &step.after {
-                        assert!(plan.steps[..place].iter().any(|before| before.name == *name), "{step:?}");
+                    for (place, step) in plan.steps.iter().enumerate() {
+                        for name in &step.after {
+                            assert!(
+                                plan.steps[..place].iter().any(|before| before.name == *name),
+                                "{step:?}"
+                            );
+                        }
                     }
-                }
                 }
             }
         }

@@ -86,7 +86,9 @@ impl Session {
         }
         Ok(match place {
             Place::Local => Self::at(folder, options, console),
-            Place::Kind => Self { lab: Lab::Kind(kind.clone()), ..Self::at(kind.folder().to_owned(), options, console) },
+            Place::Kind => {
+                Self { lab: Lab::Kind(kind.clone()), ..Self::at(kind.folder().to_owned(), options, console) }
+            }
         })
     }
 
@@ -199,7 +201,8 @@ impl Session {
     /// No container engine answers, or a tool cannot be downloaded.
     pub async fn kit(&self, lab: &KindLab, running: &Running<'_>) -> Result<Arc<Kit>> {
         let find = async {
-            let kit = Kit::find(lab, self.sources.root(), self.options.offline, &self.console, running).await?;
+            let kit =
+                Kit::find(lab, self.sources.root(), self.options.offline, &self.console, running).await?;
             // What a killed run left at work would get in the way of this one.
             for name in kit.children().end_all()? {
                 self.console.note(&format!("  ended {name}, which a run that was killed had left at work"));
@@ -240,6 +243,11 @@ impl Session {
     /// leaves it up.
     pub fn complete(&self) {
         self.unfinished.store(false, Ordering::Release);
+    }
+
+    /// Whether options ask for what only a lab on kind has.
+    pub fn wants_kind(&self) -> bool {
+        option_of(Place::Kind, &self.options).is_some()
     }
 
     /// Whether this run would leave nothing of the lab that was there before: it was not
@@ -388,7 +396,8 @@ fn option_of(place: Place, options: &Options) -> Option<&'static str> {
         ]
         .to_vec(),
         Place::Local => {
-            [("--argocd-bin", options.argocd_bin.is_some()), ("--dex-bin", options.dex_bin.is_some())].to_vec()
+            [("--argocd-bin", options.argocd_bin.is_some()), ("--dex-bin", options.dex_bin.is_some())]
+                .to_vec()
         }
     };
     given.into_iter().find_map(|(option, given)| given.then_some(option))

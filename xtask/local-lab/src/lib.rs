@@ -15,6 +15,7 @@
 
 pub mod charts;
 pub mod home;
+pub mod ingress;
 pub mod lab;
 pub mod logs;
 pub mod program;
@@ -24,3 +25,4 @@ pub mod serve;
 pub mod standin;
 pub mod store;
 pub mod tls;
+pub mod workloads;

@@ -175,8 +175,11 @@ mod tests {
                  "state": {"waiting": {"reason": reason, "message": message}}}]}}))
             .unwrap()
         };
-        let message = "Back-off pulling image \"x:y\": ErrImagePull: failed to resolve reference: x:y: not found";
-        assert!(hopeless(&pod("ImagePullBackOff", message)).unwrap().starts_with("container c: ImagePullBackOff"));
+        let message =
+            "Back-off pulling image \"x:y\": ErrImagePull: failed to resolve reference: x:y: not found";
+        assert!(
+            hopeless(&pod("ImagePullBackOff", message)).unwrap().starts_with("container c: ImagePullBackOff")
+        );
         assert!(hopeless(&pod("InvalidImageName", "")).is_some());
         // A registry that does not answer now may answer in a minute.
         assert_eq!(hopeless(&pod("ImagePullBackOff", "dial tcp: i/o timeout")), None);

@@ -94,6 +94,11 @@ impl Downloads {
         self.allows(&artifact.key, &receipt).then(|| slot.path().to_owned())
     }
 
+    /// From where a program would be downloaded, for people.
+    pub fn url_of(&self, artifact: &Artifact) -> String {
+        shown(&self.settings.url(artifact.site, &artifact.path))
+    }
+
     fn allows(&self, key: &str, receipt: &Receipt) -> bool {
         self.lock.get(key).is_none_or(|locked| locked == receipt.downloaded)
     }
@@ -163,15 +168,19 @@ impl Downloads {
                 Ok(Expected { sha256, locked: true, published: published.is_some() })
             }
             (None, Some(sha256)) => Ok(Expected { sha256, locked: false, published: true }),
-            (None, None) => Err(Error::environment(format!(
-                "no checksum is published for {}, and {NAME} has none: it is not downloaded",
-                artifact.what()
-            ))
-            .hint(format!(
-                "get it by a way that you trust, and put its SHA-256 into {NAME} as {}",
-                artifact.key
-            ))),
+            (None, None) => {
+                self.is_there(artifact).await?;
+                Err(no_checksum(artifact))
+            }
         }
+    }
+
+    /// Whether the site has the file at all.
+    async fn is_there(&self, artifact: &Artifact) -> Result<()> {
+        let ask = Ask::get(self.settings.url(artifact.site, &artifact.path));
+        // The answer's body is not read.
+        let opened = self.client.open(&self.settings, &ask).await;
+        opened.map(drop).map_err(|failure| self.explain(artifact, &failure))
     }
 
     /// The checksum that the project publishes; none if it publishes none.
@@ -243,6 +252,15 @@ impl Downloads {
             _ => otherwise,
         }
     }
+}
+
+/// Nothing says what a file has to be.
+pub fn no_checksum(artifact: &Artifact) -> Error {
+    Error::environment(format!(
+        "no checksum is published for {}, and {NAME} has none: it is not downloaded",
+        artifact.what()
+    ))
+    .hint(format!("get it by a way that you trust, and put its SHA-256 into {NAME} as {}", artifact.key))
 }
 
 /// [`unpack`] where blocking is allowed. What a failure leaves is removed.

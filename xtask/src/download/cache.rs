@@ -108,14 +108,15 @@ impl Slot {
 }
 
 impl Claim {
-    /// The place that is claimed.
-    pub fn slot(&self) -> &Slot {
-        &self.slot
-    }
-
     /// A place beside the file for what has come so far.
     pub fn part(&self) -> Part {
-        Part { path: self.slot.beside("part"), of: self.slot.beside("part.of") }
+        Part::new(self.slot.beside("part"))
+    }
+
+    /// A place beside the file for one of several things that it is made from.
+    pub fn part_of(&self, sha256: Sha256) -> Part {
+        let name: String = sha256.to_string().chars().take(12).collect();
+        Part::new(self.slot.beside(&format!("{name}.part")))
     }
 
     /// A place beside the file for what is unpacked and not yet complete.
@@ -169,7 +170,7 @@ pub struct Of {
 
 impl Part {
     /// A part at this path, described beside it.
-    pub fn new(path: PathBuf) -> Self {
+    fn new(path: PathBuf) -> Self {
         let mut of = path.clone();
         of.as_mut_os_string().push(".of");
         Self { path, of }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Method, Response, Url};
 use rustls::crypto::CryptoProvider;
@@ -188,7 +188,9 @@ fn status(response: &Response) -> Option<Status> {
     // GitHub says 403 as well as 429; its 403 is a limit only with one of these.
     let limited = code == 429 || (code == 403 && (used_up || after.is_some()));
     let until = after.or_else(|| number("x-ratelimit-reset").filter(|_| used_up));
-    Some(Status { code, limited, until: until.filter(|_| limited) })
+    let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    let challenge = challenge.filter(|_| code == 401).map(str::to_owned);
+    Some(Status { code, limited, until: until.filter(|_| limited), challenge })
 }
 
 /// Finds out what an error of the client is about.

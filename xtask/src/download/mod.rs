@@ -23,14 +23,14 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use artifact::{Artifact, Downloads, Expected};
-pub use cache::{Claim, Receipt, Slot};
-pub use client::{Answer, Ask};
+pub use artifact::{Artifact, Downloads, no_checksum, unpack_aside};
+pub use cache::{Claim, Part, Receipt, Slot, write};
+pub use client::Ask;
 pub use fetch::Wanted;
-pub use lockfile::{Lockfile, mismatch};
+pub use lockfile::{Lockfile, NAME as LOCK, mismatch};
 pub use platform::Platform;
-pub use progress::{Progress, Shown, size};
-pub use settings::{Settings, Site, shown};
+pub use progress::{Progress, Shown};
+pub use settings::{Settings, Site, is_safe, shown};
 pub use sha256::Sha256;
-pub use trouble::{About, Failure, Trouble};
+pub use trouble::{Failure, Trouble};
 pub use unpack::{Found, Unpacked};

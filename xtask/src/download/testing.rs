@@ -3,6 +3,7 @@
 //!
 //! What it does not simulate: TLS, HTTP/2, keep-alive (each answer closes its
 //! connection, as its faults need), and the signed URLs that real redirects lead to.
+#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "shared by tests that each use a part")]
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};

@@ -19,6 +19,8 @@ pub enum Trouble {
     Offline,
     /// The host's name does not resolve.
     Name,
+    /// It is published, but not for this platform.
+    Absent(String),
     /// Nothing listens there.
     Refused,
     /// There is no route to it.
@@ -88,6 +90,8 @@ pub struct Status {
     pub limited: bool,
     /// … until then, in seconds since 1970.
     pub until: Option<i64>,
+    /// What it wants to see first, with status 401.
+    pub challenge: Option<String>,
 }
 
 /// A [`Trouble`], and the host that made it: after a redirect it is another than the
@@ -162,6 +166,10 @@ impl Failure {
                 "{what} is not in the cache, and --offline forbids downloading it"
             ))
             .hint("run it once without --offline; what was downloaded is kept"),
+            Trouble::Absent(platform) => {
+                Error::environment(format!("{what} cannot be downloaded: {from} is not for {platform}"))
+                    .hint("another version may be, or build it from its source")
+            }
             Trouble::Name => failed(format!("the name {host} does not resolve")).hint(network),
             Trouble::Refused => failed(format!("{host} refuses the connection")).hint(network),
             Trouble::Unreachable => failed(format!("there is no route to {host}")).hint(network),
@@ -290,12 +298,13 @@ mod tests {
     fn every_trouble_is_one_sentence_with_what_to_do() {
         let got = Got { bytes: 1_200_000, total: Some(5_000_000) };
         let status = |code| Trouble::Status(Status { code, ..Status::default() });
-        let limited = Status { code: 403, limited: true, until: Some(1_720) };
+        let limited = |code, until| Status { code, limited: true, until, challenge: None };
         let full = io::Error::from(ErrorKind::StorageFull);
         let denied = io::Error::from(ErrorKind::PermissionDenied);
         let path = Path::new("/cache/linux-amd64/.kind.part");
         let all = [
             Trouble::Offline,
+            Trouble::Absent("linux/arm64".into()),
             Trouble::Name,
             Trouble::Refused,
             Trouble::Unreachable,
@@ -309,8 +318,8 @@ mod tests {
             status(403),
             status(407),
             status(500),
-            Trouble::Status(limited),
-            Trouble::Status(Status { code: 429, limited: true, until: None }),
+            Trouble::Status(limited(403, Some(1_720))),
+            Trouble::Status(limited(429, None)),
             Trouble::Redirect("to plain http, where anybody on the way could change the file"),
             Trouble::TooLarge(500_000_000),
             Trouble::WrongSize { expected: 10, got: 11 },
@@ -338,7 +347,7 @@ mod tests {
             (status(503), true),
             (status(404), false),
             (status(403), false),
-            (Trouble::Status(Status { code: 503, limited: true, until: None }), false),
+            (Trouble::Status(Status { code: 503, limited: true, ..Status::default() }), false),
             (Trouble::Closed(Got::default()), true),
             (Trouble::Refused, false),
             (Trouble::Name, false),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 pub use kind::{ImageRef, KindLab};
-pub use local::{LocalLab, Started, serve};
+pub use local::{LocalLab, serve};
 pub use lock::Lock;
 
 /// The two places that a lab can be in.

@@ -3,10 +3,11 @@
 use futures::future::try_join_all;
 
 use super::Tool;
-use crate::download::{Artifact, Downloads, Lockfile, Platform, Sha256};
-use crate::error::{Error, Result};
+use crate::download::{Artifact, Downloads, Lockfile, Platform, Sha256, no_checksum};
+use crate::error::Result;
 
 /// What is published of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// The file's name in `tools.lock`.
     pub key: String,
@@ -29,10 +30,8 @@ pub fn artifacts() -> Vec<Artifact> {
 /// A site does not answer, or publishes none.
 pub async fn published(downloads: &Downloads, artifacts: &[Artifact]) -> Result<Vec<Published>> {
     try_join_all(artifacts.iter().map(async |artifact| {
-        let sha256 = downloads.published(artifact).await?.ok_or_else(|| {
-            Error::environment(format!("no checksum is published for {}", artifact.what()))
-                .hint(format!("put the SHA-256 of a file that you trust into tools.lock as {}", artifact.key))
-        })?;
+        let sha256 = downloads.published(artifact).await?;
+        let sha256 = sha256.ok_or_else(|| no_checksum(artifact))?;
         Ok(Published { key: artifact.key.clone(), sha256 })
     }))
     .await

@@ -24,7 +24,7 @@ use crate::download::{Downloads, Platform, Progress};
 use crate::error::Result;
 
 pub use engine::{Engine, EngineState, Engines, LIMIT, PROVIDER};
-pub use lock::{artifacts, lock, published};
+pub use lock::{Published, artifacts, lock, published};
 pub use version::Version;
 
 /// The longest time in which a tool has to say its version. The first start of a
@@ -138,6 +138,7 @@ impl<'a> Toolbox<'a> {
     }
 
     /// A tool that is there: found, or downloaded now.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the kind lab"))]
     ///
     /// # Errors
     /// It cannot be downloaded.

@@ -5,6 +5,7 @@
 //! that stops reading costs nothing, and one that falls behind is told so
 //! ([`Expired`], the API's 410).
 
+mod follow;
 mod history;
 pub mod object;
 
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::watch;
 
+pub use follow::{Follow, Seen};
 use history::History;
 pub use history::{Change, Event, Expired, Watch};
 
@@ -188,6 +190,18 @@ impl Store {
         let object = inner.remove(key, None).ok_or_else(|| WriteError::NotFound(key.clone()))?;
         self.announce(inner);
         Ok(object)
+    }
+
+    /// Removes an object at once if it is still the one with this uid, not a later
+    /// one of the same name. `false` if it is not there.
+    pub fn remove_uid(&self, key: &Key, uid: &str) -> bool {
+        let mut inner = self.lock();
+        if inner.objects.get(key).is_none_or(|object| object::uid_of(object) != uid) {
+            return false;
+        }
+        inner.remove(key, None);
+        self.announce(inner);
+        true
     }
 
     /// Follows the changes of a resource after `since` (a version from [`list`]

@@ -129,7 +129,9 @@ impl Bringing<'_> {
         let port = label(PORT).and_then(|port| port.parse().ok());
         match (label(OWNED), label(FOLDER), port) {
             (Some("true"), Some(folder), Some(port)) if folder == self.lab.id() => {
-                State { stage: Stage::Up, ..State::creating(self.lab, port) }.write(self.lab)
+                let mut state = State::creating(self.lab, port);
+                state.stage = Stage::Up;
+                state.write(self.lab)
             }
             _ => {
                 state::clear(self.lab)?;
@@ -267,8 +269,7 @@ impl Bringing<'_> {
 pub fn abandon(lab: &KindLab, kit: &Kit, place: &Place) -> Result<()> {
     let said = kit.run_blocking(place, &place.delete_cluster())?;
     if !said.is_ok() {
-        let doing =
-            Doing { what: "remove the half-made cluster", cluster: lab.name(), port: (0, false) };
+        let doing = Doing { what: "remove the half-made cluster", cluster: lab.name(), port: (0, false) };
         return Err(messages::error(doing, &said));
     }
     state::clear(lab)

@@ -261,8 +261,7 @@ impl Place {
 
     /// A kubectl command.
     pub fn kubectl(&self, label: &str, args: &[&str]) -> Typed {
-        let mut all =
-            args!["--kubeconfig", self.lab.kubeconfig().display(), "--context", self.lab.context()];
+        let mut all = args!["--kubeconfig", self.lab.kubeconfig().display(), "--context", self.lab.context()];
         all.extend(args.iter().map(ToString::to_string));
         self.typed(Program::Kubectl, format!("kubectl-{label}"), all)
     }
@@ -312,7 +311,6 @@ impl Place {
         let shown: Vec<String> = typed.args.iter().take(3).map(|arg| quoted(arg)).collect();
         format!("{} {}", self.name(typed.program), shown.join(" "))
     }
-
 }
 
 /// Where commands of this run are typed.

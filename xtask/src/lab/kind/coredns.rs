@@ -158,7 +158,9 @@ mod tests {
     fn a_stub_domain_before_the_block_stays_where_it_is() {
         let live = format!("corp.example:53 {{\n    forward . 10.0.0.1\n}}\n{LIVE}");
         let text = with_lines(&live, LINES).unwrap();
-        assert!(text.starts_with("corp.example:53 {\n    forward . 10.0.0.1\n}\n.:53 {\n    # oidc-lab begin"));
+        assert!(
+            text.starts_with("corp.example:53 {\n    forward . 10.0.0.1\n}\n.:53 {\n    # oidc-lab begin")
+        );
     }
 
     #[test]

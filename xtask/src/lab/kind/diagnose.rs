@@ -83,8 +83,11 @@ async fn log(pods: &Api<Pod>, pod: &Pod) -> String {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let mut text = String::new();
     for container in containers {
-        let parameters =
-            LogParams { container: Some(container.name.clone()), tail_lines: Some(LINES), ..LogParams::default() };
+        let parameters = LogParams {
+            container: Some(container.name.clone()),
+            tail_lines: Some(LINES),
+            ..LogParams::default()
+        };
         if let Ok(log) = pods.logs(&name, &parameters).await {
             text.extend(log.lines().map(|line| format!("    {}: {line}\n", container.name)));
         }
@@ -124,8 +127,9 @@ mod tests {
             }))
             .unwrap()
         };
-        let events: Vec<Event> =
-            [(7, "g"), (1, "a"), (3, "c"), (2, "b"), (4, "d"), (5, "e"), (6, "g")].map(|(s, r)| event(s, r)).into();
+        let events: Vec<Event> = [(7, "g"), (1, "a"), (3, "c"), (2, "b"), (4, "d"), (5, "e"), (6, "g")]
+            .map(|(s, r)| event(s, r))
+            .into();
         let reasons: Vec<String> =
             last(&events).lines().map(|line| line.split(": ").nth(1).unwrap().to_owned()).collect();
         assert_eq!(reasons, ["b", "c", "d", "e", "g"]);

@@ -40,9 +40,11 @@ pub async fn pull(
         }
         let is_own = own == Some(image.as_str());
         if offline {
-            return Err(Error::environment(format!("--offline, and the image {image} is not on this machine"))
-                .hint(format!("`{} pull {image}` brings it here", place.engine))
-                .elsewhere());
+            return Err(Error::environment(format!(
+                "--offline, and the image {image} is not on this machine"
+            ))
+            .hint(format!("`{} pull {image}` brings it here", place.engine))
+            .elsewhere());
         }
         let said = kit.run(place, &place.pull_image(image), running).await?;
         match said.is_ok() {

@@ -98,7 +98,11 @@ const KNOWN: &[Known] = &[
         Trouble::ClusterGone,
     ),
     known(
-        &["failed to init node with kubeadm", "could not find a log line that matches", "failed to start control plane"],
+        &[
+            "failed to init node with kubeadm",
+            "could not find a log line that matches",
+            "failed to start control plane",
+        ],
         Trouble::NodeDead,
     ),
     known(
@@ -117,11 +121,24 @@ const KNOWN: &[Known] = &[
         Trouble::Network,
     ),
     known(
-        &["manifest unknown", "manifest for", "pull access denied", "no such image", "name unknown", "denied: "],
+        &[
+            "manifest unknown",
+            "manifest for",
+            "pull access denied",
+            "no such image",
+            "name unknown",
+            "denied: ",
+        ],
         Trouble::NoImage,
     ),
     known(
-        &["not found in http", "not found in https", "no chart version found", "chart version", "no cached repo found"],
+        &[
+            "not found in http",
+            "not found in https",
+            "no chart version found",
+            "chart version",
+            "no cached repo found",
+        ],
         Trouble::NoChart,
     ),
     known(&["context deadline exceeded", "timed out waiting for the condition"], Trouble::TimedOut),

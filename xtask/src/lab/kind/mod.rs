@@ -32,11 +32,11 @@ use super::Access;
 use crate::names;
 
 pub use bringup::{Secret, bring_up};
+pub use cluster::abandon;
 pub use commands::typed;
 pub use diagnose::show as show_diagnosis;
 pub use dry_run::DryRun;
 pub use image_ref::ImageRef;
-pub use cluster::abandon;
 pub use kit::{Kit, WAIT, answers};
 pub use state::write_private;
 use state::{Stage, State};

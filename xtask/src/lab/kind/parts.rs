@@ -45,9 +45,6 @@ pub struct Chart {
 }
 
 impl Part {
-    /// All parts, in the order in which a request meets them.
-    pub const ALL: [Self; 3] = [Self::Ingress, Self::Dex, Self::Argocd];
-
     /// The name in plans.
     pub fn name(self) -> &'static str {
         match self {
@@ -115,14 +112,6 @@ impl Ingress {
                 // Its own kinds of route are of no use here, and no small download.
                 options: &["--skip-crds"],
             },
-        }
-    }
-
-    /// The other one: only one of them can have the node's port 80.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Nginx => Self::Traefik,
-            Self::Traefik => Self::Nginx,
         }
     }
 

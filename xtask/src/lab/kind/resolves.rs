@@ -153,10 +153,12 @@ mod tests {
     use super::*;
 
     fn ended(code: i32, message: &str) -> Pod {
-        serde_json::from_value(json!({"metadata": {}, "status": {"phase": "Succeeded", "containerStatuses": [{
-            "name": "getent", "image": "", "imageID": "", "ready": false, "restartCount": 0,
-            "state": {"terminated": {"exitCode": code, "message": message}},
-        }]}}))
+        serde_json::from_value(
+            json!({"metadata": {}, "status": {"phase": "Succeeded", "containerStatuses": [{
+                "name": "getent", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": code, "message": message}},
+            }]}}),
+        )
         .unwrap()
     }
 
@@ -172,7 +174,9 @@ mod tests {
                 .to_string()
                 .starts_with("inside the cluster dex.host is 203.0.113.9, and not Dex's Service (10.96.7.7)")
         );
-        assert!(of(2, "").unwrap_err().to_string().starts_with("inside the cluster dex.host does not resolve"));
+        assert!(
+            of(2, "").unwrap_err().to_string().starts_with("inside the cluster dex.host does not resolve")
+        );
         assert_eq!(
             of(128, "exec: \"sh\": not found").unwrap(),
             "not asked: status 128: exec: \"sh\": not found"

@@ -97,7 +97,8 @@ impl Children {
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    let last = if last.is_empty() { String::new() } else { format!("; it said last: {last}") };
+                    let last =
+                        if last.is_empty() { String::new() } else { format!("; it said last: {last}") };
                     let seconds = limit.as_secs();
                     return Err(Error::environment(format!("{label} did not end within {seconds} s{last}")));
                 }

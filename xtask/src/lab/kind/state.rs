@@ -139,7 +139,6 @@ pub fn clear(lab: &KindLab) -> Result<()> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;

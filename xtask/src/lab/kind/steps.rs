@@ -47,10 +47,14 @@ impl KindStep {
     /// What it does, for a person.
     pub fn describe(self) -> String {
         match self {
-            Self::Tools => "find kind, Helm, kubectl and the container engine, or download what is missing".into(),
+            Self::Tools => {
+                "find kind, Helm, kubectl and the container engine, or download what is missing".into()
+            }
             Self::Cluster => "make the cluster, or find it up".into(),
             Self::Node => "wait until the node is ready".into(),
-            Self::Chart(part) => format!("pull the chart of {}, and check that it takes the values", part.name()),
+            Self::Chart(part) => {
+                format!("pull the chart of {}, and check that it takes the values", part.name())
+            }
             Self::Images(part) => format!("pull the images of {} on this machine", part.name()),
             Self::Load(part) => format!("load the images of {} into the node", part.name()),
             Self::Coredns => "rewrite dex.host to Dex's Service in CoreDNS".into(),
@@ -142,9 +146,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             let lines = session.sources.text(Manifest::Coredns, &Variables::new(0))?;
             let cluster = session.cluster().await?;
             let outcome = coredns::rewrite(&cluster, &lines).await?;
-            cluster
-                .wait_ready(crate::names::COREDNS, session.wait(), |text| running.waiting(text))
-                .await?;
+            cluster.wait_ready(crate::names::COREDNS, session.wait(), |text| running.waiting(text)).await?;
             return Ok(outcome.into());
         }
         KindStep::Ingress => {
