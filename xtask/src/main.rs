@@ -179,6 +179,9 @@ fn dry_run(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {
         Lab::Kind(lab) => Some(DryRun::new(session, lab)),
         Lab::Local(_) => None,
     };
+    if let Some(kind) = &kind {
+        console.result(&kind.heading());
+    }
     let commands = |action| kind.as_ref().map_or_else(Vec::new, |kind| kind.commands(action));
     let timings = session.options.timings.then(|| Timings::read(session.lab.folder()));
     for plan in goals::dry_run(goals, session) {

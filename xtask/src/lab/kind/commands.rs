@@ -288,11 +288,11 @@ impl Place {
     pub fn shown(&self, typed: &Typed) -> String {
         let mut line = String::new();
         if typed.program == Program::Helm {
-            let _ = write!(line, "cd {} && ", quoted(&self.empty().display().to_string()));
+            let _ = write!(line, "cd {} && ", self.shorter(&quoted(&self.empty().display().to_string())));
         }
         line.push_str(self.name(typed.program));
         for arg in &typed.args {
-            let _ = write!(line, " {}", quoted(arg));
+            let _ = write!(line, " {}", self.shorter(&quoted(arg)));
         }
         match &typed.stdin {
             Stdin::Nothing => {}
@@ -304,6 +304,20 @@ impl Place {
             }
         }
         line
+    }
+
+    /// An argument with the lab's folder as `$LAB`.
+    fn shorter(&self, arg: &str) -> String {
+        let folder = self.lab.folder().display().to_string();
+        match arg.strip_prefix(&folder) {
+            Some(rest) if rest.starts_with('/') => format!("$LAB{rest}"),
+            _ => arg.to_owned(),
+        }
+    }
+
+    /// The line that says what `$LAB` is in commands as they are shown.
+    pub fn folder_line(&self) -> String {
+        format!("LAB={}", quoted(&self.lab.folder().display().to_string()))
     }
 
     /// As [`Place::shown`], where Helm's folder and the values are left out: for one line.

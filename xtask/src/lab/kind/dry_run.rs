@@ -36,12 +36,27 @@ impl DryRun {
         }
     }
 
+    /// What stands before all plans: how to read the commands.
+    pub fn heading(&self) -> String {
+        format!(
+            "{}\n# {RUN}as it is run   # {SAME}the same by hand: the lab does it through the cluster's API",
+            self.place.folder_line()
+        )
+    }
+
     /// The commands of an action, a line each.
     pub fn commands(&self, action: Action) -> Vec<String> {
         let place = &self.place;
         let run = |typed| format!("{RUN}{}", place.shown(&typed));
         let same = |args: &[&str]| format!("{SAME}{}", place.shown(&place.kubectl("", args)));
         let apply = |name: &str| run(place.apply(name, String::new()));
+        let patch = |namespace: &str, name: &str, key: &str| {
+            let args = ["-n", namespace, "patch", "secret", name, "--patch-file", "/dev/stdin"];
+            format!(
+                r#"{}    # reads {{"stringData": {{"{key}": a new value, the same for both}}}}"#,
+                same(&args)
+            )
+        };
         match action {
             Action::StartLab => vec![],
             Action::Namespaces => vec![apply("manifests/namespaces.yaml.j2")],
@@ -60,10 +75,9 @@ impl DryRun {
                         .install(&self.choice.chart(part), &self.choice.values(part, Some(secrets), None))),
                 ]
             }
-            Action::Rotate => vec![
-                same(&["-n", "argocd", "patch", "secret", "argocd-oidc", "--patch-file", "/dev/stdin"]),
-                same(&["-n", "dex", "patch", "secret", "dex-clients", "--patch-file", "/dev/stdin"]),
-            ],
+            Action::Rotate => {
+                vec![patch("argocd", "argocd-oidc", "clientSecret"), patch("dex", "dex-clients", "argo-cd")]
+            }
             Action::EmptyArgocdSecret => vec![same(&[
                 "-n",
                 "argocd",
@@ -98,7 +112,10 @@ impl DryRun {
         let same = |args: &[&str]| format!("{SAME}{}", place.shown(&place.kubectl("", args)));
         match step {
             KindStep::Tools => vec![format!("{SAME}cargo xtask tools --download")],
-            KindStep::Cluster => vec![run(place.create_cluster(self.node_image.as_deref()))],
+            KindStep::Cluster => vec![format!(
+                "{}    # the config is manifests/kind-config.yaml.j2, rendered",
+                run(place.create_cluster(self.node_image.as_deref()))
+            )],
             KindStep::Node => vec![same(&["wait", "--for=condition=Ready", "node", "--all"])],
             KindStep::Chart(part) => {
                 let chart = self.choice.chart(part);

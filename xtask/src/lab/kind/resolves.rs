@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 ///
 /// # Errors
 /// The name resolves to something else than Dex's Service, or not at all.
-pub async fn check(cluster: &Cluster) -> Result<String> {
+pub async fn check(cluster: &Cluster, node: &str) -> Result<String> {
     let services: Api<Service> = Api::namespaced(cluster.client(), Workload::Dex.namespace());
     let service = services.get(SERVICE).await?;
     let wanted = service.spec.and_then(|spec| spec.cluster_ip).unwrap_or_default();
@@ -38,7 +38,7 @@ pub async fn check(cluster: &Cluster) -> Result<String> {
         .unwrap_or_default();
     let pods: Api<Pod> = Api::namespaced(cluster.client(), Workload::Argocd.namespace());
     remove(&pods).await?;
-    pods.create(&PostParams::default(), &pod(&image)?).await?;
+    pods.create(&PostParams::default(), &pod(&image, node)?).await?;
     let asked = tokio::time::timeout(LIMIT, await_condition(pods.clone(), POD, has_ended)).await;
     let answer = match asked {
         Ok(Ok(Some(pod))) => answer(&pod),
@@ -62,11 +62,13 @@ async fn remove(pods: &Api<Pod>) -> Result<()> {
     }
 }
 
-fn pod(image: &str) -> Result<Pod> {
+fn pod(image: &str, node: &str) -> Result<Pod> {
     let ask = format!("getent ahostsv4 {DEX_HOST} > /dev/termination-log");
     let pod = json!({
         "metadata": {"name": POD, "labels": {OWNED: "true"}},
         "spec": {
+            // The one that there is: no scheduler has to be waited for.
+            "nodeName": node,
             "restartPolicy": "Never",
             "automountServiceAccountToken": false,
             "containers": [{

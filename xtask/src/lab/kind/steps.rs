@@ -158,7 +158,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             let rollout = choice.ingress.rollout();
             cluster.wait_ready(rollout, session.wait(), |text| running.waiting(text)).await?;
         }
-        KindStep::Resolves => return resolves::check(&session.cluster().await?).await,
+        KindStep::Resolves => return resolves::check(&session.cluster().await?, &place.node()).await,
     }
     Ok("ready".into())
 }
