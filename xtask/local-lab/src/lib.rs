@@ -13,7 +13,9 @@
 //! Dependencies point one way: `standin` and `workloads` know [`program`], `api`,
 //! `workloads` and `ingress` know [`store`], and none of them knows another.
 
+pub mod api;
 pub mod charts;
+mod endpoints;
 pub mod home;
 pub mod ingress;
 pub mod lab;
@@ -21,6 +23,7 @@ pub mod logs;
 pub mod program;
 pub mod release;
 pub mod resources;
+pub mod schema;
 pub mod serve;
 pub mod standin;
 pub mod store;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams};
@@ -11,7 +12,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::Cluster;
 use crate::error::{Error, Result};
-use crate::names::Rollout;
+use crate::names::{Rollout, Workload};
 
 /// A wait that takes longer is looked at: pods, and what they wait for.
 const LONG: Duration = Duration::from_secs(1);
@@ -88,6 +89,17 @@ impl Cluster {
         };
         Error::environment(format!("{namespace}/{name} was not ready after {} s: {seen}", limit.as_secs()))
             .hint(format!("`cargo xtask kubectl -- -n {namespace} logs deploy/{name}` shows what it says"))
+    }
+
+    /// Since when the youngest of a Deployment's ready pods is ready, to the second.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn ready_since(&self, workload: Workload) -> Result<Option<Timestamp>> {
+        let pods = self.pods_of(workload.rollout()).await?;
+        let conditions = pods.iter().filter_map(|pod| pod.status.as_ref()?.conditions.as_ref()).flatten();
+        let ready = conditions.filter(|condition| condition.type_ == "Ready" && condition.status == "True");
+        Ok(ready.filter_map(|condition| Some(condition.last_transition_time.as_ref()?.0)).max())
     }
 
     async fn pods_of(&self, rollout: Rollout) -> Result<Vec<Pod>> {

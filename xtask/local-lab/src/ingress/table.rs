@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use super::paths::{self, Kind};
+use crate::endpoints::addresses;
 use crate::store::{Key, Store, object};
 
 /// Where requests go, by host and path.
@@ -138,22 +139,6 @@ impl Builder {
         });
         ports.collect()
     }
-}
-
-/// The ready addresses behind a Service's port of this name.
-fn addresses(endpoints: &Value, name: &Value) -> Vec<SocketAddr> {
-    let mut found = vec![];
-    for subset in endpoints["subsets"].as_array().into_iter().flatten() {
-        for port in subset["ports"].as_array().into_iter().flatten().filter(|port| port["name"] == *name) {
-            let Some(number) = port["port"].as_u64().and_then(|it| u16::try_from(it).ok()) else { continue };
-            for address in subset["addresses"].as_array().into_iter().flatten() {
-                if let Some(ip) = address["ip"].as_str().and_then(|ip| ip.parse().ok()) {
-                    found.push(SocketAddr::new(ip, number));
-                }
-            }
-        }
-    }
-    found
 }
 
 /// The backend that an Ingress names. One whose Service or port is not there has no

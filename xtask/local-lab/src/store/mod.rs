@@ -93,6 +93,13 @@ impl Store {
         self.lock().version
     }
 
+    /// Waits until a write has made this version.
+    pub async fn reached(&self, version: u64) {
+        let mut wake = self.version.subscribe();
+        // The sender lives in this store, so the wait ends only with the version.
+        let _ = wake.wait_for(|newest| *newest >= version).await;
+    }
+
     /// The object, if it is there.
     pub fn get(&self, key: &Key) -> Option<Arc<Value>> {
         self.lock().objects.get(key).cloned()
@@ -112,6 +119,38 @@ impl Store {
             .map(|(_, object)| object.clone())
             .collect();
         (items, inner.version)
+    }
+
+    /// As [`Store::list`], at a version of the past.
+    ///
+    /// # Errors
+    /// [`Expired`] if the history no longer reaches back to it.
+    pub fn list_at(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> Result<Vec<Arc<Value>>, Expired> {
+        let inner = self.lock();
+        inner.history.check(version)?;
+        let wanted = |key: &Key| {
+            &*key.resource == resource && namespace.is_none_or(|wanted| &*key.namespace == wanted)
+        };
+        let first = Key::new(resource, namespace.unwrap_or(""), "");
+        let mut objects: BTreeMap<Key, Arc<Value>> = inner
+            .objects
+            .range(first..)
+            .take_while(|(key, _)| wanted(key))
+            .map(|(key, object)| (key.clone(), object.clone()))
+            .collect();
+        // What came later is undone, the newest first.
+        for event in inner.history.after(version).rev().filter(|event| wanted(&event.key)) {
+            match &event.previous {
+                Some(previous) => objects.insert(event.key.clone(), previous.clone()),
+                None => objects.remove(&event.key),
+            };
+        }
+        Ok(objects.into_values().collect())
     }
 
     /// Stores a new object and fills `metadata.uid`, `creationTimestamp`,
@@ -181,6 +220,35 @@ impl Store {
         self.remove(key)
     }
 
+    /// Deletes an object as `decide` says, as one step: `None` removes it at once,
+    /// an object replaces it (with a `deletionTimestamp`, as a rule). Returns the
+    /// last state and whether it is gone.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`], or what `decide` answers.
+    pub fn delete_if<E: From<WriteError>>(
+        &self,
+        key: &Key,
+        decide: impl FnOnce(&Value) -> Result<Option<Value>, E>,
+    ) -> Result<(Arc<Value>, bool), E> {
+        let mut inner = self.lock();
+        let Some(old) = inner.objects.get(key).cloned() else {
+            return Err(WriteError::NotFound(key.clone()).into());
+        };
+        let Some(mut new) = decide(&old)? else {
+            let last = inner.remove(key, None).unwrap_or(old);
+            self.announce(inner);
+            return Ok((last, true));
+        };
+        object::keep_identity(&old, &mut new);
+        if new == *old {
+            return Ok((old, false));
+        }
+        let marked = inner.put(key, new);
+        self.announce(inner);
+        Ok((marked, false))
+    }
+
     /// Removes an object at once, finalizers or not.
     ///
     /// # Errors
@@ -214,7 +282,17 @@ impl Store {
     pub fn watch(&self, resource: &str, namespace: Option<&str>, since: u64) -> Result<Watch, Expired> {
         let inner = self.lock();
         inner.history.check(since)?;
-        Ok(Watch::new(self.clone(), self.version.subscribe(), resource, namespace, since))
+        Ok(Watch::new(self.clone(), self.version.subscribe(), Some(resource), namespace, since))
+    }
+
+    /// Follows the changes of everything.
+    ///
+    /// # Errors
+    /// As [`Store::watch`].
+    pub fn watch_all(&self, since: u64) -> Result<Watch, Expired> {
+        let inner = self.lock();
+        inner.history.check(since)?;
+        Ok(Watch::new(self.clone(), self.version.subscribe(), None, None, since))
     }
 
     fn announce(&self, inner: MutexGuard<'_, Inner>) {

@@ -15,6 +15,7 @@ mod kubelet;
 mod pods;
 mod replicaset;
 mod selector;
+mod services;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,10 +49,14 @@ pub fn start(
 ) -> JoinHandle<()> {
     let recorder = Recorder::new(store.clone(), "kubelet");
     let controllers = controllers::run(store.clone(), recorder.clone(), stop.clone());
-    let node = Arc::new(kubelet::Node { store, logs, images, cluster, ingress, recorder, stop });
+    // Programs reach each other until the last of them has ended.
+    let ended = CancellationToken::new();
+    let services = services::Services::new(store.clone(), ended.clone());
+    let node = Arc::new(kubelet::Node { store, logs, images, cluster, ingress, recorder, services, stop });
     tokio::spawn(async move {
         let controllers = tokio::spawn(controllers);
         kubelet::run(node).await;
+        ended.cancel();
         let _ = controllers.await;
     })
 }

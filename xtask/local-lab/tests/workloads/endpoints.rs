@@ -86,3 +86,56 @@ async fn services_without_a_selector_are_left_alone() {
     assert_eq!(ready(&lab.get("endpoints", "s").unwrap()), ["127.0.0.1:1"]);
     lab.end().await;
 }
+
+#[tokio::test]
+async fn containers_reach_services_by_the_variables_of_a_kubelet() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut my_web = service(json!([{"name": "web-ui", "port": 80, "targetPort": "http"}]));
+    my_web["metadata"]["name"] = "my-web".into();
+    let created = lab.create("services", my_web);
+    lab.deploy(deployment("web", 1));
+    lab.rolled_out("web").await;
+    let env = web.launched()[0].env.clone();
+    let port = env["MY_WEB_SERVICE_PORT"].clone();
+    for (name, value) in [
+        ("MY_WEB_SERVICE_HOST", "127.0.0.1".to_owned()),
+        ("MY_WEB_SERVICE_PORT_WEB_UI", port.clone()),
+        ("MY_WEB_PORT", format!("tcp://127.0.0.1:{port}")),
+        ("MY_WEB_PORT_80_TCP", format!("tcp://127.0.0.1:{port}")),
+        ("MY_WEB_PORT_80_TCP_PROTO", "tcp".to_owned()),
+        ("MY_WEB_PORT_80_TCP_PORT", port.clone()),
+        ("MY_WEB_PORT_80_TCP_ADDR", "127.0.0.1".to_owned()),
+    ] {
+        assert_eq!(env.get(name), Some(&value), "{name}");
+    }
+    let address = format!("127.0.0.1:{port}");
+    // The port stays while pods come and go behind it.
+    for at in ["2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"] {
+        let answer = get(&address).await.unwrap();
+        assert!(answer.ends_with(object::name(&lab.pods()[0])), "{answer}");
+        lab.change("deployments.apps", "web", |it| restarted(it, at));
+        lab.rolled_out("web").await;
+    }
+    assert_eq!(web.launched()[2].env["MY_WEB_SERVICE_PORT"], port);
+    lab.change("deployments.apps", "web", |it| it["spec"]["replicas"] = 0.into());
+    lab.until("pods", |all| all.is_empty().then_some(())).await;
+    assert_eq!(get(&address).await.unwrap_or_default(), "");
+    assert!(
+        lab.store
+            .remove_uid(&local_lab::store::Key::new("services", "n", "my-web"), object::uid_of(&created))
+    );
+    while tokio::net::TcpStream::connect(&address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    lab.end().await;
+}
+
+async fn get(address: &str) -> std::io::Result<String> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}

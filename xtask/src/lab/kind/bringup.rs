@@ -67,7 +67,8 @@ pub fn bring_up(secret: Secret) -> Vec<Step> {
                 Action::InstallAnew(Argocd),
             ));
             steps.extend(ready);
-            steps.push(step("oidc-secret", &["dex-secret", "argocd-ready"], Action::OidcSecret));
+            steps.push(step("argocd-settled", &["argocd-ready"], Action::HearsNewSecrets));
+            steps.push(step("oidc-secret", &["dex-secret", "argocd-settled"], Action::OidcSecret));
         }
     }
     steps

@@ -58,7 +58,8 @@ impl DryRun {
             )
         };
         match action {
-            Action::StartLab => vec![],
+            // Nothing is typed: a moment passes.
+            Action::StartLab | Action::HearsChanges | Action::HearsNewSecrets => vec![],
             Action::Namespaces => vec![apply("manifests/namespaces.yaml.j2")],
             Action::ArgocdSecret => vec![apply("manifests/argocd-secret.yaml.j2, with random values")],
             Action::DexSecret => vec![apply("manifests/dex-secret.yaml.j2, with a random value")],

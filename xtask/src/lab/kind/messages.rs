@@ -208,7 +208,7 @@ pub fn error(doing: Doing<'_>, said: &Said) -> Error {
         .elsewhere(),
         Some(Trouble::DiskFull) => plain(
             "no space is left on the engine's disk".into(),
-            "`docker system df` says what takes it; the lab needs about 5 GB",
+            "`docker system df` says what takes it; the lab's images are some gigabytes",
         )
         .elsewhere(),
         Some(Trouble::TooManyWatches) => plain(

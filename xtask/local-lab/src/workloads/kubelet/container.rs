@@ -154,15 +154,22 @@ impl Container<'_> {
         Ok(Ready { program, launch, listening })
     }
 
-    /// Variables that every container gets unless it sets them itself. The proxy stands
-    /// in for the cluster's DNS: it knows the hosts of the lab.
+    /// Variables that every container gets unless it sets them itself: those of the
+    /// namespace's Services, its host name, and the proxy, which stands in for the
+    /// cluster's DNS as it knows the hosts of the lab.
     fn defaults(&self) -> BTreeMap<String, String> {
         let proxy = format!("http://{}", self.pod.node.ingress);
         let none = "127.0.0.1,localhost";
         let proxies =
             ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].map(|name| (name, proxy.as_str()));
         let rest = [("NO_PROXY", none), ("no_proxy", none), ("HOSTNAME", object::name(&self.pod.object))];
-        proxies.into_iter().chain(rest).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let own = proxies.into_iter().chain(rest).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut defaults = match self.pod.object["spec"]["enableServiceLinks"].as_bool() {
+            Some(false) => BTreeMap::new(),
+            _ => self.pod.node.services.variables(&self.pod.key.namespace),
+        };
+        defaults.extend(own);
+        defaults
     }
 
     /// Waits for a write to a Secret or ConfigMap of the namespace after `since`.

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::NODE;
 use super::events::Recorder;
+use super::services::Services;
 use crate::logs::Logs;
 use crate::program::{ClusterAccess, Images};
 use crate::store::{Change, Key, Seen, Store, object};
@@ -39,6 +40,7 @@ pub(super) struct Node {
     pub(super) cluster: ClusterAccess,
     pub(super) ingress: SocketAddr,
     pub(super) recorder: Recorder,
+    pub(super) services: Services,
     /// The lab stops: containers end, but their pods stay in the store.
     pub(super) stop: CancellationToken,
 }
