@@ -273,6 +273,12 @@ impl Session {
             let _ = kit.children().end_all();
         }
         if !self.unfinished.load(Ordering::Acquire) {
+            if let Lab::Kind(lab) = &self.lab
+                && !lab.is_there()
+            {
+                // Charts for a lab that did not come about.
+                let _ = kind::clear(lab);
+            }
             return;
         }
         if self.options.keep {

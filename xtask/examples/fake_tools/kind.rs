@@ -80,7 +80,7 @@ fn create(world: &World, call: &Call, name: &str) -> Outcome {
     serve(world, name)?;
     eprintln!(" ✓ Starting control-plane");
     kubeconfig(world, name, Path::new(call.option("--kubeconfig").unwrap()))?;
-    api::run(&world.lab(name).join("kubeconfig"), api::furnish(&document["config"], name))?;
+    api::run(&world.lab(name).join("kubeconfig"), api::furnish(world, &document["config"], name))?;
     eprintln!("Set kubectl context to \"kind-{name}\"");
     Ok(())
 }
