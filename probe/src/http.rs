@@ -27,8 +27,29 @@ pub(crate) struct Request<'a> {
     /// An encoded form makes it a POST.
     pub(crate) form: Option<&'a str>,
     pub(crate) cookies: Option<String>,
+    /// Which answers are welcome: a page, or whatever there is.
+    pub(crate) accept: Accept,
     /// The longest it may take.
     pub(crate) limit: Duration,
+}
+
+/// What a request says that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accept {
+    /// As a browser asks for a page: an identity provider may show its form only then.
+    Page,
+    /// As a program asks. To somebody who takes pages, Argo CD answers every address that it does not
+    /// know with its user interface and 200; only so does an Argo CD without SSO say 404.
+    Anything,
+}
+
+impl Accept {
+    fn header(self) -> &'static str {
+        match self {
+            Self::Page => "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8",
+            Self::Anything => "*/*",
+        }
+    }
 }
 
 /// What came back.
@@ -171,7 +192,7 @@ fn prepare(client: &Client, moved: bool, request: Request<'_>) -> reqwest::Reque
     if moved {
         builder = builder.header(HOST, authority(request.url));
     }
-    builder = builder.header(ACCEPT, "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8");
+    builder = builder.header(ACCEPT, request.accept.header());
     if let Some(cookies) = request.cookies {
         builder = builder.header(COOKIE, cookies);
     }

@@ -96,6 +96,10 @@ pub struct Options {
     #[arg(long, global = true, value_name = "PATH")]
     pub dex_bin: Option<PathBuf>,
 
+    /// Download the real programs, once, and run them instead of the stand-ins (local lab).
+    #[arg(long, global = true)]
+    pub real: bool,
+
     /// Run this image, of your own build, as Argo CD (kind lab).
     #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
     pub argocd_image: Option<ImageRef>,
@@ -238,6 +242,9 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// What watches over a real program of the lab; the lab's process starts it.
+    #[command(name = local_lab::lab::SUPERVISE, hide = true)]
+    SuperviseProcess,
     /// The lab's own process; `working` starts it.
     #[command(name = "serve-local-lab", hide = true)]
     ServeLocalLab {
@@ -252,10 +259,6 @@ pub struct ToolsArgs {
     /// Download what is missing into the cache, for --offline later.
     #[arg(long)]
     pub download: bool,
-
-    /// Also the real programs of the local lab: Argo CD of --argocd, and Dex.
-    #[arg(long)]
-    pub real: bool,
 
     /// Add the published checksums of all these, for all platforms, to tools.lock.
     #[arg(long)]

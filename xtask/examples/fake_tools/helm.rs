@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use local_lab::charts::Runs;
 use local_lab::release::Release;
 use serde_json::{Map, Value, json};
 
@@ -129,9 +130,12 @@ impl Chart {
                 let release =
                     Release::parse(&self.tag()).ok().or_else(|| app_version(&self.version)).unwrap();
                 let image = format!("oidc-lab/stand-in-argocd:{release}");
-                local_lab::charts::argocd(&self.values, &image, secrets)
+                local_lab::charts::argocd(&self.values, Runs { image: &image, executable: None }, secrets)
             }
-            "dex" => local_lab::charts::dex(&self.values, "oidc-lab/stand-in-dex:v2.45.1", secrets),
+            "dex" => {
+                let runs = Runs { image: "oidc-lab/stand-in-dex:v2.45.1", executable: None };
+                local_lab::charts::dex(&self.values, runs, secrets)
+            }
             "traefik" => {
                 Ok(vec![api::idle("ingress", "traefik", &json!({"app.kubernetes.io/name": "traefik"}))])
             }
