@@ -162,7 +162,9 @@ async fn a_broken_update_leaves_the_old_pods_and_a_rollback_ends_it() {
     let lab = Lab::new(web.images());
     lab.deploy(deployment("web", 3));
     lab.rolled_out("web").await;
-    let good = lab.get("deployments.apps", "web").unwrap()["spec"]["template"].clone();
+    let mut good = lab.get("deployments.apps", "web").unwrap()["spec"]["template"].clone();
+    // As a client writes it that leaves nothing out.
+    good["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] = 0.into();
     lab.change("deployments.apps", "web", |it| container(it)["image"] = "nobody/knows:v2".into());
     let message = lab.waiting("ImagePullBackOff").await;
     assert!(message.contains("the images that it runs are test/web"), "{message}");
@@ -259,6 +261,20 @@ async fn a_deployment_that_never_gets_ready_says_so_at_its_deadline() {
         .await;
     assert_eq!(condition["reason"], "ProgressDeadlineExceeded");
     web.healthy.send_replace(true);
+    lab.rolled_out("web").await;
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn a_pod_is_available_when_it_has_been_ready_for_long_enough() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 1);
+    wanted["spec"]["minReadySeconds"] = 2.into();
+    lab.deploy(wanted);
+    let ready = lab.first("deployments.apps", |it| it["status"]["readyReplicas"] == 1).await;
+    assert_eq!(ready["status"].get("availableReplicas"), None);
+    assert_eq!(condition(&ready, "Available")["status"], "False");
     lab.rolled_out("web").await;
     lab.end().await;
 }

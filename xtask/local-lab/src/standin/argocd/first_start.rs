@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ObjectMeta, PostParams};
 
 use super::flags::parse_bool;
+use super::informer::words;
 use super::manager::{CONFIG_MAP, Manager, SECRET};
 use super::settings::{Settings, data};
 use crate::standin::wire::random;
@@ -67,7 +68,7 @@ async fn initialize_admin(manager: &Arc<Manager>) -> Result<(), String> {
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         if !has("admin.password") {
             let password = password().ok_or("no random numbers")?;
-            leave_password(manager, &password).await.map_err(|error| error.to_string())?;
+            leave_password(manager, &password).await.map_err(words)?;
             missing.push(("admin.password", hash(password).await?));
             missing.push(("admin.passwordMtime", now));
             manager.log.info("Initialized admin password");
@@ -85,7 +86,7 @@ async fn initialize_admin(manager: &Arc<Manager>) -> Result<(), String> {
         });
         match saved.await {
             Err(error) if is_conflict(&error) && attempt < TRIES => manager.resync().await,
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(words(error)),
             Ok(()) => return Ok(()),
         }
     }
