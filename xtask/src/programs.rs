@@ -65,6 +65,11 @@ impl Program {
         Self { version: version.to_owned(), kind: Kind::StandIn, path: None }
     }
 
+    /// A published program of a version.
+    pub fn released(version: &str) -> Self {
+        Self { version: version.to_owned(), kind: Kind::Real, path: None }
+    }
+
     /// The Redis for a real argocd-server: a real one if there is one on PATH, else the
     /// stand-in. Blocks until a real one has said its version.
     pub fn redis() -> Self {
