@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use url::Url;
 
+use crate::candidates;
 use crate::cause::{self, Cause, Circumstances};
 use crate::form::LoginForm;
 use crate::http::{Answer, Connections, NoAnswer, Request, authority};
@@ -16,7 +19,7 @@ use crate::trace::{Exchange, SetCookie, Step};
 use crate::words;
 
 /// Who was logged in.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct User {
     /// The name that Argo CD knows the user by.
     pub username: String,
@@ -25,7 +28,7 @@ pub struct User {
 }
 
 /// Where and why a login ended early.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The step that did not do what it should.
     pub step: Step,
@@ -36,8 +39,22 @@ pub struct Failure {
     /// What it means.
     pub cause: Cause,
     /// Whether it was Argo CD that gave no answer of its own: refused, closed, 502, 503 or 504.
-    #[serde(skip)]
     pub(crate) restarting: bool,
+}
+
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Alone it knows nothing of other logins.
+        let candidates = candidates::of(self.cause, false);
+        let mut fields = serializer.serialize_struct("Failure", 6)?;
+        fields.serialize_field("step", &self.step)?;
+        fields.serialize_field("status", &self.status)?;
+        fields.serialize_field("message", &self.message)?;
+        fields.serialize_field("cause", &candidates.only())?;
+        fields.serialize_field("candidates", candidates.ids)?;
+        fields.serialize_field("answer", &self.cause)?;
+        fields.end()
+    }
 }
 
 /// One attempt at a login: its state from the first request to the last.
@@ -54,13 +71,13 @@ pub(crate) struct Attempt<'a> {
 }
 
 /// An answer together with the URL that gave it.
-struct Hop {
+pub(crate) struct Hop {
     url: Url,
     answer: Answer,
 }
 
 /// Where the provider's redirects ended.
-enum Arrived {
+pub(crate) enum Arrived {
     AtForm(Box<(Hop, Page)>),
     AtCallback(Url),
 }
@@ -93,7 +110,7 @@ impl<'a> Attempt<'a> {
     }
 
     pub(crate) async fn run(&mut self) -> Result<User, Failure> {
-        let to_provider = self.login().await?;
+        let to_provider = self.login(None).await?;
         let callback = match self.authorize(to_provider).await? {
             Arrived::AtForm(form) => self.form(&form.0, &form.1).await?,
             Arrived::AtCallback(url) => url,
@@ -102,14 +119,20 @@ impl<'a> Attempt<'a> {
         self.userinfo(argocd).await
     }
 
-    /// `GET /auth/login`; gives where the redirect to the identity provider leads.
-    async fn login(&mut self) -> Result<Url, Failure> {
+    /// `GET /auth/login`, for a login that ends at `page`; gives where the redirect to the identity
+    /// provider leads.
+    pub(crate) async fn login(&mut self, page: Option<&Url>) -> Result<Url, Failure> {
         let mut url = below(&self.options.argocd, "auth/login");
+        if let Some(page) = page {
+            url.query_pairs_mut().append_pair("return_url", page.as_str());
+        }
         loop {
             let hop = self.get(Step::Login, &url).await?;
             match self.redirect(Step::Login, &hop)? {
                 // The front sends http to https, or a host to its other name.
-                Some(next) if next.url.path() == url.path() && next.url.query().is_none() => url = next.url,
+                Some(next) if next.url.path() == url.path() && next.url.query() == url.query() => {
+                    url = next.url
+                }
                 Some(next) => {
                     self.note(|hosts| format!("to {}", hosts.to(&next.url)));
                     return Ok(next.url);
@@ -121,7 +144,7 @@ impl<'a> Attempt<'a> {
 
     /// From the provider's address to its form; or straight to the callback, which is how a provider
     /// reports an error, or a login it still remembers.
-    async fn authorize(&mut self, first: Url) -> Result<Arrived, Failure> {
+    pub(crate) async fn authorize(&mut self, first: Url) -> Result<Arrived, Failure> {
         let step = Step::Authorize;
         self.redirect_uri = first
             .query_pairs()
@@ -217,7 +240,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Back at Argo CD; gives the address of Argo CD that the token belongs to.
-    async fn callback(&mut self, mut url: Url) -> Result<Url, Failure> {
+    pub(crate) async fn callback(&mut self, mut url: Url) -> Result<Url, Failure> {
         loop {
             self.redactor.learn_url(&url);
             let hop = self.get(Step::Callback, &url).await?;
@@ -277,7 +300,8 @@ impl<'a> Attempt<'a> {
     ) -> Result<Hop, Failure> {
         let now = Timestamp::now();
         let limit = self.options.timeout.min(self.deadline.saturating_duration_since(Instant::now()));
-        let request = Request { url, form, cookies: self.jar.header(url, now), limit };
+        let request =
+            Request { url, form, cookies: self.jar.header(url, now), basic: None, from_page: true, limit };
         let answer = self.connections.send(request).await;
         let mut exchange = Exchange {
             step,
@@ -391,7 +415,14 @@ impl<'a> Attempt<'a> {
         let secure_cookie_refused =
             self.exchanges.iter().any(|exchange| exchange.cookies.iter().any(refused));
         let status = hop.answer.status;
-        let seen = Circumstances { status: Some(status), body: &body, query: &query, secure_cookie_refused };
+        let elsewhere = |uri: &Url| uri.origin() != self.options.argocd.origin();
+        let seen = Circumstances {
+            status: Some(status),
+            body: &body,
+            query: &query,
+            secure_cookie_refused,
+            called_back_elsewhere: self.redirect_uri.as_ref().is_some_and(elsewhere),
+        };
         let cause = cause::of_answer(step, &seen);
         let message = words::of_answer(&hop.answer);
         let mut failure = self.failure(step, Some(status), message, cause);

@@ -117,7 +117,14 @@ fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&R
     for failure in report.failures() {
         let status = failure.status.map_or(String::new(), |status| format!("{status} "));
         console.result(&format!("  {} x at {}: {status}{}", failure.count, failure.step, failure.message));
-        console.explain(&format!("  likely: {}", failure.cause));
+        console.explain(&format!("  means: {}", failure.explanation));
+        let names: Vec<&str> = failure.candidates.iter().map(|id| id.name()).collect();
+        match names.as_slice() {
+            [] => {}
+            [one] => console.explain(&format!("  cause: {one}")),
+            several => console
+                .explain(&format!("  cause: one of {}; `cargo xtask doctor` says which", several.join(", "))),
+        }
     }
     if report.verdict == Verdict::LoggedIn {
         return;
