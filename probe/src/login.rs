@@ -42,6 +42,13 @@ pub struct Failure {
     pub(crate) restarting: bool,
 }
 
+impl Failure {
+    /// A failure that somebody else saw: at a step, with the words of an answer.
+    pub fn new(step: Step, status: Option<u16>, message: impl Into<String>, cause: Cause) -> Self {
+        Self { step, status, message: message.into(), cause, restarting: false }
+    }
+}
+
 impl Serialize for Failure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Alone it knows nothing of other logins.

@@ -62,13 +62,7 @@ impl Redeemed {
             cause => {
                 let words = words::of_text(body);
                 let message = words::shorten(&Redactor::new().text(&words));
-                Self::Unclear(Failure {
-                    step: Step::Callback,
-                    status: Some(status),
-                    message,
-                    cause,
-                    restarting: false,
-                })
+                Self::Unclear(Failure::new(Step::Callback, Some(status), message, cause))
             }
         }
     }

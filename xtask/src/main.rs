@@ -5,6 +5,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod console;
+mod doctor;
 mod error;
 mod goals;
 mod known;
