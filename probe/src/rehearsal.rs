@@ -59,11 +59,7 @@ impl Redeemed {
         match cause::of_answer(Step::Callback, &seen) {
             Cause::InvalidGrant => Self::SecretTaken,
             Cause::InvalidClient => Self::SecretRefused,
-            cause => {
-                let words = words::of_text(body);
-                let message = words::shorten(&Redactor::new().text(&words));
-                Self::Unclear(Failure::new(Step::Callback, Some(status), message, cause))
-            }
+            _ => Self::Unclear(failure(Step::Callback, status, body)),
         }
     }
 
@@ -92,6 +88,14 @@ impl Asked {
             scopes: value("scope").split_whitespace().map(str::to_owned).collect(),
         }
     }
+}
+
+/// The failure that an answer of Argo CD at a step shows, for whoever asked it by another way.
+pub fn failure(step: Step, status: u16, body: &str) -> Failure {
+    let seen = Circumstances { status: Some(status), body, ..Circumstances::default() };
+    let message = words::shorten(&Redactor::new().text(&words::of_text(body)));
+    let message = if message.is_empty() { format!("status {status} with an empty body") } else { message };
+    Failure::new(step, Some(status), message, cause::of_answer(step, &seen))
 }
 
 /// Where a callback with the code that nobody gave out goes, for an authorize request.

@@ -12,4 +12,5 @@ mod diagnosis;
 mod evidence;
 mod finding;
 mod hidden;
+mod look;
 mod shown;

@@ -111,7 +111,7 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
     };
     // Only this machine does not reach it: that says nothing about Argo CD, unless
     // nobody asked Argo CD.
-    let asked = evidence.outside.is_some() || evidence.pods.iter().any(|pod| pod.rehearsed.is_some());
+    let asked = evidence.outside.is_some() || evidence.pods.iter().any(|pod| !pod.rehearsed.is_empty());
     let dex = evidence.provider.dex.there();
     let down = dex.filter(|dex| dex.deployment.ready == 0);
     if failure.is_none() && (down.is_none() || (asked && own.is_none())) {

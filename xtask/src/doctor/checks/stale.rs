@@ -209,14 +209,15 @@ fn undecided(evidence: &Evidence) -> Finding {
 /// The provider takes the secret now and then.
 fn two_minds(evidence: &Evidence) -> Finding {
     let named = |wanted: Redeemed| -> Vec<String> {
-        let of_kind = |pod: &&PodSeen| pod.rehearsed.as_ref() == Some(&Rehearsed::Redeemed(wanted.clone()));
+        let wanted = Rehearsed::Redeemed(wanted);
+        let all = |pod: &&PodSeen| !pod.rehearsed.is_empty() && pod.rehearsed.iter().all(|it| *it == wanted);
         running(evidence)
-            .filter(of_kind)
+            .filter(all)
             .map(|pod| match pod.holds_since() {
                 Some(since) => format!("{} (since {})", shown(&pod.name), at(since)),
                 None => shown(&pod.name),
             })
-            .collect()
+            .collect::<Vec<_>>()
     };
     let (stale, fresh) = (named(Redeemed::SecretRefused), named(Redeemed::SecretTaken));
     let presented = evidence.presented();

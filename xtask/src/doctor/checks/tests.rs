@@ -48,7 +48,7 @@ fn pod(name: &str, started: &str, redeemed: Option<Redeemed>) -> PodSeen {
             servings: 1,
             ..LogSeen::default()
         }),
-        rehearsed: redeemed.map(Rehearsed::Redeemed),
+        rehearsed: redeemed.map(Rehearsed::Redeemed).into_iter().collect(),
         ..PodSeen::default()
     }
 }
@@ -132,7 +132,7 @@ fn outside(evidence: &mut Evidence) -> &mut Outside {
 fn refused(evidence: &mut Evidence) {
     outside(evidence).rehearsals = vec![rehearsal(Ok(()), Redeemed::SecretRefused)];
     for pod in &mut evidence.pods {
-        pod.rehearsed = Some(Rehearsed::Redeemed(Redeemed::SecretRefused));
+        pod.rehearsed = vec![Rehearsed::Redeemed(Redeemed::SecretRefused)];
     }
 }
 
@@ -258,7 +258,7 @@ fn a_stale_server_is_told_by_what_it_presents() {
     let unasked = |e: &mut Evidence| {
         e.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", SECRET, "12:00:00"));
         e.outside = None;
-        e.pods[0].rehearsed = None;
+        e.pods[0].rehearsed.clear();
     };
     finds(unasked, &["stale-argocd likely now"]);
     finds(
@@ -696,7 +696,7 @@ fn certainty_is_never_claimed_without_a_word_of_the_servers() {
     let mut evidence = well();
     evidence.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", SECRET, "12:00:00"));
     evidence.outside = None;
-    evidence.pods[0].rehearsed = None;
+    evidence.pods[0].rehearsed.clear();
     evidence.provider.tried = vec![];
     assert!(all(&evidence).iter().all(|finding| finding.certainty != Certainty::Certain));
 }

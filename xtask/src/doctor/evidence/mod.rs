@@ -66,8 +66,10 @@ pub struct Evidence {
     pub release: Option<Release>,
     /// argocd-cm.
     pub settings: Seen<Settings>,
-    /// `server.insecure` of argocd-cmd-params-cm.
+    /// Whether argocd-server leaves TLS to others.
     pub insecure: Option<bool>,
+    /// The path below which argocd-server answers.
+    pub root_path: String,
     /// argocd-rbac-cm.
     pub rbac: Seen<Rbac>,
     /// argocd-secret.
@@ -120,6 +122,7 @@ impl Evidence {
             release: None,
             settings: Seen::NotLooked,
             insecure: None,
+            root_path: String::new(),
             rbac: Seen::NotLooked,
             argocd_secret: Seen::NotLooked,
             named_secret: Seen::NotLooked,
@@ -152,10 +155,11 @@ impl Evidence {
     pub fn presented(&self) -> Presented {
         use probe::rehearsal::Redeemed::{SecretRefused, SecretTaken};
         let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
-        let of_pods = self.pods.iter().filter_map(|pod| match &pod.rehearsed {
-            Some(Rehearsed::Redeemed(redeemed)) => Some(redeemed),
-            _ => None,
-        });
+        let of_pods =
+            self.pods.iter().flat_map(|pod| &pod.rehearsed).filter_map(|rehearsed| match rehearsed {
+                Rehearsed::Redeemed(redeemed) => Some(redeemed),
+                Rehearsed::NotBegun(_) => None,
+            });
         let mut presented = Presented::default();
         for redeemed in outside.filter_map(|rehearsal| rehearsal.redeemed.as_ref()).chain(of_pods) {
             match redeemed {
@@ -173,11 +177,11 @@ impl Evidence {
         let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
         let of_forms = outside.clone().filter_map(|rehearsal| rehearsal.form.as_ref().err());
         let of_codes = outside.filter_map(|rehearsal| unclear(rehearsal.redeemed.as_ref()?));
-        let of_pods = self.pods.iter().filter_map(|pod| match &pod.rehearsed {
-            Some(Rehearsed::NotBegun(failure)) => Some(failure),
-            Some(Rehearsed::Redeemed(redeemed)) => unclear(redeemed),
-            None => None,
-        });
+        let of_pods =
+            self.pods.iter().flat_map(|pod| &pod.rehearsed).filter_map(|rehearsed| match rehearsed {
+                Rehearsed::NotBegun(failure) => Some(failure),
+                Rehearsed::Redeemed(redeemed) => unclear(redeemed),
+            });
         for failure in of_forms.chain(of_codes).chain(of_pods) {
             match all.iter_mut().find(|(known, _)| known.step == failure.step && known.cause == failure.cause)
             {

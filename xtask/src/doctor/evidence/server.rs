@@ -66,8 +66,8 @@ pub struct PodSeen {
     pub waiting: Option<String>,
     /// What its log says; `None` if it was not read.
     pub log: Option<LogSeen>,
-    /// What came of a rehearsal that met this pod alone.
-    pub rehearsed: Option<Rehearsed>,
+    /// What came of rehearsals that met this pod alone.
+    pub rehearsed: Vec<Rehearsed>,
 }
 
 /// What a rehearsal that met one pod alone showed.
@@ -140,7 +140,7 @@ impl PodSeen {
                 .and_then(|it| it.waiting.as_ref())
                 .map(|it| it.reason.clone().unwrap_or_else(|| "waiting".to_owned())),
             log: None,
-            rehearsed: None,
+            rehearsed: vec![],
         }
     }
 
