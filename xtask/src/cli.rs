@@ -114,6 +114,10 @@ pub struct Options {
     #[arg(long, global = true, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub wait: Duration,
 
+    /// Ask nothing of the network; only what is in the cache is used.
+    #[arg(long, global = true)]
+    pub offline: bool,
+
     /// Print the plan and touch nothing.
     #[arg(long, global = true)]
     pub dry_run: bool,
@@ -193,6 +197,8 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<String>,
     },
+    /// Show which outside tools are found or would be downloaded; exits 0 when all are there.
+    Tools(ToolsArgs),
     /// For contributors: formatting, lints, tests and documentation, as CI runs them.
     Check,
     /// Print completions for a shell.
@@ -206,4 +212,20 @@ pub enum Command {
         /// The lab's folder.
         folder: PathBuf,
     },
+}
+
+/// What `tools` does besides looking.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ToolsArgs {
+    /// Download what is missing into the cache, for --offline later.
+    #[arg(long)]
+    pub download: bool,
+
+    /// Also the real programs of the local lab: Argo CD of --argocd, and Dex.
+    #[arg(long)]
+    pub real: bool,
+
+    /// Add the published checksums of all these, for all platforms, to tools.lock.
+    #[arg(long)]
+    pub lock: bool,
 }

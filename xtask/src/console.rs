@@ -173,6 +173,11 @@ impl Running<'_> {
         self.bar.set_message(text.to_owned());
     }
 
+    /// A line about what happens, which stays.
+    pub fn note(&self, text: &str) {
+        self.console.note(text);
+    }
+
     /// The step has ended.
     pub fn done(self, outcome: &str) {
         let time = duration(self.since.elapsed());

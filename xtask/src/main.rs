@@ -6,6 +6,7 @@ mod cluster;
 mod commands;
 mod console;
 mod doctor;
+mod download;
 mod error;
 mod goals;
 mod known;
@@ -13,11 +14,13 @@ mod lab;
 mod names;
 mod plan;
 mod programs;
+mod real;
 mod render;
 mod report;
 mod run;
 mod session;
 mod steps;
+mod tools;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -87,6 +90,7 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         let work = async {
             match &cli.command {
                 Some(Command::Render) => commands::render(&session, report).await,
+                Some(Command::Tools(args)) => commands::tools(&session, args, report).await,
                 Some(Command::Matrix(args)) => commands::matrix(&session, args, report).await,
                 _ if cli.goals.is_empty() => overview(&session).await,
                 _ => goals::run(&session, &cli.goals, report).await,

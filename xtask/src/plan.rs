@@ -36,6 +36,10 @@ pub enum Action {
     Restart(Workload),
     /// Wait until a component's pods are all new and ready.
     Ready(Workload),
+    /// Wait until Argo CD's server takes in changes of what is there already.
+    HearsChanges,
+    /// Wait until Argo CD's server takes in a Secret that is new.
+    HearsNewSecrets,
     /// Log in and give a verdict.
     Login,
     /// Remove the lab.
@@ -67,8 +71,8 @@ impl Plan {
     /// of other goals (`reproduce`).
     pub fn of(goal: Goal, fault: Fault) -> Option<Self> {
         use Action::{
-            ArgocdSecret, DexSecret, EmptyArgocdSecret, Install, InstallAnew, Login, Namespaces,
-            NoOidcSecret, OidcSecret, Ready, Restart, Rotate, StartLab, StopLab,
+            ArgocdSecret, DexSecret, EmptyArgocdSecret, HearsChanges, HearsNewSecrets, Install, InstallAnew,
+            Login, Namespaces, NoOidcSecret, OidcSecret, Ready, Restart, Rotate, StartLab, StopLab,
         };
         use Workload::{Argocd, Dex};
         let steps = match goal {
@@ -93,11 +97,13 @@ impl Plan {
                 step("argocd", &["argocd-secret", "no-oidc-secret"], InstallAnew(Argocd)),
                 step("dex-ready", &["dex"], Ready(Dex)),
                 step("argocd-ready", &["argocd"], Ready(Argocd)),
-                step("oidc-secret", &["dex-secret", "argocd-ready"], OidcSecret),
+                step("argocd-settled", &["argocd-ready"], HearsNewSecrets),
+                step("oidc-secret", &["dex-secret", "argocd-settled"], OidcSecret),
             ],
             Goal::Break => match fault {
                 Fault::Rotate | Fault::List => vec![
-                    step("rotate", &[], Rotate),
+                    step("argocd-settled", &[], HearsChanges),
+                    step("rotate", &["argocd-settled"], Rotate),
                     step("dex-restart", &["rotate"], Restart(Dex)),
                     step("dex-ready", &["dex-restart"], Ready(Dex)),
                 ],
@@ -149,6 +155,10 @@ impl Action {
             Self::EmptyArgocdSecret => "empty argocd/argocd-secret".into(),
             Self::Restart(workload) => format!("restart {}", name(workload)),
             Self::Ready(workload) => format!("wait until {} is ready", name(workload)),
+            Self::HearsChanges => "wait until argocd/argocd-server hears of changes".into(),
+            Self::HearsNewSecrets => {
+                "wait until argocd/argocd-server takes a Secret that is created for a new one".into()
+            }
             Self::Login => "log in through argocd.host and dex.host".into(),
             Self::StopLab => "remove the lab".into(),
         }

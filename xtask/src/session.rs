@@ -1,9 +1,11 @@
 //! What all goals of one run share: options, console, lab, cluster, what was done.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use local_lab::release::Release;
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -32,6 +34,8 @@ pub struct Session {
     /// The lab's folder.
     pub folder: PathBuf,
     cluster: AsyncMutex<Option<Cluster>>,
+    /// Since when this run has seen a component ready.
+    ready: Mutex<HashMap<Workload, Timestamp>>,
     /// What the named binaries said of themselves: Argo CD's, Dex's.
     binaries: AsyncMutex<[Option<Program>; 2]>,
     /// Held while a lab is being started, so that an interrupted run can wait for the
@@ -64,6 +68,7 @@ impl Session {
             options,
             console,
             cluster: AsyncMutex::default(),
+            ready: Mutex::default(),
             binaries: AsyncMutex::default(),
             starting: Arc::default(),
             unfinished: Arc::default(),
@@ -182,6 +187,16 @@ impl Session {
         }
         asked[place] = Some(program.clone());
         Ok(Some(program))
+    }
+
+    /// Remembers that a component has become ready just now.
+    pub fn saw_ready(&self, workload: Workload) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(workload, Timestamp::now());
+    }
+
+    /// Since when a component is ready, if this run has waited for it.
+    pub fn ready_since(&self, workload: Workload) -> Option<Timestamp> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(&workload).copied()
     }
 
     /// What runs as a component of the lab, if it is installed.

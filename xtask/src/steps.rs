@@ -1,5 +1,6 @@
 //! What each step of a plan does.
 
+use jiff::{SignedDuration, Timestamp};
 use local_lab::charts;
 use serde_json::Value;
 
@@ -65,7 +66,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
         }
         Action::InstallAnew(workload) => {
             // Whatever the pods that run were started with, these are others.
-            let started = jiff::Timestamp::now();
+            let started = Timestamp::now();
             let versions = format!("{},started={started}", cluster.secret_versions(workload).await?);
             return install(session, &cluster, workload, &versions).await;
         }
@@ -81,9 +82,12 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
             cluster.restart(workload).await?;
             return Ok("restarted".into());
         }
+        Action::HearsChanges => return settle(session, &cluster, Change::Update).await,
+        Action::HearsNewSecrets => return settle(session, &cluster, Change::Creation).await,
         Action::Ready(workload) => {
             running.doing(&format!("waiting for {}/{}", workload.namespace(), workload.deployment()));
             cluster.wait_ready(workload, session.options.wait).await?;
+            session.saw_ready(workload);
             return Ok("ready".into());
         }
     }
@@ -113,6 +117,52 @@ async fn client_secret(
     apply(session, cluster, manifest, &variables).await
 }
 
+/// What a server that has just started has to be able to hear of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Update,
+    Creation,
+}
+
+/// How long after a server answers its probes it may still miss a change. Up to v2.13 the
+/// way to tell it to stop is made only when its informers have synced, which it looks at
+/// every 100 ms; a change before that is lost for good.
+const DEAF: SignedDuration = SignedDuration::from_millis(250);
+
+/// Waits until a server that has just become ready can hear of a change.
+///
+/// A new Secret counts as one only if its creation time is later than the moment at which
+/// the server's informers had synced (argo-cd's settings informer drops older ones), and
+/// creation times are whole seconds: what is created in the same second is lost on every
+/// release. People and charts are slower than that; this program is not.
+async fn settle(session: &Session, cluster: &Cluster, change: Change) -> Result<String> {
+    let ready = match session.ready_since(Workload::Argocd) {
+        Some(ready) => ready,
+        // Known to the second from the cluster: its end is the latest that it can have been.
+        None => match cluster.ready_since(Workload::Argocd).await? {
+            Some(ready) => ready + SignedDuration::from_secs(1),
+            None => return Ok("no pod is ready".into()),
+        },
+    };
+    let settled = settled_at(ready, change);
+    let wait = settled.duration_since(Timestamp::now());
+    if wait.is_positive() {
+        tokio::time::sleep(wait.unsigned_abs()).await;
+    }
+    Ok("settled".into())
+}
+
+fn settled_at(ready: Timestamp, change: Change) -> Timestamp {
+    let hears = ready + DEAF;
+    match change {
+        Change::Update => hears,
+        Change::Creation => {
+            let next_second = Timestamp::from_second(ready.as_second() + 1).unwrap_or(ready);
+            hears.max(next_second)
+        }
+    }
+}
+
 async fn install(session: &Session, cluster: &Cluster, workload: Workload, secrets: &str) -> Result<String> {
     let variables = variables(session)?;
     let ingress = session.sources.documents(Manifest::Ingress, &variables)?;
@@ -130,4 +180,22 @@ async fn install(session: &Session, cluster: &Cluster, workload: Workload, secre
     documents.extend(ingress.iter().filter(own).cloned());
     cluster.apply_all(&documents).await?;
     Ok(program.described())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_secret_is_created_in_a_later_second_than_the_server_started_in() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (ready, update, creation) in [
+            ("2026-01-01T00:00:00.100Z", "2026-01-01T00:00:00.350Z", "2026-01-01T00:00:01Z"),
+            ("2026-01-01T00:00:00.900Z", "2026-01-01T00:00:01.150Z", "2026-01-01T00:00:01.150Z"),
+            ("2026-01-01T00:00:01Z", "2026-01-01T00:00:01.250Z", "2026-01-01T00:00:02Z"),
+        ] {
+            assert_eq!(settled_at(time(ready), Change::Update), time(update), "{ready}");
+            assert_eq!(settled_at(time(ready), Change::Creation), time(creation), "{ready}");
+        }
+    }
 }

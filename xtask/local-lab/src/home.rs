@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::workloads;
+
 /// Goes up when an older binary could not work with what stands in the folder.
 const FORMAT: u32 = 1;
 
@@ -67,6 +69,11 @@ impl Home {
     /// Where container logs are.
     pub fn logs(&self) -> PathBuf {
         self.folder.join("logs")
+    }
+
+    /// Where the lab's real processes have their files, and what is known of them.
+    pub fn processes(&self) -> PathBuf {
+        self.folder.join("processes")
     }
 
     /// What the lab's own process printed.
@@ -162,11 +169,12 @@ impl Home {
         fs::rename(partial, path)
     }
 
-    /// Removes what a lab that is down left behind.
+    /// Removes what a lab that is down left behind: processes first, then the folder.
     ///
     /// # Errors
     /// Something in the folder cannot be removed.
     pub fn clear(&self) -> io::Result<()> {
+        workloads::sweep(&self.processes());
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -13,14 +13,19 @@
 //! Dependencies point one way: `standin` and `workloads` know [`program`], `api`,
 //! `workloads` and `ingress` know [`store`], and none of them knows another.
 
+pub mod api;
 pub mod charts;
+mod endpoints;
 pub mod home;
+pub mod ingress;
 pub mod lab;
 pub mod logs;
 pub mod program;
 pub mod release;
 pub mod resources;
+pub mod schema;
 pub mod serve;
 pub mod standin;
 pub mod store;
 pub mod tls;
+pub mod workloads;

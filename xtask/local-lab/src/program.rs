@@ -11,6 +11,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use tokio_util::sync::CancellationToken;
 
 use crate::logs::LogWriter;
@@ -32,6 +34,36 @@ impl fmt::Debug for ClusterAccess {
     }
 }
 
+impl ClusterAccess {
+    /// A kubeconfig with one cluster, one user and one context, all called `name`. The
+    /// context names `namespace` as the one that is meant where a client says none.
+    pub fn kubeconfig(&self, name: &str, namespace: Option<&str>) -> String {
+        let authority = BASE64_STANDARD.encode(&self.ca_pem);
+        let namespace = namespace.map_or_else(String::new, |it| format!("\n    namespace: {it}"));
+        format!(
+            "apiVersion: v1
+kind: Config
+current-context: {name}
+clusters:
+- name: {name}
+  cluster:
+    server: {}
+    certificate-authority-data: {authority}
+users:
+- name: {name}
+  user:
+    token: {}
+contexts:
+- name: {name}
+  context:
+    cluster: {name}
+    user: {name}{namespace}
+",
+            self.server, self.token
+        )
+    }
+}
+
 /// All that a program gets when its container starts. Everything in it was read
 /// at that moment and does not change later: an environment variable that came
 /// from a Secret keeps the value that the Secret had.
@@ -50,7 +82,8 @@ pub struct Launch {
     pub args: Vec<String>,
     /// The environment.
     pub env: BTreeMap<String, String>,
-    /// Files of mounted ConfigMaps and Secrets, by absolute path.
+    /// Files of mounted ConfigMaps and Secrets, by absolute path. A path that ends in a
+    /// slash is a directory without files.
     pub files: BTreeMap<String, Vec<u8>>,
     /// For each `containerPort` a socket that already listens on loopback, on a
     /// port of its own: pods of one machine share its address.
@@ -79,12 +112,16 @@ impl fmt::Debug for Launch {
     }
 }
 
+/// The exit status of a container whose program could not be started at all, as
+/// container runtimes report it.
+pub const START_ERROR: i32 = 128;
+
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
     /// The exit status; 0 is success, 128 + n a signal.
     pub code: i32,
-    /// One line for `containerStatuses[].state.terminated.message`, or empty.
+    /// A line or a few for `containerStatuses[].state.terminated.message`, or empty.
     pub message: String,
 }
 
@@ -107,6 +144,12 @@ pub type Running = Pin<Box<dyn Future<Output = Exit> + Send>>;
 pub trait Program: Send + Sync + 'static {
     /// Starts it. The future ends when the program does.
     fn run(&self, launch: Launch) -> Running;
+
+    /// Variables that its containers have unless they set them themselves, and that
+    /// `$(VAR)` in a container may name. `ports` is where each `containerPort` is.
+    fn variables(&self, _ports: &BTreeMap<u16, SocketAddr>) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 impl<F, R> Program for F

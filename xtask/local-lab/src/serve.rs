@@ -18,7 +18,7 @@ use hyper::body::{Body as HttpBody, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -62,8 +62,26 @@ impl Default for Limits {
     }
 }
 
-/// Answers requests. Cloned for each connection.
+/// Where connections come from.
+pub trait Accept: Send + Sync + 'static {
+    /// The next connection. Dropping the future loses none.
+    fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
+}
+
+impl Accept for TcpListener {
+    fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send {
+        Self::accept(self)
+    }
+}
+
+/// Answers requests. Cloned for each connection and each request.
 pub trait Handler: Clone + Send + Sync + 'static {
+    /// The handler for the requests of a connection that was just accepted, for one
+    /// that keeps something as long as a connection lasts.
+    fn connection(&self) -> Self {
+        self.clone()
+    }
+
     /// The answer to one request from `peer`.
     fn handle(&self, peer: SocketAddr, request: Request) -> impl Future<Output = Response> + Send;
 }
@@ -139,7 +157,7 @@ where
 /// Several calls may share one listener: each connection then goes to whichever
 /// of them takes it, as with two servers on one socket.
 pub async fn serve(
-    listener: Arc<TcpListener>,
+    listener: Arc<impl Accept>,
     tls: Option<TlsAcceptor>,
     handler: impl Handler,
     limits: Limits,
@@ -147,8 +165,10 @@ pub async fn serve(
 ) {
     let tasks = TaskTracker::new();
     let slots = Arc::new(Semaphore::new(limits.connections));
-    // Ends what outlives the grace.
+    // Ends what outlives the grace, and everything if this future is dropped: a server
+    // that was killed answers nobody.
     let abort = CancellationToken::new();
+    let _killed = abort.clone().drop_guard();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -156,7 +176,7 @@ pub async fn serve(
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
-        let (handler, tls, stop, abort) = (handler.clone(), tls.clone(), stop.clone(), abort.clone());
+        let (handler, tls, stop, abort) = (handler.connection(), tls.clone(), stop.clone(), abort.clone());
         tasks.spawn(async move {
             let _slot = slot;
             let serving = async {
@@ -187,9 +207,9 @@ pub async fn serve(
 }
 
 async fn accept(
-    listener: &TcpListener,
+    listener: &Arc<impl Accept>,
     slots: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let slot = slots.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
@@ -221,7 +241,10 @@ async fn connection(
         .header_read_timeout(limits.header_time)
         .max_buf_size(limits.header_bytes)
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(stream), service);
+        // A response that came through a proxy keeps its names as they were sent.
+        .preserve_header_case(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::pin!(connection);
     // An error here is the client's: it went away, or spoke no HTTP and has its 400.
     tokio::select! {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
@@ -40,6 +41,17 @@ impl Cluster {
         };
         Error::environment(format!("{namespace}/{name} was not ready after {} s: {seen}", limit.as_secs()))
             .hint(format!("`cargo xtask kubectl -- -n {namespace} logs deploy/{name}` shows what it says"))
+    }
+
+    /// Since when the youngest of a Deployment's ready pods is ready, to the second.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn ready_since(&self, workload: Workload) -> Result<Option<Timestamp>> {
+        let pods = self.pods(workload).await?;
+        let conditions = pods.iter().filter_map(|pod| pod.status.as_ref()?.conditions.as_ref()).flatten();
+        let ready = conditions.filter(|condition| condition.type_ == "Ready" && condition.status == "True");
+        Ok(ready.filter_map(|condition| Some(condition.last_transition_time.as_ref()?.0)).max())
     }
 
     /// The pods of a Deployment.

@@ -1,8 +1,12 @@
 //! Runs the program as a person would, in a lab folder and a HOME of its own, and
 //! looks at stdout, stderr and status.
 
-// Each test file uses its own part of this.
-#![allow(dead_code)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "shared by test programs that each use a part"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -5,6 +5,7 @@
 //! A stand-in knows how the real program works, never how a login is meant to
 //! end: there is no switch for a failure in here.
 
+pub mod argocd;
 pub mod dex;
 pub(crate) mod wire;
 

@@ -73,12 +73,17 @@ impl History {
         if since < self.base { Err(Expired { asked: since, oldest: self.base }) } else { Ok(()) }
     }
 
-    /// The first event after `since` that `wanted` accepts, and how far it looked.
-    fn next(&self, since: u64, wanted: impl Fn(&Event) -> bool) -> (Option<Event>, u64) {
+    /// What came after a version, oldest first.
+    pub(super) fn after(&self, since: u64) -> impl DoubleEndedIterator<Item = &Event> {
         // Versions are consecutive, so the place follows from the version.
         let start = usize::try_from(since.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        self.events.range(start.min(self.events.len())..)
+    }
+
+    /// The first event after `since` that `wanted` accepts, and how far it looked.
+    fn next(&self, since: u64, wanted: impl Fn(&Event) -> bool) -> (Option<Event>, u64) {
         let mut seen = since;
-        for event in self.events.iter().skip(start) {
+        for event in self.after(since) {
             seen = event.version;
             if wanted(event) {
                 return (Some(event.clone()), seen);
@@ -92,7 +97,8 @@ impl History {
 pub struct Watch {
     store: Store,
     wake: watch::Receiver<u64>,
-    resource: Arc<str>,
+    /// `None` is every resource.
+    resource: Option<Arc<str>>,
     namespace: Option<Arc<str>>,
     cursor: u64,
 }
@@ -101,11 +107,11 @@ impl Watch {
     pub(super) fn new(
         store: Store,
         wake: watch::Receiver<u64>,
-        resource: &str,
+        resource: Option<&str>,
         namespace: Option<&str>,
         cursor: u64,
     ) -> Self {
-        Self { store, wake, resource: resource.into(), namespace: namespace.map(Into::into), cursor }
+        Self { store, wake, resource: resource.map(Into::into), namespace: namespace.map(Into::into), cursor }
     }
 
     /// The next change. Waits for it; dropping the future loses nothing.
@@ -133,7 +139,7 @@ impl Watch {
         let inner = self.store.lock();
         inner.history.check(self.cursor)?;
         let (event, seen) = inner.history.next(self.cursor, |event| {
-            event.key.resource == self.resource
+            self.resource.as_ref().is_none_or(|wanted| event.key.resource == *wanted)
                 && self.namespace.as_ref().is_none_or(|wanted| event.key.namespace == *wanted)
         });
         drop(inner);

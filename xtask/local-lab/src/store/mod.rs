@@ -5,6 +5,7 @@
 //! that stops reading costs nothing, and one that falls behind is told so
 //! ([`Expired`], the API's 410).
 
+mod follow;
 mod history;
 pub mod object;
 
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::watch;
 
+pub use follow::{Follow, Seen};
 use history::History;
 pub use history::{Change, Event, Expired, Watch};
 
@@ -91,6 +93,13 @@ impl Store {
         self.lock().version
     }
 
+    /// Waits until a write has made this version.
+    pub async fn reached(&self, version: u64) {
+        let mut wake = self.version.subscribe();
+        // The sender lives in this store, so the wait ends only with the version.
+        let _ = wake.wait_for(|newest| *newest >= version).await;
+    }
+
     /// The object, if it is there.
     pub fn get(&self, key: &Key) -> Option<Arc<Value>> {
         self.lock().objects.get(key).cloned()
@@ -110,6 +119,38 @@ impl Store {
             .map(|(_, object)| object.clone())
             .collect();
         (items, inner.version)
+    }
+
+    /// As [`Store::list`], at a version of the past.
+    ///
+    /// # Errors
+    /// [`Expired`] if the history no longer reaches back to it.
+    pub fn list_at(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> Result<Vec<Arc<Value>>, Expired> {
+        let inner = self.lock();
+        inner.history.check(version)?;
+        let wanted = |key: &Key| {
+            &*key.resource == resource && namespace.is_none_or(|wanted| &*key.namespace == wanted)
+        };
+        let first = Key::new(resource, namespace.unwrap_or(""), "");
+        let mut objects: BTreeMap<Key, Arc<Value>> = inner
+            .objects
+            .range(first..)
+            .take_while(|(key, _)| wanted(key))
+            .map(|(key, object)| (key.clone(), object.clone()))
+            .collect();
+        // What came later is undone, the newest first.
+        for event in inner.history.after(version).rev().filter(|event| wanted(&event.key)) {
+            match &event.previous {
+                Some(previous) => objects.insert(event.key.clone(), previous.clone()),
+                None => objects.remove(&event.key),
+            };
+        }
+        Ok(objects.into_values().collect())
     }
 
     /// Stores a new object and fills `metadata.uid`, `creationTimestamp`,
@@ -179,6 +220,35 @@ impl Store {
         self.remove(key)
     }
 
+    /// Deletes an object as `decide` says, as one step: `None` removes it at once,
+    /// an object replaces it (with a `deletionTimestamp`, as a rule). Returns the
+    /// last state and whether it is gone.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`], or what `decide` answers.
+    pub fn delete_if<E: From<WriteError>>(
+        &self,
+        key: &Key,
+        decide: impl FnOnce(&Value) -> Result<Option<Value>, E>,
+    ) -> Result<(Arc<Value>, bool), E> {
+        let mut inner = self.lock();
+        let Some(old) = inner.objects.get(key).cloned() else {
+            return Err(WriteError::NotFound(key.clone()).into());
+        };
+        let Some(mut new) = decide(&old)? else {
+            let last = inner.remove(key, None).unwrap_or(old);
+            self.announce(inner);
+            return Ok((last, true));
+        };
+        object::keep_identity(&old, &mut new);
+        if new == *old {
+            return Ok((old, false));
+        }
+        let marked = inner.put(key, new);
+        self.announce(inner);
+        Ok((marked, false))
+    }
+
     /// Removes an object at once, finalizers or not.
     ///
     /// # Errors
@@ -188,6 +258,18 @@ impl Store {
         let object = inner.remove(key, None).ok_or_else(|| WriteError::NotFound(key.clone()))?;
         self.announce(inner);
         Ok(object)
+    }
+
+    /// Removes an object at once if it is still the one with this uid, not a later
+    /// one of the same name. `false` if it is not there.
+    pub fn remove_uid(&self, key: &Key, uid: &str) -> bool {
+        let mut inner = self.lock();
+        if inner.objects.get(key).is_none_or(|object| object::uid_of(object) != uid) {
+            return false;
+        }
+        inner.remove(key, None);
+        self.announce(inner);
+        true
     }
 
     /// Follows the changes of a resource after `since` (a version from [`list`]
@@ -200,7 +282,17 @@ impl Store {
     pub fn watch(&self, resource: &str, namespace: Option<&str>, since: u64) -> Result<Watch, Expired> {
         let inner = self.lock();
         inner.history.check(since)?;
-        Ok(Watch::new(self.clone(), self.version.subscribe(), resource, namespace, since))
+        Ok(Watch::new(self.clone(), self.version.subscribe(), Some(resource), namespace, since))
+    }
+
+    /// Follows the changes of everything.
+    ///
+    /// # Errors
+    /// As [`Store::watch`].
+    pub fn watch_all(&self, since: u64) -> Result<Watch, Expired> {
+        let inner = self.lock();
+        inner.history.check(since)?;
+        Ok(Watch::new(self.clone(), self.version.subscribe(), None, None, since))
     }
 
     fn announce(&self, inner: MutexGuard<'_, Inner>) {

@@ -103,7 +103,9 @@ pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
     metadata.as_object_mut()
 }
 
-pub(super) fn born(object: &mut Value) -> Option<()> {
+/// Fills what an object gets when it is stored for the first time, but its version;
+/// `None` if it is not a JSON object.
+pub fn born(object: &mut Value) -> Option<()> {
     let has_spec = object.get("spec").is_some();
     let metadata = metadata_mut(object)?;
     metadata.insert("uid".into(), uid().into());
@@ -139,4 +141,9 @@ pub(super) fn count_generation(old: &Value, new: &mut Value) {
     {
         metadata.insert("generation".into(), (generation + 1).into());
     }
+}
+
+/// `metadata.ownerReferences`.
+pub fn owners(object: &Value) -> impl Iterator<Item = &Value> {
+    object["metadata"]["ownerReferences"].as_array().into_iter().flatten()
 }

@@ -116,3 +116,30 @@ fn a_watch_from_beyond_the_history_has_expired() {
     assert!(behind.try_next().is_err());
     assert!(store.watch("secrets", None, store.version()).is_ok());
 }
+
+#[tokio::test]
+async fn a_follower_that_fell_behind_sees_everything_again() {
+    let store = Store::new();
+    let mut follow = store.follow("secrets");
+    assert!(matches!(follow.next().await, Seen::All(items) if items.is_empty()));
+    assert!(follow.try_next().is_none());
+    store.create(&key(), secret("0")).unwrap();
+    assert!(matches!(follow.next().await, Seen::Changed(event) if event.change == Change::Added));
+    for n in 0..2000 {
+        store.update(&key(), |_| Ok::<_, WriteError>(secret(&n.to_string()))).unwrap();
+    }
+    assert!(matches!(follow.next().await, Seen::All(items) if items.len() == 1));
+    store.delete(&key()).unwrap();
+    assert!(matches!(follow.next().await, Seen::Changed(event) if event.change == Change::Deleted));
+}
+
+#[test]
+fn removing_by_uid_spares_a_later_object_of_the_same_name() {
+    let store = Store::new();
+    let first = store.create(&key(), secret("1")).unwrap();
+    store.remove(&key()).unwrap();
+    let second = store.create(&key(), secret("2")).unwrap();
+    assert!(!store.remove_uid(&key(), object::uid_of(&first)));
+    assert!(store.remove_uid(&key(), object::uid_of(&second)));
+    assert!(store.get(&key()).is_none());
+}

@@ -2,6 +2,9 @@
 //! them, and a proxy that routes by host name.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+pub mod argocd;
+pub mod cluster;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;

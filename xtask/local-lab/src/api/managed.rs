@@ -1,0 +1,423 @@
+//! `metadata.managedFields`: who owns which field, and what server-side apply
+//! does with that.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::schema::Struct;
+use crate::schema::fields::Set;
+use crate::schema::typed;
+use crate::store::object;
+
+use super::status::{Cause, Refusal};
+
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// How many managers that only update are kept apart.
+const UPDATERS: usize = 10;
+
+/// Who writes, and what.
+pub struct Writer<'a> {
+    /// The manager's name; empty is `unknown`.
+    pub manager: &'a str,
+    /// `apps/v1`.
+    pub api_version: &'a str,
+    /// The subresource that it writes to, or empty.
+    pub subresource: &'a str,
+    /// What the objects look like.
+    pub structure: &'a Struct,
+    /// What a write of this kind leaves alone, whatever it says.
+    pub ignored: Set,
+}
+
+/// One manager's entry.
+#[derive(Debug, Clone, PartialEq)]
+struct Entry {
+    api_version: String,
+    time: Option<String>,
+    set: Set,
+}
+
+/// What tells two managers apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Id {
+    applied: bool,
+    manager: String,
+    /// Of updates; one that applies has one entry whatever the version.
+    api_version: String,
+    subresource: String,
+}
+
+type Managers = BTreeMap<Id, Entry>;
+
+impl Writer<'_> {
+    fn id(&self, applied: bool) -> Id {
+        Id {
+            applied,
+            manager: if self.manager.is_empty() { "unknown".into() } else { self.manager.into() },
+            api_version: if applied { String::new() } else { self.api_version.into() },
+            subresource: self.subresource.into(),
+        }
+    }
+
+    /// Records what this writer changed between `live` (`None` if the object is
+    /// new) and `new`, into `new`.
+    pub fn track_update(&self, live: Option<&Value>, new: &mut Value) {
+        let asked = new["metadata"].get("managedFields").cloned();
+        let kept = live.map(|live| live["metadata"]["managedFields"].clone()).unwrap_or_default();
+        let asked = asked.filter(|_| self.subresource.is_empty());
+        let is_reset = asked.as_ref() == Some(&json!([{}]));
+        let managers = match asked.as_ref().and_then(decode).filter(|it| !it.is_empty()) {
+            _ if is_reset => Managers::new(),
+            Some(managers) => managers,
+            None => decode(&kept).unwrap_or_default(),
+        };
+        set_managed_fields(new, Value::Null);
+        // An object that once dropped its record keeps none until it is applied again.
+        if live.is_some() && managers.is_empty() {
+            return;
+        }
+        let empty = json!({});
+        let managers = self.update(live.unwrap_or(&empty), new, managers);
+        set_managed_fields(new, encode(&managers));
+    }
+
+    fn update(&self, live: &Value, new: &Value, mut managers: Managers) -> Managers {
+        let old = without_managed_fields(live);
+        let difference = typed::compare(&old, new, self.structure).without(&self.ignored);
+        let changed = difference.modified.union(&difference.added);
+        for entry in managers.values_mut() {
+            entry.set = entry.set.difference(&changed).difference(&difference.removed);
+        }
+        managers.retain(|_, entry| !entry.set.is_empty());
+        let mine = changed.difference(&not_owned());
+        if !mine.is_empty() {
+            let entry = managers.entry(self.id(false)).or_insert_with(|| Entry {
+                api_version: self.api_version.into(),
+                time: None,
+                set: Set::default(),
+            });
+            entry.set = entry.set.union(&mine);
+            entry.time = Some(object::timestamp());
+        }
+        cap(managers)
+    }
+
+    /// Applies a configuration: the live object with it merged in, what this
+    /// manager no longer applies removed, and ownership recorded.
+    ///
+    /// # Errors
+    /// 409 if it would change what others own and `force` is not set; 400 and 500
+    /// for a configuration that cannot be applied.
+    pub fn apply(&self, live: &Value, config: &Value, force: bool) -> Result<Value, Refusal> {
+        if !config["metadata"]["managedFields"].is_null() {
+            return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+        }
+        typed::check(config, self.structure).map_err(|error| {
+            Refusal::internal(&format!(
+                "failed to create typed patch object ({}/{}; {}, Kind={}): {error}",
+                object::namespace(config),
+                object::name(config),
+                self.api_version,
+                config["kind"].as_str().unwrap_or_default()
+            ))
+        })?;
+        let mut managers = decode(&live["metadata"]["managedFields"]).unwrap_or_default();
+        let live = without_managed_fields(live);
+        // What was written before anybody applied belongs to somebody too.
+        let is_new = object::uid_of(&live).is_empty();
+        if managers.is_empty() && !is_new {
+            let before = Writer { manager: "before-first-apply", ignored: self.ignored.clone(), ..*self };
+            managers = before.update(&json!({}), &live, managers);
+        }
+        let merged = match self.merge(&live, config, managers.clone(), force) {
+            Err(conflicts) if self.manager == "kubectl" => {
+                // kubectl's own client-side apply is no stranger to it.
+                let strangers = match last_applied(&live, self) {
+                    Some(allowed) => conflicts
+                        .iter()
+                        .map(|(id, set)| (id.clone(), set.difference(&allowed)))
+                        .filter(|(_, set)| !set.is_empty())
+                        .collect(),
+                    None => conflicts,
+                };
+                if strangers.is_empty() {
+                    self.merge(&live, config, managers.clone(), true)
+                } else {
+                    Err(strangers)
+                }
+            }
+            merged => merged,
+        };
+        let (mut new, mut owners) = merged.map_err(|conflicts| refuse(&conflicts, &managers))?;
+        if self.manager == "kubectl" && object::annotation(&new, LAST_APPLIED).is_some() {
+            let mut applied = config.clone();
+            let annotations = applied.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+            if let Some(annotations) = annotations {
+                annotations.remove(LAST_APPLIED);
+            }
+            new["metadata"]["annotations"][LAST_APPLIED] = format!("{applied}\n").into();
+        }
+        let id = self.id(true);
+        let unchanged =
+            new == live && managers.get(&id).map(|it| &it.set) == owners.get(&id).map(|it| &it.set);
+        if let Some(entry) = owners.get_mut(&id)
+            && (!unchanged || entry.time.is_none())
+        {
+            entry.time = Some(object::timestamp());
+        }
+        set_managed_fields(&mut new, encode(&owners));
+        Ok(new)
+    }
+
+    /// The merged object and its owners, or who else owns what it would change.
+    fn merge(
+        &self,
+        live: &Value,
+        config: &Value,
+        mut managers: Managers,
+        force: bool,
+    ) -> Result<(Value, Managers), BTreeMap<Id, Set>> {
+        let id = self.id(true);
+        let merged = typed::merge(live, config, self.structure);
+        let set = typed::field_set(config, self.structure)
+            .without_all_below(&self.ignored)
+            .difference(&not_owned());
+        let last = managers.remove(&id);
+        let time = last.as_ref().and_then(|it| it.time.clone());
+        managers.insert(id.clone(), Entry { api_version: self.api_version.into(), time, set });
+        let new = match &last {
+            Some(last) if !last.set.is_empty() => self.prune(&merged, &managers, &last.set),
+            _ => merged,
+        };
+        let difference = typed::compare(live, &new, self.structure).without(&self.ignored);
+        let changed = difference.modified.union(&difference.added);
+        let conflicts: BTreeMap<Id, Set> = managers
+            .iter()
+            .filter(|(other, _)| **other != id)
+            .map(|(other, entry)| (other.clone(), entry.set.intersection(&changed)))
+            .filter(|(_, set)| !set.is_empty())
+            .collect();
+        if !force && !conflicts.is_empty() {
+            return Err(conflicts);
+        }
+        for (other, entry) in &mut managers {
+            if *other != id {
+                entry.set = entry.set.difference(&changed).difference(&difference.removed);
+            }
+        }
+        managers.retain(|_, entry| !entry.set.is_empty());
+        Ok((new, managers))
+    }
+
+    /// Takes out what this manager applied last time and nobody owns now.
+    fn prune(&self, merged: &Value, managers: &Managers, last: &Set) -> Value {
+        let named = |set: &Set| typed::with_named_fields(set, self.structure);
+        let fields = |object: &Value| named(&typed::field_set(object, self.structure));
+        let pruned = typed::remove(merged, &named(last), self.structure);
+        let owned = managers.values().fold(Set::default(), |all, entry| all.union(&entry.set));
+        let everything = fields(merged);
+        // Back comes what somebody owns …
+        let gone = everything.difference(&fields(&pruned).union(&named(&owned)));
+        let pruned = typed::remove(merged, &gone, self.structure);
+        // … and what this manager never had.
+        let gone = everything.difference(&fields(&pruned)).intersection(&named(last));
+        typed::remove(merged, &gone, self.structure)
+    }
+}
+
+/// What the server keeps itself, so that nobody owns it.
+fn not_owned() -> Set {
+    let mut set = Set::default();
+    set.insert(&[]);
+    set.insert(&["f:apiVersion"]);
+    set.insert(&["f:kind"]);
+    set.insert(&["f:metadata"]);
+    for field in [
+        "f:name",
+        "f:namespace",
+        "f:creationTimestamp",
+        "f:selfLink",
+        "f:uid",
+        "f:clusterName",
+        "f:generation",
+        "f:managedFields",
+        "f:resourceVersion",
+    ] {
+        set.insert(&["f:metadata", field]);
+    }
+    set
+}
+
+/// The fields that kubectl applied on the client's side and that still are as it
+/// applied them.
+fn last_applied(live: &Value, writer: &Writer<'_>) -> Option<Set> {
+    let text = object::annotation(live, LAST_APPLIED)?;
+    let applied: Value = serde_json::from_str(text).ok()?;
+    if applied["apiVersion"] != writer.api_version {
+        return None;
+    }
+    let difference = typed::compare(&applied, live, writer.structure);
+    let fields = typed::field_set(&applied, writer.structure);
+    Some(
+        fields.difference(&difference.modified).difference(&difference.added).difference(&difference.removed),
+    )
+}
+
+fn refuse(conflicts: &BTreeMap<Id, Set>, managers: &Managers) -> Refusal {
+    let mut causes = vec![];
+    let mut by_manager: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (id, set) in conflicts {
+        let name = readable(id, managers.get(id));
+        for path in set.paths() {
+            causes.push(Cause {
+                reason: "FieldManagerConflict",
+                message: format!("conflict with {name}"),
+                field: path.clone(),
+            });
+            by_manager.entry(name.clone()).or_default().push(path);
+        }
+    }
+    let message = match causes.as_slice() {
+        [one] => format!("Apply failed with 1 conflict: {}: {}", one.message, one.field),
+        many => {
+            let lines: Vec<String> = by_manager
+                .iter()
+                .flat_map(|(name, paths)| {
+                    let header = format!("conflicts with {name}:");
+                    std::iter::once(header).chain(paths.iter().map(|path| format!("- {path}")))
+                })
+                .collect();
+            format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
+        }
+    };
+    Refusal::apply_conflict(message, &causes)
+}
+
+fn readable(id: &Id, entry: Option<&Entry>) -> String {
+    let mut text = format!("{:?}", id.manager);
+    if !id.subresource.is_empty() {
+        text += &format!(" with subresource {:?}", id.subresource);
+    }
+    if !id.applied {
+        text += &format!(" using {}", id.api_version);
+        if let Some(time) = entry.and_then(|it| it.time.as_deref()) {
+            text += &format!(" at {time}");
+        }
+    }
+    text
+}
+
+/// Keeps the newest updaters apart and throws the others together.
+fn cap(mut managers: Managers) -> Managers {
+    let mut updaters: Vec<(Option<String>, Id)> = managers
+        .iter()
+        .filter(|(id, _)| !id.applied)
+        .map(|(id, entry)| (entry.time.clone(), id.clone()))
+        .collect();
+    if updaters.len() <= UPDATERS {
+        return managers;
+    }
+    updaters.sort();
+    let oldest = updaters.len() - UPDATERS + 1;
+    for (time, id) in updaters.into_iter().take(oldest) {
+        let Some(entry) = managers.remove(&id) else { continue };
+        let bucket = Id { manager: "ancient-changes".into(), subresource: String::new(), ..id };
+        let all = managers.entry(bucket).or_insert_with(|| Entry { set: Set::default(), ..entry.clone() });
+        all.set = all.set.union(&entry.set);
+        all.time = time;
+    }
+    managers
+}
+
+fn decode(fields: &Value) -> Option<Managers> {
+    let mut managers = Managers::new();
+    for entry in fields.as_array()? {
+        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        let applied = match entry["operation"].as_str()? {
+            "Apply" => true,
+            "Update" => false,
+            _ => return None,
+        };
+        let api_version = text("apiVersion");
+        if entry["fieldsType"] != "FieldsV1" || api_version.is_empty() {
+            return None;
+        }
+        let set = match entry.get("fieldsV1") {
+            None | Some(Value::Null) => Set::default(),
+            Some(fields) => Set::from_json(fields)?,
+        };
+        let id = Id {
+            applied,
+            manager: text("manager"),
+            api_version: if applied { String::new() } else { api_version.clone() },
+            subresource: text("subresource"),
+        };
+        let time = entry["time"].as_str().map(Into::into);
+        managers.insert(id, Entry { api_version, time, set });
+    }
+    Some(managers)
+}
+
+fn encode(managers: &Managers) -> Value {
+    if managers.is_empty() {
+        return Value::Null;
+    }
+    let mut all: Vec<(&Id, &Entry)> = managers.iter().collect();
+    all.sort_by_key(|(id, entry)| (!id.applied, &entry.time, *id));
+    all.into_iter()
+        .map(|(id, entry)| {
+            let mut json = Map::new();
+            json.insert("manager".into(), id.manager.clone().into());
+            json.insert("operation".into(), if id.applied { "Apply" } else { "Update" }.into());
+            json.insert("apiVersion".into(), entry.api_version.clone().into());
+            if let Some(time) = &entry.time {
+                json.insert("time".into(), time.clone().into());
+            }
+            json.insert("fieldsType".into(), "FieldsV1".into());
+            json.insert("fieldsV1".into(), entry.set.to_json());
+            if !id.subresource.is_empty() {
+                json.insert("subresource".into(), id.subresource.clone().into());
+            }
+            Value::Object(json)
+        })
+        .collect()
+}
+
+fn set_managed_fields(object: &mut Value, fields: Value) {
+    if let Some(metadata) = object::metadata_mut(object) {
+        if fields.is_null() {
+            metadata.remove("managedFields");
+        } else {
+            metadata.insert("managedFields".into(), fields);
+        }
+    }
+}
+
+fn without_managed_fields(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    object
+}
+
+/// Whether two objects differ in nothing but the times of their managers.
+pub fn same_but_for_times(old: &Value, new: &Value) -> bool {
+    let timeless = |object: &Value| {
+        let mut object = object.clone();
+        let entries = object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+        for entry in entries.into_iter().flatten() {
+            if let Some(entry) = entry.as_object_mut() {
+                entry.remove("time");
+            }
+        }
+        object
+    };
+    old == new || timeless(old) == timeless(new)
+}
+
+#[cfg(test)]
+#[path = "managed_tests.rs"]
+mod tests;

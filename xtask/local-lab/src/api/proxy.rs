@@ -1,0 +1,268 @@
+//! `pods/NAME/proxy` and `services/NAME/proxy`: a request passed on to a pod.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, LOCATION, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::serve::{Response, empty};
+use crate::store::{Key, object};
+
+use super::Call;
+use super::status::Refusal;
+
+/// Where a pod's ports really are: pods share the machine's loopback.
+const LISTENING: &str = "oidc-lab/listening";
+
+/// How long a pod may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Passes a request on.
+pub async fn forward(call: &Call<'_>, parts: Parts, body: Incoming) -> Result<Response, Refusal> {
+    let asked = call.target.name.as_deref().unwrap_or_default();
+    let (scheme, name, port) = split(asked)?;
+    let address = if call.kind.is_core("Pod") {
+        of_pod(call, name, port)?
+    } else if call.kind.is_core("Service") {
+        of_service(call, name, port)?
+    } else {
+        return Err(Refusal::no_such_path());
+    };
+    if scheme == "https" {
+        return Err(unreachable("the lab reaches its pods by plain HTTP only"));
+    }
+    let path = parts.uri.path();
+    let rest = call.target.rest.as_str();
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    if rest.is_empty() && matches!(parts.method, Method::GET | Method::HEAD) {
+        // Relative links would lead past the pod.
+        return Ok(moved(&format!("{path}/{query}")));
+    }
+    let prefix = path.strip_suffix(rest).unwrap_or(path).to_owned();
+    let asked_host = parts.headers.get(HOST).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
+    let request = outgoing(parts, body, address, &format!("{rest}{query}"), &prefix, &asked_host)?;
+
+    let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
+    let stream = match connecting {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            return Err(unreachable(&format!("dial tcp {address}: connect: connection refused")));
+        }
+        Ok(Err(error)) => return Err(unreachable(&format!("dial tcp {address}: {error}"))),
+        Err(_) => return Err(unreachable(&format!("dial tcp {address}: i/o timeout"))),
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| unreachable(&error.to_string()))?;
+    // Ends with the response's body, or when nobody wants it any more.
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(|error| unreachable(&error.to_string()))?;
+    let (mut head, body) = response.into_parts();
+    drop_hop_headers(&mut head.headers);
+    if let Some(location) = head.headers.get(LOCATION).and_then(|it| it.to_str().ok())
+        && let Ok(rewritten) = HeaderValue::from_str(&rewrite(location, &prefix, address, &asked_host))
+    {
+        head.headers.insert(LOCATION, rewritten);
+    }
+    Ok(Response::from_parts(head, body.map_err(io::Error::other).boxed()))
+}
+
+fn unreachable(why: &str) -> Refusal {
+    Refusal::unavailable(format!("error trying to reach service: {why}"))
+}
+
+fn moved(to: &str) -> Response {
+    let mut response = Response::new(empty());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
+}
+
+/// `[SCHEME:]NAME[:PORT]`.
+fn split(asked: &str) -> Result<(&str, &str, &str), Refusal> {
+    let parts: Vec<&str> = asked.split(':').collect();
+    match parts.as_slice() {
+        [name] => Ok(("", name, "")),
+        [name, port] => Ok(("", name, port)),
+        [scheme @ ("http" | "https" | ""), name, port] => Ok((scheme, name, port)),
+        _ => Err(Refusal::bad_request(format!("invalid pod request {asked:?}"))),
+    }
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn of_pod(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal> {
+    let key = call.kind.key(call.target.namespace.as_deref(), name);
+    let pod = call.api.store.get(&key).ok_or_else(|| Refusal::not_found(&call.kind.resource, name))?;
+    let ports = || items(&pod["spec"]["containers"]).flat_map(|it| items(&it["ports"]));
+    let number = match port {
+        "" => ports().next().and_then(|it| it["containerPort"].as_u64()).unwrap_or(80),
+        port => match port.parse() {
+            Ok(number) => number,
+            Err(_) => ports()
+                .find(|it| it["name"] == port)
+                .and_then(|it| it["containerPort"].as_u64())
+                .ok_or_else(|| Refusal::unavailable(format!("no port {port:?} in pod {name:?}")))?,
+        },
+    };
+    listening(&pod, number)
+}
+
+fn listening(pod: &Value, port: u64) -> Result<SocketAddr, Refusal> {
+    let ports = object::annotation(pod, LISTENING).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let address = ports.as_ref().and_then(|it| it[port.to_string()].as_str()).and_then(|it| it.parse().ok());
+    address.ok_or_else(|| {
+        let ip = pod["status"]["podIP"].as_str().unwrap_or_default();
+        unreachable(&format!("dial tcp {ip}:{port}: connect: connection refused"))
+    })
+}
+
+fn of_service(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal> {
+    let namespace = call.target.namespace.as_deref().unwrap_or_default();
+    let store = &call.api.store;
+    let service = store
+        .get(&call.kind.key(Some(namespace), name))
+        .ok_or_else(|| Refusal::not_found(&call.kind.resource, name))?;
+    let nothing = |what: &str| Refusal::unavailable(format!("no {what} available for service {name:?}"));
+    let wanted = items(&service["spec"]["ports"])
+        .find(|it| match port {
+            "" => true,
+            port => it["name"] == port || port.parse::<u64>().is_ok_and(|port| it["port"] == port),
+        })
+        .ok_or_else(|| {
+            Refusal::unavailable(format!("no service port {port:?} found for service {name:?}"))
+        })?;
+    let port_name = wanted["name"].as_str().unwrap_or_default();
+    let endpoints = store.get(&Key::new("endpoints", namespace, name)).ok_or_else(|| nothing("endpoints"))?;
+    for subset in items(&endpoints["subsets"]) {
+        let found = items(&subset["ports"]).find(|it| it["name"].as_str().unwrap_or_default() == port_name);
+        let Some(number) = found.and_then(|it| it["port"].as_u64()) else { continue };
+        for address in items(&subset["addresses"]) {
+            let pod = address["targetRef"]["name"].as_str().unwrap_or_default();
+            if let Some(pod) = store.get(&Key::new("pods", namespace, pod)) {
+                return listening(&pod, number);
+            }
+        }
+    }
+    Err(nothing("endpoints"))
+}
+
+fn outgoing(
+    parts: Parts,
+    body: Incoming,
+    address: SocketAddr,
+    path: &str,
+    prefix: &str,
+    asked_host: &str,
+) -> Result<http::Request<Incoming>, Refusal> {
+    let mut headers = parts.headers;
+    drop_hop_headers(&mut headers);
+    // The token is for the API, and only for it.
+    headers.remove(AUTHORIZATION);
+    let forwarded = [
+        ("x-forwarded-uri", prefix.to_owned() + path.split('?').next().unwrap_or_default()),
+        ("x-forwarded-host", asked_host.to_owned()),
+        ("x-forwarded-proto", "https".to_owned()),
+    ];
+    for (name, value) in forwarded {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    if let Ok(host) = HeaderValue::from_str(&address.to_string()) {
+        headers.insert(HOST, host);
+    }
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    let uri: Uri = path.parse().map_err(|_| Refusal::bad_request("the path cannot be passed on"))?;
+    let mut request = http::Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+fn drop_hop_headers(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|it| it.to_str().ok())
+        .flat_map(|it| it.split(','))
+        .filter_map(|it| it.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"] {
+        headers.remove(name);
+    }
+}
+
+/// A redirect of the pod to itself leads through the API as the request did;
+/// one to another host is left alone.
+fn rewrite(location: &str, prefix: &str, address: SocketAddr, asked_host: &str) -> String {
+    let rest = match location.split_once("://") {
+        None if location.starts_with("//") => return location.to_owned(),
+        None => location,
+        Some((_, rest)) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            if host != address.to_string() && host != asked_host {
+                return location.to_owned();
+            }
+            if path.is_empty() { "/" } else { path }
+        }
+    };
+    if !rest.starts_with('/') || rest.starts_with(prefix) {
+        rest.to_owned()
+    } else {
+        format!("{prefix}{rest}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_scheme_and_port() {
+        assert_eq!(split("a").unwrap(), ("", "a", ""));
+        assert_eq!(split("a:80").unwrap(), ("", "a", "80"));
+        assert_eq!(split("http:a:80").unwrap(), ("http", "a", "80"));
+        assert_eq!(split("https:a:").unwrap(), ("https", "a", ""));
+        assert!(split("ftp:a:80").is_err());
+        assert!(split("a:b:c:d").is_err());
+    }
+
+    #[test]
+    fn redirects_stay_behind_the_proxy() {
+        let address = "127.0.0.1:4000".parse().unwrap();
+        let prefix = "/api/v1/namespaces/n/pods/p:80/proxy";
+        for (location, wanted) in [
+            ("/login?x=1", "/api/v1/namespaces/n/pods/p:80/proxy/login?x=1"),
+            ("http://127.0.0.1:4000/a", "/api/v1/namespaces/n/pods/p:80/proxy/a"),
+            ("http://dex.host/auth", "http://dex.host/auth"),
+            ("next", "next"),
+            ("/api/v1/namespaces/n/pods/p:80/proxy/a", "/api/v1/namespaces/n/pods/p:80/proxy/a"),
+            ("//other/x", "//other/x"),
+        ] {
+            assert_eq!(rewrite(location, prefix, address, "127.0.0.1:6443"), wanted, "{location}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Answers on their way out: objects, tables, metadata, streams.
+
+use std::io;
+
+use bytes::Bytes;
+use futures::Stream;
+use futures::StreamExt as _;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::schema::columns::{self, Column};
+use crate::serve::{Body, Response, full};
+
+use super::accept::{Accepted, View};
+use super::kinds::Kind;
+use super::status::Refusal;
+
+/// A response of an object.
+pub fn object(code: StatusCode, value: &Value, yaml: bool, pretty: bool) -> Response {
+    let (text, kind) = if yaml {
+        (serde_yaml::to_string(value).unwrap_or_default(), "application/yaml")
+    } else if pretty {
+        (serde_json::to_string_pretty(value).unwrap_or_default(), "application/json")
+    } else {
+        (serde_json::to_string(value).unwrap_or_default() + "\n", "application/json")
+    };
+    respond(code, kind, full(text))
+}
+
+/// A response of a refusal.
+pub fn refusal(refusal: &Refusal, pretty: bool) -> Response {
+    let mut response = object(refusal.code, &refusal.status(), false, pretty);
+    if let Some(seconds) = refusal.details.get("retryAfterSeconds").and_then(Value::as_u64) {
+        response.headers_mut().insert("Retry-After", seconds.into());
+    }
+    response
+}
+
+/// A response with any body.
+pub fn respond(code: StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+/// A body that comes piece by piece. Nothing runs ahead of the reader.
+pub fn stream(pieces: impl Stream<Item = Bytes> + Send + Sync + 'static) -> Body {
+    let frames = pieces.map(|piece| Ok::<_, io::Error>(Frame::data(piece)));
+    BodyExt::boxed(StreamBody::new(frames))
+}
+
+/// Says warnings in the way that clients print.
+pub fn warn(response: &mut Response, warnings: &[String]) {
+    for warning in warnings {
+        // A header holds no line breaks, and quotes are escaped.
+        let text: String = warning
+            .chars()
+            .filter(|it| !it.is_control())
+            .flat_map(|it| if matches!(it, '"' | '\\') { vec!['\\', it] } else { vec![it] })
+            .collect();
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+            response.headers_mut().append("Warning", value);
+        }
+    }
+}
+
+/// People with curl get JSON with line breaks.
+pub fn is_pretty(headers: &HeaderMap, asked: Option<bool>) -> bool {
+    asked.unwrap_or_else(|| {
+        let agent = headers.get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
+        ["curl", "Wget", "Mozilla/5.0"].iter().any(|it| agent.starts_with(it))
+    })
+}
+
+/// What of its object a table's row carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Include {
+    /// Its metadata.
+    Metadata,
+    /// All of it.
+    Object,
+    /// Nothing.
+    None,
+}
+
+impl Include {
+    /// Reads `includeObject`.
+    ///
+    /// # Errors
+    /// 400 for another word.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        match text {
+            "" | "Metadata" => Ok(Self::Metadata),
+            "Object" => Ok(Self::Object),
+            "None" => Ok(Self::None),
+            other => Err(Refusal::bad_request(format!("unrecognized includeObject value: {other:?}"))),
+        }
+    }
+}
+
+/// Turns objects of one kind into what was asked for.
+pub struct Shaper {
+    accepted: Accepted,
+    include: Include,
+    kind: Kind,
+    columns: Vec<Column>,
+}
+
+impl Shaper {
+    /// Shapes objects of `kind` as `accepted` says.
+    pub fn new(kind: &Kind, accepted: Accepted, include: Include) -> Self {
+        let columns = match accepted.view {
+            View::Table => columns::columns(&kind.resource.kind, kind.custom.as_deref()),
+            _ => vec![],
+        };
+        Self { accepted, include, kind: kind.clone(), columns }
+    }
+
+    /// One object, as an answer of its own or in a watch.
+    pub fn one(&self, object: &Value, headings: bool) -> Value {
+        match self.accepted.view {
+            View::Table => {
+                let meta = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+                self.table(meta, std::iter::once(object), headings)
+            }
+            View::Metadata | View::MetadataList => self.metadata(object),
+            View::Plain | View::Discovery(_) => object.clone(),
+        }
+    }
+
+    /// A list.
+    pub fn list<'v>(&self, meta: Value, objects: impl Iterator<Item = &'v Value>) -> Value {
+        match self.accepted.view {
+            View::Table => self.table(meta, objects, true),
+            View::Metadata | View::MetadataList => json!({
+                "kind": "PartialObjectMetadataList", "apiVersion": self.meta_version(), "metadata": meta,
+                "items": objects.map(|object| self.metadata(object)).collect::<Vec<_>>(),
+            }),
+            View::Plain | View::Discovery(_) => json!({
+                "kind": format!("{}List", self.kind.resource.kind),
+                "apiVersion": self.kind.resource.api_version(),
+                "metadata": meta,
+                "items": objects.collect::<Vec<_>>(),
+            }),
+        }
+    }
+
+    /// What a bookmark carries.
+    pub fn bookmark(&self, version: u64, annotations: Option<Value>) -> Value {
+        let mut meta = json!({"resourceVersion": version.to_string(), "creationTimestamp": null});
+        if let Some(annotations) = annotations {
+            meta["annotations"] = annotations;
+        }
+        match self.accepted.view {
+            View::Table => self.table(meta, std::iter::empty(), false),
+            View::Metadata | View::MetadataList => {
+                json!({"kind": "PartialObjectMetadata", "apiVersion": self.meta_version(), "metadata": meta})
+            }
+            View::Plain | View::Discovery(_) => json!({
+                "kind": self.kind.resource.kind, "apiVersion": self.kind.resource.api_version(), "metadata": meta,
+            }),
+        }
+    }
+
+    fn meta_version(&self) -> String {
+        format!("meta.k8s.io/{}", self.accepted.meta_version)
+    }
+
+    fn metadata(&self, object: &Value) -> Value {
+        json!({
+            "kind": "PartialObjectMetadata", "apiVersion": self.meta_version(), "metadata": object["metadata"],
+        })
+    }
+
+    fn table<'v>(&self, meta: Value, objects: impl Iterator<Item = &'v Value>, headings: bool) -> Value {
+        let now = Timestamp::now();
+        let custom = self.kind.custom.is_some();
+        let rows: Vec<Value> = objects
+            .map(|object| {
+                let cells = columns::cells(&self.kind.resource.kind, &self.columns, custom, object, now);
+                let mut row = Map::from_iter([("cells".to_owned(), Value::Array(cells))]);
+                match self.include {
+                    Include::Metadata => {
+                        row.insert("object".into(), self.metadata(object));
+                    }
+                    Include::Object => {
+                        row.insert("object".into(), object.clone());
+                    }
+                    Include::None => {}
+                }
+                Value::Object(row)
+            })
+            .collect();
+        let columns: Vec<Value> =
+            if headings { self.columns.iter().map(Column::json).collect() } else { vec![] };
+        json!({
+            "kind": "Table", "apiVersion": self.meta_version(), "metadata": meta,
+            "columnDefinitions": columns, "rows": rows,
+        })
+    }
+}

@@ -1,0 +1,427 @@
+//! Creating and replacing objects, and what every write goes through.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::schema::conform::conform;
+use crate::schema::custom;
+use crate::schema::fields::Set;
+use crate::serve::Response;
+use crate::store::{WriteError, object};
+
+use super::accept::View;
+use super::body::{self, Decoded};
+use super::kinds::Kind;
+use super::managed::{Writer, same_but_for_times};
+use super::query::{FieldValidation, Write, WriteOptions};
+use super::read::shaper;
+use super::reply::{self, Shaper};
+use super::status::{Cause, Refusal};
+use super::{Call, defaults, strategy, validate};
+
+/// The biggest object that is stored, as etcd has it by default.
+const MAX_OBJECT: usize = 1536 * 1024;
+
+/// How often another name is tried for an object that wants a generated one.
+const NAMES: usize = 8;
+
+/// A write on its way.
+pub struct Writing<'a> {
+    /// The request.
+    pub call: &'a Call<'a>,
+    /// Its parameters.
+    pub options: WriteOptions,
+    /// What to tell the client beside the answer.
+    pub warnings: Vec<String>,
+    shaper: Shaper,
+    yaml: bool,
+    pretty: bool,
+}
+
+/// Why a change was not stored.
+pub enum Stop {
+    /// It was refused.
+    Refused(Box<Refusal>),
+    /// It was only tried; this would have been stored.
+    Tried(Value),
+    /// The store refused it.
+    Store(WriteError),
+}
+
+impl From<WriteError> for Stop {
+    fn from(error: WriteError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl<'a> Writing<'a> {
+    /// Reads the parameters of a write.
+    pub fn begin(call: &'a Call<'a>, write: Write, pretty: bool) -> Result<Self, Refusal> {
+        let agent = call.headers.get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
+        let options = WriteOptions::parse(&call.query, write, agent)?;
+        let views = |view| matches!(view, View::Plain | View::Table | View::Metadata);
+        let (shaper, yaml) = shaper(call, views)?;
+        Ok(Self { call, options, warnings: vec![], shaper, yaml, pretty })
+    }
+
+    /// The answer.
+    pub fn answer(&self, code: StatusCode, object: &Value) -> Response {
+        let mut response = reply::object(code, &self.shaper.one(object, true), self.yaml, self.pretty);
+        reply::warn(&mut response, &self.warnings);
+        response
+    }
+
+    /// Who writes.
+    pub fn writer(&self) -> (String, Set) {
+        let kind = &self.call.kind;
+        let mut ignored = Set::default();
+        match self.call.target.subresource.as_deref() {
+            Some("status") => {
+                for field in &kind.structure.fields {
+                    if field.name != "status" {
+                        ignored.insert(&[&format!("f:{}", field.name)]);
+                    }
+                }
+            }
+            _ if kind.resource.has_status => ignored.insert(&["f:status"]),
+            _ => {}
+        }
+        (kind.resource.api_version(), ignored)
+    }
+
+    /// Runs `use_writer` with the description of who writes.
+    pub fn with_writer<R>(&self, use_writer: impl FnOnce(&Writer<'_>) -> R) -> R {
+        let (api_version, ignored) = self.writer();
+        use_writer(&Writer {
+            manager: &self.options.manager,
+            api_version: &api_version,
+            subresource: self.call.target.subresource.as_deref().unwrap_or_default(),
+            structure: &self.call.kind.structure,
+            ignored,
+        })
+    }
+
+    /// Says or refuses what strict decoding found.
+    fn strict(&mut self, problems: Vec<String>) -> Result<(), String> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        match self.options.validation {
+            FieldValidation::Ignore => Ok(()),
+            FieldValidation::Warn => {
+                self.warnings.extend(problems);
+                Ok(())
+            }
+            FieldValidation::Strict => Err(format!("strict decoding error: {}", problems.join(", "))),
+        }
+    }
+
+    /// Brings an object into the shape of its kind: what a typed decoder does.
+    ///
+    /// # Errors
+    /// In words that the caller puts into its own refusal.
+    pub fn shape_up(&mut self, object: &mut Value, duplicates: &[String]) -> Result<(), String> {
+        let mut problems: Vec<String> =
+            duplicates.iter().map(|path| format!("duplicate field {path:?}")).collect();
+        let unknown = conform(object, &self.call.kind.structure).map_err(|error| error.0)?;
+        problems.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
+        self.strict(problems)
+    }
+
+    /// Decodes a body into an object of the request's kind.
+    pub fn decode(&mut self, body: &Bytes) -> Result<Value, Refusal> {
+        let kind = &self.call.kind.resource;
+        let Decoded { mut value, duplicates } = body::decode(&self.call.headers, body, &kind.kind)?;
+        check_type(&self.call.kind, &mut value)?;
+        self.shape_up(&mut value, &duplicates).map_err(|error| {
+            let (kind, version) = (&self.call.kind.resource.kind, &self.call.kind.resource.version);
+            Refusal::bad_request(format!(
+                "{kind} in version {version:?} cannot be handled as a {kind}: {error}"
+            ))
+        })?;
+        Ok(value)
+    }
+
+    /// Stores a new object.
+    pub fn store_new(&mut self, mut object: Value) -> Result<Arc<Value>, Refusal> {
+        let call = self.call;
+        let resource = &call.kind.resource;
+        self.place(&mut object)?;
+        let Some(metadata) = object::metadata_mut(&mut object) else {
+            return Err(Refusal::bad_request("the object provided is unrecognized"));
+        };
+        for field in [
+            "uid",
+            "selfLink",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+        ] {
+            metadata.remove(field);
+        }
+        if metadata.get("resourceVersion").and_then(Value::as_str).is_some_and(|it| !it.is_empty()) {
+            return Err(Refusal::bad_request("resourceVersion should not be set on objects to be created"));
+        }
+        metadata.remove("resourceVersion");
+        let generated = match metadata.get("name").and_then(Value::as_str).unwrap_or_default() {
+            "" => metadata.get("generateName").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        self.check_namespace(&object)?;
+        strategy::before_create(&call.kind, &mut object);
+        self.fill(&mut object);
+        self.with_writer(|writer| writer.track_update(None, &mut object));
+        for attempt in 1.. {
+            let mut object = object.clone();
+            if !generated.is_empty() {
+                let name = format!("{generated}{}", object::suffix(5));
+                if let Some(metadata) = object::metadata_mut(&mut object) {
+                    metadata.insert("name".into(), name.into());
+                }
+            }
+            validate::create(&call.kind, &object).or_refuse(&call.kind, &object)?;
+            check_size(&object)?;
+            strategy::after_create(&call.kind, &mut object);
+            let key = call.kind.key(Some(object::namespace(&object)), object::name(&object));
+            if self.options.dry_run {
+                if call.api.store.get(&key).is_some() {
+                    return Err(Refusal::exists(resource, &key.name));
+                }
+                object::born(&mut object);
+                return Ok(Arc::new(object));
+            }
+            match call.api.store.create(&key, object) {
+                Err(WriteError::Exists(_)) if !generated.is_empty() && attempt < NAMES => {}
+                other => return other.map_err(|error| Refusal::of_write(&error, resource)),
+            }
+        }
+        Err(Refusal::internal("no name was free"))
+    }
+
+    /// Puts the object into the request's namespace.
+    fn place(&self, object: &mut Value) -> Result<(), Refusal> {
+        let named = object::namespace(object).to_owned();
+        let wanted = self.call.target.namespace.as_deref().unwrap_or_default();
+        if !named.is_empty() && named != wanted {
+            return Err(Refusal::bad_request(if self.call.kind.resource.namespaced {
+                format!(
+                    "the namespace of the provided object does not match the namespace sent on the request ({named} is not {wanted})"
+                )
+            } else {
+                "namespace may not be set on an object of the cluster".into()
+            }));
+        }
+        if let Some(metadata) = object::metadata_mut(object) {
+            if wanted.is_empty() {
+                metadata.remove("namespace");
+            } else {
+                metadata.insert("namespace".into(), wanted.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn check_namespace(&self, object: &Value) -> Result<(), Refusal> {
+        let Some(namespace) = self.call.target.namespace.as_deref() else { return Ok(()) };
+        let kinds = &self.call.api.kinds;
+        let Some(namespaces) = kinds.find(&self.call.api.store, "", "v1", "namespaces") else {
+            return Ok(());
+        };
+        let Some(found) = self.call.api.store.get(&namespaces.key(None, namespace)) else {
+            return Err(Refusal::not_found(&namespaces.resource, namespace));
+        };
+        if object::is_terminating(&found) {
+            let why = format!(
+                "unable to create new content in namespace {namespace} because it is being terminated"
+            );
+            return Err(Refusal::forbidden(&self.call.kind.resource, object::name(object), &why).because(
+                &Cause {
+                    reason: "NamespaceTerminating",
+                    field: "metadata.namespace".into(),
+                    message: format!("namespace {namespace} is being terminated"),
+                },
+            ));
+        }
+        Ok(())
+    }
+
+    fn fill(&self, object: &mut Value) {
+        defaults::fill(&self.call.kind, object);
+        if let Some(schema) = self.call.kind.schema() {
+            custom::default(object, schema);
+        }
+    }
+
+    /// Changes the stored object by `change`, in one step.
+    pub fn store_change(
+        &mut self,
+        change: impl FnOnce(&mut Self, &Value) -> Result<Changed, Refusal>,
+    ) -> Result<Arc<Value>, Refusal> {
+        let call = self.call;
+        let name = call.target.name.as_deref().unwrap_or_default();
+        let key = call.kind.key(call.target.namespace.as_deref(), name);
+        let stored = call.api.store.update(&key, |old| {
+            let Changed { object, tracked } = change(self, old)?;
+            let new = self.finish(old, object, tracked)?;
+            if self.options.dry_run { Err(Stop::Tried(new)) } else { Ok(new) }
+        });
+        match stored {
+            Ok(object) => {
+                strategy::after_update(&call.api.store, &call.kind, &key, &object);
+                Ok(object)
+            }
+            Err(Stop::Tried(object)) => Ok(Arc::new(object)),
+            Err(Stop::Refused(refusal)) => Err(*refusal),
+            Err(Stop::Store(error)) => Err(Refusal::of_write(&error, &call.kind.resource)),
+        }
+    }
+
+    /// What every changed object goes through before it is stored.
+    fn finish(&mut self, old: &Value, mut new: Value, tracked: bool) -> Result<Value, Refusal> {
+        let kind = &self.call.kind;
+        let resource = &kind.resource;
+        let name = object::name(old);
+        let uid = object::uid_of(&new);
+        if !uid.is_empty() && uid != object::uid_of(old) {
+            let why = format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                object::uid_of(old)
+            );
+            return Err(Refusal::conflict(resource, name, &why));
+        }
+        let version = object::resource_version(&new);
+        if version.is_some() && version != object::resource_version(old) {
+            return Err(Refusal::of_write(&WriteError::Conflict(kind.key(None, name)), resource));
+        }
+        strategy::before_update(kind, self.call.target.subresource.as_deref(), old, &mut new);
+        self.fill(&mut new);
+        if !tracked {
+            self.with_writer(|writer| writer.track_update(Some(old), &mut new));
+        }
+        let subresource = self.call.target.subresource.as_deref();
+        validate::update(kind, old, &new, subresource).or_refuse(kind, &new)?;
+        check_size(&new)?;
+        strategy::after_change(kind, old, &mut new);
+        for field in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
+            // As the store keeps them, so that an unchanged object is seen to be one.
+            if let (Some(metadata), Some(value)) =
+                (object::metadata_mut(&mut new), old["metadata"].get(field))
+            {
+                metadata.insert(field.into(), value.clone());
+            }
+        }
+        Ok(if same_but_for_times(old, &new) { old.clone() } else { new })
+    }
+}
+
+/// A changed object, and whether its managers are recorded already.
+pub struct Changed {
+    /// The object.
+    pub object: Value,
+    /// An apply has recorded its managers itself.
+    pub tracked: bool,
+}
+
+/// Checks that an object says it is of the kind that the request is about, and
+/// completes it where it says nothing.
+pub fn check_type(kind: &Kind, value: &mut Value) -> Result<(), Refusal> {
+    let resource = &kind.resource;
+    let Value::Object(map) = value else {
+        return Err(Refusal::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            resource.kind
+        )));
+    };
+    let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (found_version, found_kind) = (text("apiVersion"), text("kind"));
+    let version = resource.api_version();
+    if resource.custom && (found_kind.is_empty() || found_version.is_empty()) {
+        let missing = if found_kind.is_empty() { "Kind" } else { "apiVersion" };
+        return Err(Refusal::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): Object '{missing}' is missing",
+            resource.kind
+        )));
+    }
+    if !found_version.is_empty() && found_version != version {
+        return Err(Refusal::bad_request(format!(
+            "the API version in the data ({found_version}) does not match the expected API version ({version})"
+        )));
+    }
+    if !found_kind.is_empty() && found_kind != resource.kind {
+        return Err(Refusal::bad_request(format!(
+            "{found_kind} in version {:?} cannot be handled as a {}: converting to {} is not possible",
+            resource.version, resource.kind, resource.kind
+        )));
+    }
+    map.insert("apiVersion".into(), version.into());
+    map.insert("kind".into(), resource.kind.clone().into());
+    Ok(())
+}
+
+fn check_size(object: &Value) -> Result<(), Refusal> {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    let written = serde_json::to_writer(&mut count, object);
+    if written.is_err() || count.0 > MAX_OBJECT {
+        return Err(Refusal::too_large(&format!("limit is {MAX_OBJECT}")));
+    }
+    Ok(())
+}
+
+/// POST.
+pub fn create(call: &Call<'_>, body: &Bytes, pretty: bool) -> Result<Response, Refusal> {
+    let mut writing = Writing::begin(call, Write::Create, pretty)?;
+    if call.kind.resource.namespaced && call.target.namespace.is_none() {
+        return Err(Refusal::method_not_allowed());
+    }
+    let object = writing.decode(body)?;
+    let stored = writing.store_new(object)?;
+    Ok(writing.answer(StatusCode::CREATED, &stored))
+}
+
+/// PUT.
+pub fn replace(call: &Call<'_>, body: &Bytes, pretty: bool) -> Result<Response, Refusal> {
+    let mut writing = Writing::begin(call, Write::Update, pretty)?;
+    let mut object = writing.decode(body)?;
+    let url = call.target.name.as_deref().unwrap_or_default();
+    let named = object::name(&object);
+    if named != url {
+        return Err(Refusal::bad_request(format!(
+            "the name of the object ({named}) does not match the name on the URL ({url})"
+        )));
+    }
+    writing.place(&mut object)?;
+    if call.kind.resource.custom && object::resource_version(&object).is_none() {
+        let cause = Cause {
+            reason: "FieldValueInvalid",
+            field: "metadata.resourceVersion".into(),
+            message: "Invalid value: 0: must be specified for an update".into(),
+        };
+        let key = call.kind.key(call.target.namespace.as_deref(), url);
+        if call.api.store.get(&key).is_some() {
+            let resource = &call.kind.resource;
+            return Err(Refusal::invalid(&resource.group, &resource.kind, url, &[cause]));
+        }
+    }
+    let stored = writing.store_change(|_, _| Ok(Changed { object, tracked: false }))?;
+    Ok(writing.answer(StatusCode::OK, &stored))
+}

@@ -1,0 +1,220 @@
+//! The ingress: routes by host and path from Ingress objects to Services, and is the
+//! workloads' forward proxy to the same hosts.
+//!
+//! It answers as ingress-nginx does with its defaults: its pages for 404 (no rule), 503
+//! (no ready pod), 502 (the pod refuses or breaks off), 504 (it says nothing) and 413
+//! (a body over 1 MiB), its headers towards the server, its next try where a
+//! connection could not be made or a harmless request got no answer. What differs:
+//! connections to servers are never shared between clients ([`upstream`]), bodies are
+//! passed on as they come and not gathered first, there is no TLS, and annotations of
+//! an Ingress are not read.
+//!
+//! As a forward proxy (`GET http://host/…`) it stands in for the cluster's DNS: it
+//! knows the hosts of Ingress objects and the names of Services. It is no way out to
+//! the internet.
+
+mod body;
+mod headers;
+mod pages;
+mod paths;
+mod proxy;
+mod table;
+mod tunnel;
+mod upstream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
+use http::uri::{Authority, Scheme};
+use http::{Method, StatusCode, Version};
+use tokio::sync::watch;
+
+use self::headers::Way;
+use self::pages::{Refusal, page};
+use self::proxy::Exchange;
+use self::table::{Backend, Builder, Table};
+use self::upstream::Upstreams;
+use crate::serve::{Handler, Request, Response};
+use crate::store::Store;
+
+/// The port that a URL without one means, and that an ingress of a cluster has.
+const HTTP: u16 = 80;
+
+/// What nginx calls `proxy_connect_timeout`, `proxy_read_timeout`,
+/// `client_max_body_size` and `proxy_next_upstream_tries`, with ingress-nginx's values.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    connect: Duration,
+    silence: Duration,
+    body_bytes: u64,
+    tries: u32,
+}
+
+const SETTINGS: Settings = Settings {
+    connect: Duration::from_secs(5),
+    silence: Duration::from_secs(60),
+    body_bytes: 1024 * 1024,
+    tries: 3,
+};
+
+/// The ingress as a server's handler. Cheap to clone; all clones are one ingress.
+#[derive(Clone)]
+pub struct Ingress {
+    table: watch::Receiver<Arc<Table>>,
+    upstreams: Upstreams,
+    port: u16,
+    settings: Settings,
+}
+
+impl Ingress {
+    /// An ingress for the Ingress objects, Services and Endpoints in `store`, which it
+    /// follows for as long as a clone of it lives. Call it inside a Tokio runtime.
+    pub fn new(store: Store) -> Self {
+        let (sender, table) = watch::channel(Arc::new(Table::default()));
+        tokio::spawn(follow(store, sender));
+        Self { table, upstreams: Upstreams::default(), port: HTTP, settings: SETTINGS }
+    }
+
+    /// The same ingress, which clients of the forward proxy reach by `port` too and not
+    /// by port 80 alone.
+    #[must_use]
+    pub fn on_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    #[cfg(test)]
+    fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+}
+
+/// Keeps the table up to date.
+async fn follow(store: Store, table: watch::Sender<Arc<Table>>) {
+    let mut ingresses = store.follow("ingresses.networking.k8s.io");
+    let mut services = store.follow("services");
+    let mut endpoints = store.follow("endpoints");
+    let mut builder = Builder::new(store);
+    loop {
+        tokio::select! {
+            () = table.closed() => return,
+            _ = ingresses.next() => {}
+            _ = services.next() => {}
+            _ = endpoints.next() => {}
+        }
+        while ingresses.try_next().is_some()
+            || services.try_next().is_some()
+            || endpoints.try_next().is_some()
+        {}
+        table.send_replace(Arc::new(builder.build()));
+    }
+}
+
+/// Where a request wants to go.
+struct Target {
+    /// The host as the client wrote it, for the server.
+    host: HeaderValue,
+    /// The host without its port, in lower case.
+    name: String,
+    /// The port that the client meant.
+    port: u16,
+    /// The path as rules see it.
+    path: String,
+    /// The client speaks to a proxy: the host is not this ingress for sure.
+    proxied: bool,
+}
+
+impl Target {
+    fn of(request: &Request) -> Result<Self, Refusal> {
+        let bad = || Refusal::Page(StatusCode::BAD_REQUEST);
+        let uri = request.uri();
+        let mut hosts = request.headers().get_all(HOST).iter();
+        let (host, another) = (hosts.next(), hosts.next());
+        if another.is_some() {
+            return Err(bad());
+        }
+        let proxied = uri.scheme().is_some();
+        if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP) {
+            return Err(Refusal::no_way("the ingress speaks plain http only"));
+        }
+        // Of two hosts, the request line's is the one that is meant.
+        let host = match (uri.authority(), host) {
+            (Some(authority), _) => HeaderValue::from_str(authority.as_str()).map_err(|_| bad())?,
+            (None, Some(host)) => host.clone(),
+            (None, None) if request.version() == Version::HTTP_10 => HeaderValue::from_static("_"),
+            (None, None) => return Err(bad()),
+        };
+        let authority: Authority = host.to_str().ok().and_then(|it| it.parse().ok()).ok_or_else(bad)?;
+        if authority.as_str().contains('@') {
+            return Err(bad());
+        }
+        let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
+        let path = paths::normal(uri.path()).ok_or_else(bad)?.into_owned();
+        Ok(Self { name, port: authority.port_u16().unwrap_or(HTTP), path, proxied, host })
+    }
+
+    /// The backend in `table`.
+    fn backend(&self, table: &Table, own_port: u16) -> Result<Arc<Backend>, Refusal> {
+        let (name, port) = (&self.name, self.port);
+        if self.proxied && !table.knows(name) {
+            return table.service(name, port).ok_or_else(|| {
+                Refusal::no_way(format!(
+                    "{name}:{port} is no host of an Ingress and no Service of this lab, and the ingress leads nowhere else"
+                ))
+            });
+        }
+        if self.proxied && ![HTTP, own_port].contains(&port) {
+            return Err(Refusal::no_way(format!("{name} answers on port {HTTP}, not on {port}")));
+        }
+        table.find(name, &self.path).ok_or(Refusal::Page(StatusCode::NOT_FOUND))
+    }
+}
+
+impl Handler for Ingress {
+    fn connection(&self) -> Self {
+        Self { upstreams: Upstreams::default(), ..self.clone() }
+    }
+
+    async fn handle(&self, peer: SocketAddr, request: Request) -> Response {
+        if request.method() == Method::CONNECT {
+            return self.refuse_tunnel(&request).answer();
+        }
+        let target = match Target::of(&request) {
+            Ok(target) => target,
+            Err(refusal) => return refusal.answer(),
+        };
+        let announced =
+            request.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > self.settings.body_bytes) {
+            return page(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let way = Way { client: peer.ip(), host: &target.host, port: target.port };
+        let mut exchange = Exchange::new(request, &way, &self.settings);
+        // Each try looks at the table of its moment.
+        let next = || {
+            let backend = target.backend(&self.table.borrow(), self.port)?;
+            backend.next().ok_or(Refusal::Page(StatusCode::SERVICE_UNAVAILABLE))
+        };
+        exchange.run(&self.upstreams, next).await
+    }
+}
+
+impl Ingress {
+    /// A tunnel would need TLS at its other end, which this ingress does not have.
+    fn refuse_tunnel(&self, request: &Request) -> Refusal {
+        let authority = request.uri().authority();
+        let host = authority.map(|it| it.host().to_ascii_lowercase()).unwrap_or_default();
+        if self.table.borrow().knows(&host) {
+            return Refusal::no_way(format!(
+                "{host} speaks plain http only: ask for http://{host}/ without a tunnel"
+            ));
+        }
+        Refusal::Sentence(StatusCode::FORBIDDEN, "the ingress opens no tunnels out of this lab".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Which rule a request's path meets.
+
+use std::borrow::Cow;
+
+/// How a rule's path is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The whole path.
+    Exact,
+    /// Whole elements from the start: `/a` is above `/a/b` and not above `/ab`.
+    Prefix,
+    /// Text from the start, which is what nginx makes of `ImplementationSpecific`.
+    Text,
+}
+
+impl Kind {
+    pub(super) fn read(text: &str) -> Self {
+        match text {
+            "Exact" => Self::Exact,
+            "ImplementationSpecific" => Self::Text,
+            _ => Self::Prefix,
+        }
+    }
+}
+
+/// Whether a rule with `path` takes `request`, a path from [`normal`].
+pub(super) fn matches(kind: Kind, path: &str, request: &str) -> bool {
+    match kind {
+        Kind::Exact => request == path,
+        Kind::Text => request.starts_with(path),
+        Kind::Prefix => {
+            let path = path.trim_end_matches('/');
+            request.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+    }
+}
+
+/// A path as rules see it: unescaped, without empty and dotted elements. `None` if it
+/// leads above the root or holds a broken escape, which nginx answers with 400.
+///
+/// The server behind gets the path as it was sent.
+pub(super) fn normal(path: &str) -> Option<Cow<'_, str>> {
+    let plain = |path: &str| {
+        path.starts_with('/') && !path.contains('%') && !path.contains("//") && !path.contains("/.")
+    };
+    if plain(path) {
+        return Some(Cow::Borrowed(path));
+    }
+    let unescaped = unescape(path)?;
+    let rest = unescaped.strip_prefix('/')?;
+    let mut parts: Vec<&str> = vec![];
+    let mut ends_open = false;
+    for part in rest.split('/') {
+        ends_open = matches!(part, "" | "." | "..");
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    let mut path = String::with_capacity(unescaped.len());
+    for part in &parts {
+        path.push('/');
+        path.push_str(part);
+    }
+    if ends_open || parts.is_empty() {
+        path.push('/');
+    }
+    Some(Cow::Owned(path))
+}
+
+fn unescape(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(rest.next()?).to_digit(16);
+            let value = digit()? * 16 + digit()?;
+            bytes.push(u8::try_from(value).ok().filter(|value| *value != 0)?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_meet_paths_as_the_ingress_api_says() {
+        use Kind::{Exact, Prefix, Text};
+        for (kind, rule, path, expected) in [
+            (Prefix, "/", "/", true),
+            (Prefix, "/", "/a/b", true),
+            (Prefix, "/a", "/a", true),
+            (Prefix, "/a", "/a/", true),
+            (Prefix, "/a/", "/a", true),
+            (Prefix, "/a/", "/a/b", true),
+            (Prefix, "/a", "/ab", false),
+            (Prefix, "/a/b", "/a", false),
+            (Exact, "/a", "/a", true),
+            (Exact, "/a", "/a/", false),
+            (Exact, "/a/", "/a", false),
+            (Text, "/a", "/ab", true),
+            (Text, "/a/", "/a", false),
+        ] {
+            assert_eq!(matches(kind, rule, path), expected, "{kind:?} {rule} {path}");
+        }
+    }
+
+    #[test]
+    fn paths_are_read_as_nginx_reads_them() {
+        for (path, expected) in [
+            ("/", Some("/")),
+            ("/a/b", Some("/a/b")),
+            ("//a//b/", Some("/a/b/")),
+            ("/a/./b/../c", Some("/a/c")),
+            ("/a/..", Some("/")),
+            ("/%61/%2e%2e/b", Some("/b")),
+            ("/..", None),
+            ("/a/../../b", None),
+            ("/%zz", None),
+            ("/%2", None),
+            ("/%00", None),
+            ("*", None),
+            ("/a%2Fb", Some("/a/b")),
+        ] {
+            assert_eq!(normal(path).as_deref(), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! One request passed on to a server, and its answer passed back.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::uri::PathAndQuery;
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::http1::SendRequest;
+use hyper::upgrade::OnUpgrade;
+
+use super::body::{Download, Upload};
+use super::headers::{self, Way};
+use super::pages::{Refusal, page};
+use super::upstream::{Upstreams, connect};
+use super::{Settings, tunnel};
+use crate::serve::{Request, Response, empty};
+
+/// A request on its way.
+pub(super) struct Exchange<'a> {
+    settings: &'a Settings,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    /// How the client wrote the names of its headers.
+    spelling: Extensions,
+    /// Until it is sent.
+    body: Option<Incoming>,
+    /// It may be sent again: it changes nothing and has no body.
+    harmless: bool,
+    upgrade: Option<(HeaderValue, OnUpgrade)>,
+    too_large: Arc<AtomicBool>,
+}
+
+/// What came of one try.
+enum Tried {
+    Answered(http::Response<Incoming>),
+    /// Nothing was sent, or nothing that cannot be sent again.
+    Again(StatusCode),
+    Failed(StatusCode),
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(mut request: Request, way: &Way<'_>, settings: &'a Settings) -> Self {
+        let protocol = headers::upgrade(request.headers());
+        let upgrade = protocol.map(|protocol| (protocol, hyper::upgrade::on(&mut request)));
+        let (parts, body) = request.into_parts();
+        let mut headers = headers::to_server(&parts.headers, way);
+        if let Some((protocol, _)) = &upgrade {
+            headers::set_upgrade(&mut headers, protocol.clone());
+        }
+        let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        Self {
+            settings,
+            harmless: parts.method.is_idempotent() && body.is_end_stream(),
+            method: parts.method,
+            uri: Uri::from(path),
+            headers,
+            spelling: parts.extensions,
+            body: Some(body),
+            upgrade,
+            too_large: Arc::default(),
+        }
+    }
+
+    /// Asks one server after the other, as `next` names them, until one answers.
+    pub(super) async fn run(
+        &mut self,
+        upstreams: &Upstreams,
+        mut next: impl FnMut() -> Result<SocketAddr, Refusal>,
+    ) -> Response {
+        let mut failed = StatusCode::BAD_GATEWAY;
+        for _ in 0..self.settings.tries {
+            let address = match next() {
+                Ok(address) => address,
+                Err(refusal) => return refusal.answer(),
+            };
+            match self.attempt(upstreams, address).await {
+                Tried::Answered(response) => return self.answer(response),
+                Tried::Again(status) => failed = status,
+                Tried::Failed(status) => return page(status),
+            }
+        }
+        page(failed)
+    }
+
+    async fn attempt(&mut self, upstreams: &Upstreams, address: SocketAddr) -> Tried {
+        // Another protocol needs the connection for itself.
+        let kept = if self.upgrade.is_some() { None } else { upstreams.reuse(address).await };
+        if let Some(sender) = kept {
+            match self.send(upstreams, address, sender).await {
+                // The server closed it meanwhile, as it may.
+                Tried::Again(_) => {}
+                tried => return tried,
+            }
+        }
+        match connect(address, self.settings.connect).await {
+            Ok(sender) => self.send(upstreams, address, sender).await,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Tried::Again(StatusCode::GATEWAY_TIMEOUT)
+            }
+            Err(_) => Tried::Again(StatusCode::BAD_GATEWAY),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        upstreams: &Upstreams,
+        address: SocketAddr,
+        mut sender: SendRequest<Upload>,
+    ) -> Tried {
+        let body = match self.body.take() {
+            Some(body) => Upload::new(body, self.settings.body_bytes, self.too_large.clone()),
+            None if self.harmless => Upload::none(),
+            None => return Tried::Failed(StatusCode::BAD_GATEWAY),
+        };
+        let mut request = http::Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        *request.extensions_mut() = self.spelling.clone();
+        let answer = tokio::time::timeout(self.settings.silence, sender.try_send_request(request)).await;
+        let error = match answer {
+            Ok(Ok(response)) => {
+                if self.upgrade.is_none() {
+                    upstreams.keep(address, sender);
+                }
+                return Tried::Answered(response);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => return Tried::Failed(StatusCode::GATEWAY_TIMEOUT),
+        };
+        if self.too_large.load(Ordering::Relaxed) {
+            return Tried::Failed(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let mut error = error;
+        match error.take_message() {
+            // Not a byte of it has left.
+            Some(unsent) => {
+                self.body = unsent.into_body().into_incoming();
+                Tried::Again(StatusCode::BAD_GATEWAY)
+            }
+            None if self.harmless => Tried::Again(StatusCode::BAD_GATEWAY),
+            None => Tried::Failed(StatusCode::BAD_GATEWAY),
+        }
+    }
+
+    fn answer(&mut self, mut server: http::Response<Incoming>) -> Response {
+        let switched = (server.status() == StatusCode::SWITCHING_PROTOCOLS).then(|| {
+            self.upgrade.take().map(|(protocol, client)| (protocol, client, hyper::upgrade::on(&mut server)))
+        });
+        let (parts, body) = server.into_parts();
+        let mut headers = headers::to_client(&parts.headers);
+        let body = match switched.flatten() {
+            Some((asked, client, server)) => {
+                let protocol = parts.headers.get(http::header::UPGRADE).cloned();
+                headers::set_upgrade(&mut headers, protocol.unwrap_or(asked));
+                tokio::spawn(tunnel::join(client, server, self.settings.silence));
+                empty()
+            }
+            // A server that changes the protocol unasked has lost its mind.
+            None if parts.status == StatusCode::SWITCHING_PROTOCOLS => return page(StatusCode::BAD_GATEWAY),
+            None => Download::boxed(body, self.settings.silence),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = parts.status;
+        *response.headers_mut() = headers;
+        *response.extensions_mut() = parts.extensions;
+        response
+    }
+}

@@ -1,0 +1,57 @@
+//! Connections to servers.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::body::Upload;
+
+/// The connections to servers that belong to one connection of a client.
+///
+/// nginx keeps its connections to servers for whoever comes next, so a client with a
+/// new connection may be led onto an old one. A server whose connections are answered
+/// by different handlers then looks as if it had only one of them. Here, what a client
+/// asks on one connection goes to a server on one connection, and nobody else's.
+#[derive(Clone, Default)]
+pub(super) struct Upstreams {
+    open: Arc<Mutex<HashMap<SocketAddr, SendRequest<Upload>>>>,
+}
+
+impl Upstreams {
+    /// The connection to `address` that this client's connection has used before, if it
+    /// is still good.
+    pub(super) async fn reuse(&self, address: SocketAddr) -> Option<SendRequest<Upload>> {
+        let mut sender = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&address)?;
+        // The answer before has been passed on to its end, or this fails.
+        sender.ready().await.ok()?;
+        Some(sender)
+    }
+
+    /// Keeps a connection for this client's next request.
+    pub(super) fn keep(&self, address: SocketAddr, sender: SendRequest<Upload>) {
+        if !sender.is_closed() {
+            self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(address, sender);
+        }
+    }
+}
+
+/// Opens a connection within `limit`.
+pub(super) async fn connect(address: SocketAddr, limit: Duration) -> io::Result<SendRequest<Upload>> {
+    let stream = tokio::time::timeout(limit, TcpStream::connect(address)).await??;
+    let _ = stream.set_nodelay(true);
+    let (sender, connection) = Builder::new()
+        .title_case_headers(true)
+        .preserve_header_case(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    // It ends when the sender and the last answer are dropped, or the server closes.
+    tokio::spawn(connection.with_upgrades());
+    Ok(sender)
+}

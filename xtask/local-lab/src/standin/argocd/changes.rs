@@ -1,0 +1,72 @@
+//! Which changes of settings a running server cannot take in: argo-cd's settings
+//! watch.
+
+use super::manager::Subscription;
+use super::oidc_config::OidcConfig;
+use super::server::Server;
+use super::settings::Settings;
+
+/// What is compared of `oidc.config`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compare {
+    /// Its text, in which a reference stays the same whatever it leads to.
+    Text,
+    /// What it says once every reference is resolved.
+    Resolved,
+}
+
+/// What the server was started with, as far as it is compared.
+struct Before {
+    oidc_text: String,
+    oidc: Option<OidcConfig>,
+    url: String,
+    additional_urls: Vec<String>,
+    webhooks: Vec<(&'static str, String)>,
+}
+
+impl Before {
+    fn of(server: &Server, settings: &Settings) -> Self {
+        Self {
+            oidc_text: settings.oidc_config_raw.clone(),
+            oidc: settings.oidc_config(&server.details, &server.log),
+            url: settings.url.clone(),
+            additional_urls: settings.additional_urls.clone(),
+            webhooks: settings.webhooks.clone(),
+        }
+    }
+
+    /// The first thing that is not as it was.
+    fn difference(&self, server: &Server, now: &Settings, compare: Compare) -> Option<String> {
+        let oidc_changed = match compare {
+            Compare::Text => self.oidc_text != now.oidc_config_raw,
+            Compare::Resolved => self.oidc != now.oidc_config(&server.details, &server.log),
+        };
+        if oidc_changed {
+            return Some("oidc config".into());
+        }
+        if self.url != now.url {
+            return Some("url".into());
+        }
+        if self.additional_urls != now.additional_urls {
+            return Some("additionalURLs".into());
+        }
+        let webhooks = self.webhooks.iter().zip(&now.webhooks);
+        webhooks.filter(|(before, now)| before != now).map(|((name, _), _)| (*name).to_owned()).next()
+    }
+}
+
+/// Waits for settings that differ from those that the server has now. All that come
+/// until then become the server's settings, these too.
+pub(super) async fn wait(server: &Server, updates: &mut Subscription, compare: Compare) {
+    let before = Before::of(server, &server.settings());
+    while let Some(settings) = updates.next().await {
+        server.set_settings(settings.clone());
+        if let Some(what) = before.difference(server, &settings, compare) {
+            server.log.info(format!("{what} modified. restarting"));
+            server.log.info("shutting down settings watch");
+            return;
+        }
+    }
+    // No manager, no updates: there is nothing to wait for any more.
+    std::future::pending().await
+}

@@ -1,0 +1,165 @@
+//! Whether a token that a browser shows is good: argo-cd's session manager.
+//!
+//! It has a provider of its own, found when the first token is checked and kept as
+//! long as the server is: an issuer or a CA that changes later is not noticed, by
+//! any release.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::id_token::{VerifyError, unverified_claims};
+use super::manager::Manager;
+use super::outbound::Outbound;
+use super::provider::Provider;
+
+/// Tokens that were logged out; the oldest go first. Argo CD keeps them in Redis,
+/// this program as long as it runs.
+const MOST_REVOKED: usize = 10_000;
+/// The issuer of Argo CD's own tokens.
+const ARGO_CD: &str = "argocd";
+
+/// Checks tokens.
+pub(super) struct Sessions {
+    manager: Arc<Manager>,
+    outbound: Outbound,
+    provider: Mutex<Option<Arc<Provider>>>,
+    /// When each revoked token would have ended by itself.
+    revoked: Mutex<BTreeMap<String, i64>>,
+}
+
+/// A token that is not good.
+pub(super) struct BadToken {
+    /// What the client is told behind `invalid session: `.
+    pub(super) why: String,
+    /// What is still known of it.
+    pub(super) claims: Option<Value>,
+}
+
+impl BadToken {
+    fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), claims: None }
+    }
+}
+
+impl Sessions {
+    /// Trusts the certificates that the settings name now.
+    ///
+    /// # Errors
+    /// The settings cannot be read or used.
+    pub(super) fn new(manager: Arc<Manager>, proxy: SocketAddr) -> Result<Self, String> {
+        let settings = manager.complete_settings()?;
+        let config = settings.oidc_config(&manager.details, &manager.log);
+        let outbound = Outbound::new(proxy, config.as_ref(), settings.skip_verify, &manager.log)?;
+        Ok(Self { manager, outbound, provider: Mutex::default(), revoked: Mutex::default() })
+    }
+
+    fn provider(&self) -> Result<Arc<Provider>, String> {
+        let mut kept = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(provider) = &*kept {
+            return Ok(provider.clone());
+        }
+        let Manager { details, log, .. } = &*self.manager;
+        let config = self.manager.complete_settings()?.oidc_config(details, log);
+        let config = config.ok_or("SSO is not configured")?;
+        let provider = Provider::new(&config.issuer, self.outbound.clone(), *details, log.clone());
+        Ok(kept.insert(Arc::new(provider)).clone())
+    }
+
+    /// The claims of a token.
+    ///
+    /// # Errors
+    /// It is not good.
+    pub(super) async fn verify(&self, token: &str) -> Result<Value, BadToken> {
+        let claims = unverified_claims(token)
+            .ok_or_else(|| BadToken::new("token is malformed: could not decode segments"))?;
+        if claims["iss"] == ARGO_CD {
+            // Nobody logs in to a stand-in with a password, so nothing was signed.
+            return Err(BadToken::new("signature is invalid"));
+        }
+        let provider = self.provider().map_err(BadToken::new)?;
+        let Manager { details, log, .. } = &*self.manager;
+        let settings = self.manager.complete_settings().map_err(|error| {
+            BadToken::new(format!("cannot access settings while verifying the token: {error}"))
+        })?;
+        let config = settings.oidc_config(details, log).unwrap_or_default();
+        let now = Timestamp::now().as_second();
+        let verified = provider.verify(token, &config.audiences(), config.skip_audience_check, now).await;
+        let claims = verified.map_err(|error| {
+            let claims = matches!(error, VerifyError::Expired(_)).then(|| json!({"iss": "sso"}));
+            if !details.hides_token_errors {
+                return BadToken { why: error.to_string(), claims };
+            }
+            log.warn(format!("Failed to verify session token: failed to verify provider token: {error}"));
+            BadToken { why: "failed to verify the token".into(), claims }
+        })?;
+        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        if identity(&claims).is_some_and(|id| revoked.contains_key(id)) {
+            return Err(BadToken::new("token is revoked, please re-login"));
+        }
+        Ok(claims)
+    }
+
+    /// Makes a token worthless from now on.
+    pub(super) fn revoke(&self, claims: &Value) {
+        let (Some(id), Some(expiry)) = (identity(claims), claims["exp"].as_i64()) else { return };
+        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Timestamp::now().as_second();
+        revoked.retain(|_, expiry| *expiry > now);
+        if revoked.len() >= MOST_REVOKED {
+            let oldest = revoked.iter().min_by_key(|(_, expiry)| **expiry).map(|(id, _)| id.clone());
+            oldest.map(|id| revoked.remove(&id));
+        }
+        revoked.insert(id.to_owned(), expiry);
+    }
+}
+
+/// What tells a token from all others. Dex gives none an identity of its own.
+fn identity(claims: &Value) -> Option<&str> {
+    ["jti", "at_hash"].iter().find_map(|key| claims[key].as_str()).filter(|id| !id.is_empty())
+}
+
+/// Who somebody is, for answers and policies.
+pub(super) fn user(claims: &Value) -> &str {
+    claims["federated_claims"]["user_id"]
+        .as_str()
+        .filter(|id| !id.is_empty())
+        .or_else(|| claims["sub"].as_str())
+        .unwrap_or_default()
+}
+
+/// The name that is shown.
+pub(super) fn username(claims: &Value) -> &str {
+    claims["email"].as_str().filter(|email| !email.is_empty()).unwrap_or_else(|| user(claims))
+}
+
+/// The values of the claims that policies look at.
+pub(super) fn groups<'a>(claims: &'a Value, scopes: &[String]) -> Vec<&'a str> {
+    let mut groups = vec![];
+    for scope in scopes {
+        match &claims[scope] {
+            Value::String(one) => groups.push(one.as_str()),
+            Value::Array(many) => groups.extend(many.iter().filter_map(Value::as_str)),
+            _ => {}
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_tell_who_it_is() {
+        let claims = json!({"sub": "s", "email": "e", "groups": ["a", 1, "b"], "at_hash": "h"});
+        assert_eq!((user(&claims), username(&claims), identity(&claims)), ("s", "e", Some("h")));
+        assert_eq!(groups(&claims, &["email".into(), "groups".into(), "none".into()]), ["e", "a", "b"]);
+        let federated = json!({"sub": "s", "federated_claims": {"user_id": "f"}});
+        assert_eq!((user(&federated), username(&federated)), ("f", "f"));
+        assert_eq!(user(&json!([])), "");
+    }
+}

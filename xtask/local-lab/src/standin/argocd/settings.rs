@@ -1,0 +1,167 @@
+//! What Argo CD runs with, as read from argocd-cm, argocd-secret and the Secrets
+//! that carry its label.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+
+use super::details::{Details, ReadOrder};
+use super::log::Log;
+use super::oidc_config::OidcConfig;
+use super::references::Secrets;
+
+/// One reading of the settings. It holds secrets, so it cannot be printed.
+#[derive(Clone, Default)]
+pub(super) struct Settings {
+    pub(super) url: String,
+    pub(super) additional_urls: Vec<String>,
+    /// `oidc.config` as it stands there, references and all.
+    pub(super) oidc_config_raw: String,
+    /// `oidc.tls.insecure.skip.verify`.
+    pub(super) skip_verify: bool,
+    /// `server.secretkey`, which signs and encrypts.
+    pub(super) server_signature: Option<Vec<u8>>,
+    secrets: Secrets,
+    /// The rest of argocd-cm.
+    pub(super) data: BTreeMap<String, String>,
+    /// Webhook secrets, in the order in which they are compared.
+    pub(super) webhooks: Vec<(&'static str, String)>,
+}
+
+/// Something is missing in argocd-secret that the server can put there itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("server.secretkey is missing")]
+pub(super) struct Incomplete;
+
+/// Webhook secrets: the name in the log, the key in argocd-secret.
+const WEBHOOKS: [(&str, &str); 5] = [
+    ("github secret", "webhook.github.secret"),
+    ("gitlab secret", "webhook.gitlab.secret"),
+    ("bitbucket uuid", "webhook.bitbucket.uuid"),
+    ("bitbucket server secret", "webhook.bitbucketserver.secret"),
+    ("gogs secret", "webhook.gogs.secret"),
+];
+
+impl Settings {
+    /// Reads them, in the order of the release: what is read after something that
+    /// is missing may not be read at all.
+    pub(super) fn read(
+        config_map: &ConfigMap,
+        secret: &Secret,
+        labelled: &[impl AsRef<Secret>],
+        details: &Details,
+        log: &Log,
+    ) -> (Self, Result<(), Incomplete>) {
+        let mut settings = Self::default();
+        match details.read_order {
+            ReadOrder::ConfigMapFirst => {
+                settings.take_config_map(config_map, details, log);
+                let complete = settings.take_secret(secret, labelled, details, log);
+                (settings, complete)
+            }
+            ReadOrder::SecretFirstStops => {
+                let complete = settings.take_secret(secret, labelled, details, log);
+                if complete.is_ok() {
+                    settings.take_config_map(config_map, details, log);
+                }
+                (settings, complete)
+            }
+            ReadOrder::SecretFirst => {
+                let complete = settings.take_secret(secret, labelled, details, log);
+                settings.take_config_map(config_map, details, log);
+                (settings, complete)
+            }
+        }
+    }
+
+    fn take_config_map(&mut self, config_map: &ConfigMap, details: &Details, log: &Log) {
+        self.data = config_map.data.clone().unwrap_or_default();
+        let get = |key: &str| self.data.get(key).cloned().unwrap_or_default();
+        self.oidc_config_raw = get("oidc.config");
+        self.url = get("url");
+        self.skip_verify = get("oidc.tls.insecure.skip.verify") == "true";
+        if !self.url.is_empty()
+            && let Err(error) = check_external_url(&self.url)
+        {
+            log.warn(format!("Failed to validate URL in configmap: {error}"));
+        }
+        if details.additional_urls {
+            let list = serde_yaml::from_str::<Option<Vec<String>>>(&get("additionalUrls"));
+            self.additional_urls = list.ok().flatten().unwrap_or_default();
+        }
+        if details.resolves_too_early {
+            // The threshold for refreshing tokens is looked up here; what matters
+            // is the line that it leaves in the log.
+            self.oidc_config(details, log);
+        }
+    }
+
+    fn take_secret(
+        &mut self,
+        secret: &Secret,
+        labelled: &[impl AsRef<Secret>],
+        details: &Details,
+        log: &Log,
+    ) -> Result<(), Incomplete> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.server_signature = data(secret).get("server.secretkey").map(|key| key.0.clone());
+        if details.other_secrets {
+            for other in labelled.iter().map(AsRef::as_ref) {
+                let name = other.metadata.name.as_deref().unwrap_or_default();
+                for (key, value) in data(other) {
+                    self.secrets.0.insert(format!("{name}:{key}"), text(&value.0));
+                }
+            }
+        }
+        for (key, value) in data(secret) {
+            self.secrets.0.insert(key.clone(), text(&value.0));
+        }
+        let webhook = |(name, key): (&'static str, &str)| {
+            let value = data(secret).get(key).map(|value| text(&value.0)).unwrap_or_default();
+            (name, self.secrets.resolve(&value, details, log))
+        };
+        self.webhooks = WEBHOOKS.into_iter().map(webhook).collect();
+        self.server_signature.as_ref().map(|_| ()).ok_or(Incomplete)
+    }
+
+    /// `oidc.config` with its references resolved, now.
+    pub(super) fn oidc_config(&self, details: &Details, log: &Log) -> Option<OidcConfig> {
+        OidcConfig::read(&self.oidc_config_raw, &self.secrets, details, log)
+    }
+
+    /// The public address that a request came to, of those that are configured.
+    pub(super) fn url_for(&self, host: &str, target: &str, details: &Details) -> &str {
+        if !details.additional_urls {
+            return &self.url;
+        }
+        let fits = |url: &&String| {
+            url::Url::parse(url).is_ok_and(|url| host == authority(&url) && target.starts_with(url.path()))
+        };
+        std::iter::once(&self.url).chain(&self.additional_urls).find(fits).unwrap_or(&self.url)
+    }
+
+    /// Where a browser may be sent after a login.
+    pub(super) fn allowed_urls(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.url.as_str()).chain(self.additional_urls.iter().map(String::as_str))
+    }
+}
+
+/// `host` or `host:port`, as in a Host header.
+pub(super) fn authority(url: &url::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn check_external_url(text: &str) -> Result<(), String> {
+    let url = url::Url::parse(text).map_err(|error| format!("failed to parse URL: {error}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(()),
+        _ => Err("URL must include http or https protocol".into()),
+    }
+}
+
+/// The data of a Secret.
+pub(super) fn data(secret: &Secret) -> &BTreeMap<String, k8s_openapi::ByteString> {
+    static NONE: BTreeMap<String, k8s_openapi::ByteString> = BTreeMap::new();
+    secret.data.as_ref().unwrap_or(&NONE)
+}

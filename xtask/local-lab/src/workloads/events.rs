@@ -1,0 +1,204 @@
+//! Events: what `kubectl describe` and `kubectl get events` tell a person.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::NODE;
+use crate::store::object::{self, timestamp};
+use crate::store::{Key, Store, WriteError};
+
+/// A cluster forgets events after an hour; the lab forgets the oldest of these.
+const KEPT: usize = 400;
+
+/// Writes events. The same thing said again of the same object counts up instead of
+/// adding another one. Clones count together.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    store: Store,
+    component: &'static str,
+    recent: Arc<Mutex<Recent>>,
+}
+
+#[derive(Default)]
+struct Recent {
+    keys: HashMap<Said, Key>,
+    order: VecDeque<Said>,
+}
+
+/// What makes two events one.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Said {
+    component: &'static str,
+    uid: String,
+    field: String,
+    warning: bool,
+    reason: &'static str,
+    message: String,
+}
+
+/// What an event is about.
+pub(crate) struct Subject<'a> {
+    object: &'a Value,
+    container: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    /// A whole object.
+    pub(crate) fn of(object: &'a Value) -> Self {
+        Self { object, container: None }
+    }
+
+    /// A container of a pod.
+    pub(crate) fn container(pod: &'a Value, name: &'a str) -> Self {
+        Self { object: pod, container: Some(name) }
+    }
+}
+
+impl Recorder {
+    /// Events of one component, as `describe` shows it in its column "From".
+    pub(crate) fn new(store: Store, component: &'static str) -> Self {
+        Self { store, component, recent: Arc::default() }
+    }
+
+    /// The same recorder, speaking for another component.
+    pub(crate) fn speaking_as(&self, component: &'static str) -> Self {
+        Self { component, ..self.clone() }
+    }
+
+    /// Something that is meant to happen.
+    pub(crate) fn normal(&self, subject: &Subject<'_>, reason: &'static str, message: impl Into<String>) {
+        self.say(subject, false, reason, message.into());
+    }
+
+    /// Something that is not.
+    pub(crate) fn warning(&self, subject: &Subject<'_>, reason: &'static str, message: impl Into<String>) {
+        self.say(subject, true, reason, message.into());
+    }
+
+    fn say(&self, subject: &Subject<'_>, warning: bool, reason: &'static str, message: String) {
+        let field = subject.container.map_or_else(String::new, |name| format!("spec.containers{{{name}}}"));
+        let uid = object::uid_of(subject.object).to_owned();
+        let said = Said { component: self.component, uid, field, warning, reason, message };
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = recent.keys.get(&said)
+            && self.store.update(key, |old| Ok::<_, WriteError>(counted(old))).is_ok()
+        {
+            return;
+        }
+        let event = self.event(subject.object, &said);
+        let key = Key::new("events", object::namespace(&event), object::name(&event));
+        // The namespace may be gone by now, and its events with it; nothing hangs on one.
+        if self.store.create(&key, event).is_err() {
+            return;
+        }
+        if recent.keys.insert(said.clone(), key).is_none() {
+            recent.order.push_back(said);
+        }
+        while recent.order.len() > KEPT {
+            let Some(oldest) = recent.order.pop_front() else { break };
+            if let Some(key) = recent.keys.remove(&oldest) {
+                let _ = self.store.remove(&key);
+            }
+        }
+    }
+
+    fn event(&self, about: &Value, said: &Said) -> Value {
+        let (now, name) = (timestamp(), object::name(about));
+        let namespace = match object::namespace(about) {
+            "" => "default",
+            namespace => namespace,
+        };
+        let mut involved = json!({
+            "kind": about["kind"],
+            "namespace": object::namespace(about),
+            "name": name,
+            "uid": said.uid,
+            "apiVersion": about["apiVersion"],
+            "resourceVersion": about["metadata"]["resourceVersion"],
+        });
+        if !said.field.is_empty() {
+            involved["fieldPath"] = said.field.clone().into();
+        }
+        let mut source = json!({"component": self.component});
+        if self.component == "kubelet" {
+            source["host"] = NODE.into();
+        }
+        json!({
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {
+                "name": format!("{name}.{:x}", Timestamp::now().as_nanosecond()),
+                "namespace": namespace,
+            },
+            "involvedObject": involved,
+            "reason": said.reason,
+            "message": said.message,
+            "source": source,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "type": if said.warning { "Warning" } else { "Normal" },
+            "eventTime": null,
+            "reportingComponent": self.component,
+            "reportingInstance": if self.component == "kubelet" { NODE } else { "" },
+        })
+    }
+}
+
+fn counted(event: &Value) -> Value {
+    let mut event = event.clone();
+    event["count"] = (event["count"].as_u64().unwrap_or(1) + 1).into();
+    event["lastTimestamp"] = timestamp().into();
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str) -> Value {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "n", "uid": name}})
+    }
+
+    #[test]
+    fn the_same_thing_said_again_counts_up() {
+        let store = Store::new();
+        let recorder = Recorder::new(store.clone(), "kubelet");
+        let pod = pod("p");
+        for _ in 0..3 {
+            recorder.warning(&Subject::container(&pod, "c"), "BackOff", "again");
+        }
+        recorder.normal(&Subject::of(&pod), "Started", "once");
+        recorder.speaking_as("other").normal(&Subject::of(&pod), "Started", "once");
+        let (events, _) = store.list("events", Some("n"));
+        let mut counts: Vec<_> = events.iter().map(|it| it["count"].as_u64().unwrap()).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [1, 1, 3]);
+    }
+
+    #[test]
+    fn old_events_make_room() {
+        let store = Store::new();
+        let recorder = Recorder::new(store.clone(), "kubelet");
+        for n in 0..KEPT + 50 {
+            recorder.normal(&Subject::of(&pod("p")), "Started", n.to_string());
+        }
+        let (events, _) = store.list("events", None);
+        assert_eq!(events.len(), KEPT);
+        assert!(events.iter().all(|event| event["message"] != "0"));
+    }
+
+    #[test]
+    fn an_event_that_somebody_deleted_is_written_anew() {
+        let store = Store::new();
+        let recorder = Recorder::new(store.clone(), "kubelet");
+        recorder.normal(&Subject::of(&pod("p")), "Started", "x");
+        let event = store.list("events", None).0.remove(0);
+        store.remove(&Key::new("events", "n", object::name(&event))).unwrap();
+        recorder.normal(&Subject::of(&pod("p")), "Started", "x");
+        assert_eq!(store.list("events", None).0.len(), 1);
+    }
+}

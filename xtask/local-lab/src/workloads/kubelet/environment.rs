@@ -1,0 +1,74 @@
+//! A container's environment, command and arguments, read at the moment it starts.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::expand::expand;
+use super::sources::{Sources, Unready};
+
+/// The variables of a container: those of `defaults` that the container does not set
+/// itself, then `envFrom`, then `env`, in the order in which they may refer to each
+/// other.
+pub(super) fn environment(
+    sources: &Sources<'_>,
+    container: &Value,
+    defaults: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Unready> {
+    let mut env = BTreeMap::new();
+    for source in container["envFrom"].as_array().into_iter().flatten() {
+        let prefix = source["prefix"].as_str().unwrap_or_default();
+        let data = match (&source["configMapRef"], &source["secretRef"]) {
+            (reference @ Value::Object(_), _) => sources.config_map(reference)?,
+            (_, reference @ Value::Object(_)) => sources.secret(reference)?,
+            _ => None,
+        };
+        for (key, value) in data.into_iter().flat_map(|data| data.texts()) {
+            env.insert(format!("{prefix}{key}"), value);
+        }
+    }
+    for variable in container["env"].as_array().into_iter().flatten() {
+        let Some(name) = variable["name"].as_str() else { continue };
+        let value = match &variable["valueFrom"] {
+            from @ Value::Object(_) => value_from(sources, from)?,
+            _ => {
+                let text = variable["value"].as_str().unwrap_or_default();
+                let known = |name: &str| env.get(name).or_else(|| defaults.get(name)).cloned();
+                Some(expand(text, known))
+            }
+        };
+        // An optional source that is not there leaves the variable out altogether.
+        if let Some(value) = value {
+            env.insert(name.to_owned(), value);
+        }
+    }
+    for (name, value) in defaults {
+        env.entry(name).or_insert(value);
+    }
+    Ok(env)
+}
+
+fn value_from(sources: &Sources<'_>, from: &Value) -> Result<Option<String>, Unready> {
+    let key = |reference: &Value| reference["key"].as_str().unwrap_or_default().to_owned();
+    if let reference @ Value::Object(_) = &from["secretKeyRef"] {
+        return Ok(sources.secret_key(reference, &key(reference))?.map(text));
+    }
+    if let reference @ Value::Object(_) = &from["configMapKeyRef"] {
+        return Ok(sources.config_map_key(reference, &key(reference))?.map(text));
+    }
+    if let Some(path) = from["fieldRef"]["fieldPath"].as_str() {
+        return sources.field(path).map(Some);
+    }
+    Err(Unready::configuration("this lab fills a variable from a Secret, a ConfigMap or a pod's field only"))
+}
+
+/// What a program would see of bytes that are no text is not worth a failure.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// `command` or `args` with `$(VAR)` replaced.
+pub(super) fn words(list: &Value, env: &BTreeMap<String, String>) -> Vec<String> {
+    let words = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+    words.map(|word| expand(word, |name| env.get(name).cloned())).collect()
+}

@@ -1,0 +1,150 @@
+//! Services for programs that cannot ask a proxy: what kube-proxy and the kubelet's
+//! service variables are in a cluster.
+//!
+//! A Service's ClusterIP leads nowhere on this machine. Instead, each of its ports has a
+//! loopback port that leads to its ready pods, and containers learn it from the
+//! variables that a kubelet sets: `ARGOCD_REDIS_SERVICE_HOST`,
+//! `ARGOCD_REDIS_SERVICE_PORT` … As in a cluster, only Services that are there when a
+//! container starts are in its environment.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use super::ADDRESS;
+use crate::endpoints::addresses;
+use crate::store::{Change, Key, Store, object};
+
+/// A Service's port: its uid and the number.
+type Id = (String, u16);
+
+/// The loopback ports of Services. Clones share them.
+#[derive(Clone)]
+pub(super) struct Services {
+    store: Store,
+    doors: Arc<Mutex<HashMap<Id, u16>>>,
+    stop: CancellationToken,
+}
+
+impl Services {
+    /// No ports yet; each is opened when the first container is told of it, and closed
+    /// with its Service or by `stop`.
+    pub(super) fn new(store: Store, stop: CancellationToken) -> Self {
+        Self { store, doors: Arc::default(), stop }
+    }
+
+    /// The variables about the Services of a namespace.
+    pub(super) fn variables(&self, namespace: &str) -> BTreeMap<String, String> {
+        let (services, _) = self.store.list("services", Some(namespace));
+        let mut variables = BTreeMap::new();
+        for service in services.iter().filter(|it| it["spec"]["clusterIP"] != "None") {
+            let prefix = object::name(service).to_ascii_uppercase().replace(['-', '.'], "_");
+            let mut set = |name: String, value: String| variables.insert(format!("{prefix}_{name}"), value);
+            let ports = service["spec"]["ports"].as_array().into_iter().flatten();
+            for (index, port) in ports.enumerate() {
+                let Some(number) = port["port"].as_u64().and_then(|it| u16::try_from(it).ok()) else {
+                    continue;
+                };
+                // Without a port of its own, a Service is not known, and nothing worse.
+                let Ok(door) = self.door(service, number, &port["name"]) else { continue };
+                let url = format!("tcp://{ADDRESS}:{door}");
+                if index == 0 {
+                    set("SERVICE_HOST".into(), ADDRESS.into());
+                    set("SERVICE_PORT".into(), door.to_string());
+                    set("PORT".into(), url.clone());
+                }
+                if let Some(name) = port["name"].as_str() {
+                    set(
+                        format!("SERVICE_PORT_{}", name.to_ascii_uppercase().replace('-', "_")),
+                        door.to_string(),
+                    );
+                }
+                set(format!("PORT_{number}_TCP"), url);
+                set(format!("PORT_{number}_TCP_PROTO"), "tcp".into());
+                set(format!("PORT_{number}_TCP_PORT"), door.to_string());
+                set(format!("PORT_{number}_TCP_ADDR"), ADDRESS.into());
+            }
+        }
+        variables
+    }
+
+    /// The loopback port of a Service's port, opened if it is not yet.
+    fn door(&self, service: &Value, number: u16, name: &Value) -> io::Result<u16> {
+        let id = (object::uid_of(service).to_owned(), number);
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(door) = doors.get(&id) {
+            return Ok(*door);
+        }
+        let listener = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let door = listener.local_addr()?.port();
+        let listener = TcpListener::from_std(listener)?;
+        doors.insert(id.clone(), door);
+        let key = Key::new("services", object::namespace(service), object::name(service));
+        tokio::spawn(self.clone().lead(listener, key, id, name.clone()));
+        Ok(door)
+    }
+
+    /// Leads connections to the Service's pods, in turn, until the Service is gone.
+    async fn lead(self, listener: TcpListener, service: Key, id: Id, port: Value) {
+        let turn = AtomicUsize::new(0);
+        let endpoints = Key::new("endpoints", &service.namespace, &service.name);
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.gone(&service, &id.0) => break,
+                () = self.stop.cancelled() => break,
+            };
+            let Ok((client, _)) = accepted else {
+                // Out of file descriptors, most likely: accepting again at once would spin.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let all = self.store.get(&endpoints).map(|it| addresses(&it, &port)).unwrap_or_default();
+            // Nobody is there: the connection is closed, as kube-proxy refuses it.
+            let start = turn.fetch_add(1, Ordering::Relaxed);
+            let order: Vec<_> = (0..all.len()).map(|it| all[(start + it) % all.len()]).collect();
+            if !order.is_empty() {
+                tokio::spawn(join(client, order, self.stop.clone()));
+            }
+        }
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    async fn gone(&self, service: &Key, uid: &str) {
+        loop {
+            let since = self.store.version();
+            if self.store.get(service).is_none_or(|it| object::uid_of(&it) != uid) {
+                return;
+            }
+            let Ok(mut changes) = self.store.watch("services", Some(&service.namespace), since) else {
+                continue;
+            };
+            while let Ok(event) = changes.next().await {
+                if event.change == Change::Deleted && event.key == *service {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Joins a client with the first of `servers` that takes it.
+async fn join(mut client: TcpStream, servers: Vec<SocketAddr>, stop: CancellationToken) {
+    for address in servers {
+        let Ok(mut server) = TcpStream::connect(address).await else { continue };
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+            () = stop.cancelled() => {}
+        }
+        return;
+    }
+}

@@ -1,0 +1,319 @@
+// Command types prints the table of types that the lab's schema is read from
+// (src/schema/types.txt), out of the struct tags and markers of Kubernetes' own
+// Go sources: JSON names, protobuf numbers, merge keys, list types.
+//
+//	go run ./types > ../../src/schema/types.txt
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strings"
+)
+
+// A goPackage is where types come from and what OpenAPI calls them. A name that
+// several packages have is the first one's, unless the user's own package has it.
+type goPackage struct{ module, folder, name string }
+
+var packages = []goPackage{
+	{"k8s.io/apimachinery", "pkg/apis/meta/v1", "io.k8s.apimachinery.pkg.apis.meta.v1"},
+	{"k8s.io/api", "core/v1", "io.k8s.api.core.v1"},
+	{"k8s.io/api", "apps/v1", "io.k8s.api.apps.v1"},
+	{"k8s.io/api", "networking/v1", "io.k8s.api.networking.v1"},
+	{"k8s.io/api", "autoscaling/v1", "io.k8s.api.autoscaling.v1"},
+	{"k8s.io/api", "authentication/v1", "io.k8s.api.authentication.v1"},
+	{"k8s.io/api", "authorization/v1", "io.k8s.api.authorization.v1"},
+	{"k8s.io/apiextensions-apiserver", "pkg/apis/apiextensions/v1", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"},
+}
+
+// What the lab serves or reads, each with its group and version.
+var roots = map[string]string{
+	"ConfigMap": "v1", "Endpoints": "v1", "Event": "v1", "Namespace": "v1", "Node": "v1", "Pod": "v1",
+	"Secret": "v1", "Service": "v1", "ServiceAccount": "v1",
+	"Deployment": "apps/v1", "ReplicaSet": "apps/v1",
+	"Ingress":                  "networking.k8s.io/v1",
+	"Scale":                    "autoscaling/v1",
+	"CustomResourceDefinition": "apiextensions.k8s.io/v1",
+	"SelfSubjectReview":        "authentication.k8s.io/v1",
+	"SelfSubjectAccessReview":  "authorization.k8s.io/v1",
+	"SelfSubjectRulesReview":   "authorization.k8s.io/v1",
+	"DeleteOptions":            "v1",
+}
+
+// Types that are not what their struct says: they have their own JSON.
+var leaves = map[string]string{
+	"Quantity": "Quantity", "IntOrString": "IntOrString", "Time": "Time", "MicroTime": "MicroTime",
+	"RawExtension": "Raw", "JSON": "Raw", "FieldsV1": "Raw",
+	"JSONSchemaPropsOrBool": "JSONSchemaPropsOrBool", "JSONSchemaPropsOrArray": "JSONSchemaPropsOrArray",
+	"JSONSchemaPropsOrStringArray": "JSONSchemaPropsOrStringArray",
+}
+
+type definition struct {
+	pkg   int
+	spec  *ast.TypeSpec
+	doc   string
+	count int
+}
+
+var definitions = map[string]map[int]*definition{}
+
+func main() {
+	for index, pkg := range packages {
+		load(index, pkg)
+	}
+	wanted := map[string]bool{}
+	for root := range roots {
+		visit(root, -1, wanted)
+	}
+	names := make([]string, 0, len(wanted))
+	for name := range wanted {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	fmt.Println("# Printed by tests/client-go/types from k8s.io/api and its neighbours; see schema/table.rs for the format.")
+	for index, pkg := range packages {
+		fmt.Printf("\npackage %s\n", pkg.name)
+		for _, name := range names {
+			if def := find(name, -1); def != nil && def.pkg == index {
+				write(name, def)
+			}
+		}
+	}
+}
+
+func load(index int, pkg goPackage) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", pkg.module).Output()
+	check(err)
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), pkg.folder, "*.go"))
+	check(err)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") || strings.Contains(name, "zz_generated") || strings.Contains(name, "generated.pb") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		check(err)
+		for _, decl := range file.Decls {
+			general, ok := decl.(*ast.GenDecl)
+			if !ok || general.Tok != token.TYPE {
+				continue
+			}
+			for _, spec := range general.Specs {
+				spec := spec.(*ast.TypeSpec)
+				if definitions[spec.Name.Name] == nil {
+					definitions[spec.Name.Name] = map[int]*definition{}
+				}
+				definitions[spec.Name.Name][index] = &definition{pkg: index, spec: spec, doc: general.Doc.Text() + rawDoc(general.Doc)}
+			}
+		}
+	}
+}
+
+// find resolves a name: in the package that uses it first, then in the first that has it.
+func find(name string, from int) *definition {
+	byPackage := definitions[name]
+	if def, ok := byPackage[from]; ok {
+		return def
+	}
+	for index := range packages {
+		if def, ok := byPackage[index]; ok {
+			return def
+		}
+	}
+	return nil
+}
+
+func visit(name string, from int, wanted map[string]bool) {
+	if _, leaf := leaves[name]; leaf && !strings.HasPrefix(name, "JSONSchemaProps") {
+		return
+	}
+	def := find(name, from)
+	if def == nil {
+		return
+	}
+	structure, ok := def.spec.Type.(*ast.StructType)
+	if !ok {
+		if named := baseName(def.spec.Type); named != "" {
+			visit(named, def.pkg, wanted)
+		}
+		return
+	}
+	if wanted[name] {
+		if first := find(name, -1); first != def {
+			fail("two types called %s", name)
+		}
+		return
+	}
+	if _, leaf := leaves[name]; !leaf {
+		wanted[name] = true
+		if first := find(name, -1); first != def {
+			fail("two types called %s", name)
+		}
+	}
+	for _, field := range structure.Fields.List {
+		if named := baseName(field.Type); named != "" && named != "TypeMeta" {
+			visit(named, def.pkg, wanted)
+		}
+	}
+}
+
+func baseName(expr ast.Expr) string {
+	switch expr := expr.(type) {
+	case *ast.Ident:
+		return expr.Name
+	case *ast.StarExpr:
+		return baseName(expr.X)
+	case *ast.SelectorExpr:
+		return expr.Sel.Name
+	case *ast.ArrayType:
+		return baseName(expr.Elt)
+	case *ast.MapType:
+		return baseName(expr.Value)
+	}
+	return ""
+}
+
+func write(name string, def *definition) {
+	line := name
+	if groupVersion, ok := roots[name]; ok {
+		line += " " + groupVersion
+	}
+	if marker(def.doc, "structType") == "atomic" || marker(def.doc, "mapType") == "atomic" {
+		line += " atomic"
+	}
+	fmt.Println(line)
+	for _, field := range def.spec.Type.(*ast.StructType).Fields.List {
+		if field.Tag == nil {
+			continue
+		}
+		tag := reflect.StructTag(strings.Trim(field.Tag.Value, "`"))
+		json := strings.Split(tag.Get("json"), ",")
+		inline := len(json) > 1 && json[1] == "inline"
+		number := "0"
+		if parts := strings.Split(tag.Get("protobuf"), ","); len(parts) > 1 {
+			number = parts[1]
+		}
+		if baseName(field.Type) == "TypeMeta" || json[0] == "-" {
+			continue
+		}
+		doc := rawDoc(field.Doc)
+		var words []string
+		if inline {
+			words = []string{"~", number, typeName(field.Type, def.pkg)}
+		} else {
+			words = []string{json[0], number, typeName(field.Type, def.pkg)}
+			omitempty := len(json) > 1 && json[1] == "omitempty"
+			if !omitempty && !strings.Contains(doc, "+optional") {
+				words = append(words, "required")
+			}
+			if _, pointer := field.Type.(*ast.StarExpr); pointer || !omitempty {
+				words = append(words, "zero")
+			}
+			if strategy := tag.Get("patchStrategy"); strategy != "" {
+				words = append(words, "patch="+strategy)
+			}
+			if key := tag.Get("patchMergeKey"); key != "" {
+				words = append(words, "key="+key)
+			}
+			if kind := marker(doc, "listType"); kind == "map" {
+				words = append(words, "map="+strings.Join(markers(doc, "listMapKey"), ","))
+			} else if kind != "" {
+				words = append(words, kind)
+			}
+			if marker(doc, "structType") == "atomic" || marker(doc, "mapType") == "atomic" {
+				words = append(words, "atomic")
+			}
+			if value := marker(doc, "default"); value != "" && !strings.HasPrefix(value, "ref(") {
+				words = append(words, "default="+value)
+			}
+		}
+		fmt.Println("  " + strings.Join(words, " "))
+	}
+}
+
+func typeName(expr ast.Expr, pkg int) string {
+	switch expr := expr.(type) {
+	case *ast.StarExpr:
+		return typeName(expr.X, pkg)
+	case *ast.SelectorExpr:
+		return named(expr.Sel.Name, pkg)
+	case *ast.Ident:
+		return named(expr.Name, pkg)
+	case *ast.ArrayType:
+		if elem, ok := expr.Elt.(*ast.Ident); ok && elem.Name == "byte" {
+			return "bytes"
+		}
+		return "[" + typeName(expr.Elt, pkg) + "]"
+	case *ast.MapType:
+		return "{" + typeName(expr.Value, pkg) + "}"
+	}
+	fail("a type of a shape that this program does not know")
+	return ""
+}
+
+func named(name string, pkg int) string {
+	if leaf, ok := leaves[name]; ok {
+		return leaf
+	}
+	switch name {
+	case "string", "int32", "int64", "bool":
+		return name
+	case "UID": // of a package that has nothing else for us
+		return "string"
+	case "float64":
+		return "double"
+	}
+	def := find(name, pkg)
+	if def == nil {
+		fail("no type called %s", name)
+	}
+	if _, ok := def.spec.Type.(*ast.StructType); ok {
+		return name
+	}
+	return typeName(def.spec.Type, def.pkg)
+}
+
+func rawDoc(doc *ast.CommentGroup) string {
+	if doc == nil {
+		return ""
+	}
+	var text strings.Builder
+	for _, line := range doc.List {
+		text.WriteString(strings.TrimSpace(strings.TrimPrefix(line.Text, "//")) + "\n")
+	}
+	return text.String()
+}
+
+func marker(doc, name string) string {
+	if all := markers(doc, name); len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}
+
+func markers(doc, name string) []string {
+	var found []string
+	for _, line := range strings.Split(doc, "\n") {
+		if value, ok := strings.CutPrefix(line, "+"+name+"="); ok {
+			found = append(found, strings.TrimSpace(value))
+		}
+	}
+	return found
+}
+
+func check(err error) {
+	if err != nil {
+		fail("%v", err)
+	}
+}
+
+func fail(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+	os.Exit(1)
+}

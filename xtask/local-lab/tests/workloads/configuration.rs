@@ -1,0 +1,182 @@
+//! What a container gets when it starts, and that it stays so.
+
+use serde_json::json;
+
+use crate::support::{Lab, Web, container, deployment, restarted, secret};
+
+#[tokio::test]
+async fn the_environment_is_read_at_start_and_is_stale_until_the_next_one() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    lab.create("secrets", secret("s", &[("key", "first")]));
+    let mut wanted = deployment("web", 1);
+    container(&mut wanted)["env"] = json!([
+        {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "key"}}},
+        {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "BOTH", "value": "$(NAME)/$(SECRET)/$(NONE)"},
+    ]);
+    container(&mut wanted)["args"] = json!(["--secret=$(SECRET)", "$$(SECRET)"]);
+    lab.deploy(wanted);
+    lab.rolled_out("web").await;
+    lab.change("secrets", "s", |it| it["data"] = secret("s", &[("key", "second")])["data"].clone());
+    lab.change("deployments.apps", "web", |it| {
+        it["metadata"]["annotations"] = json!({"note": "no new template"})
+    });
+    lab.rolled_out("web").await;
+    let launched = web.launched();
+    assert_eq!(launched.len(), 1, "a changed Secret starts nothing");
+    assert_eq!(launched[0].env["SECRET"], "first");
+    assert_eq!(launched[0].env["BOTH"], format!("{}/first/$(NONE)", launched[0].pod));
+    assert_eq!(launched[0].args, ["--secret=first", "$(SECRET)"]);
+    assert_eq!(launched[0].env["HTTP_PROXY"], "http://127.0.0.1:9");
+    assert_eq!(launched[0].env["HOSTNAME"], launched[0].pod);
+
+    lab.change("deployments.apps", "web", |it| restarted(it, "2026-01-01T00:00:00Z"));
+    lab.rolled_out("web").await;
+    assert_eq!(web.launched()[1].env["SECRET"], "second");
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn a_missing_secret_holds_a_container_back_until_it_is_there() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 1);
+    container(&mut wanted)["env"] =
+        json!([{"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "key"}}}]);
+    lab.deploy(wanted);
+    assert_eq!(lab.waiting("CreateContainerConfigError").await, "secret \"s\" not found");
+    lab.event("Failed", "Error: secret \"s\" not found").await;
+    lab.create("secrets", secret("s", &[("other", "x")]));
+    lab.event("Failed", "Error: couldn't find key key in Secret n/s").await;
+    assert!(web.launched().is_empty());
+    lab.change("secrets", "s", |it| it["data"] = secret("s", &[("key", "now")])["data"].clone());
+    lab.rolled_out("web").await;
+    assert_eq!(web.launched()[0].env["SECRET"], "now");
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn sources_come_in_the_order_and_with_the_options_of_kubernetes() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    lab.create("secrets", secret("s", &[("A", "secret"), ("B", "secret\n")]));
+    lab.create(
+        "configmaps",
+        json!({"kind": "ConfigMap", "metadata": {"name": "m", "namespace": "n"},
+        "data": {"A": "map", "C": "map"}}),
+    );
+    let mut wanted = deployment("web", 1);
+    let it = container(&mut wanted);
+    it["envFrom"] = json!([
+        {"configMapRef": {"name": "m"}},
+        {"secretRef": {"name": "s"}},
+        {"prefix": "P_", "configMapRef": {"name": "m"}},
+        {"secretRef": {"name": "none", "optional": true}},
+    ]);
+    it["env"] = json!([
+        {"name": "C", "value": "own"},
+        {"name": "HTTP_PROXY", "value": "http://own"},
+        {"name": "GONE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "none", "optional": true}}},
+        {"name": "MAP", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "A"}}},
+        {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
+    ]);
+    lab.deploy(wanted);
+    lab.rolled_out("web").await;
+    let env = &web.launched()[0].env;
+    let expected = [
+        ("A", Some("secret")),
+        ("B", Some("secret\n")),
+        ("C", Some("own")),
+        ("P_A", Some("map")),
+        ("GONE", None),
+        ("MAP", Some("map")),
+        ("IP", Some("127.0.0.1")),
+        ("APP", Some("web")),
+        ("HTTP_PROXY", Some("http://own")),
+    ];
+    for (name, value) in expected {
+        assert_eq!(env.get(name).map(String::as_str), value, "{name}");
+    }
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn volumes_are_files_below_their_mounts() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 1);
+    wanted["spec"]["template"]["spec"]["volumes"] = json!([
+        {"name": "all", "secret": {"secretName": "s"}},
+        {"name": "some", "configMap": {"name": "m", "items": [{"key": "A", "path": "deep/er"}]}},
+        {"name": "none", "secret": {"secretName": "nobody", "optional": true}},
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "mix", "projected": {"sources": [
+            {"secret": {"name": "s", "items": [{"key": "k", "path": "x"}]}},
+            {"configMap": {"name": "m"}},
+            {"downwardAPI": {"items": [{"path": "ns", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+        ]}},
+    ]);
+    container(&mut wanted)["volumeMounts"] = json!([
+        {"name": "all", "mountPath": "/all"},
+        {"name": "some", "mountPath": "/some/"},
+        {"name": "none", "mountPath": "/none"},
+        {"name": "tmp", "mountPath": "/tmp"},
+        {"name": "mix", "mountPath": "/mix"},
+        {"name": "mix", "mountPath": "/one/file", "subPath": "x"},
+    ]);
+    lab.deploy(wanted);
+    lab.event("FailedMount", "MountVolume.SetUp failed for volume \"all\" : secret \"s\" not found").await;
+    lab.create("secrets", secret("s", &[("k", "v")]));
+    lab.create(
+        "configmaps",
+        json!({"kind": "ConfigMap", "metadata": {"name": "m", "namespace": "n"},
+        "data": {"A": "a"}, "binaryData": {"B": "AAE="}}),
+    );
+    lab.rolled_out("web").await;
+    let files = web.launched()[0].files.clone();
+    let files: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    assert_eq!(
+        files,
+        [
+            ("/all/k", &b"v"[..]),
+            ("/mix/A", b"a"),
+            ("/mix/B", &[0, 1]),
+            ("/mix/ns", b"n"),
+            ("/mix/x", b"v"),
+            ("/none/", b""),
+            ("/one/file", b"v"),
+            ("/some/deep/er", b"a"),
+            ("/tmp/", b""),
+        ]
+    );
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn a_volume_names_what_it_cannot_be() {
+    for (volume, words) in [
+        (json!({"hostPath": {"path": "/"}}), "not \"hostPath\""),
+        (
+            json!({"secret": {"secretName": "s", "items": [{"key": "none", "path": "x"}]}}),
+            "references non-existent secret key: none",
+        ),
+        (
+            json!({"secret": {"secretName": "s", "items": [{"key": "k", "path": "../x"}]}}),
+            "must not contain \"..\"",
+        ),
+    ] {
+        let web = Web::default();
+        let lab = Lab::new(web.images());
+        lab.create("secrets", secret("s", &[("k", "v")]));
+        let mut wanted = deployment("web", 1);
+        let mut named = volume.clone();
+        named["name"] = "v".into();
+        wanted["spec"]["template"]["spec"]["volumes"] = json!([named]);
+        container(&mut wanted)["volumeMounts"] = json!([{"name": "v", "mountPath": "/v"}]);
+        lab.deploy(wanted);
+        lab.event("FailedMount", words).await;
+        lab.end().await;
+    }
+}

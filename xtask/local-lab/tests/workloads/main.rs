@@ -1,0 +1,10 @@
+//! Workloads over a bare store: Deployments of small programs, looked at as a client
+//! of the cluster would.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod configuration;
+mod endpoints;
+mod garbage;
+mod lifecycle;
+mod rollout;
+mod support;

@@ -1,0 +1,138 @@
+//! `tools`: which outside programs are there, and which would be downloaded.
+
+mod shown;
+
+use futures::future::try_join_all;
+use serde_json::{Map, json};
+use xshell::Shell;
+
+use crate::cli::ToolsArgs;
+use crate::download::{Downloads, Lockfile, Platform, Settings, Shown};
+use crate::error::{Error, Exit, Result};
+use crate::real;
+use crate::report::{GoalRecord, Report};
+use crate::session::{Session, checkout};
+use crate::tools::{self, Engines, Found, Published, Source, Toolbox};
+
+use shown::{Program, Shed};
+
+/// Shows all tools; downloads or locks them first if that is asked for.
+///
+/// # Errors
+/// Not all of them are there, or something cannot be downloaded.
+pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> Result<Exit> {
+    let since = std::time::Instant::now();
+    let settings = Settings::from_environment(|name| std::env::var_os(name), session.options.offline)?;
+    let mut downloads = Downloads::new(settings, Lockfile::read(&checkout())?);
+    let mut more = Map::new();
+    if args.lock {
+        more.insert("locked".into(), json!(lock(session, &mut downloads).await?));
+    }
+    let platform = Platform::here()?;
+    let shell = Shell::new()?;
+    let toolbox = Toolbox::new(&shell, &downloads, platform);
+    let mut found = toolbox.find_all().to_vec();
+    if args.download {
+        found = try_join_all(found.into_iter().map(|found| download(session, &toolbox, found))).await?;
+        if args.real {
+            futures::try_join!(argocd(session, &downloads), dex(session, &downloads))?;
+        }
+    }
+    let mut programs: Vec<Program> =
+        found.iter().map(|found| Program::of_tool(found, &downloads, platform)).collect();
+    if args.real {
+        programs.extend(real_programs(session, &downloads, platform)?);
+    }
+    let shed =
+        Shed { programs, engines: Engines::ask(&shell, tools::LIMIT), downloads: &downloads, platform };
+    session.console.result(&shed.text());
+    more.extend(shed.document());
+    report.goals.push(GoalRecord { goal: "tools".into(), time: since.elapsed(), steps: vec![], more });
+    verdict(&shed)
+}
+
+/// Takes what is published of everything that may be downloaded into `tools.lock`.
+async fn lock(session: &Session, downloads: &mut Downloads) -> Result<Vec<String>> {
+    let running = session.console.step("tools.lock", "reading published checksums");
+    let release = session.options.argocd.clone().unwrap_or_default();
+    let mut artifacts = tools::artifacts();
+    // Old releases have no program for some platforms.
+    artifacts.extend(Platform::ALL.into_iter().filter_map(|it| real::argocd_artifact(&release, it).ok()));
+    let (mut published, dex) = futures::try_join!(
+        tools::published(downloads, &artifacts),
+        real::dex_published(downloads, real::DEX)
+    )?;
+    published.push(Published { key: real::dex_key(real::DEX), sha256: dex });
+    let new = tools::lock(&mut downloads.lock, &published)?;
+    running.done(&match new.len() {
+        0 => "all known".to_owned(),
+        new => format!("{new} new lines; look at them before you commit"),
+    });
+    Ok(new)
+}
+
+async fn download(session: &Session, toolbox: &Toolbox<'_>, found: Found) -> Result<Found> {
+    if found.is_there() {
+        return Ok(found);
+    }
+    let running = session.console.step(found.tool.name(), "downloading");
+    let got = toolbox.make_there(found, &Shown::new(&running)).await?;
+    running.done(&format!("{} is in the cache", got.version));
+    Ok(got)
+}
+
+async fn argocd(session: &Session, downloads: &Downloads) -> Result<()> {
+    let release = session.options.argocd.clone().unwrap_or_default();
+    let running = session.console.step("argocd", "downloading");
+    real::argocd(downloads, &release, &Shown::new(&running)).await?;
+    running.done(&format!("{release} is in the cache"));
+    Ok(())
+}
+
+async fn dex(session: &Session, downloads: &Downloads) -> Result<()> {
+    let running = session.console.step("dex", "downloading");
+    real::dex(downloads, real::DEX, &Shown::new(&running)).await?;
+    running.done(&format!("{} is in the cache", real::DEX));
+    Ok(())
+}
+
+/// Argo CD and Dex, as far as they are in the cache.
+fn real_programs(session: &Session, downloads: &Downloads, platform: Platform) -> Result<[Program; 2]> {
+    let release = session.options.argocd.clone().unwrap_or_default();
+    let artifact = real::argocd_artifact(&release, platform)?;
+    let source = |there: bool| if there { Source::Cache } else { Source::Download };
+    let argocd = downloads.find(&artifact);
+    let dex = real::find_dex(downloads, real::DEX, platform);
+    Ok([
+        Program {
+            name: "argocd",
+            version: release.to_string(),
+            source: source(argocd.is_some()),
+            path: argocd,
+            url: downloads.url_of(&artifact),
+            passed_over: None,
+        },
+        Program {
+            name: "dex",
+            version: real::DEX.to_owned(),
+            source: source(dex.is_some()),
+            path: dex,
+            url: real::dex_url(downloads, real::DEX),
+            passed_over: None,
+        },
+    ])
+}
+
+fn verdict(shed: &Shed<'_>) -> Result<Exit> {
+    let missing: Vec<&str> =
+        shed.programs.iter().filter(|it| it.source == Source::Download).map(|it| it.name).collect();
+    let engine = shed.engines.usable();
+    if missing.is_empty() {
+        return engine.map(|_| Exit::Done);
+    }
+    let real = if missing.iter().any(|name| ["argocd", "dex"].contains(name)) { " --real" } else { "" };
+    let offline = if shed.downloads.settings.offline { " without --offline" } else { "" };
+    let engine = if engine.is_ok() { "" } else { ", and no container engine answers" };
+    Err(Error::environment(format!("not there: {}{engine}", missing.join(", ")))
+        .hint(format!("`cargo xtask tools --download{real}`{offline} downloads what is missing")))
+}

@@ -1,0 +1,147 @@
+//! How tools are shown, to people and to programs.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use crate::download::{Downloads, Platform};
+use crate::tools::{Engine, EngineState, Engines, Found, Source};
+
+/// A program that is there or could be.
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: String,
+    /// Where it is from.
+    pub source: Source,
+    /// Where it is, if it is there.
+    pub path: Option<PathBuf>,
+    /// From where it would be downloaded.
+    pub url: String,
+    /// Why another one that is there is not used.
+    pub passed_over: Option<String>,
+}
+
+impl Program {
+    /// A tool.
+    pub fn of_tool(found: &Found, downloads: &Downloads, platform: Platform) -> Self {
+        Self {
+            name: found.tool.name(),
+            version: found.version.to_string(),
+            source: found.source,
+            path: found.is_there().then(|| found.path.clone()),
+            url: downloads.url_of(&found.tool.artifact(platform)),
+            passed_over: found.passed_over.clone(),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let place = match &self.path {
+            Some(path) => path.display().to_string(),
+            None => format!("would be downloaded from {}", self.url),
+        };
+        let source = match self.source {
+            Source::Path => "PATH",
+            Source::Cache => "cache",
+            Source::Download => "missing",
+        };
+        let line = line(self.name, &self.version, source, &place);
+        let passed_over = self.passed_over.iter().map(|why| format!("{:<9}{why}", ""));
+        std::iter::once(line).chain(passed_over).collect()
+    }
+
+    fn document(&self) -> Value {
+        let source = match self.source {
+            Source::Path => "path",
+            Source::Cache => "cache",
+            Source::Download => "download",
+        };
+        json!({
+            "name": self.name,
+            "there": self.path.is_some(),
+            "version": self.version,
+            "source": source,
+            "path": self.path.as_ref().map(|path| path.display().to_string()),
+            "url": self.url,
+            "passed_over": self.passed_over,
+        })
+    }
+}
+
+/// All that `tools` shows.
+pub struct Shed<'a> {
+    /// The programs.
+    pub programs: Vec<Program>,
+    /// The container engines.
+    pub engines: Engines,
+    /// Where downloads go.
+    pub downloads: &'a Downloads,
+    /// This machine.
+    pub platform: Platform,
+}
+
+impl Shed<'_> {
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut lines: Vec<String> = self.programs.iter().flat_map(Program::lines).collect();
+        lines.extend(self.engines.all.iter().filter_map(engine_line));
+        if self.engines.all.iter().all(|engine| engine.state == EngineState::Absent) {
+            lines.push(line("engine", "", "missing", "none of docker, podman, nerdctl is on PATH"));
+        }
+        let settings = &self.downloads.settings;
+        let offline = if settings.offline { "   (--offline: the network is not asked)" } else { "" };
+        lines.push(format!("{:<9}{}{offline}", "cache", settings.cache.display()));
+        lines.push(match self.downloads.lock.len() {
+            0 => format!(
+                "{:<9}tools.lock knows no file yet: downloads are held against published checksums only",
+                "lock"
+            ),
+            known => format!("{:<9}tools.lock knows {known} files", "lock"),
+        });
+        lines.join("\n")
+    }
+
+    /// For programs.
+    pub fn document(&self) -> Map<String, Value> {
+        let tools: Vec<Value> = self.programs.iter().map(Program::document).collect();
+        let engines: Vec<Value> = self.engines.all.iter().map(engine_document).collect();
+        let settings = &self.downloads.settings;
+        let mut document = Map::new();
+        document.insert("tools".into(), tools.into());
+        document.insert("engines".into(), engines.into());
+        document.insert("engine".into(), json!(self.engines.usable().ok().map(|engine| engine.name)));
+        document.insert("platform".into(), self.platform.to_string().into());
+        document.insert("cache".into(), settings.cache.display().to_string().into());
+        document.insert("offline".into(), settings.offline.into());
+        document
+    }
+}
+
+fn line(name: &str, version: &str, source: &str, place: &str) -> String {
+    format!("{name:<9}{version:<22}{source:<9}{place}")
+}
+
+fn engine_line(engine: &Engine) -> Option<String> {
+    let path = engine.path.as_ref()?.display();
+    Some(match &engine.state {
+        EngineState::Answers(version) => {
+            line(engine.name, &version.to_string(), engine.word(), &path.to_string())
+        }
+        _ => line(engine.name, "", engine.word(), &format!("{path}: {}", engine.error())),
+    })
+}
+
+fn engine_document(engine: &Engine) -> Value {
+    let version = match &engine.state {
+        EngineState::Answers(version) => Some(version.to_string()),
+        _ => None,
+    };
+    json!({
+        "name": engine.name,
+        "state": engine.word(),
+        "version": version,
+        "path": engine.path.as_ref().map(|path| path.display().to_string()),
+        "problem": (!engine.answers()).then(|| engine.error().to_string()),
+    })
+}

@@ -1,0 +1,281 @@
+//! A released program: looked up in the cache, else downloaded, verified and kept.
+
+use std::path::{Path, PathBuf};
+
+use super::cache::{Part, Receipt, Slot, remove};
+use super::checksums;
+use super::client::{Answer, Ask, Client};
+use super::fetch::{Wanted, fetch};
+use super::lockfile::{Lockfile, NAME, mismatch};
+use super::platform::Platform;
+use super::progress::Progress;
+use super::settings::{Settings, Site, shown};
+use super::sha256::Sha256;
+use super::trouble::{About, Failure, Trouble};
+use super::unpack::{Found, unpack};
+use crate::error::{Error, Result};
+
+/// The most bytes of a file with checksums.
+const CHECKSUMS: u64 = 1 << 20;
+
+/// A released program for one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// `kind v0.33.0`.
+    pub name: String,
+    /// For which machine.
+    pub platform: Platform,
+    /// From where …
+    pub site: Site,
+    /// … and which path there.
+    pub path: String,
+    /// Its name in `tools.lock`.
+    pub key: String,
+    /// Where its checksum is published: paths of the same site, the first that is there
+    /// counts. Empty if it is known that none is.
+    pub published: Vec<String>,
+    /// The program's path in the archive, if what is downloaded is one.
+    pub inside: Option<String>,
+    /// The file's name in the cache: `kind-v0.33.0`.
+    pub file: String,
+    /// How many bytes such a download has at most.
+    pub limit: u64,
+}
+
+impl Artifact {
+    /// `kind v0.33.0 for linux/amd64`.
+    pub fn what(&self) -> String {
+        format!("{} for {}", self.name, self.platform)
+    }
+
+    /// The place of a platform's programs in the cache.
+    pub fn folder(platform: Platform) -> String {
+        format!("{}-{}", platform.os, platform.arch)
+    }
+}
+
+/// What a download has to be, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The SHA-256.
+    pub sha256: Sha256,
+    /// It stands in `tools.lock`.
+    pub locked: bool,
+    /// The project publishes it.
+    pub published: bool,
+}
+
+/// The one way in for whatever comes from outside.
+#[derive(Clone)]
+pub struct Downloads {
+    /// Where from, where to, how long.
+    pub settings: Settings,
+    /// What is known of outside files.
+    pub lock: Lockfile,
+    client: Client,
+}
+
+impl Downloads {
+    /// With these settings and known checksums.
+    pub fn new(settings: Settings, lock: Lockfile) -> Self {
+        Self { settings, lock, client: Client::default() }
+    }
+
+    /// The place of a file in the cache.
+    pub fn slot(&self, platform: Platform, file: &str) -> Slot {
+        Slot::new(&self.settings.cache, &Artifact::folder(platform), file)
+    }
+
+    /// The program, if the cache has it and `tools.lock` does not say otherwise.
+    /// Asks nothing of the network.
+    pub fn find(&self, artifact: &Artifact) -> Option<PathBuf> {
+        let slot = self.slot(artifact.platform, &artifact.file);
+        let receipt = slot.find()?;
+        self.allows(&artifact.key, &receipt).then(|| slot.path().to_owned())
+    }
+
+    /// From where a program would be downloaded, for people.
+    pub fn url_of(&self, artifact: &Artifact) -> String {
+        shown(&self.settings.url(artifact.site, &artifact.path))
+    }
+
+    fn allows(&self, key: &str, receipt: &Receipt) -> bool {
+        self.lock.get(key).is_none_or(|locked| locked == receipt.downloaded)
+    }
+
+    /// The program, from the cache or downloaded now.
+    ///
+    /// # Errors
+    /// It cannot be had, or it is not what it should be.
+    pub async fn get(&self, artifact: &Artifact, progress: &dyn Progress) -> Result<PathBuf> {
+        if let Some(path) = self.find(artifact) {
+            return Ok(path);
+        }
+        let url = self.settings.url(artifact.site, &artifact.path);
+        let what = artifact.what();
+        let fail = |failure: Failure| self.explain(artifact, &failure);
+        if self.settings.offline {
+            return Err(self.offline(artifact, fail(Trouble::Offline.into())));
+        }
+        let slot = self.slot(artifact.platform, &artifact.file);
+        let claim = slot.claim(&what, progress).await.map_err(|trouble| fail(trouble.into()))?;
+        // Whoever was waited for has made it.
+        if let Some(path) = self.find(artifact) {
+            return Ok(path);
+        }
+        let expected = self.expected(artifact).await?;
+        if !expected.locked {
+            progress.note(&format!(
+                "{what} is not in {NAME}: it is held against the checksum published beside it only \
+                 (`cargo xtask tools --lock` records it)"
+            ));
+        }
+        let sha256 = expected.sha256;
+        let wanted =
+            Wanted { what: &what, url: &url, sha256, size: None, limit: artifact.limit, bearer: None };
+        let part = claim.part();
+        self.fetch(&wanted, &part, progress).await.map_err(fail)?;
+        let install = async {
+            let (made, file) = match &artifact.inside {
+                None => (part.path().to_owned(), sha256),
+                Some(inside) => {
+                    let to = claim.unpacked();
+                    let unpacked = unpack_aside(part.path(), inside, &to).await;
+                    // Unpacking it again would end the same way.
+                    let file = unpacked.inspect_err(|_| drop(part.remove()))?.file(inside)?;
+                    (to, file.sha256)
+                }
+            };
+            claim.install(&made, 0o755, shown(&url), sha256, file)?;
+            part.remove()
+        };
+        install.await.map_err(|trouble| fail(trouble.into()))?;
+        Ok(slot.path().to_owned())
+    }
+
+    /// What a program has to be, by `tools.lock` and by what the project publishes.
+    ///
+    /// # Errors
+    /// They differ, or neither says anything, or the site does not answer.
+    pub async fn expected(&self, artifact: &Artifact) -> Result<Expected> {
+        let locked = self.lock.get(&artifact.key);
+        let published = self.published(artifact).await?;
+        match (locked, published) {
+            (Some(locked), Some(published)) if locked != published => {
+                Err(mismatch(&artifact.key, locked, published))
+            }
+            (Some(sha256), published) => {
+                Ok(Expected { sha256, locked: true, published: published.is_some() })
+            }
+            (None, Some(sha256)) => Ok(Expected { sha256, locked: false, published: true }),
+            (None, None) => {
+                self.is_there(artifact).await?;
+                Err(no_checksum(artifact))
+            }
+        }
+    }
+
+    /// Whether the site has the file at all.
+    async fn is_there(&self, artifact: &Artifact) -> Result<()> {
+        let ask = Ask::get(self.settings.url(artifact.site, &artifact.path));
+        // The answer's body is not read.
+        let opened = self.client.open(&self.settings, &ask).await;
+        opened.map(drop).map_err(|failure| self.explain(artifact, &failure))
+    }
+
+    /// The checksum that the project publishes; none if it publishes none.
+    ///
+    /// # Errors
+    /// The site does not answer, or what it publishes has no checksum for this file.
+    pub async fn published(&self, artifact: &Artifact) -> Result<Option<Sha256>> {
+        let file = artifact.path.rsplit('/').next().unwrap_or_default();
+        for path in &artifact.published {
+            let url = self.settings.url(artifact.site, path);
+            let what = format!("the checksum of {}", artifact.what());
+            let about = self.about(&what, &url, artifact.site, "");
+            let answer = match self.read(&Ask::get(url.clone()), CHECKSUMS).await {
+                Err(Failure { trouble: Trouble::Status(status), .. }) if status.code == 404 => continue,
+                answer => answer.map_err(|failure| failure.about(about))?,
+            };
+            let found = checksums::find(&String::from_utf8_lossy(&answer.body), file);
+            return match found {
+                Some(sha256) => Ok(Some(sha256)),
+                None => {
+                    let words = format!("{} has no SHA-256 for {file}", shown(&url));
+                    Err(Failure::from(Trouble::Nonsense(words)).about(about))
+                }
+            };
+        }
+        Ok(None)
+    }
+
+    /// Reads a small answer.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn read(&self, ask: &Ask, limit: u64) -> Result<Answer, Failure> {
+        self.client.read(&self.settings, ask, limit).await
+    }
+
+    /// Downloads a file into a part, which then is complete and verified.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn fetch(
+        &self,
+        wanted: &Wanted<'_>,
+        part: &Part,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        fetch(&self.client, &self.settings, wanted, part, progress).await
+    }
+
+    /// What a failure is about.
+    pub fn about<'a>(&self, what: &'a str, url: &'a reqwest::Url, site: Site, absent: &'a str) -> About<'a> {
+        About { what, url, site, absent, proxy: self.settings.proxy }
+    }
+
+    fn explain(&self, artifact: &Artifact, failure: &Failure) -> Error {
+        let absent = format!("there is no {}", artifact.what());
+        let url = self.settings.url(artifact.site, &artifact.path);
+        failure.about(self.about(&artifact.what(), &url, artifact.site, &absent))
+    }
+
+    /// Offline, a cached file that `tools.lock` refuses is another matter than none.
+    fn offline(&self, artifact: &Artifact, otherwise: Error) -> Error {
+        let slot = self.slot(artifact.platform, &artifact.file);
+        match (slot.find(), self.lock.get(&artifact.key)) {
+            (Some(receipt), Some(locked)) if receipt.downloaded != locked => {
+                mismatch(&artifact.key, locked, receipt.downloaded)
+                    .context(format!("{} in the cache", slot.path().display()))
+            }
+            _ => otherwise,
+        }
+    }
+}
+
+/// Nothing says what a file has to be.
+pub fn no_checksum(artifact: &Artifact) -> Error {
+    Error::environment(format!(
+        "no checksum is published for {}, and {NAME} has none: it is not downloaded",
+        artifact.what()
+    ))
+    .hint(format!("get it by a way that you trust, and put its SHA-256 into {NAME} as {}", artifact.key))
+}
+
+/// [`unpack`] where blocking is allowed. What a failure leaves is removed.
+///
+/// # Errors
+/// As [`unpack`].
+pub async fn unpack_aside(archive: &Path, wanted: &str, to: &Path) -> Result<Found, Trouble> {
+    let (archive, wanted, to) = (archive.to_owned(), wanted.to_owned(), to.to_owned());
+    let aside = to.clone();
+    let unpacked = tokio::task::spawn_blocking(move || {
+        let found = unpack(&archive, &wanted, &to);
+        if !matches!(found, Ok(Found::File(_))) {
+            remove(&to)?;
+        }
+        found
+    });
+    unpacked.await.map_err(|error| Trouble::disk(&aside, &std::io::Error::other(error)))?
+}

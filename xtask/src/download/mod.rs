@@ -1,0 +1,36 @@
+//! Downloads outside programs: verified, resumed, once for all labs.
+//!
+//! Nothing that was downloaded is run or unpacked before its SHA-256 is that of
+//! `tools.lock` or, where that says nothing, the one that the project publishes.
+
+mod artifact;
+mod cache;
+mod checksums;
+mod client;
+mod fetch;
+mod lockfile;
+mod platform;
+mod progress;
+mod settings;
+mod sha256;
+mod trouble;
+mod unpack;
+
+#[cfg(test)]
+pub mod support;
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use artifact::{Artifact, Downloads, no_checksum, unpack_aside};
+pub use cache::{Claim, Part, Receipt, Slot, write};
+pub use client::Ask;
+pub use fetch::Wanted;
+pub use lockfile::{Lockfile, NAME as LOCK, mismatch};
+pub use platform::Platform;
+pub use progress::{Progress, Shown};
+pub use settings::{Settings, Site, is_safe, shown};
+pub use sha256::Sha256;
+pub use trouble::{Failure, Trouble};
+pub use unpack::{Found, Unpacked};

@@ -1,0 +1,408 @@
+//! The container engine: which one is there, and whether it would really answer.
+//!
+//! That a `docker` is on PATH says little: its daemon may be dead, or somebody else's,
+//! or on another machine, where a cluster's ports are of no use here. So each engine
+//! is asked, for less than a second, and its own words are read.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use xshell::{Shell, cmd};
+
+use super::limited::{self, Ended};
+use super::version::Version;
+use super::{first_line, on_path};
+use crate::error::{Error, Result};
+
+/// The longest time in which an engine has to answer.
+pub const LIMIT: Duration = Duration::from_millis(900);
+
+/// kind's own variable for the engine that it takes.
+pub const PROVIDER: &str = "KIND_EXPERIMENTAL_PROVIDER";
+
+/// The engines that kind can use, in the order in which they are tried.
+const NAMES: [&str; 3] = ["docker", "podman", "nerdctl"];
+
+/// What is known of an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineState {
+    /// It is not on PATH.
+    Absent,
+    /// It answers.
+    Answers(Version),
+    /// Its version is too old; why.
+    TooOld(String),
+    /// Nothing answers at its socket.
+    Dead(String),
+    /// Its socket is there, for others.
+    Denied(String),
+    /// It is on another machine.
+    Remote(String),
+    /// It did not answer in time; where it was asked.
+    Silent(String),
+    /// The command of this name is podman's.
+    IsPodman,
+    /// Something else, in its own words.
+    Unclear(String),
+}
+
+/// A container engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// `docker`, `podman`, `nerdctl`.
+    pub name: &'static str,
+    /// Where its command is.
+    pub path: Option<PathBuf>,
+    /// What is known of it.
+    pub state: EngineState,
+}
+
+/// All engines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engines {
+    /// Each of them, in the order in which they are tried.
+    pub all: Vec<Engine>,
+    /// The one that the user wants, by kind's own variable.
+    pub wanted: Option<String>,
+}
+
+impl Engines {
+    /// Asks all engines at once; takes as long as the slowest, at most `limit`.
+    pub fn ask(shell: &Shell, limit: Duration) -> Self {
+        let wanted = shell.var_os(PROVIDER).filter(|name| !name.is_empty());
+        let elsewhere = Elsewhere::of(shell);
+        // The shell is for one thread; what it would run is not.
+        let questions = NAMES.map(|name| {
+            let path = on_path(shell, name);
+            let commands = path.as_ref().map(|path| questions(shell, name, path));
+            (name, path, commands)
+        });
+        let all = std::thread::scope(|scope| {
+            let elsewhere = &elsewhere;
+            let asked = questions.map(|(name, path, commands)| {
+                let state = scope.spawn(move || match commands {
+                    None => EngineState::Absent,
+                    Some(commands) => ask(name, commands, elsewhere, limit),
+                });
+                (name, path, state)
+            });
+            let joined = asked.map(|(name, path, state)| {
+                let state = state.join().unwrap_or_else(|_| EngineState::Unclear("it was not asked".into()));
+                Engine { name, path, state }
+            });
+            joined.into()
+        });
+        Self { all, wanted: wanted.map(|name| name.to_string_lossy().into_owned()) }
+    }
+
+    /// The engine to use.
+    ///
+    /// # Errors
+    /// None answers; the sentence is about the one that comes nearest.
+    pub fn usable(&self) -> Result<&Engine> {
+        if let Some(wanted) = &self.wanted {
+            let Some(engine) = self.all.iter().find(|engine| engine.name == wanted) else {
+                return Err(Error::environment(format!("{PROVIDER} is {wanted:?}, which is no engine"))
+                    .hint(format!("kind knows {}", NAMES.join(", "))));
+            };
+            return match engine.answers() {
+                true => Ok(engine),
+                false => Err(engine.error()),
+            };
+        }
+        if let Some(engine) = self.all.iter().find(|engine| engine.answers()) {
+            return Ok(engine);
+        }
+        let nearest = self
+            .all
+            .iter()
+            .find(|engine| !matches!(engine.state, EngineState::Absent | EngineState::IsPodman));
+        Err(nearest.map_or_else(
+            || {
+                Error::environment(format!(
+                    "there is no container engine: none of {} is on PATH",
+                    NAMES.join(", ")
+                ))
+                .hint("install one of them, or use `--lab local`, which needs none")
+            },
+            Engine::error,
+        ))
+    }
+}
+
+impl Engine {
+    /// Whether it can be used.
+    pub fn answers(&self) -> bool {
+        matches!(self.state, EngineState::Answers(_))
+    }
+
+    /// A word for the state, for programs.
+    pub fn word(&self) -> &'static str {
+        match self.state {
+            EngineState::Absent => "absent",
+            EngineState::Answers(_) => "answers",
+            EngineState::TooOld(_) => "too-old",
+            EngineState::Dead(_) => "dead",
+            EngineState::Denied(_) => "denied",
+            EngineState::Remote(_) => "remote",
+            EngineState::Silent(_) => "silent",
+            EngineState::IsPodman => "is-podman",
+            EngineState::Unclear(_) => "unclear",
+        }
+    }
+
+    /// What is the matter, and what to do about it; for an engine that answers, nothing is.
+    pub fn error(&self) -> Error {
+        let (what, hint) = self.trouble(cfg!(target_os = "macos"));
+        Error::environment(what).hint(hint)
+    }
+
+    fn trouble(&self, macos: bool) -> (String, String) {
+        const LOCAL: &str = "or use `--lab local`, which needs no containers";
+        let name = self.name;
+        let service = if name == "nerdctl" { "containerd" } else { name };
+        match &self.state {
+            EngineState::Absent => (format!("{name} is not on PATH"), format!("install it, {LOCAL}")),
+            EngineState::Answers(version) => (format!("{name} {version} answers"), String::new()),
+            EngineState::TooOld(why) => (why.clone(), format!("update it, {LOCAL}")),
+            EngineState::Dead(place) => {
+                let start = match (name, macos) {
+                    ("podman", true) => "start it with `podman machine start`".to_owned(),
+                    (_, true) => "start Docker Desktop, Colima or whatever runs it here".to_owned(),
+                    (_, false) => format!("start it, as with `sudo systemctl start {service}`"),
+                };
+                (
+                    format!("{name} is installed, but its daemon does not run: nothing answers at {place}"),
+                    format!("{start}, {LOCAL}"),
+                )
+            }
+            EngineState::Denied(place) => {
+                let join = match name {
+                    "docker" => "join the group docker (`sudo usermod -aG docker $USER`, then log in anew)",
+                    _ => "run it rootless, or as the user that owns the socket",
+                };
+                (
+                    format!("{name} is installed, but you may not use its socket ({place})"),
+                    format!("{join}, {LOCAL}"),
+                )
+            }
+            EngineState::Remote(place) => (
+                format!(
+                    "{name} is on another machine ({place}): a cluster there cannot be reached on loopback here"
+                ),
+                match name {
+                    "docker" => {
+                        format!("unset DOCKER_HOST and DOCKER_CONTEXT, `docker context use default`, {LOCAL}")
+                    }
+                    _ => format!("unset CONTAINER_HOST, {LOCAL}"),
+                },
+            ),
+            EngineState::Silent(place) => (
+                format!("{name} did not answer within {} ms{}", LIMIT.as_millis(), at(place)),
+                format!("it may be starting or hang: see what `{name} version` says, {LOCAL}"),
+            ),
+            EngineState::IsPodman => {
+                ("docker is podman's command of that name".to_owned(), "podman itself is used".to_owned())
+            }
+            EngineState::Unclear(words) => (
+                format!("{name} cannot be used: {words}"),
+                format!("see what `{name} version` says, {LOCAL}"),
+            ),
+        }
+    }
+}
+
+fn at(place: &str) -> String {
+    if place.is_empty() { String::new() } else { format!(" at {place}") }
+}
+
+/// Where the environment sends an engine's commands.
+struct Elsewhere {
+    container_host: Option<String>,
+}
+
+impl Elsewhere {
+    fn of(shell: &Shell) -> Self {
+        let var = |name: &str| shell.var_os(name).filter(|value| !value.is_empty());
+        Self { container_host: var("CONTAINER_HOST").map(|value| value.to_string_lossy().into_owned()) }
+    }
+}
+
+/// What an engine is asked.
+struct Questions {
+    version: Command,
+    endpoint: Option<Command>,
+}
+
+fn questions(shell: &Shell, name: &str, path: &PathBuf) -> Questions {
+    let (version, endpoint) = match name {
+        "docker" => (
+            cmd!(shell, "{path} version --format '{{json .}}'"),
+            Some(cmd!(shell, "{path} context inspect --format '{{.Name}} {{.Endpoints.docker.Host}}'")),
+        ),
+        "podman" => (cmd!(shell, "{path} info --format json"), None),
+        _ => (cmd!(shell, "{path} version --format '{{json .}}'"), None),
+    };
+    Questions { version: version.into(), endpoint: endpoint.map(Into::into) }
+}
+
+fn ask(name: &str, questions: Questions, elsewhere: &Elsewhere, limit: Duration) -> EngineState {
+    let (version, endpoint) = std::thread::scope(|scope| {
+        let endpoint = questions.endpoint.map(|command| scope.spawn(move || limited::run(command, limit)));
+        let version = limited::run(questions.version, limit);
+        (version, endpoint.and_then(|endpoint| endpoint.join().ok()))
+    });
+    let endpoint = endpoint.and_then(Result::ok).map(|ended| ended.stdout).unwrap_or_default();
+    match name {
+        "docker" => docker(version, &endpoint),
+        "podman" => podman(version, elsewhere.container_host.as_deref()),
+        _ => nerdctl(version),
+    }
+}
+
+/// Reads what docker says to `docker version`, and `<context> <endpoint>`.
+fn docker(answer: io::Result<Ended>, endpoint: &str) -> EngineState {
+    let (context, place) = endpoint.trim().split_once(' ').unwrap_or(("", endpoint.trim()));
+    let place = redacted(place.trim());
+    let ended = match answer {
+        Ok(ended) => ended,
+        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
+    };
+    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
+    // podman's client spells the key in another way than docker's.
+    if answer["Client"]["APIVersion"].is_string() && answer["Client"]["ApiVersion"].is_null() {
+        return EngineState::IsPodman;
+    }
+    if !place.is_empty() && !is_local(&place) {
+        let from = if context.is_empty() || context == "default" { "DOCKER_HOST" } else { context };
+        return EngineState::Remote(match from {
+            "DOCKER_HOST" => format!("{place}, from DOCKER_HOST"),
+            context => format!("{place}, from the context {context}"),
+        });
+    }
+    if let Some(version) = answer["Server"]["Version"].as_str().and_then(Version::parse) {
+        // What rootless and cgroup v2 need; kind supports no older one.
+        return match version.numbers() < (20, 10, 0) {
+            true => EngineState::TooOld(format!("docker's daemon {version} is too old: kind needs 20.10")),
+            false => EngineState::Answers(version),
+        };
+    }
+    trouble(&ended, &place)
+}
+
+/// Reads what podman says to `podman info`.
+fn podman(answer: io::Result<Ended>, container_host: Option<&str>) -> EngineState {
+    if let Some(host) = container_host.map(redacted).filter(|host| !is_local(host)) {
+        return EngineState::Remote(format!("{host}, from CONTAINER_HOST"));
+    }
+    let ended = match answer {
+        Ok(ended) => ended,
+        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
+    };
+    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
+    let host = &answer["host"];
+    if let Some(version) = answer["version"]["Version"].as_str().and_then(Version::parse) {
+        let rootless = host["security"]["rootless"].as_bool() == Some(true);
+        if rootless && host["cgroupVersion"].as_str() == Some("v1") {
+            return EngineState::Unclear("rootless podman needs cgroup v2 for kind, and this is v1".into());
+        }
+        return match version.numbers() < (3, 0, 0) {
+            true => EngineState::TooOld(format!("podman {version} is too old: kind needs 3.0")),
+            false => EngineState::Answers(version),
+        };
+    }
+    trouble(&ended, "")
+}
+
+/// Reads what nerdctl says to `nerdctl version`.
+fn nerdctl(answer: io::Result<Ended>) -> EngineState {
+    let ended = match answer {
+        Ok(ended) => ended,
+        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
+    };
+    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
+    let components = answer["Server"]["Components"].as_array().is_some_and(|all| !all.is_empty());
+    match answer["Client"]["Version"].as_str().and_then(Version::parse) {
+        Some(version) if components => match version.numbers() < (1, 7, 0) {
+            true => EngineState::TooOld(format!("nerdctl {version} is too old: kind needs 1.7")),
+            false => EngineState::Answers(version),
+        },
+        _ => trouble(&ended, ""),
+    }
+}
+
+/// What an engine that gives no version says instead.
+fn trouble(ended: &Ended, place: &str) -> EngineState {
+    if ended.status.is_none() {
+        return EngineState::Silent(place.to_owned());
+    }
+    let said = &ended.stderr;
+    let low = said.to_ascii_lowercase();
+    let place = match socket(said) {
+        Some(socket) if place.is_empty() => socket,
+        _ if place.is_empty() => "its socket".to_owned(),
+        _ => place.to_owned(),
+    };
+    // "permission denied" comes first: newer docker says in both cases that it failed to connect.
+    if low.contains("permission denied") {
+        return EngineState::Denied(place);
+    }
+    let dead = [
+        "is the docker daemon running",
+        "check if the path is correct and if the daemon is running",
+        "cannot connect to podman",
+        "unable to connect to podman",
+        "cannot access containerd socket",
+        "rootless containerd not running",
+        "connection refused",
+    ];
+    if dead.iter().any(|words| low.contains(words)) {
+        return EngineState::Dead(place);
+    }
+    let line = first_line(said).or_else(|| first_line(&ended.stdout));
+    EngineState::Unclear(line.map_or_else(|| "it says nothing".to_owned(), |line| redacted(&line)))
+}
+
+/// The socket that a message names.
+fn socket(said: &str) -> Option<String> {
+    let words = said.split([' ', '"', '\'', '\n', '\\', ',', ';', '(', ')']);
+    words
+        .map(|word| word.trim_end_matches(['.', ':']))
+        .find(|word| word.starts_with("unix://") || (word.starts_with('/') && word.ends_with(".sock")))
+        .map(str::to_owned)
+}
+
+/// Whether an endpoint is on this machine.
+fn is_local(endpoint: &str) -> bool {
+    let Some((scheme, rest)) = endpoint.split_once("://") else { return true };
+    if matches!(scheme, "unix" | "fd" | "npipe") {
+        return true;
+    }
+    let place = rest.split('/').next().unwrap_or_default();
+    let place = place.rsplit('@').next().unwrap_or_default();
+    let host = match place.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => place.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Without a password, should a URL in it have one.
+fn redacted(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', ' ']).unwrap_or(rest.len());
+    match rest[..end].rsplit_once('@') {
+        Some((user, host)) if user.contains(':') => {
+            format!("{before}://{}@{host}{}", user.split(':').next().unwrap_or_default(), &rest[end..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;
