@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use local_lab::release::Release;
 
-use crate::commands::MatrixArgs;
+use crate::commands::{DoctorArgs, MatrixArgs};
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -189,6 +189,8 @@ pub enum Format {
 pub enum Command {
     /// Print every manifest and values file as it would be applied, secrets masked.
     Render,
+    /// Say why a login fails and what to do: on the lab, on any cluster, or from outside.
+    Doctor(Box<DoctorArgs>),
     /// `reproduce` and the first start over many Argo CD releases, one table.
     Matrix(Box<MatrixArgs>),
     /// Run kubectl with the lab's kubeconfig and context.

@@ -91,6 +91,7 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
             match &cli.command {
                 Some(Command::Render) => commands::render(&session, report).await,
                 Some(Command::Tools(args)) => commands::tools(&session, args, report).await,
+                Some(Command::Doctor(args)) => commands::doctor(&session, args, report).await,
                 Some(Command::Matrix(args)) => commands::matrix(&session, args, report).await,
                 _ if cli.goals.is_empty() => overview(&session).await,
                 _ => goals::run(&session, &cli.goals, report).await,

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 use super::could_not::CouldNot;
 use super::evidence::Evidence;
 use super::finding::{Finding, When};
-use super::shown::shown;
 use super::{advice, checks};
+use crate::error::Exit;
+use crate::programs::{Kind, Program};
 
 /// Secrets shorter than this are not looked for in what is said: they would hit words.
 const SHORTEST: usize = 6;
@@ -33,7 +34,7 @@ pub struct Diagnosis {
 
 impl Diagnosis {
     /// Decides by the evidence.
-    pub fn of(evidence: &Evidence, subject: String, roles: String, before_rotation: bool) -> Self {
+    pub fn of(evidence: &Evidence, roles: String, before_rotation: bool) -> Self {
         let mut findings = checks::all(evidence);
         if before_rotation {
             findings.extend(checks::before_rotation(evidence));
@@ -44,7 +45,7 @@ impl Diagnosis {
             || evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some())
             || !evidence.failures().is_empty();
         let diagnosis = Self {
-            subject,
+            subject: subject(evidence),
             findings,
             could_not: evidence.could_not.clone(),
             roles,
@@ -116,9 +117,18 @@ impl Diagnosis {
         fields
     }
 
-    /// For a person: the outcome first, then why.
-    pub fn text(&self) -> String {
-        let mut text = format!("{}\n", self.headline());
+    /// What the program exits with.
+    pub fn exit(&self) -> Exit {
+        match (self.findings.is_empty(), self.looked) {
+            (false, _) => Exit::Verdict,
+            (true, true) => Exit::Done,
+            (true, false) => Exit::Environment,
+        }
+    }
+
+    /// For a person, below the headline.
+    pub fn body(&self) -> String {
+        let mut text = String::new();
         for (number, finding) in self.findings.iter().enumerate() {
             text.push('\n');
             text.push_str(&one(number + 1, finding));
@@ -199,18 +209,19 @@ fn one(number: usize, finding: &Finding) -> String {
     text
 }
 
-/// The subject of a diagnosis: `argocd v3.3.6 (stand-in), 1 replica`.
-pub fn subject(evidence: &Evidence, where_: &str) -> String {
-    let release = match (&evidence.server, &evidence.release) {
-        (server, Some(release)) => {
-            let kind = server
-                .there()
-                .map(|server| crate::programs::Program::of_image(&server.image).kind)
-                .filter(|kind| *kind == crate::programs::Kind::StandIn)
-                .map_or_else(String::new, |kind| format!(" ({})", kind.name()));
-            format!("argocd {release}{kind}")
-        }
-        _ => "argocd of an unknown release".to_owned(),
+/// What was looked at: `argocd v3.3.6 (stand-in), 1 replica`.
+fn subject(evidence: &Evidence) -> String {
+    let server = evidence.server.there();
+    let stand_in = server.is_some_and(|server| Program::of_image(&server.image).kind == Kind::StandIn);
+    let kind = if stand_in { format!(" ({})", Kind::StandIn.name()) } else { String::new() };
+    let release = match &evidence.release {
+        Some(release) => format!("argocd {release}{kind}"),
+        None => "argocd of an unknown release".to_owned(),
     };
-    format!("doctor: {release} {}", shown(where_))
+    let replicas = match server.map(|server| server.wanted) {
+        None => String::new(),
+        Some(1) => ", 1 replica".to_owned(),
+        Some(wanted) => format!(", {wanted} replicas"),
+    };
+    format!("{release}{replicas}")
 }

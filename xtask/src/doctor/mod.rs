@@ -14,3 +14,19 @@ mod finding;
 mod hidden;
 mod look;
 mod shown;
+
+pub use diagnosis::Diagnosis;
+pub use look::{Reader, Subject, User};
+
+use crate::error::Result;
+
+/// Looks at a subject and decides by what was seen.
+///
+/// # Errors
+/// The system gives no random numbers. What could not be looked at is in the diagnosis.
+pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnosis> {
+    let evidence = look::look(subject).await?;
+    let rights = subject.cluster.as_ref().map(Reader::rights).unwrap_or_default();
+    let roles = if rights.lacking { could_not::roles(&rights.asked) } else { String::new() };
+    Ok(Diagnosis::of(&evidence, roles, before_rotation))
+}

@@ -62,6 +62,7 @@ pub fn note(what: &str, unread: &Unread) -> CouldNot {
 /// Reads what is there whatever the settings say.
 pub async fn objects(reader: &Reader, evidence: &mut Evidence) {
     let namespace = evidence.namespace.clone();
+    reader.will_ask(["pods/log", "pods/proxy"].map(|resource| right(&namespace, "", resource, "get", None)));
     let config_map = |name: &'static str| {
         let right = one(&namespace, "configmaps", name);
         async move { reader.object::<ConfigMap>(&right).await }

@@ -13,7 +13,9 @@ mod reader;
 mod replicas;
 mod web;
 
-use probe::Options;
+use std::time::Duration;
+
+use probe::{Options, Password, Resolve, Tls};
 use url::Url;
 
 pub use outside::User;
@@ -36,10 +38,42 @@ pub struct Subject {
     pub kubectl: String,
     /// The address that users type, if somebody said so.
     pub address: Option<Url>,
-    /// How requests are made: names that resolve elsewhere, whom to trust.
-    pub web: Options,
+    /// Names that resolve elsewhere than DNS says.
+    pub resolve: Vec<Resolve>,
+    /// Whom to trust over HTTPS.
+    pub tls: Tls,
     /// Who logs in, if a password was given.
     pub user: Option<User>,
+}
+
+impl Subject {
+    /// A subject of which nothing is known but where Argo CD would be.
+    pub fn new(namespace: &str, kubectl: &str) -> Self {
+        Self {
+            cluster: None,
+            namespace: namespace.to_owned(),
+            provider_namespace: None,
+            kubectl: kubectl.to_owned(),
+            address: None,
+            resolve: vec![],
+            tls: Tls::default(),
+            user: None,
+        }
+    }
+
+    /// How requests around a login at `address` are made.
+    fn web(&self, address: &Url) -> Options {
+        let (name, password) = match &self.user {
+            Some(user) => (user.name.as_str(), user.password.clone()),
+            None => ("", Password::new("")),
+        };
+        let mut options = Options::new(address.clone(), name, password);
+        options.resolve.clone_from(&self.resolve);
+        options.tls = self.tls.clone();
+        // Whoever does not answer is a part of what is to be seen.
+        options.startup_grace = Duration::ZERO;
+        options
+    }
 }
 
 /// Looks at everything that can be looked at.
@@ -56,20 +90,19 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
             dex::look(reader, &mut evidence, namespace).await;
         }
     }
+    provider(subject, &mut evidence).await;
     let address = subject.address.clone().or_else(|| outside::address(&evidence));
-    let web = address.map(|address| Options { argocd: address, ..subject.web.clone() });
-    provider::discover(&mut evidence, &subject.web, subject.cluster.as_ref()).await;
-    provider::preflight(&mut evidence, &subject.web).await;
-    if let Some(web) = &web {
-        outside::look(&mut evidence, web, subject.address.is_some(), subject.user.as_ref()).await;
+    if let Some(address) = address {
+        let given = subject.address.is_some();
+        outside::look(&mut evidence, &subject.web(&address), given, subject.user.as_ref()).await;
     }
     if subject.cluster.is_none() {
         // Without the settings, what Argo CD tells everybody has to do.
-        let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
+        let public = evidence.outside.as_ref().and_then(|outside| outside.public.there()).cloned();
         if let Some(public) = public {
-            evidence.client_id.clone_from(&public.client_id);
-            evidence.provider.issuer = public.issuer.clone().unwrap_or_default();
-            provider::discover(&mut evidence, &subject.web, None).await;
+            evidence.client_id = public.client_id;
+            evidence.provider.issuer = public.issuer.unwrap_or_default();
+            provider(subject, &mut evidence).await;
         }
     }
     if let Some(reader) = &subject.cluster {
@@ -84,6 +117,17 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         );
     }
     Ok(evidence)
+}
+
+/// Asks the provider who it is, and whether it takes the client secret.
+async fn provider(subject: &Subject, evidence: &mut Evidence) {
+    let Ok(issuer) = evidence.provider.issuer.trim_end_matches('/').parse::<Url>() else { return };
+    if !matches!(issuer.scheme(), "http" | "https") || !issuer.has_host() {
+        return;
+    }
+    let options = subject.web(&issuer);
+    provider::discover(evidence, &options, subject.cluster.as_ref()).await;
+    provider::preflight(evidence, &options).await;
 }
 
 fn note_once(evidence: &mut Evidence, what: &str, because: String) {

@@ -3,7 +3,7 @@
 
 use futures::StreamExt as _;
 use local_lab::release::{Era, Release};
-use probe::{Options, Rehearsal};
+use probe::{Options, Password, Rehearsal};
 use serde_json::Value;
 use url::Url;
 
@@ -19,10 +19,22 @@ const UNKNOWN: usize = 10;
 /// Rehearsals at the same time.
 const AT_ONCE: usize = 4;
 
-/// Who logs in, and how often.
+/// Logins of a user: a second one shows what does not fail each time.
+const LOGINS: u32 = 2;
+
+/// Who logs in.
 pub struct User {
-    /// The options of a login.
-    pub options: Options,
+    /// The name at the identity provider.
+    pub name: String,
+    /// The password there.
+    pub password: Password,
+}
+
+impl User {
+    /// A user of the identity provider.
+    pub fn new(name: &str, password: Password) -> Self {
+        Self { name: name.to_owned(), password }
+    }
 }
 
 /// Looks at the address of `options`.
@@ -50,7 +62,7 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
     let (rehearsals, button, logins) = futures::join!(
         rehearsals.collect::<Vec<Rehearsal>>(),
         probe::rehearsal::knock(options, &page),
-        log_in(user),
+        log_in(options, user.is_some()),
     );
     evidence.outside = Some(Outside {
         address,
@@ -64,8 +76,12 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
     });
 }
 
-async fn log_in(user: Option<&User>) -> Option<Logins> {
-    let report = probe::run(&user?.options, &mut |_| {}, std::future::pending()).await;
+async fn log_in(options: &Options, has_user: bool) -> Option<Logins> {
+    let options = Options { logins: LOGINS, concurrency: LOGINS, ..options.clone() };
+    if !has_user {
+        return None;
+    }
+    let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
     Some(Logins {
         verdict: report.verdict,
         ok: report.ok(),

@@ -14,14 +14,10 @@ use crate::doctor::evidence::{Discovery, Document, Evidence, Form, Method, Provi
 use crate::doctor::hidden::Hidden;
 use crate::doctor::shown::shown;
 
-/// Asks for the discovery document.
+/// Asks the issuer that stands in `options` for its discovery document.
 pub async fn discover(evidence: &mut Evidence, options: &Options, reader: Option<&Reader>) {
-    let issuer = evidence.provider.issuer.clone();
-    let Ok(base) = issuer.trim_end_matches('/').parse::<Url>() else { return };
-    if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
-        return;
-    }
-    let url = web::below(&base, ".well-known/openid-configuration");
+    let base = &options.argocd;
+    let url = web::below(base, ".well-known/openid-configuration");
     let provider = &mut evidence.provider;
     provider.way = way(options, &url);
     let answer = web::get(options, &url).await;
@@ -36,7 +32,7 @@ pub async fn discover(evidence: &mut Evidence, options: &Options, reader: Option
         }
     };
     if let (Discovery::NoAnswer { .. }, Some(reader)) = (&provider.discovery, reader) {
-        by_service(provider, reader, &base).await;
+        by_service(provider, reader, base).await;
     }
 }
 

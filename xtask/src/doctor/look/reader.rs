@@ -30,7 +30,16 @@ const PAGE: usize = 256 * 1024;
 pub struct Reader {
     client: Client,
     limit: Duration,
-    lacking: Mutex<BTreeSet<Right>>,
+    rights: Mutex<Rights>,
+}
+
+/// Rights that were made use of, or tried to.
+#[derive(Clone, Debug, Default)]
+pub struct Rights {
+    /// All.
+    pub asked: BTreeSet<Right>,
+    /// Whether one of them was lacking.
+    pub lacking: bool,
 }
 
 /// Why something could not be read.
@@ -96,7 +105,7 @@ impl Reader {
 
     /// A cluster behind a client.
     pub fn new(client: Client) -> Self {
-        Self { client, limit: LIMIT, lacking: Mutex::default() }
+        Self { client, limit: LIMIT, rights: Mutex::default() }
     }
 
     #[cfg(test)]
@@ -105,9 +114,14 @@ impl Reader {
         self
     }
 
-    /// The rights that were lacking so far.
-    pub fn lacking(&self) -> BTreeSet<Right> {
-        self.lacking.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The rights that were asked for so far.
+    pub fn rights(&self) -> Rights {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Rights that will be needed once others are there.
+    pub fn will_ask(&self, rights: impl IntoIterator<Item = Right>) {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner).asked.extend(rights);
     }
 
     /// One object.
@@ -227,7 +241,7 @@ impl Reader {
         match raw.status {
             404 => Unread::Absent,
             403 => {
-                self.lacking.lock().unwrap_or_else(PoisonError::into_inner).insert(right.clone());
+                self.rights.lock().unwrap_or_else(PoisonError::into_inner).lacking = true;
                 Unread::Forbidden(right.clone())
             }
             401 => Unread::Failed("the cluster does not let this user in (401)".to_owned()),
@@ -242,6 +256,7 @@ impl Reader {
         most: usize,
         cookie: Option<&str>,
     ) -> Result<Raw, Unread> {
+        self.will_ask([right.clone()]);
         let mut request = http::Request::get(path);
         if let Some(cookie) = cookie {
             request = request.header(COOKIE, cookie);
