@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use local_lab::release::Release;
+use serde::{Deserialize, Serialize};
 
 use crate::commands::{DoctorArgs, MatrixArgs};
+use crate::lab::ImageRef;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -79,7 +81,7 @@ impl Goal {
 #[command(next_help_heading = "Options")]
 pub struct Options {
     /// Where the stack runs; `auto` takes the lab that is up, else one that can come up here.
-    #[arg(long, global = true, value_enum, default_value_t = LabChoice::Auto)]
+    #[arg(long, global = true, value_enum, env = "OIDC_LAB", default_value_t = LabChoice::Auto)]
     pub lab: LabChoice,
 
     /// Argo CD release for `working`, `broken` and `reproduce` [default: the lab's own, else v3.3.6].
@@ -93,6 +95,22 @@ pub struct Options {
     /// Run this `dex` program instead of the stand-in (local lab).
     #[arg(long, global = true, value_name = "PATH")]
     pub dex_bin: Option<PathBuf>,
+
+    /// Run this image, of your own build, as Argo CD (kind lab).
+    #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
+    pub argocd_image: Option<ImageRef>,
+
+    /// What is in front of Argo CD and Dex (kind lab) [default: the lab's own, else nginx, as in the post].
+    #[arg(long, global = true, value_enum)]
+    pub ingress: Option<Ingress>,
+
+    /// Image of the cluster's node (kind lab) [default: the one that kind was built with].
+    #[arg(long, global = true, value_name = "REF")]
+    pub node_image: Option<String>,
+
+    /// Leave a half-made lab as it is when a goal fails or is interrupted.
+    #[arg(long, global = true)]
+    pub keep: bool,
 
     /// Port of the ingress on loopback, for `working` and `broken` [default: a free one].
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -110,9 +128,9 @@ pub struct Options {
     #[arg(long, global = true, value_enum)]
     pub expect: Option<Expect>,
 
-    /// Longest time to wait for a server that is starting, in seconds.
-    #[arg(long, global = true, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
-    pub wait: Duration,
+    /// Longest time to wait for a server that is starting, in seconds [default: 60; on kind 600].
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub wait: Option<Duration>,
 
     /// Ask nothing of the network; only what is in the cache is used.
     #[arg(long, global = true)]
@@ -121,6 +139,10 @@ pub struct Options {
     /// Print the plan and touch nothing.
     #[arg(long, global = true)]
     pub dry_run: bool,
+
+    /// With `--dry-run`: how long each step took last time, and what the whole waits for.
+    #[arg(long, global = true, requires = "dry_run")]
+    pub timings: bool,
 
     /// `json`: exactly one JSON document on stdout, everything for people on stderr.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -151,6 +173,16 @@ pub enum LabChoice {
     Kind,
     /// On this machine, without containers.
     Local,
+}
+
+/// What is in front of Argo CD and Dex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ingress {
+    /// ingress-nginx, as in the post; its project is retired, its artefacts stay.
+    Nginx,
+    /// Traefik, which is kept up.
+    Traefik,
 }
 
 /// A named way to break a working lab.

@@ -4,6 +4,7 @@
 //! `--format json` stdout carries one document and nothing else.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,6 +12,9 @@ use serde_json::Value;
 
 use crate::cli::{Format, Options};
 use crate::error::Error;
+
+/// From here on a step that waits says what for, also where there are no bars.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// What is known of the surroundings, looked at once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -155,7 +159,13 @@ impl Console {
             bar.set_message(doing.to_owned());
             bar.enable_steady_tick(Duration::from_millis(100));
         }
-        Running { console: self, bar, name: name.to_owned(), since: Instant::now() }
+        Running {
+            console: self,
+            bar,
+            name: name.to_owned(),
+            since: Instant::now(),
+            waited_for: Mutex::default(),
+        }
     }
 }
 
@@ -165,12 +175,29 @@ pub struct Running<'a> {
     bar: ProgressBar,
     name: String,
     since: Instant,
+    waited_for: Mutex<String>,
 }
 
 impl Running<'_> {
     /// What the step is waiting for now.
     pub fn doing(&self, text: &str) {
         self.bar.set_message(text.to_owned());
+    }
+
+    /// What a step that takes long waits for now: in its bar, and where there is none, as
+    /// in CI, on a line of its own when it changes.
+    pub fn waiting(&self, text: &str) {
+        self.doing(text);
+        let slow = self.since.elapsed() >= SLOW;
+        let Ok(mut last) = self.waited_for.lock() else { return };
+        if slow && self.console.bars.is_hidden() && *last != text {
+            text.clone_into(&mut last);
+            self.console.note(&format!(
+                "  {:<20} {:>8}  waiting: {text}",
+                self.name,
+                duration(self.since.elapsed())
+            ));
+        }
     }
 
     /// A line about what happens, which stays.

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod session;
 mod steps;
+mod timings;
 mod tools;
 
 use std::process::ExitCode;
@@ -29,11 +30,14 @@ use clap::Parser as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Cli, Command, Fault, Goal, Options};
+use cli::{Cli, Command, Fault, Goal, LabChoice};
 use console::{Console, Surroundings};
 use error::{Error, Exit, Result};
+use lab::kind::DryRun;
+use lab::{Lab, Place};
 use report::Report;
 use session::Session;
+use timings::Timings;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -73,14 +77,45 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
     if let Some(Command::Check) = cli.command {
         return commands::check(console);
     }
-    let session = Session::new(cli.options.clone(), console.clone())?;
-    report.place = Some(session.lab.place());
-    if let Some(Command::Kubectl { args }) = &cli.command {
-        return commands::kubectl(&session, args);
+    let mut options = cli.options.clone();
+    let mut goals = cli.goals.as_slice();
+    loop {
+        let session = Session::new(options.clone(), console.clone(), creates(goals))?;
+        report.place = Some(session.lab.place());
+        if let Some(Command::Kubectl { args }) = &cli.command {
+            return commands::kubectl(&session, args);
+        }
+        if options.dry_run && cli.command.is_none() {
+            return Ok(dry_run(goals, &session, report));
+        }
+        let before = report.goals.len();
+        let fresh = session.is_fresh();
+        let outcome = attempt(&session, goals, cli.command.as_ref(), report);
+        let Err(error) = &outcome else { return outcome };
+        let kind_cannot = error.elsewhere && fresh && session.lab.place() == Place::Kind;
+        if options.lab != LabChoice::Auto || !kind_cannot || options.keep || session.wants_kind() {
+            return outcome;
+        }
+        // Never silently: what is tested from here on is a stand-in on this machine.
+        console.note(&format!("kind cannot come up here: {error}"));
+        console.note("going on with the local lab");
+        options.lab = LabChoice::Local;
+        // The goal that failed begins anew; those before it were reached.
+        goals = &goals[(report.goals.len() - before).saturating_sub(1)..];
     }
-    if cli.options.dry_run && cli.command.is_none() {
-        return Ok(dry_run(&cli.goals, &cli.options, console, report));
-    }
+}
+
+fn creates(goals: &[Goal]) -> bool {
+    goals.iter().any(|goal| matches!(goal, Goal::Working | Goal::Broken | Goal::Reproduce))
+}
+
+/// Runs a command or goals on a lab, and cleans up after them if they fail.
+fn attempt(
+    session: &Session,
+    goals: &[Goal],
+    command: Option<&Command>,
+    report: &mut Report,
+) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -88,13 +123,13 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         .map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))?;
     let outcome = runtime.block_on(async {
         let work = async {
-            match &cli.command {
-                Some(Command::Render) => commands::render(&session, report).await,
-                Some(Command::Tools(args)) => commands::tools(&session, args, report).await,
-                Some(Command::Doctor(args)) => commands::doctor(&session, args, report).await,
-                Some(Command::Matrix(args)) => commands::matrix(&session, args, report).await,
-                _ if cli.goals.is_empty() => overview(&session).await,
-                _ => goals::run(&session, &cli.goals, report).await,
+            match command {
+                Some(Command::Render) => commands::render(session, report).await,
+                Some(Command::Tools(args)) => commands::tools(session, args, report).await,
+                Some(Command::Doctor(args)) => commands::doctor(session, args, report).await,
+                Some(Command::Matrix(args)) => commands::matrix(session, args, report).await,
+                _ if goals.is_empty() => overview(session).await,
+                _ => goals::run(session, goals, report).await,
             }
         };
         let interrupted = interrupt()?;
@@ -140,16 +175,43 @@ async fn overview(session: &Session) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn dry_run(goals: &[Goal], options: &Options, console: &Console, report: &mut Report) -> Exit {
-    for plan in goals::dry_run(goals, options) {
-        console.result(&plan.describe());
+fn dry_run(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {
+    let console = &session.console;
+    let kind = match &session.lab {
+        Lab::Kind(lab) => Some(DryRun::new(session, lab)),
+        Lab::Local(_) => None,
+    };
+    if let Some(kind) = &kind {
+        console.result(&kind.heading());
+    }
+    let commands = |action| kind.as_ref().map_or_else(Vec::new, |kind| kind.commands(action));
+    let timings = session.options.timings.then(|| Timings::read(session.lab.folder()));
+    for plan in goals::dry_run(goals, session) {
+        console.result(&match kind {
+            Some(_) => plan.describe_with(commands),
+            None => plan.describe(),
+        });
+        let critical = timings.as_ref().map(|timings| timings.critical(&plan));
+        match &critical {
+            Some(Some(critical)) => console.result(&critical.text()),
+            Some(None) => console.result("  no times were recorded: run it once"),
+            None => {}
+        }
         let steps: Vec<_> = plan
             .steps
             .iter()
-            .map(|step| json!({"name": step.name, "after": step.after, "does": step.action.describe()}))
+            .map(|step| {
+                json!({"name": step.name, "after": step.after, "does": step.action.describe(),
+                          "commands": commands(step.action)})
+            })
             .collect();
         let mut more = serde_json::Map::new();
         more.insert("plan".into(), steps.into());
+        if let Some(Some(critical)) = critical {
+            let path: Vec<&str> = critical.path.iter().map(|(name, _)| *name).collect();
+            let times = json!({"path": path, "ms": critical.length, "sum_ms": critical.sum});
+            more.insert("critical".into(), times);
+        }
         report.goals.push(report::GoalRecord {
             goal: plan.goal.name().into(),
             time: std::time::Duration::ZERO,

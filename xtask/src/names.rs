@@ -6,7 +6,7 @@ pub const NAMESPACES: [&str; 3] = ["argocd", "dex", "ingress"];
 pub const ARGOCD_HOST: &str = "argocd.host";
 /// Dex's host.
 pub const DEX_HOST: &str = "dex.host";
-/// The ingress class of both hosts.
+/// The ingress class of both hosts, unless the lab has another ingress.
 pub const INGRESS_CLASS: &str = "nginx";
 /// kind's name for the cluster.
 pub const CLUSTER: &str = "oidc-lab";
@@ -46,6 +46,30 @@ pub const OIDC_KEY: &str = "clientSecret";
 /// The key of [`DEX_SECRET`].
 pub const DEX_KEY: &str = "argo-cd";
 
+/// A Deployment to wait for, and the labels of its pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// Its namespace.
+    pub namespace: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What selects its pods.
+    pub selector: &'static str,
+}
+
+/// The controller of ingress-nginx.
+pub const INGRESS_NGINX: Rollout = Rollout {
+    namespace: "ingress",
+    name: "ingress-nginx-controller",
+    selector: "app.kubernetes.io/name=ingress-nginx",
+};
+/// Traefik.
+pub const TRAEFIK: Rollout =
+    Rollout { namespace: "ingress", name: "traefik", selector: "app.kubernetes.io/name=traefik" };
+/// The cluster's own name server.
+pub const COREDNS: Rollout =
+    Rollout { namespace: "kube-system", name: "coredns", selector: "k8s-app=kube-dns" };
+
 /// A Deployment of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Workload {
@@ -70,6 +94,15 @@ impl Workload {
             Self::Argocd => "argocd-server",
             Self::Dex => "dex",
         }
+    }
+
+    /// What to wait for.
+    pub fn rollout(self) -> Rollout {
+        let selector = match self {
+            Self::Argocd => "app.kubernetes.io/name=argocd-server",
+            Self::Dex => "app.kubernetes.io/name=dex",
+        };
+        Rollout { namespace: self.namespace(), name: self.deployment(), selector }
     }
 
     /// The program that its pods run.

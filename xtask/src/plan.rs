@@ -4,9 +4,12 @@
 //! know what state the lab is in. `--dry-run` prints it, tests snapshot it, and
 //! [`crate::run`] runs independent steps side by side.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::cli::{Fault, Goal};
+use crate::lab::Place;
+use crate::lab::kind::{self, KindStep};
 use crate::names::Workload;
 
 /// What a step does.
@@ -44,6 +47,8 @@ pub enum Action {
     Login,
     /// Remove the lab.
     StopLab,
+    /// What only a lab on kind has.
+    Kind(KindStep),
 }
 
 /// One step.
@@ -69,13 +74,15 @@ pub struct Plan {
 impl Plan {
     /// The plan of a goal, or `None` for one that only looks (`status`) or is made
     /// of other goals (`reproduce`).
-    pub fn of(goal: Goal, fault: Fault) -> Option<Self> {
+    pub fn of(goal: Goal, fault: Fault, place: Place) -> Option<Self> {
         use Action::{
             ArgocdSecret, DexSecret, EmptyArgocdSecret, HearsChanges, HearsNewSecrets, Install, InstallAnew,
             Login, Namespaces, NoOidcSecret, OidcSecret, Ready, Restart, Rotate, StartLab, StopLab,
         };
         use Workload::{Argocd, Dex};
         let steps = match goal {
+            Goal::Working if place == Place::Kind => kind::bring_up(kind::Secret::First),
+            Goal::Broken if place == Place::Kind => kind::bring_up(kind::Secret::Last),
             Goal::Working => vec![
                 step("lab", &[], StartLab),
                 step("namespaces", &["lab"], Namespaces),
@@ -127,14 +134,50 @@ impl Plan {
     /// The plan for a person: a line a step, with what it waits for.
     pub fn describe(&self) -> String {
         let mut text = format!("{}\n", self.goal.name());
-        for step in &self.steps {
-            let after = match step.after.as_slice() {
-                [] => String::new(),
-                names => format!("  (after {})", names.join(", ")),
-            };
-            let _ = writeln!(text, "  {:<20} {}{after}", step.name, step.action.describe());
+        let steps: Vec<&Step> = self.steps.iter().collect();
+        describe_steps(&mut text, &steps, |_| vec![]);
+        text
+    }
+
+    /// The same with the commands behind each step, in turns: the steps of a turn run side
+    /// by side as soon as those are done that they wait for.
+    pub fn describe_with(&self, commands: impl Fn(Action) -> Vec<String>) -> String {
+        let mut text = format!("{}\n", self.goal.name());
+        for (number, turn) in self.turns().iter().enumerate() {
+            let side_by_side = if turn.len() > 1 { ", side by side" } else { "" };
+            let _ = writeln!(text, " turn {}{side_by_side}", number + 1);
+            describe_steps(&mut text, turn, &commands);
         }
         text
+    }
+
+    /// Steps by how many others have to be done one after another before them.
+    fn turns(&self) -> Vec<Vec<&Step>> {
+        let mut turn_of: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut turns: Vec<Vec<&Step>> = vec![];
+        for step in &self.steps {
+            let before = step.after.iter().filter_map(|name| turn_of.get(name)).max();
+            let turn = before.map_or(0, |turn| turn + 1);
+            turn_of.insert(step.name, turn);
+            if turns.len() <= turn {
+                turns.resize(turn + 1, vec![]);
+            }
+            turns[turn].push(step);
+        }
+        turns
+    }
+}
+
+fn describe_steps(text: &mut String, steps: &[&Step], commands: impl Fn(Action) -> Vec<String>) {
+    for step in steps {
+        let after = match step.after.as_slice() {
+            [] => String::new(),
+            names => format!("  (after {})", names.join(", ")),
+        };
+        let _ = writeln!(text, "  {:<20} {}{after}", step.name, step.action.describe());
+        for command in commands(step.action) {
+            let _ = writeln!(text, "      {}", command.replace('\n', "\n      "));
+        }
     }
 }
 
@@ -161,11 +204,13 @@ impl Action {
             }
             Self::Login => "log in through argocd.host and dex.host".into(),
             Self::StopLab => "remove the lab".into(),
+            Self::Kind(step) => step.describe(),
         }
     }
 }
 
-fn step(name: &'static str, after: &[&'static str], action: Action) -> Step {
+/// A step that waits for those in `after`.
+pub fn step(name: &'static str, after: &[&'static str], action: Action) -> Step {
     Step { name, after: after.to_vec(), action }
 }
 
@@ -185,7 +230,7 @@ mod tests {
             (Goal::Down, Fault::Rotate),
         ]
         .into_iter()
-        .map(|(goal, fault)| Plan::of(goal, fault).unwrap().describe())
+        .map(|(goal, fault)| Plan::of(goal, fault, Place::Local).unwrap().describe())
         .collect();
         insta::assert_snapshot!(plans.join("\n"));
     }
@@ -194,10 +239,15 @@ mod tests {
     fn a_step_waits_only_for_steps_before_it() {
         for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix, Goal::Test, Goal::Down] {
             for fault in [Fault::Rotate, Fault::FirstStart] {
-                let plan = Plan::of(goal, fault).unwrap();
-                for (place, step) in plan.steps.iter().enumerate() {
-                    for name in &step.after {
-                        assert!(plan.steps[..place].iter().any(|before| before.name == *name), "{step:?}");
+                let on = |place| Plan::of(goal, fault, place).unwrap();
+                for plan in [on(Place::Local), on(Place::Kind)] {
+                    for (place, step) in plan.steps.iter().enumerate() {
+                        for name in &step.after {
+                            assert!(
+                                plan.steps[..place].iter().any(|before| before.name == *name),
+                                "{step:?}"
+                            );
+                        }
                     }
                 }
             }

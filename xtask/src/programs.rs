@@ -65,6 +65,11 @@ impl Program {
         Self { version: version.to_owned(), kind: Kind::StandIn, path: None }
     }
 
+    /// A published program of a version.
+    pub fn released(version: &str) -> Self {
+        Self { version: version.to_owned(), kind: Kind::Real, path: None }
+    }
+
     /// A real program of this machine, asked for its version. Blocks until it says so.
     ///
     /// # Errors

@@ -4,22 +4,27 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use local_lab::release::Release;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::cli::{LabChoice, Options};
 use crate::cluster::Cluster;
-use crate::console::Console;
+use crate::console::{Console, Running};
 use crate::error::{Error, Result};
-use crate::lab::{Access, Lab, LocalLab};
+use crate::lab::kind::{self, Kit};
+use crate::lab::{Access, Choosing, Chosen, KindLab, Lab, LocalLab, Place, choose};
 use crate::names::Workload;
 use crate::programs::Program;
-use crate::render::Sources;
+use crate::render::{Sources, Variables};
 
 /// The environment variable that names another folder for the lab's state.
 const FOLDER: &str = "OIDC_LAB_DIR";
+
+/// Longest time to wait for a server that is starting on this machine.
+const WAIT: Duration = Duration::from_secs(60);
 
 /// One run of `cargo xtask`.
 pub struct Session {
@@ -34,6 +39,8 @@ pub struct Session {
     /// The lab's folder.
     pub folder: PathBuf,
     cluster: AsyncMutex<Option<Cluster>>,
+    /// The outside programs of a lab on kind.
+    kit: OnceCell<Arc<Kit>>,
     /// Since when this run has seen a component ready.
     ready: Mutex<HashMap<Workload, Timestamp>>,
     /// What the named binaries said of themselves: Argo CD's, Dex's.
@@ -46,23 +53,54 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session in the checkout that this program was built from.
+    /// A session in the checkout that this program was built from. `creates`: whether
+    /// its goals bring a lab up.
     ///
     /// # Errors
-    /// `--lab kind`, which this version does not have.
-    pub fn new(options: Options, console: Arc<Console>) -> Result<Self> {
-        if options.lab == LabChoice::Kind {
-            return Err(Error::environment("this version has no kind lab yet")
-                .hint("`--lab local` runs on this machine, without containers"));
-        }
+    /// Both labs are up and no option chooses one, or an option is of the other lab.
+    pub fn new(options: Options, console: Arc<Console>, creates: bool) -> Result<Self> {
         let folder = lab_folder(&checkout());
-        Ok(Self::at(folder, options, console))
+        let local = LocalLab::new(&folder);
+        let kind = KindLab::beside(&folder, &usual_folder(&checkout()));
+        let place = match options.lab {
+            LabChoice::Kind => Place::Kind,
+            LabChoice::Local => Place::Local,
+            LabChoice::Auto => {
+                let choosing = Choosing {
+                    kind: kind.is_there(),
+                    local: local.is_there(),
+                    wants_kind: option_of(Place::Kind, &options).is_some(),
+                    wants_local: option_of(Place::Local, &options).is_some(),
+                    creates,
+                };
+                match choose(choosing, kind::answers)? {
+                    Chosen::Place(place) => place,
+                    Chosen::LocalBecause(reason) => {
+                        console.note(&format!("on the local lab: {reason}"));
+                        Place::Local
+                    }
+                }
+            }
+        };
+        let other = if place == Place::Kind { Place::Local } else { Place::Kind };
+        if let Some(option) = option_of(other, &options) {
+            let (is, has) = (place.name(), other.name());
+            return Err(Error::usage(format!("{option} is of the {has} lab, and this is the {is} lab"))
+                .hint(format!("leave it out, or choose the other with `--lab {has}`")));
+        }
+        Ok(match place {
+            Place::Local => Self::at(folder, options, console),
+            Place::Kind => {
+                Self { lab: Lab::Kind(kind.clone()), ..Self::at(kind.folder().to_owned(), options, console) }
+            }
+        })
     }
 
     /// A session about the local lab of a folder.
     pub fn at(folder: PathBuf, options: Options, console: Arc<Console>) -> Self {
         Self {
             lab: Lab::Local(LocalLab::new(&folder)),
+            kit: OnceCell::new(),
             folder,
             sources: Sources::new(checkout()),
             options,
@@ -97,6 +135,9 @@ impl Session {
         }
         let access = self.access()?;
         let connected = Cluster::connect(&access.kubeconfig, &access.context).await?;
+        if let Lab::Kind(lab) = &self.lab {
+            kind::owned(&connected, lab).await?;
+        }
         *cluster = Some(connected.clone());
         Ok(connected)
     }
@@ -106,7 +147,10 @@ impl Session {
     /// # Errors
     /// It does not come up.
     pub async fn start_lab(&self) -> Result<&'static str> {
-        let (lab, port) = (self.lab.clone(), self.options.port);
+        let Lab::Local(lab) = &self.lab else {
+            return Err(Error::usage("a lab on kind is not one process that could be started"));
+        };
+        let (lab, port) = (lab.clone(), self.options.port);
         let (starting, unfinished) = (self.starting.clone(), self.unfinished.clone());
         let started = tokio::task::spawn_blocking(move || {
             let _starting = starting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,12 +170,78 @@ impl Session {
     ///
     /// # Errors
     /// It cannot be stopped or its folder cannot be removed.
-    pub async fn stop_lab(&self) -> Result<bool> {
-        let lab = self.lab.clone();
-        *self.cluster.lock().await = None;
-        let stopped = tokio::task::spawn_blocking(move || lab.stop()).await;
+    pub async fn stop_lab(&self, running: &Running<'_>) -> Result<bool> {
+        self.connect_anew().await;
+        let stopped = match &self.lab {
+            Lab::Kind(_) => kind::remove(self, running).await,
+            Lab::Local(lab) => {
+                let lab = lab.clone();
+                let stopped = tokio::task::spawn_blocking(move || lab.stop()).await;
+                stopped.map_err(|error| Error::environment(format!("stopping the lab: {error}")))?
+            }
+        };
         self.complete();
-        stopped.map_err(|error| Error::environment(format!("stopping the lab: {error}")))?
+        stopped
+    }
+
+    /// Forgets the connection to the cluster: the lab is another now.
+    pub async fn connect_anew(&self) {
+        *self.cluster.lock().await = None;
+    }
+
+    /// The lab, if it is one on kind.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn kind_lab(&self) -> Result<&KindLab> {
+        match &self.lab {
+            Lab::Kind(lab) => Ok(lab),
+            Lab::Local(_) => Err(Error::usage("this step is of a lab on kind")),
+        }
+    }
+
+    /// The outside programs of a lab on kind, found once.
+    ///
+    /// # Errors
+    /// No container engine answers, or a tool cannot be downloaded.
+    pub async fn kit(&self, lab: &KindLab, running: &Running<'_>) -> Result<Arc<Kit>> {
+        let find = async {
+            let kit =
+                Kit::find(lab, self.sources.root(), self.options.offline, &self.console, running).await?;
+            // What a killed run left at work would get in the way of this one.
+            for name in kit.children().end_all()? {
+                self.console.note(&format!("  ended {name}, which a run that was killed had left at work"));
+            }
+            Ok::<_, Error>(Arc::new(kit))
+        };
+        self.kit.get_or_try_init(|| find).await.cloned()
+    }
+
+    /// Longest time to wait for a server that is starting.
+    pub fn wait(&self) -> Duration {
+        self.options.wait.unwrap_or(match self.lab.place() {
+            Place::Kind => kind::WAIT,
+            Place::Local => WAIT,
+        })
+    }
+
+    /// What templates may use, of this lab.
+    ///
+    /// # Errors
+    /// It is not up.
+    pub fn variables(&self) -> Result<Variables> {
+        let mut variables = Variables::new(self.access()?.ingress.port());
+        if let Lab::Kind(lab) = &self.lab {
+            lab.name().clone_into(&mut variables.cluster_name);
+            lab.id().clone_into(&mut variables.lab_id);
+            variables.ingress_class = self.choice(lab).ingress.class();
+        }
+        Ok(variables)
+    }
+
+    /// This run is about to make a lab.
+    pub fn begun(&self) {
+        self.unfinished.store(true, Ordering::Release);
     }
 
     /// The lab that this run started has all its parts: from now on an interrupt
@@ -140,11 +250,56 @@ impl Session {
         self.unfinished.store(false, Ordering::Release);
     }
 
-    /// Takes down a lab that this run started and did not complete.
+    /// Whether options ask for what only a lab on kind has.
+    pub fn wants_kind(&self) -> bool {
+        option_of(Place::Kind, &self.options).is_some()
+    }
+
+    /// Whether this run would leave nothing of the lab that was there before: it was not
+    /// there, or is this run's own and not complete.
+    pub fn is_fresh(&self) -> bool {
+        let was_there = match &self.lab {
+            Lab::Kind(lab) => lab.is_there(),
+            Lab::Local(lab) => lab.is_there(),
+        };
+        !was_there || self.unfinished.load(Ordering::Acquire)
+    }
+
+    /// Ends what still works for this run, and takes down a lab that it started and did
+    /// not complete. Blocks.
     pub fn clean_up(&self) {
         let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.unfinished.load(Ordering::Acquire) && self.lab.stop().is_ok() {
-            self.console.note("the half-made lab was taken down");
+        if let Some(kit) = self.kit.get() {
+            let _ = kit.children().end_all();
+        }
+        if !self.unfinished.load(Ordering::Acquire) {
+            return;
+        }
+        if self.options.keep {
+            self.console.note("the half-made lab was kept; `cargo xtask down` removes it");
+            return;
+        }
+        if matches!(self.lab, Lab::Kind(_)) {
+            self.console.note("taking the half-made lab down");
+        }
+        match self.abandon() {
+            Ok(()) => self.console.note("the half-made lab was taken down"),
+            Err(error) => self.console.error(&error),
+        }
+    }
+
+    /// Takes the lab down, whatever there is of it, without a plan. Blocks.
+    ///
+    /// # Errors
+    /// It cannot be stopped, or what is left cannot be removed.
+    pub fn abandon(&self) -> Result<()> {
+        match (&self.lab, self.kit.get()) {
+            (Lab::Local(lab), _) => lab.stop().map(drop),
+            (Lab::Kind(lab), Some(kit)) => {
+                kind::abandon(lab, kit, &kind::typed(lab, self.sources.root(), kit, self.wait()))
+            }
+            // Nothing was run yet, so there is nothing to take down.
+            (Lab::Kind(_), None) => Ok(()),
         }
     }
 
@@ -161,10 +316,18 @@ impl Session {
             Some(_) => self.program(workload).await?,
             None => None,
         };
-        Ok(installed.unwrap_or_else(|| match workload {
-            Workload::Argocd => Program::stand_in_argocd(&Release::default()),
-            Workload::Dex => Program::stand_in_dex(),
-        }))
+        Ok(match (installed, &self.lab, workload) {
+            (Some(installed), ..) => installed,
+            (None, Lab::Kind(lab), Workload::Argocd) => {
+                Program::released(&self.choice(lab).argocd.to_string())
+            }
+            (None, Lab::Kind(_), Workload::Dex) => {
+                let values = self.sources.values("dex")?;
+                Program::released(values["image"]["tag"].as_str().unwrap_or("unknown"))
+            }
+            (None, Lab::Local(_), Workload::Argocd) => Program::stand_in_argocd(&Release::default()),
+            (None, Lab::Local(_), Workload::Dex) => Program::stand_in_dex(),
+        })
     }
 
     /// The program that the options name, if they do. A binary is asked for its version once.
@@ -174,6 +337,11 @@ impl Session {
             Workload::Dex => (&self.options.dex_bin, 1),
         };
         let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
+        if matches!(self.lab, Lab::Kind(_)) {
+            let image = self.options.argocd_image.as_ref().filter(|_| workload == Workload::Argocd);
+            let named = image.map(|image| image.tag.clone()).or_else(|| release.map(ToString::to_string));
+            return Ok(named.map(|version| Program::released(&version)));
+        }
         let Some(binary) = binary else { return Ok(release.map(Program::stand_in_argocd)) };
         let mut asked = self.binaries.lock().await;
         if let Some(program) = &asked[place] {
@@ -222,10 +390,30 @@ pub fn checkout() -> PathBuf {
 fn lab_folder(root: &Path) -> PathBuf {
     match std::env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
         Some(folder) => std::path::absolute(&folder).unwrap_or_else(|_| folder.into()),
-        None => {
-            let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-            // A relative target folder is relative to the checkout.
-            root.join(target.unwrap_or_else(|| "target".into())).join("lab")
-        }
+        None => usual_folder(root),
     }
+}
+
+/// The lab's folder where nobody named one.
+fn usual_folder(root: &Path) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    // A relative target folder is relative to the checkout.
+    root.join(target.unwrap_or_else(|| "target".into())).join("lab")
+}
+
+/// The first option given that only one of the labs has.
+fn option_of(place: Place, options: &Options) -> Option<&'static str> {
+    let given = match place {
+        Place::Kind => [
+            ("--argocd-image", options.argocd_image.is_some()),
+            ("--ingress", options.ingress.is_some()),
+            ("--node-image", options.node_image.is_some()),
+        ]
+        .to_vec(),
+        Place::Local => {
+            [("--argocd-bin", options.argocd_bin.is_some()), ("--dex-bin", options.dex_bin.is_some())]
+                .to_vec()
+        }
+    };
+    given.into_iter().find_map(|(option, given)| given.then_some(option))
 }

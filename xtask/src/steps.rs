@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::console::Running;
 use crate::error::{Error, Result};
+use crate::lab::{Lab, kind};
 use crate::names::Workload;
 use crate::plan::Action;
 use crate::render::{Manifest, Variables};
@@ -20,16 +21,17 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
     match action {
         Action::StartLab => return session.start_lab().await.map(str::to_owned),
         Action::StopLab => {
-            let was = session.stop_lab().await?;
+            let was = session.stop_lab(running).await?;
             return Ok(if was { "removed" } else { "there was none" }.to_owned());
         }
+        Action::Kind(step) => return kind::act(session, step, running).await,
         _ => {}
     }
     let cluster = session.cluster().await?;
     match action {
-        Action::StartLab | Action::StopLab | Action::Login => {}
+        Action::StartLab | Action::StopLab | Action::Kind(_) | Action::Login => {}
         Action::Namespaces => {
-            apply(session, &cluster, Manifest::Namespaces, &variables(session)?).await?;
+            apply(session, &cluster, Manifest::Namespaces, &session.variables()?, running).await?;
         }
         Action::ArgocdSecret => {
             if cluster.argocd_secret_is_filled().await? {
@@ -40,35 +42,36 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
                 admin_password_hash: Some(keys.password_hash),
                 admin_password_mtime: Some(keys.password_mtime),
                 server_secretkey: Some(keys.secretkey),
-                ..variables(session)?
+                ..session.variables()?
             };
-            apply(session, &cluster, Manifest::ArgocdSecret, &variables).await?;
+            apply(session, &cluster, Manifest::ArgocdSecret, &variables, running).await?;
             return Ok("filled".into());
         }
         Action::DexSecret => {
             if cluster.dex_client_secret().await?.is_some() {
                 return Ok("kept".into());
             }
-            client_secret(session, &cluster, Manifest::DexSecret, ClientSecret::random()?).await?;
+            let secret = ClientSecret::random()?;
+            client_secret(session, &cluster, Manifest::DexSecret, secret, running).await?;
             return Ok("created".into());
         }
         Action::OidcSecret => {
             let secret = cluster.dex_client_secret().await?;
             let secret = secret
                 .ok_or_else(|| Error::environment("the lab has no client secret in dex/dex-clients"))?;
-            client_secret(session, &cluster, Manifest::OidcSecret, secret).await?;
+            client_secret(session, &cluster, Manifest::OidcSecret, secret, running).await?;
             return Ok("applied".into());
         }
         Action::NoOidcSecret => cluster.delete_oidc_secret().await?,
         Action::Install(workload) => {
             let versions = cluster.secret_versions(workload).await?;
-            return install(session, &cluster, workload, &versions).await;
+            return install(session, &cluster, workload, &versions, running).await;
         }
         Action::InstallAnew(workload) => {
             // Whatever the pods that run were started with, these are others.
             let started = Timestamp::now();
             let versions = format!("{},started={started}", cluster.secret_versions(workload).await?);
-            return install(session, &cluster, workload, &versions).await;
+            return install(session, &cluster, workload, &versions, running).await;
         }
         Action::Rotate => {
             cluster.rotate_client_secret().await?;
@@ -86,7 +89,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
         Action::HearsNewSecrets => return settle(session, &cluster, Change::Creation).await,
         Action::Ready(workload) => {
             running.doing(&format!("waiting for {}/{}", workload.namespace(), workload.deployment()));
-            cluster.wait_ready(workload, session.options.wait).await?;
+            cluster.wait_ready(workload.rollout(), session.wait(), |text| running.waiting(text)).await?;
             session.saw_ready(workload);
             return Ok("ready".into());
         }
@@ -94,17 +97,20 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
     Ok("done".into())
 }
 
-fn variables(session: &Session) -> Result<Variables> {
-    Ok(Variables::new(session.access()?.ingress.port()))
-}
-
 async fn apply(
     session: &Session,
     cluster: &Cluster,
     manifest: Manifest,
     variables: &Variables,
+    running: &Running<'_>,
 ) -> Result<()> {
-    cluster.apply_all(&session.sources.documents(manifest, variables)?).await
+    match &session.lab {
+        Lab::Local(_) => cluster.apply_all(&session.sources.documents(manifest, variables)?).await,
+        Lab::Kind(_) => {
+            let name = format!("manifests/{}", manifest.file());
+            kind::apply(session, &name, session.sources.text(manifest, variables)?, running).await
+        }
+    }
 }
 
 async fn client_secret(
@@ -112,9 +118,10 @@ async fn client_secret(
     cluster: &Cluster,
     manifest: Manifest,
     secret: ClientSecret,
+    running: &Running<'_>,
 ) -> Result<()> {
-    let variables = Variables { client_secret: Some(secret.reveal().to_owned()), ..variables(session)? };
-    apply(session, cluster, manifest, &variables).await
+    let variables = Variables { client_secret: Some(secret.reveal().to_owned()), ..session.variables()? };
+    apply(session, cluster, manifest, &variables, running).await
 }
 
 /// What a server that has just started has to be able to hear of.
@@ -163,8 +170,17 @@ fn settled_at(ready: Timestamp, change: Change) -> Timestamp {
     }
 }
 
-async fn install(session: &Session, cluster: &Cluster, workload: Workload, secrets: &str) -> Result<String> {
-    let variables = variables(session)?;
+async fn install(
+    session: &Session,
+    cluster: &Cluster,
+    workload: Workload,
+    secrets: &str,
+    running: &Running<'_>,
+) -> Result<String> {
+    if matches!(session.lab, Lab::Kind(_)) {
+        return kind::install(session, workload, secrets, running).await;
+    }
+    let variables = session.variables()?;
     let ingress = session.sources.documents(Manifest::Ingress, &variables)?;
     let own = |document: &&Value| document["metadata"]["namespace"] == workload.namespace();
     let program = session.chosen(workload).await?;

@@ -4,6 +4,8 @@
 //! The ranges were read from argo-cd's source at every release tag; the behaviour
 //! was measured on real servers of several of them.
 
+mod charts;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -99,30 +101,6 @@ pub struct ParseReleaseError {
 /// The release that the lab runs unless told otherwise: the newest in which the
 /// failure is certain.
 pub const DEFAULT: &str = "v3.3.6";
-
-/// Releases that a chart was published for (the first chart of each), oldest
-/// first: `(release, chart)`.
-pub const CHARTS: &[(&str, &str)] = &[
-    ("v2.4.2", "4.9.5"),
-    ("v2.4.3", "4.9.9"),
-    ("v2.12.1", "7.4.4"),
-    ("v2.12.6", "7.6.12"),
-    ("v2.13.3", "7.7.13"),
-    ("v2.14.1", "7.8.0"),
-    ("v2.14.11", "7.8.28"),
-    ("v3.0.0", "8.0.0"),
-    ("v3.0.12", "8.2.2"),
-    ("v3.1.0", "8.3.0"),
-    ("v3.1.9", "9.0.1"),
-    ("v3.2.0", "9.1.0"),
-    ("v3.2.6", "9.3.5"),
-    ("v3.3.0", "9.4.0"),
-    ("v3.3.6", "9.4.17"),
-    ("v3.3.7", "9.5.2"),
-    ("v3.3.9", "9.5.11"),
-    ("v3.4.1", "9.5.12"),
-    ("v3.4.4", "9.5.22"),
-];
 
 /// The last patch of each minor release, oldest first, as published by November 2026:
 /// `(major, minor, patch)`. Every patch below it was published too.
@@ -227,22 +205,6 @@ impl Release {
     /// Whether it is `major.minor.patch` or later; a pre-release of it counts as it.
     pub fn is_at_least(&self, major: u32, minor: u32, patch: u32) -> bool {
         self.numbers() >= (major, minor, patch)
-    }
-
-    /// The chart to install it with: the first chart of the release, or of the
-    /// nearest older release that has one (then with the image's tag set), or the
-    /// oldest known one. The flag says whether the tag has to be set.
-    pub fn chart(&self) -> (&'static str, bool) {
-        let plain = Self::new(self.major, self.minor, self.patch);
-        let mut nearest = CHARTS[0].1;
-        for (release, chart) in CHARTS {
-            match Self::read(release).map(|release| release.cmp(&plain)) {
-                Some(Ordering::Equal) => return (chart, !self.pre.is_empty() || !self.build.is_empty()),
-                Some(Ordering::Less) => nearest = chart,
-                _ => break,
-            }
-        }
-        (nearest, true)
     }
 
     /// The releases that were published when this program was written, oldest first.
@@ -455,20 +417,6 @@ mod tests {
         shuffled.sort();
         assert_eq!(shuffled.iter().map(ToString::to_string).collect::<Vec<_>>(), ordered);
         assert_eq!(release("v3.3.6"), release("v3.3.6+other"));
-    }
-
-    #[test]
-    fn charts_are_found_or_the_nearest_older_one_is() {
-        for (text, chart) in [
-            ("v3.3.6", ("9.4.17", false)),
-            ("v2.12.1", ("7.4.4", false)),
-            ("v3.5.1", ("9.5.22", true)),
-            ("v3.2.7", ("9.3.5", true)),
-            ("v2.1.0", ("4.9.5", true)),
-            ("v3.3.6-rc1", ("9.4.17", true)),
-        ] {
-            assert_eq!(release(text).chart(), chart, "{text}");
-        }
     }
 
     #[test]

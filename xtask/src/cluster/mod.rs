@@ -11,6 +11,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::error::{Error, Result};
 
+pub use ready::pod_state;
 pub use secrets::{ArgocdKeys, ClientSecret};
 
 /// A cluster that carries the lab's label.

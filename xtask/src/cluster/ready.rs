@@ -2,39 +2,87 @@
 
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams};
 use kube::runtime::wait::await_condition;
+use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::Cluster;
 use crate::error::{Error, Result};
-use crate::names::Workload;
+use crate::names::{Rollout, Workload};
+
+/// A wait that takes longer is looked at: pods, and what they wait for.
+const LONG: Duration = Duration::from_secs(1);
 
 impl Cluster {
     /// Waits until all pods of a Deployment are of its newest template and ready, and
-    /// the older ones are gone: what `kubectl rollout status` waits for.
+    /// the older ones are gone: what `kubectl rollout status` waits for. `seen` hears what
+    /// its pods wait for meanwhile, each time that changes.
     ///
     /// # Errors
-    /// After `limit`, with what the pods were waiting for at that moment.
-    pub async fn wait_ready(&self, workload: Workload, limit: Duration) -> Result<()> {
-        let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
-        let waiting = await_condition(api, workload.deployment(), rolled_out);
-        match tokio::time::timeout(limit, waiting).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Error::environment(format!(
-                "waiting for {}/{}: {error}",
-                workload.namespace(),
-                workload.deployment()
-            ))),
-            Err(_) => Err(self.not_ready(workload, limit).await),
+    /// After `limit`, with what the pods were waiting for at that moment; at once where an
+    /// image is not to be had.
+    pub async fn wait_ready(&self, rollout: Rollout, limit: Duration, seen: impl FnMut(&str)) -> Result<()> {
+        let Rollout { namespace, name, .. } = rollout;
+        let api: Api<Deployment> = Api::namespaced(self.client(), namespace);
+        let waiting = await_condition(api, name, rolled_out);
+        let either = async {
+            tokio::select! {
+                waited = waiting => waited.map(drop).map_err(|error| {
+                    Error::environment(format!("waiting for {namespace}/{name}: {error}"))
+                }),
+                error = self.look(rollout, seen) => Err(error),
+            }
+        };
+        match tokio::time::timeout(limit, either).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.not_ready(rollout, limit).await),
         }
     }
 
-    async fn not_ready(&self, workload: Workload, limit: Duration) -> Error {
-        let (namespace, name) = (workload.namespace(), workload.deployment());
-        let seen = match self.pods(workload).await {
+    /// Says what a Deployment's pods wait for, until one waits for what will not come.
+    async fn look(&self, rollout: Rollout, mut seen: impl FnMut(&str)) -> Error {
+        let Rollout { namespace, name, selector } = rollout;
+        tokio::time::sleep(LONG).await;
+        let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let events: Api<Event> = Api::namespaced(self.client(), namespace);
+        let pods = watcher(pods, watcher::Config::default().labels(selector)).default_backoff();
+        let events = watcher(events, watcher::Config::default()).default_backoff();
+        let mut pods = std::pin::pin!(pods.applied_objects());
+        let mut events = std::pin::pin!(events.applied_objects());
+        let (mut state, mut said) = (String::new(), String::new());
+        let mut watched = String::new();
+        loop {
+            tokio::select! {
+                Some(pod) = pods.next() => {
+                    let Ok(pod) = pod else { continue };
+                    if let Some(what) = hopeless(&pod) {
+                        return Error::environment(format!("{namespace}/{name}: {what}"))
+                            .hint("is the image's name right, and may it be pulled without a login?")
+                            .elsewhere();
+                    }
+                    watched = pod.metadata.name.clone().unwrap_or_default();
+                    state = pod_state(&pod);
+                }
+                Some(event) = events.next() => {
+                    let Ok(event) = event else { continue };
+                    if event.involved_object.name.as_deref() != Some(&watched) {
+                        continue;
+                    }
+                    said = format!("; {}", event.message.unwrap_or_default());
+                }
+                else => std::future::pending().await,
+            }
+            seen(&format!("{state}{said}"));
+        }
+    }
+
+    async fn not_ready(&self, rollout: Rollout, limit: Duration) -> Error {
+        let Rollout { namespace, name, .. } = rollout;
+        let seen = match self.pods_of(rollout).await {
             Ok(pods) if pods.is_empty() => "it has no pods".to_owned(),
             Ok(pods) => pods.iter().map(pod_state).collect::<Vec<_>>().join("; "),
             Err(_) => "the cluster no longer answers".to_owned(),
@@ -48,21 +96,30 @@ impl Cluster {
     /// # Errors
     /// The cluster does not answer.
     pub async fn ready_since(&self, workload: Workload) -> Result<Option<Timestamp>> {
-        let pods = self.pods(workload).await?;
+        let pods = self.pods_of(workload.rollout()).await?;
         let conditions = pods.iter().filter_map(|pod| pod.status.as_ref()?.conditions.as_ref()).flatten();
         let ready = conditions.filter(|condition| condition.type_ == "Ready" && condition.status == "True");
         Ok(ready.filter_map(|condition| Some(condition.last_transition_time.as_ref()?.0)).max())
     }
 
-    /// The pods of a Deployment.
-    ///
-    /// # Errors
-    /// The cluster does not answer.
-    pub async fn pods(&self, workload: Workload) -> Result<Vec<Pod>> {
-        let api: Api<Pod> = Api::namespaced(self.client(), workload.namespace());
-        let selector = format!("app.kubernetes.io/name={}", workload.deployment());
-        Ok(api.list(&ListParams::default().labels(&selector)).await?.items)
+    async fn pods_of(&self, rollout: Rollout) -> Result<Vec<Pod>> {
+        let api: Api<Pod> = Api::namespaced(self.client(), rollout.namespace);
+        Ok(api.list(&ListParams::default().labels(rollout.selector)).await?.items)
     }
+}
+
+/// What a pod waits for that will not come: an image that there is not.
+fn hopeless(pod: &Pod) -> Option<String> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.iter().find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let (reason, message) = (waiting.reason.as_deref()?, waiting.message.as_deref().unwrap_or_default());
+        let low = message.to_lowercase();
+        let gone = ["not found", "denied", "unauthorized", "too many requests", "toomanyrequests"];
+        let will_not_come = reason == "InvalidImageName" || gone.iter().any(|words| low.contains(words));
+        (matches!(reason, "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName") && will_not_come)
+            .then(|| format!("container {}: {reason} ({message})", container.name))
+    })
 }
 
 fn rolled_out(deployment: Option<&Deployment>) -> bool {
@@ -75,8 +132,8 @@ fn rolled_out(deployment: Option<&Deployment>) -> bool {
         && status.available_replicas.unwrap_or(0) == wanted
 }
 
-/// One pod for a person: `pod x: container server waiting: CrashLoopBackOff (…)`.
-fn pod_state(pod: &Pod) -> String {
+/// One pod for a person: `pod x, container server: CrashLoopBackOff (…)`.
+pub fn pod_state(pod: &Pod) -> String {
     let name = pod.metadata.name.as_deref().unwrap_or("?");
     let Some(status) = &pod.status else { return format!("pod {name} has not been looked at yet") };
     for container in status.container_statuses.iter().flatten() {
@@ -120,6 +177,25 @@ mod tests {
             assert_eq!(rolled_out(Some(&deployment)), done, "{observed} {replicas} {updated} {available}");
         }
         assert!(!rolled_out(None));
+    }
+
+    #[test]
+    fn an_image_that_there_is_not_is_not_waited_for() {
+        let pod = |reason: &str, message: &str| {
+            serde_json::from_value::<Pod>(json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
+                {"name": "c", "ready": false, "image": "", "imageID": "", "restartCount": 0,
+                 "state": {"waiting": {"reason": reason, "message": message}}}]}}))
+            .unwrap()
+        };
+        let message =
+            "Back-off pulling image \"x:y\": ErrImagePull: failed to resolve reference: x:y: not found";
+        assert!(
+            hopeless(&pod("ImagePullBackOff", message)).unwrap().starts_with("container c: ImagePullBackOff")
+        );
+        assert!(hopeless(&pod("InvalidImageName", "")).is_some());
+        // A registry that does not answer now may answer in a minute.
+        assert_eq!(hopeless(&pod("ImagePullBackOff", "dial tcp: i/o timeout")), None);
+        assert_eq!(hopeless(&pod("ContainerCreating", "")), None);
     }
 
     #[test]

@@ -86,7 +86,11 @@ impl Cluster {
         Api::namespaced(self.client(), name.namespace)
     }
 
-    async fn value(&self, name: SecretName, key: &str) -> Result<Option<ClientSecret>> {
+    /// A client secret, as a Secret holds it under a key.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn client_secret(&self, name: SecretName, key: &str) -> Result<Option<ClientSecret>> {
         let secret = self.secrets(name).get_opt(name.name).await?;
         let value = secret.and_then(|secret| secret.data?.remove(key));
         Ok(value
@@ -100,7 +104,7 @@ impl Cluster {
     /// # Errors
     /// The cluster does not answer.
     pub async fn dex_client_secret(&self) -> Result<Option<ClientSecret>> {
-        self.value(DEX_SECRET, DEX_KEY).await
+        self.client_secret(DEX_SECRET, DEX_KEY).await
     }
 
     /// Whether argocd-secret holds what a server would otherwise fill in.

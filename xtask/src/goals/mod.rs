@@ -9,15 +9,16 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use crate::cli::{Fault, Goal, Options};
+use crate::cli::{Fault, Goal};
 use crate::console::{Tone, duration};
 use crate::error::{Error, Exit, Result};
-use crate::lab::Lock;
+use crate::lab::{Lab, Lock, kind};
 use crate::names::Workload;
 use crate::plan::Plan;
 use crate::report::{GoalRecord, Report};
 use crate::run;
 use crate::session::Session;
+use crate::timings::Timings;
 
 pub use status::Status;
 
@@ -37,6 +38,13 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
         if !matches!(outcome, Ok(Exit::Done)) {
             break;
         }
+    }
+    if let (Err(error), Lab::Kind(lab)) = (&outcome, &session.lab)
+        && error.exit == Exit::Environment
+        && lab.find().is_some()
+    {
+        // Before anything is cleaned up: afterwards nobody can look.
+        kind::show_diagnosis(session).await;
     }
     // What runs is asked once, at the end: a report about a lab that is gone has none.
     if session.lab.find().is_some() {
@@ -75,7 +83,7 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
         _ => {}
     }
     let fault = session.options.fault;
-    let plan = Plan::of(goal, fault)
+    let plan = Plan::of(goal, fault, session.lab.place())
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
     if goal != Goal::Down {
         console.note(&heading(session, goal).await?);
@@ -86,6 +94,7 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
     let since = Instant::now();
     run::run(session, &plan, &mut record.steps).await?;
     let time = duration(since.elapsed());
+    Timings::record(session.lab.folder(), goal.name(), &record.steps);
     match goal {
         Goal::Working | Goal::Broken => {
             session.complete();
@@ -125,12 +134,13 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
 }
 
 /// The plans of goals, for `--dry-run`.
-pub fn dry_run(goals: &[Goal], options: &Options) -> Vec<Plan> {
+pub fn dry_run(goals: &[Goal], session: &Session) -> Vec<Plan> {
+    let (fault, place) = (session.options.fault, session.lab.place());
     let stories = |goal: &Goal| match goal {
         Goal::Reproduce => reproduce::goals(),
         other => vec![*other],
     };
-    goals.iter().flat_map(stories).filter_map(|goal| Plan::of(goal, options.fault)).collect()
+    goals.iter().flat_map(stories).filter_map(|goal| Plan::of(goal, fault, place)).collect()
 }
 
 /// The faults, for `--fault list`.

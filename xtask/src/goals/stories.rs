@@ -100,7 +100,7 @@ pub async fn play(
     for act in acts {
         let name = act.goal.name();
         console.note(&console.toned(Tone::Strong, name));
-        let plan = Plan::of(act.goal, act.fault)
+        let plan = Plan::of(act.goal, act.fault, session.lab.place())
             .ok_or_else(|| Error::usage(format!("goal {name} has no plan of its own")))?;
         run::run(session, &plan, steps).await?;
         if matches!(act.goal, Goal::Working | Goal::Broken) {

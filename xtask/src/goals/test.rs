@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::thread::available_parallelism;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use local_lab::release::{Era, Release};
 use probe::{Event, Password, Report, Resolve, Verdict};
@@ -18,6 +18,9 @@ use crate::plan::Action;
 use crate::programs::Program;
 use crate::report::{GoalRecord, StepRecord, millis};
 use crate::session::Session;
+
+/// Longest time to wait for an Argo CD that restarts by itself.
+const RESTART: Duration = Duration::from_secs(60);
 
 /// What a test found.
 pub struct Found {
@@ -50,7 +53,7 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     options.logins = logins;
     // A login is one bcrypt at Dex: more at once than there are cores only wait for each other.
     options.concurrency = available_parallelism().map_or(1, NonZero::get).min(8) as u32;
-    options.startup_grace = session.options.wait;
+    options.startup_grace = session.options.wait.unwrap_or(RESTART);
     options.resolve = [ARGOCD_HOST, DEX_HOST].map(|host| Resolve::new(host, 80, access.ingress)).to_vec();
 
     let console = &session.console;

@@ -40,6 +40,16 @@ impl LocalLab {
         Self { home: Home::new(folder) }
     }
 
+    /// The lab's folder.
+    pub fn folder(&self) -> &Path {
+        self.home.folder()
+    }
+
+    /// Whether a process of the lab runs, useful or not.
+    pub fn is_there(&self) -> bool {
+        self.home.state() != State::Down
+    }
+
     /// How to reach the lab, if it is up.
     pub fn find(&self) -> Option<Access> {
         match self.home.state() {

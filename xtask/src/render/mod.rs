@@ -70,7 +70,9 @@ impl Manifest {
 #[derive(Clone, Serialize)]
 pub struct Variables {
     /// kind's name for the cluster.
-    pub cluster_name: &'static str,
+    pub cluster_name: String,
+    /// What tells the folder of a lab on kind from others'.
+    pub lab_id: String,
     /// The ingress's port on loopback.
     pub ingress_port: u16,
     /// The ingress class of both hosts.
@@ -99,7 +101,8 @@ impl Variables {
     /// Variables without any secret.
     pub fn new(ingress_port: u16) -> Self {
         Self {
-            cluster_name: names::CLUSTER,
+            cluster_name: names::CLUSTER.to_owned(),
+            lab_id: "00000000".to_owned(),
             ingress_port,
             ingress_class: names::INGRESS_CLASS,
             namespaces: names::NAMESPACES,
@@ -123,6 +126,11 @@ impl Sources {
     /// Those of the checkout at `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// The checkout.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The text of a manifest.

@@ -23,7 +23,7 @@ use xshell::{Shell, cmd};
 use crate::download::{Downloads, Platform, Progress};
 use crate::error::Result;
 
-pub use engine::{Engine, EngineState, Engines, LIMIT};
+pub use engine::{Engine, EngineState, Engines, LIMIT, PROVIDER};
 pub use lock::{Published, artifacts, lock, published};
 pub use version::Version;
 

@@ -60,7 +60,7 @@ struct OwnLab(Session);
 impl Drop for OwnLab {
     fn drop(&mut self) {
         // A lab that could not be stopped is found, and said, by the next matrix.
-        let _ = self.0.lab.stop();
+        let _ = self.0.abandon();
     }
 }
 

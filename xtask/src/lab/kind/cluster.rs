@@ -1,0 +1,305 @@
+//! The cluster itself: made, found again, started again, removed.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, ListParams};
+
+use super::commands::{Place, Typed};
+use super::messages::{self, Doing, Trouble};
+use super::runner::Said;
+use super::state::{self, Stage, State};
+use super::{KindLab, Kit, node};
+use crate::cluster::Cluster;
+use crate::console::Running;
+use crate::error::{Error, Result};
+use crate::names::OWNED;
+use crate::render::{Manifest, Sources, Variables};
+
+/// The label of the node that says which folder's lab it is.
+pub const FOLDER: &str = "oidc-lab/folder";
+/// The label of the node that says where the ingress is reached.
+pub const PORT: &str = "oidc-lab/port";
+
+/// How long a node that is started again has until its API answers.
+const START: Duration = Duration::from_secs(90);
+
+/// What came of bringing the cluster up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brought {
+    /// It was made.
+    Created,
+    /// It was there and had stopped.
+    Started,
+    /// It was there.
+    Found,
+}
+
+impl Brought {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Started => "started again",
+            Self::Found => "already up",
+        }
+    }
+}
+
+/// What bringing a cluster up needs.
+pub struct Bringing<'a> {
+    /// The lab.
+    pub lab: &'a KindLab,
+    /// Outside programs.
+    pub kit: &'a Kit,
+    /// Where they are run.
+    pub place: &'a Place,
+    /// `manifests/`.
+    pub sources: &'a Sources,
+    /// The port that somebody wishes for.
+    pub port: Option<u16>,
+    /// The node's image that somebody wishes for.
+    pub image: Option<&'a str>,
+}
+
+impl Bringing<'_> {
+    /// Makes the cluster, or finds it up. `begun` is called before anything is made.
+    ///
+    /// # Errors
+    /// It cannot be made, or one of this name is there that is not this lab's.
+    pub async fn bring(&self, running: &Running<'_>, begun: impl Fn()) -> Result<Brought> {
+        match State::read(self.lab) {
+            None => {
+                if self.exists(running).await? {
+                    self.adopt(running).await?;
+                    return Ok(Brought::Found);
+                }
+            }
+            Some(state) if state.stage == Stage::Creating => {
+                running.doing("removing what an interrupted run left");
+                self.remove_nodes(running).await?;
+                state::clear(self.lab)?;
+            }
+            Some(state) => {
+                if let Some(brought) = self.find(&state, running).await? {
+                    return Ok(brought);
+                }
+            }
+        }
+        begun();
+        self.create(running).await?;
+        Ok(Brought::Created)
+    }
+
+    async fn run(&self, typed: &Typed, running: &Running<'_>) -> Result<Said> {
+        self.kit.run(self.place, typed, running).await
+    }
+
+    fn error(&self, what: &str, port: u16, said: &Said) -> Error {
+        let port = (port, self.port.is_some());
+        messages::error(Doing { what, cluster: self.lab.name(), port }, said)
+    }
+
+    async fn exists(&self, running: &Running<'_>) -> Result<bool> {
+        let said = self.run(&self.place.clusters(), running).await?;
+        if !said.is_ok() {
+            return Err(self.error("list kind's clusters", 0, &said));
+        }
+        Ok(said.stdout.lines().any(|line| line.trim() == self.lab.name()))
+    }
+
+    /// Takes a cluster for this lab's whose state was lost, as by `cargo clean`, if its
+    /// node says that it is.
+    async fn adopt(&self, running: &Running<'_>) -> Result<()> {
+        running.doing("a cluster of this name is there: asking whose it is");
+        let said = self.run(&self.place.kubeconfig(), running).await?;
+        let not_ours = || {
+            let name = self.lab.name();
+            Error::environment(format!("a cluster named {name} is there and is not this lab's")).hint(format!(
+                "`kind delete cluster --name {name}` removes it if it is yours; another folder in OIDC_LAB_DIR gives the lab another name"
+            ))
+        };
+        let node = match said.is_ok() {
+            true => self.node().await.ok().flatten(),
+            false => None,
+        };
+        let labels = node.and_then(|node| node.metadata.labels).unwrap_or_default();
+        let label = |key: &str| labels.get(key).map(String::as_str);
+        let port = label(PORT).and_then(|port| port.parse().ok());
+        match (label(OWNED), label(FOLDER), port) {
+            (Some("true"), Some(folder), Some(port)) if folder == self.lab.id() => {
+                let mut state = State::creating(self.lab, port);
+                state.stage = Stage::Up;
+                state.write(self.lab)
+            }
+            _ => {
+                state::clear(self.lab)?;
+                Err(not_ours())
+            }
+        }
+    }
+
+    async fn node(&self) -> Result<Option<Node>> {
+        let cluster = Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?;
+        let nodes: Api<Node> = Api::all(cluster.client());
+        Ok(nodes.list(&ListParams::default()).await?.items.into_iter().next())
+    }
+
+    /// A cluster that stood when the last run ended: up, started again, or gone.
+    async fn find(&self, state: &State, running: &Running<'_>) -> Result<Option<Brought>> {
+        if let Some(port) = self.port.filter(|port| *port != state.port) {
+            return Err(Error::usage(format!(
+                "the lab listens on port {} and cannot move to {port}: a container keeps its ports",
+                state.port
+            ))
+            .hint(format!("`cargo xtask down`, then `cargo xtask --port {port} working`")));
+        }
+        if self.lab.accepts() {
+            return Ok(Some(Brought::Found));
+        }
+        if !self.exists(running).await? {
+            state::clear(self.lab)?;
+            return Ok(None);
+        }
+        running.doing("starting its node again");
+        let said = self.run(&self.place.start_node(), running).await?;
+        if !said.is_ok() {
+            return Err(self.error("start the lab's node again", state.port, &said));
+        }
+        node::wait_ready(self.lab, START, running).await.map_err(|error| {
+            error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
+        })?;
+        Ok(Some(Brought::Started))
+    }
+
+    async fn create(&self, running: &Running<'_>) -> Result<()> {
+        // A free port can be taken by somebody else before the node has it: that is worth
+        // a second try, and no third.
+        let tries = if self.port.is_some() { 1 } else { 2 };
+        for attempt in 1..=tries {
+            let port = self.port.map_or_else(free_port, Ok)?;
+            State::creating(self.lab, port).write(self.lab)?;
+            let variables = Variables {
+                cluster_name: self.lab.name().to_owned(),
+                lab_id: self.lab.id().to_owned(),
+                ..Variables::new(port)
+            };
+            let config = self.sources.text(Manifest::KindConfig, &variables)?;
+            state::write_private(&self.place.config(), config.as_bytes())
+                .map_err(|error| state::cannot_write(self.lab, &error))?;
+            let said = self.run(&self.place.create_cluster(self.image), running).await?;
+            if said.is_ok() {
+                return State::update(self.lab, |state| state.stage = Stage::Up);
+            }
+            let trouble = messages::trouble(&said);
+            if trouble == Some(Trouble::PortTaken) && attempt < tries {
+                running.doing("the port was taken at that moment: trying another");
+                self.remove_nodes(running).await?;
+                continue;
+            }
+            if trouble == Some(Trouble::NameTaken) {
+                // It came up since this run looked, so it is somebody else's: it must not be
+                // taken down with this lab.
+                state::clear(self.lab)?;
+            }
+            let name = self.lab.name();
+            self.show_node(running).await;
+            return Err(self.error(&format!("create the cluster {name}"), port, &said));
+        }
+        Ok(())
+    }
+
+    /// Shows what the node printed last, if there is one: it is about to be removed.
+    async fn show_node(&self, running: &Running<'_>) {
+        if let Ok(said) = self.run(&self.place.node_log(), running).await
+            && said.is_ok()
+        {
+            for line in said.stdout.lines().chain(said.stderr.lines()) {
+                running.note(&format!("    {}: {line}", self.place.node()));
+            }
+        }
+    }
+
+    async fn remove_nodes(&self, running: &Running<'_>) -> Result<()> {
+        let said = self.run(&self.place.delete_cluster(), running).await?;
+        match said.is_ok() {
+            true => Ok(()),
+            false => Err(self.error(&format!("remove the cluster {}", self.lab.name()), 0, &said)),
+        }
+    }
+
+    /// Removes the cluster and all that is in the lab's folder. Says whether there was
+    /// one.
+    ///
+    /// # Errors
+    /// It cannot be removed, or the cluster of this name is somebody else's.
+    pub async fn remove(&self, running: &Running<'_>) -> Result<bool> {
+        let known = State::read(self.lab);
+        if !self.exists(running).await? {
+            let was = known.is_some();
+            state::clear(self.lab)?;
+            return Ok(was);
+        }
+        match known {
+            None => self.adopt(running).await?,
+            Some(state) if state.stage == Stage::Up => self.is_still_ours(running).await?,
+            Some(_) => {}
+        }
+        self.remove_nodes(running).await?;
+        state::clear(self.lab)?;
+        Ok(true)
+    }
+
+    /// Whether the cluster of this name is the one that was made, if it can be asked.
+    async fn is_still_ours(&self, running: &Running<'_>) -> Result<()> {
+        let said = self.run(&self.place.kubeconfig(), running).await?;
+        if !said.is_ok() || !self.lab.accepts() {
+            return Ok(());
+        }
+        owned(&Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?, self.lab).await
+    }
+}
+
+/// The same as [`Bringing::remove`] for a lab that this run made, when nothing else is
+/// to be done any more. Blocks.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn abandon(lab: &KindLab, kit: &Kit, place: &Place) -> Result<()> {
+    let said = kit.run_blocking(place, &place.delete_cluster())?;
+    if !said.is_ok() {
+        let doing = Doing { what: "remove the half-made cluster", cluster: lab.name(), port: (0, false) };
+        return Err(messages::error(doing, &said));
+    }
+    state::clear(lab)
+}
+
+/// Whether a cluster is this lab's, by the labels of its node.
+///
+/// # Errors
+/// It is not, or does not answer.
+pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
+    let nodes: Api<Node> = Api::all(cluster.client());
+    let nodes = nodes.list(&ListParams::default()).await?.items;
+    let ours = |node: &Node| {
+        let label = |key: &str| node.metadata.labels.as_ref().and_then(|labels| labels.get(key).cloned());
+        label(OWNED).as_deref() == Some("true") && label(FOLDER).is_none_or(|folder| folder == lab.id())
+    };
+    if nodes.iter().any(ours) {
+        return Ok(());
+    }
+    Err(Error::environment(format!(
+        "the cluster of context {} is not this lab's: no node of it has the label {OWNED}",
+        lab.context()
+    ))
+    .hint("only what carries the label is touched"))
+}
+
+/// A port of loopback that nothing listens on.
+fn free_port() -> Result<u16> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| Error::environment(format!("this machine gives no free port: {error}")))
+}

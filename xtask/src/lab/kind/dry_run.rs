@@ -1,0 +1,166 @@
+//! The commands behind a plan, for `--dry-run`.
+//!
+//! What outside programs do is shown as it will be run. What the lab does itself through
+//! the cluster's API is shown as the kubectl command that has the same effect.
+
+use super::commands::Place;
+use super::helm::Choice;
+use super::parts::Part;
+use super::steps::KindStep;
+use super::{KindLab, Kit};
+use crate::names::{COREDNS, PASSWORD, Rollout, USER, Workload};
+use crate::plan::Action;
+use crate::session::Session;
+
+/// What stands before a command that the lab runs …
+const RUN: &str = "$ ";
+/// … and before one that has the same effect as what it does through the API.
+const SAME: &str = "~ ";
+
+/// The commands of a lab, before it is there.
+pub struct DryRun {
+    place: Place,
+    choice: Choice,
+    port: Option<u16>,
+    node_image: Option<String>,
+}
+
+impl DryRun {
+    /// Looks at which programs are there; changes nothing.
+    pub fn new(session: &Session, lab: &KindLab) -> Self {
+        Self {
+            place: Kit::outlook(lab, session.sources.root(), session.wait()),
+            choice: session.choice(lab),
+            port: lab.find().map(|access| access.ingress.port()).or(session.options.port),
+            node_image: session.options.node_image.clone(),
+        }
+    }
+
+    /// What stands before all plans: how to read the commands.
+    pub fn heading(&self) -> String {
+        format!(
+            "{}\n# {RUN}as it is run   # {SAME}the same by hand: the lab does it through the cluster's API",
+            self.place.folder_line()
+        )
+    }
+
+    /// The commands of an action, a line each.
+    pub fn commands(&self, action: Action) -> Vec<String> {
+        let place = &self.place;
+        let run = |typed| format!("{RUN}{}", place.shown(&typed));
+        let same = |args: &[&str]| format!("{SAME}{}", place.shown(&place.kubectl("", args)));
+        let apply = |name: &str| run(place.apply(name, String::new()));
+        let patch = |namespace: &str, name: &str, key: &str| {
+            let args = ["-n", namespace, "patch", "secret", name, "--patch-file", "/dev/stdin"];
+            format!(
+                r#"{}    # reads {{"stringData": {{"{key}": a new value, the same for both}}}}"#,
+                same(&args)
+            )
+        };
+        match action {
+            // Nothing is typed: a moment passes.
+            Action::StartLab | Action::HearsChanges | Action::HearsNewSecrets => vec![],
+            Action::Namespaces => vec![apply("manifests/namespaces.yaml.j2")],
+            Action::ArgocdSecret => vec![apply("manifests/argocd-secret.yaml.j2, with random values")],
+            Action::DexSecret => vec![apply("manifests/dex-secret.yaml.j2, with a random value")],
+            Action::OidcSecret => vec![apply("manifests/oidc-secret.yaml.j2, with Dex's value")],
+            Action::NoOidcSecret => {
+                vec![same(&["-n", "argocd", "delete", "secret", "argocd-oidc", "--ignore-not-found"])]
+            }
+            Action::Install(workload) | Action::InstallAnew(workload) => {
+                let part = Part::from(workload);
+                let secrets = "<versions of the Secrets that its pods read>";
+                vec![
+                    apply("manifests/ingress.yaml.j2, this namespace's part"),
+                    run(place
+                        .install(&self.choice.chart(part), &self.choice.values(part, Some(secrets), None))),
+                ]
+            }
+            Action::Rotate => {
+                vec![patch("argocd", "argocd-oidc", "clientSecret"), patch("dex", "dex-clients", "argo-cd")]
+            }
+            Action::EmptyArgocdSecret => vec![same(&[
+                "-n",
+                "argocd",
+                "patch",
+                "secret",
+                "argocd-secret",
+                "--type=merge",
+                "-p",
+                r#"{"data":null}"#,
+            ])],
+            Action::Restart(workload) => vec![same(&rollout("restart", workload.rollout()))],
+            Action::Ready(workload) => vec![same(&rollout("status", workload.rollout()))],
+            Action::Login => vec![self.login()],
+            Action::StopLab => vec![run(place.delete_cluster())],
+            Action::Kind(step) => self.step(step),
+        }
+    }
+
+    fn login(&self) -> String {
+        let port = self.port.map_or("PORT".to_owned(), |port| port.to_string());
+        let resolve = |host: &str| format!("--resolve {host}:80:127.0.0.1:{port}");
+        format!(
+            "{SAME}PASSWORD={PASSWORD} cargo run -p probe -- --user {USER} --password-env PASSWORD {} {} http://argocd.host",
+            resolve("argocd.host"),
+            resolve("dex.host")
+        )
+    }
+
+    fn step(&self, step: KindStep) -> Vec<String> {
+        let place = &self.place;
+        let run = |typed| format!("{RUN}{}", place.shown(&typed));
+        let same = |args: &[&str]| format!("{SAME}{}", place.shown(&place.kubectl("", args)));
+        match step {
+            KindStep::Tools => vec![format!("{SAME}cargo xtask tools --download")],
+            KindStep::Cluster => vec![format!(
+                "{}    # the config is manifests/kind-config.yaml.j2, rendered",
+                run(place.create_cluster(self.node_image.as_deref()))
+            )],
+            KindStep::Node => vec![same(&["wait", "--for=condition=Ready", "node", "--all"])],
+            KindStep::Chart(part) => {
+                let chart = self.choice.chart(part);
+                vec![
+                    run(place.pull_chart(&chart)),
+                    run(place.template(&chart, &self.choice.values(part, None, None))),
+                ]
+            }
+            KindStep::Images(part) => vec![run(place.pull_image(&self.images(part)))],
+            KindStep::Load(part) => {
+                vec![
+                    run(place.save_images(part.name(), &[&self.images(part)])),
+                    run(place.load_images(part.name())),
+                ]
+            }
+            KindStep::Coredns => vec![
+                same(&["-n", COREDNS.namespace, "edit", "configmap", COREDNS.name]),
+                same(&rollout("restart", COREDNS)),
+                same(&rollout("status", COREDNS)),
+            ],
+            KindStep::Ingress => vec![run(place.install(&self.choice.chart(Part::Ingress), ""))],
+            KindStep::IngressReady => vec![same(&rollout("status", self.choice.ingress.rollout()))],
+            KindStep::Resolves => vec![same(&[
+                "-n",
+                Workload::Argocd.namespace(),
+                "exec",
+                "deploy/argocd-server",
+                "--",
+                "getent",
+                "ahostsv4",
+                "dex.host",
+            ])],
+        }
+    }
+
+    /// Which images a chart names is known when it is rendered.
+    fn images(&self, part: Part) -> String {
+        match (part, &self.choice.image) {
+            (Part::Argocd, Some(image)) => image.to_string(),
+            _ => format!("<each image that the rendered chart {} names>", self.choice.chart(part).name),
+        }
+    }
+}
+
+fn rollout(verb: &'static str, rollout: Rollout) -> [&'static str; 6] {
+    ["-n", rollout.namespace, "rollout", verb, "deployment", rollout.name]
+}

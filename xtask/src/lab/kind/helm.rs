@@ -1,0 +1,283 @@
+//! Charts: pulled and checked while the cluster comes up, installed, healed after a
+//! kill.
+
+use std::collections::BTreeSet;
+
+use local_lab::release::Release;
+use serde::Deserialize as _;
+use serde_json::{Map, Value, json};
+
+use super::commands::{Place, Typed};
+use super::messages::{self, Doing, Trouble};
+use super::parts::{Chart, Part};
+use super::runner::Said;
+use super::state::{self, State};
+use super::{ImageRef, KindLab, Kit};
+use crate::cli::Ingress;
+use crate::console::Running;
+use crate::error::{Error, Result};
+
+/// On pod templates: which versions of their Secrets the pods were started with.
+const SECRETS: &str = "oidc-lab/secrets";
+/// On pod templates: the image of one's own that the pods were started with, which
+/// keeps its name when it is built anew.
+const IMAGE: &str = "oidc-lab/image-id";
+/// The image that the chart of Argo CD names by itself.
+const ARGOCD_IMAGE: &str = "quay.io/argoproj/argocd";
+
+/// What is to be installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The ingress.
+    pub ingress: Ingress,
+    /// The release whose chart installs Argo CD.
+    pub argocd: Release,
+    /// An image of one's own instead of that release's.
+    pub image: Option<ImageRef>,
+}
+
+impl Choice {
+    /// The chart of a part.
+    pub fn chart(&self, part: Part) -> Chart {
+        part.chart(self.ingress, &self.argocd)
+    }
+
+    /// The values that a part gets besides those of its file: none of them a secret.
+    /// Pods that were started with other annotations are started anew.
+    pub fn values(&self, part: Part, secrets: Option<&str>, image_id: Option<&str>) -> String {
+        let mut annotations = Map::new();
+        annotations.extend(secrets.map(|secrets| (SECRETS.to_owned(), secrets.into())));
+        annotations.extend(image_id.map(|id| (IMAGE.to_owned(), id.into())));
+        let annotated = || json!({"podAnnotations": annotations});
+        let mut values = Map::new();
+        match part {
+            Part::Argocd => {
+                let image = match (&self.image, self.argocd.chart().1) {
+                    (Some(image), _) => Some(image.clone()),
+                    // A release that has no chart of its own.
+                    (None, true) => Some(ImageRef {
+                        repository: ARGOCD_IMAGE.into(),
+                        tag: self.argocd.to_string().replace('+', "_"),
+                    }),
+                    (None, false) => None,
+                };
+                if let Some(image) = image {
+                    let image = json!({"repository": image.repository, "tag": image.tag});
+                    values.insert("global".into(), json!({"image": image}));
+                }
+                if !annotations.is_empty() {
+                    values.insert("server".into(), annotated());
+                }
+            }
+            Part::Dex if !annotations.is_empty() => {
+                values.insert("podAnnotations".into(), annotations.clone().into());
+            }
+            Part::Dex | Part::Ingress => {}
+        }
+        match values.is_empty() {
+            true => String::new(),
+            false => serde_yaml::to_string(&values).unwrap_or_default(),
+        }
+    }
+}
+
+/// Pulls a chart, unless it is there, and renders it, so that values which it does not
+/// take are found before the cluster is up. Gives the images of what will run.
+///
+/// # Errors
+/// There is no such chart, the network is wanting, or it does not take the values.
+pub async fn check(
+    kit: &Kit,
+    place: &Place,
+    choice: &Choice,
+    part: Part,
+    running: &Running<'_>,
+) -> Result<BTreeSet<String>> {
+    let chart = choice.chart(part);
+    let file = place.charts().join(chart.file());
+    if !file.is_file() {
+        state::make_folder(&place.charts())
+            .map_err(|error| Error::environment(format!("{}: {error}", place.charts().display())))?;
+        let said = kit.run(place, &place.pull_chart(&chart), running).await?;
+        if !said.is_ok() {
+            return Err(error(place, &format!("pull the {}", chart.described()), &said));
+        }
+    }
+    let values = choice.values(part, None, None);
+    let said = kit.run(place, &place.template(&chart, &values), running).await?;
+    if !said.is_ok() {
+        return Err(error(place, &format!("render the {}", chart.described()), &said));
+    }
+    images(&said.stdout)
+        .map_err(|what| Error::environment(format!("the {} renders to what is {what}", chart.described())))
+}
+
+/// Installs a part, or brings it up to date. A release that a killed run left pending
+/// is taken out first: Helm would refuse it for ever.
+///
+/// # Errors
+/// Helm fails.
+pub async fn install(
+    kit: &Kit,
+    place: &Place,
+    chart: &Chart,
+    values: &str,
+    running: &Running<'_>,
+) -> Result<()> {
+    let typed = place.install(chart, values);
+    let mut said = kit.run(place, &typed, running).await?;
+    if messages::trouble(&said) == Some(Trouble::Pending) {
+        running.note(&format!(
+            "{} was being installed when an earlier run was killed; it is taken out and installed anew",
+            chart.release
+        ));
+        uninstall(kit, place, chart, running).await?;
+        said = kit.run(place, &typed, running).await?;
+    }
+    if !said.is_ok() {
+        return Err(error(place, &format!("install the {}", chart.described()), &said));
+    }
+    let document: Value = serde_json::from_str(&said.stdout).unwrap_or(Value::Null);
+    match document["info"]["status"].as_str() {
+        Some("deployed") => Ok(()),
+        other => {
+            let status = other.unwrap_or("no status").to_owned();
+            Err(Error::environment(format!("Helm ended well and says of {}: {status}", chart.release))
+                .hint("`-vv` shows every command and all that it says"))
+        }
+    }
+}
+
+/// Takes a release out, if it is there.
+///
+/// # Errors
+/// Helm fails.
+pub async fn uninstall(kit: &Kit, place: &Place, chart: &Chart, running: &Running<'_>) -> Result<()> {
+    let said = kit.run(place, &place.uninstall(chart), running).await?;
+    if said.is_ok() || messages::trouble(&said) == Some(Trouble::NoRelease) {
+        return Ok(());
+    }
+    Err(error(place, &format!("take out {}", chart.release), &said))
+}
+
+/// Installs the ingress in front. The other one goes first: the node has one port 80.
+///
+/// # Errors
+/// Helm fails.
+pub async fn install_ingress(
+    lab: &KindLab,
+    kit: &Kit,
+    place: &Place,
+    ingress: Ingress,
+    running: &Running<'_>,
+) -> Result<()> {
+    let other = State::read(lab).and_then(|state| state.ingress).filter(|installed| *installed != ingress);
+    if let Some(other) = other {
+        uninstall(kit, place, &other.chart(), running).await?;
+    }
+    // Said before it is done: a run that is killed here leaves this one to take out.
+    State::update(lab, |state| state.ingress = Some(ingress))?;
+    install(kit, place, &ingress.chart(), "", running).await
+}
+
+/// The error for a command of a lab that is up.
+pub fn error(place: &Place, what: &str, said: &Said) -> Error {
+    let doing = Doing { what, cluster: place.lab.name(), port: (0, false) };
+    messages::error(doing, said)
+}
+
+/// Runs a command of kubectl.
+///
+/// # Errors
+/// It fails.
+pub async fn kubectl(
+    kit: &Kit,
+    place: &Place,
+    typed: &Typed,
+    what: &str,
+    running: &Running<'_>,
+) -> Result<()> {
+    let said = kit.run(place, typed, running).await?;
+    if said.is_ok() { Ok(()) } else { Err(error(place, what, &said)) }
+}
+
+/// The images of everything in a rendered chart that will run: what is scaled to zero
+/// needs none.
+fn images(text: &str) -> Result<BTreeSet<String>, &'static str> {
+    let mut images = BTreeSet::new();
+    for document in serde_yaml::Deserializer::from_str(text) {
+        let document = Value::deserialize(document).map_err(|_| "not YAML")?;
+        let runs = matches!(
+            document["kind"].as_str(),
+            Some("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "Pod")
+        );
+        let spec = &document["spec"];
+        if !runs || spec["replicas"] == 0 {
+            continue;
+        }
+        let pod = if document["kind"] == "Pod" { spec } else { &spec["template"]["spec"] };
+        let containers = ["initContainers", "containers"].map(|key| pod[key].as_array());
+        let named = containers.into_iter().flatten().flatten();
+        images.extend(named.filter_map(|container| container["image"].as_str()).map(str::to_owned));
+    }
+    match images.is_empty() {
+        true => Err("without a single image"),
+        false => Ok(images),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(argocd: &str) -> Choice {
+        Choice { ingress: Ingress::Nginx, argocd: Release::parse(argocd).unwrap(), image: None }
+    }
+
+    #[test]
+    fn a_release_with_a_chart_of_its_own_needs_no_values_but_its_annotations() {
+        assert_eq!(choice("v3.3.6").values(Part::Argocd, None, None), "");
+        assert_eq!(
+            choice("v3.3.6").values(Part::Argocd, Some("a=1,b=2"), None),
+            "server:\n  podAnnotations:\n    oidc-lab/secrets: a=1,b=2\n"
+        );
+        assert_eq!(
+            choice("v3.5.1").values(Part::Argocd, None, None),
+            "global:\n  image:\n    repository: quay.io/argoproj/argocd\n    tag: v3.5.1\n"
+        );
+        assert_eq!(
+            choice("v3.3.6").values(Part::Dex, Some("a=1"), None),
+            "podAnnotations:\n  oidc-lab/secrets: a=1\n"
+        );
+    }
+
+    #[test]
+    fn an_image_of_ones_own_is_named_with_its_id() {
+        let image = Some(ImageRef::parse("me/argocd:dev").unwrap());
+        let values = Choice { image, ..choice("v3.3.6") }.values(Part::Argocd, None, Some("sha256:1"));
+        assert_eq!(
+            values,
+            "global:\n  image:\n    repository: me/argocd\n    tag: dev\nserver:\n  podAnnotations:\n    oidc-lab/image-id: sha256:1\n"
+        );
+    }
+
+    #[test]
+    fn images_are_those_of_what_runs() {
+        let text = "
+kind: Deployment
+spec: {replicas: 1, template: {spec: {initContainers: [{image: a}], containers: [{image: b}, {image: a}]}}}
+---
+kind: StatefulSet
+spec: {replicas: 0, template: {spec: {containers: [{image: never}]}}}
+---
+kind: Job
+spec: {template: {spec: {containers: [{image: c}]}}}
+---
+kind: ConfigMap
+data: {image: not-one}
+---
+";
+        assert_eq!(images(text).unwrap().into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert!(images("kind: ConfigMap").is_err());
+    }
+}

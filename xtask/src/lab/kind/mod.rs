@@ -1,0 +1,155 @@
+//! The lab in a cluster of containers, as the post has it: kind, an ingress, Dex and
+//! Argo CD by their charts.
+//!
+//! Outside programs bring it up and take it down; what is done to its cluster after
+//! that goes through [`crate::cluster`], as on any lab.
+
+mod bringup;
+mod cluster;
+mod commands;
+mod coredns;
+mod diagnose;
+mod dry_run;
+mod helm;
+mod image_ref;
+mod images;
+mod kit;
+mod messages;
+mod node;
+mod parts;
+mod resolves;
+mod runner;
+mod state;
+mod steps;
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ring::digest::{SHA256, digest};
+
+use super::Access;
+use crate::names;
+
+pub use bringup::{Secret, bring_up};
+pub use cluster::abandon;
+pub use commands::typed;
+pub use diagnose::show as show_diagnosis;
+pub use dry_run::DryRun;
+pub use image_ref::ImageRef;
+pub use kit::{Kit, WAIT, answers};
+pub use state::write_private;
+use state::{Stage, State};
+pub use steps::{KindStep, act, apply, install, owned, remove};
+
+/// How long a cluster that may have been paused has to accept a connection.
+const REACHABLE: Duration = Duration::from_secs(1);
+
+/// A lab on kind, with its state in one folder.
+#[derive(Clone, Debug)]
+pub struct KindLab {
+    folder: PathBuf,
+    name: String,
+    id: String,
+}
+
+impl KindLab {
+    /// The lab whose state is beside that of a local lab: `target/lab` → `target/lab-kind`.
+    ///
+    /// `usual` is the folder of a local lab that nobody named. Its cluster has the plain
+    /// name; every other folder's has a suffix, so that two labs never meet.
+    pub fn beside(local: &Path, usual: &Path) -> Self {
+        let mut folder = local.to_owned();
+        folder.as_mut_os_string().push("-kind");
+        let hash = digest(&SHA256, folder.as_os_str().as_encoded_bytes());
+        let id: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let name = match local == usual {
+            true => names::CLUSTER.to_owned(),
+            false => format!("{}-{id}", names::CLUSTER),
+        };
+        Self { folder, name, id }
+    }
+
+    /// Where its state is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// kind's name for the cluster.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the node's label says of the folder, to tell two labs of one name apart.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The kubeconfig, readable by its owner only.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    /// The context that kind writes into it.
+    pub fn context(&self) -> String {
+        format!("kind-{}", self.name)
+    }
+
+    /// Whether a run has begun to make it, and none has removed it.
+    pub fn is_there(&self) -> bool {
+        State::read(self).is_some()
+    }
+
+    /// How to reach it, if its cluster stands and accepts connections.
+    pub fn find(&self) -> Option<Access> {
+        let state = State::read(self)?;
+        (state.stage == Stage::Up && self.accepts()).then(|| self.access(state.port))
+    }
+
+    fn access(&self, port: u16) -> Access {
+        Access {
+            kubeconfig: self.kubeconfig(),
+            context: self.context(),
+            ingress: SocketAddr::from(([127, 0, 0, 1], port)),
+        }
+    }
+
+    /// Whether the cluster's API accepts a connection.
+    fn accepts(&self) -> bool {
+        api_address(&std::fs::read_to_string(self.kubeconfig()).unwrap_or_default())
+            .is_some_and(|address| TcpStream::connect_timeout(&address, REACHABLE).is_ok())
+    }
+}
+
+/// The address of the cluster in a kubeconfig.
+fn api_address(kubeconfig: &str) -> Option<SocketAddr> {
+    let line = kubeconfig.lines().find_map(|line| line.trim().strip_prefix("server:"))?;
+    line.trim().trim_matches(['"', '\'']).strip_prefix("https://")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_folders_have_two_clusters() {
+        let usual = Path::new("/src/target/lab");
+        let lab = KindLab::beside(usual, usual);
+        assert_eq!(lab.name(), "oidc-lab");
+        assert_eq!(lab.folder(), Path::new("/src/target/lab-kind"));
+        assert_eq!(lab.context(), "kind-oidc-lab");
+        let (one, other) = (Path::new("/x"), Path::new("/y"));
+        let (one, other) = (KindLab::beside(one, usual), KindLab::beside(other, usual));
+        assert_eq!(one.folder(), Path::new("/x-kind"));
+        assert_ne!(one.name(), other.name());
+        // What kind takes for a name.
+        assert!(one.name().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+    }
+
+    #[test]
+    fn the_address_of_the_cluster_is_read_from_its_kubeconfig() {
+        let text = "clusters:\n- cluster:\n    server: https://127.0.0.1:43219\n  name: kind-x\n";
+        assert_eq!(api_address(text), Some(SocketAddr::from(([127, 0, 0, 1], 43219))));
+        assert_eq!(api_address("server: https://example.com:1"), None);
+    }
+}

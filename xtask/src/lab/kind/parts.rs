@@ -1,0 +1,145 @@
+//! What is installed into the cluster, and from which charts.
+
+use local_lab::release::Release;
+
+use crate::cli::Ingress;
+use crate::names::{INGRESS_NGINX, Rollout, TRAEFIK, Workload};
+
+/// A part of the stack that comes by a chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// What is in front of the other two.
+    Ingress,
+    /// Dex.
+    Dex,
+    /// Argo CD.
+    Argocd,
+}
+
+/// Where a chart is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// In an image registry.
+    Oci(&'static str),
+    /// In a repository of charts.
+    Repo(&'static str),
+}
+
+/// A chart, and what it is installed as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chart {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is published.
+    pub published: Published,
+    /// Its version.
+    pub version: &'static str,
+    /// Helm's name for what is installed.
+    pub release: &'static str,
+    /// The namespace that it goes into.
+    pub namespace: &'static str,
+    /// The file in `values/`, without its ending.
+    pub values: &'static str,
+    /// Options of `helm upgrade` that only this chart needs.
+    pub options: &'static [&'static str],
+}
+
+impl Part {
+    /// The name in plans.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Dex => "dex",
+            Self::Argocd => "argocd",
+        }
+    }
+
+    /// Its chart.
+    pub fn chart(self, ingress: Ingress, argocd: &Release) -> Chart {
+        match self {
+            Self::Argocd => Chart {
+                name: "argo-cd",
+                published: Published::Oci("oci://ghcr.io/argoproj/argo-helm"),
+                version: argocd.chart().0,
+                release: "argocd",
+                namespace: "argocd",
+                values: "argocd",
+                options: &[],
+            },
+            Self::Dex => Chart {
+                name: "dex",
+                published: Published::Repo("https://charts.dexidp.io"),
+                version: "0.24.0",
+                release: "dex",
+                namespace: "dex",
+                values: "dex",
+                options: &[],
+            },
+            Self::Ingress => ingress.chart(),
+        }
+    }
+}
+
+impl From<Workload> for Part {
+    fn from(workload: Workload) -> Self {
+        match workload {
+            Workload::Argocd => Self::Argocd,
+            Workload::Dex => Self::Dex,
+        }
+    }
+}
+
+impl Ingress {
+    /// Its chart.
+    pub fn chart(self) -> Chart {
+        match self {
+            Self::Nginx => Chart {
+                name: "ingress-nginx",
+                published: Published::Repo("https://kubernetes.github.io/ingress-nginx"),
+                version: "4.15.1",
+                release: "ingress-nginx",
+                namespace: "ingress",
+                values: "ingress-nginx",
+                options: &[],
+            },
+            Self::Traefik => Chart {
+                name: "traefik",
+                published: Published::Oci("oci://ghcr.io/traefik/helm"),
+                version: "41.3.0",
+                release: "traefik",
+                namespace: "ingress",
+                values: "traefik",
+                // Its own kinds of route are of no use here, and no small download.
+                options: &["--skip-crds"],
+            },
+        }
+    }
+
+    /// The class that Ingress objects name.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Traefik => "traefik",
+        }
+    }
+
+    /// The Deployment to wait for.
+    pub fn rollout(self) -> Rollout {
+        match self {
+            Self::Nginx => INGRESS_NGINX,
+            Self::Traefik => TRAEFIK,
+        }
+    }
+}
+
+impl Chart {
+    /// The file that `helm pull` makes of it.
+    pub fn file(&self) -> String {
+        format!("{}-{}.tgz", self.name, self.version)
+    }
+
+    /// How a person names it.
+    pub fn described(&self) -> String {
+        format!("chart {} {}", self.name, self.version)
+    }
+}

@@ -1,0 +1,172 @@
+//! What is known of a lab on kind between two runs.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use super::KindLab;
+use crate::cli::Ingress;
+use crate::error::{Error, Result};
+
+/// Goes up when an older binary could not work with what stands in the folder.
+const FORMAT: u32 = 1;
+
+/// Steps run side by side, and each adds what it did.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// How far a lab has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// kind was told to make the cluster. What there is of it is of no use.
+    Creating,
+    /// The cluster stands.
+    Up,
+}
+
+/// What stands in `lab.json`. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The file's format.
+    format: u32,
+    /// How far it has come.
+    pub stage: Stage,
+    /// kind's name for the cluster, for people who look here.
+    cluster: String,
+    /// The port of the ingress on loopback.
+    pub port: u16,
+    /// The ingress that was installed.
+    pub ingress: Option<Ingress>,
+    /// The release whose chart was installed.
+    pub argocd: Option<String>,
+    /// The image of somebody's own build that runs as Argo CD.
+    pub argocd_image: Option<String>,
+    /// Images on the node by name, with the ids that the engine knew them by.
+    pub loaded: BTreeMap<String, String>,
+}
+
+impl State {
+    /// A lab that is about to be made.
+    pub fn creating(lab: &KindLab, port: u16) -> Self {
+        Self {
+            format: FORMAT,
+            stage: Stage::Creating,
+            cluster: lab.name().to_owned(),
+            port,
+            ingress: None,
+            argocd: None,
+            argocd_image: None,
+            loaded: BTreeMap::new(),
+        }
+    }
+
+    /// What is known of a lab; nothing where there is none, or one of another format.
+    pub fn read(lab: &KindLab) -> Option<Self> {
+        let text = fs::read(file(lab)).ok()?;
+        let state: Self = serde_json::from_slice(&text).ok()?;
+        (state.format == FORMAT).then_some(state)
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write(&self, lab: &KindLab) -> Result<()> {
+        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        make_folder(lab.folder())
+            .and_then(|()| write_private(&file(lab), &text))
+            .map_err(|error| cannot_write(lab, &error))
+    }
+
+    /// Changes what is known of a lab that is there.
+    ///
+    /// # Errors
+    /// There is none, or the folder cannot be written.
+    pub fn update(lab: &KindLab, change: impl FnOnce(&mut Self)) -> Result<()> {
+        let _writing = WRITING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = Self::read(lab).ok_or_else(|| {
+            Error::environment(format!("{} is gone", file(lab).display()))
+                .hint("`cargo xtask working` brings the lab up again")
+        })?;
+        change(&mut state);
+        state.write(lab)
+    }
+}
+
+fn file(lab: &KindLab) -> PathBuf {
+    lab.folder().join("lab.json")
+}
+
+/// Makes a folder, for its owner only.
+///
+/// # Errors
+/// It cannot be made.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut partial = path.to_owned();
+    partial.as_mut_os_string().push(".part");
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&partial)?;
+    file.write_all(content)?;
+    fs::rename(partial, path)
+}
+
+/// The sentence for a folder that cannot be written.
+pub fn cannot_write(lab: &KindLab, error: &io::Error) -> Error {
+    Error::environment(format!("{} cannot be written: {error}", lab.folder().display()))
+        .hint("the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR")
+}
+
+/// Removes everything that a lab left in its folder.
+///
+/// # Errors
+/// Something cannot be removed.
+pub fn clear(lab: &KindLab) -> Result<()> {
+    match fs::remove_dir_all(lab.folder()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_write(lab, &error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_and_nobody_elses_to_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = KindLab::beside(&folder.path().join("lab"), Path::new("/usual"));
+        assert_eq!(State::read(&lab), None);
+        assert!(State::update(&lab, |_| {}).unwrap_err().to_string().contains("is gone"));
+        State::creating(&lab, 8080).write(&lab).unwrap();
+        State::update(&lab, |state| state.stage = Stage::Up).unwrap();
+        let state = State::read(&lab).unwrap();
+        assert_eq!((state.stage, state.port), (Stage::Up, 8080));
+        let mode = fs::metadata(file(&lab)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+        clear(&lab).unwrap();
+        assert!(!lab.folder().exists());
+        clear(&lab).unwrap();
+    }
+
+    #[test]
+    fn a_state_of_another_format_is_not_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = KindLab::beside(&folder.path().join("lab"), Path::new("/usual"));
+        State { format: 99, ..State::creating(&lab, 1) }.write(&lab).unwrap();
+        assert_eq!(State::read(&lab), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! What the steps do that only a lab on kind has.
+
+use std::sync::Arc;
+
+use local_lab::release::Release;
+
+use super::cluster::Bringing;
+use super::commands::{Place, typed};
+use super::helm::{self, Choice};
+use super::parts::Part;
+use super::state::State;
+use super::{ImageRef, KindLab, Kit, coredns, images, node, resolves};
+use crate::cli::Ingress;
+use crate::cluster::Cluster;
+use crate::console::Running;
+use crate::error::{Error, Result};
+use crate::names::Workload;
+use crate::render::{Manifest, Variables};
+use crate::session::Session;
+
+/// A step that only a lab on kind has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KindStep {
+    /// Find kind, Helm, kubectl and the engine.
+    Tools,
+    /// Make the cluster, or find it up.
+    Cluster,
+    /// Wait until the node is ready.
+    Node,
+    /// Pull a chart and render it.
+    Chart(Part),
+    /// Pull a chart's images on this machine.
+    Images(Part),
+    /// Load them into the node.
+    Load(Part),
+    /// Teach CoreDNS Dex's name.
+    Coredns,
+    /// Install the ingress.
+    Ingress,
+    /// Wait until it is ready.
+    IngressReady,
+    /// Ask for Dex's name from a pod.
+    Resolves,
+}
+
+impl KindStep {
+    /// What it does, for a person.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Tools => {
+                "find kind, Helm, kubectl and the container engine, or download what is missing".into()
+            }
+            Self::Cluster => "make the cluster, or find it up".into(),
+            Self::Node => "wait until the node is ready".into(),
+            Self::Chart(part) => {
+                format!("pull the chart of {}, and check that it takes the values", part.name())
+            }
+            Self::Images(part) => format!("pull the images of {} on this machine", part.name()),
+            Self::Load(part) => format!("load the images of {} into the node", part.name()),
+            Self::Coredns => "rewrite dex.host to Dex's Service in CoreDNS".into(),
+            Self::Ingress => "install the ingress".into(),
+            Self::IngressReady => "wait until the ingress is ready".into(),
+            Self::Resolves => "ask for dex.host from a pod".into(),
+        }
+    }
+}
+
+impl Session {
+    /// What is to be installed on a lab on kind: what options name, else what is there,
+    /// else the defaults.
+    pub fn choice(&self, lab: &KindLab) -> Choice {
+        let options = &self.options;
+        let state = State::read(lab);
+        let known = |text: Option<&String>| text.and_then(|text| Release::parse(text).ok());
+        let installed = known(state.as_ref().and_then(|state| state.argocd.as_ref()));
+        let image = match (&options.argocd_image, &options.argocd) {
+            (Some(image), _) => Some(image.clone()),
+            // Another release is asked for, and no image: the release's own.
+            (None, Some(_)) => None,
+            (None, None) => state
+                .as_ref()
+                .and_then(|state| state.argocd_image.as_ref())
+                .and_then(|text| ImageRef::parse(text).ok()),
+        };
+        let of_tag = image.as_ref().and_then(|image| Release::parse(&image.tag).ok());
+        Choice {
+            ingress: options
+                .ingress
+                .or_else(|| state.as_ref().and_then(|state| state.ingress))
+                .unwrap_or(Ingress::Nginx),
+            argocd: options.argocd.clone().or(of_tag).or(installed).unwrap_or_default(),
+            image,
+        }
+    }
+
+    async fn tools_of(&self, lab: &KindLab, running: &Running<'_>) -> Result<(Arc<Kit>, Place)> {
+        let kit = self.kit(lab, running).await?;
+        let place = typed(lab, self.sources.root(), &kit, self.wait());
+        Ok((kit, place))
+    }
+}
+
+/// Does a step and says in a few words what came of it.
+///
+/// # Errors
+/// It could not be done.
+pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Result<String> {
+    let lab = session.kind_lab()?;
+    let (kit, place) = session.tools_of(lab, running).await?;
+    let choice = session.choice(lab);
+    let own = choice.image.as_ref().map(ToString::to_string);
+    match step {
+        KindStep::Tools => return Ok(kit.described()),
+        KindStep::Cluster => {
+            let bringing = Bringing {
+                lab,
+                kit: &kit,
+                place: &place,
+                sources: &session.sources,
+                port: session.options.port,
+                image: session.options.node_image.as_deref(),
+            };
+            let brought = bringing.bring(running, || session.begun()).await?;
+            session.connect_anew().await;
+            return Ok(brought.name().into());
+        }
+        KindStep::Node => node::wait_ready(lab, session.wait(), running).await?,
+        KindStep::Chart(part) => {
+            let images = helm::check(&kit, &place, &choice, part, running).await?;
+            kit.needs(part, images);
+            return Ok(choice.chart(part).described());
+        }
+        KindStep::Images(part) => {
+            let own = own.as_deref().filter(|_| part == Part::Argocd);
+            let images = kit.needed(part);
+            let ids = images::pull(&kit, &place, &images, own, session.options.offline, running).await?;
+            let outcome = format!("{} of {} here", ids.len(), images.len());
+            kit.has(part, ids);
+            return Ok(outcome);
+        }
+        KindStep::Load(part) => {
+            let own = own.as_deref().filter(|_| part == Part::Argocd);
+            return images::load(lab, &kit, &place, part, &kit.here(part), own, running).await;
+        }
+        KindStep::Coredns => {
+            let lines = session.sources.text(Manifest::Coredns, &Variables::new(0))?;
+            let cluster = session.cluster().await?;
+            let outcome = coredns::rewrite(&cluster, &lines).await?;
+            cluster.wait_ready(crate::names::COREDNS, session.wait(), |text| running.waiting(text)).await?;
+            return Ok(outcome.into());
+        }
+        KindStep::Ingress => {
+            helm::install_ingress(lab, &kit, &place, choice.ingress, running).await?;
+            return Ok(choice.chart(Part::Ingress).described());
+        }
+        KindStep::IngressReady => {
+            let cluster = session.cluster().await?;
+            let rollout = choice.ingress.rollout();
+            cluster.wait_ready(rollout, session.wait(), |text| running.waiting(text)).await?;
+        }
+        KindStep::Resolves => return resolves::check(&session.cluster().await?, &place.node()).await,
+    }
+    Ok("ready".into())
+}
+
+/// Applies a manifest, as a person would: by kubectl, which reads it from stdin.
+///
+/// # Errors
+/// kubectl fails.
+pub async fn apply(session: &Session, name: &str, documents: String, running: &Running<'_>) -> Result<()> {
+    let (kit, place) = session.tools_of(session.kind_lab()?, running).await?;
+    let typed = place.apply(name, documents);
+    helm::kubectl(&kit, &place, &typed, &format!("apply {name}"), running).await
+}
+
+/// Installs a component by its chart, with what stands before it. Its pods were started
+/// with these versions of its Secrets.
+///
+/// # Errors
+/// kubectl or Helm fails.
+pub async fn install(
+    session: &Session,
+    workload: Workload,
+    secrets: &str,
+    running: &Running<'_>,
+) -> Result<String> {
+    let lab = session.kind_lab()?;
+    let (kit, place) = session.tools_of(lab, running).await?;
+    let choice = session.choice(lab);
+    let part = Part::from(workload);
+    let variables = session.variables()?;
+    let mut documents = vec![];
+    if workload == Workload::Dex {
+        documents.extend(session.sources.documents(Manifest::DexService, &variables)?);
+    }
+    let routes = session.sources.documents(Manifest::Ingress, &variables)?;
+    documents.extend(routes.into_iter().filter(|it| it["metadata"]["namespace"] == workload.namespace()));
+    let text: Result<Vec<String>, _> = documents.iter().map(serde_yaml::to_string).collect();
+    let text = text.map_err(|error| Error::environment(format!("a document is not YAML: {error}")))?;
+    apply(session, "manifests/ingress.yaml.j2", text.join("---\n"), running).await?;
+    let own = choice.image.as_ref().filter(|_| part == Part::Argocd).map(ToString::to_string);
+    let id = own.as_ref().and_then(|own| kit.here(part).remove(own));
+    let chart = choice.chart(part);
+    if part == Part::Argocd {
+        // Said before it is done: a run that is killed here is continued with the same.
+        State::update(lab, |state| {
+            state.argocd = Some(choice.argocd.to_string());
+            state.argocd_image = own.clone();
+        })?;
+    }
+    helm::install(&kit, &place, &chart, &choice.values(part, Some(secrets), id.as_deref()), running).await?;
+    let image = own.map_or(String::new(), |own| format!(", image {own}"));
+    Ok(format!("{}{image}", chart.described()))
+}
+
+/// Removes the lab. Says whether there was one.
+///
+/// # Errors
+/// It cannot be removed.
+pub async fn remove(session: &Session, running: &Running<'_>) -> Result<bool> {
+    let lab = session.kind_lab()?;
+    let (kit, place) = session.tools_of(lab, running).await?;
+    let bringing =
+        Bringing { lab, kit: &kit, place: &place, sources: &session.sources, port: None, image: None };
+    bringing.remove(running).await
+}
+
+/// Whether the cluster that was connected to is this lab's.
+///
+/// # Errors
+/// It is not.
+pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
+    super::cluster::owned(cluster, lab).await
+}
