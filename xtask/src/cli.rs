@@ -8,6 +8,7 @@ use local_lab::release::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::{DoctorArgs, MatrixArgs};
+use crate::faults::{Choice, Fault};
 use crate::lab::ImageRef;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
@@ -116,9 +117,9 @@ pub struct Options {
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 
-    /// The fault that `break` puts in; `list` lists them.
-    #[arg(long, global = true, value_enum, default_value_t = Fault::Rotate, hide_possible_values = true)]
-    pub fault: Fault,
+    /// The fault that `break` puts in [default: rotate], or that alone `fix` heals; `list` lists them.
+    #[arg(long, global = true, value_name = "NAME", value_parser = Choice::parse)]
+    pub fault: Option<Choice>,
 
     /// Logins per test [default: enough to tell `mixed` from the rest on this release].
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -157,6 +158,16 @@ pub struct Options {
     pub quiet: bool,
 }
 
+impl Options {
+    /// The fault that is named, if one is.
+    pub fn fault(&self) -> Option<Fault> {
+        match self.fault {
+            Some(Choice::One(fault)) => Some(fault),
+            Some(Choice::List) | None => None,
+        }
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
@@ -183,17 +194,6 @@ pub enum Ingress {
     Nginx,
     /// Traefik, which is kept up.
     Traefik,
-}
-
-/// A named way to break a working lab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Fault {
-    /// A new client secret in both Secrets; Dex is restarted, Argo CD is not.
-    Rotate,
-    /// argocd-secret is emptied and Argo CD's server started, as on a fresh cluster.
-    FirstStart,
-    /// List the faults.
-    List,
 }
 
 /// What `test` must find.

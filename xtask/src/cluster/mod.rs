@@ -1,6 +1,7 @@
 //! What is done to a cluster through its API, the same for every lab.
 
 mod apply;
+mod edits;
 mod ready;
 mod secrets;
 
@@ -18,6 +19,7 @@ pub use secrets::{ArgocdKeys, ClientSecret};
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    address: String,
 }
 
 impl Cluster {
@@ -38,8 +40,14 @@ impl Cluster {
             .map_err(|error| broken(error.to_string()))?;
         // An HTTP proxy of the user's network has no business on loopback.
         config.proxy_url = None;
+        let address = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client = Client::try_from(config).map_err(Error::from)?;
-        Ok(Self { client })
+        Ok(Self { client, address })
+    }
+
+    /// Where its API is.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The client, for reading.

@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use crate::cli::{Fault, Goal};
+use crate::cli::Goal;
 use crate::console::{Tone, duration};
 use crate::error::{Error, Exit, Result};
+use crate::faults::Fault;
 use crate::lab::{Lab, Lock, kind};
 use crate::names::Workload;
 use crate::plan::Plan;
@@ -21,6 +22,7 @@ use crate::session::Session;
 use crate::timings::Timings;
 
 pub use status::Status;
+pub use test::log_in_once;
 
 /// Runs goals from left to right and stops at the first that fails.
 ///
@@ -82,7 +84,7 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
         }
         _ => {}
     }
-    let fault = session.options.fault;
+    let fault = session.options.fault();
     let plan = Plan::of(goal, fault, session.lab.place())
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
     if goal != Goal::Down {
@@ -105,7 +107,7 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
             ));
         }
         Goal::Break => {
-            record.more.insert("fault".into(), fault_name(fault).into());
+            record.more.insert("fault".into(), fault.unwrap_or(Fault::Rotate).name().into());
         }
         Goal::Down => {
             let removed = record.steps.iter().any(|step| step.outcome == "removed");
@@ -127,7 +129,7 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
             let (argocd, place) = (argocd.described(), session.lab.place().name());
             format!("{}: argocd {argocd}, era: {era}, dex {dex}, on the {place} lab", goal.name())
         }
-        Goal::Break => format!("break: {}", fault_name(session.options.fault)),
+        Goal::Break => format!("break: {}", session.options.fault().unwrap_or(Fault::Rotate).name()),
         other => other.name().to_owned(),
     };
     Ok(session.console.toned(Tone::Strong, &what))
@@ -135,31 +137,12 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
 
 /// The plans of goals, for `--dry-run`.
 pub fn dry_run(goals: &[Goal], session: &Session) -> Vec<Plan> {
-    let (fault, place) = (session.options.fault, session.lab.place());
+    let (fault, place) = (session.options.fault(), session.lab.place());
     let stories = |goal: &Goal| match goal {
         Goal::Reproduce => reproduce::goals(),
         other => vec![*other],
     };
     goals.iter().flat_map(stories).filter_map(|goal| Plan::of(goal, fault, place)).collect()
-}
-
-/// The faults, for `--fault list`.
-pub fn faults() -> Vec<(&'static str, &'static str)> {
-    vec![
-        (fault_name(Fault::Rotate), "a new client secret in both Secrets; Dex is restarted, Argo CD is not"),
-        (
-            fault_name(Fault::FirstStart),
-            "argocd-secret is emptied and Argo CD's server started, as on a fresh cluster (v3.3.1 - v3.3.6 lose SSO)",
-        ),
-    ]
-}
-
-fn fault_name(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Rotate => "rotate",
-        Fault::FirstStart => "first-start",
-        Fault::List => "list",
-    }
 }
 
 fn strings(values: &[&str]) -> Value {

@@ -13,7 +13,7 @@ use crate::console::{Tone, duration};
 use crate::error::{Error, Result};
 use crate::known;
 use crate::lab::Place;
-use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
+use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
 use crate::plan::Action;
 use crate::programs::Program;
 use crate::report::{GoalRecord, StepRecord, millis};
@@ -39,7 +39,6 @@ pub struct Found {
 /// # Errors
 /// No lab is up, or it holds no Argo CD.
 pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRecord) -> Result<Found> {
-    let access = session.access()?;
     let missing = || {
         Error::environment("the lab holds no Argo CD").hint("`cargo xtask working` installs what is missing")
     };
@@ -47,14 +46,11 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     let dex = session.program(Workload::Dex).await?;
     let release = Release::parse(&argocd.version).ok();
     let logins = session.options.logins.unwrap_or_else(|| known::logins(release.as_ref()));
-    let url = format!("http://{ARGOCD_HOST}/");
-    let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;
-    let mut options = probe::Options::new(url, USER, Password::new(PASSWORD));
+    let mut options = options(session)?;
     options.logins = logins;
     // A login is one bcrypt at Dex: more at once than there are cores only wait for each other.
     options.concurrency = available_parallelism().map_or(1, NonZero::get).min(8) as u32;
     options.startup_grace = session.options.wait.unwrap_or(RESTART);
-    options.resolve = [ARGOCD_HOST, DEX_HOST].map(|host| Resolve::new(host, 80, access.ingress)).to_vec();
 
     let console = &session.console;
     let dex = dex.as_ref().map_or("none".into(), Program::described);
@@ -100,6 +96,25 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     record.more.insert("expected".into(), verdict_of(expected).name().into());
     show(session, &report, &argocd, release.as_ref(), &found);
     Ok(found)
+}
+
+/// The options of a login into the lab. Its ingress is all that there is behind port 80:
+/// every name leads there.
+fn options(session: &Session) -> Result<probe::Options> {
+    let access = session.access()?;
+    let url = format!("http://{ARGOCD_HOST}/");
+    let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;
+    let mut options = probe::Options::new(url, USER, Password::new(PASSWORD));
+    options.resolve = vec![Resolve::new("*", 80, access.ingress)];
+    Ok(options)
+}
+
+/// Logs in once. Says whether that passed.
+///
+/// # Errors
+/// No lab is up.
+pub async fn log_in_once(session: &Session) -> Result<bool> {
+    Ok(probe::login(&options(session)?).await.outcome.is_ok())
 }
 
 fn verdict_of(expect: Expect) -> Verdict {
