@@ -34,6 +34,8 @@ pub struct Request<'a> {
     /// Whether a page sends the form, and not a program. Providers take what comes with an `Origin` for a
     /// script's request, which may have to follow other rules.
     pub from_page: bool,
+    /// Which answers are welcome: a page, or whatever there is.
+    pub accept: Accept,
     /// The longest it may take.
     pub limit: Duration,
 }
@@ -41,12 +43,39 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A GET that may take `limit`.
     pub fn get(url: &'a Url, limit: Duration) -> Self {
-        Self { url, form: None, cookies: None, basic: None, from_page: false, limit }
+        Self {
+            url,
+            form: None,
+            cookies: None,
+            basic: None,
+            from_page: false,
+            accept: Accept::Anything,
+            limit,
+        }
     }
 
     /// A form that a program sends.
     pub fn post(url: &'a Url, form: &'a str, limit: Duration) -> Self {
         Self { form: Some(form), ..Self::get(url, limit) }
+    }
+}
+
+/// What a request says that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accept {
+    /// As a browser asks for a page: an identity provider may show its form only then.
+    Page,
+    /// As a program asks. To somebody who takes pages, Argo CD answers every address that it does not
+    /// know with its user interface and 200; only so does an Argo CD without SSO say 404.
+    Anything,
+}
+
+impl Accept {
+    fn header(self) -> &'static str {
+        match self {
+            Self::Page => "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8",
+            Self::Anything => "*/*",
+        }
     }
 }
 
@@ -200,7 +229,7 @@ fn prepare(client: &Client, moved: bool, request: Request<'_>) -> reqwest::Reque
     if moved {
         builder = builder.header(HOST, authority(request.url));
     }
-    builder = builder.header(ACCEPT, "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8");
+    builder = builder.header(ACCEPT, request.accept.header());
     if let Some(cookies) = request.cookies {
         builder = builder.header(COOKIE, cookies);
     }

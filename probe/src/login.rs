@@ -10,7 +10,7 @@ use url::Url;
 use crate::candidates;
 use crate::cause::{self, Cause, Circumstances};
 use crate::form::LoginForm;
-use crate::http::{Answer, Connections, NoAnswer, Request, authority};
+use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority};
 use crate::jar::{Jar, Kept};
 use crate::options::Options;
 use crate::page::Page;
@@ -307,8 +307,16 @@ impl<'a> Attempt<'a> {
     ) -> Result<Hop, Failure> {
         let now = Timestamp::now();
         let limit = self.options.timeout.min(self.deadline.saturating_duration_since(Instant::now()));
-        let request =
-            Request { url, form, cookies: self.jar.header(url, now), basic: None, from_page: true, limit };
+        let accept = if step.is_argocds() { Accept::Anything } else { Accept::Page };
+        let request = Request {
+            url,
+            form,
+            cookies: self.jar.header(url, now),
+            basic: None,
+            from_page: true,
+            accept,
+            limit,
+        };
         let answer = self.connections.send(request).await;
         let mut exchange = Exchange {
             step,

@@ -240,6 +240,9 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// What watches over a real program of the lab; the lab's process starts it.
+    #[command(name = local_lab::lab::SUPERVISE, hide = true)]
+    SuperviseProcess,
     /// The lab's own process; `working` starts it.
     #[command(name = "serve-local-lab", hide = true)]
     ServeLocalLab {

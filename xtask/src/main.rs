@@ -52,6 +52,12 @@ fn main() -> ExitCode {
             }
         };
     }
+    if matches!(cli.command, Some(Command::SuperviseProcess)) {
+        return match local_lab::workloads::supervise() {
+            Ok(()) => Exit::Done.into(),
+            Err(_) => Exit::Environment.into(),
+        };
+    }
     let console = Arc::new(Console::new(&cli.options, Surroundings::here()));
     let mut report = Report::default();
     let outcome = start(cli, &console, &mut report);

@@ -23,6 +23,8 @@ pub const STAND_IN_DEX: &str = "oidc-lab/stand-in-dex:v2.45.1";
 /// The stand-in for argocd-server, without its tag.
 pub const STAND_IN_ARGOCD: &str = "oidc-lab/stand-in-argocd";
 
+/// The stand-in for Redis, with the version of the protocol that it speaks.
+pub const STAND_IN_REDIS: &str = "oidc-lab/stand-in-redis:v7";
 /// A real program of this machine, without its version.
 pub const HOST_PROCESS: &str = "oidc-lab/host-process";
 
@@ -77,13 +79,15 @@ pub enum Workload {
     Argocd,
     /// Dex.
     Dex,
+    /// The Redis of a real argocd-server.
+    Redis,
 }
 
 impl Workload {
     /// Its namespace.
     pub fn namespace(self) -> &'static str {
         match self {
-            Self::Argocd => "argocd",
+            Self::Argocd | Self::Redis => "argocd",
             Self::Dex => "dex",
         }
     }
@@ -93,6 +97,7 @@ impl Workload {
         match self {
             Self::Argocd => "argocd-server",
             Self::Dex => "dex",
+            Self::Redis => "argocd-redis",
         }
     }
 
@@ -101,6 +106,7 @@ impl Workload {
         let selector = match self {
             Self::Argocd => "app.kubernetes.io/name=argocd-server",
             Self::Dex => "app.kubernetes.io/name=dex",
+            Self::Redis => "app.kubernetes.io/name=argocd-redis",
         };
         Rollout { namespace: self.namespace(), name: self.deployment(), selector }
     }
@@ -110,6 +116,7 @@ impl Workload {
         match self {
             Self::Argocd => "argocd",
             Self::Dex => "dex",
+            Self::Redis => "redis",
         }
     }
 
@@ -118,6 +125,7 @@ impl Workload {
         match self {
             Self::Argocd => &[OIDC_SECRET, ARGOCD_SECRET],
             Self::Dex => &[DEX_SECRET],
+            Self::Redis => &[],
         }
     }
 }

@@ -12,7 +12,7 @@ use local_lab::release::Release;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::names::{HOST_PROCESS, STAND_IN_ARGOCD, STAND_IN_DEX, Workload};
+use crate::names::{HOST_PROCESS, STAND_IN_ARGOCD, STAND_IN_DEX, STAND_IN_REDIS, Workload};
 
 /// How long a program may take to say its version. A big one takes a quarter of a second.
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
@@ -70,6 +70,22 @@ impl Program {
         Self { version: version.to_owned(), kind: Kind::Real, path: None }
     }
 
+    /// The Redis for a real argocd-server: a real one if there is one on PATH, else the
+    /// stand-in. Blocks until a real one has said its version.
+    pub fn redis() -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let candidates = std::env::split_paths(&path)
+            .flat_map(|folder| ["redis-server", "valkey-server"].map(|name| folder.join(name)));
+        let mut real = candidates.filter(|path| path.is_file());
+        // One that cannot be run is as good as none: the login does not depend on which it is.
+        let real = real.find_map(|path| Self::of_binary(Workload::Redis, &path).ok());
+        real.unwrap_or_else(|| Self {
+            version: STAND_IN_REDIS.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned(),
+            kind: Kind::StandIn,
+            path: None,
+        })
+    }
+
     /// A real program of this machine, asked for its version. Blocks until it says so.
     ///
     /// # Errors
@@ -78,17 +94,20 @@ impl Program {
         let option = match workload {
             Workload::Argocd => "--argocd-bin",
             Workload::Dex => "--dex-bin",
+            Workload::Redis => "redis-server",
         };
         let shown = path.display();
         let fail = |what: String| Error::environment(format!("{option} {shown} {what}"));
-        let path = std::fs::canonicalize(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => fail("is not there".into()),
-            _ => fail(format!("cannot be read: {error}")),
-        })?;
+        // Not the file behind a link: a program of several names goes by the one it is called.
+        let path = std::path::absolute(path).map_err(|error| fail(format!("is no path: {error}")))?;
+        if path.to_str().is_none() {
+            return Err(fail("has a name that is no text, which no Deployment can hold".into()));
+        }
         let said = ask_version(workload, &path).map_err(|error| fail(cannot_run(&error)))?;
         let version = match workload {
             Workload::Argocd => said.lines().find_map(|line| line.strip_prefix("argocd: ")),
             Workload::Dex => said.lines().find_map(|line| line.strip_prefix("Dex Version: ")),
+            Workload::Redis => said.split_whitespace().find_map(|word| word.strip_prefix("v=")),
         };
         let version = version.map(str::trim).filter(|version| !version.is_empty());
         let version = version.ok_or_else(|| {
@@ -131,8 +150,8 @@ impl Program {
     /// What an image reference says.
     pub fn of_image(image: &str) -> Self {
         let (name, tag) = image.rsplit_once(':').unwrap_or((image, "unknown"));
-        let dex = STAND_IN_DEX.split(':').next();
-        let stand_in = name == STAND_IN_ARGOCD || Some(name) == dex;
+        let others = [STAND_IN_DEX, STAND_IN_REDIS];
+        let stand_in = name == STAND_IN_ARGOCD || others.iter().any(|it| it.split(':').next() == Some(name));
         let kind = if stand_in { Kind::StandIn } else { Kind::Real };
         // A tag has no `+`; an underscore stands for it, as in charts' tags.
         Self { version: tag.replacen('_', "+", 1), kind, path: None }
@@ -145,7 +164,13 @@ impl Program {
             (Kind::Real, _) => format!("{HOST_PROCESS}:{tag}"),
             (Kind::StandIn, Workload::Argocd) => format!("{STAND_IN_ARGOCD}:{tag}"),
             (Kind::StandIn, Workload::Dex) => STAND_IN_DEX.to_owned(),
+            (Kind::StandIn, Workload::Redis) => STAND_IN_REDIS.to_owned(),
         }
+    }
+
+    /// The executable of this machine, for its container.
+    pub fn executable(&self) -> Option<&str> {
+        self.path.as_deref().and_then(Path::to_str)
     }
 
     /// `v3.3.6 (stand-in)`.
@@ -163,6 +188,7 @@ fn ask_version(workload: Workload, path: &Path) -> io::Result<String> {
     let arguments: &[&str] = match workload {
         Workload::Argocd => &["version", "--client", "--short"],
         Workload::Dex => &["version"],
+        Workload::Redis => &["--version"],
     };
     // A program of many names, which looks at this one first. It writes below HOME, if it can.
     let command = duct::cmd(path, arguments)
@@ -187,6 +213,7 @@ fn cannot_run(error: &io::Error) -> String {
     const NOT_A_PROGRAM: i32 = 8;
     match error.kind() {
         io::ErrorKind::TimedOut => error.to_string(),
+        io::ErrorKind::NotFound => "is not there".into(),
         io::ErrorKind::PermissionDenied => "is not executable (hint: chmod +x)".into(),
         _ if error.raw_os_error() == Some(NOT_A_PROGRAM) => {
             format!("is no program for this machine ({})", std::env::consts::ARCH)

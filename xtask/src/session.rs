@@ -318,6 +318,9 @@ impl Session {
         };
         Ok(match (installed, &self.lab, workload) {
             (Some(installed), ..) => installed,
+            (None, _, Workload::Redis) => tokio::task::spawn_blocking(Program::redis)
+                .await
+                .map_err(|error| Error::environment(error.to_string()))?,
             (None, Lab::Kind(lab), Workload::Argocd) => {
                 Program::released(&self.choice(lab).argocd.to_string())
             }
@@ -335,6 +338,7 @@ impl Session {
         let (binary, place) = match workload {
             Workload::Argocd => (&self.options.argocd_bin, 0),
             Workload::Dex => (&self.options.dex_bin, 1),
+            Workload::Redis => return Ok(None),
         };
         let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
         if matches!(self.lab, Lab::Kind(_)) {

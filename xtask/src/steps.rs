@@ -1,7 +1,7 @@
 //! What each step of a plan does.
 
 use jiff::{SignedDuration, Timestamp};
-use local_lab::charts;
+use local_lab::charts::{self, Runs};
 use serde_json::Value;
 
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::lab::{Lab, kind};
 use crate::names::Workload;
 use crate::plan::Action;
+use crate::programs::Kind;
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
 use crate::{faults, goals};
@@ -66,13 +67,13 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
         Action::NoOidcSecret => cluster.delete_oidc_secret().await?,
         Action::Install(workload) => {
             let versions = cluster.secret_versions(workload).await?;
-            return install(session, &cluster, workload, &versions, running).await;
+            return install_all(session, &cluster, workload, &versions, running).await;
         }
         Action::InstallAnew(workload) => {
             // Whatever the pods that run were started with, these are others.
             let started = Timestamp::now();
             let versions = format!("{},started={started}", cluster.secret_versions(workload).await?);
-            return install(session, &cluster, workload, &versions, running).await;
+            return install_all(session, &cluster, workload, &versions, running).await;
         }
         Action::Remember(fault) => faults::record(&cluster, fault).await?,
         Action::Edit(edit) => edit.make(session).await?,
@@ -95,6 +96,10 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
         Action::Ready(workload) => {
             running.doing(&format!("waiting for {}/{}", workload.namespace(), workload.deployment()));
             cluster.wait_ready(workload.rollout(), session.wait(), |text| running.waiting(text)).await?;
+            if workload == Workload::Argocd && cluster.find_deployment(Workload::Redis).await?.is_some() {
+                let redis = Workload::Redis.rollout();
+                cluster.wait_ready(redis, session.wait(), |text| running.waiting(text)).await?;
+            }
             session.saw_ready(workload);
             return Ok("ready".into());
         }
@@ -175,7 +180,8 @@ fn settled_at(ready: Timestamp, change: Change) -> Timestamp {
     }
 }
 
-async fn install(
+/// Installs a component and what it cannot do without.
+async fn install_all(
     session: &Session,
     cluster: &Cluster,
     workload: Workload,
@@ -185,20 +191,34 @@ async fn install(
     if matches!(session.lab, Lab::Kind(_)) {
         return kind::install(session, workload, secrets, running).await;
     }
+    if workload != Workload::Argocd || session.chosen(workload).await?.kind == Kind::StandIn {
+        return install(session, cluster, workload, secrets).await;
+    }
+    // Its address is in the server's environment, so it has to be there before.
+    let redis = install(session, cluster, Workload::Redis, "").await?;
+    let argocd = install(session, cluster, workload, secrets).await?;
+    Ok(format!("{argocd}, redis {redis}"))
+}
+
+async fn install(session: &Session, cluster: &Cluster, workload: Workload, secrets: &str) -> Result<String> {
     let variables = session.variables()?;
     let ingress = session.sources.documents(Manifest::Ingress, &variables)?;
     let own = |document: &&Value| document["metadata"]["namespace"] == workload.namespace();
     let program = session.chosen(workload).await?;
     let image = program.image(workload);
+    let runs = Runs { image: &image, executable: program.executable() };
     let derived = match workload {
-        Workload::Argocd => charts::argocd(&session.sources.values("argocd")?, &image, secrets),
-        Workload::Dex => charts::dex(&session.sources.values("dex")?, &image, secrets),
+        Workload::Argocd => charts::argocd(&session.sources.values("argocd")?, runs, secrets),
+        Workload::Dex => charts::dex(&session.sources.values("dex")?, runs, secrets),
+        Workload::Redis => Ok(charts::redis(runs)),
     };
     let mut documents = derived.map_err(|error| Error::environment(error.to_string()))?;
     if workload == Workload::Dex {
         documents.extend(session.sources.documents(Manifest::DexService, &variables)?);
     }
-    documents.extend(ingress.iter().filter(own).cloned());
+    if workload != Workload::Redis {
+        documents.extend(ingress.iter().filter(own).cloned());
+    }
     cluster.apply_all(&documents).await?;
     Ok(program.described())
 }

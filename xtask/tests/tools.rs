@@ -89,7 +89,7 @@ fn nothing_there_is_said_without_asking_the_network() {
         let ended = Ended::of(&mut tools(&lab, &server.url(), args));
         assert_eq!(ended.status, 3, "{ended}");
         for part in [
-            "kind     v0.33.0               missing  would be downloaded from http://127.0.0.1:",
+            "kind     v0.33.0               missing    would be downloaded from http://127.0.0.1:",
             "helm     v3.22.0 ",
             "kubectl  v1.37.0 ",
             "none of docker, podman, nerdctl is on PATH",
@@ -190,20 +190,16 @@ fn two_processes_at_once_download_once() {
 
 #[test]
 fn a_killed_download_is_resumed_by_the_next_run() {
-    let (lab, gate) = (Lab::new(), Gate::default());
+    let lab = Lab::new();
     path(&lab, &[("docker", DOCKER)]);
     let big = vec![7; 5_000_000];
-    let shown = gate.clone();
     let server = Server::start(move |request| match request.path.rsplit('/').next().unwrap_or_default() {
         "kubectl.sha256" => Answer::ok(sha256(&big)),
         "kubectl" => {
             let answer = file(request, &big, "\"1\"");
             if request.header("range").is_none() { answer.stall(4_000_000) } else { answer }
         }
-        _ => {
-            shown.open();
-            published(request)
-        }
+        _ => published(request),
     });
     let mut killed = tools(&lab, &server.url(), &["--download"])
         .stdout(Stdio::null())
@@ -215,8 +211,8 @@ fn a_killed_download_is_resumed_by_the_next_run() {
         let part = all.into_iter().find(|path| path.to_string_lossy().ends_with(".kubectl-v1.37.0.part"));
         part.map_or(0, |path| path.metadata().unwrap().len())
     };
-    // It has written what came, as far as it writes in pieces.
-    while part() < 3_000_000 {
+    // It writes in pieces: the first of them is there.
+    while part() < 1_000_000 {
         std::thread::yield_now();
     }
     killed.kill().unwrap();
@@ -225,7 +221,58 @@ fn a_killed_download_is_resumed_by_the_next_run() {
     assert_eq!(ended.status, 0, "{ended}");
     let last = server.requests().into_iter().rfind(|request| request.path.ends_with("/kubectl")).unwrap();
     let from: u64 = last.header("range").unwrap()["bytes=".len()..].trim_end_matches('-').parse().unwrap();
-    assert!((3_000_000..=4_000_000).contains(&from), "{from}");
+    assert!((1_000_000..=4_000_000).contains(&from), "{from}");
+}
+
+#[test]
+fn the_lock_learns_what_is_published_and_is_never_changed() {
+    let lab = Lab::new();
+    path(&lab, &[("docker", DOCKER)]);
+    let list: String = ["linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"]
+        .map(|platform| format!("{}  argocd-{platform}\n", sha256(platform.as_bytes())))
+        .concat();
+    let index = r#"{"manifests":[]}"#;
+    let server = Server::start(move |request| match request.path.as_str() {
+        "/argoproj/argo-cd/releases/download/v3.5.1/cli_checksums.txt" => Answer::ok(list.clone()),
+        "/v2/dexidp/dex/manifests/v2.45.1" => {
+            Answer::ok(index).header("content-type", "application/vnd.oci.image.index.v1+json")
+        }
+        path if path.contains(".sha256") => published(request),
+        _ => Answer::status(404),
+    });
+    // A checkout of its own: what is there counts, not what the program was built from.
+    let checkout = lab.home().join("checkout");
+    std::fs::create_dir_all(checkout.join("xtask")).unwrap();
+    let locked = || std::fs::read_to_string(checkout.join("tools.lock")).unwrap();
+    let lock = || {
+        let mut command = tools(&lab, &server.url(), &["--argocd", "v3.5.1", "--lock", "--format", "json"]);
+        Ended::of(command.env("CARGO_MANIFEST_DIR", checkout.join("xtask")))
+    };
+    let ended = lock();
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(document["goals"][0]["locked"].as_array().unwrap().len(), 17, "{ended}");
+    assert!(ended.stderr.contains("17 new lines; look at them before you commit"), "{ended}");
+    let text = locked();
+    for line in [
+        format!("{}  argocd/v3.5.1/argocd-darwin-arm64\n", sha256(b"darwin-arm64")),
+        format!("{}  dex/v2.45.1/index\n", sha256(index.as_bytes())),
+        format!("{}  helm/v3.22.0/helm-v3.22.0-linux-arm64.tar.gz\n", sha256(&archive())),
+    ] {
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+    let ended = lock();
+    assert!(ended.stderr.contains("all known"), "{ended}");
+    assert_eq!(locked(), text);
+    // Somebody publishes another file under the same name.
+    let changed = text.replace(&sha256(&archive()), &sha256(b"as it was reviewed"));
+    std::fs::write(checkout.join("tools.lock"), &changed).unwrap();
+    let ended = lock();
+    assert_eq!(ended.status, 3, "{ended}");
+    assert!(
+        ended.error().contains("the SHA-256 of helm/v3.22.0/") && ended.error().contains("refused"),
+        "{ended}"
+    );
+    assert_eq!(locked(), changed);
 }
 
 #[test]

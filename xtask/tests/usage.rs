@@ -54,7 +54,7 @@ fn a_dry_run_prints_the_plan_and_touches_nothing() {
     let steps = document["goals"][0]["plan"].as_array().unwrap();
     let last = steps.last().unwrap();
     assert_eq!(last["name"], "oidc-secret");
-    assert_eq!(last["after"], serde_json::json!(["dex-secret", "argocd-ready"]));
+    assert_eq!(last["after"], serde_json::json!(["dex-secret", "argocd-settled"]));
     assert!(!lab.path().exists());
     assert!(!lab.path().with_extension("lock").exists());
 }

@@ -2,6 +2,7 @@
 //! local lab derives from the same values is applied, and a server is a stand-in. Hooks,
 //! history and `--wait` are not simulated either.
 
+use local_lab::charts::Runs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -129,9 +130,12 @@ impl Chart {
                 let release =
                     Release::parse(&self.tag()).ok().or_else(|| app_version(&self.version)).unwrap();
                 let image = format!("oidc-lab/stand-in-argocd:{release}");
-                local_lab::charts::argocd(&self.values, &image, secrets)
+                local_lab::charts::argocd(&self.values, Runs { image: &image, executable: None }, secrets)
             }
-            "dex" => local_lab::charts::dex(&self.values, "oidc-lab/stand-in-dex:v2.45.1", secrets),
+            "dex" => {
+                let runs = Runs { image: "oidc-lab/stand-in-dex:v2.45.1", executable: None };
+                local_lab::charts::dex(&self.values, runs, secrets)
+            }
             "traefik" => {
                 Ok(vec![api::idle("ingress", "traefik", &json!({"app.kubernetes.io/name": "traefik"}))])
             }

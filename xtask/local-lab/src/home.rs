@@ -81,6 +81,11 @@ impl Home {
         self.folder.join("lab.log")
     }
 
+    /// Who asked the cluster API for what.
+    pub fn audit(&self) -> PathBuf {
+        self.folder.join("audit.log")
+    }
+
     fn description(&self) -> PathBuf {
         self.folder.join("lab.json")
     }

@@ -73,7 +73,8 @@ impl Client {
         if settings.offline {
             return Err(Trouble::Offline.into());
         }
-        let client = self.http.get_or_init(|| client(settings)).as_ref();
+        let make = || builder(settings)?.build().map_err(|error| innermost(&error));
+        let client = self.http.get_or_init(make).as_ref();
         let client = client.map_err(|words| Trouble::Tls(words.clone()).at(&ask.url))?;
         let mut request = client.request(ask.method.clone(), ask.url.clone());
         for (name, value) in &ask.headers {
@@ -143,7 +144,7 @@ pub async fn chunk(response: &mut Response, settings: &Settings, got: Got) -> Re
     }
 }
 
-fn client(settings: &Settings) -> Result<reqwest::Client, String> {
+fn builder(settings: &Settings) -> Result<reqwest::ClientBuilder, String> {
     let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::ring::default_provider());
     let words = |error: rustls::Error| error.to_string();
     let verifier = rustls_platform_verifier::Verifier::new(provider.clone()).map_err(words)?;
@@ -163,7 +164,7 @@ fn client(settings: &Settings) -> Result<reqwest::Client, String> {
     if settings.proxy.is_none() {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|error| innermost(&error))
+    Ok(builder)
 }
 
 fn redirect(attempt: Attempt<'_>) -> Action {
@@ -259,4 +260,32 @@ fn innermost(error: &reqwest::Error) -> String {
         source = inner;
     }
     source.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::dns::{Name, Resolve, Resolving};
+
+    use super::*;
+    use crate::download::support::downloads;
+
+    /// A resolver that knows no name. What it says is what Linux says.
+    struct Nobody;
+
+    impl Resolve for Nobody {
+        fn resolve(&self, _: Name) -> Resolving {
+            let words = "failed to lookup address information: Name or service not known";
+            Box::pin(async move { Err(std::io::Error::other(words).into()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve_is_told_apart() {
+        let settings = downloads("cache".as_ref(), "http://127.0.0.1:9").settings;
+        let client = builder(&settings).unwrap().dns_resolver(Arc::new(Nobody)).build().unwrap();
+        let url = Url::parse("https://github.com/a?sig=s3cret").unwrap();
+        let error = client.get(url.clone()).send().await.unwrap_err();
+        let failure = explain(&error, &settings, &url, Got::default());
+        assert_eq!(failure, Trouble::Name.at(&url));
+    }
 }

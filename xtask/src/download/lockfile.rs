@@ -27,10 +27,10 @@ const HEAD: &str = "\
 # The SHA-256 of every outside file that this lab may download, one a line, as
 # sha256sum writes them. A download that differs from its line is refused.
 #
-# `cargo xtask tools --lock` adds the files of the pinned versions for all platforms
-# from the checksums that the projects publish (and of an Argo CD release named by
-# --argocd); it never changes a line. A file without a line is held against its
-# published checksum alone, and that is said.
+# `cargo xtask tools --lock` adds what the projects publish of the pinned kind, Helm,
+# kubectl and Dex and of the Argo CD release named by --argocd, for all platforms; it
+# never changes a line. A file without a line is held against its published checksum
+# alone, and that is said. See CONTRIBUTING.md.
 ";
 
 /// The known checksums.

@@ -161,6 +161,11 @@ impl Failure {
             Some(name) => format!("check the network and the proxy that {name} names, or {mirror}"),
             None => format!("check the network; behind a proxy set HTTPS_PROXY, or {mirror}"),
         };
+        // Through a proxy only the proxy is spoken to, unless NO_PROXY says otherwise.
+        let reached = match about.proxy {
+            Some(name) => format!("{host} (or the proxy in {name})"),
+            None => host.clone(),
+        };
         match &self.trouble {
             Trouble::Offline => Error::environment(format!(
                 "{what} is not in the cache, and --offline forbids downloading it"
@@ -170,11 +175,11 @@ impl Failure {
                 Error::environment(format!("{what} cannot be downloaded: {from} is not for {platform}"))
                     .hint("another version may be, or build it from its source")
             }
-            Trouble::Name => failed(format!("the name {host} does not resolve")).hint(network),
-            Trouble::Refused => failed(format!("{host} refuses the connection")).hint(network),
-            Trouble::Unreachable => failed(format!("there is no route to {host}")).hint(network),
+            Trouble::Name => failed(format!("the name {reached} does not resolve")).hint(network),
+            Trouble::Refused => failed(format!("{reached} refuses the connection")).hint(network),
+            Trouble::Unreachable => failed(format!("there is no route to {reached}")).hint(network),
             Trouble::NoConnection(time) => {
-                failed(format!("no connection to {host} within {}", seconds(*time))).hint(network)
+                failed(format!("no connection to {reached} within {}", seconds(*time))).hint(network)
             }
             Trouble::Tls(words) => failed(format!("no trusted connection to {host}: {words}")).hint(
                 "a proxy that opens TLS needs its certificate in the system's store or in SSL_CERT_FILE",
@@ -337,6 +342,19 @@ mod tests {
             assert!(!line.contains(SECRET) && !line.contains('\n'), "{line}");
         }
         insta::assert_snapshot!(text.join("\n"));
+    }
+
+    #[test]
+    fn with_a_proxy_it_is_the_proxy_that_may_not_answer() {
+        let url = Url::parse("https://github.com/a").unwrap();
+        let proxy = Some("HTTPS_PROXY");
+        let about = About { what: "kind v0.33.0", url: &url, site: Site::Github, absent: "", proxy };
+        let said = Trouble::Refused.at(&url).sentence(about, 0).to_string();
+        assert_eq!(
+            said,
+            "kind v0.33.0 cannot be downloaded: github.com (or the proxy in HTTPS_PROXY) refuses the connection \
+             (hint: check the network and the proxy that HTTPS_PROXY names, or name a mirror in OIDC_LAB_GITHUB)"
+        );
     }
 
     #[test]

@@ -36,7 +36,6 @@ pub enum Edit {
     DexMoves,
     ShortTokens,
     OtherPassword,
-    NoRedis,
 }
 
 impl Edit {
@@ -68,7 +67,6 @@ impl Edit {
             Self::DexMoves => "dex-moves",
             Self::ShortTokens => "short-tokens",
             Self::OtherPassword => "other-password",
-            Self::NoRedis => "no-redis",
         }
     }
 
@@ -104,7 +102,6 @@ impl Edit {
             Self::DexMoves => "write issuer: http://dex.host/dex into Dex's configuration",
             Self::ShortTokens => "write expiry.idTokens: 1ms into Dex's configuration",
             Self::OtherPassword => "write another password's hash into Dex's configuration",
-            Self::NoRedis => "scale argocd/argocd-redis to 0",
         }
     }
 
@@ -135,7 +132,7 @@ impl Edit {
             | Self::DexMoves
             | Self::ShortTokens
             | Self::OtherPassword => &[Dex],
-            Self::NoPolicy | Self::SecondHost | Self::NoRedis => &[],
+            Self::NoPolicy | Self::SecondHost => &[],
         }
     }
 
@@ -171,7 +168,6 @@ impl Edit {
             | Self::DexMoves
             | Self::ShortTokens
             | Self::OtherPassword => dex::make(session, &cluster, self).await,
-            Self::NoRedis => settings::scale_redis(&cluster, 0).await,
         }
     }
 
@@ -208,7 +204,6 @@ impl Edit {
             | Self::DexMoves
             | Self::ShortTokens
             | Self::OtherPassword => dex::undo(session, &cluster, self).await,
-            Self::NoRedis => settings::scale_redis(&cluster, 1).await,
         }
     }
 }

@@ -243,7 +243,7 @@ impl Fault {
             ],
             Self::ServerKeyChanged => &[E(Edit::OtherServerKey), Scale(Argocd, 2)],
             Self::ServerKeyMissing => &[Settle, E(Edit::NoServerKey)],
-            Self::Redis => &[E(Edit::NoRedis)],
+            Self::Redis => &[Scale(Workload::Redis, 0)],
             Self::Audience => &[E(Edit::OtherAudience), Restart(Argocd)],
             Self::Clock => &[E(Edit::ShortTokens), Restart(Dex)],
             Self::Scope => &[E(Edit::UnknownScope), Restart(Argocd)],
@@ -275,6 +275,7 @@ impl Fault {
                     let (scaled, ready) = match workload {
                         Workload::Argocd => ("argocd-scaled", "argocd-scaled-ready"),
                         Workload::Dex => ("dex-scaled", "dex-scaled-ready"),
+                        Workload::Redis => ("redis-scaled", "redis-scaled-ready"),
                     };
                     add(scaled, Action::Scale(workload, pods));
                     add(ready, Action::Ready(workload));
@@ -310,6 +311,7 @@ fn names(workload: Workload) -> (&'static str, &'static str) {
     match workload {
         Workload::Argocd => ("argocd-restart", "argocd-ready"),
         Workload::Dex => ("dex-restart", "dex-ready"),
+        Workload::Redis => ("redis-restart", "redis-ready"),
     }
 }
 

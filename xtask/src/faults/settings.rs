@@ -1,7 +1,5 @@
 //! Edits of argocd-cm, argocd-cmd-params-cm, argocd-rbac-cm and the Ingress before them.
 
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value as Json, json};
 use serde_yaml::{Mapping, Value};
 
@@ -129,21 +127,6 @@ fn rule(host: &str) -> Json {
         "pathType": "Prefix",
         "backend": {"service": {"name": Workload::Argocd.deployment(), "port": {"number": 80}}},
     }]}})
-}
-
-/// Gives Redis another number of pods.
-pub async fn scale_redis(cluster: &Cluster, replicas: u32) -> Result<()> {
-    let api: Api<Deployment> = Api::namespaced(cluster.client(), NAMESPACE);
-    let name = "argocd-redis";
-    if api.get_opt(name).await?.is_none() {
-        return Err(Error::environment(
-            "the lab has no Deployment argocd/argocd-redis: the stand-in for argocd-server needs none",
-        )
-        .hint("this fault shows with real programs only"));
-    }
-    let patch = json!({"spec": {"replicas": replicas}});
-    api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-    Ok(())
 }
 
 #[cfg(test)]

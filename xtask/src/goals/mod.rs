@@ -12,10 +12,11 @@ use serde_json::{Map, Value};
 use crate::cli::Goal;
 use crate::console::{Tone, duration};
 use crate::error::{Error, Exit, Result};
-use crate::faults::Fault;
+use crate::faults::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
 use crate::names::Workload;
 use crate::plan::Plan;
+use crate::programs::Kind;
 use crate::report::{GoalRecord, Report};
 use crate::run;
 use crate::session::Session;
@@ -93,6 +94,9 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
     if matches!(goal, Goal::Break | Goal::Fix) {
         session.access()?;
     }
+    if goal == Goal::Break {
+        can_fail(session, fault.unwrap_or(Fault::Rotate)).await?;
+    }
     let since = Instant::now();
     run::run(session, &plan, &mut record.steps).await?;
     let time = duration(since.elapsed());
@@ -116,6 +120,18 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
         _ => {}
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a fault that would change nothing: the stand-ins lack what it breaks.
+async fn can_fail(session: &Session, fault: Fault) -> Result<()> {
+    let Seen::RealOnly(why) = fault.seen() else { return Ok(()) };
+    let stand_in =
+        session.program(Workload::Argocd).await?.is_some_and(|program| program.kind == Kind::StandIn);
+    match stand_in {
+        true => Err(Error::usage(format!("the fault {} shows with real programs only: {why}", fault.name()))
+            .hint("`--argocd-bin PATH working` runs a real one")),
+        false => Ok(()),
+    }
 }
 
 /// Says what is going to happen. A program that cannot be run ends the goal here, before

@@ -1,7 +1,9 @@
 //! The local lab's process: started, found again, stopped.
 
+use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -77,7 +79,7 @@ impl LocalLab {
             }
             State::Down => {}
         }
-        self.home.clear().and_then(|()| self.home.create()).map_err(|error| self.cannot_write(&error))?;
+        self.clear().and_then(|()| self.home.create()).map_err(|error| self.cannot_write(&error))?;
         self.spawn(port)?;
         match self.home.state() {
             State::Up(description) => Ok(Started { access: self.access(&description), fresh: true }),
@@ -90,13 +92,16 @@ impl LocalLab {
             |error: io::Error| Error::environment(format!("the local lab could not be started: {error}"));
         let program = std::env::current_exe().map_err(cannot)?;
         let (reader, writer) = io::pipe().map_err(cannot)?;
+        let log =
+            OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(self.home.log());
+        let log = log.map_err(cannot)?;
         let folder = self.home.folder().as_os_str().to_owned();
         let mut arguments = vec!["serve-local-lab".into(), folder];
         arguments.extend(port.map(|port| format!("--port={port}").into()));
         let handle = duct::cmd(program, arguments)
             .stdin_null()
             .stdout_file(writer)
-            .stderr_path(self.home.log())
+            .stderr_file(log)
             // Ctrl-C in the terminal is for the goal, not for the lab that outlives it.
             .before_spawn(|command| {
                 command.process_group(0);
@@ -139,8 +144,15 @@ impl LocalLab {
             self.end(pid)?;
         }
         let there = was != State::Down || self.home.folder().exists();
-        self.home.clear().map_err(|error| self.cannot_write(&error))?;
+        self.clear().map_err(|error| self.cannot_write(&error))?;
         Ok(there)
+    }
+
+    /// Removes what a lab that is down left behind, processes first: how to find them
+    /// stands in the folder.
+    fn clear(&self) -> io::Result<()> {
+        local_lab::workloads::sweep(&self.home.processes());
+        self.home.clear()
     }
 
     /// Ends the process that holds the folder: asks it to, then does not ask.

@@ -73,6 +73,9 @@ fn checksums(release: &Release, file: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::download::Sha256;
+    use crate::download::support::{Said, downloads};
+    use crate::download::testing::{Answer, Server, file};
 
     const AMD64: Platform = Platform { os: "linux", arch: "amd64" };
     const MAC: Platform = Platform { os: "darwin", arch: "arm64" };
@@ -101,6 +104,52 @@ mod tests {
             assert_eq!(artifact.published.len(), 3);
             assert_eq!(artifact.path, format!("{below}/argocd-linux-amd64"));
             assert_eq!(artifact.file, format!("argocd-{version}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn argocd_is_the_file_of_its_release() {
+        let program = b"the program of Argo CD".to_vec();
+        let sums = format!(
+            "{}  argocd-linux-arm64\n{}  argocd-linux-amd64\n",
+            Sha256::of(b"x"),
+            Sha256::of(&program)
+        );
+        let served = program.clone();
+        let server = Server::start(move |request| {
+            let below = "/argoproj/argo-cd/releases/download";
+            match request.path.strip_prefix(below) {
+                Some("/v3.3.6/argocd-linux-amd64") => Answer::redirect("/assets/1?sig=s3cret"),
+                Some("/v3.3.6/cli_checksums.txt") => Answer::ok(sums.clone()),
+                Some("/v2.1.0/argocd-linux-amd64" | "/v2.4.2/argocd-linux-amd64") => {
+                    file(request, &served, "\"1\"")
+                }
+                Some("/v2.4.2/argocd-linux-amd64.sha256") => Answer::ok(format!("{}\n", Sha256::of(&served))),
+                _ if request.path.starts_with("/assets/") => file(request, &served, "\"1\""),
+                _ => Answer::status(404),
+            }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let downloads = downloads(&folder.path().join("cache"), &server.url());
+        let get = async |version: &str| {
+            let artifact = artifact(&release(version), AMD64)?;
+            downloads.get(&artifact, &Said::default()).await
+        };
+        for version in ["v3.3.6", "v2.4.2"] {
+            let path = get(version).await.unwrap();
+            assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("argocd-{version}"));
+            assert_eq!(std::fs::read(path).unwrap(), program);
+        }
+        // A release that is not there, and one of those that publish no checksum.
+        for (version, words) in [
+            ("v9.9.9", "there is no Argo CD v9.9.9 for linux/amd64"),
+            (
+                "v2.1.0",
+                "no checksum is published for Argo CD v2.1.0 for linux/amd64, and tools.lock has none",
+            ),
+        ] {
+            let said = get(version).await.unwrap_err().to_string();
+            assert!(said.starts_with(words), "{said}");
         }
     }
 

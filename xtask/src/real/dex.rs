@@ -65,7 +65,7 @@ pub async fn published(downloads: &Downloads, version: &str) -> Result<Sha256> {
     Ok(tagged.map_err(|failure| failure.about(downloads.about(&what, &url, Site::Registry, &absent)))?.sha256)
 }
 
-pub(super) async fn for_platform(
+async fn for_platform(
     downloads: &Downloads,
     version: &str,
     platform: Platform,
@@ -180,3 +180,7 @@ impl Making<'_> {
 async fn look_into(part: &Part, to: &Path) -> Result<Found, Trouble> {
     unpack_aside(part.path(), PROGRAM, to).await.inspect_err(|_| drop(part.remove()))
 }
+
+#[cfg(test)]
+#[path = "dex_tests.rs"]
+mod tests;

@@ -139,3 +139,7 @@ fn tags(lines: &[Packet<'_>]) -> Option<Vec<String>> {
         .collect();
     (!tags.is_empty()).then_some(tags)
 }
+
+#[cfg(test)]
+#[path = "releases_tests.rs"]
+mod tests;

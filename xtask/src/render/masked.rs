@@ -37,11 +37,12 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
         let text = sources.text(manifest, &variables)?;
         all.push(Rendered { source: format!("manifests/{}", manifest.file()), text });
     }
+    let images = [argocd.image(Workload::Argocd), dex.image(Workload::Dex)];
     for chart in ["argocd", "dex"] {
         all.push(Rendered { source: format!("values/{chart}.yaml"), text: sources.values_text(chart)? });
         let derived = match chart {
-            "argocd" => charts::argocd(&sources.values(chart)?, &argocd.image(Workload::Argocd), MASK),
-            _ => charts::dex(&sources.values(chart)?, &dex.image(Workload::Dex), MASK),
+            "argocd" => charts::argocd(&sources.values(chart)?, runs(argocd, &images[0]), MASK),
+            _ => charts::dex(&sources.values(chart)?, runs(dex, &images[1]), MASK),
         };
         let derived = derived.map_err(|error| Error::environment(error.to_string()))?;
         all.push(Rendered {
@@ -50,6 +51,10 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
         });
     }
     Ok(all)
+}
+
+fn runs<'a>(program: &'a Program, image: &'a str) -> charts::Runs<'a> {
+    charts::Runs { image, executable: program.executable() }
 }
 
 fn yaml(documents: &[Value]) -> Result<String> {

@@ -2,18 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::{SECRETS_ANNOTATION, Values, ValuesError, data, metadata, selector};
+use super::{Runs, SECRETS_ANNOTATION, Values, ValuesError, data, from_config_map, metadata, selector};
+use crate::release::Release;
 
 /// The release name that the lab installs the chart under.
 const INSTANCE: &str = "argocd";
 
 /// The objects of Argo CD: CRDs, ConfigMaps, Service and Deployment `argocd-server`
-/// with `image`. `secrets` goes to the pod template's annotation: another value
+/// with what it runs. `secrets` goes to the pod template's annotation: another value
 /// there starts new pods.
 ///
 /// # Errors
 /// [`ValuesError`] names the key that is missing or of the wrong type.
-pub fn argocd(values: &Value, image: &str, secrets: &str) -> Result<Vec<Value>, ValuesError> {
+pub fn argocd(values: &Value, runs: Runs<'_>, secrets: &str) -> Result<Vec<Value>, ValuesError> {
     let values = Values { chart: "argocd", root: values };
     // The chart writes global.domain into an https url; ours has to name its own.
     values.text("configs.cm.url")?;
@@ -22,11 +23,11 @@ pub fn argocd(values: &Value, image: &str, secrets: &str) -> Result<Vec<Value>, 
     objects.push(config_map("argocd-cmd-params-cm", &values, "configs.params")?);
     objects.push(config_map("argocd-rbac-cm", &values, "configs.rbac")?);
     objects.push(service());
-    objects.push(deployment(&values, image, secrets)?);
+    objects.push(deployment(&values, runs, secrets)?);
     Ok(objects)
 }
 
-fn labels(component: &str, name: &str) -> Value {
+pub(super) fn labels(component: &str, name: &str) -> Value {
     let mut labels = selector(name, INSTANCE);
     labels["app.kubernetes.io/part-of"] = "argocd".into();
     labels["app.kubernetes.io/component"] = component.into();
@@ -58,7 +59,7 @@ fn service() -> Value {
     })
 }
 
-fn deployment(values: &Values<'_>, image: &str, secrets: &str) -> Result<Value, ValuesError> {
+fn deployment(values: &Values<'_>, runs: Runs<'_>, secrets: &str) -> Result<Value, ValuesError> {
     let labels = labels("server", "argocd-server");
     Ok(json!({
         "apiVersion": "apps/v1",
@@ -74,9 +75,10 @@ fn deployment(values: &Values<'_>, image: &str, secrets: &str) -> Result<Value, 
                     "terminationGracePeriodSeconds": 30,
                     "containers": [{
                         "name": "server",
-                        "image": image,
-                        "args": ["/usr/local/bin/argocd-server", "--port=8080", "--metrics-port=8083"],
-                        "env": [insecure()],
+                        "image": runs.image,
+                        "command": runs.executable.map(|path| vec![path]),
+                        "args": arguments(runs),
+                        "env": environment(runs),
                         "ports": [
                             {"name": "server", "containerPort": 8080, "protocol": "TCP"},
                             {"name": "metrics", "containerPort": 8083, "protocol": "TCP"},
@@ -96,14 +98,43 @@ fn deployment(values: &Values<'_>, image: &str, secrets: &str) -> Result<Value, 
     }))
 }
 
+/// The arguments as in the chart. An executable of this machine is told the ports that
+/// were chosen for it, not to listen for other machines, and where Redis is.
+fn arguments(runs: Runs<'_>) -> Vec<&'static str> {
+    if runs.executable.is_none() {
+        return vec!["/usr/local/bin/argocd-server", "--port=8080", "--metrics-port=8083"];
+    }
+    let mut arguments = vec![
+        "--port=$(PORT_8080)",
+        "--metrics-port=$(PORT_8083)",
+        "--redis=$(ARGOCD_REDIS_SERVICE_HOST):$(ARGOCD_REDIS_SERVICE_PORT)",
+    ];
+    let tag = runs.image.rsplit_once(':').map_or("", |(_, tag)| tag).replacen('_', "+", 1);
+    // Older ones listen everywhere and cannot be told otherwise.
+    if Release::parse(&tag).is_ok_and(|release| release.is_at_least(2, 8, 0)) {
+        arguments.extend(["--address=127.0.0.1", "--metrics-address=127.0.0.1"]);
+    }
+    arguments
+}
+
 /// Command-line parameters reach the server by its environment.
-fn insecure() -> Value {
-    json!({
-        "name": "ARGOCD_SERVER_INSECURE",
-        "valueFrom": {"configMapKeyRef": {
-            "name": "argocd-cmd-params-cm", "key": "server.insecure", "optional": true,
-        }},
-    })
+fn environment(runs: Runs<'_>) -> Vec<Value> {
+    let parameters = [
+        ("ARGOCD_SERVER_INSECURE", "server.insecure"),
+        ("ARGOCD_SERVER_BASEHREF", "server.basehref"),
+        ("ARGOCD_SERVER_ROOTPATH", "server.rootpath"),
+        ("ARGOCD_SERVER_LOGFORMAT", "server.log.format"),
+        ("ARGOCD_SERVER_LOG_LEVEL", "server.log.level"),
+    ];
+    let mut all: Vec<Value> = parameters
+        .iter()
+        .map(|(variable, key)| from_config_map(variable, "argocd-cmd-params-cm", key))
+        .collect();
+    if runs.executable.is_some() {
+        // One program of many names, told by this which of them it is.
+        all.push(json!({"name": "ARGOCD_BINARY_NAME", "value": "argocd-server"}));
+    }
+    all
 }
 
 /// Argo CD's three kinds. A server exits at once where they are missing.

@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{SECRETS_ANNOTATION, Values, ValuesError, metadata, selector};
+use super::{Runs, SECRETS_ANNOTATION, Values, ValuesError, metadata, selector};
 
 /// The release name that the lab installs the chart under.
 const INSTANCE: &str = "dex";
 
 /// The objects of Dex: its configuration (a Secret, as in the chart), Service and
-/// Deployment with `image`. `secrets` goes to the pod template's annotation:
+/// Deployment with what it runs. `secrets` goes to the pod template's annotation:
 /// another value there starts new pods.
 ///
 /// # Errors
 /// [`ValuesError`] names the key that is missing or of the wrong type.
-pub fn dex(values: &Value, image: &str, secrets: &str) -> Result<Vec<Value>, ValuesError> {
+pub fn dex(values: &Value, runs: Runs<'_>, secrets: &str) -> Result<Vec<Value>, ValuesError> {
     let values = Values { chart: "dex", root: values };
     let config = values.map("config")?;
     values.text("config.issuer")?;
@@ -49,7 +49,7 @@ pub fn dex(values: &Value, image: &str, secrets: &str) -> Result<Vec<Value>, Val
             "template": {
                 "metadata": {"labels": labels, "annotations": {SECRETS_ANNOTATION: secrets}},
                 "spec": {
-                    "containers": [container(&values, image)?],
+                    "containers": [container(&values, runs)?],
                     "volumes": [{"name": "config", "secret": {"secretName": "dex"}}],
                 },
             },
@@ -58,7 +58,29 @@ pub fn dex(values: &Value, image: &str, secrets: &str) -> Result<Vec<Value>, Val
     Ok(vec![config, service, deployment])
 }
 
-fn container(values: &Values<'_>, image: &str) -> Result<Value, ValuesError> {
+fn arguments(runs: Runs<'_>) -> Vec<&'static str> {
+    match runs.executable {
+        None => vec![
+            "dex",
+            "serve",
+            "--web-http-addr",
+            "0.0.0.0:5556",
+            "--telemetry-addr",
+            "0.0.0.0:5558",
+            "/etc/dex/config.yaml",
+        ],
+        Some(_) => vec![
+            "serve",
+            "--web-http-addr",
+            "127.0.0.1:$(PORT_5556)",
+            "--telemetry-addr",
+            "127.0.0.1:$(PORT_5558)",
+            "$(FILES)/etc/dex/config.yaml",
+        ],
+    }
+}
+
+fn container(values: &Values<'_>, runs: Runs<'_>) -> Result<Value, ValuesError> {
     let env = match values.find("envVars") {
         Value::Null => json!([]),
         list @ Value::Array(_) => list.clone(),
@@ -66,13 +88,9 @@ fn container(values: &Values<'_>, image: &str) -> Result<Value, ValuesError> {
     };
     Ok(json!({
         "name": "dex",
-        "image": image,
-        "args": [
-            "dex", "serve",
-            "--web-http-addr", "0.0.0.0:5556",
-            "--telemetry-addr", "0.0.0.0:5558",
-            "/etc/dex/config.yaml",
-        ],
+        "image": runs.image,
+        "command": runs.executable.map(|path| vec![path]),
+        "args": arguments(runs),
         "env": env,
         "ports": [
             {"name": "http", "containerPort": 5556, "protocol": "TCP"},

@@ -6,11 +6,13 @@
 
 mod argocd;
 mod dex;
+mod redis;
 
 use serde_json::{Map, Value, json};
 
 pub use argocd::argocd;
 pub use dex::dex;
+pub use redis::redis;
 
 /// On a pod template: which versions of its Secrets the pods were started with.
 const SECRETS_ANNOTATION: &str = "oidc-lab/secrets";
@@ -22,6 +24,15 @@ pub struct ValuesError {
     chart: &'static str,
     key: String,
     problem: &'static str,
+}
+
+/// What a component's container runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs<'a> {
+    /// The image, tag included.
+    pub image: &'a str,
+    /// The executable of this machine that the image stands for, if it stands for one.
+    pub executable: Option<&'a str>,
 }
 
 /// A values file with the name to use in errors.
@@ -63,6 +74,14 @@ fn selector(name: &str, instance: &str) -> Value {
 fn metadata(namespace: &str, name: &str, mut labels: Value) -> Value {
     labels["oidc-lab/owned"] = "true".into();
     json!({"name": name, "namespace": namespace, "labels": labels})
+}
+
+/// An environment variable from a key of a ConfigMap, if it is there.
+fn from_config_map(variable: &str, config_map: &str, key: &str) -> Value {
+    json!({
+        "name": variable,
+        "valueFrom": {"configMapKeyRef": {"name": config_map, "key": key, "optional": true}},
+    })
 }
 
 /// A map of values as a ConfigMap's data: text stays, everything else as YAML would

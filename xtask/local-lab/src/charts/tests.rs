@@ -9,6 +9,39 @@ fn of<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no {kind} {name}"))
 }
 
+fn image(image: &str) -> Runs<'_> {
+    Runs { image, executable: None }
+}
+
+#[test]
+fn an_executable_of_this_machine_is_told_its_ports_and_shows_no_path_of_the_lab() {
+    let values =
+        json!({"configs": {"cm": {"url": "u"}, "params": {}, "rbac": {}}, "config": {"issuer": "i"}});
+    let runs = |image| Runs { image, executable: Some("/x/program") };
+    let container = |objects: &[Value], name: &str| {
+        of(objects, "Deployment", name)["spec"]["template"]["spec"]["containers"][0].clone()
+    };
+    let new = container(&argocd(&values, runs("h:v3.3.6"), "").unwrap(), "argocd-server");
+    assert_eq!(new["command"], json!(["/x/program"]));
+    let arguments: Vec<&str> =
+        new["args"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(arguments[0], "--port=$(PORT_8080)");
+    assert!(arguments.contains(&"--metrics-address=127.0.0.1"));
+    assert!(new["env"].as_array().unwrap().iter().any(|it| it["value"] == "argocd-server"));
+    let old = container(&argocd(&values, runs("h:v2.4.3_x.dirty"), "").unwrap(), "argocd-server");
+    assert!(!old["args"].to_string().contains("address"));
+    let dex = container(&dex(&values, runs("h:v2.45.1"), "").unwrap(), "dex");
+    assert_eq!(dex["args"][5], "$(FILES)/etc/dex/config.yaml");
+    let redis = container(&redis(runs("h:system")), "argocd-redis");
+    assert_eq!(redis["args"][1], "$(PORT_6379)");
+    let stand_in = container(&argocd(&values, image("s:v3.3.6"), "").unwrap(), "argocd-server");
+    assert_eq!(
+        stand_in["args"],
+        json!(["/usr/local/bin/argocd-server", "--port=8080", "--metrics-port=8083"])
+    );
+    assert!(stand_in["command"].is_null());
+}
+
 #[test]
 fn argocd_keeps_what_the_values_say() {
     let values = json!({
@@ -19,7 +52,7 @@ fn argocd_keeps_what_the_values_say() {
         },
         "server": {"replicas": 2, "readinessProbe": {"initialDelaySeconds": 0}},
     });
-    let objects = argocd(&values, "image:v1", "7").unwrap();
+    let objects = argocd(&values, image("image:v1"), "7").unwrap();
     let settings = &of(&objects, "ConfigMap", "argocd-cm")["data"];
     assert_eq!(*settings, json!({"url": "http://a", "oidc.config": "issuer: x\n", "exec.enabled": "false"}));
     assert_eq!(of(&objects, "ConfigMap", "argocd-cmd-params-cm")["data"]["server.insecure"], "true");
@@ -37,7 +70,7 @@ fn dex_gets_its_configuration_and_its_environment() {
         "config": {"issuer": "http://d", "storage": {"type": "memory"}},
         "envVars": [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}],
     });
-    let objects = dex(&values, "image", "1").unwrap();
+    let objects = dex(&values, image("image"), "1").unwrap();
     let text = of(&objects, "Secret", "dex")["stringData"]["config.yaml"].as_str().unwrap();
     assert_eq!(serde_yaml::from_str::<Value>(text).unwrap(), values["config"]);
     let container = &of(&objects, "Deployment", "dex")["spec"]["template"]["spec"]["containers"][0];
@@ -48,14 +81,14 @@ fn dex_gets_its_configuration_and_its_environment() {
 #[test]
 fn errors_name_the_file_and_the_key() {
     let cases = [
-        (argocd(&json!({}), "i", ""), "values/argocd.yaml: configs.cm.url must be a string"),
+        (argocd(&json!({}), image("i"), ""), "values/argocd.yaml: configs.cm.url must be a string"),
         (
-            argocd(&json!({"configs": {"cm": {"url": "u"}, "params": 1}}), "i", ""),
+            argocd(&json!({"configs": {"cm": {"url": "u"}, "params": 1}}), image("i"), ""),
             "values/argocd.yaml: configs.params must be a map",
         ),
-        (dex(&json!({"config": []}), "i", ""), "values/dex.yaml: config must be a map"),
+        (dex(&json!({"config": []}), image("i"), ""), "values/dex.yaml: config must be a map"),
         (
-            dex(&json!({"config": {"issuer": "i"}, "envVars": 1}), "i", ""),
+            dex(&json!({"config": {"issuer": "i"}, "envVars": 1}), image("i"), ""),
             "values/dex.yaml: envVars must be a list",
         ),
     ];

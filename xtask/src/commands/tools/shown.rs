@@ -119,7 +119,7 @@ impl Shed<'_> {
 }
 
 fn line(name: &str, version: &str, source: &str, place: &str) -> String {
-    format!("{name:<9}{version:<22}{source:<9}{place}")
+    format!("{name:<9}{version:<22}{source:<11}{place}")
 }
 
 fn engine_line(engine: &Engine) -> Option<String> {

@@ -83,7 +83,8 @@ impl Part {
 impl From<Workload> for Part {
     fn from(workload: Workload) -> Self {
         match workload {
-            Workload::Argocd => Self::Argocd,
+            // Redis comes with the chart of Argo CD.
+            Workload::Argocd | Workload::Redis => Self::Argocd,
             Workload::Dex => Self::Dex,
         }
     }

@@ -1,6 +1,5 @@
-//! The real programs, against servers on loopback that answer as GitHub and a registry
-//! do. What those servers do not simulate is said in `download/testing.rs`; besides,
-//! the registry here holds one image, and gives its token to everybody.
+//! Dex, against a registry on loopback. What its server does not simulate is said in
+//! `download/testing.rs`; besides, it holds one image and gives its token to everybody.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +8,6 @@ use std::sync::{Arc, Mutex};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use local_lab::release::Release;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
@@ -185,7 +183,7 @@ impl Place {
     }
 
     async fn dex(&self) -> Result<PathBuf> {
-        dex::for_platform(&self.downloads, DEX, AMD64, &Said::default()).await
+        for_platform(&self.downloads, DEX, AMD64, &Said::default()).await
     }
 
     async fn refused(&self) -> String {
@@ -216,7 +214,7 @@ async fn dex_comes_out_of_its_image() {
     let image = Image::new(&layers());
     let mut place = Place::new(registry(&image, |_, answer| answer));
     let said = Said::default();
-    let path = dex::for_platform(&place.downloads, DEX, AMD64, &said).await.unwrap();
+    let path = for_platform(&place.downloads, DEX, AMD64, &said).await.unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), PROGRAM);
     assert_eq!(path.file_name().unwrap(), "dex-v2.45.1");
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o755);
@@ -252,7 +250,7 @@ async fn an_image_without_an_index_must_be_for_this_machine() {
     let place = Place::new(registry(&image, |_, answer| answer));
     place.dex().await.unwrap();
     let arm = Platform { os: "linux", arch: "arm64" };
-    let said = dex::for_platform(&place.downloads, DEX, arm, &Said::default()).await.unwrap_err().to_string();
+    let said = for_platform(&place.downloads, DEX, arm, &Said::default()).await.unwrap_err().to_string();
     assert!(said.contains("is not for linux/arm64"), "{said}");
 }
 
@@ -274,19 +272,19 @@ async fn a_registry_without_tokens_and_a_mirror_below_a_path_work() {
 async fn the_lock_holds_for_what_a_tag_names() {
     let image = Image::new(&layers());
     let mut place = Place::new(registry(&image, |_, answer| answer));
-    assert_eq!(dex_published(&place.downloads, DEX).await.unwrap(), image.index_sha256());
-    place.downloads.lock.learn(&dex_key(DEX), Sha256::of(b"another index")).unwrap();
+    assert_eq!(published(&place.downloads, DEX).await.unwrap(), image.index_sha256());
+    place.downloads.lock.learn(&key(DEX), Sha256::of(b"another index")).unwrap();
     let said = place.refused().await;
     assert!(said.contains("the SHA-256 of dex/v2.45.1/index is") && said.contains("refused"), "{said}");
     assert_eq!(place.blobs(), 0);
     let mut place = Place::new(registry(&image, |_, answer| answer));
-    place.downloads.lock.learn(&dex_key(DEX), image.index_sha256()).unwrap();
+    place.downloads.lock.learn(&key(DEX), image.index_sha256()).unwrap();
     let said = Said::default();
-    dex::for_platform(&place.downloads, DEX, AMD64, &said).await.unwrap();
+    for_platform(&place.downloads, DEX, AMD64, &said).await.unwrap();
     assert!(said.notes().is_empty(), "{:?}", said.notes());
     // What the cache holds is not used against the lock, online or off.
     place.downloads.lock = crate::download::Lockfile::default();
-    place.downloads.lock.learn(&dex_key(DEX), Sha256::of(b"another index")).unwrap();
+    place.downloads.lock.learn(&key(DEX), Sha256::of(b"another index")).unwrap();
     place.downloads.settings.offline = true;
     let said = place.dex().await.unwrap_err().to_string();
     assert!(said.contains("in the cache: the SHA-256 of dex/v2.45.1/index"), "{said}");
@@ -439,7 +437,7 @@ async fn where_there_is_no_dex_it_is_said_before_anything_is_asked() {
     let place = Place::new(Server::start(|_| Answer::status(500)));
     let mac = Platform { os: "darwin", arch: "arm64" };
     let ask = async |version: &str, platform| {
-        dex::for_platform(&place.downloads, version, platform, &Said::default()).await.unwrap_err()
+        for_platform(&place.downloads, version, platform, &Said::default()).await.unwrap_err()
     };
     let said = ask(DEX, mac).await.to_string();
     assert!(said.contains("published for Linux only") && said.contains("--dex-bin"), "{said}");
@@ -447,108 +445,4 @@ async fn where_there_is_no_dex_it_is_said_before_anything_is_asked() {
         assert_eq!(ask(version, AMD64).await.exit.code(), 2, "{version}");
     }
     assert!(place.server.asked().is_empty());
-}
-
-#[tokio::test]
-async fn argocd_is_the_file_of_its_release() {
-    let program = b"the program of Argo CD".to_vec();
-    let sums =
-        format!("{}  argocd-linux-arm64\n{}  argocd-linux-amd64\n", Sha256::of(b"x"), Sha256::of(&program));
-    let served = program.clone();
-    let server = Server::start(move |request| {
-        let below = "/argoproj/argo-cd/releases/download";
-        match request.path.strip_prefix(below) {
-            Some("/v3.3.6/argocd-linux-amd64") => Answer::redirect("/assets/1?sig=s3cret"),
-            Some("/v3.3.6/cli_checksums.txt") => Answer::ok(sums.clone()),
-            Some("/v2.1.0/argocd-linux-amd64" | "/v2.4.2/argocd-linux-amd64") => {
-                file(request, &served, "\"1\"")
-            }
-            Some("/v2.4.2/argocd-linux-amd64.sha256") => Answer::ok(format!("{}\n", Sha256::of(&served))),
-            _ if request.path.starts_with("/assets/") => file(request, &served, "\"1\""),
-            _ => Answer::status(404),
-        }
-    });
-    let place = Place::new(server);
-    let get = async |version: &str| {
-        let artifact = argocd_artifact(&Release::parse(version).unwrap(), AMD64)?;
-        place.downloads.get(&artifact, &Said::default()).await
-    };
-    for version in ["v3.3.6", "v2.4.2"] {
-        let path = get(version).await.unwrap();
-        assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("argocd-{version}"));
-        assert_eq!(std::fs::read(path).unwrap(), program);
-    }
-    // A release that is not there, and one of those that publish no checksum.
-    for (version, words) in [
-        ("v9.9.9", "there is no Argo CD v9.9.9 for linux/amd64"),
-        ("v2.1.0", "no checksum is published for Argo CD v2.1.0 for linux/amd64, and tools.lock has none"),
-    ] {
-        let said = get(version).await.unwrap_err().to_string();
-        assert!(said.starts_with(words), "{said}");
-    }
-}
-
-/// The lines that `git http-backend` (git 2.39) sends, with made-up objects.
-fn git(tags: &[&str], version_2: bool) -> Server {
-    let refs: Vec<String> =
-        tags.iter().map(|tag| format!("{} refs/tags/{tag}", "0123456789".repeat(4))).collect();
-    Server::start(move |request| {
-        let body = match request.path.as_str() {
-            "/argoproj/argo-cd.git/info/refs?service=git-upload-pack" if version_2 => {
-                assert_eq!(request.header("git-protocol"), Some("version=2"));
-                ["001e# service=git-upload-pack\n0000", "000eversion 2\n", "0015agent=git/2.39.5\n0000"]
-                    .concat()
-            }
-            "/argoproj/argo-cd.git/info/refs?service=git-upload-pack" => {
-                let head = format!("{} HEAD\0multi_ack thin-pack agent=git/1.8", "0123456789".repeat(4));
-                let lines: String = refs.iter().map(|line| pktline::line(line)).collect();
-                format!("001e# service=git-upload-pack\n0000{}{lines}0000", pktline::line(&head))
-            }
-            "/argoproj/argo-cd.git/git-upload-pack" => {
-                assert_eq!(request.body, b"0014command=ls-refs\n0001001bref-prefix refs/tags/v\n0000");
-                format!("{}0000", refs.iter().map(|line| pktline::line(line)).collect::<String>())
-            }
-            _ => return Answer::status(404),
-        };
-        Answer::ok(body)
-    })
-}
-
-#[tokio::test]
-async fn releases_are_the_tags_of_the_repository() {
-    let tags = ["v3.4.0-rc2", "v3.3.10", "v3.3.9", "v3.4.0-rc10", "v3.3.9^{}", "vendor", "v3", "v03.1.0"];
-    for version_2 in [true, false] {
-        let mut place = Place::new(git(&tags, version_2));
-        let said = Said::default();
-        let found = released(&place.downloads, &said).await.unwrap();
-        let names: Vec<String> = found.releases.iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["v3.3.9", "v3.3.10", "v3.4.0-rc2", "v3.4.0-rc10"]);
-        assert_eq!(found.finals().next_back().unwrap().to_string(), "v3.3.10");
-        assert!(!found.cached && said.notes().is_empty());
-        // Offline: the last answer, and that is said.
-        place.downloads.settings.offline = true;
-        let offline = released(&place.downloads, &said).await.unwrap();
-        assert_eq!((offline.releases, offline.cached, offline.at), (found.releases, true, found.at));
-        assert!(said.notes()[0].starts_with("the list of Argo CD's releases is from the cache, as of 20"));
-    }
-}
-
-#[tokio::test]
-async fn a_repository_that_does_not_answer_is_replaced_by_the_last_answer() {
-    let mut place = Place::new(git(&["v3.3.9"], true));
-    released(&place.downloads, &Said::default()).await.unwrap();
-    place.server = Server::start(|_| Answer::status(404));
-    place.downloads = downloads(&place.downloads.settings.cache, &place.server.url());
-    let said = Said::default();
-    assert!(released(&place.downloads, &said).await.unwrap().cached);
-    assert!(said.notes()[0].contains("there is no such repository"), "{:?}", said.notes());
-    for (body, words) in [
-        ("<html>", "no git packet at byte 0"),
-        ("000eversion 2\n0000", "no git packet at byte"),
-        ("001e# service=git-upload-pack\n00000000", "no git packet at byte 0"),
-    ] {
-        let place = Place::new(Server::start(move |_| Answer::ok(body)));
-        let said = released(&place.downloads, &Said::default()).await.unwrap_err().to_string();
-        assert!(said.contains(words) && said.contains("(hint: "), "{said}");
-    }
 }

@@ -2,10 +2,13 @@
 //! 28.2.2 and podman 4.3.1 (dead, frozen and denied daemons, other hosts and contexts);
 //! those of docker 29, podman on macOS and nerdctl are from their sources and reports.
 
+use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
+use super::words::{UPDATE, docker, is_local, nerdctl, podman};
 use super::*;
+use crate::tools::limited::Ended;
 
 const CLIENT: &str =
     r#"{"Client":{"Version":"28.2.2","ApiVersion":"1.50","Context":"default"},"Server":null}"#;
@@ -105,7 +108,7 @@ fn what_docker_says_is_understood() {
             r#"{"Client":{"ApiVersion":"1.40"},"Server":{"Version":"19.03.15"}}"#,
             "",
             local,
-            EngineState::TooOld("docker's daemon v19.03.15 is too old: kind needs 20.10".into()),
+            EngineState::Unfit("docker's daemon v19.03.15 is too old: kind needs 20.10".into(), UPDATE),
         ),
         ("", "", local, EngineState::Unclear("it says nothing".into())),
     ] {
@@ -129,13 +132,16 @@ fn what_podman_says_is_understood() {
             info("4.3.1", true, "v1"),
             "",
             None,
-            EngineState::Unclear("rootless podman needs cgroup v2 for kind, and this is v1".into()),
+            EngineState::Unfit(
+                "rootless podman needs cgroup v2 for kind, and this machine has v1".into(),
+                "run it as root",
+            ),
         ),
         (
             info("2.1.1", false, "v2"),
             "",
             None,
-            EngineState::TooOld("podman v2.1.1 is too old: kind needs 3.0".into()),
+            EngineState::Unfit("podman v2.1.1 is too old: kind needs 3.0".into(), UPDATE),
         ),
         (
             info("4.3.1", false, "v2"),
@@ -173,7 +179,7 @@ fn what_nerdctl_says_is_understood() {
         (
             r#"{"Client":{"Version":"v1.5.0"},"Server":{"Components":[{"Name":"containerd","Version":"v1.6.20"}]}}"#,
             "",
-            EngineState::TooOld("nerdctl v1.5.0 is too old: kind needs 1.7".into()),
+            EngineState::Unfit("nerdctl v1.5.0 is too old: kind needs 1.7".into(), UPDATE),
         ),
         (
             "",
@@ -219,7 +225,7 @@ fn endpoints_are_here_or_elsewhere() {
 fn every_state_is_a_sentence_with_what_to_do() {
     let states = [
         EngineState::Absent,
-        EngineState::TooOld("docker's daemon v19.03.15 is too old: kind needs 20.10".into()),
+        EngineState::Unfit("docker's daemon v19.03.15 is too old: kind needs 20.10".into(), UPDATE),
         EngineState::Dead("unix:///var/run/docker.sock".into()),
         EngineState::Denied("unix:///var/run/docker.sock".into()),
         EngineState::Remote("ssh://u@far.example, from the context far".into()),

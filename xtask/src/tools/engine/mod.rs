@@ -4,18 +4,17 @@
 //! or on another machine, where a cluster's ports are of no use here. So each engine
 //! is asked, for less than a second, and its own words are read.
 
-use std::io;
-use std::net::IpAddr;
-use std::path::PathBuf;
+mod words;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use super::limited::{self, Ended};
+use super::limited;
+use super::on_path;
 use super::version::Version;
-use super::{first_line, on_path};
 use crate::error::{Error, Result};
 
 /// The longest time in which an engine has to answer.
@@ -34,8 +33,8 @@ pub enum EngineState {
     Absent,
     /// It answers.
     Answers(Version),
-    /// Its version is too old; why.
-    TooOld(String),
+    /// It answers, but kind cannot use it; why, and what to do.
+    Unfit(String, &'static str),
     /// Nothing answers at its socket.
     Dead(String),
     /// Its socket is there, for others.
@@ -145,7 +144,7 @@ impl Engine {
         match self.state {
             EngineState::Absent => "absent",
             EngineState::Answers(_) => "answers",
-            EngineState::TooOld(_) => "too-old",
+            EngineState::Unfit(..) => "unfit",
             EngineState::Dead(_) => "dead",
             EngineState::Denied(_) => "denied",
             EngineState::Remote(_) => "remote",
@@ -168,7 +167,7 @@ impl Engine {
         match &self.state {
             EngineState::Absent => (format!("{name} is not on PATH"), format!("install it, {LOCAL}")),
             EngineState::Answers(version) => (format!("{name} {version} answers"), String::new()),
-            EngineState::TooOld(why) => (why.clone(), format!("update it, {LOCAL}")),
+            EngineState::Unfit(why, hint) => (why.clone(), format!("{hint}, {LOCAL}")),
             EngineState::Dead(place) => {
                 let start = match (name, macos) {
                     ("podman", true) => "start it with `podman machine start`".to_owned(),
@@ -238,7 +237,7 @@ struct Questions {
     endpoint: Option<Command>,
 }
 
-fn questions(shell: &Shell, name: &str, path: &PathBuf) -> Questions {
+fn questions(shell: &Shell, name: &str, path: &Path) -> Questions {
     let (version, endpoint) = match name {
         "docker" => (
             cmd!(shell, "{path} version --format '{{json .}}'"),
@@ -258,151 +257,11 @@ fn ask(name: &str, questions: Questions, elsewhere: &Elsewhere, limit: Duration)
     });
     let endpoint = endpoint.and_then(Result::ok).map(|ended| ended.stdout).unwrap_or_default();
     match name {
-        "docker" => docker(version, &endpoint),
-        "podman" => podman(version, elsewhere.container_host.as_deref()),
-        _ => nerdctl(version),
-    }
-}
-
-/// Reads what docker says to `docker version`, and `<context> <endpoint>`.
-fn docker(answer: io::Result<Ended>, endpoint: &str) -> EngineState {
-    let (context, place) = endpoint.trim().split_once(' ').unwrap_or(("", endpoint.trim()));
-    let place = redacted(place.trim());
-    let ended = match answer {
-        Ok(ended) => ended,
-        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
-    };
-    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
-    // podman's client spells the key in another way than docker's.
-    if answer["Client"]["APIVersion"].is_string() && answer["Client"]["ApiVersion"].is_null() {
-        return EngineState::IsPodman;
-    }
-    if !place.is_empty() && !is_local(&place) {
-        let from = if context.is_empty() || context == "default" { "DOCKER_HOST" } else { context };
-        return EngineState::Remote(match from {
-            "DOCKER_HOST" => format!("{place}, from DOCKER_HOST"),
-            context => format!("{place}, from the context {context}"),
-        });
-    }
-    if let Some(version) = answer["Server"]["Version"].as_str().and_then(Version::parse) {
-        // What rootless and cgroup v2 need; kind supports no older one.
-        return match version.numbers() < (20, 10, 0) {
-            true => EngineState::TooOld(format!("docker's daemon {version} is too old: kind needs 20.10")),
-            false => EngineState::Answers(version),
-        };
-    }
-    trouble(&ended, &place)
-}
-
-/// Reads what podman says to `podman info`.
-fn podman(answer: io::Result<Ended>, container_host: Option<&str>) -> EngineState {
-    if let Some(host) = container_host.map(redacted).filter(|host| !is_local(host)) {
-        return EngineState::Remote(format!("{host}, from CONTAINER_HOST"));
-    }
-    let ended = match answer {
-        Ok(ended) => ended,
-        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
-    };
-    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
-    let host = &answer["host"];
-    if let Some(version) = answer["version"]["Version"].as_str().and_then(Version::parse) {
-        let rootless = host["security"]["rootless"].as_bool() == Some(true);
-        if rootless && host["cgroupVersion"].as_str() == Some("v1") {
-            return EngineState::Unclear("rootless podman needs cgroup v2 for kind, and this is v1".into());
-        }
-        return match version.numbers() < (3, 0, 0) {
-            true => EngineState::TooOld(format!("podman {version} is too old: kind needs 3.0")),
-            false => EngineState::Answers(version),
-        };
-    }
-    trouble(&ended, "")
-}
-
-/// Reads what nerdctl says to `nerdctl version`.
-fn nerdctl(answer: io::Result<Ended>) -> EngineState {
-    let ended = match answer {
-        Ok(ended) => ended,
-        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
-    };
-    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
-    let components = answer["Server"]["Components"].as_array().is_some_and(|all| !all.is_empty());
-    match answer["Client"]["Version"].as_str().and_then(Version::parse) {
-        Some(version) if components => match version.numbers() < (1, 7, 0) {
-            true => EngineState::TooOld(format!("nerdctl {version} is too old: kind needs 1.7")),
-            false => EngineState::Answers(version),
-        },
-        _ => trouble(&ended, ""),
-    }
-}
-
-/// What an engine that gives no version says instead.
-fn trouble(ended: &Ended, place: &str) -> EngineState {
-    if ended.status.is_none() {
-        return EngineState::Silent(place.to_owned());
-    }
-    let said = &ended.stderr;
-    let low = said.to_ascii_lowercase();
-    let place = match socket(said) {
-        Some(socket) if place.is_empty() => socket,
-        _ if place.is_empty() => "its socket".to_owned(),
-        _ => place.to_owned(),
-    };
-    // "permission denied" comes first: newer docker says in both cases that it failed to connect.
-    if low.contains("permission denied") {
-        return EngineState::Denied(place);
-    }
-    let dead = [
-        "is the docker daemon running",
-        "check if the path is correct and if the daemon is running",
-        "cannot connect to podman",
-        "unable to connect to podman",
-        "cannot access containerd socket",
-        "rootless containerd not running",
-        "connection refused",
-    ];
-    if dead.iter().any(|words| low.contains(words)) {
-        return EngineState::Dead(place);
-    }
-    let line = first_line(said).or_else(|| first_line(&ended.stdout));
-    EngineState::Unclear(line.map_or_else(|| "it says nothing".to_owned(), |line| redacted(&line)))
-}
-
-/// The socket that a message names.
-fn socket(said: &str) -> Option<String> {
-    let words = said.split([' ', '"', '\'', '\n', '\\', ',', ';', '(', ')']);
-    words
-        .map(|word| word.trim_end_matches(['.', ':']))
-        .find(|word| word.starts_with("unix://") || (word.starts_with('/') && word.ends_with(".sock")))
-        .map(str::to_owned)
-}
-
-/// Whether an endpoint is on this machine.
-fn is_local(endpoint: &str) -> bool {
-    let Some((scheme, rest)) = endpoint.split_once("://") else { return true };
-    if matches!(scheme, "unix" | "fd" | "npipe") {
-        return true;
-    }
-    let place = rest.split('/').next().unwrap_or_default();
-    let place = place.rsplit('@').next().unwrap_or_default();
-    let host = match place.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => place.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Without a password, should a URL in it have one.
-fn redacted(text: &str) -> String {
-    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
-    let end = rest.find(['/', ' ']).unwrap_or(rest.len());
-    match rest[..end].rsplit_once('@') {
-        Some((user, host)) if user.contains(':') => {
-            format!("{before}://{}@{host}{}", user.split(':').next().unwrap_or_default(), &rest[end..])
-        }
-        _ => text.to_owned(),
+        "docker" => words::docker(version, &endpoint),
+        "podman" => words::podman(version, elsewhere.container_host.as_deref()),
+        _ => words::nerdctl(version),
     }
 }
 
 #[cfg(test)]
-#[path = "engine_tests.rs"]
 mod tests;

@@ -1,0 +1,156 @@
+//! What each engine says, read.
+
+use std::io;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::EngineState;
+use crate::tools::first_line;
+use crate::tools::limited::Ended;
+use crate::tools::version::Version;
+
+/// What to do about an engine that is too old.
+pub(super) const UPDATE: &str = "update it";
+
+/// Reads what docker says to `docker version`, and `<context> <endpoint>`.
+pub(super) fn docker(answer: io::Result<Ended>, endpoint: &str) -> EngineState {
+    let (context, place) = endpoint.trim().split_once(' ').unwrap_or(("", endpoint.trim()));
+    let place = redacted(place.trim());
+    let ended = match answer {
+        Ok(ended) => ended,
+        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
+    };
+    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
+    // podman's client spells the key in another way than docker's.
+    if answer["Client"]["APIVersion"].is_string() && answer["Client"]["ApiVersion"].is_null() {
+        return EngineState::IsPodman;
+    }
+    if !place.is_empty() && !is_local(&place) {
+        let from = if context.is_empty() || context == "default" { "DOCKER_HOST" } else { context };
+        return EngineState::Remote(match from {
+            "DOCKER_HOST" => format!("{place}, from DOCKER_HOST"),
+            context => format!("{place}, from the context {context}"),
+        });
+    }
+    if let Some(version) = answer["Server"]["Version"].as_str().and_then(Version::parse) {
+        // What rootless and cgroup v2 need; kind supports no older one.
+        return match version.numbers() < (20, 10, 0) {
+            true => {
+                EngineState::Unfit(format!("docker's daemon {version} is too old: kind needs 20.10"), UPDATE)
+            }
+            false => EngineState::Answers(version),
+        };
+    }
+    trouble(&ended, &place)
+}
+
+/// Reads what podman says to `podman info`.
+pub(super) fn podman(answer: io::Result<Ended>, container_host: Option<&str>) -> EngineState {
+    if let Some(host) = container_host.map(redacted).filter(|host| !is_local(host)) {
+        return EngineState::Remote(format!("{host}, from CONTAINER_HOST"));
+    }
+    let ended = match answer {
+        Ok(ended) => ended,
+        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
+    };
+    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
+    let host = &answer["host"];
+    if let Some(version) = answer["version"]["Version"].as_str().and_then(Version::parse) {
+        let rootless = host["security"]["rootless"].as_bool() == Some(true);
+        if rootless && host["cgroupVersion"].as_str() == Some("v1") {
+            let why = "rootless podman needs cgroup v2 for kind, and this machine has v1";
+            return EngineState::Unfit(why.into(), "run it as root");
+        }
+        return match version.numbers() < (3, 0, 0) {
+            true => EngineState::Unfit(format!("podman {version} is too old: kind needs 3.0"), UPDATE),
+            false => EngineState::Answers(version),
+        };
+    }
+    trouble(&ended, "")
+}
+
+/// Reads what nerdctl says to `nerdctl version`.
+pub(super) fn nerdctl(answer: io::Result<Ended>) -> EngineState {
+    let ended = match answer {
+        Ok(ended) => ended,
+        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
+    };
+    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
+    let components = answer["Server"]["Components"].as_array().is_some_and(|all| !all.is_empty());
+    match answer["Client"]["Version"].as_str().and_then(Version::parse) {
+        Some(version) if components => match version.numbers() < (1, 7, 0) {
+            true => EngineState::Unfit(format!("nerdctl {version} is too old: kind needs 1.7"), UPDATE),
+            false => EngineState::Answers(version),
+        },
+        _ => trouble(&ended, ""),
+    }
+}
+
+/// What an engine that gives no version says instead.
+fn trouble(ended: &Ended, place: &str) -> EngineState {
+    if ended.status.is_none() {
+        return EngineState::Silent(place.to_owned());
+    }
+    let said = &ended.stderr;
+    let low = said.to_ascii_lowercase();
+    let place = match socket(said) {
+        Some(socket) if place.is_empty() => socket,
+        _ if place.is_empty() => "its socket".to_owned(),
+        _ => place.to_owned(),
+    };
+    // "permission denied" comes first: newer docker says in both cases that it failed to connect.
+    if low.contains("permission denied") {
+        return EngineState::Denied(place);
+    }
+    let dead = [
+        "is the docker daemon running",
+        "check if the path is correct and if the daemon is running",
+        "cannot connect to podman",
+        "unable to connect to podman",
+        "cannot access containerd socket",
+        "rootless containerd not running",
+        "connection refused",
+    ];
+    if dead.iter().any(|words| low.contains(words)) {
+        return EngineState::Dead(place);
+    }
+    let line = first_line(said).or_else(|| first_line(&ended.stdout));
+    EngineState::Unclear(line.map_or_else(|| "it says nothing".to_owned(), |line| redacted(&line)))
+}
+
+/// The socket that a message names.
+fn socket(said: &str) -> Option<String> {
+    let words = said.split([' ', '"', '\'', '\n', '\\', ',', ';', '(', ')']);
+    words
+        .map(|word| word.trim_end_matches(['.', ':']))
+        .find(|word| word.starts_with("unix://") || (word.starts_with('/') && word.ends_with(".sock")))
+        .map(str::to_owned)
+}
+
+/// Whether an endpoint is on this machine.
+pub(super) fn is_local(endpoint: &str) -> bool {
+    let Some((scheme, rest)) = endpoint.split_once("://") else { return true };
+    if matches!(scheme, "unix" | "fd" | "npipe") {
+        return true;
+    }
+    let place = rest.split('/').next().unwrap_or_default();
+    let place = place.rsplit('@').next().unwrap_or_default();
+    let host = match place.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => place.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Without a password, should a URL in it have one.
+fn redacted(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', ' ']).unwrap_or(rest.len());
+    match rest[..end].rsplit_once('@') {
+        Some((user, host)) if user.contains(':') => {
+            format!("{before}://{}@{host}{}", user.split(':').next().unwrap_or_default(), &rest[end..])
+        }
+        _ => text.to_owned(),
+    }
+}
