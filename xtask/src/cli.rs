@@ -113,6 +113,10 @@ pub struct Options {
     #[arg(long, global = true)]
     pub keep: bool,
 
+    /// Download the real programs, once, and run them instead of the stand-ins (local lab).
+    #[arg(long, global = true)]
+    pub real: bool,
+
     /// Port of the ingress on loopback, for `working` and `broken` [default: a free one].
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
@@ -257,10 +261,6 @@ pub struct ToolsArgs {
     /// Download what is missing into the cache, for --offline later.
     #[arg(long)]
     pub download: bool,
-
-    /// Also the real programs of the local lab: Argo CD of --argocd, and Dex.
-    #[arg(long)]
-    pub real: bool,
 
     /// Add the published checksums of all these, for all platforms, to tools.lock.
     #[arg(long)]

@@ -13,11 +13,13 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use crate::cli::{LabChoice, Options};
 use crate::cluster::Cluster;
 use crate::console::{Console, Running};
+use crate::download::{Downloads, Lockfile, Settings, Shown};
 use crate::error::{Error, Result};
 use crate::lab::kind::{self, Kit};
 use crate::lab::{Access, Choosing, Chosen, KindLab, Lab, LocalLab, Place, choose};
 use crate::names::Workload;
 use crate::programs::Program;
+use crate::real;
 use crate::render::{Sources, Variables};
 
 /// The environment variable that names another folder for the lab's state.
@@ -340,18 +342,22 @@ impl Session {
             Workload::Dex => (&self.options.dex_bin, 1),
             Workload::Redis => return Ok(None),
         };
-        let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
         if matches!(self.lab, Lab::Kind(_)) {
+            let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
             let image = self.options.argocd_image.as_ref().filter(|_| workload == Workload::Argocd);
             let named = image.map(|image| image.tag.clone()).or_else(|| release.map(ToString::to_string));
             return Ok(named.map(|version| Program::released(&version)));
         }
-        let Some(binary) = binary else { return Ok(release.map(Program::stand_in_argocd)) };
         let mut asked = self.binaries.lock().await;
         if let Some(program) = &asked[place] {
             return Ok(Some(program.clone()));
         }
-        let path = binary.clone();
+        let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
+        let path = match binary {
+            Some(path) => path.clone(),
+            None if self.options.real => self.downloaded(workload).await?,
+            None => return Ok(release.map(Program::stand_in_argocd)),
+        };
         let program = tokio::task::spawn_blocking(move || Program::of_binary(workload, &path)).await;
         let mut program = program.map_err(|error| Error::environment(error.to_string()))??;
         if let Some(release) = release {
@@ -359,6 +365,45 @@ impl Session {
         }
         asked[place] = Some(program.clone());
         Ok(Some(program))
+    }
+
+    /// The cache of what was downloaded, and what may be put there.
+    ///
+    /// # Errors
+    /// An environment variable names no folder or address, or `tools.lock` is broken.
+    pub fn downloads(&self) -> Result<Downloads> {
+        let settings = Settings::from_environment(|name| std::env::var_os(name), self.options.offline)?;
+        Ok(Downloads::new(settings, Lockfile::read(&checkout())?))
+    }
+
+    /// The released program of a component, from the cache or downloaded now.
+    async fn downloaded(&self, workload: Workload) -> Result<PathBuf> {
+        let downloads = self.downloads()?;
+        let running = self.console.step(workload.program(), "looking for the released program");
+        let progress = Shown::new(&running);
+        let (path, version) = match workload {
+            Workload::Argocd => {
+                let release = self.release().await?;
+                (real::argocd(&downloads, &release, &progress).await?, release.to_string())
+            }
+            Workload::Dex | Workload::Redis => {
+                (real::dex(&downloads, real::DEX, &progress).await?, real::DEX.to_owned())
+            }
+        };
+        running.done(&format!("{version} is in the cache"));
+        Ok(path)
+    }
+
+    /// The release to install: the named one, else that of the lab, else the default.
+    async fn release(&self) -> Result<Release> {
+        if let Some(release) = &self.options.argocd {
+            return Ok(release.clone());
+        }
+        let installed = match self.lab.find() {
+            Some(_) => self.program(Workload::Argocd).await?,
+            None => None,
+        };
+        Ok(installed.and_then(|program| program.release()).unwrap_or_default())
     }
 
     /// Remembers that a component has become ready just now.

@@ -86,16 +86,17 @@ pub async fn serve(home: Home, ingress: SocketAddr, ready: impl FnOnce()) -> Res
     let images = Images::default()
         .with(standin::dex::IMAGE, standin::dex::program())
         .with(standin::argocd::IMAGE, standin::argocd::program())
+        .with(standin::redis::IMAGE, standin::redis::program())
         .with(workloads::HOST_PROCESS_IMAGE, workloads::host_process(supervisor, home.processes()));
     let limits = Limits::default();
     let servers = CancellationToken::new();
     let serving_api =
         tokio::spawn(serve_http(api_listener, Some(identity.acceptor), api, limits, servers.clone()));
-    let door = Ingress::new(store.clone());
+    let door = Ingress::new(store.clone()).on_port(ingress_address.port());
     let serving_ingress = tokio::spawn(serve_http(ingress_listener, None, door, limits, servers.clone()));
     let workloads = workloads::start(store, logs, images, cluster.clone(), ingress_address, stop.clone());
 
-    home.write(&home.kubeconfig(), kubeconfig(&cluster).as_bytes()).map_err(folder)?;
+    home.write(&home.kubeconfig(), cluster.kubeconfig(CONTEXT, None).as_bytes()).map_err(folder)?;
     home.describe(&build_id(), api_address, ingress_address).map_err(folder)?;
     ready();
 
@@ -123,30 +124,4 @@ fn token() -> io::Result<String> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// A kubeconfig with one cluster, one user and one context.
-fn kubeconfig(cluster: &ClusterAccess) -> String {
-    let authority = base64::prelude::BASE64_STANDARD.encode(&cluster.ca_pem);
-    format!(
-        "apiVersion: v1
-kind: Config
-current-context: {CONTEXT}
-clusters:
-- name: {CONTEXT}
-  cluster:
-    server: {}
-    certificate-authority-data: {authority}
-users:
-- name: {CONTEXT}
-  user:
-    token: {}
-contexts:
-- name: {CONTEXT}
-  context:
-    cluster: {CONTEXT}
-    user: {CONTEXT}
-",
-        cluster.server, cluster.token
-    )
 }

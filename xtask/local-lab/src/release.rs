@@ -191,10 +191,17 @@ impl Release {
     }
 
     /// Whether a first start on an argocd-secret without `server.secretkey` leaves
-    /// this release without SSO: it reads argocd-secret before argocd-cm, stops at
-    /// the first error, and makes its client app once, from what it has then.
+    /// this release without SSO: it reads argocd-secret before argocd-cm and stops at
+    /// the first error. v3.3.1 – v3.3.6, which make their client app once, stay so
+    /// until a restart; the others until the next change of settings.
     pub fn first_start_loses_sso(&self) -> bool {
-        matches!(self.numbers(), (3, 3, 1..=6))
+        match self.numbers() {
+            (3, 2, patch) => (7..=9).contains(&patch),
+            (3, 3, patch) => (1..=7).contains(&patch),
+            // The candidates up to rc6.
+            (3, 4, 0) => !self.pre.is_empty() && compare_pre(&self.pre, "rc7").is_lt(),
+            _ => false,
+        }
     }
 
     /// `(major, minor, patch)`.
@@ -367,12 +374,17 @@ mod tests {
     }
 
     #[test]
-    fn the_first_start_is_lost_by_six_releases() {
-        let lost: Vec<_> =
-            (0..9).filter(|&patch| Release::new(3, 3, patch).first_start_loses_sso()).collect();
-        assert_eq!(lost, [1, 2, 3, 4, 5, 6]);
-        assert!(!release("v3.2.12").first_start_loses_sso());
-        assert!(!release("v3.4.1").first_start_loses_sso());
+    fn some_releases_lose_their_first_start() {
+        let lost = |minor| -> Vec<u32> {
+            (0..15).filter(|&patch| Release::new(3, minor, patch).first_start_loses_sso()).collect()
+        };
+        assert!(lost(1).is_empty());
+        assert_eq!(lost(2), [7, 8, 9]);
+        assert_eq!(lost(3), [1, 2, 3, 4, 5, 6, 7]);
+        assert!(lost(4).is_empty());
+        for (candidate, loses) in [("v3.4.0-rc1", true), ("v3.4.0-rc6", true), ("v3.4.0-rc7", false)] {
+            assert_eq!(release(candidate).first_start_loses_sso(), loses, "{candidate}");
+        }
     }
 
     #[test]

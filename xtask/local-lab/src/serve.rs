@@ -140,6 +140,10 @@ where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    // One that says beforehand that it is too long is not waited for.
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|length| length > limits.body_bytes) {
+        return Err(BodyError::TooLarge(limits.body_bytes));
+    }
     let collected = Limited::new(body, limits.body_bytes).collect();
     match tokio::time::timeout(limits.body_time, collected).await {
         Err(_) => Err(BodyError::TooSlow),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::api::{Api, ListParams};
+use k8s_openapi::api::core::v1::{ContainerState, Event, Pod};
+use kube::api::{Api, ListParams, LogParams};
 use kube::runtime::wait::await_condition;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
@@ -84,11 +84,34 @@ impl Cluster {
         let Rollout { namespace, name, .. } = rollout;
         let seen = match self.pods_of(rollout).await {
             Ok(pods) if pods.is_empty() => "it has no pods".to_owned(),
-            Ok(pods) => pods.iter().map(pod_state).collect::<Vec<_>>().join("; "),
+            Ok(pods) => {
+                let mut seen: Vec<String> = pods.iter().map(pod_state).collect();
+                seen.extend(self.last_words(namespace, &pods).await);
+                seen.join("; ")
+            }
             Err(_) => "the cluster no longer answers".to_owned(),
         };
         Error::environment(format!("{namespace}/{name} was not ready after {} s: {seen}", limit.as_secs()))
             .hint(format!("`cargo xtask kubectl -- -n {namespace} logs deploy/{name}` shows what it says"))
+    }
+
+    /// What the container said last that has ended, of the first pod that has one.
+    async fn last_words(&self, namespace: &str, pods: &[Pod]) -> Option<String> {
+        let (pod, container) = pods.iter().find_map(crashed)?;
+        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let parameters = |previous| LogParams {
+            container: Some(container.clone()),
+            previous,
+            tail_lines: Some(LAST_LINES),
+            ..LogParams::default()
+        };
+        // Between two runs the one that has ended is not the previous one yet.
+        let log = match api.logs(&pod, &parameters(false)).await {
+            Ok(log) if !log.trim().is_empty() => log,
+            _ => api.logs(&pod, &parameters(true)).await.ok()?,
+        };
+        let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        (!lines.is_empty()).then(|| format!("it said last: {}", lines.join(" / ")))
     }
 
     /// Since when the youngest of a Deployment's ready pods is ready, to the second.
@@ -130,6 +153,19 @@ fn rolled_out(deployment: Option<&Deployment>) -> bool {
         && status.updated_replicas.unwrap_or(0) == wanted
         && status.replicas.unwrap_or(0) == wanted
         && status.available_replicas.unwrap_or(0) == wanted
+}
+
+/// How much of a log goes into an error.
+const LAST_LINES: i64 = 3;
+
+/// The names of a pod and of its container that has ended and is not running again.
+fn crashed(pod: &Pod) -> Option<(String, String)> {
+    let name = pod.metadata.name.clone()?;
+    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let ended =
+        |state: &Option<ContainerState>| state.as_ref().is_some_and(|state| state.terminated.is_some());
+    let container = containers.iter().find(|it| ended(&it.state) || ended(&it.last_state))?;
+    Some((name, container.name.clone()))
 }
 
 /// One pod for a person: `pod x, container server: CrashLoopBackOff (…)`.

@@ -69,7 +69,7 @@ fn node() -> Value {
 }
 
 /// The architecture as Go names it, and so as Kubernetes does.
-fn arch() -> &'static str {
+pub(super) fn arch() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -11,6 +11,12 @@ pub fn fill(kind: &Kind, object: &mut Value) {
     }
     let Value::Object(map) = object else { return };
     match kind.resource.kind.as_str() {
+        "Namespace" => {
+            let metadata = object_in(map, "metadata");
+            if let Some(name) = metadata.get("name").cloned() {
+                object_in(metadata, "labels").insert("kubernetes.io/metadata.name".into(), name);
+            }
+        }
         "Secret" => secret(map),
         "Pod" => {
             let spec = object_in(map, "spec");
@@ -19,7 +25,6 @@ pub fn fill(kind: &Kind, object: &mut Value) {
             for container in containers(spec) {
                 requests_from_limits(container);
             }
-            account(spec);
         }
         "Deployment" => {
             let spec = object_in(map, "spec");
@@ -51,6 +56,10 @@ pub fn fill(kind: &Kind, object: &mut Value) {
         "CustomResourceDefinition" => {
             let spec = object_in(map, "spec");
             set(object_in(spec, "conversion"), "strategy", json!("None"));
+            let names = object_in(spec, "names");
+            let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+            set(names, "singular", kind.to_lowercase().into());
+            set(names, "listKind", format!("{kind}List").into());
         }
         _ => {}
     }
@@ -107,15 +116,7 @@ fn base64(text: &str) -> String {
 }
 
 fn template(spec: &mut Map<String, Value>) {
-    if let Some(template) = inner(spec, "template") {
-        pod_spec(object_in(template, "spec"));
-    }
-}
-
-fn account(spec: &mut Map<String, Value>) {
-    set(spec, "serviceAccountName", json!("default"));
-    let name = spec["serviceAccountName"].clone();
-    spec.insert("serviceAccount".into(), name);
+    pod_spec(object_in(object_in(spec, "template"), "spec"));
 }
 
 fn pod_spec(spec: &mut Map<String, Value>) {
@@ -211,8 +212,6 @@ fn service(spec: &mut Map<String, Value>) {
     let kind = spec["type"].as_str().unwrap_or_default().to_owned();
     if kind != "ExternalName" {
         set(spec, "internalTrafficPolicy", json!("Cluster"));
-        set(spec, "ipFamilies", json!(["IPv4"]));
-        set(spec, "ipFamilyPolicy", json!("SingleStack"));
     }
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
         set(spec, "externalTrafficPolicy", json!("Cluster"));

@@ -9,7 +9,7 @@ use jiff::ToSpan as _;
 use serde_json::{Value, json};
 
 use crate::serve::Response;
-use crate::store::{Key, Store, WriteError, object};
+use crate::store::{Fate, Key, Store, WriteError, object};
 
 use super::Call;
 use super::accept::View;
@@ -93,17 +93,19 @@ impl DeleteOptions {
             && uid != object::uid_of(object)
         {
             let found = object::uid_of(object);
-            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
-            return Err(Refusal::conflict(&kind.resource, name, &why));
+            let why = format!(
+                "the UID in the precondition ({uid}) does not match the UID in record ({found}). The object might have been deleted and then recreated"
+            );
+            return Err(Refusal::precondition(&kind.resource, name, &why));
         }
         if let Some(version) = &self.version
             && Some(version.as_str()) != object::resource_version(object)
         {
             let found = object::resource_version(object).unwrap_or_default();
             let why = format!(
-                "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {found}"
+                "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({found}). The object might have been modified"
             );
-            return Err(Refusal::conflict(&kind.resource, name, &why));
+            return Err(Refusal::precondition(&kind.resource, name, &why));
         }
         Ok(())
     }
@@ -184,11 +186,11 @@ fn one(call: &Call<'_>, key: &Key, options: &DeleteOptions) -> Result<(Arc<Value
     }
     let deleted = store.delete_if(key, |old| {
         options.check(&call.kind, old)?;
-        let next = next_state(&call.kind, old, options.grace);
-        if options.dry_run {
-            return Err(Stop::Tried(next.unwrap_or_else(|| old.clone())));
+        let fate = fate(&call.kind, old, options.grace);
+        match fate {
+            Fate::Gone(last) | Fate::Kept(last) if options.dry_run => Err(Stop::Tried(last)),
+            fate => Ok(fate),
         }
-        Ok(next)
     });
     match deleted {
         Ok(done) => Ok(done),
@@ -198,31 +200,35 @@ fn one(call: &Call<'_>, key: &Key, options: &DeleteOptions) -> Result<(Arc<Value
     }
 }
 
-/// What becomes of an object that is deleted: `None` if it goes at once.
-fn next_state(kind: &Kind, old: &Value, grace: Option<i64>) -> Option<Value> {
+/// What becomes of an object that is deleted.
+fn fate(kind: &Kind, old: &Value, grace: Option<i64>) -> Fate {
     let held = old["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
     if kind.is_core("Namespace") {
         let mut new = object::marked_for_deletion(old);
         new["status"]["phase"] = "Terminating".into();
-        return Some(new);
+        return Fate::Kept(new);
     }
-    if !kind.is_core("Pod") {
-        return held.then(|| object::marked_for_deletion(old));
-    }
-    let period = grace_of(old, grace);
+    let period = if kind.is_core("Pod") { grace_of(old, grace) } else { 0 };
     if period == 0 && !held {
-        return None;
+        let last = if kind.is_core("Pod") { marked(old, 0) } else { old.clone() };
+        return Fate::Gone(last);
     }
+    Fate::Kept(marked(old, period))
+}
+
+/// The object with the time at which it is to be gone.
+fn marked(old: &Value, period: i64) -> Value {
     let mut new = old.clone();
     let known = old["metadata"]["deletionGracePeriodSeconds"].as_i64();
     // A second request may only shorten it.
-    if known.is_none_or(|known| period < known) {
+    if known.is_none_or(|known| period < known)
+        && let Some(metadata) = object::metadata_mut(&mut new)
+    {
         let end = Timestamp::now().checked_add(period.seconds()).unwrap_or(Timestamp::MAX);
-        let metadata = object::metadata_mut(&mut new)?;
         metadata.insert("deletionTimestamp".into(), end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
         metadata.insert("deletionGracePeriodSeconds".into(), period.into());
     }
-    Some(new)
+    new
 }
 
 /// The seconds that a pod gets to end. One that runs nowhere needs none.
@@ -243,7 +249,7 @@ fn grace_of(pod: &Value, asked: Option<i64>) -> i64 {
 /// Deletes an object for the cluster itself, as a client would without options.
 pub fn collect(store: &Store, kind: &Kind, key: &Key) {
     // Whoever was quicker has done the same.
-    let _ = store.delete_if(key, |old| Ok::<_, WriteError>(next_state(kind, old, None)));
+    let _ = store.delete_if(key, |old| Ok::<_, WriteError>(fate(kind, old, None)));
 }
 
 /// Takes an owner's name off everything that it owns.

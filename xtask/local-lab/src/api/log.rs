@@ -30,7 +30,7 @@ struct Options {
 }
 
 impl Options {
-    fn parse(query: &Query) -> Result<Self, Refusal> {
+    fn parse(query: &Query, pod: &str) -> Result<Self, Refusal> {
         let mut causes = vec![];
         let mut least = |name: &str, number: Option<i64>, least: i64, why: &str| -> Option<usize> {
             let number = number?;
@@ -58,12 +58,12 @@ impl Options {
         if seconds.is_some() && time.is_some() {
             causes.push(Cause {
                 reason: "FieldValueForbidden",
-                field: String::new(),
+                field: "[]".into(),
                 message: "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified".into(),
             });
         }
         if !causes.is_empty() {
-            return Err(Refusal::invalid("", "PodLogOptions", "", &causes));
+            return Err(Refusal::invalid("", "PodLogOptions", pod, &causes));
         }
         let ago = |seconds: i64| {
             let seconds = seconds.min(100 * 366 * 24 * 3600);
@@ -82,9 +82,9 @@ impl Options {
 
 /// GET of a log.
 pub fn read(call: &Call<'_>) -> Result<Response, Refusal> {
-    let options = Options::parse(&call.query)?;
     let namespace = call.target.namespace.as_deref().unwrap_or_default();
     let name = call.target.name.as_deref().unwrap_or_default();
+    let options = Options::parse(&call.query, name)?;
     let pod = call
         .api
         .store

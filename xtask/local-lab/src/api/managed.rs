@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::schema::Struct;
+use crate::schema::complete::complete;
 use crate::schema::fields::Set;
 use crate::schema::typed;
 use crate::store::object;
@@ -83,9 +84,18 @@ impl Writer<'_> {
         set_managed_fields(new, encode(&managers));
     }
 
+    /// The object as Go would have it, without its managers.
+    fn completed(&self, object: &Value) -> Value {
+        let mut object = without_managed_fields(object);
+        if !self.structure.package.is_empty() {
+            complete(&mut object, self.structure);
+        }
+        object
+    }
+
     fn update(&self, live: &Value, new: &Value, mut managers: Managers) -> Managers {
-        let old = without_managed_fields(live);
-        let difference = typed::compare(&old, new, self.structure).without(&self.ignored);
+        let (old, new) = (self.completed(live), self.completed(new));
+        let difference = typed::compare(&old, &new, self.structure).without(&self.ignored);
         let changed = difference.modified.union(&difference.added);
         for entry in managers.values_mut() {
             entry.set = entry.set.difference(&changed).difference(&difference.removed);
@@ -115,8 +125,9 @@ impl Writer<'_> {
             return Err(Refusal::bad_request("metadata.managedFields must be nil"));
         }
         typed::check(config, self.structure).map_err(|error| {
-            Refusal::internal(&format!(
-                "failed to create typed patch object ({}/{}; {}, Kind={}): {error}",
+            let slash = if self.api_version.contains('/') { "" } else { "/" };
+            Refusal::unforeseen(format!(
+                "failed to create typed patch object ({}/{}; {slash}{}, Kind={}): {error}",
                 object::namespace(config),
                 object::name(config),
                 self.api_version,
@@ -150,7 +161,7 @@ impl Writer<'_> {
             }
             merged => merged,
         };
-        let (mut new, mut owners) = merged.map_err(|conflicts| refuse(&conflicts, &managers))?;
+        let (mut new, mut owners) = merged.map_err(|conflicts| refuse(&conflicts))?;
         if self.manager == "kubectl" && object::annotation(&new, LAST_APPLIED).is_some() {
             let mut applied = config.clone();
             let annotations = applied.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
@@ -191,7 +202,8 @@ impl Writer<'_> {
             Some(last) if !last.set.is_empty() => self.prune(&merged, &managers, &last.set),
             _ => merged,
         };
-        let difference = typed::compare(live, &new, self.structure).without(&self.ignored);
+        let (old, completed) = (self.completed(live), self.completed(&new));
+        let difference = typed::compare(&old, &completed, self.structure).without(&self.ignored);
         let changed = difference.modified.union(&difference.added);
         let conflicts: BTreeMap<Id, Set> = managers
             .iter()
@@ -265,11 +277,11 @@ fn last_applied(live: &Value, writer: &Writer<'_>) -> Option<Set> {
     )
 }
 
-fn refuse(conflicts: &BTreeMap<Id, Set>, managers: &Managers) -> Refusal {
+fn refuse(conflicts: &BTreeMap<Id, Set>) -> Refusal {
     let mut causes = vec![];
     let mut by_manager: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (id, set) in conflicts {
-        let name = readable(id, managers.get(id));
+        let name = readable(id);
         for path in set.paths() {
             causes.push(Cause {
                 reason: "FieldManagerConflict",
@@ -295,16 +307,13 @@ fn refuse(conflicts: &BTreeMap<Id, Set>, managers: &Managers) -> Refusal {
     Refusal::apply_conflict(message, &causes)
 }
 
-fn readable(id: &Id, entry: Option<&Entry>) -> String {
+fn readable(id: &Id) -> String {
     let mut text = format!("{:?}", id.manager);
     if !id.subresource.is_empty() {
         text += &format!(" with subresource {:?}", id.subresource);
     }
     if !id.applied {
         text += &format!(" using {}", id.api_version);
-        if let Some(time) = entry.and_then(|it| it.time.as_deref()) {
-            text += &format!(" at {time}");
-        }
     }
     text
 }

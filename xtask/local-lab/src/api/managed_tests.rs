@@ -73,10 +73,8 @@ fn a_conflict_names_who_and_what_and_force_takes_it() {
     updated["data"]["x"] = "3".into();
     writer("edit").track_update(Some(&before), &mut updated);
     let refused = writer("two").apply(&updated, &config(json!({"a": "2", "x": "1"})), false).unwrap_err();
-    assert!(
-        refused.message.starts_with("Apply failed with 2 conflicts: conflicts with \"edit\" using v1 at ")
-    );
-    assert!(refused.message.ends_with(":\n- .data.a\n- .data.x"), "{}", refused.message);
+    assert!(refused.message.starts_with("Apply failed with 2 conflicts: conflicts with \"edit\" using v1:"));
+    assert!(refused.message.ends_with("\n- .data.a\n- .data.x"), "{}", refused.message);
 }
 
 #[test]

@@ -155,7 +155,11 @@ pub fn dry_run<'a>(values: impl Iterator<Item = &'a str>, causes: &mut Vec<Cause
     for value in values {
         any = true;
         if value != "All" {
-            causes.push(not_supported("dryRun", value, &["All"]));
+            causes.push(Cause {
+                reason: "FieldValueNotSupported",
+                field: "dryRun".into(),
+                message: format!("Unsupported value: [{value:?}]: supported values: \"All\""),
+            });
         }
     }
     any

@@ -146,7 +146,8 @@ fn write_cursor(version: Option<u64>, namespace: &str, name: &str) -> String {
 }
 
 fn cursor(text: &str) -> Result<(Option<u64>, String, String), Refusal> {
-    let bad = |why: &str| Refusal::bad_request(format!("continue key is not valid: {why}"));
+    let bad =
+        |why: &str| Refusal::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|error| bad(&error.to_string()))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
     if value["v"] != "meta.k8s.io/v1" {

@@ -99,7 +99,9 @@ impl Include {
             "" | "Metadata" => Ok(Self::Metadata),
             "Object" => Ok(Self::Object),
             "None" => Ok(Self::None),
-            other => Err(Refusal::bad_request(format!("unrecognized includeObject value: {other:?}"))),
+            other => Err(Refusal::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: must be 'Metadata', 'Object', 'None', or empty"
+            ))),
         }
     }
 }
@@ -146,7 +148,7 @@ impl Shaper {
                 "kind": format!("{}List", self.kind.resource.kind),
                 "apiVersion": self.kind.resource.api_version(),
                 "metadata": meta,
-                "items": objects.collect::<Vec<_>>(),
+                "items": objects.map(|object| self.item(object)).collect::<Vec<_>>(),
             }),
         }
     }
@@ -166,6 +168,18 @@ impl Shaper {
                 "kind": self.kind.resource.kind, "apiVersion": self.kind.resource.api_version(), "metadata": meta,
             }),
         }
+    }
+
+    /// In a list of a built-in kind the items do not repeat what they are.
+    fn item(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        if let Value::Object(map) = &mut object
+            && self.kind.custom.is_none()
+        {
+            map.remove("kind");
+            map.remove("apiVersion");
+        }
+        object
     }
 
     fn meta_version(&self) -> String {

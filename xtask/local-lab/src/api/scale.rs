@@ -83,12 +83,7 @@ fn patched(call: &Call<'_>, bytes: &Bytes, scale: &Value) -> Result<Value, Refus
         | "application/strategic-merge-patch+json"
         | "application/apply-patch+yaml" => json_patch::merge(&mut scale, &patch),
         _ => {
-            return Err(Refusal::unsupported_media_type(&[
-                "application/json-patch+json",
-                "application/merge-patch+json",
-                "application/strategic-merge-patch+json",
-                "application/apply-patch+yaml",
-            ]));
+            return Err(Refusal::unsupported_patch());
         }
     }
     Ok(scale)

@@ -21,6 +21,7 @@ pub struct Refusal {
     pub details: Map<String, Value>,
     /// A cursor that may go on where the one of the request cannot.
     pub cursor: Option<String>,
+    empty_details: bool,
 }
 
 /// One thing that is wrong with an object's field.
@@ -50,7 +51,14 @@ impl Cause {
 
 impl Refusal {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Map::new(), cursor: None }
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: Map::new(),
+            cursor: None,
+            empty_details: false,
+        }
     }
 
     fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
@@ -74,7 +82,7 @@ impl Refusal {
         if let Some(cursor) = &self.cursor {
             status["metadata"]["continue"] = cursor.clone().into();
         }
-        if !self.details.is_empty() {
+        if !self.details.is_empty() || self.empty_details {
             status["details"] = Value::Object(self.details.clone());
         }
         status
@@ -91,7 +99,12 @@ impl Refusal {
 
     /// 404: there is nothing at this path.
     pub fn no_such_path() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource")
+        Self::bare(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource")
+    }
+
+    /// With details, although there are none.
+    fn bare(code: StatusCode, reason: &'static str, message: &str) -> Self {
+        Self { empty_details: true, ..Self::new(code, reason, message) }
     }
 
     /// 409: the name is taken.
@@ -111,6 +124,14 @@ impl Refusal {
         let mut refusal = Self::new(StatusCode::CONFLICT, "Conflict", message);
         refusal.details.insert("causes".into(), causes.iter().map(Cause::json).collect());
         refusal
+    }
+
+    /// 409: a deletion's precondition does not hold. It names the kind, not the resource.
+    pub fn precondition(resource: &Resource, name: &str, why: &str) -> Self {
+        let dot = if resource.group.is_empty() { "" } else { "." };
+        let what = format!("{}{dot}{}", resource.kind, resource.group);
+        let message = format!("Operation cannot be fulfilled on {what} {name:?}: {why}");
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(&resource.group, &resource.kind, name)
     }
 
     /// 403.
@@ -135,7 +156,7 @@ impl Refusal {
 
     /// 405 of a method that a path does not know at all.
     pub fn method_not_allowed() -> Self {
-        Self::new(
+        Self::bare(
             StatusCode::METHOD_NOT_ALLOWED,
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
@@ -144,8 +165,8 @@ impl Refusal {
 
     /// 406.
     pub fn not_acceptable(accepted: &[&str]) -> Self {
-        let message = format!("only the following media types are accepted: {}", accepted.join(", "));
-        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {}", accepted.join(", "));
+        Self::bare(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", &message)
     }
 
     /// 410: the version that was asked for is no longer known.
@@ -174,9 +195,14 @@ impl Refusal {
         )
     }
 
+    /// 415 of a PATCH, which says less.
+    pub fn unsupported_patch() -> Self {
+        Self::bare(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", "415: Unsupported Media Type")
+    }
+
     /// 422 without fields: a patch that does not fit the object.
     pub fn unprocessable(message: &str) -> Self {
-        let mut refusal = Self::new(
+        let mut refusal = Self::bare(
             StatusCode::UNPROCESSABLE_ENTITY,
             "Invalid",
             "the server rejected our request due to an error in our request",
@@ -205,6 +231,11 @@ impl Refusal {
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message).about(group, kind, name);
         refusal.details.insert("causes".into(), causes.iter().map(Cause::json).collect());
         refusal
+    }
+
+    /// 500 without a reason: what a real server has not thought of as the client's fault.
+    pub fn unforeseen(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
     }
 
     /// 500.

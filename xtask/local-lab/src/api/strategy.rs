@@ -29,15 +29,47 @@ pub fn before_create(kind: &Kind, new: &mut Value) {
     }
 }
 
+/// What admission and allocators of a real server add: nobody owns it.
+pub fn admit(store: &Store, kind: &Kind, new: &mut Value) {
+    let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if kind.is_core("Pod") {
+        let account = spec.entry("serviceAccountName").or_insert_with(|| "default".into()).clone();
+        spec.insert("serviceAccount".into(), account);
+        spec.entry("priority").or_insert_with(|| 0.into());
+        spec.entry("preemptionPolicy").or_insert_with(|| "PreemptLowerPriority".into());
+        spec.entry("tolerations").or_insert_with(|| {
+            ["not-ready", "unreachable"]
+                .iter()
+                .map(|condition| {
+                    json!({
+                        "key": format!("node.kubernetes.io/{condition}"), "operator": "Exists",
+                        "effect": "NoExecute", "tolerationSeconds": 300,
+                    })
+                })
+                .collect()
+        });
+    }
+    if kind.is_core("Service") && spec.get("type").is_none_or(|it| it != "ExternalName") {
+        spec.entry("ipFamilies").or_insert_with(|| json!(["IPv4"]));
+        spec.entry("ipFamilyPolicy").or_insert_with(|| "SingleStack".into());
+        let asked = spec.get("clusterIP").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let address = if asked.is_empty() { free_address(store) } else { asked };
+        spec.insert("clusterIPs".into(), json!([address]));
+        spec.insert("clusterIP".into(), address.into());
+    }
+}
+
+/// An address of the range that real clusters use for services, which none has.
+/// Nothing listens there: the ingress knows the way to the pods.
+fn free_address(store: &Store) -> String {
+    let (services, _) = store.list("services", None);
+    let taken: Vec<&str> = services.iter().filter_map(|it| it["spec"]["clusterIP"].as_str()).collect();
+    let addresses = (0..=255_u8).flat_map(|high| (10..=250_u8).map(move |low| format!("10.96.{high}.{low}")));
+    addresses.into_iter().find(|it| !taken.contains(&it.as_str())).unwrap_or_default()
+}
+
 /// What controllers inside a real server would add at once.
 pub fn after_create(kind: &Kind, new: &mut Value) {
-    if kind.is_core("Namespace") {
-        let name = object::name(new).to_owned();
-        if let Some(metadata) = object::metadata_mut(new) {
-            let labels = metadata.entry("labels").or_insert_with(|| json!({}));
-            labels["kubernetes.io/metadata.name"] = name.into();
-        }
-    }
     establish(kind, None, new);
 }
 
@@ -46,15 +78,17 @@ pub fn before_update(kind: &Kind, subresource: Option<&str>, old: &Value, new: &
     match subresource {
         Some("status") => {
             let status = new.get("status").cloned();
-            let asked = new["metadata"].get("resourceVersion").cloned();
+            let kept = ["resourceVersion", "managedFields"].map(|it| (it, new["metadata"].get(it).cloned()));
             *new = old.clone();
             let Value::Object(map) = new else { return };
             match status {
                 Some(status) => map.insert("status".into(), status),
                 None => map.remove("status"),
             };
-            if let (Some(metadata), Some(asked)) = (object::metadata_mut(new), asked) {
-                metadata.insert("resourceVersion".into(), asked);
+            for (field, value) in kept {
+                if let (Some(metadata), Some(value)) = (object::metadata_mut(new), value) {
+                    metadata.insert(field.into(), value);
+                }
             }
         }
         Some("finalize") => {
@@ -80,6 +114,15 @@ pub fn before_update(kind: &Kind, subresource: Option<&str>, old: &Value, new: &
                 Some(value) => metadata.insert(field.into(), value.clone()),
                 None => metadata.remove(field),
             };
+        }
+    }
+    if kind.is_core("Service") && new["spec"]["type"] != "ExternalName" {
+        // What was allocated stays, also where a client leaves it out.
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+            let empty = new["spec"].get(field).is_none_or(|it| it.is_null() || it == "");
+            if let (true, Some(value)) = (empty, old["spec"].get(field).cloned()) {
+                new["spec"][field] = value;
+            }
         }
     }
     if kind.is_core("Namespace") && subresource.is_none() {
@@ -110,7 +153,7 @@ fn establish(kind: &Kind, old: Option<&Value>, new: &mut Value) {
     if !kind.is("apiextensions.k8s.io", "CustomResourceDefinition") {
         return;
     }
-    let names = complete_names(new);
+    let names = new["spec"]["names"].clone();
     let version = new["spec"]["versions"]
         .as_array()
         .and_then(|all| all.iter().find(|it| it["storage"] == true))
@@ -132,15 +175,4 @@ fn establish(kind: &Kind, old: Option<&Value>, new: &mut Value) {
         ],
         "storedVersions": version.into_iter().collect::<Vec<_>>(),
     });
-}
-
-/// Fills in the names that follow from the kind.
-fn complete_names(crd: &mut Value) -> Value {
-    let Some(names) = crd.pointer_mut("/spec/names").and_then(Value::as_object_mut) else {
-        return json!({});
-    };
-    let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-    names.entry("singular").or_insert_with(|| kind.to_lowercase().into());
-    names.entry("listKind").or_insert_with(|| format!("{kind}List").into());
-    Value::Object(names.clone())
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
 
+use crate::schema::complete::complete;
 use crate::schema::conform::conform;
 use crate::schema::custom;
 use crate::schema::fields::Set;
@@ -141,7 +142,10 @@ impl<'a> Writing<'a> {
     pub fn decode(&mut self, body: &Bytes) -> Result<Value, Refusal> {
         let kind = &self.call.kind.resource;
         let Decoded { mut value, duplicates } = body::decode(&self.call.headers, body, &kind.kind)?;
-        check_type(&self.call.kind, &mut value)?;
+        let served = |version: &str, kind: &str| {
+            crate::resources::of_kind(&self.call.api.store, version, kind).is_some()
+        };
+        check_type(&self.call.kind, &mut value, &served)?;
         self.shape_up(&mut value, &duplicates).map_err(|error| {
             let (kind, version) = (&self.call.kind.resource.kind, &self.call.kind.resource.version);
             Refusal::bad_request(format!(
@@ -152,7 +156,8 @@ impl<'a> Writing<'a> {
     }
 
     /// Stores a new object.
-    pub fn store_new(&mut self, mut object: Value) -> Result<Arc<Value>, Refusal> {
+    pub fn store_new(&mut self, new: Changed) -> Result<Arc<Value>, Refusal> {
+        let Changed { mut object, tracked } = new;
         let call = self.call;
         let resource = &call.kind.resource;
         self.place(&mut object)?;
@@ -178,9 +183,12 @@ impl<'a> Writing<'a> {
             _ => String::new(),
         };
         self.check_namespace(&object)?;
-        strategy::before_create(&call.kind, &mut object);
         self.fill(&mut object);
-        self.with_writer(|writer| writer.track_update(None, &mut object));
+        if !tracked {
+            self.with_writer(|writer| writer.track_update(None, &mut object));
+        }
+        strategy::before_create(&call.kind, &mut object);
+        strategy::admit(&call.api.store, &call.kind, &mut object);
         for attempt in 1.. {
             let mut object = object.clone();
             if !generated.is_empty() {
@@ -188,10 +196,12 @@ impl<'a> Writing<'a> {
                 if let Some(metadata) = object::metadata_mut(&mut object) {
                     metadata.insert("name".into(), name.into());
                 }
+                // What follows from the name.
+                self.fill(&mut object);
             }
+            strategy::after_create(&call.kind, &mut object);
             validate::create(&call.kind, &object).or_refuse(&call.kind, &object)?;
             check_size(&object)?;
-            strategy::after_create(&call.kind, &mut object);
             let key = call.kind.key(Some(object::namespace(&object)), object::name(&object));
             if self.options.dry_run {
                 if call.api.store.get(&key).is_some() {
@@ -209,16 +219,14 @@ impl<'a> Writing<'a> {
     }
 
     /// Puts the object into the request's namespace.
-    fn place(&self, object: &mut Value) -> Result<(), Refusal> {
+    pub fn place(&self, object: &mut Value) -> Result<(), Refusal> {
         let named = object::namespace(object).to_owned();
         let wanted = self.call.target.namespace.as_deref().unwrap_or_default();
         if !named.is_empty() && named != wanted {
             return Err(Refusal::bad_request(if self.call.kind.resource.namespaced {
-                format!(
-                    "the namespace of the provided object does not match the namespace sent on the request ({named} is not {wanted})"
-                )
+                "the namespace of the provided object does not match the namespace sent on the request"
             } else {
-                "namespace may not be set on an object of the cluster".into()
+                "namespace may not be set on an object of the cluster"
             }));
         }
         if let Some(metadata) = object::metadata_mut(object) {
@@ -260,6 +268,9 @@ impl<'a> Writing<'a> {
         if let Some(schema) = self.call.kind.schema() {
             custom::default(object, schema);
         }
+        if !self.call.kind.resource.custom {
+            complete(object, &self.call.kind.structure);
+        }
     }
 
     /// Changes the stored object by `change`, in one step.
@@ -294,7 +305,11 @@ impl<'a> Writing<'a> {
         let uid = object::uid_of(&new);
         if !uid.is_empty() && uid != object::uid_of(old) {
             let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                "StorageError: invalid object, Code: 4, Key: /registry/{}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                match object::namespace(old) {
+                    "" => resource.plural.clone(),
+                    namespace => format!("{}/{namespace}", resource.plural),
+                },
                 object::uid_of(old)
             );
             return Err(Refusal::conflict(resource, name, &why));
@@ -334,11 +349,23 @@ pub struct Changed {
 
 /// Checks that an object says it is of the kind that the request is about, and
 /// completes it where it says nothing.
-pub fn check_type(kind: &Kind, value: &mut Value) -> Result<(), Refusal> {
+pub fn check_type(
+    kind: &Kind,
+    value: &mut Value,
+    served: &dyn Fn(&str, &str) -> bool,
+) -> Result<(), Refusal> {
     let resource = &kind.resource;
+    let found = match value {
+        Value::Object(_) => "",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+        Value::Null => "null",
+    };
     let Value::Object(map) = value else {
         return Err(Refusal::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
             resource.kind
         )));
     };
@@ -352,15 +379,37 @@ pub fn check_type(kind: &Kind, value: &mut Value) -> Result<(), Refusal> {
             resource.kind
         )));
     }
-    if !found_version.is_empty() && found_version != version {
+    let other_version = !found_version.is_empty() && found_version != version;
+    let other_kind = !found_kind.is_empty() && found_kind != resource.kind;
+    if other_version && !other_kind && resource.custom {
         return Err(Refusal::bad_request(format!(
             "the API version in the data ({found_version}) does not match the expected API version ({version})"
         )));
     }
-    if !found_kind.is_empty() && found_kind != resource.kind {
+    if resource.custom && other_kind {
+        let cause = Cause {
+            reason: "FieldValueInvalid",
+            field: "kind".into(),
+            message: format!("Invalid value: {found_kind:?}: must be {}", resource.kind),
+        };
+        return Err(Refusal::invalid(&resource.group, &found_kind, object::name(value), &[cause]));
+    }
+    if other_version || other_kind {
+        let short_version = found_version.rsplit_once('/').map_or(found_version.as_str(), |(_, it)| it);
+        let why = if served(&found_version, &found_kind) {
+            let group = resource.group.split('.').next().filter(|it| !it.is_empty()).unwrap_or("core");
+            format!(
+                "converting ({short_version}.{found_kind}) to ({group}.{}): unknown conversion",
+                resource.kind
+            )
+        } else {
+            format!(
+                "no kind {found_kind:?} is registered for version {found_version:?} in scheme \"pkg/runtime/scheme.go:110\""
+            )
+        };
         return Err(Refusal::bad_request(format!(
-            "{found_kind} in version {:?} cannot be handled as a {}: converting to {} is not possible",
-            resource.version, resource.kind, resource.kind
+            "{found_kind} in version {short_version:?} cannot be handled as a {}: {why}",
+            resource.kind
         )));
     }
     map.insert("apiVersion".into(), version.into());
@@ -394,7 +443,7 @@ pub fn create(call: &Call<'_>, body: &Bytes, pretty: bool) -> Result<Response, R
         return Err(Refusal::method_not_allowed());
     }
     let object = writing.decode(body)?;
-    let stored = writing.store_new(object)?;
+    let stored = writing.store_new(Changed { object, tracked: false })?;
     Ok(writing.answer(StatusCode::CREATED, &stored))
 }
 
@@ -419,7 +468,7 @@ pub fn replace(call: &Call<'_>, body: &Bytes, pretty: bool) -> Result<Response, 
         let key = call.kind.key(call.target.namespace.as_deref(), url);
         if call.api.store.get(&key).is_some() {
             let resource = &call.kind.resource;
-            return Err(Refusal::invalid(&resource.group, &resource.kind, url, &[cause]));
+            return Err(Refusal::invalid(&resource.group, &resource.plural, url, &[cause]));
         }
     }
     let stored = writing.store_change(|_, _| Ok(Changed { object, tracked: false }))?;

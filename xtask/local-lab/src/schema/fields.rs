@@ -94,13 +94,17 @@ impl Set {
     /// Every path, as people read it: `.spec.containers[name="a"].image`.
     pub fn paths(&self) -> Vec<String> {
         let mut all = vec![];
+        if self.member {
+            all.push(String::new());
+        }
         self.collect(&mut String::new(), &mut all);
         all
     }
 
     fn collect(&self, path: &mut String, all: &mut Vec<String>) {
-        if self.member {
-            all.push(path.clone());
+        // A level's own paths come before those that go deeper.
+        for (edge, _) in self.children.iter().filter(|(_, below)| below.member) {
+            all.push(format!("{path}{}", readable(edge)));
         }
         for (edge, below) in &self.children {
             let length = path.len();
@@ -139,7 +143,8 @@ impl Set {
     }
 }
 
-fn readable(edge: &str) -> String {
+/// An edge as people read it: `.spec`, `[name="a"]`.
+pub(super) fn readable(edge: &str) -> String {
     let (kind, rest) = edge.split_at_checked(2).unwrap_or((edge, ""));
     match kind {
         "f:" => format!(".{rest}"),

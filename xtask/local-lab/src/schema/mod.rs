@@ -7,6 +7,7 @@
 //! ([`custom`]).
 
 pub mod columns;
+pub mod complete;
 pub mod conform;
 pub mod custom;
 pub mod fields;
@@ -99,8 +100,12 @@ pub struct Field {
     pub inline: bool,
     /// It must be there.
     pub required: bool,
-    /// Zero and absent are two things.
-    pub keeps_zero: bool,
+    /// In Go it is a pointer: zero and absent are two things.
+    pub pointer: bool,
+    /// Go writes it even if it is zero.
+    pub always: bool,
+    /// Go leaves it out if it is zero, although it is a struct.
+    pub omit_zero: bool,
     /// Strategic merge: lists are merged rather than replaced.
     pub patch_merge: bool,
     /// Strategic merge: keys that the patch leaves out go (unions).
@@ -136,7 +141,9 @@ impl Field {
             of,
             inline: false,
             required: false,
-            keeps_zero: false,
+            pointer: false,
+            always: false,
+            omit_zero: false,
             patch_merge: false,
             retain_keys: false,
             merge_key: None,

@@ -5,7 +5,7 @@
 //! (`Name [group/version] [atomic]`); an indented one is a field:
 //!
 //! ```text
-//! name number type [required] [zero] [patch=…] [key=…] [map=…|set|atomic] [default=…]
+//! name number type [required] [pointer] [always] [omitzero] [patch=…] [key=…] [map=…|set|atomic] [default=…]
 //! ```
 //!
 //! `[T]` is a list, `{T}` a map, a name of `~` an inlined struct.
@@ -76,7 +76,9 @@ fn field(line: &str) -> Option<Field> {
         match word.split_once('=') {
             None => match word {
                 "required" => field.required = true,
-                "zero" => field.keeps_zero = true,
+                "pointer" => field.pointer = true,
+                "always" => field.always = true,
+                "omitzero" => field.omit_zero = true,
                 "set" => field.list = ListKind::Set,
                 // A list is atomic unless something else is said.
                 "atomic" => field.atomic = true,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
-use super::fields::Set;
+use super::fields::{Set, readable};
 use super::{Field, ListKind, Struct, Type};
 
 /// An item of a list that cannot be told apart, or a field that nobody declared.
@@ -106,8 +106,8 @@ fn edge(item: &Value, of: &Type, kind: &ListKind) -> Result<String, String> {
     };
     let mut named = BTreeMap::new();
     for key in keys {
-        let default = || of.as_struct()?.field(key)?.default.as_ref();
-        match map.get(key).filter(|it| !it.is_null()).or_else(default) {
+        let default = || of.as_struct()?.field(key)?.key_default();
+        match map.get(key).filter(|it| !it.is_null()).cloned().or_else(default) {
             Some(value) => named.insert(key, value),
             None => {
                 return Err(format!(
@@ -164,8 +164,7 @@ fn check_shape(value: &Value, shape: &Shape<'_>, path: &mut String, root: bool) 
                     path: path.clone(),
                     message: format!("element {index}: {message}"),
                 })?;
-                let name = Set { member: true, children: BTreeMap::from([(edge.clone(), Set::here())]) };
-                let name = name.paths().pop().unwrap_or_default();
+                let name = readable(&edge);
                 if !seen.insert(edge) {
                     let message = format!("duplicate entries for key {name}");
                     return Err(Untyped { path: path.clone(), message });

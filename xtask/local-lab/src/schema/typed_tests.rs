@@ -96,6 +96,13 @@ fn undeclared_fields_and_items_without_key_are_named() {
         check(&twice, deployment()).unwrap_err().to_string(),
         ".spec.template.spec.containers: duplicate entries for key [name=\"a\"]"
     );
-    let none = containers(json!([{"image": "a"}]));
-    assert!(check(&none, deployment()).unwrap_err().to_string().contains("omits key field \"name\""));
+    let schema = json!({"type": "object", "properties": {"list": {
+        "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
+        "items": {"type": "object", "properties": {"k": {"type": "string"}}},
+    }}});
+    let custom = crate::schema::custom::structure("Thing", &schema);
+    let error = check(&json!({"list": [{}]}), &custom).unwrap_err().to_string();
+    assert!(error.starts_with(
+        ".list: element 0: associative list with keys has an element that omits key field \"k\""
+    ));
 }

@@ -1,4 +1,4 @@
-//! Stand-ins: our own small programs that answer like Dex and argocd-server where
+//! Stand-ins: our own small programs that answer like Dex, argocd-server and Redis where
 //! a login can notice. They say what they are in their first log line, in their
 //! versions and on their pages.
 //!
@@ -7,6 +7,7 @@
 
 pub mod argocd;
 pub mod dex;
+pub mod redis;
 pub(crate) mod wire;
 
 /// The tag of an image reference, or `latest`.

@@ -56,6 +56,15 @@ pub enum WriteError {
     NotAnObject(Key),
 }
 
+/// What becomes of an object that is deleted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// It goes at once; this was its last state.
+    Gone(Value),
+    /// It stays for a while, marked.
+    Kept(Value),
+}
+
 /// The objects of one cluster. Cheap to clone; all clones are one store.
 #[derive(Clone)]
 pub struct Store {
@@ -220,25 +229,28 @@ impl Store {
         self.remove(key)
     }
 
-    /// Deletes an object as `decide` says, as one step: `None` removes it at once,
-    /// an object replaces it (with a `deletionTimestamp`, as a rule). Returns the
-    /// last state and whether it is gone.
+    /// Deletes an object as `decide` says, as one step. Returns its last state and
+    /// whether it is gone.
     ///
     /// # Errors
     /// [`WriteError::NotFound`], or what `decide` answers.
     pub fn delete_if<E: From<WriteError>>(
         &self,
         key: &Key,
-        decide: impl FnOnce(&Value) -> Result<Option<Value>, E>,
+        decide: impl FnOnce(&Value) -> Result<Fate, E>,
     ) -> Result<(Arc<Value>, bool), E> {
         let mut inner = self.lock();
         let Some(old) = inner.objects.get(key).cloned() else {
             return Err(WriteError::NotFound(key.clone()).into());
         };
-        let Some(mut new) = decide(&old)? else {
-            let last = inner.remove(key, None).unwrap_or(old);
-            self.announce(inner);
-            return Ok((last, true));
+        let mut new = match decide(&old)? {
+            Fate::Gone(mut last) => {
+                object::keep_identity(&old, &mut last);
+                let last = inner.remove(key, Some(last)).unwrap_or(old);
+                self.announce(inner);
+                return Ok((last, true));
+            }
+            Fate::Kept(new) => new,
         };
         object::keep_identity(&old, &mut new);
         if new == *old {

@@ -106,7 +106,9 @@ pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
 /// Fills what an object gets when it is stored for the first time, but its version;
 /// `None` if it is not a JSON object.
 pub fn born(object: &mut Value) -> Option<()> {
-    let has_spec = object.get("spec").is_some();
+    // Of these kinds nobody counts generations.
+    let counted = !matches!(object["kind"].as_str(), Some("Namespace" | "Node" | "Service"));
+    let has_spec = counted && object.get("spec").is_some();
     let metadata = metadata_mut(object)?;
     metadata.insert("uid".into(), uid().into());
     metadata.insert("creationTimestamp".into(), timestamp().into());

@@ -4,12 +4,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::events::Recorder;
-use super::{deployment, endpoints, garbage, replicaset};
+use super::{deployment, endpoints, replicaset};
 use crate::store::{Change, Event, Key, Seen, Store, object};
 
 /// What a look at an object needs.
@@ -34,10 +33,7 @@ pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToke
     let mut services = store.follow("services");
     let mut sets = store.follow("replicasets.apps");
     let mut deployments = store.follow("deployments.apps");
-    let mut namespaces = store.follow("namespaces");
     let mut queue = Queue::default();
-    // Dropped, and so ended, with the controllers.
-    let mut emptying = JoinSet::new();
     loop {
         tokio::select! {
             biased;
@@ -46,8 +42,6 @@ pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToke
             seen = services.next() => queue.service(&store, seen),
             seen = sets.next() => queue.set(&store, seen),
             seen = deployments.next() => queue.deployment(&store, seen),
-            seen = namespaces.next() => empty(&store, seen, &mut emptying),
-            Some(_) = emptying.join_next() => {}
             () = queue.due() => queue.take_due(),
         }
         loop {
@@ -71,23 +65,6 @@ pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToke
     }
 }
 
-/// Starts to empty the namespaces that are on their way out. Two of these tasks for one
-/// namespace do no harm.
-fn empty(store: &Store, seen: Seen, emptying: &mut JoinSet<()>) {
-    let namespaces = match seen {
-        Seen::All(all) => all,
-        Seen::Changed(event) if event.change == Change::Deleted => return,
-        // It was on its way before: its task is there.
-        Seen::Changed(event) if event.previous.as_ref().is_some_and(|it| object::is_terminating(it)) => {
-            return;
-        }
-        Seen::Changed(event) => vec![event.object],
-    };
-    for namespace in namespaces.iter().filter(|it| object::is_terminating(it)) {
-        emptying.spawn(garbage::empty_namespace(store.clone(), object::name(namespace).to_owned()));
-    }
-}
-
 fn key_of(resource: &str, object: &Value) -> Key {
     Key::new(resource, object::namespace(object), object::name(object))
 }
@@ -97,13 +74,6 @@ fn owner(object: &Value, kind: &str, resource: &str) -> Option<Key> {
     let owners = object["metadata"]["ownerReferences"].as_array()?;
     let owner = owners.iter().find(|owner| owner["controller"] == true && owner["kind"] == kind)?;
     Some(Key::new(resource, object::namespace(object), owner["name"].as_str()?))
-}
-
-/// What a deleted object owned goes with it.
-fn gone(store: &Store, event: &Event) {
-    if event.change == Change::Deleted {
-        garbage::owner_is_gone(store, &event.key.namespace, object::uid_of(&event.object));
-    }
 }
 
 impl Queue {
@@ -205,12 +175,10 @@ impl Queue {
     fn set(&mut self, store: &Store, seen: Seen) {
         match seen {
             Seen::All(_) => {
-                garbage::orphans(store);
                 self.all(store, "replicasets.apps");
                 self.all(store, "deployments.apps");
             }
             Seen::Changed(event) => {
-                gone(store, &event);
                 self.deployments.extend(owner(&event.object, "Deployment", "deployments.apps"));
                 self.sets.insert(event.key);
             }
@@ -220,11 +188,9 @@ impl Queue {
     fn deployment(&mut self, store: &Store, seen: Seen) {
         match seen {
             Seen::All(_) => {
-                garbage::orphans(store);
                 self.all(store, "deployments.apps");
             }
             Seen::Changed(event) => {
-                gone(store, &event);
                 self.deployments.insert(event.key);
             }
         }

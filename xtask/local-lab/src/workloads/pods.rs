@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::LISTENING;
@@ -57,9 +57,12 @@ pub(super) fn end(store: &Store, key: &Key, uid: &str) -> bool {
         if object::uid_of(old) != uid || object::is_terminating(old) {
             return Err(WriteError::NotFound(key.clone()));
         }
-        let grace = old["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
-        let mut new = object::marked_for_deletion(old);
+        let grace = old["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30).max(0);
+        // The time by which it is to be gone.
+        let by = Timestamp::now().checked_add(SignedDuration::from_secs(grace)).unwrap_or(Timestamp::MAX);
+        let mut new = old.clone();
         if let Some(metadata) = object::metadata_mut(&mut new) {
+            metadata.insert("deletionTimestamp".into(), by.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
             metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
         }
         Ok(new)

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::controllers::Context;
 use super::events::Subject;
-use super::{garbage, pods, selector};
+use super::{pods, selector};
 use crate::store::{Key, Store, WriteError, object};
 
 /// The most pods that one ReplicaSet gets: more is a slip of the finger, and every pod
@@ -21,9 +21,7 @@ pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
     let store = &context.store;
     let set = store.get(key)?;
     let owned: Vec<_> = owned_pods(store, &set).into_iter().filter(|pod| pods::is_active(pod)).collect();
-    if object::is_terminating(&set) {
-        garbage::settle(store, key, &set);
-    } else {
+    if !object::is_terminating(&set) {
         let asked = set["spec"]["replicas"].as_i64().unwrap_or(1);
         if asked > MOST {
             let message = format!("Error creating: this lab runs at most {MOST} pods of a ReplicaSet");

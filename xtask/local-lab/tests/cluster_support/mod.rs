@@ -5,13 +5,22 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
 
 use local_lab::api::{self, Api, Audit};
 use local_lab::logs::Logs;
 use local_lab::serve::{Limits, serve};
 use local_lab::store::Store;
 use local_lab::tls;
-use tokio::net::TcpListener;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 /// The token of all test clusters.
@@ -102,6 +111,196 @@ contexts:
             let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
             kube::Client::try_from(config).unwrap()
         })
+    }
+}
+
+/// What a server answered.
+pub struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// `message` of a status.
+    pub fn message(&self) -> String {
+        self.json()["message"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// A request on its way.
+pub struct Ask<'a> {
+    cluster: &'a Cluster,
+    request: http::request::Builder,
+    body: Bytes,
+}
+
+impl Ask<'_> {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub fn body(mut self, kind: &str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header("Content-Type", kind)
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    /// Sends it and reads the whole answer.
+    pub fn send(self) -> Answer {
+        let Ask { cluster, request, body } = self;
+        let request = request.body(Full::new(body)).unwrap();
+        cluster.block_on(async {
+            let (parts, body) = cluster.exchange(request).await.into_parts();
+            let bytes = body.collect().await.unwrap().to_bytes();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+        })
+    }
+
+    /// Sends it and hands back the lines of the answer as they come. The answer is
+    /// given up when the receiver is dropped.
+    pub fn lines(self) -> Lines {
+        let Ask { cluster, request, body } = self;
+        let request = request.body(Full::new(body)).unwrap();
+        let mut body = cluster.block_on(async { cluster.exchange(request).await }).into_body();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let task = cluster.runtime.as_ref().unwrap().spawn(async move {
+            let mut rest = vec![];
+            while let Some(Ok(frame)) = body.frame().await {
+                rest.extend_from_slice(frame.data_ref().unwrap());
+                while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                    let line: Vec<u8> = rest.drain(..=end).collect();
+                    if sender.send(String::from_utf8_lossy(&line[..end]).into_owned()).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Lines { receiver, task }
+    }
+}
+
+/// The lines of an answer that goes on.
+pub struct Lines {
+    receiver: std::sync::mpsc::Receiver<String>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Lines {
+    /// The next line, or `None` when the answer has ended.
+    pub fn next(&mut self) -> Option<String> {
+        match self.receiver.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("no line came within {PATIENCE:?}"),
+        }
+    }
+
+    /// The next event of a watch: its type and the object's name.
+    pub fn event(&mut self) -> (String, Value) {
+        let event: Value = serde_json::from_str(&self.next().expect("the watch goes on")).unwrap();
+        (event["type"].as_str().unwrap().to_owned(), event["object"].clone())
+    }
+
+    /// As [`Lines::event`], as `ADDED name`.
+    pub fn change(&mut self) -> String {
+        let (kind, object) = self.event();
+        format!("{kind} {}", object["metadata"]["name"].as_str().unwrap_or_default())
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Cluster {
+    /// A request with the token.
+    pub fn ask(&self, method: &str, path: &str) -> Ask<'_> {
+        self.ask_without_token(method, path).header("Authorization", &format!("Bearer {TOKEN}"))
+    }
+
+    /// A request without it.
+    pub fn ask_without_token(&self, method: &str, path: &str) -> Ask<'_> {
+        let request =
+            http::Request::builder().method(method).uri(path).header("Host", self.address.to_string());
+        Ask { cluster: self, request, body: Bytes::new() }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path).send()
+    }
+
+    pub fn post(&self, path: &str, object: &Value) -> Answer {
+        self.ask("POST", path).json(object).send()
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.ask("DELETE", path).send()
+    }
+
+    /// A merge patch.
+    pub fn merge(&self, path: &str, patch: &Value) -> Answer {
+        self.ask("PATCH", path).body("application/merge-patch+json", patch.to_string()).send()
+    }
+
+    /// Server-side apply.
+    pub fn apply(&self, path: &str, manager: &str, config: &Value) -> Answer {
+        self.ask("PATCH", &format!("{path}?fieldManager={manager}"))
+            .body("application/apply-patch+yaml", config.to_string())
+            .send()
+    }
+
+    /// Waits until a condition holds.
+    pub fn wait(&self, what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = self.store.version();
+        while !condition() {
+            assert!(Instant::now() < deadline, "{what} did not come to be");
+            // Whatever it is, it comes with a write.
+            let next = self.store.reached(seen + 1);
+            let _ = self.block_on(async { tokio::time::timeout(Duration::from_millis(200), next).await });
+            seen = self.store.version();
+        }
+    }
+
+    /// A TLS connection to the API.
+    pub async fn connect(&self) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.ca_pem.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    }
+
+    async fn exchange(&self, request: http::Request<Full<Bytes>>) -> http::Response<Incoming> {
+        let stream = TokioIo::new(self.connect().await);
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        sender.send_request(request).await.unwrap()
     }
 }
 

@@ -1,6 +1,7 @@
 //! An argocd-server among its objects, and a browser that logs in to it.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,8 +27,8 @@ pub struct ArgoCd {
 
 impl ArgoCd {
     /// The objects of a working lab; no server yet.
-    pub async fn objects() -> Self {
-        let this = Self { cluster: Cluster::new().await, container: None };
+    pub async fn objects(place: &Place) -> Self {
+        let this = Self { cluster: Cluster::new(place.logs()).await, container: None };
         this.config_map("argocd-cm", json!({ "url": "http://argocd.host", "oidc.config": OIDC_CONFIG }));
         this.config_map("argocd-rbac-cm", json!({ "scopes": "[email]" }));
         this.secret(
@@ -45,9 +46,9 @@ impl ArgoCd {
 
     /// A working lab with a server of this release, ready.
     pub async fn start(place: &Place, release: &str) -> Self {
-        let mut this = Self::objects().await;
+        let mut this = Self::objects(place).await;
         this.run(place, release);
-        this.ready().await;
+        this.settled().await;
         this
     }
 
@@ -80,6 +81,43 @@ impl ArgoCd {
         self.container().logged("serving on port").await
     }
 
+    /// Waits until the server would hear of a change. Releases up to v2.13 look, by
+    /// the clock and after a tenth of a second, whether everything runs; a change
+    /// before that is lost to them, and nothing tells that they have looked.
+    pub async fn settled(&self) {
+        self.ready().await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+
+    /// Waits until another second has begun than the one that it is now: what is
+    /// created then is newer than what was read before.
+    pub async fn next_second(&self) {
+        let into = u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_millis());
+        tokio::time::sleep(Duration::from_millis(1001 - into)).await;
+    }
+
+    /// The second in which the server had read everything.
+    pub fn synced(&self) -> String {
+        let log = self.container().log();
+        let line = log.iter().find(|line| line.contains("informer synced")).unwrap();
+        line.split("20").nth(1).unwrap()[..17].to_owned()
+    }
+
+    /// The second in which a Secret was created, as [`ArgoCd::synced`] writes it.
+    pub fn created(&self, name: &str) -> String {
+        let secret = self.cluster.store.get(&Key::new("secrets", "argocd", name)).unwrap();
+        secret["metadata"]["creationTimestamp"].as_str().unwrap()[2..19].to_owned()
+    }
+
+    /// A connection that is kept.
+    pub async fn connect(&self) -> Kept {
+        let stream = tokio::net::TcpStream::connect(self.container().ports[&8080]).await.unwrap();
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Kept(sender)
+    }
+
     pub fn container(&self) -> &Container {
         self.container.as_ref().unwrap()
     }
@@ -88,17 +126,20 @@ impl ArgoCd {
     pub async fn rollout(&mut self, place: &Place, release: &str) {
         self.container.take().unwrap().end().await;
         self.run(place, release);
-        self.ready().await;
+        self.settled().await;
     }
 
     fn put(&self, resource: &str, name: &str, labelled: bool, data: Value) {
         let labels = if labelled { json!({ "app.kubernetes.io/part-of": "argocd" }) } else { json!({}) };
         let kind = if resource == "secrets" { "Secret" } else { "ConfigMap" };
-        let object = json!({
+        let mut object = json!({
             "apiVersion": "v1", "kind": kind,
             "metadata": { "name": name, "namespace": "argocd", "labels": labels },
             "data": data,
         });
+        if kind == "Secret" {
+            object["type"] = "Opaque".into();
+        }
         let key = Key::new(resource, "argocd", name);
         let store = &self.cluster.store;
         let written = match store.get(&key) {
@@ -128,6 +169,56 @@ impl ArgoCd {
 
     pub fn delete_secret(&self, name: &str) {
         self.cluster.store.remove(&Key::new("secrets", "argocd", name)).unwrap();
+    }
+}
+
+/// A connection that several requests are sent on.
+pub struct Kept(hyper::client::conn::http1::SendRequest<http_body_util::Empty<bytes::Bytes>>);
+
+impl Kept {
+    /// Status and body.
+    pub async fn get(&mut self, path: &str) -> (u16, String) {
+        use http_body_util::BodyExt as _;
+        let request = http::Request::get(path).header("host", "argocd.host");
+        self.0.ready().await.unwrap();
+        let answer = self.0.send_request(request.body(http_body_util::Empty::new()).unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+}
+
+/// What some logins say together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    LoggedIn,
+    Refused,
+    Mixed,
+}
+
+impl Outcome {
+    /// Logs in until both outcomes were seen, or `most` times.
+    async fn of_most(place: &Place, most: usize) -> Self {
+        let (mut passed, mut refused) = (0, 0);
+        while passed + refused < most {
+            let login = Login::run(place).await;
+            match (login.passed(), login.was_refused()) {
+                (true, _) => passed += 1,
+                (_, true) => refused += 1,
+                _ => panic!("neither logged in nor refused: {login:#?}"),
+            }
+            if passed > 0 && refused > 0 {
+                return Self::Mixed;
+            }
+        }
+        if passed > 0 { Self::LoggedIn } else { Self::Refused }
+    }
+
+    /// Asserts it. A coin that is tossed for each connection shows the same side
+    /// forty times in none of all the runs that there will be.
+    pub async fn expect(self, place: &Place, what: &str) {
+        let most = if self == Self::Mixed { 40 } else { 3 };
+        assert_eq!(Self::of_most(place, most).await, self, "{what}");
     }
 }
 
@@ -201,6 +292,7 @@ impl Login {
             }
             at = format!("http://dex.host{}", self.last().location());
         }
+        self.get(place, "page", &at).await;
         let form = [("login", USER), ("password", password)];
         let sent = place.client().post(&at).form(&form).send().await.unwrap();
         self.take("form", sent).await;
@@ -235,6 +327,26 @@ impl Login {
             }
         }
         self.exchanges.push(exchange);
+    }
+
+    /// A request that stays open until what is returned is dropped: the page with
+    /// the applications holds one.
+    pub async fn open_stream(&self, argocd: &ArgoCd) -> tokio::net::TcpStream {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        assert!(self.passed());
+        let mut stream = tokio::net::TcpStream::connect(argocd.container().ports[&8080]).await.unwrap();
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let get = |path: &str| {
+            format!("GET {path} HTTP/1.1\r\nHost: argocd.host\r\nCookie: {}\r\n\r\n", cookies.join("; "))
+        };
+        // The first of two requests is answered, so the second has arrived.
+        let both = get("/healthz") + &get("/api/v1/stream/applications");
+        stream.write_all(both.as_bytes()).await.unwrap();
+        let mut seen = vec![];
+        while !seen.ends_with(b"ok\n") {
+            seen.push(stream.read_u8().await.unwrap());
+        }
+        stream
     }
 
     pub fn last(&self) -> &Exchange {

@@ -96,6 +96,16 @@ impl Place {
         self.routes.0.lock().unwrap().insert(host.to_owned(), to);
     }
 
+    /// Where the logs of containers are.
+    pub fn logs(&self) -> Logs {
+        self.logs.clone()
+    }
+
+    /// A server that answers as the host of this name does, whatever it is asked for.
+    pub fn front(&self, host: &'static str) -> impl Handler + use<> {
+        Front { routes: self.routes.clone(), host }
+    }
+
     pub fn run(&self, program: &impl Program, spec: Spec) -> Container {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let log = LogKey {
@@ -183,6 +193,11 @@ impl Container {
         lines
     }
 
+    /// How many lines contain this text by now.
+    pub fn count(&self, text: &str) -> usize {
+        self.log().iter().filter(|line| line.contains(text)).count()
+    }
+
     /// Waits until a line contains this text.
     pub async fn logged(&self, text: &str) -> String {
         self.logged_times(text, 1).await
@@ -246,6 +261,19 @@ impl Handler for Routes {
             Ok(response) => response.map(|body| body.map_err(std::io::Error::other).boxed()),
             Err(_) => bad_gateway(),
         }
+    }
+}
+
+#[derive(Clone)]
+struct Front {
+    routes: Routes,
+    host: &'static str,
+}
+
+impl Handler for Front {
+    async fn handle(&self, peer: SocketAddr, mut request: Request) -> Response {
+        request.headers_mut().insert(HOST, HeaderValue::from_static(self.host));
+        self.routes.handle(peer, request).await
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod configuration;
 mod endpoints;
-mod garbage;
 mod lifecycle;
+mod ownership;
 mod rollout;
 mod support;

@@ -162,7 +162,9 @@ async fn a_broken_update_leaves_the_old_pods_and_a_rollback_ends_it() {
     let lab = Lab::new(web.images());
     lab.deploy(deployment("web", 3));
     lab.rolled_out("web").await;
-    let good = lab.get("deployments.apps", "web").unwrap()["spec"]["template"].clone();
+    let mut good = lab.get("deployments.apps", "web").unwrap()["spec"]["template"].clone();
+    // As a client writes it that leaves nothing out.
+    good["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] = 0.into();
     lab.change("deployments.apps", "web", |it| container(it)["image"] = "nobody/knows:v2".into());
     let message = lab.waiting("ImagePullBackOff").await;
     assert!(message.contains("the images that it runs are test/web"), "{message}");

@@ -12,14 +12,17 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
+use local_lab::release::Release;
 use serde_json::Map;
 
 use crate::cli::Options;
 use crate::console::{Console, Tone};
+use crate::download::Shown;
 use crate::error::{Error, Exit, Result};
 use crate::goals::stories::{self, Act};
 use crate::known::Stage;
 use crate::lab::Lock;
+use crate::real;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::{Session, checkout};
 
@@ -127,6 +130,7 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
     let _lock = Lock::take(&folder)?;
     let available = match &args.argocd_bins {
         Some(folder) => Available::in_folder(folder)?,
+        None if session.options.real => Available::of(released(session).await?),
         None => Available::published(),
     };
     let jobs = args.jobs.map_or_else(cores, usize::from);
@@ -140,6 +144,15 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
     record.time = since.elapsed();
     report.goals.push(record);
     outcome
+}
+
+/// The releases that there are by now.
+async fn released(session: &Session) -> Result<Vec<Release>> {
+    let running = session.console.step("releases", "asking which there are");
+    let released = real::released(&session.downloads()?, &Shown::new(&running)).await?;
+    let releases: Vec<Release> = released.finals().cloned().collect();
+    running.done(&format!("{}{}", releases.len(), if released.cached { ", as asked earlier" } else { "" }));
+    Ok(releases)
 }
 
 fn cores() -> usize {

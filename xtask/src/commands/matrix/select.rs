@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub struct Subject {
     /// The release, if it was named by one.
     pub release: Option<Release>,
-    /// The program to run; without one it is the stand-in.
+    /// The program to run; without one it is the stand-in, or with `--real` the released one.
     pub binary: Option<PathBuf>,
 }
 
@@ -27,7 +27,7 @@ impl Subject {
     }
 }
 
-/// The releases to choose from: a folder of `argocd-vX.Y.Z`, or all that are published.
+/// The releases to choose from: a folder of `argocd-vX.Y.Z`, or all that there are.
 #[derive(Clone, Debug)]
 pub struct Available {
     /// Oldest first, with their programs if there are any.
@@ -36,10 +36,15 @@ pub struct Available {
 }
 
 impl Available {
-    /// The published releases, as stand-ins.
+    /// The releases that were published when this program was written.
     pub fn published() -> Self {
+        Self::of(Release::published())
+    }
+
+    /// These releases, oldest first.
+    pub fn of(releases: impl IntoIterator<Item = Release>) -> Self {
         let subject = |release| Subject { release: Some(release), binary: None };
-        Self { releases: Release::published().map(subject).collect(), folder: None }
+        Self { releases: releases.into_iter().map(subject).collect(), folder: None }
     }
 
     /// The programs `argocd-vX.Y.Z` of a folder.

@@ -7,11 +7,11 @@ use serde_json::{Map, json};
 use xshell::Shell;
 
 use crate::cli::ToolsArgs;
-use crate::download::{Downloads, Lockfile, Platform, Settings, Shown};
+use crate::download::{Downloads, Platform, Shown};
 use crate::error::{Error, Exit, Result};
 use crate::real;
 use crate::report::{GoalRecord, Report};
-use crate::session::{Session, checkout};
+use crate::session::Session;
 use crate::tools::{self, Engines, Found, Published, Source, Toolbox};
 
 use shown::{Program, Shed};
@@ -22,8 +22,7 @@ use shown::{Program, Shed};
 /// Not all of them are there, or something cannot be downloaded.
 pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> Result<Exit> {
     let since = std::time::Instant::now();
-    let settings = Settings::from_environment(|name| std::env::var_os(name), session.options.offline)?;
-    let mut downloads = Downloads::new(settings, Lockfile::read(&checkout())?);
+    let mut downloads = session.downloads()?;
     let mut more = Map::new();
     if args.lock {
         more.insert("locked".into(), json!(lock(session, &mut downloads).await?));
@@ -34,13 +33,13 @@ pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> 
     let mut found = toolbox.find_all().to_vec();
     if args.download {
         found = try_join_all(found.into_iter().map(|found| download(session, &toolbox, found))).await?;
-        if args.real {
+        if session.options.real {
             futures::try_join!(argocd(session, &downloads), dex(session, &downloads))?;
         }
     }
     let mut programs: Vec<Program> =
         found.iter().map(|found| Program::of_tool(found, &downloads, platform)).collect();
-    if args.real {
+    if session.options.real {
         programs.extend(real_programs(session, &downloads, platform)?);
     }
     let shed =

@@ -218,7 +218,7 @@ fn add(object: &mut Map<String, Value>, field: &Field, wire: Wire<'_>, depth: us
         of => {
             let value = value(of, wire, depth)?;
             // Go writes what is not a pointer even if it is not set.
-            if field.keeps_zero && !value.is_null() || !is_zero(&value) {
+            if (field.pointer || field.always) && !value.is_null() || !is_zero(&value) {
                 object.insert(field.name.clone(), value);
             }
         }

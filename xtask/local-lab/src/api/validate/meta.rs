@@ -30,11 +30,12 @@ pub(super) fn check(kind: &Kind, object: &Value, problems: &mut Problems) {
     labels(&metadata["labels"], "metadata.labels", problems);
     annotations(metadata, problems);
     owners(metadata, problems);
-    for finalizer in metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    let finalizers = metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    for (index, finalizer) in finalizers.enumerate() {
         problems.check("metadata.finalizers", finalizer, names::qualified_name);
         if !finalizer.contains('/') && !matches!(finalizer, "kubernetes" | "orphan" | "foregroundDeletion") {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
-            problems.invalid("metadata.finalizers", &finalizer.into(), why);
+            problems.invalid(&format!("metadata.finalizers[{index}]"), &finalizer.into(), why);
         }
     }
 }
@@ -78,7 +79,7 @@ fn owners(metadata: &Value, problems: &mut Problems) {
                 problems.invalid(
                     &format!("metadata.ownerReferences.{part}"),
                     &"".into(),
-                    &format!("{} must not be empty", if part == "apiVersion" { "version" } else { part }),
+                    if part == "apiVersion" { "version must not be empty" } else { "must not be empty" },
                 );
             }
         }

@@ -195,7 +195,7 @@ fn data(object: &Value, fields: &[&str], problems: &mut Problems) {
         }
     }
     if total > MAX_DATA {
-        let field = if object["kind"] == "Secret" { "data" } else { "" };
+        let field = if object["kind"] == "Secret" { "data" } else { "[]" };
         problems.too_long(field, MAX_DATA);
     }
     required_keys(object, problems);

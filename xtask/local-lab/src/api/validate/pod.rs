@@ -16,11 +16,6 @@ fn text(value: &Value) -> &str {
 }
 
 pub(super) fn check(spec: &Value, at: &str, problems: &mut Problems) {
-    problems.one_of(
-        &format!("{at}.restartPolicy"),
-        &spec["restartPolicy"],
-        &["Always", "OnFailure", "Never"],
-    );
     let mut volumes = HashSet::new();
     for (index, volume) in items(&spec["volumes"]).enumerate() {
         let field = format!("{at}.volumes[{index}]");
@@ -56,6 +51,11 @@ pub(super) fn check(spec: &Value, at: &str, problems: &mut Problems) {
             container(one, &field, &volumes, problems);
         }
     }
+    problems.one_of(
+        &format!("{at}.restartPolicy"),
+        &spec["restartPolicy"],
+        &["Always", "OnFailure", "Never"],
+    );
 }
 
 fn container(container: &Value, at: &str, volumes: &HashSet<&str>, problems: &mut Problems) {
@@ -76,12 +76,15 @@ fn container(container: &Value, at: &str, volumes: &HashSet<&str>, problems: &mu
     let mut port_names = HashSet::new();
     for (index, port) in items(&container["ports"]).enumerate() {
         let field = format!("{at}.ports[{index}]");
-        port_number(&port["containerPort"], &format!("{field}.containerPort"), problems);
         if let Some(name) = port["name"].as_str().filter(|it| !it.is_empty()) {
             problems.check(&format!("{field}.name"), name, names::port_name);
             if !port_names.insert(name) {
                 problems.duplicate(&format!("{field}.name"), &json!(name));
             }
+        }
+        match port["containerPort"].as_i64().unwrap_or_default() {
+            0 => problems.required(&format!("{field}.containerPort"), ""),
+            _ => port_number(&port["containerPort"], &format!("{field}.containerPort"), problems),
         }
         problems.one_of(&format!("{field}.protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
     }

@@ -18,8 +18,6 @@ fn text(value: &Value) -> &str {
 }
 
 pub(super) fn check(spec: &Value, problems: &mut Problems) {
-    problems.one_of("spec.type", &spec["type"], &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]);
-    problems.one_of("spec.sessionAffinity", &spec["sessionAffinity"], &["ClientIP", "None"]);
     meta::labels(&spec["selector"], "spec.selector", problems);
     let address = text(&spec["clusterIP"]);
     let headless = address == "None";
@@ -41,7 +39,7 @@ pub(super) fn check(spec: &Value, problems: &mut Problems) {
     if count == 0 && !headless && spec["type"] != "ExternalName" {
         problems.required("spec.ports", "");
     }
-    let (mut by_name, mut by_number) = (HashSet::new(), HashSet::new());
+    let (mut by_name, mut by_number, mut twice) = (HashSet::new(), HashSet::new(), vec![]);
     for (index, port) in items(&spec["ports"]).enumerate() {
         let at = format!("spec.ports[{index}]");
         let name = text(&port["name"]);
@@ -59,9 +57,18 @@ pub(super) fn check(spec: &Value, problems: &mut Problems) {
         problems.one_of(&format!("{at}.protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
         port_or_name(&port["targetPort"], &format!("{at}.targetPort"), problems);
         if !by_number.insert((port["port"].as_i64(), text(&port["protocol"]))) {
-            let pair = json!({"protocol": port["protocol"], "port": port["port"]});
-            problems.duplicate(&at, &pair);
+            // In the server's own spelling, of which only these two count.
+            let (protocol, port) = (&port["protocol"], &port["port"]);
+            let pair = format!(
+                "{{\"Name\":\"\",\"Protocol\":{protocol},\"AppProtocol\":null,\"Port\":{port},\"TargetPort\":0,\"NodePort\":0}}"
+            );
+            twice.push((at, pair));
         }
+    }
+    problems.one_of("spec.sessionAffinity", &spec["sessionAffinity"], &["ClientIP", "None"]);
+    problems.one_of("spec.type", &spec["type"], &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]);
+    for (at, pair) in twice {
+        problems.add("FieldValueDuplicate", &at, format!("Duplicate value: {pair}"));
     }
 }
 
@@ -98,7 +105,7 @@ pub(super) fn check_endpoints(object: &Value, problems: &mut Problems) {
 
 pub(super) fn check_ingress(spec: &Value, problems: &mut Problems) {
     if items(&spec["rules"]).count() == 0 && !spec["defaultBackend"].is_object() {
-        problems.invalid("spec", &json!([]), "either `defaultBackend` or `rules` must be specified");
+        problems.invalid("spec", &Value::Null, "either `defaultBackend` or `rules` must be specified");
     }
     if spec["defaultBackend"].is_object() {
         backend(&spec["defaultBackend"], "spec.defaultBackend", problems);
@@ -125,7 +132,10 @@ pub(super) fn check_ingress(spec: &Value, problems: &mut Problems) {
             let at = format!("{at}[{index}]");
             let value = text(&path["path"]);
             match path["pathType"].as_str() {
-                None => problems.required(&format!("{at}.pathType"), "pathType must be specified"),
+                None => {
+                    problems.required(&format!("{at}.pathType"), "pathType must be specified");
+                    continue;
+                }
                 Some("Exact" | "Prefix") if !value.starts_with('/') => {
                     problems.invalid(&format!("{at}.path"), &json!(value), "must be an absolute path");
                 }
@@ -149,11 +159,12 @@ fn backend(backend: &Value, at: &str, problems: &mut Problems) {
         }
         (false, true) => return,
         (false, false) => {
-            problems.required(at, "resource or service backend is required");
+            problems.invalid(at, &json!(""), "resource or service backend is required");
             return;
         }
         (true, false) => {}
     }
+    let outer = at;
     let at = format!("{at}.service");
     let name = text(&service["name"]);
     if name.is_empty() {
@@ -163,9 +174,9 @@ fn backend(backend: &Value, at: &str, problems: &mut Problems) {
     }
     let port = &service["port"];
     match (text(&port["name"]), port["number"].as_i64().unwrap_or_default()) {
-        ("", 0) => problems.required(&at, "port name or number is required"),
+        ("", 0) => problems.required(outer, "port name or number is required"),
         ("", _) => port_number(&port["number"], &format!("{at}.port.number"), problems),
         (name, 0) => problems.check(&format!("{at}.port.name"), name, names::port_name),
-        _ => problems.invalid(&at, &json!(""), "cannot set both port name & port number"),
+        _ => problems.invalid(outer, &json!(""), "cannot set both port name & port number"),
     }
 }

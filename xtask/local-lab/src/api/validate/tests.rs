@@ -35,7 +35,7 @@ fn keys_and_sizes_of_data() {
     assert!(bad[0].starts_with("data[a/b]: Invalid value: \"a/b\": a valid config key must"), "{bad:?}");
     let big = "x".repeat(MAX_DATA + 1);
     let bad = wrong("", "configmaps", json!({"metadata": {"name": "c"}, "data": {"k": big}}));
-    assert_eq!(bad, [": Too long: may not be more than 1048576 bytes"]);
+    assert_eq!(bad, ["[]: Too long: may not be more than 1048576 bytes"]);
 }
 
 #[test]
@@ -55,7 +55,14 @@ fn a_deployment_needs_a_selector_that_matches() {
         ]
     );
     let bare = wrong("apps", "deployments", json!({"metadata": {"name": "d"}, "spec": {"template": {}}}));
-    assert_eq!(bare, ["spec.selector: Required value", "spec.template.spec.containers: Required value"]);
+    assert_eq!(
+        bare,
+        [
+            "spec.selector: Required value",
+            "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`",
+            "spec.template.spec.containers: Required value",
+        ]
+    );
 }
 
 #[test]
@@ -71,7 +78,7 @@ fn services_and_ingresses() {
         wrong("networking.k8s.io", "ingresses", ingress),
         [
             "spec.rules[0].http.paths[0].path: Invalid value: \"x\": must be an absolute path",
-            "spec.rules[0].http.paths[0].backend.service: Required value: port name or number is required",
+            "spec.rules[0].http.paths[0].backend: Required value: port name or number is required",
         ]
     );
 }

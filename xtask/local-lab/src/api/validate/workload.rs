@@ -7,7 +7,16 @@ use super::{Problems, meta, pod};
 pub(super) fn check_deployment(spec: &Value, problems: &mut Problems) {
     check(spec, problems);
     let strategy = &spec["strategy"];
-    problems.one_of("spec.strategy.type", &strategy["type"], &["Recreate", "RollingUpdate"]);
+    if !matches!(strategy["type"].as_str(), Some("Recreate" | "RollingUpdate")) {
+        // The struct as a whole is named, in the server's own spelling.
+        let (kind, rolling) = (&strategy["type"], &strategy["rollingUpdate"]);
+        let value = format!("{{\"Type\":{kind},\"RollingUpdate\":{rolling}}}");
+        problems.add(
+            "FieldValueNotSupported",
+            "spec.strategy",
+            format!("Unsupported value: {value}: supported values: \"Recreate\", \"RollingUpdate\""),
+        );
+    }
     if strategy["type"] == "Recreate" && strategy["rollingUpdate"].is_object() {
         problems.forbidden(
             "spec.strategy.rollingUpdate",
@@ -60,24 +69,20 @@ pub(super) fn check(spec: &Value, problems: &mut Problems) {
     not_negative(spec, "replicas", problems);
     let selector = &spec["selector"];
     let template = &spec["template"];
+    let labels = &template["metadata"]["labels"];
     if selector.is_null() {
         problems.required("spec.selector", "");
     } else {
         check_selector(selector, problems);
-        let labels = &template["metadata"]["labels"];
-        if is_empty(selector) {
-            problems.invalid("spec.selector", selector, "empty selector is invalid for deployment");
-        } else if !matches(selector, labels) {
-            problems.invalid(
-                "spec.template.metadata.labels",
-                labels,
-                "`selector` does not match template `labels`",
-            );
-        }
     }
-    if !template.is_object() {
-        problems.required("spec.template", "");
-        return;
+    if !selector.is_null() && is_empty(selector) {
+        problems.invalid("spec.selector", selector, "empty selector is invalid for deployment");
+    } else if selector.is_null() || !matches(selector, labels) {
+        problems.invalid(
+            "spec.template.metadata.labels",
+            labels,
+            "`selector` does not match template `labels`",
+        );
     }
     meta::labels(&template["metadata"]["labels"], "spec.template.labels", problems);
     pod::check(&template["spec"], "spec.template.spec", problems);

@@ -103,7 +103,12 @@ fn custom_columns(version: &Value) -> Vec<Column> {
             kind: text("type"),
             format: text("format"),
             priority: column["priority"].as_i64().unwrap_or_default(),
-            description: text("description"),
+            description: match text("description") {
+                none if none.is_empty() => {
+                    format!("Custom resource definition column (in JSONPath format): {}", text("jsonPath"))
+                }
+                description => description,
+            },
             path: Some(text("jsonPath")),
         });
     }

@@ -61,6 +61,9 @@ struct Settings {
 struct Kustomize {
     build_options: String,
     binary_path: &'static str,
+    /// `null` in newer releases, not there in older ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versions: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -191,6 +194,7 @@ async fn settings(server: &Server, request: &Incoming) -> Response {
         kustomize_options: Kustomize {
             build_options: data("kustomize.buildOptions").unwrap_or_default(),
             binary_path: "",
+            versions: details.shows_tracking_method.then_some(Value::Null),
         },
         help: json!({}),
         user_logins_disabled: data("admin.enabled").is_some_and(|enabled| enabled == "false"),

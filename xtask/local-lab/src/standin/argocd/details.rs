@@ -9,12 +9,13 @@ use crate::release::Release;
 /// In which order settings are read, and what an incomplete argocd-secret leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadOrder {
-    /// Up to v3.3.0: argocd-cm, then argocd-secret.
+    /// Up to v3.2.6 and in v3.3.0: argocd-cm, then argocd-secret.
     ConfigMapFirst,
-    /// v3.3.1 – v3.3.6: argocd-secret; if something is missing there, argocd-cm is
-    /// not read at all.
+    /// v3.2.7 – v3.2.9, v3.3.1 – v3.3.7 and the first candidates of v3.4.0:
+    /// argocd-secret; if something is missing there, argocd-cm is not read at all.
     SecretFirstStops,
-    /// From v3.3.7: argocd-secret, then argocd-cm whatever is missing.
+    /// From v3.2.10, v3.3.8 and v3.4.0-rc7: argocd-secret, then argocd-cm whatever is
+    /// missing.
     SecretFirst,
 }
 
@@ -54,6 +55,10 @@ pub(super) struct Details {
     pub(super) checks_returned_url: bool,
     /// Why a token is not good stays in the log.
     pub(super) hides_token_errors: bool,
+    /// The signature of a token is checked before anything in it.
+    pub(super) signature_first: bool,
+    /// Pages say who may frame them.
+    pub(super) has_security_policy: bool,
     /// Token errors show the provider's error code, not its whole answer.
     pub(super) shows_error_code: bool,
     /// `/healthz` knows whether the server has started and is ending.
@@ -87,11 +92,7 @@ impl Details {
             names_missing_keys,
             resolves_every_string: from(2, 8, 0),
             other_secrets: from(2, 1, 0),
-            read_order: match release.numbers() {
-                (3, 3, 1..=6) => ReadOrder::SecretFirstStops,
-                _ if from(3, 3, 7) => ReadOrder::SecretFirst,
-                _ => ReadOrder::ConfigMapFirst,
-            },
+            read_order: read_order(release),
             resolves_too_early: release.numbers() == (3, 3, 0),
             only_labelled_notify: from(3, 5, 0),
             state: if from(3, 1, 0) {
@@ -103,6 +104,8 @@ impl Details {
             },
             checks_returned_url: from(2, 5, 0),
             hides_token_errors: from(2, 6, 0),
+            signature_first: from(3, 4, 0),
+            has_security_policy: from(2, 4, 0),
             shows_error_code: from(2, 8, 0),
             knows_availability: from(2, 14, 0),
             additional_urls: from(2, 14, 0),
@@ -112,6 +115,18 @@ impl Details {
             shows_tracking_method: from(3, 0, 0),
             shows_replace: from(3, 3, 0),
         }
+    }
+}
+
+/// The order changed three times, on each branch at its own release.
+fn read_order(release: &Release) -> ReadOrder {
+    let candidates_that_stop = Release::parse("v3.4.0-rc7").is_ok_and(|fixed| *release < fixed);
+    match release.numbers() {
+        (3, 2, 7..=9) | (3, 3, 1..=7) => ReadOrder::SecretFirstStops,
+        (3, 4, 0) if candidates_that_stop => ReadOrder::SecretFirstStops,
+        (3, 2, 10..) | (3, 3, 8..) => ReadOrder::SecretFirst,
+        (major, minor, _) if (major, minor) >= (3, 4) => ReadOrder::SecretFirst,
+        _ => ReadOrder::ConfigMapFirst,
     }
 }
 
@@ -146,14 +161,24 @@ mod tests {
     fn settings_are_read_in_three_orders() {
         for (release, order) in [
             ("v2.2.16", ReadOrder::ConfigMapFirst),
-            ("v3.2.12", ReadOrder::ConfigMapFirst),
+            ("v3.1.16", ReadOrder::ConfigMapFirst),
+            ("v3.2.6", ReadOrder::ConfigMapFirst),
+            ("v3.2.7", ReadOrder::SecretFirstStops),
+            ("v3.2.9", ReadOrder::SecretFirstStops),
+            ("v3.2.10", ReadOrder::SecretFirst),
             ("v3.3.0", ReadOrder::ConfigMapFirst),
             ("v3.3.1", ReadOrder::SecretFirstStops),
-            ("v3.3.6", ReadOrder::SecretFirstStops),
-            ("v3.3.7", ReadOrder::SecretFirst),
+            ("v3.3.7", ReadOrder::SecretFirstStops),
+            ("v3.3.8", ReadOrder::SecretFirst),
+            ("v3.4.0-rc6", ReadOrder::SecretFirstStops),
+            ("v3.4.0-rc7", ReadOrder::SecretFirst),
             ("v3.4.0", ReadOrder::SecretFirst),
+            ("v3.5.1", ReadOrder::SecretFirst),
         ] {
             assert_eq!(details(release).read_order, order, "{release}");
+            // What follows from it is told elsewhere, to those who ask.
+            let loses = Release::parse(release).unwrap().first_start_loses_sso();
+            assert_eq!(loses, order == ReadOrder::SecretFirstStops, "{release}");
         }
         assert!(details("v3.3.0").resolves_too_early);
         assert!(!details("v3.3.1").resolves_too_early);

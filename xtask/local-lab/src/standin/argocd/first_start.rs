@@ -67,7 +67,7 @@ async fn initialize_admin(manager: &Arc<Manager>) -> Result<(), String> {
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         if !has("admin.password") {
             let password = password().ok_or("no random numbers")?;
-            leave_password(manager, &password).await.map_err(|error| error.to_string())?;
+            leave_password(manager, &password).await.map_err(words)?;
             missing.push(("admin.password", hash(password).await?));
             missing.push(("admin.passwordMtime", now));
             manager.log.info("Initialized admin password");
@@ -85,7 +85,7 @@ async fn initialize_admin(manager: &Arc<Manager>) -> Result<(), String> {
         });
         match saved.await {
             Err(error) if is_conflict(&error) && attempt < TRIES => manager.resync().await,
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(words(error)),
             Ok(()) => return Ok(()),
         }
     }
@@ -150,6 +150,14 @@ fn password() -> Option<String> {
         password.extend(letters.take(PASSWORD_LENGTH - password.len()).map(char::from));
     }
     Some(password)
+}
+
+/// An error in the words of the API.
+fn words(error: kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message,
+        other => other.to_string(),
+    }
 }
 
 fn is_conflict(error: &kube::Error) -> bool {

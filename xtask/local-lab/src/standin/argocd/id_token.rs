@@ -54,6 +54,8 @@ pub(super) struct Wanted<'a> {
     /// A token without any audience will do.
     pub(super) skip_missing_audience: bool,
     pub(super) algorithms: &'a [String],
+    /// The signature is looked at before the claims.
+    pub(super) signature_first: bool,
     /// Seconds since 1970.
     pub(super) now: i64,
 }
@@ -153,7 +155,7 @@ pub(super) fn unverified_claims(token: &str) -> Option<Value> {
     parts.next().is_none().then_some(claims)
 }
 
-/// Checks everything that can be read first, the signature last.
+/// Checks signature and claims, in the order of the release.
 ///
 /// # Errors
 /// The first thing that is not as wanted.
@@ -163,7 +165,9 @@ pub(super) async fn verify(token: &str, wanted: &Wanted<'_>, keys: &KeySet) -> R
     let (signed, signature) = token.rsplit_once('.').ok_or_else(malformed)?;
     let (header, _) = signed.split_once('.').ok_or_else(malformed)?;
     let claims = unverified_claims(token).ok_or_else(malformed)?;
-    check_claims(&claims, wanted)?;
+    if !wanted.signature_first {
+        check_claims(&claims, wanted)?;
+    }
     let header: Header = URL_SAFE_NO_PAD
         .decode(header)
         .ok()
@@ -178,6 +182,9 @@ pub(super) async fn verify(token: &str, wanted: &Wanted<'_>, keys: &KeySet) -> R
     }
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
     keys.verify(&header, signed, &signature).await.map_err(VerifyError::Signature)?;
+    if wanted.signature_first {
+        check_claims(&claims, wanted)?;
+    }
     Ok(claims)
 }
 
@@ -242,6 +249,7 @@ mod tests {
             audiences: &["argo-cd", "cli"],
             skip_missing_audience,
             algorithms: &algorithms,
+            signature_first: false,
             now: 1000,
         };
         check_claims(&claims, &wanted)

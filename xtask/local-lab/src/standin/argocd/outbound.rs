@@ -141,34 +141,33 @@ fn check_scheme(url: &str) -> Result<(), String> {
 
 /// Why a request failed, as Go says it.
 fn cause(error: &reqwest::Error) -> String {
-    let mut deepest = String::new();
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return tls_cause(error);
+    let mut deepest = None;
+    let mut next = error.source();
+    while let Some(error) = next {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return tls_cause(tls);
         }
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            match io.kind() {
-                io::ErrorKind::ConnectionRefused => return "dial tcp: connect: connection refused".into(),
-                io::ErrorKind::ConnectionReset => return "read: connection reset by peer".into(),
-                io::ErrorKind::UnexpectedEof => return "EOF".into(),
-                _ => {}
-            }
-            // TLS errors hide inside of those of the socket.
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return tls_cause(tls);
-            }
+        let io = error.downcast_ref::<io::Error>();
+        match io.map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return "dial tcp: connect: connection refused".into(),
+            Some(io::ErrorKind::ConnectionReset) => return "read: connection reset by peer".into(),
+            Some(io::ErrorKind::UnexpectedEof) => return "EOF".into(),
+            _ => {}
         }
-        deepest = error.to_string();
-        source = error.source();
+        deepest = Some(error);
+        // What an error of a socket wraps is not its source but itself.
+        let wrapped =
+            io.and_then(io::Error::get_ref).map(|inner| inner as &(dyn std::error::Error + 'static));
+        next = wrapped.or_else(|| error.source());
     }
+    let deepest = deepest.map(ToString::to_string).unwrap_or_else(|| error.to_string());
     if error.is_timeout() {
         return "net/http: timeout awaiting response headers".into();
     }
     if deepest.contains("failed to lookup address") || deepest.contains("dns error") {
         return "dial tcp: lookup: no such host".into();
     }
-    if deepest.is_empty() { error.to_string() } else { deepest }
+    deepest
 }
 
 fn tls_cause(error: &rustls::Error) -> String {

@@ -42,8 +42,10 @@ pub(super) fn static_assets(server: &Server, request: &Incoming, sso: bool) -> R
         value => wire::with(response, X_FRAME_OPTIONS, value),
     };
     let response = match flags.content_security_policy.as_str() {
-        "" => response,
-        value => wire::with(response, CONTENT_SECURITY_POLICY, value),
+        value if server.details.has_security_policy && !value.is_empty() => {
+            wire::with(response, CONTENT_SECURITY_POLICY, value)
+        }
+        _ => response,
     };
     let response = wire::with(response, X_XSS_PROTECTION, "1");
     if server.details.varies_encoding { wire::with(response, VARY, "Accept-Encoding") } else { response }

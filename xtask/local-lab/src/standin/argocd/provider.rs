@@ -127,6 +127,7 @@ impl Provider {
                 audiences,
                 skip_missing_audience,
                 algorithms: &found.algorithms,
+                signature_first: self.details.signature_first,
                 now,
             };
             id_token::verify(token, &wanted, &found.keys).await

@@ -109,7 +109,10 @@ async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Res
         };
         tokio::select! {
             biased;
-            () = process.stop.cancelled() => return Ok(terminated()),
+            () = process.stop.cancelled() => {
+                listening.close();
+                return Ok(terminated());
+            }
             () = stopped => {}
         }
         let log = &server.log;
@@ -148,7 +151,14 @@ async fn add(process: &Process, listener: TcpListener) -> Result<Exit, String> {
         };
         tokio::select! {
             biased;
-            () = process.stop.cancelled() => return Ok(terminated()),
+            () = process.stop.cancelled() => {
+                for server in serving {
+                    server.abort();
+                    // It ends with that; what it says then says nothing.
+                    let _ = server.await;
+                }
+                return Ok(terminated());
+            }
             () = stopped => synced = true,
         }
     }

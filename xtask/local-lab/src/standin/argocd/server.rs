@@ -144,6 +144,10 @@ impl Handler for Site {
             Ok(request) => request,
             Err(response) => return *response,
         };
+        if !self.server.flags.insecure {
+            let to = format!("https://{}{}", request.host, request.target);
+            return wire::redirect(&request.method, StatusCode::TEMPORARY_REDIRECT, &to);
+        }
         let root = self.server.flags.root_path.trim_matches('/');
         if !root.is_empty() && request.path != "/healthz" {
             let below = request.path.strip_prefix('/').and_then(|path| path.strip_prefix(root));

@@ -2,18 +2,18 @@
 
 mod arithmetic;
 mod conditions;
-mod hash;
 mod sets;
+mod template;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use self::arithmetic::{Size, Slack, is_recreated, new_size, old_sizes, proportion, wanted};
 use self::sets::{Sets, available, count};
 use super::controllers::Context;
-use super::{garbage, pods};
+use super::pods;
 use crate::store::{Key, object};
 
 /// Moves a Deployment one step on and writes its status. Says when to look again, if
@@ -22,7 +22,7 @@ pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
     let deployment = context.store.get(key)?;
     let mut sets = Sets::of(context, deployment.clone());
     if object::is_terminating(&deployment) {
-        garbage::settle(&context.store, key, &deployment);
+        // Something holds it by a finalizer; its status is all that still changes.
     } else if deployment["spec"]["paused"] == true || sets.was_scaled() {
         sets.keep_revisions();
         scale(&mut sets);
@@ -130,16 +130,4 @@ fn scale(sets: &mut Sets<'_>) {
 
 fn size_of(set: &Value) -> Size {
     Size { wanted: wanted(set), available: available(set) }
-}
-
-/// A pod template with the label that tells its ReplicaSet's pods from others'.
-fn labelled(template: &Value, hash: &str) -> Value {
-    let mut template = template.clone();
-    if let Some(metadata) = object::metadata_mut(&mut template) {
-        let labels = metadata.entry("labels").or_insert_with(|| json!({}));
-        if let Some(labels) = labels.as_object_mut() {
-            labels.insert(sets::HASH_LABEL.into(), hash.into());
-        }
-    }
-    template
 }

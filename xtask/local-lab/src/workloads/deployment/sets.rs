@@ -10,8 +10,7 @@ use super::super::replicaset::reference;
 use super::super::{pods, selector};
 use super::arithmetic::{Slack, wanted};
 use super::conditions::{self, Progress};
-use super::hash::template_hash;
-use super::labelled;
+use super::template::{labelled, same, template_hash};
 use crate::store::{Key, WriteError, object};
 
 /// The label that tells the pods of one template from those of another.
@@ -89,7 +88,7 @@ impl<'a> Sets<'a> {
         let template = &deployment["spec"]["template"];
         let is_new = |it: &Arc<Value>| {
             let hash = object::label(it, HASH_LABEL).unwrap_or_default();
-            it["spec"]["template"] == labelled(template, hash)
+            same(&it["spec"]["template"], &labelled(template, hash))
         };
         let new = old.iter().position(is_new).map(|index| old.remove(index));
         Self { context, deployment, new, old }

@@ -212,8 +212,14 @@ func write(name string, def *definition) {
 			if !omitempty && !strings.Contains(doc, "+optional") {
 				words = append(words, "required")
 			}
-			if _, pointer := field.Type.(*ast.StarExpr); pointer || !omitempty {
-				words = append(words, "zero")
+			if _, pointer := field.Type.(*ast.StarExpr); pointer {
+				words = append(words, "pointer")
+			}
+			if !omitempty {
+				words = append(words, "always")
+			}
+			if strings.Contains(tag.Get("json"), "omitzero") {
+				words = append(words, "omitzero")
 			}
 			if strategy := tag.Get("patchStrategy"); strategy != "" {
 				words = append(words, "patch="+strategy)
