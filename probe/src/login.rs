@@ -75,6 +75,8 @@ pub(crate) struct Attempt<'a> {
     deadline: Instant,
     /// Where Argo CD asks to be called back, as the authorize request says.
     redirect_uri: Option<Url>,
+    /// Whether that is another address than the one it was asked at, or none at all.
+    called_back_elsewhere: bool,
 }
 
 /// An answer together with the URL that gave it.
@@ -107,6 +109,7 @@ impl<'a> Attempt<'a> {
             redirects: 0,
             deadline: Instant::now() + options.login_timeout,
             redirect_uri: None,
+            called_back_elsewhere: false,
         }
     }
 
@@ -153,10 +156,12 @@ impl<'a> Attempt<'a> {
     /// reports an error, or a login it still remembers.
     pub(crate) async fn authorize(&mut self, first: Url) -> Result<Arrived, Failure> {
         let step = Step::Authorize;
-        self.redirect_uri = first
-            .query_pairs()
-            .find(|(name, _)| name == "redirect_uri")
-            .and_then(|(_, value)| value.parse().ok());
+        let redirect_uri = first.query_pairs().find(|(name, _)| name == "redirect_uri");
+        self.called_back_elsewhere = redirect_uri.is_some();
+        self.redirect_uri = redirect_uri.and_then(|(_, value)| value.parse().ok());
+        if let Some(uri) = &self.redirect_uri {
+            self.called_back_elsewhere = uri.origin() != self.options.argocd.origin();
+        }
         let mut url = first;
         loop {
             if self.is_callback(&url) {
@@ -360,7 +365,9 @@ impl<'a> Attempt<'a> {
                 let cause = cause::of_no_answer(&no_answer);
                 let mut failure = self.failure(step, None, message, cause);
                 let down = matches!(no_answer, NoAnswer::Refused | NoAnswer::Closed);
-                failure.restarting = step.is_argocds() && down;
+                // Where a redirect led elsewhere, it was answered by somebody who is up.
+                let asked = url.origin() == self.options.argocd.origin();
+                failure.restarting = step.is_argocds() && asked && down;
                 Err(failure)
             }
         }
@@ -430,13 +437,12 @@ impl<'a> Attempt<'a> {
         let secure_cookie_refused =
             self.exchanges.iter().any(|exchange| exchange.cookies.iter().any(refused));
         let status = hop.answer.status;
-        let elsewhere = |uri: &Url| uri.origin() != self.options.argocd.origin();
         let seen = Circumstances {
             status: Some(status),
             body: &body,
             query: &query,
             secure_cookie_refused,
-            called_back_elsewhere: self.redirect_uri.as_ref().is_some_and(elsewhere),
+            called_back_elsewhere: self.called_back_elsewhere,
         };
         let cause = cause::of_answer(step, &seen);
         let message = words::of_answer(&hop.answer);

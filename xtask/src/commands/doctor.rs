@@ -140,7 +140,7 @@ async fn lab(session: &Session, args: &DoctorArgs) -> Result<Subject> {
         user: Some(User::new(USER, Password::new(PASSWORD))),
         ..Subject::new(Workload::Argocd.namespace(), "cargo xtask kubectl --")
     };
-    subject.resolve = vec![Resolve::new("*", 80, access.ingress)];
+    subject.resolve = [80, 443].map(|port| Resolve::new("*", port, access.ingress)).to_vec();
     Ok(subject)
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::could_not::CouldNot;
 use super::evidence::Evidence;
 use super::finding::{Finding, When};
+use super::shown::shown;
 use super::{advice, checks};
 use crate::error::Exit;
 use crate::programs::{Kind, Program};
@@ -20,6 +21,8 @@ pub struct Diagnosis {
     pub subject: String,
     /// What was found, in the order in which it should be read.
     pub findings: Vec<Finding>,
+    /// Failures that were seen and that no finding explains.
+    pub unexplained: Vec<String>,
     /// What could not be looked at.
     pub could_not: Vec<CouldNot>,
     /// Roles that would suffice, as manifests; empty if no right was missing.
@@ -46,6 +49,7 @@ impl Diagnosis {
             || !evidence.failures().is_empty();
         let diagnosis = Self {
             subject: subject(evidence),
+            unexplained: unexplained(evidence, &findings),
             findings,
             could_not: evidence.could_not.clone(),
             roles,
@@ -89,6 +93,7 @@ impl Diagnosis {
             finding.lasting_fix.iter_mut().for_each(mask);
             finding.decides.iter_mut().for_each(mask);
         }
+        self.unexplained.iter_mut().for_each(mask);
         for could_not in &mut self.could_not {
             mask(&mut could_not.what);
             mask(&mut could_not.because);
@@ -101,6 +106,7 @@ impl Diagnosis {
         let fields = json!({
             "subject": self.subject,
             "findings": self.findings,
+            "unexplained": self.unexplained,
             "could_not": self.could_not,
             "release": self.release,
         });
@@ -119,7 +125,7 @@ impl Diagnosis {
 
     /// What the program exits with.
     pub fn exit(&self) -> Exit {
-        match (self.findings.is_empty(), self.looked) {
+        match (self.findings.is_empty() && self.unexplained.is_empty(), self.looked) {
             (false, _) => Exit::Verdict,
             (true, true) => Exit::Done,
             (true, false) => Exit::Environment,
@@ -132,6 +138,12 @@ impl Diagnosis {
         for (number, finding) in self.findings.iter().enumerate() {
             text.push('\n');
             text.push_str(&one(number + 1, finding));
+        }
+        if !self.unexplained.is_empty() {
+            text.push_str("\nseen, and not explained by any check\n");
+            for failure in &self.unexplained {
+                text.push_str(&format!("  {failure}\n"));
+            }
         }
         if !self.could_not.is_empty() {
             text.push_str("\ncould not look at\n");
@@ -173,12 +185,40 @@ impl Diagnosis {
         let parts: Vec<String> =
             count(now, explains).into_iter().chain(count(later, "will bite later")).collect();
         match (parts.is_empty(), self.looked) {
+            _ if !self.unexplained.is_empty() => {
+                let parts: Vec<String> =
+                    std::iter::once("logins fail in a way that no check explains".to_owned())
+                        .chain(parts)
+                        .collect();
+                format!("{subject}: {}", parts.join(", "))
+            }
             (false, _) => format!("{subject}: {}", parts.join(", ")),
             (true, true) if self.could_not.is_empty() => format!("{subject}: nothing found"),
             (true, true) => format!("{subject}: nothing found in what could be looked at"),
             (true, false) => format!("{subject}: could not look"),
         }
     }
+}
+
+/// What was seen to fail where nothing that was found explains it.
+fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
+    if findings.iter().any(|finding| finding.when == When::Now) {
+        return vec![];
+    }
+    let words = |step: probe::Step, status: Option<u16>, message: &str| {
+        let status = status.map_or_else(String::new, |status| format!("{status} "));
+        format!("{step}: {status}{}", shown(message))
+    };
+    let rehearsed = evidence.failures().into_iter().map(|(it, _)| words(it.step, it.status, &it.message));
+    let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+    let logins = logins.into_iter().flat_map(|logins| &logins.failures);
+    let mut all: Vec<String> = vec![];
+    for failure in rehearsed.chain(logins.map(|it| words(it.step, it.status, &it.message))) {
+        if !all.contains(&failure) {
+            all.push(failure);
+        }
+    }
+    all
 }
 
 fn one(number: usize, finding: &Finding) -> String {

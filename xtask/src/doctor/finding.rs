@@ -152,12 +152,12 @@ impl Finding {
 
 /// Puts findings in the order in which they should be read: what explains what is seen
 /// before what will bite later, the surer before the less sure, then by the catalogue.
-/// Of several with one cause at one place, only the surest stays.
+/// Of several with one cause only the surest stays, and of those the first.
 pub fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_key(|finding| (finding.when, finding.certainty, finding.id));
     let mut kept: Vec<Finding> = vec![];
     for finding in findings {
-        if !kept.iter().any(|other| other.id == finding.id && other.at == finding.at) {
+        if !kept.iter().any(|other| other.id == finding.id) {
             kept.push(finding);
         }
     }

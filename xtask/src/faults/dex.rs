@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::edit::Edit;
 use super::settings::SECOND_HOST;
-use crate::cluster::Cluster;
+use crate::cluster::{ClientSecret, Cluster};
 use crate::error::{Error, Result};
 use crate::names::{ARGOCD_HOST, SecretName};
 use crate::session::Session;
@@ -17,11 +17,17 @@ pub const MOVED: &str = "http://dex.host/dex";
 /// Makes a change.
 pub async fn make(_session: &Session, cluster: &Cluster, edit: Edit) -> Result<()> {
     let hash = match edit {
-        // Nobody knows this password.
-        Edit::OtherPassword => Some(crate::cluster::ArgocdKeys::random()?.password_hash),
+        Edit::OtherPassword => Some(other_password()?),
         _ => None,
     };
     config(cluster, |config| change(config, edit, hash.as_deref())).await
+}
+
+/// The hash of a password that nobody knows. Dex takes none of a lower cost.
+fn other_password() -> Result<String> {
+    const COST: u32 = 10;
+    let password = ClientSecret::random()?;
+    bcrypt::hash(password.reveal(), COST).map_err(|error| Error::environment(format!("bcrypt: {error}")))
 }
 
 /// Undoes a change.

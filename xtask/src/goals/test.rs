@@ -98,14 +98,14 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     Ok(found)
 }
 
-/// The options of a login into the lab. Its ingress is all that there is behind port 80:
-/// every name leads there.
+/// The options of a login into the lab. Its ingress is all that there is: every name leads
+/// there, and never to a stranger who has it on the internet.
 fn options(session: &Session) -> Result<probe::Options> {
     let access = session.access()?;
     let url = format!("http://{ARGOCD_HOST}/");
     let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;
     let mut options = probe::Options::new(url, USER, Password::new(PASSWORD));
-    options.resolve = vec![Resolve::new("*", 80, access.ingress)];
+    options.resolve = [80, 443].map(|port| Resolve::new("*", port, access.ingress)).to_vec();
     Ok(options)
 }
 

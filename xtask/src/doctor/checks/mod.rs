@@ -13,7 +13,7 @@ mod stale;
 use jiff::Timestamp;
 
 use super::evidence::Evidence;
-use super::finding::{Finding, When, in_order};
+use super::finding::{Certainty, Finding, When, in_order};
 
 pub use rotation::safe_order;
 
@@ -26,13 +26,21 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     findings.extend(reference);
     if !leads_nowhere {
         findings.extend(secrets::value(evidence));
-        findings.extend(stale::check(evidence));
+        findings.extend(stale::secret(evidence));
     }
     findings.extend(replicas::check(evidence));
     findings.extend(settings::check(evidence));
     findings.extend(provider::check(evidence));
     findings.extend(server::check(evidence));
     findings.extend(login::check(evidence));
+    // Other settings than argocd-cm has are a reason only where nothing in them is one.
+    if evidence.fails() && !findings.iter().any(|finding| finding.when == When::Now) {
+        findings.extend(stale::settings(evidence));
+    }
+    // Where something is sure to explain what is seen, one of several is no news.
+    if findings.iter().any(|finding| finding.when == When::Now && finding.certainty == Certainty::Certain) {
+        findings.retain(|finding| finding.certainty != Certainty::Possible);
+    }
     in_order(findings)
 }
 
@@ -49,6 +57,12 @@ fn when(evidence: &Evidence) -> When {
         true => When::Later,
         false => When::Now,
     }
+}
+
+/// When something that is wrong in the settings matters: later, if logins are seen to pass
+/// with what the server has from before.
+fn when_settings(evidence: &Evidence) -> When {
+    if evidence.passes() { When::Later } else { When::Now }
 }
 
 /// A moment, for a person.

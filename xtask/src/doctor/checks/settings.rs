@@ -4,6 +4,7 @@
 use probe::{Cause, CauseId, Step};
 use url::Url;
 
+use super::when_settings;
 use crate::doctor::advice;
 use crate::doctor::evidence::{DexClient, Evidence, Outside, Settings};
 use crate::doctor::finding::{Certainty, Finding, When};
@@ -60,8 +61,9 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
             let right = typed(evidence)
                 .map_or("https://…".to_owned(), |outside| shown(origin(&outside.address).as_str()));
             Finding::new(CauseId::ArgocdUrl, URL)
+                .when(when_settings(evidence))
                 .seen("url is empty or not there, and oidc.config is")
-                .why("without url Argo CD offers no login: there is no button, and /auth/login is 404")
+                .why("without url Argo CD does not know where people come back to: it offers no login, or asks the provider to send them nowhere")
                 .fix(edit_settings(evidence, &format!("url: {right}")))
         });
     }
@@ -70,6 +72,7 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
         _ => {
             return Some(
                 Finding::new(CauseId::ArgocdUrl, URL)
+                    .when(when_settings(evidence))
                     .seen(format!("url is {}, which is no web address", shown(url)))
                     .why("Argo CD builds the address that the provider sends people back to from it")
                     .fix(edit_settings(evidence, "url: the address that users type, with its scheme")),
@@ -95,6 +98,7 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
     Some(
         Finding::new(CauseId::ArgocdUrl, URL)
             .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
+            .when(when_settings(evidence))
             .seen(format!("url is {}, and users type {}", shown(url), shown(&origin(&outside.address))))
             .seen_if(refused)
             .seen_if(elsewhere)
@@ -227,6 +231,7 @@ pub fn audience(evidence: &Evidence) -> Option<Finding> {
     Some(
         Finding::new(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences")
             .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .when(if login.is_some() { when_settings(evidence) } else { When::Now })
             .seen(format!("allowedAudiences is {}, without the client's own ID {}", listed(&config.audiences), shown(client)))
             .seen_if(said.map(|failure| format!("a login ends at {}: {}", failure.step, shown(&failure.message))))
             .why("an ID token is made for the client that asked for it, and Argo CD takes only tokens for the audiences in this list")

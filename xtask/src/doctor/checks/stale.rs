@@ -17,11 +17,11 @@ use crate::doctor::evidence::{Evidence, Form, PodSeen, Reference, Rehearsed, Ter
 use crate::doctor::finding::{Certainty, Finding};
 use crate::doctor::shown::{listed, shown};
 
-/// Findings about servers that are behind their Secret.
-pub fn check(evidence: &Evidence) -> Vec<Finding> {
+/// Whether servers are behind their Secret.
+pub fn secret(evidence: &Evidence) -> Option<Finding> {
     let presented = evidence.presented();
     let agrees = agrees(evidence);
-    let finding = match (presented.refused, presented.taken) {
+    match (presented.refused, presented.taken) {
         (0, 0) if agrees == Some(true) => by_time(evidence),
         (0, _) => None,
         (_, 1..) => Some(two_minds(evidence)),
@@ -31,8 +31,72 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
             Some(false) => None,
             None => Some(undecided(evidence)),
         },
-    };
-    finding.into_iter().collect()
+    }
+}
+
+/// What the servers ask the provider for, against what argocd-cm says: some releases go on
+/// with the settings of their start.
+pub fn settings(evidence: &Evidence) -> Option<Finding> {
+    let (settings, config) = (evidence.settings.there()?, evidence.oidc()?);
+    let outside = evidence.outside.as_ref()?;
+    let asked = outside.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())?;
+    let mut differ: Vec<String> = vec![];
+    if !evidence.client_id.is_empty()
+        && asked.client_id != evidence.client_id
+        && !asked.client_id.starts_with('$')
+    {
+        differ.push(format!(
+            "clientID is {}, and it asks as {}",
+            shown(&evidence.client_id),
+            shown(&asked.client_id)
+        ));
+    }
+    let back = |url: &String| asked.redirect_uri == format!("{}/auth/callback", url.trim_end_matches('/'));
+    if !settings.url.is_empty() && !back(&settings.url) && !settings.additional_urls.iter().any(back) {
+        differ.push(format!(
+            "url is {}, and it asks to be called back at {}",
+            shown(&settings.url),
+            shown(&asked.redirect_uri)
+        ));
+    }
+    if !asked.scopes.is_empty() && asked.scopes != config.requested() {
+        differ.push(format!(
+            "the scopes are {}, and it asks for {}",
+            listed(&config.requested()),
+            listed(&asked.scopes)
+        ));
+    }
+    let endpoint = evidence.provider.document().map(|document| document.authorization_endpoint.as_str());
+    if let Some(Ok(endpoint)) = endpoint.filter(|it| !it.is_empty()).map(str::parse::<url::Url>)
+        && (endpoint.origin(), endpoint.path()) != (asked.provider.origin(), asked.provider.path())
+    {
+        differ.push(format!(
+            "the issuer's authorization endpoint is {}, and it sends people to {}",
+            shown(endpoint.as_str()),
+            shown(asked.provider.as_str())
+        ));
+    }
+    if differ.is_empty() {
+        return None;
+    }
+    let times = settings.written.zip(oldest(evidence)).map(|(written, since)| {
+        format!(
+            "argocd-cm was written at {}, and argocd-server made its client app last at {}",
+            at(written),
+            at(since)
+        )
+    });
+    let deployment = format!("Deployment {}/argocd-server, settings", shown(&evidence.namespace));
+    let finding = differ.into_iter().fold(Finding::new(CauseId::StaleArgocd, deployment), Finding::seen);
+    Some(
+        finding
+            .seen_if(times)
+            .seen_if(noticed_in_vain(evidence))
+            .seen_if(era(evidence))
+            .why("argocd-server runs with the settings that argocd-cm had before")
+            .fix(advice::restart_argocd(evidence))
+            .lasting(advice::lasting(evidence)),
+    )
 }
 
 /// When the value behind `clientSecret` was written last.
@@ -66,7 +130,8 @@ fn never_notices(evidence: &Evidence) -> Option<bool> {
 
 fn times(evidence: &Evidence) -> Option<String> {
     let written = written(evidence)?;
-    let by = if written.by.is_empty() { String::new() } else { format!(" by {}", shown(&written.by)) };
+    let said = !written.by.is_empty() && written.by != "unknown";
+    let by = if said { format!(" by {}", shown(&written.by)) } else { String::new() };
     let since = oldest(evidence)?;
     let from = if running(evidence).any(|pod| pod.log.as_ref().is_some_and(|log| log.client_app.is_some())) {
         "made its client app last"

@@ -58,7 +58,7 @@ fn rehearsal(form: Result<(), Failure>, redeemed: Redeemed) -> Rehearsal {
         provider: "http://dex.host/auth".parse().unwrap(),
         client_id: "argo-cd".into(),
         redirect_uri: "http://argocd.host/auth/callback".into(),
-        scopes: vec![],
+        scopes: vec!["openid".into(), "email".into()],
     };
     Rehearsal { form, asked: Some(asked), redeemed: Some(redeemed), exchanges: vec![] }
 }
@@ -101,6 +101,7 @@ fn well() -> Evidence {
         way: Way::Direct,
         discovery: Discovery::Document(Document {
             issuer: "http://dex.host".into(),
+            authorization_endpoint: "http://dex.host/auth".into(),
             token_endpoint: "http://dex.host/token".into(),
             scopes: vec!["openid".into(), "email".into()],
         }),
@@ -480,7 +481,16 @@ fn the_address_is_held_against_what_users_type_and_what_is_registered() {
         &["argocd-url certain now"],
     );
     for url in ["", "argocd.host", "ftp://argocd.host"] {
-        finds(|e| e.settings = Seen::There(settings(url, CONFIG)), &["argocd-url certain now"]);
+        // The server still has the right one.
+        let change = |e: &mut Evidence| e.settings = Seen::There(settings(url, CONFIG));
+        finds(change, &["argocd-url certain later"]);
+        finds(
+            |e| {
+                change(e);
+                ends(e, Step::Authorize, Cause::RedirectElsewhere);
+            },
+            &["argocd-url certain now"],
+        );
     }
     // Nobody said what users type: the settings may well be right.
     finds(

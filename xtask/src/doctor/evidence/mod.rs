@@ -192,6 +192,21 @@ impl Evidence {
         all
     }
 
+    /// Whether anything was seen to fail.
+    pub fn fails(&self) -> bool {
+        let outside = self.outside.as_ref();
+        let logins = outside.and_then(|outside| outside.logins.as_ref());
+        !self.failures().is_empty()
+            || self.presented().refused > 0
+            || outside.is_some_and(|outside| matches!(outside.button, Some(Err(_))))
+            || logins.is_some_and(|logins| logins.ok < logins.total)
+    }
+
+    /// Whether everything that was tried of a login passed, and something was.
+    pub fn passes(&self) -> bool {
+        self.presented().taken > 0 && !self.fails()
+    }
+
     /// The first failure of one of these kinds.
     pub fn failure(&self, causes: &[probe::Cause]) -> Option<&probe::Failure> {
         self.failures()

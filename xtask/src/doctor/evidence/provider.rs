@@ -86,6 +86,8 @@ pub enum Discovery {
 pub struct Document {
     /// What it calls itself.
     pub issuer: String,
+    /// Where logins begin.
+    pub authorization_endpoint: String,
     /// Where codes are redeemed.
     pub token_endpoint: String,
     /// The scopes that it says it knows.

@@ -80,6 +80,7 @@ fn document(body: &[u8]) -> Discovery {
     match (text("issuer"), text("token_endpoint")) {
         (Some(issuer), Some(token_endpoint)) => Discovery::Document(Document {
             issuer,
+            authorization_endpoint: text("authorization_endpoint").unwrap_or_default(),
             token_endpoint,
             scopes: document["scopes_supported"]
                 .as_array()

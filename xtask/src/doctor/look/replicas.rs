@@ -63,7 +63,7 @@ pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
 struct Way<'a> {
     reader: &'a Reader,
     namespace: String,
-    scheme: &'static str,
+    schemes: [&'static str; 2],
     root: String,
 }
 
@@ -73,15 +73,27 @@ impl<'a> Way<'a> {
         Self {
             reader,
             namespace: evidence.namespace.clone(),
-            scheme: if evidence.insecure == Some(true) { "http" } else { "https" },
+            // What the settings say comes first; they may be younger than the server.
+            schemes: match evidence.insecure {
+                Some(true) => ["http", "https"],
+                _ => ["https", "http"],
+            },
             root: if root.is_empty() { String::new() } else { format!("/{root}") },
         }
     }
 
     async fn get(&self, pod: &str, path: &str, cookie: Option<&str>) -> Result<Page, Unread> {
         let right: Right = one(&self.namespace, "pods/proxy", pod);
-        let place = Place { scheme: self.scheme, port: "8080" };
-        self.reader.pod(&right, &place, &format!("{}{path}", self.root), cookie).await
+        let path = format!("{}{path}", self.root);
+        let mut first = None;
+        for scheme in self.schemes {
+            let place = Place { scheme, port: "8080" };
+            match self.reader.pod(&right, &place, &path, cookie).await {
+                Err(unread @ Unread::Failed(_)) => first = first.or(Some(unread)),
+                other => return other,
+            }
+        }
+        Err(first.unwrap_or(Unread::Absent))
     }
 
     async fn rehearse(&self, pod: &str, times: usize) -> Result<Vec<Rehearsed>, Unread> {
