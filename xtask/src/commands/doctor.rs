@@ -134,7 +134,7 @@ async fn lab(session: &Session, args: &DoctorArgs) -> Result<Subject> {
     let access = session.access()?;
     let address = format!("http://{ARGOCD_HOST}/");
     let mut subject = Subject {
-        cluster: Some(Reader::new(session.cluster().await?.client())),
+        cluster: Some(Reader::of_kubeconfig(&access.kubeconfig, &access.context).await?),
         provider_namespace: Some(Workload::Dex.namespace().to_owned()),
         address: Some(address.parse().map_err(|error| Error::environment(format!("{address}: {error}")))?),
         user: Some(User::new(USER, Password::new(PASSWORD))),

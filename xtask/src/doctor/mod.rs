@@ -11,6 +11,8 @@ mod could_not;
 mod diagnosis;
 mod evidence;
 mod finding;
+#[cfg(test)]
+mod fixtures;
 mod hidden;
 mod look;
 mod shown;

@@ -105,7 +105,7 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
         .map(|(failure, _)| *failure)
         .find(|it| NOBODY.contains(&it.cause) && is_providers(it));
     let own = match &evidence.provider.discovery {
-        Discovery::NoAnswer { words, .. } => Some(shown(words)),
+        Discovery::NoAnswer(words) => Some(shown(words)),
         Discovery::Status(status @ (404 | 500..=599)) => Some(format!("status {status}")),
         _ => None,
     };

@@ -270,7 +270,7 @@ fn redirect_loop(evidence: &Evidence) -> Option<Finding> {
     };
     Some(
         Finding::new(CauseId::RedirectLoop, params)
-            .certainty(if looping.is_some() && tls_twice { Certainty::Certain } else { Certainty::Likely })
+            .certainty(if evidence.insecure == Some(false) { Certainty::Certain } else { Certainty::Likely })
             .seen(format!("/auth/login does not come to an end: {}", shown(&failure.message)))
             .seen(insecure)
             .why("what stands before Argo CD comes by plain http, and Argo CD answers that with a redirect to https, which comes by plain http again or meets nobody")

@@ -9,16 +9,17 @@ mod secret;
 mod server;
 mod settings;
 
-use jiff::Timestamp;
 use local_lab::release::Release;
 
-pub use log::{LogSeen, Rejected, Serving};
+#[cfg(test)]
+pub use log::Serving;
+pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
 pub use provider::{
     DexClient, DexConfig, DexSeen, Discovery, Document, Form, Method, Provider, Taken, Tried, Way,
 };
 pub use rbac::Rbac;
-pub use secret::{KeySeen, PART_OF, SecretSeen, Written, written};
+pub use secret::{PART_OF, SecretSeen, Written, written};
 pub use server::{DeploymentSeen, EnvSeen, PodSeen, Rehearsed};
 pub use settings::{Oidc, OidcConfig, Reference, Settings, Term};
 
@@ -56,8 +57,6 @@ impl<T> Seen<T> {
 /// Everything that was read of one installation.
 #[derive(Debug)]
 pub struct Evidence {
-    /// When.
-    pub now: Timestamp,
     /// Argo CD's namespace.
     pub namespace: String,
     /// How a command for this cluster begins: `kubectl --context x`.
@@ -116,7 +115,6 @@ impl Evidence {
     /// Nothing, read now.
     pub fn none(namespace: &str, kubectl: &str, fingerprints: Fingerprints) -> Self {
         Self {
-            now: Timestamp::now(),
             namespace: namespace.to_owned(),
             kubectl: kubectl.to_owned(),
             release: None,

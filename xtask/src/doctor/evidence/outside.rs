@@ -1,6 +1,5 @@
 //! What anybody can see of a login without access to the cluster.
 
-use local_lab::release::Release;
 use probe::{Failure, FailureGroup, Rehearsal, Verdict};
 use url::Url;
 
@@ -15,8 +14,6 @@ pub struct Outside {
     pub given: bool,
     /// `/api/v1/settings`, which anybody may read.
     pub public: Seen<Public>,
-    /// `/api/version`.
-    pub release: Option<Release>,
     /// Rehearsals, each on connections of its own.
     pub rehearsals: Vec<Rehearsal>,
     /// What Argo CD says to the button on its own page.

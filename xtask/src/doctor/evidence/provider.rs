@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
-use probe::Cause;
 
 use super::secret::SecretSeen;
 use super::server::{DeploymentSeen, PodSeen};
@@ -68,13 +67,8 @@ pub enum Discovery {
     NotLooked,
     /// The provider's own words about itself.
     Document(Document),
-    /// No answer.
-    NoAnswer {
-        /// In words.
-        words: String,
-        /// What kind.
-        cause: Cause,
-    },
+    /// No answer, in words.
+    NoAnswer(String),
     /// An answer of this status.
     Status(u16),
     /// Something that is no discovery document.
@@ -237,8 +231,6 @@ pub struct DexSeen {
 pub struct DexConfig {
     /// The Secret or ConfigMap and the key that it stands in.
     pub at: String,
-    /// `issuer`.
-    pub issuer: String,
     /// `storage.type`.
     pub storage: String,
     /// `expiry.idTokens`, as it is written.
@@ -268,7 +260,6 @@ impl DexConfig {
         });
         config.is_object().then(|| Self {
             at: at.to_owned(),
-            issuer: text(&config["issuer"]),
             storage: text(&config["storage"]["type"]),
             id_tokens: config["expiry"]["idTokens"].as_str().map(str::to_owned),
             client,
@@ -323,7 +314,7 @@ mod tests {
     fn dexs_configuration_is_read_for_one_client() {
         let text = "issuer: http://d\nstorage: {type: memory}\nexpiry: {idTokens: 1s}\nstaticClients:\n- id: a\n  redirectURIs: [http://a/cb]\n  secretEnv: S\n";
         let config = DexConfig::read("x", text.as_bytes(), "a").unwrap();
-        assert_eq!((config.issuer.as_str(), config.storage.as_str()), ("http://d", "memory"));
+        assert_eq!((config.storage.as_str(), config.id_tokens.as_deref()), ("memory", Some("1s")));
         let client = config.client.unwrap();
         assert_eq!(
             (client.redirect_uris.as_slice(), client.secret_env.as_deref()),

@@ -45,8 +45,6 @@ pub struct OidcConfig {
     pub client_id: Term,
     /// `clientSecret`.
     pub client_secret: Term,
-    /// `cliClientID`.
-    pub cli_client_id: String,
     /// `requestedScopes`.
     pub scopes: Vec<String>,
     /// `allowedAudiences`.
@@ -77,27 +75,6 @@ impl Term {
         match text.strip_prefix('$') {
             Some(name) => Self::Reference(Reference::of(name)),
             None => Self::Plain(Hidden::new(text)),
-        }
-    }
-
-    /// Whether nothing stands there.
-    pub fn is_empty(&self) -> bool {
-        matches!(self, Self::Plain(value) if value.is_empty())
-    }
-
-    /// What stands there, if it is no reference.
-    pub fn plain(&self) -> Option<String> {
-        match self {
-            Self::Plain(value) => Some(value.text()),
-            Self::Reference(_) => None,
-        }
-    }
-
-    /// The reference, if it is one.
-    pub fn reference(&self) -> Option<&Reference> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Reference(reference) => Some(reference),
         }
     }
 }
@@ -220,7 +197,6 @@ impl OidcConfig {
             issuer: Term::of(&fields.text("issuer")?),
             client_id: Term::of(&fields.text("clientID")?),
             client_secret: Term::of(&fields.text("clientSecret")?),
-            cli_client_id: fields.text("cliClientID")?,
             scopes: fields.texts("requestedScopes")?,
             audiences: fields.texts("allowedAudiences")?,
             has_root_ca: !fields.text("rootCA")?.trim().is_empty(),
@@ -287,10 +263,10 @@ mod tests {
             "issuer: http://dex\nCLIENTid: c\nclientSecret: $argocd-oidc:clientSecret\nrequestedScopes: [openid]\n",
         );
         let config = settings.config().unwrap();
-        assert_eq!(config.issuer.plain().as_deref(), Some("http://dex"));
-        assert_eq!(config.client_id.plain().as_deref(), Some("c"));
-        let reference = config.client_secret.reference().unwrap();
-        assert_eq!(*reference, Reference::Of { secret: "argocd-oidc".into(), key: "clientSecret".into() });
+        assert_eq!(config.issuer, Term::Plain(Hidden::new("http://dex")));
+        assert_eq!(config.client_id, Term::Plain(Hidden::new("c")));
+        let reference = Reference::Of { secret: "argocd-oidc".into(), key: "clientSecret".into() };
+        assert_eq!(config.client_secret, Term::Reference(reference));
         assert_eq!(config.requested(), ["openid"]);
         assert_eq!(OidcConfig::default().requested().len(), 4);
     }

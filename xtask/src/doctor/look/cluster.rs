@@ -108,13 +108,27 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence) {
     evidence.insecure = insecure(evidence, params.there());
     let root = params.there().and_then(|params| params.data.as_ref()?.get("server.rootpath"));
     evidence.root_path = root.cloned().unwrap_or_default();
-    if let Some(Settings { oidc: Oidc::Unreadable(line), .. }) = evidence.settings.there() {
-        let line = line.map_or_else(String::new, |line| format!(" from line {line} on"));
-        evidence.could_not.push(CouldNot {
-            what: "oidc.config in ConfigMap argocd-cm".to_owned(),
-            because: format!("it is not what Argo CD reads{line}: Argo CD runs without SSO"),
-            right: None,
-        });
+    let because = evidence.settings.there().and_then(without_oidc);
+    evidence.could_not.extend(because.map(|because| CouldNot {
+        what: "oidc.config in ConfigMap argocd-cm".to_owned(),
+        because,
+        right: None,
+    }));
+}
+
+/// Why there is nothing to be learnt from `oidc.config`.
+fn without_oidc(settings: &Settings) -> Option<String> {
+    match (&settings.oidc, settings.has_dex_config) {
+        (Oidc::Config(_), _) => None,
+        (Oidc::Unreadable(line), _) => {
+            let line = line.map_or_else(String::new, |line| format!(" from line {line} on"));
+            Some(format!("it is not what Argo CD reads{line}: Argo CD runs without SSO"))
+        }
+        (Oidc::Absent, true) => Some(
+            "it is not there: Argo CD logs in through a Dex of its own (dex.config), whose client secret it makes itself"
+                .to_owned(),
+        ),
+        (Oidc::Absent, false) => Some("it is not there: no login through a provider is configured".to_owned()),
     }
 }
 

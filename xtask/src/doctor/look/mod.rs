@@ -135,3 +135,6 @@ fn note_once(evidence: &mut Evidence, what: &str, because: String) {
         evidence.could_not.push(CouldNot { what: what.to_owned(), because, right: None });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
     let ahead = public.as_ref().ok().and_then(web::ahead);
     let public = public.ok().filter(|answer| answer.status == 200).and_then(|answer| settings(&answer.body));
     if evidence.release.is_none() {
-        evidence.release.clone_from(&release);
+        evidence.release = release;
     }
     let several = evidence.server.there().is_some_and(|server| server.wanted > 1);
     let count = match evidence.release.as_ref().map(Release::era) {
@@ -68,7 +68,6 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
         address,
         given,
         public: public.map_or(Seen::NotLooked, Seen::There),
-        release,
         rehearsals,
         button: given.then_some(button),
         logins,

@@ -26,12 +26,9 @@ pub async fn discover(evidence: &mut Evidence, options: &Options, reader: Option
     }
     provider.discovery = match answer {
         Ok(answer) => read(&answer),
-        Err(no_answer) => {
-            let words = no_answer.message();
-            Discovery::NoAnswer { words, cause: probe::cause::of_no_answer(&no_answer) }
-        }
+        Err(no_answer) => Discovery::NoAnswer(no_answer.message()),
     };
-    if let (Discovery::NoAnswer { .. }, Some(reader)) = (&provider.discovery, reader) {
+    if let (Discovery::NoAnswer(_), Some(reader)) = (&provider.discovery, reader) {
         by_service(provider, reader, base).await;
     }
 }
@@ -111,7 +108,7 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options) {
     let Some(document) = provider.document() else {
         let because = match &provider.discovery {
             Discovery::NotLooked => "the issuer is no web address".to_owned(),
-            Discovery::NoAnswer { words, .. } => format!("asked {}: {}", provider.way.words(), shown(words)),
+            Discovery::NoAnswer(words) => format!("asked {}: {}", provider.way.words(), shown(words)),
             Discovery::Status(status) => format!("its discovery document is status {status}"),
             Discovery::Unreadable | Discovery::Document(_) => {
                 "what answers is no identity provider".to_owned()

@@ -2,14 +2,15 @@
 //! told to, waits no longer than it was told to, and remembers which rights it lacked.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{COOKIE, HeaderMap};
+use http::header::{COOKIE, HeaderMap, HeaderValue, USER_AGENT};
 use http_body_util::BodyExt as _;
-use kube::Client;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -25,6 +26,9 @@ const OBJECT: usize = 4 * 1024 * 1024;
 const LIST: usize = 16 * 1024 * 1024;
 /// The largest page of a server behind the API's proxy.
 const PAGE: usize = 256 * 1024;
+
+/// What the cluster's own record calls it.
+const AGENT: &str = concat!("argocd-oidc-lab-doctor/", env!("CARGO_PKG_VERSION"));
 
 /// A cluster, for reading.
 pub struct Reader {
@@ -81,37 +85,54 @@ struct Raw {
 
 impl Reader {
     /// The cluster behind a context of the user's kubeconfig, which is read and never
-    /// written, or of another kubeconfig.
+    /// written.
     ///
     /// # Errors
     /// There is no such context, or it cannot be used.
     pub async fn of_context(context: &str) -> Result<Self> {
-        let broken = |error: &dyn std::fmt::Display| {
-            Error::environment(format!("the kubeconfig cannot be used: {}", shown(&error.to_string())))
-                .hint("`kubectl config get-contexts` lists the contexts; KUBECONFIG names another file")
-        };
-        let file = Kubeconfig::read().map_err(|error| broken(&error))?;
+        let file = Kubeconfig::read().map_err(|error| unusable(&error))?;
+        Self::of(file, context).await
+    }
+
+    /// The cluster behind a context of a kubeconfig.
+    ///
+    /// # Errors
+    /// As [`Reader::of_context`].
+    pub async fn of_kubeconfig(path: &Path, context: &str) -> Result<Self> {
+        let file = Kubeconfig::read_from(path).map_err(|error| unusable(&error))?;
+        let mut config = Self::configured(file, context).await?;
+        // An HTTP proxy of the user's network has no business on loopback.
+        config.proxy_url = None;
+        Self::connected(config)
+    }
+
+    async fn of(file: Kubeconfig, context: &str) -> Result<Self> {
+        Self::connected(Self::configured(file, context).await?)
+    }
+
+    async fn configured(file: Kubeconfig, context: &str) -> Result<Config> {
         if !file.contexts.iter().any(|it| it.name == context) {
             return Err(Error::environment(format!("the kubeconfig has no context {}", shown(context)))
                 .hint("`kubectl config get-contexts` lists the contexts"));
         }
         let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-        let mut config =
-            kube::Config::from_custom_kubeconfig(file, &options).await.map_err(|error| broken(&error))?;
+        Config::from_custom_kubeconfig(file, &options).await.map_err(|error| unusable(&error))
+    }
+
+    fn connected(mut config: Config) -> Result<Self> {
         config.connect_timeout = Some(LIMIT);
-        let client = Client::try_from(config).map_err(|error| broken(&error))?;
-        Ok(Self::new(client))
+        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+        // A server that says no is a part of what is to be seen.
+        config.default_retry = false;
+        let client = Client::try_from(config).map_err(|error| unusable(&error))?;
+        Ok(Self { client, limit: LIMIT, rights: Mutex::default() })
     }
 
-    /// A cluster behind a client.
-    pub fn new(client: Client) -> Self {
-        Self { client, limit: LIMIT, rights: Mutex::default() }
-    }
-
+    /// A cluster at an address, which has to answer within `limit`.
     #[cfg(test)]
-    pub fn with_limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
+    pub fn at(address: &str, limit: Duration) -> Self {
+        let reader = Self::connected(Config::new(address.parse().unwrap())).unwrap();
+        Self { limit, ..reader }
     }
 
     /// The rights that were asked for so far.
@@ -290,6 +311,11 @@ impl Reader {
             }
         }
     }
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> Error {
+    Error::environment(format!("the kubeconfig cannot be used: {}", shown(&error.to_string())))
+        .hint("`kubectl config get-contexts` lists the contexts; KUBECONFIG names another file")
 }
 
 /// Which part of a log.
