@@ -121,7 +121,8 @@ pub struct Options {
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 
-    /// The fault that `break` puts in [default: rotate], or that alone `fix` heals; `list` lists them.
+    /// The fault that `break` puts in [default: rotate]; without `break`, the only one that `fix`
+    /// heals. `list` lists them.
     #[arg(long, global = true, value_name = "NAME", value_parser = Choice::parse)]
     pub fault: Option<Choice>,
 

@@ -37,7 +37,7 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
     };
     let mut outcome = Ok(Exit::Done);
     for &goal in goals {
-        outcome = one(session, goal, report).await;
+        outcome = one(session, goal, fault_of(goal, goals, session.options.fault()), report).await;
         if !matches!(outcome, Ok(Exit::Done)) {
             break;
         }
@@ -57,20 +57,20 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
     outcome
 }
 
-async fn one(session: &Session, goal: Goal, report: &mut Report) -> Result<Exit> {
+async fn one(session: &Session, goal: Goal, fault: Option<Fault>, report: &mut Report) -> Result<Exit> {
     if goal == Goal::Reproduce {
         return reproduce::run(session, report).await;
     }
     let since = Instant::now();
     let mut record =
         GoalRecord { goal: goal.name().into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = act(session, goal, &mut record).await;
+    let outcome = act(session, goal, fault, &mut record).await;
     record.time = since.elapsed();
     report.goals.push(record);
     outcome
 }
 
-async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<Exit> {
+async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut GoalRecord) -> Result<Exit> {
     let console = &session.console;
     match goal {
         Goal::Status => {
@@ -85,7 +85,6 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
         }
         _ => {}
     }
-    let fault = session.options.fault();
     let plan = Plan::of(goal, fault, session.lab.place())
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
     if goal != Goal::Down {
@@ -120,6 +119,12 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
         _ => {}
     }
     Ok(Exit::Done)
+}
+
+/// The fault that a goal is about. Where one line breaks and fixes, `--fault` is what
+/// breaks, and everything is fixed.
+fn fault_of(goal: Goal, goals: &[Goal], fault: Option<Fault>) -> Option<Fault> {
+    fault.filter(|_| goal != Goal::Fix || !goals.contains(&Goal::Break))
 }
 
 /// Refuses a fault that would change nothing: the stand-ins lack what it breaks.
@@ -158,7 +163,8 @@ pub fn dry_run(goals: &[Goal], session: &Session) -> Vec<Plan> {
         Goal::Reproduce => reproduce::goals(),
         other => vec![*other],
     };
-    goals.iter().flat_map(stories).filter_map(|goal| Plan::of(goal, fault, place)).collect()
+    let plan = |goal| Plan::of(goal, fault_of(goal, goals, fault), place);
+    goals.iter().flat_map(stories).filter_map(plan).collect()
 }
 
 fn strings(values: &[&str]) -> Value {

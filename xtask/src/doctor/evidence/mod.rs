@@ -8,6 +8,7 @@ mod rbac;
 mod secret;
 mod server;
 mod settings;
+mod yaml;
 
 use local_lab::release::Release;
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::secret::SecretSeen;
 use super::server::{DeploymentSeen, PodSeen};
-use super::{Seen, shown};
+use super::{Seen, shown, yaml};
 
 /// What was learnt of the provider.
 #[derive(Clone, Debug, Default)]
@@ -251,7 +251,7 @@ pub struct DexClient {
 impl DexConfig {
     /// Reads the configuration for one client. `None` if it is not what Dex reads.
     pub fn read(at: &str, text: &[u8], client_id: &str) -> Option<Self> {
-        let config: serde_json::Value = serde_yaml::from_slice(text).ok()?;
+        let config: serde_json::Value = yaml::read(std::str::from_utf8(text).ok()?).ok()?;
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let clients = config["staticClients"].as_array().map(Vec::as_slice).unwrap_or_default();
         let client = clients.iter().find(|client| client["id"] == client_id).map(|client| DexClient {

@@ -26,7 +26,7 @@ impl Rbac {
                 _ => None,
             }
         };
-        let scopes = data.get("scopes").and_then(|text| serde_yaml::from_str::<Vec<String>>(text).ok());
+        let scopes = data.get("scopes").and_then(|text| super::yaml::read::<Vec<String>>(text).ok());
         Self {
             default: data.get("policy.default").cloned().unwrap_or_default(),
             scopes: scopes.unwrap_or_else(|| vec!["groups".to_owned()]),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_yaml::{Mapping, Value};
 
-use super::written;
+use super::{written, yaml};
 use crate::doctor::hidden::Hidden;
 
 /// What argocd-cm says about logins.
@@ -154,7 +154,7 @@ impl Settings {
     pub fn of(config_map: &ConfigMap) -> Self {
         let data = config_map.data.clone().unwrap_or_default();
         let get = |key: &str| data.get(key).map(String::as_str).unwrap_or_default();
-        let urls = serde_yaml::from_str::<Option<Vec<String>>>(get("additionalUrls"));
+        let urls = yaml::read::<Option<Vec<String>>>(get("additionalUrls"));
         Self {
             url: get("url").to_owned(),
             additional_urls: urls.ok().flatten().unwrap_or_default(),
@@ -178,15 +178,14 @@ impl Oidc {
         if text.trim().is_empty() {
             return Self::Absent;
         }
-        // What the parser says may quote a secret. Where it stopped may be said.
-        match serde_yaml::from_str::<Value>(text) {
+        match yaml::read::<Value>(text) {
             Ok(Value::Mapping(fields)) => match OidcConfig::of(&Fields(&fields)) {
                 Some(config) => Self::Config(Box::new(config)),
                 None => Self::Unreadable(None),
             },
             Ok(Value::Null) => Self::Absent,
             Ok(_) => Self::Unreadable(None),
-            Err(error) => Self::Unreadable(error.location().map(|location| location.line())),
+            Err(unreadable) => Self::Unreadable(unreadable.line),
         }
     }
 }

@@ -225,7 +225,8 @@ async fn ten_thousand_pods_and_logs_of_gigabytes_are_looked_at_in_part() {
 #[tokio::test]
 async fn settings_that_are_no_yaml_are_a_clear_could_not() {
     let path = format!("{NAMESPACE}/configmaps/argocd-cm");
-    for text in ["issuer: [", "\u{0}\u{1}", "- a\n- b\n", "clientSecret: hunter2: x\n", &"[".repeat(100_000)]
+    for text in
+        ["issuer: [", "\u{0}\u{1}", "- a\n- b\n", "clientSecret: hunter2: x\n", &"[".repeat(1_000_000)]
     {
         let replies = cluster("http://127.0.0.1:1", &[(&path, settings("http://127.0.0.1:1", text))]);
         let diagnosis = examine(replies).await;
