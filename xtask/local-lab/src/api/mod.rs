@@ -7,6 +7,7 @@
 //! [`janitor`].
 
 mod accept;
+mod admission;
 mod audit;
 pub mod body;
 mod bootstrap;
