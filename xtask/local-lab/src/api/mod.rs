@@ -40,13 +40,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, StatusCode};
+use hyper::body::Incoming;
 use ring::digest::{Digest, SHA256, digest};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::logs::Logs;
 use crate::schema::openapi;
-use crate::serve::{Handler, Limits, Request, Response, read_body, text};
+use crate::serve::{BodyError, Handler, Limits, Request, Response, drain, read_body, text};
 use crate::store::Store;
 
 pub use audit::Audit;
@@ -143,6 +144,9 @@ impl Shared {
         if !self.is_let_in(request.headers()) {
             return Err(Refusal::unauthorized());
         }
+        if let Some(user) = request.headers().get("Impersonate-User") {
+            return Err(Refusal::no_impersonation(user.to_str().unwrap_or_default()));
+        }
         let document = |value: Value| {
             if !reads {
                 return Err(Refusal::method_not_allowed());
@@ -179,6 +183,15 @@ impl Shared {
             Route::Objects(target) => self.objects(request, target, query, pretty).await,
             Route::Nothing => Err(Refusal::no_such_path()),
         }
+    }
+
+    /// Reads a body. Of one that is too long the rest goes unread, but not unheard.
+    async fn read(&self, body: &mut Incoming) -> Result<Bytes, Refusal> {
+        let read = read_body(&mut *body, &self.limits).await;
+        if matches!(read, Err(BodyError::TooLarge(_))) {
+            drain(body, &self.limits).await;
+        }
+        Ok(read?)
     }
 
     /// Compares digests: how long it takes tells nothing about the token.
@@ -230,7 +243,7 @@ impl Shared {
         if kind.resource.namespaced && outside || !kind.resource.namespaced && target.namespace.is_some() {
             return Err(Refusal::no_such_path());
         }
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
         let call = Call {
             api: self,
             kind,
@@ -244,7 +257,7 @@ impl Shared {
             return proxy::forward(&call, parts, body).await;
         }
         let reads = matches!(call.method, Method::GET | Method::HEAD);
-        let body = if reads { Bytes::new() } else { read_body(body, &self.limits).await? };
+        let body = if reads { Bytes::new() } else { self.read(&mut body).await? };
         let resource = &call.kind.resource;
         let response = match subresource.as_deref() {
             None => match (&call.method, call.target.name.is_some()) {
@@ -270,6 +283,9 @@ impl Shared {
             Some("log") if call.kind.is_core("Pod") && reads => log::read(&call)?,
             Some("eviction") if call.kind.is_core("Pod") && call.method == Method::POST => {
                 delete::evict(&call, &body, pretty)?
+            }
+            Some(what @ ("exec" | "attach" | "portforward")) if call.kind.is_core("Pod") => {
+                return Err(proxy::no_stream(&call, what));
             }
             Some("finalize") if call.kind.is_core("Namespace") && call.method == Method::PUT => {
                 write::replace(&call, &body, pretty)?

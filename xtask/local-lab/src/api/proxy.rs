@@ -78,6 +78,24 @@ pub async fn forward(call: &Call<'_>, parts: Parts, body: Incoming) -> Result<Re
     Ok(Response::from_parts(head, body.map_err(io::Error::other).boxed()))
 }
 
+/// Streams into pods are not there; where a pod listens can be said all the same.
+pub fn no_stream(call: &Call<'_>, what: &str) -> Refusal {
+    let name = call.target.name.as_deref().unwrap_or_default();
+    let Some(pod) = call.api.store.get(&call.kind.key(call.target.namespace.as_deref(), name)) else {
+        return Refusal::not_found(&call.kind.resource, name);
+    };
+    let listening = object::annotation(&pod, LISTENING).unwrap_or("{}");
+    match what {
+        "portforward" => Refusal::not_in_the_lab(
+            "port-forward",
+            &format!("this machine reaches the pod without it, its ports are {listening}"),
+        ),
+        what => {
+            Refusal::not_in_the_lab(what, "the pod is a task of the lab or its child process: read its log")
+        }
+    }
+}
+
 fn unreachable(why: &str) -> Refusal {
     Refusal::unavailable(format!("error trying to reach service: {why}"))
 }

@@ -4,7 +4,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::serve::{Request, Response, read_body};
+use crate::serve::{Request, Response};
 
 use super::Shared;
 use super::accept::{View, negotiate};
@@ -51,8 +51,8 @@ impl Review {
             return Err(Refusal::method_not_allowed());
         }
         let accepted = negotiate(request.headers(), |view| view == View::Plain)?;
-        let (parts, body) = request.into_parts();
-        let body = read_body(body, &shared.limits).await?;
+        let (parts, mut body) = request.into_parts();
+        let body = shared.read(&mut body).await?;
         let mut review = body::decode(&parts.headers, &body, self.kind)?.value;
         let kind = review["kind"].as_str().unwrap_or(self.kind);
         if !review.is_object() || kind != self.kind {
