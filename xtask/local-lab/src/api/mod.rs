@@ -39,8 +39,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use ring::digest::{Digest, SHA256, digest};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -118,10 +119,16 @@ impl Handler for Api {
         let query = Query::parse(request.uri().query());
         let entry = audit::Entry::new(&request, &route, &query);
         let pretty = reply::is_pretty(request.headers(), query.flag("pretty"));
-        let response = match self.shared.answer(request, route, query, pretty).await {
+        let (parts, body) = request.into_parts();
+        let mut body = Some(body);
+        let response = match self.shared.answer(&parts, &mut body, route, query, pretty).await {
             Ok(response) => response,
             Err(refusal) => reply::refusal(&refusal, pretty),
         };
+        // The connection serves the next request only if this one is heard to its end.
+        if let Some(unread) = body.filter(|it| !it.is_end_stream()) {
+            drain(unread, &self.shared.limits).await;
+        }
         self.shared.audit.record(&entry, response.status().as_u16());
         response
     }
@@ -130,28 +137,29 @@ impl Handler for Api {
 impl Shared {
     async fn answer(
         &self,
-        request: Request,
+        parts: &Parts,
+        body: &mut Option<Incoming>,
         route: Route,
         query: Query,
         pretty: bool,
     ) -> Result<Response, Refusal> {
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
         match &route {
             Route::Health if reads => return Ok(text(StatusCode::OK, "ok")),
             Route::Version if reads => return Ok(reply::object(StatusCode::OK, &version(), false, pretty)),
             _ => {}
         }
-        if !self.is_let_in(request.headers()) {
+        if !self.is_let_in(&parts.headers) {
             return Err(Refusal::unauthorized());
         }
-        if let Some(user) = request.headers().get("Impersonate-User") {
+        if let Some(user) = parts.headers.get("Impersonate-User") {
             return Err(Refusal::no_impersonation(user.to_str().unwrap_or_default()));
         }
         let document = |value: Value| {
             if !reads {
                 return Err(Refusal::method_not_allowed());
             }
-            let accepted = negotiate(request.headers(), |view| view == View::Plain)?;
+            let accepted = negotiate(&parts.headers, |view| view == View::Plain)?;
             Ok(reply::object(StatusCode::OK, &value, accepted.yaml, pretty))
         };
         match route {
@@ -159,10 +167,10 @@ impl Shared {
             Route::Core | Route::Groups => {
                 let core = route == Route::Core;
                 let accepted =
-                    negotiate(request.headers(), |view| matches!(view, View::Plain | View::Discovery(_)))?;
+                    negotiate(&parts.headers, |view| matches!(view, View::Plain | View::Discovery(_)))?;
                 match accepted.view {
                     View::Discovery(version) if reads => Ok(discovery::aggregated(self, core, version)),
-                    _ if core => document(discovery::core_versions(request.headers())),
+                    _ if core => document(discovery::core_versions(&parts.headers)),
                     _ => document(discovery::groups(self)),
                 }
             }
@@ -180,16 +188,17 @@ impl Shared {
                 }
                 Ok(response)
             }
-            Route::Objects(target) => self.objects(request, target, query, pretty).await,
+            Route::Objects(target) => self.objects(parts, body, target, query, pretty).await,
             Route::Nothing => Err(Refusal::no_such_path()),
         }
     }
 
     /// Reads a body. Of one that is too long the rest goes unread, but not unheard.
-    async fn read(&self, body: &mut Incoming) -> Result<Bytes, Refusal> {
-        let read = read_body(&mut *body, &self.limits).await;
+    async fn read(&self, body: &mut Option<Incoming>) -> Result<Bytes, Refusal> {
+        let Some(mut incoming) = body.take() else { return Ok(Bytes::new()) };
+        let read = read_body(&mut incoming, &self.limits).await;
         if matches!(read, Err(BodyError::TooLarge(_))) {
-            drain(body, &self.limits).await;
+            *body = Some(incoming);
         }
         Ok(read?)
     }
@@ -227,13 +236,14 @@ impl Shared {
 
     async fn objects(
         &self,
-        request: Request,
+        parts: &Parts,
+        body: &mut Option<Incoming>,
         target: Target,
         query: Query,
         pretty: bool,
     ) -> Result<Response, Refusal> {
         if let Some(review) = review::find(&target) {
-            return review.answer(self, request, pretty).await;
+            return review.answer(self, parts, body, pretty).await;
         }
         let kind = self
             .kinds
@@ -243,7 +253,6 @@ impl Shared {
         if kind.resource.namespaced && outside || !kind.resource.namespaced && target.namespace.is_some() {
             return Err(Refusal::no_such_path());
         }
-        let (parts, mut body) = request.into_parts();
         let call = Call {
             api: self,
             kind,
@@ -254,10 +263,10 @@ impl Shared {
         };
         let subresource = call.target.subresource.clone();
         if subresource.as_deref() == Some("proxy") {
-            return proxy::forward(&call, parts, body).await;
+            return proxy::forward(&call, parts.clone(), body).await;
         }
         let reads = matches!(call.method, Method::GET | Method::HEAD);
-        let body = if reads { Bytes::new() } else { self.read(&mut body).await? };
+        let body = if reads { Bytes::new() } else { self.read(body).await? };
         let resource = &call.kind.resource;
         let response = match subresource.as_deref() {
             None => match (&call.method, call.target.name.is_some()) {
