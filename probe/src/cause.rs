@@ -81,7 +81,7 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     if says("failed to query provider") {
         return provider_problem(&body);
     }
-    if says("issuer did not match") {
+    if is_another_issuer(&body) {
         return Cause::IssuerMismatch;
     }
     // Before anybody logged in it is not about the secret, which has not been sent yet.
@@ -158,12 +158,18 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     }
 }
 
+/// The provider says that it is somebody else: the first wording up to v3.3, the
+/// second from v3.4.
+fn is_another_issuer(body: &str) -> bool {
+    body.contains("issuer did not match") || body.contains("did not match the issuer url")
+}
+
 /// Argo CD could not talk to the provider; these are the reasons that Go's HTTP client gives.
 fn provider_problem(body: &str) -> Cause {
-    if body.contains("failed to query provider \"\"") || body.contains("unsupported protocol scheme \"\"") {
+    if body.contains("failed to query provider \"\"") {
         return Cause::FirstStart;
     }
-    if body.contains("issuer did not match") {
+    if is_another_issuer(body) {
         return Cause::IssuerMismatch;
     }
     if body.contains("no such host") {

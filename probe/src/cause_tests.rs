@@ -84,6 +84,12 @@ fn knows_what_servers_say() {
             "failed to query provider \"http://dex.host/\": oidc: issuer did not match the issuer returned by provider, expected \"http://dex.host/\" got \"http://dex.host\"",
             Cause::IssuerMismatch,
         ),
+        (
+            Login,
+            500,
+            "failed to query provider \"http://dex.host/\": oidc: issuer URL provided to client (\"http://dex.host/\") did not match the issuer URL returned by provider (\"http://dex.host\")",
+            Cause::IssuerMismatch,
+        ),
         (Login, 404, "404 page not found\n", Cause::SsoOff),
         (Login, 404, "default backend - 404", Cause::NoRoute),
         (Login, 404, "<html><head><title>404 Not Found</title></head></html>", Cause::NoRoute),

@@ -67,6 +67,7 @@ fn probe(cli: &Cli) -> Result<u8, String> {
 fn options(cli: &Cli) -> Result<Options, String> {
     let mut options = Options::new(cli.argocd.clone(), &cli.user, password(cli)?);
     options.logins = cli.logins;
+    options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;
     options.rate = cli.rate;
     options.timeout = cli.timeout;
@@ -135,7 +136,7 @@ impl Screen {
             style: Style { colour: dressed && terminal },
             counts: io::stderr().is_terminal() && !cli.quiet && cli.logins > 1,
             done: 0,
-            logins: cli.logins,
+            logins: cli.logins.max(cli.up_to),
         }
     }
 

@@ -232,8 +232,8 @@ async fn restart(process: &Process, first: TcpListener, apps: ClientApps) -> Res
         if tokio::time::timeout(GRACE, &mut serving).await.is_ok() {
             log.info("All servers were gracefully shutdown. Exiting...");
         } else {
-            log.error("Error shutting down http server: context deadline exceeded");
             log.warn("Graceful shutdown timeout. Exiting...");
+            log.error("Error shutting down http server: context deadline exceeded");
             lingering.retain(|serving| !serving.is_finished());
             lingering.push(serving);
         }

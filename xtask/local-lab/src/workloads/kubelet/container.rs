@@ -125,17 +125,23 @@ impl Container<'_> {
         let files = volumes::files(&sources, pod, self.spec).map_err(NotReady::Configuration)?;
         let image = self.spec["image"].as_str().unwrap_or_default();
         let program = node.images.find(image).ok_or(NotReady::Image)?;
+        self.normal("Pulled", format!("Container image {image:?} already present on machine"));
         let (ports, listening) = listen(self.spec).map_err(NotReady::System)?;
         let mut defaults = self.defaults();
         defaults.extend(program.variables(&listening));
         let env = environment(&sources, self.spec, defaults).map_err(NotReady::Configuration)?;
         let (namespace, pod) = (object::namespace(pod), object::name(pod));
-        let log = node.logs.start(LogKey {
+        let run = |restart| LogKey {
             namespace: namespace.to_owned(),
             pod: pod.to_owned(),
             container: self.name.to_owned(),
-            restart: restarts,
-        });
+            restart,
+        };
+        let log = node.logs.start(run(restarts)).map_err(NotReady::System)?;
+        // The last run is still worth a look, the one before it is not.
+        if let Some(past) = restarts.checked_sub(2) {
+            node.logs.forget_run(&run(past));
+        }
         let launch = Launch {
             namespace: namespace.to_owned(),
             pod: pod.to_owned(),
@@ -146,7 +152,7 @@ impl Container<'_> {
             env,
             files,
             ports,
-            log: log.map_err(NotReady::System)?,
+            log,
             stop: CancellationToken::new(),
             cluster: node.cluster.clone(),
             proxy: node.ingress,
@@ -216,7 +222,6 @@ impl Container<'_> {
         let Ready { program, launch, listening } = ready;
         let (id, started) = (format!("{}{}", object::uid(), object::uid()).replace('-', ""), timestamp());
         let stop = launch.stop.clone();
-        self.normal("Pulled", format!("Container image {:?} already present on machine", launch.image));
         self.normal("Created", format!("Created container: {}", self.name));
         // Started in this moment: no probe comes before.
         let running = catch_unwind(AssertUnwindSafe(|| program.run(launch)));

@@ -1,11 +1,9 @@
 //! Logs of pods and requests passed on to them.
 
-mod cluster_support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cluster_support::{Cluster, TOKEN};
+use crate::support::{Cluster, TOKEN};
 use local_lab::logs::{LogKey, LogWriter};
 use local_lab::serve::{self, Handler, Limits, Request, Response};
 use serde_json::{Value, json};
