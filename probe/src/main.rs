@@ -117,6 +117,7 @@ struct Screen {
     json: bool,
     quiet: bool,
     verbose: bool,
+    answers: bool,
     style: Style,
     /// Whether standard error is a terminal whose last line can be written over.
     counts: bool,
@@ -133,6 +134,7 @@ impl Screen {
             json,
             quiet: cli.quiet,
             verbose: cli.verbose > 0,
+            answers: cli.verbose > 1,
             style: Style { colour: dressed && terminal },
             counts: io::stderr().is_terminal() && !cli.quiet && cli.logins > 1,
             done: 0,
@@ -161,6 +163,9 @@ impl Screen {
         if self.verbose {
             self.clear_count();
             self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
+            if self.answers {
+                self.say(table::answers(login).trim_end());
+            }
         }
         if self.counts {
             // Nothing is lost if the terminal is gone.

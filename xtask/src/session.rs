@@ -11,7 +11,7 @@ use local_lab::release::Release;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::cli::{LabChoice, Options};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Observer};
 use crate::console::{Console, Running};
 use crate::download::{Downloads, Lockfile, Settings, Shown};
 use crate::error::{Error, Result};
@@ -136,7 +136,10 @@ impl Session {
             return Ok(cluster.clone());
         }
         let access = self.access()?;
-        let connected = Cluster::connect(&access.kubeconfig, &access.context).await?;
+        let console = self.console.clone();
+        let observer: Option<Observer> =
+            console.shows(2).then(|| Arc::new(move |line: &str| console.detail(2, line)) as Observer);
+        let connected = Cluster::connect_observed(&access.kubeconfig, &access.context, observer).await?;
         if let Lab::Kind(lab) = &self.lab {
             kind::owned(&connected, lab).await?;
         }

@@ -84,6 +84,7 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
             if console.shows(1) {
                 console.detail(1, &format!("login {}", login.number));
                 console.detail(1, &probe::table::render(login, probe::table::Style::default()));
+                console.detail(2, &probe::table::answers(login));
             }
         }
     };

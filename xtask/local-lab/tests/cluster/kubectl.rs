@@ -230,12 +230,14 @@ fn it_applies_on_the_servers_side() {
     assert_eq!(apply(&other, &["--field-manager=other", "--force-conflicts"]).status, 0);
     let shown = kubectl.ok(&["get", "deploy/web", "-o", "json", "--show-managed-fields"]);
     let shown: Value = serde_json::from_str(&shown).unwrap();
-    let managers: Vec<String> = shown["metadata"]["managedFields"]
+    let mut managers: Vec<String> = shown["metadata"]["managedFields"]
         .as_array()
         .unwrap()
         .iter()
         .map(|it| format!("{} {}", it["manager"].as_str().unwrap(), it["operation"].as_str().unwrap()))
         .collect();
+    // They stand in the order of their times, which may be of one second.
+    managers.sort();
     assert_eq!(managers, ["kubectl Apply", "kubectl-last-applied Apply", "other Apply"]);
     assert_eq!(
         kubectl.with(&["diff", "--server-side", "--field-manager=other", "-f", "-"], &other).status,

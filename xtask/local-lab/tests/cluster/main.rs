@@ -1,5 +1,5 @@
 //! The cluster API over TLS on loopback, asked as clients ask it.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod client_go;
 mod kube_rs;

@@ -208,13 +208,12 @@ async fn restart(process: &Process, first: TcpListener, apps: ClientApps) -> Res
         };
         let _watch = AbortOnDropHandle::new(tokio::spawn(watch));
         server.set_available(true);
-        let signal = tokio::select! {
+        let (signal, ends) = tokio::select! {
             biased;
-            () = process.stop.cancelled() => "terminated",
-            _ = restart => "GracefulRestartSignal",
+            () = process.stop.cancelled() => ("terminated", true),
+            _ = restart => ("GracefulRestartSignal", false),
         };
         log.info(format!("API Server received signal: {signal}"));
-        let ends = signal == "terminated";
         if ends {
             server.set_ending();
         }
