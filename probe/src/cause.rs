@@ -1,4 +1,4 @@
-//! What an answer means. Servers' wordings drift between releases, so each is known by the part of it
+//! What an answer means. Which causes of the catalogue that may have is in [`crate::candidates`]. Servers' wordings drift between releases, so each is known by the part of it
 //! that has stayed the same, whatever the case of its letters.
 
 use serde::Serialize;
@@ -17,6 +17,7 @@ pub enum Cause {
     WrongPassword,
     AccessDenied,
     UnregisteredRedirect,
+    RedirectElsewhere,
     UnknownClient,
     UnresolvedReference,
     InvalidRedirectUrl,
@@ -70,6 +71,8 @@ pub struct Circumstances<'a> {
     pub query: &'a str,
     /// Whether a Secure cookie was refused in this login because it came over http.
     pub secure_cookie_refused: bool,
+    /// Whether Argo CD asks to be called back at another address than the one it was asked at.
+    pub called_back_elsewhere: bool,
 }
 
 /// The meaning of an answer that is not what the login needed.
@@ -107,7 +110,10 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
         return Cause::StateMismatch;
     }
     if says("unregistered redirect_uri") || (says("redirect_uri") && says("invalid")) {
-        return Cause::UnregisteredRedirect;
+        return match seen.called_back_elsewhere {
+            true => Cause::RedirectElsewhere,
+            false => Cause::UnregisteredRedirect,
+        };
     }
     if says("invalid redirect url") {
         return Cause::InvalidRedirectUrl;
@@ -234,6 +240,11 @@ impl Cause {
                 "Argo CD asks to be called back at an address that the identity provider has not registered \
                  for this client: `url` in argocd-cm and the registered redirect URI differ (scheme, host, \
                  port, path)."
+            }
+            Self::RedirectElsewhere => {
+                "Argo CD asks to be called back at another address than the one it was asked at, and the \
+                 identity provider has not registered that one: `url` in argocd-cm is not the address that \
+                 users type."
             }
             Self::UnknownClient => {
                 "The identity provider has no client with the ID that Argo CD sends (clientID in oidc.config)."

@@ -1,7 +1,7 @@
 use super::*;
 
 fn meaning(step: Step, status: u16, body: &str, query: &str) -> Cause {
-    of_answer(step, &Circumstances { status: Some(status), body, query, secure_cookie_refused: false })
+    of_answer(step, &Circumstances { status: Some(status), body, query, ..Circumstances::default() })
 }
 
 #[test]
@@ -141,10 +141,23 @@ fn a_provider_reports_errors_in_the_query_too() {
 #[test]
 fn a_lost_cookie_that_was_secure_over_http_is_known_as_such() {
     let lost = "http: named cookie not present";
-    let seen = Circumstances { status: Some(400), body: lost, query: "", secure_cookie_refused: true };
+    let seen = Circumstances {
+        status: Some(400),
+        body: lost,
+        secure_cookie_refused: true,
+        ..Circumstances::default()
+    };
     assert_eq!(of_answer(Step::Callback, &seen), Cause::SecureCookieOverHttp);
     let seen = Circumstances { status: Some(303), body: "", ..seen };
     assert_eq!(of_answer(Step::Callback, &seen), Cause::SecureCookieOverHttp);
+}
+
+#[test]
+fn a_redirect_uri_that_is_refused_is_argo_cds_fault_if_it_leads_elsewhere() {
+    let body = "Bad Request Unregistered redirect_uri (\"http://other.host/auth/callback\").";
+    let seen =
+        Circumstances { status: Some(400), body, called_back_elsewhere: true, ..Circumstances::default() };
+    assert_eq!(of_answer(Step::Authorize, &seen), Cause::RedirectElsewhere);
 }
 
 #[test]

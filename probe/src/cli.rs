@@ -10,7 +10,7 @@ use url::Url;
 /// Logs in to an Argo CD by OIDC as a browser does, and says at which step and why it fails.
 ///
 /// Needs no cluster: any Argo CD and any identity provider with a plain HTML login form.
-/// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 nothing answered or a file
+/// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 a file or the environment
 /// could not be used, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "probe", version, args_override_self = true, group(ArgGroup::new("password").required(true)))]

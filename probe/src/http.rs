@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::tls::Tls;
 
 /// The connections of one login: a client for each scheme, host and port that it meets.
-pub(crate) struct Connections<'a> {
+pub struct Connections<'a> {
     options: &'a Options,
     clients: Vec<(Place, Client, bool)>,
 }
@@ -22,20 +22,47 @@ pub(crate) struct Connections<'a> {
 type Place = (String, String, u16);
 
 /// What is asked.
-pub(crate) struct Request<'a> {
-    pub(crate) url: &'a Url,
+pub struct Request<'a> {
+    /// The URL.
+    pub url: &'a Url,
     /// An encoded form makes it a POST.
-    pub(crate) form: Option<&'a str>,
-    pub(crate) cookies: Option<String>,
+    pub form: Option<&'a str>,
+    /// The `Cookie` header.
+    pub cookies: Option<String>,
+    /// User name and password for basic authentication, already encoded as the server expects them.
+    pub basic: Option<(&'a str, &'a str)>,
+    /// Whether a page sends the form, and not a program. Providers take what comes with an `Origin` for a
+    /// script's request, which may have to follow other rules.
+    pub from_page: bool,
     /// Which answers are welcome: a page, or whatever there is.
-    pub(crate) accept: Accept,
+    pub accept: Accept,
     /// The longest it may take.
-    pub(crate) limit: Duration,
+    pub limit: Duration,
+}
+
+impl<'a> Request<'a> {
+    /// A GET that may take `limit`.
+    pub fn get(url: &'a Url, limit: Duration) -> Self {
+        Self {
+            url,
+            form: None,
+            cookies: None,
+            basic: None,
+            from_page: false,
+            accept: Accept::Anything,
+            limit,
+        }
+    }
+
+    /// A form that a program sends.
+    pub fn post(url: &'a Url, form: &'a str, limit: Duration) -> Self {
+        Self { form: Some(form), ..Self::get(url, limit) }
+    }
 }
 
 /// What a request says that it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Accept {
+pub enum Accept {
     /// As a browser asks for a page: an identity provider may show its form only then.
     Page,
     /// As a program asks. To somebody who takes pages, Argo CD answers every address that it does not
@@ -53,19 +80,25 @@ impl Accept {
 }
 
 /// What came back.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-    pub(crate) time: Duration,
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, whole.
+    pub body: Vec<u8>,
+    /// How long it took.
+    pub time: Duration,
 }
 
 impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// The value of a header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// The body as text.
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
@@ -119,12 +152,16 @@ pub(crate) fn seconds(time: Duration) -> String {
 }
 
 impl<'a> Connections<'a> {
-    pub(crate) fn new(options: &'a Options) -> Self {
+    /// Connections to be made as the options say; none is made yet.
+    pub fn new(options: &'a Options) -> Self {
         Self { options, clients: Vec::new() }
     }
 
-    /// Asks and reads the whole answer.
-    pub(crate) async fn send(&mut self, request: Request<'_>) -> Result<Answer, (NoAnswer, Duration)> {
+    /// Asks and reads the whole answer. Redirects are not followed.
+    ///
+    /// # Errors
+    /// Why there is no answer, and how long it took to find that out.
+    pub async fn send(&mut self, request: Request<'_>) -> Result<Answer, (NoAnswer, Duration)> {
         let limit = request.limit;
         let max_body = self.options.max_body;
         let (client, moved) = match self.client(request.url) {
@@ -196,11 +233,14 @@ fn prepare(client: &Client, moved: bool, request: Request<'_>) -> reqwest::Reque
     if let Some(cookies) = request.cookies {
         builder = builder.header(COOKIE, cookies);
     }
+    if let Some((user, password)) = request.basic {
+        builder = builder.basic_auth(user, Some(password));
+    }
     if let Some(form) = request.form {
-        builder = builder
-            .header(ORIGIN, request.url.origin().ascii_serialization())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.to_owned());
+        if request.from_page {
+            builder = builder.header(ORIGIN, request.url.origin().ascii_serialization());
+        }
+        builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned());
     }
     builder
 }

@@ -5,15 +5,18 @@
 //! proof that the token is good). [`run()`] does a series of them and gives a [`Report`] with a [`Verdict`].
 //! Whatever is kept of an exchange has passed the [`redact::Redactor`].
 
+pub mod candidates;
 pub mod cause;
+mod cause_id;
 mod cookie_date;
 pub mod form;
-mod http;
+pub mod http;
 pub mod jar;
 mod login;
 mod options;
 pub mod page;
 pub mod redact;
+pub mod rehearsal;
 mod report;
 mod resolve;
 mod run;
@@ -25,10 +28,12 @@ mod verdict;
 mod words;
 
 pub use cause::Cause;
+pub use cause_id::CauseId;
 pub use http::NoAnswer;
 pub use login::{Failure, User};
 pub use options::Options;
 pub use redact::Password;
+pub use rehearsal::{Rehearsal, rehearse};
 pub use report::{FailureGroup, Latency, Login, Report};
 pub use resolve::{Resolve, ResolveError};
 pub use run::{Event, login, run};

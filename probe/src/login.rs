@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use url::Url;
 
+use crate::candidates;
 use crate::cause::{self, Cause, Circumstances};
 use crate::form::LoginForm;
 use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority};
@@ -16,7 +19,7 @@ use crate::trace::{Exchange, SetCookie, Step};
 use crate::words;
 
 /// Who was logged in.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct User {
     /// The name that Argo CD knows the user by.
     pub username: String,
@@ -25,7 +28,7 @@ pub struct User {
 }
 
 /// Where and why a login ended early.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The step that did not do what it should.
     pub step: Step,
@@ -36,8 +39,29 @@ pub struct Failure {
     /// What it means.
     pub cause: Cause,
     /// Whether it was Argo CD that gave no answer of its own: refused, closed, 502, 503 or 504.
-    #[serde(skip)]
     pub(crate) restarting: bool,
+}
+
+impl Failure {
+    /// A failure that somebody else saw: at a step, with the words of an answer.
+    pub fn new(step: Step, status: Option<u16>, message: impl Into<String>, cause: Cause) -> Self {
+        Self { step, status, message: message.into(), cause, restarting: false }
+    }
+}
+
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Alone it knows nothing of other logins.
+        let candidates = candidates::of(self.cause, false);
+        let mut fields = serializer.serialize_struct("Failure", 6)?;
+        fields.serialize_field("step", &self.step)?;
+        fields.serialize_field("status", &self.status)?;
+        fields.serialize_field("message", &self.message)?;
+        fields.serialize_field("cause", &candidates.only())?;
+        fields.serialize_field("candidates", candidates.ids)?;
+        fields.serialize_field("answer", &self.cause)?;
+        fields.end()
+    }
 }
 
 /// One attempt at a login: its state from the first request to the last.
@@ -51,16 +75,18 @@ pub(crate) struct Attempt<'a> {
     deadline: Instant,
     /// Where Argo CD asks to be called back, as the authorize request says.
     redirect_uri: Option<Url>,
+    /// Whether that is another address than the one it was asked at, or none at all.
+    called_back_elsewhere: bool,
 }
 
 /// An answer together with the URL that gave it.
-struct Hop {
+pub(crate) struct Hop {
     url: Url,
     answer: Answer,
 }
 
 /// Where the provider's redirects ended.
-enum Arrived {
+pub(crate) enum Arrived {
     AtForm(Box<(Hop, Page)>),
     AtCallback(Url),
 }
@@ -83,6 +109,7 @@ impl<'a> Attempt<'a> {
             redirects: 0,
             deadline: Instant::now() + options.login_timeout,
             redirect_uri: None,
+            called_back_elsewhere: false,
         }
     }
 
@@ -93,7 +120,7 @@ impl<'a> Attempt<'a> {
     }
 
     pub(crate) async fn run(&mut self) -> Result<User, Failure> {
-        let to_provider = self.login().await?;
+        let to_provider = self.login(None).await?;
         let callback = match self.authorize(to_provider).await? {
             Arrived::AtForm(form) => self.form(&form.0, &form.1).await?,
             Arrived::AtCallback(url) => url,
@@ -102,14 +129,20 @@ impl<'a> Attempt<'a> {
         self.userinfo(argocd).await
     }
 
-    /// `GET /auth/login`; gives where the redirect to the identity provider leads.
-    async fn login(&mut self) -> Result<Url, Failure> {
+    /// `GET /auth/login`, for a login that ends at `page`; gives where the redirect to the identity
+    /// provider leads.
+    pub(crate) async fn login(&mut self, page: Option<&Url>) -> Result<Url, Failure> {
         let mut url = below(&self.options.argocd, "auth/login");
+        if let Some(page) = page {
+            url.query_pairs_mut().append_pair("return_url", page.as_str());
+        }
         loop {
             let hop = self.get(Step::Login, &url).await?;
             match self.redirect(Step::Login, &hop)? {
                 // The front sends http to https, or a host to its other name.
-                Some(next) if next.url.path() == url.path() && next.url.query().is_none() => url = next.url,
+                Some(next) if next.url.path() == url.path() && next.url.query() == url.query() => {
+                    url = next.url
+                }
                 Some(next) => {
                     self.note(|hosts| format!("to {}", hosts.to(&next.url)));
                     return Ok(next.url);
@@ -121,12 +154,14 @@ impl<'a> Attempt<'a> {
 
     /// From the provider's address to its form; or straight to the callback, which is how a provider
     /// reports an error, or a login it still remembers.
-    async fn authorize(&mut self, first: Url) -> Result<Arrived, Failure> {
+    pub(crate) async fn authorize(&mut self, first: Url) -> Result<Arrived, Failure> {
         let step = Step::Authorize;
-        self.redirect_uri = first
-            .query_pairs()
-            .find(|(name, _)| name == "redirect_uri")
-            .and_then(|(_, value)| value.parse().ok());
+        let redirect_uri = first.query_pairs().find(|(name, _)| name == "redirect_uri");
+        self.called_back_elsewhere = redirect_uri.is_some();
+        self.redirect_uri = redirect_uri.and_then(|(_, value)| value.parse().ok());
+        if let Some(uri) = &self.redirect_uri {
+            self.called_back_elsewhere = uri.origin() != self.options.argocd.origin();
+        }
         let mut url = first;
         loop {
             if self.is_callback(&url) {
@@ -217,7 +252,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Back at Argo CD; gives the address of Argo CD that the token belongs to.
-    async fn callback(&mut self, mut url: Url) -> Result<Url, Failure> {
+    pub(crate) async fn callback(&mut self, mut url: Url) -> Result<Url, Failure> {
         loop {
             self.redactor.learn_url(&url);
             let hop = self.get(Step::Callback, &url).await?;
@@ -278,7 +313,15 @@ impl<'a> Attempt<'a> {
         let now = Timestamp::now();
         let limit = self.options.timeout.min(self.deadline.saturating_duration_since(Instant::now()));
         let accept = if step.is_argocds() { Accept::Anything } else { Accept::Page };
-        let request = Request { url, form, cookies: self.jar.header(url, now), accept, limit };
+        let request = Request {
+            url,
+            form,
+            cookies: self.jar.header(url, now),
+            basic: None,
+            from_page: true,
+            accept,
+            limit,
+        };
         let answer = self.connections.send(request).await;
         let mut exchange = Exchange {
             step,
@@ -322,7 +365,9 @@ impl<'a> Attempt<'a> {
                 let cause = cause::of_no_answer(&no_answer);
                 let mut failure = self.failure(step, None, message, cause);
                 let down = matches!(no_answer, NoAnswer::Refused | NoAnswer::Closed);
-                failure.restarting = step.is_argocds() && down;
+                // Where a redirect led elsewhere, it was answered by somebody who is up.
+                let asked = url.origin() == self.options.argocd.origin();
+                failure.restarting = step.is_argocds() && asked && down;
                 Err(failure)
             }
         }
@@ -392,7 +437,13 @@ impl<'a> Attempt<'a> {
         let secure_cookie_refused =
             self.exchanges.iter().any(|exchange| exchange.cookies.iter().any(refused));
         let status = hop.answer.status;
-        let seen = Circumstances { status: Some(status), body: &body, query: &query, secure_cookie_refused };
+        let seen = Circumstances {
+            status: Some(status),
+            body: &body,
+            query: &query,
+            secure_cookie_refused,
+            called_back_elsewhere: self.called_back_elsewhere,
+        };
         let cause = cause::of_answer(step, &seen);
         let message = words::of_answer(&hop.answer);
         let mut failure = self.failure(step, Some(status), message, cause);

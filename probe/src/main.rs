@@ -107,7 +107,6 @@ fn exit_code(cli: &Cli, report: &Report, interrupted: bool) -> u8 {
     match report.verdict {
         _ if interrupted => 130,
         verdict if verdict == cli.expect.verdict() => 0,
-        Verdict::Unreachable => ENVIRONMENT,
         _ => 1,
     }
 }

@@ -146,6 +146,11 @@ impl Redactor {
         shown
     }
 
+    /// A text without the values that are known, and otherwise as it is.
+    pub fn known(&self, text: &str) -> String {
+        self.values(text)
+    }
+
     fn values(&self, text: &str) -> String {
         self.values.iter().fold(text.to_owned(), |text, value| match text.contains(value.as_str()) {
             true => text.replace(value.as_str(), MASK),

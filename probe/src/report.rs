@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::candidates;
+use crate::cause::Cause;
+use crate::cause_id::CauseId;
 use crate::login::{Failure, User};
 use crate::trace::{Exchange, Step, milliseconds};
 use crate::verdict::Verdict;
@@ -46,6 +49,10 @@ pub struct Report {
     pub time: Duration,
 }
 
+/// What it means that the provider takes Argo CD's client secret only now and then.
+const TWO_MINDS: &str = "The identity provider accepts the client secret of some connections to Argo CD and not of others: \
+     two replicas, or two handlers of one server, hold different ones (restart all of them).";
+
 /// Failures of the same kind: same step, same status, same words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FailureGroup {
@@ -57,10 +64,17 @@ pub struct FailureGroup {
     pub message: String,
     /// How many logins ended so.
     pub count: usize,
+    /// The cause in the catalogue, if the answers leave only one.
+    pub cause: Option<CauseId>,
+    /// All causes of the catalogue that look like this, the likeliest first.
+    pub candidates: &'static [CauseId],
+    /// What would tell several candidates apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decides: Option<&'static str>,
     /// What it means, in a sentence or two.
-    pub cause: &'static str,
-    /// The cause's short name.
-    pub cause_id: crate::cause::Cause,
+    pub explanation: &'static str,
+    /// What kind of answer it was.
+    pub answer: Cause,
 }
 
 /// How long logins took, in milliseconds.
@@ -99,6 +113,7 @@ impl Report {
     /// The failures by kind, the most frequent first.
     pub fn failures(&self) -> Vec<FailureGroup> {
         let mut groups: Vec<(String, FailureGroup)> = Vec::new();
+        let mixed = self.verdict == Verdict::Mixed;
         for failure in self.logins.iter().filter_map(|login| login.outcome.as_ref().err()) {
             let key = without_numbers(&failure.message);
             let same = |(known, group): &&mut (String, FailureGroup)| {
@@ -106,17 +121,7 @@ impl Report {
             };
             match groups.iter_mut().find(same) {
                 Some((_, group)) => group.count += 1,
-                None => groups.push((
-                    key,
-                    FailureGroup {
-                        step: failure.step,
-                        status: failure.status,
-                        message: failure.message.clone(),
-                        count: 1,
-                        cause: failure.cause.explain(),
-                        cause_id: failure.cause,
-                    },
-                )),
+                None => groups.push((key, FailureGroup::of(failure, mixed))),
             }
         }
         let mut groups: Vec<_> = groups.into_iter().map(|(_, group)| group).collect();
@@ -140,6 +145,26 @@ impl Report {
     pub fn latency(&self) -> Option<Latency> {
         let times = self.logins.iter().filter(|login| login.answered).map(|login| login.time);
         Latency::of(times.collect())
+    }
+}
+
+impl FailureGroup {
+    fn of(failure: &Failure, mixed: bool) -> Self {
+        let candidates = candidates::of(failure.cause, mixed);
+        Self {
+            step: failure.step,
+            status: failure.status,
+            message: failure.message.clone(),
+            count: 1,
+            cause: candidates.only(),
+            candidates: candidates.ids,
+            decides: candidates.decides,
+            explanation: match candidates.only() {
+                Some(CauseId::StaleReplica) => TWO_MINDS,
+                _ => failure.cause.explain(),
+            },
+            answer: failure.cause,
+        }
     }
 }
 

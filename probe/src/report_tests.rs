@@ -45,8 +45,10 @@ fn serialises_to_the_contract() {
                 "status": 500,
                 "message": invalid,
                 "count": 2,
-                "cause": Cause::InvalidClient.explain(),
-                "cause_id": "invalid-client",
+                "cause": "stale-replica",
+                "candidates": ["stale-replica"],
+                "explanation": TWO_MINDS,
+                "answer": "invalid-client",
             }],
             "latency_ms": { "min": 70.0, "median": 80.0, "p95": 90.0, "max": 90.0 },
             "waited_ms": 0.0,
@@ -54,6 +56,17 @@ fn serialises_to_the_contract() {
     );
     assert_eq!(report.logins.iter().map(|login| login.number).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(report.example().map(|login| login.number), Some(2));
+}
+
+#[test]
+fn causes_that_look_alike_are_all_named_with_the_check_that_decides() {
+    let report =
+        report(vec![login(1, 80, failed(Step::Callback, 500, "invalid_client", Cause::InvalidClient))]);
+    let failure = &serde_json::to_value(&report).unwrap()["failures"][0];
+    assert!(failure["cause"].is_null());
+    assert_eq!(failure["candidates"][0], "stale-argocd");
+    assert_eq!(failure["candidates"][1], "secret-mismatch");
+    assert!(failure["decides"].as_str().unwrap().contains("invalid_grant"), "{failure}");
 }
 
 #[test]

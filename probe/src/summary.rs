@@ -34,7 +34,15 @@ pub fn render(report: &Report, style: Style) -> String {
     for group in report.failures() {
         let status = group.status.map_or_else(String::new, |status| format!(" {status}"));
         text += &format!("  {} × {}{status}: {}\n", group.count, group.step, group.message);
-        text += &format!("      {}\n", group.cause);
+        let names: Vec<_> = group.candidates.iter().map(|id| id.name()).collect();
+        text += &match names.as_slice() {
+            [] => format!("      {}\n", group.explanation),
+            [one] => format!("      {one}: {}\n", group.explanation),
+            several => format!("      {}\n      one of {}\n", group.explanation, several.join(", ")),
+        };
+        if let Some(decides) = group.decides {
+            text += &format!("      to decide: {decides}\n");
+        }
     }
     if let Some(latency) = report.latency() {
         text += &match report.logins.len() {

@@ -23,7 +23,7 @@ pub(crate) fn of_answer(answer: &Answer) -> String {
     }
 }
 
-fn of_text(text: &str) -> String {
+pub(crate) fn of_text(text: &str) -> String {
     // Argo CD quotes whole pages of a front behind its own words.
     let own = ["<html", "<!doctype", "<HTML", "<!DOCTYPE"].iter().filter_map(|start| text.find(start)).min();
     let own = match own {

@@ -190,14 +190,14 @@ fn what_the_environment_lacks_is_told_and_exits_with_3() {
 }
 
 #[test]
-fn nothing_that_answers_exits_with_3_unless_it_was_waited_out() {
+fn nothing_that_answers_exits_with_1_unless_it_was_waited_out() {
     let fake = Fake::start().always("argocd.host/auth/login", Reply::new(502, "text/html", BAD_GATEWAY));
     let ran = run(command(&fake).args(["--logins", "2"]));
-    assert_eq!(ran.code, Some(3));
+    assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("unreachable: 0 of 2 logins passed"), "{}", ran.out);
     // What did not answer cannot have refused.
     let ran = run(command(&fake).args(["--logins", "2", "--expect", "refused"]));
-    assert_eq!(ran.code, Some(3));
+    assert_eq!(ran.code, Some(1));
 
     let fake = Fake::start().answer("argocd.host/auth/login", |_, count| {
         (count < 2).then(|| Reply::new(502, "text/html", BAD_GATEWAY))
@@ -221,7 +221,7 @@ fn https_with_an_authority_of_ones_own() {
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     assert_eq!(run(command(&fake).args(["--logins", "1", "--insecure"])).code, Some(0));
     let ran = run(command(&fake).args(["--logins", "1"]));
-    assert_eq!(ran.code, Some(3));
+    assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("certificate"), "{}", ran.out);
 }
 
@@ -242,7 +242,8 @@ fn the_trace_is_complete_private_and_without_secrets() {
     assert_eq!(logins.len(), 3);
     assert_eq!(logins[0]["user"]["username"], USER);
     assert_eq!(logins[1]["failure"]["step"], "callback");
-    assert_eq!(logins[1]["failure"]["cause"], "invalid-client");
+    assert_eq!(logins[1]["failure"]["answer"], "invalid-client");
+    assert_eq!(logins[1]["failure"]["candidates"][0], "stale-argocd");
     let exchanges = logins[0]["exchanges"].as_array().expect("a list");
     assert_eq!(exchanges.len(), 7);
     assert_eq!(exchanges[4]["fields_sent"], serde_json::json!(["login", "password"]));

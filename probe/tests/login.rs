@@ -293,7 +293,7 @@ async fn nobody_listening_is_unreachable() {
     let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
     assert_eq!(report.verdict, Verdict::Unreachable);
     let group = &report.failures()[0];
-    assert_eq!((group.step, group.status, group.cause_id), (Step::Login, None, Cause::ConnectionRefused));
+    assert_eq!((group.step, group.status, group.answer), (Step::Login, None, Cause::ConnectionRefused));
     assert_eq!(group.message, format!("connection refused ({address})"));
 
     // A provider that is down is a result: Argo CD did answer.
@@ -303,7 +303,7 @@ async fn nobody_listening_is_unreachable() {
     let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
     assert_eq!(report.verdict, Verdict::Refused);
     let group = &report.failures()[0];
-    assert_eq!((group.step, group.cause_id), (Step::Authorize, Cause::ConnectionRefused));
+    assert_eq!((group.step, group.answer), (Step::Authorize, Cause::ConnectionRefused));
     assert_eq!(group.message, "connection refused (dex.host)");
 }
 

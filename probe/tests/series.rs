@@ -111,7 +111,7 @@ async fn some_failures_make_it_mixed() {
     let (report, _) = series(&options).await;
     assert_eq!((report.verdict, report.ok(), report.failed()), (Verdict::Mixed, 2, 4));
     let groups = report.failures();
-    assert_eq!((groups.len(), groups[0].count, groups[0].cause_id), (1, 4, Cause::InvalidClient));
+    assert_eq!((groups.len(), groups[0].count, groups[0].answer), (1, 4, Cause::InvalidClient));
     assert_eq!(report.example().map(|login| login.number), Some(2));
 }
 
@@ -152,7 +152,7 @@ async fn waiting_has_a_limit_that_is_not_paid_by_each_login() {
     assert_eq!((report.verdict, report.failed()), (Verdict::Unreachable, 50));
     assert_eq!(events.iter().filter(|event| event.starts_with("waiting")).count(), 1);
     let group = &report.failures()[0];
-    assert_eq!((group.status, group.cause_id, group.count), (Some(502), Cause::FrontWithoutBackend, 50));
+    assert_eq!((group.status, group.answer, group.count), (Some(502), Cause::FrontWithoutBackend, 50));
 }
 
 #[tokio::test]

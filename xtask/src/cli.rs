@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use local_lab::release::Release;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::MatrixArgs;
+use crate::commands::{DoctorArgs, MatrixArgs};
+use crate::faults::{Choice, Fault};
 use crate::lab::ImageRef;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
@@ -96,10 +97,6 @@ pub struct Options {
     #[arg(long, global = true, value_name = "PATH")]
     pub dex_bin: Option<PathBuf>,
 
-    /// Download the real programs, once, and run them instead of the stand-ins (local lab).
-    #[arg(long, global = true)]
-    pub real: bool,
-
     /// Run this image, of your own build, as Argo CD (kind lab).
     #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
     pub argocd_image: Option<ImageRef>,
@@ -116,13 +113,18 @@ pub struct Options {
     #[arg(long, global = true)]
     pub keep: bool,
 
+    /// Download the real programs, once, and run them instead of the stand-ins (local lab).
+    #[arg(long, global = true)]
+    pub real: bool,
+
     /// Port of the ingress on loopback, for `working` and `broken` [default: a free one].
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 
-    /// The fault that `break` puts in; `list` lists them.
-    #[arg(long, global = true, value_enum, default_value_t = Fault::Rotate, hide_possible_values = true)]
-    pub fault: Fault,
+    /// The fault that `break` puts in [default: rotate]; without `break`, the only one that `fix`
+    /// heals. `list` lists them.
+    #[arg(long, global = true, value_name = "NAME", value_parser = Choice::parse)]
+    pub fault: Option<Choice>,
 
     /// Logins per test [default: enough to tell `mixed` from the rest on this release].
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -165,6 +167,16 @@ pub struct Options {
     pub quiet: bool,
 }
 
+impl Options {
+    /// The fault that is named, if one is.
+    pub fn fault(&self) -> Option<Fault> {
+        match self.fault {
+            Some(Choice::One(fault)) => Some(fault),
+            Some(Choice::List) | None => None,
+        }
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
@@ -193,17 +205,6 @@ pub enum Ingress {
     Traefik,
 }
 
-/// A named way to break a working lab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Fault {
-    /// A new client secret in both Secrets; Dex is restarted, Argo CD is not.
-    Rotate,
-    /// argocd-secret is emptied and Argo CD's server started, as on a fresh cluster.
-    FirstStart,
-    /// List the faults.
-    List,
-}
-
 /// What `test` must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Expect {
@@ -229,6 +230,8 @@ pub enum Format {
 pub enum Command {
     /// Print every manifest and values file as it would be applied, secrets masked.
     Render,
+    /// Say why a login fails and what to do: on the lab, on any cluster, or from outside.
+    Doctor(Box<DoctorArgs>),
     /// `reproduce` and the first start over many Argo CD releases, one table.
     Matrix(Box<MatrixArgs>),
     /// Run kubectl with the lab's kubeconfig and context.

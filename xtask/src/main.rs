@@ -8,8 +8,10 @@ mod cli;
 mod cluster;
 mod commands;
 mod console;
+mod doctor;
 mod download;
 mod error;
+mod faults;
 mod goals;
 mod known;
 mod lab;
@@ -32,9 +34,10 @@ use clap::Parser as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Cli, Command, Fault, Goal, LabChoice};
+use cli::{Cli, Command, Goal, LabChoice};
 use console::{Console, Surroundings};
 use error::{Error, Exit, Result};
+use faults::{Choice, Fault};
 use lab::kind::DryRun;
 use lab::{Lab, Place};
 use report::Report;
@@ -76,10 +79,8 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
     if let Some(Command::Completions { shell }) = cli.command {
         return commands::completions(console, shell);
     }
-    if cli.options.fault == Fault::List {
-        let lines: Vec<String> =
-            goals::faults().iter().map(|(name, what)| format!("{name:<12} {what}")).collect();
-        console.result(&lines.join("\n"));
+    if cli.options.fault == Some(Choice::List) {
+        console.result(&Fault::list());
         return Ok(Exit::Done);
     }
     if let Some(Command::Check) = cli.command {
@@ -134,6 +135,7 @@ fn attempt(
             match command {
                 Some(Command::Render) => commands::render(session, report).await,
                 Some(Command::Tools(args)) => commands::tools(session, args, report).await,
+                Some(Command::Doctor(args)) => commands::doctor(session, args, report).await,
                 Some(Command::Matrix(args)) => commands::matrix(session, args, report).await,
                 _ if goals.is_empty() => overview(session).await,
                 _ => goals::run(session, goals, report).await,

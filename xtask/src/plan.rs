@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::cli::{Fault, Goal};
+use crate::cli::Goal;
+use crate::faults::{Edit, Fault};
 use crate::lab::Place;
 use crate::lab::kind::{self, KindStep};
 use crate::names::Workload;
@@ -31,10 +32,21 @@ pub enum Action {
     Install(Workload),
     /// Install Argo CD and start its pods anew even if nothing changed.
     InstallAnew(Workload),
-    /// Write a new client secret into both Secrets.
-    Rotate,
-    /// Empty argocd-secret.
-    EmptyArgocdSecret,
+    /// Write down that a fault is in.
+    Remember(Fault),
+    /// Change objects as a fault does.
+    Edit(Edit),
+    /// Give a component another number of pods.
+    Scale(Workload, u8),
+    /// Log in once, whatever comes of it.
+    LogInOnce,
+    /// Undo what faults changed: one, or all that are in.
+    Heal {
+        /// That one.
+        only: Option<Fault>,
+        /// Whether Argo CD is restarted too, if it read what was changed.
+        argocd: bool,
+    },
     /// Start a component's pods anew.
     Restart(Workload),
     /// Wait until a component's pods are all new and ready.
@@ -73,14 +85,15 @@ pub struct Plan {
 
 impl Plan {
     /// The plan of a goal, or `None` for one that only looks (`status`) or is made
-    /// of other goals (`reproduce`).
-    pub fn of(goal: Goal, fault: Fault, place: Place) -> Option<Self> {
+    /// of other goals (`reproduce`). `fault` is the one that `break` puts in (`rotate`
+    /// if there is none) and the only one that `fix` heals.
+    pub fn of(goal: Goal, fault: Option<Fault>, place: Place) -> Option<Self> {
         use Action::{
-            ArgocdSecret, DexSecret, EmptyArgocdSecret, HearsChanges, HearsNewSecrets, Install, InstallAnew,
-            Login, Namespaces, NoOidcSecret, OidcSecret, Ready, Restart, Rotate, StartLab, StopLab,
+            ArgocdSecret, DexSecret, Heal, HearsNewSecrets, Install, InstallAnew, Login, Namespaces,
+            NoOidcSecret, OidcSecret, Ready, Restart, StartLab, StopLab,
         };
         use Workload::{Argocd, Dex};
-        let steps = match goal {
+        let mut steps = match goal {
             Goal::Working if place == Place::Kind => kind::bring_up(kind::Secret::First),
             Goal::Broken if place == Place::Kind => kind::bring_up(kind::Secret::Last),
             Goal::Working => vec![
@@ -107,27 +120,20 @@ impl Plan {
                 step("argocd-settled", &["argocd-ready"], HearsNewSecrets),
                 step("oidc-secret", &["dex-secret", "argocd-settled"], OidcSecret),
             ],
-            Goal::Break => match fault {
-                Fault::Rotate | Fault::List => vec![
-                    step("argocd-settled", &[], HearsChanges),
-                    step("rotate", &["argocd-settled"], Rotate),
-                    step("dex-restart", &["rotate"], Restart(Dex)),
-                    step("dex-ready", &["dex-restart"], Ready(Dex)),
-                ],
-                Fault::FirstStart => vec![
-                    step("empty-argocd-secret", &[], EmptyArgocdSecret),
-                    step("argocd-restart", &["empty-argocd-secret"], Restart(Argocd)),
-                    step("argocd-ready", &["argocd-restart"], Ready(Argocd)),
-                ],
-            },
+            Goal::Break => fault.unwrap_or(Fault::Rotate).steps(),
             Goal::Fix => vec![
-                step("argocd-restart", &[], Restart(Argocd)),
+                step("heal", &[], Heal { only: fault, argocd: false }),
+                step("argocd-restart", &["heal"], Restart(Argocd)),
+                step("dex-ready", &["heal"], Ready(Dex)),
                 step("argocd-ready", &["argocd-restart"], Ready(Argocd)),
             ],
             Goal::Test => vec![step("login", &[], Login)],
             Goal::Down => vec![step("down", &[], StopLab)],
             Goal::Status | Goal::Reproduce => return None,
         };
+        if matches!(goal, Goal::Working | Goal::Broken) {
+            heal_first(&mut steps);
+        }
         Some(Self { goal, steps })
     }
 
@@ -194,8 +200,12 @@ impl Action {
             Self::NoOidcSecret => "delete argocd/argocd-oidc".into(),
             Self::Install(workload) => format!("install {}", name(workload)),
             Self::InstallAnew(workload) => format!("install {} with new pods", name(workload)),
-            Self::Rotate => "write a new client secret into argocd/argocd-oidc and dex/dex-clients".into(),
-            Self::EmptyArgocdSecret => "empty argocd/argocd-secret".into(),
+            Self::Remember(fault) => format!("remember that {} is in", fault.name()),
+            Self::Edit(edit) => edit.describe().into(),
+            Self::Scale(workload, pods) => format!("scale {} to {pods}", name(workload)),
+            Self::LogInOnce => "log in once".into(),
+            Self::Heal { only: Some(fault), .. } => format!("undo what {} changed", fault.name()),
+            Self::Heal { only: None, .. } => "undo what faults changed".into(),
             Self::Restart(workload) => format!("restart {}", name(workload)),
             Self::Ready(workload) => format!("wait until {} is ready", name(workload)),
             Self::HearsChanges => "wait until argocd/argocd-server hears of changes".into(),
@@ -207,6 +217,18 @@ impl Action {
             Self::Kind(step) => step.describe(),
         }
     }
+}
+
+/// What earlier faults left is healed as soon as there are namespaces: everything else
+/// that needs them comes after that.
+fn heal_first(steps: &mut Vec<Step>) {
+    const BEFORE: &str = "namespaces";
+    let heal = step("heal", &[BEFORE], Action::Heal { only: None, argocd: true });
+    for name in steps.iter_mut().flat_map(|step| &mut step.after).filter(|name| **name == BEFORE) {
+        *name = heal.name;
+    }
+    let place = steps.iter().position(|step| step.name == BEFORE).map_or(steps.len(), |place| place + 1);
+    steps.insert(place, heal);
 }
 
 /// A step that waits for those in `after`.
@@ -221,13 +243,15 @@ mod tests {
     #[test]
     fn plans_read_as_they_run() {
         let plans: Vec<String> = [
-            (Goal::Working, Fault::Rotate),
-            (Goal::Broken, Fault::Rotate),
-            (Goal::Break, Fault::Rotate),
-            (Goal::Break, Fault::FirstStart),
-            (Goal::Fix, Fault::Rotate),
-            (Goal::Test, Fault::Rotate),
-            (Goal::Down, Fault::Rotate),
+            (Goal::Working, None),
+            (Goal::Broken, None),
+            (Goal::Break, None),
+            (Goal::Break, Some(Fault::FirstStart)),
+            (Goal::Break, Some(Fault::StaleSessionManager)),
+            (Goal::Fix, None),
+            (Goal::Fix, Some(Fault::RedirectUri)),
+            (Goal::Test, None),
+            (Goal::Down, None),
         ]
         .into_iter()
         .map(|(goal, fault)| Plan::of(goal, fault, Place::Local).unwrap().describe())
@@ -238,7 +262,7 @@ mod tests {
     #[test]
     fn a_step_waits_only_for_steps_before_it() {
         for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix, Goal::Test, Goal::Down] {
-            for fault in [Fault::Rotate, Fault::FirstStart] {
+            for fault in [None].into_iter().chain(Fault::all().iter().copied().map(Some)) {
                 let on = |place| Plan::of(goal, fault, place).unwrap();
                 for plan in [on(Place::Local), on(Place::Kind)] {
                     for (place, step) in plan.steps.iter().enumerate() {

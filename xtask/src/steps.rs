@@ -13,6 +13,7 @@ use crate::plan::Action;
 use crate::programs::Kind;
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
+use crate::{faults, goals};
 
 /// Does a step and says in a few words what came of it.
 ///
@@ -74,13 +75,17 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
             let versions = format!("{},started={started}", cluster.secret_versions(workload).await?);
             return install_all(session, &cluster, workload, &versions, running).await;
         }
-        Action::Rotate => {
-            cluster.rotate_client_secret().await?;
-            return Ok("rotated in both Secrets".into());
+        Action::Remember(fault) => faults::record(&cluster, fault).await?,
+        Action::Edit(edit) => edit.make(session).await?,
+        Action::Scale(workload, pods) => cluster.scale(workload, u32::from(pods)).await?,
+        Action::LogInOnce => {
+            let login = goals::log_in_once(session).await?;
+            return Ok(if login { "logged in" } else { "not logged in" }.into());
         }
-        Action::EmptyArgocdSecret => {
-            cluster.empty_argocd_secret().await?;
-            return Ok("emptied".into());
+        Action::Heal { only, argocd } => {
+            let healed = faults::heal(session, only, argocd).await?;
+            let names: Vec<&str> = healed.iter().map(|fault| fault.name()).collect();
+            return Ok(if names.is_empty() { "nothing to undo".into() } else { names.join(", ") });
         }
         Action::Restart(workload) => {
             cluster.restart(workload).await?;

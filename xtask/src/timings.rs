@@ -113,7 +113,7 @@ fn file(folder: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Fault, Goal};
+    use crate::cli::Goal;
     use crate::lab::Place;
 
     fn record(name: &str, ms: f64, outcome: &str) -> StepRecord {
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_critical_path_is_the_chain_that_takes_longest() {
         let folder = tempfile::tempdir().unwrap();
-        let plan = Plan::of(Goal::Working, Fault::Rotate, Place::Kind).unwrap();
+        let plan = Plan::of(Goal::Working, None, Place::Kind).unwrap();
         assert_eq!(Timings::read(folder.path()).critical(&plan), None);
         // A slow line: the images take longer than the cluster.
         let steps = [

@@ -2,10 +2,10 @@
 //! local lab derives from the same values is applied, and a server is a stand-in. Hooks,
 //! history and `--wait` are not simulated either.
 
+use local_lab::charts::Runs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use local_lab::charts::Runs;
 use local_lab::release::Release;
 use serde_json::{Map, Value, json};
 

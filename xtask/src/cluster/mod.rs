@@ -1,6 +1,7 @@
 //! What is done to a cluster through its API, the same for every lab.
 
 mod apply;
+mod edits;
 mod ready;
 mod requests;
 mod secrets;
@@ -22,6 +23,7 @@ pub use secrets::{ArgocdKeys, ClientSecret};
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    address: String,
 }
 
 impl Cluster {
@@ -54,12 +56,18 @@ impl Cluster {
             .map_err(|error| broken(error.to_string()))?;
         // An HTTP proxy of the user's network has no business on loopback.
         config.proxy_url = None;
+        let address = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let builder = ClientBuilder::try_from(config).map_err(Error::from)?;
         let client = match observer {
             None => builder.build(),
             Some(observer) => builder.with_layer(&Observed(observer)).build(),
         };
-        Ok(Self { client })
+        Ok(Self { client, address })
+    }
+
+    /// Where its API is.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The client, for reading.

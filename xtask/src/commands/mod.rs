@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod doctor;
 mod kubectl;
 mod matrix;
 mod render;
@@ -9,6 +10,7 @@ mod tools;
 
 pub use check::check;
 pub use completions::completions;
+pub use doctor::{DoctorArgs, doctor};
 pub use kubectl::kubectl;
 pub use matrix::{MatrixArgs, matrix};
 pub use render::render;

@@ -9,18 +9,21 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use crate::cli::{Fault, Goal};
+use crate::cli::Goal;
 use crate::console::{Tone, duration};
 use crate::error::{Error, Exit, Result};
+use crate::faults::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
 use crate::names::Workload;
 use crate::plan::Plan;
+use crate::programs::Kind;
 use crate::report::{GoalRecord, Report};
 use crate::run;
 use crate::session::Session;
 use crate::timings::Timings;
 
 pub use status::Status;
+pub use test::log_in_once;
 
 /// Runs goals from left to right and stops at the first that fails.
 ///
@@ -34,7 +37,7 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
     };
     let mut outcome = Ok(Exit::Done);
     for &goal in goals {
-        outcome = one(session, goal, report).await;
+        outcome = one(session, goal, fault_of(goal, goals, session.options.fault()), report).await;
         if !matches!(outcome, Ok(Exit::Done)) {
             break;
         }
@@ -54,20 +57,20 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
     outcome
 }
 
-async fn one(session: &Session, goal: Goal, report: &mut Report) -> Result<Exit> {
+async fn one(session: &Session, goal: Goal, fault: Option<Fault>, report: &mut Report) -> Result<Exit> {
     if goal == Goal::Reproduce {
         return reproduce::run(session, report).await;
     }
     let since = Instant::now();
     let mut record =
         GoalRecord { goal: goal.name().into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = act(session, goal, &mut record).await;
+    let outcome = act(session, goal, fault, &mut record).await;
     record.time = since.elapsed();
     report.goals.push(record);
     outcome
 }
 
-async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<Exit> {
+async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut GoalRecord) -> Result<Exit> {
     let console = &session.console;
     match goal {
         Goal::Status => {
@@ -82,7 +85,6 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
         }
         _ => {}
     }
-    let fault = session.options.fault;
     let plan = Plan::of(goal, fault, session.lab.place())
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
     if goal != Goal::Down {
@@ -90,6 +92,9 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
     }
     if matches!(goal, Goal::Break | Goal::Fix) {
         session.access()?;
+    }
+    if goal == Goal::Break {
+        can_fail(session, fault.unwrap_or(Fault::Rotate)).await?;
     }
     let since = Instant::now();
     run::run(session, &plan, &mut record.steps).await?;
@@ -105,7 +110,7 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
             ));
         }
         Goal::Break => {
-            record.more.insert("fault".into(), fault_name(fault).into());
+            record.more.insert("fault".into(), fault.unwrap_or(Fault::Rotate).name().into());
         }
         Goal::Down => {
             let removed = record.steps.iter().any(|step| step.outcome == "removed");
@@ -114,6 +119,24 @@ async fn act(session: &Session, goal: Goal, record: &mut GoalRecord) -> Result<E
         _ => {}
     }
     Ok(Exit::Done)
+}
+
+/// The fault that a goal is about. Where one line breaks and fixes, `--fault` is what
+/// breaks, and everything is fixed.
+fn fault_of(goal: Goal, goals: &[Goal], fault: Option<Fault>) -> Option<Fault> {
+    fault.filter(|_| goal != Goal::Fix || !goals.contains(&Goal::Break))
+}
+
+/// Refuses a fault that would change nothing: the stand-ins lack what it breaks.
+async fn can_fail(session: &Session, fault: Fault) -> Result<()> {
+    let Seen::RealOnly(why) = fault.seen() else { return Ok(()) };
+    let stand_in =
+        session.program(Workload::Argocd).await?.is_some_and(|program| program.kind == Kind::StandIn);
+    match stand_in {
+        true => Err(Error::usage(format!("the fault {} shows with real programs only: {why}", fault.name()))
+            .hint("`--argocd-bin PATH working` runs a real one")),
+        false => Ok(()),
+    }
 }
 
 /// Says what is going to happen. A program that cannot be run ends the goal here, before
@@ -127,7 +150,7 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
             let (argocd, place) = (argocd.described(), session.lab.place().name());
             format!("{}: argocd {argocd}, era: {era}, dex {dex}, on the {place} lab", goal.name())
         }
-        Goal::Break => format!("break: {}", fault_name(session.options.fault)),
+        Goal::Break => format!("break: {}", session.options.fault().unwrap_or(Fault::Rotate).name()),
         other => other.name().to_owned(),
     };
     Ok(session.console.toned(Tone::Strong, &what))
@@ -135,31 +158,13 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
 
 /// The plans of goals, for `--dry-run`.
 pub fn dry_run(goals: &[Goal], session: &Session) -> Vec<Plan> {
-    let (fault, place) = (session.options.fault, session.lab.place());
+    let (fault, place) = (session.options.fault(), session.lab.place());
     let stories = |goal: &Goal| match goal {
         Goal::Reproduce => reproduce::goals(),
         other => vec![*other],
     };
-    goals.iter().flat_map(stories).filter_map(|goal| Plan::of(goal, fault, place)).collect()
-}
-
-/// The faults, for `--fault list`.
-pub fn faults() -> Vec<(&'static str, &'static str)> {
-    vec![
-        (fault_name(Fault::Rotate), "a new client secret in both Secrets; Dex is restarted, Argo CD is not"),
-        (
-            fault_name(Fault::FirstStart),
-            "argocd-secret is emptied and Argo CD's server started, as on a fresh cluster (v3.3.1 - v3.3.6 lose SSO)",
-        ),
-    ]
-}
-
-fn fault_name(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Rotate => "rotate",
-        Fault::FirstStart => "first-start",
-        Fault::List => "list",
-    }
+    let plan = |goal| Plan::of(goal, fault_of(goal, goals, fault), place);
+    goals.iter().flat_map(stories).filter_map(plan).collect()
 }
 
 fn strings(values: &[&str]) -> Value {

@@ -7,9 +7,10 @@ use probe::Verdict;
 use serde::{Serialize, Serializer};
 use serde_json::Map;
 
-use crate::cli::{Expect, Fault, Goal};
+use crate::cli::{Expect, Goal};
 use crate::console::Tone;
 use crate::error::{Error, Result};
+use crate::faults::Fault;
 use crate::known::{self, Stage};
 use crate::names::Workload;
 use crate::plan::Plan;
@@ -100,7 +101,7 @@ pub async fn play(
     for act in acts {
         let name = act.goal.name();
         console.note(&console.toned(Tone::Strong, name));
-        let plan = Plan::of(act.goal, act.fault, session.lab.place())
+        let plan = Plan::of(act.goal, (act.goal == Goal::Break).then_some(act.fault), session.lab.place())
             .ok_or_else(|| Error::usage(format!("goal {name} has no plan of its own")))?;
         run::run(session, &plan, steps).await?;
         if matches!(act.goal, Goal::Working | Goal::Broken) {

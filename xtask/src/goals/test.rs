@@ -13,7 +13,7 @@ use crate::console::{Tone, duration};
 use crate::error::{Error, Result};
 use crate::known;
 use crate::lab::Place;
-use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
+use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
 use crate::plan::Action;
 use crate::programs::Program;
 use crate::report::{GoalRecord, StepRecord, millis};
@@ -39,7 +39,6 @@ pub struct Found {
 /// # Errors
 /// No lab is up, or it holds no Argo CD.
 pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRecord) -> Result<Found> {
-    let access = session.access()?;
     let missing = || {
         Error::environment("the lab holds no Argo CD").hint("`cargo xtask working` installs what is missing")
     };
@@ -51,15 +50,12 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
         None => known::logins(release.as_ref()),
     };
     let (logins, up_to) = (logins.max(session.options.least_logins), up_to.max(session.options.least_logins));
-    let url = format!("http://{ARGOCD_HOST}/");
-    let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;
-    let mut options = probe::Options::new(url, USER, Password::new(PASSWORD));
+    let mut options = options(session)?;
     options.logins = logins;
     options.up_to = up_to;
     // A login is one bcrypt at Dex: more at once than there are cores only wait for each other.
     options.concurrency = available_parallelism().map_or(1, NonZero::get).min(8) as u32;
     options.startup_grace = session.options.wait.unwrap_or(RESTART);
-    options.resolve = [ARGOCD_HOST, DEX_HOST].map(|host| Resolve::new(host, 80, access.ingress)).to_vec();
 
     let console = &session.console;
     let dex = dex.as_ref().map_or("none".into(), Program::described);
@@ -108,6 +104,25 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     Ok(found)
 }
 
+/// The options of a login into the lab. Its ingress is all that there is: every name leads
+/// there, and never to a stranger who has it on the internet.
+fn options(session: &Session) -> Result<probe::Options> {
+    let access = session.access()?;
+    let url = format!("http://{ARGOCD_HOST}/");
+    let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;
+    let mut options = probe::Options::new(url, USER, Password::new(PASSWORD));
+    options.resolve = [80, 443].map(|port| Resolve::new("*", port, access.ingress)).to_vec();
+    Ok(options)
+}
+
+/// Logs in once. Says whether that passed.
+///
+/// # Errors
+/// No lab is up.
+pub async fn log_in_once(session: &Session) -> Result<bool> {
+    Ok(probe::login(&options(session)?).await.outcome.is_ok())
+}
+
 fn verdict_of(expect: Expect) -> Verdict {
     match expect {
         Expect::LoggedIn => Verdict::LoggedIn,
@@ -126,7 +141,14 @@ fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&R
     for failure in report.failures() {
         let status = failure.status.map_or(String::new(), |status| format!("{status} "));
         console.result(&format!("  {} x at {}: {status}{}", failure.count, failure.step, failure.message));
-        console.explain(&format!("  likely: {}", failure.cause));
+        console.explain(&format!("  means: {}", failure.explanation));
+        let names: Vec<&str> = failure.candidates.iter().map(|id| id.name()).collect();
+        match names.as_slice() {
+            [] => {}
+            [one] => console.explain(&format!("  cause: {one}")),
+            several => console
+                .explain(&format!("  cause: one of {}; `cargo xtask doctor` says which", several.join(", "))),
+        }
     }
     if report.verdict == Verdict::LoggedIn {
         return;

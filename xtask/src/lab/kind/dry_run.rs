@@ -8,6 +8,7 @@ use super::helm::Choice;
 use super::parts::Part;
 use super::steps::KindStep;
 use super::{KindLab, Kit};
+use crate::faults::{self, Edit};
 use crate::names::{COREDNS, PASSWORD, Rollout, USER, Workload};
 use crate::plan::Action;
 use crate::session::Session;
@@ -60,6 +61,8 @@ impl DryRun {
         match action {
             // Nothing is typed: a moment passes.
             Action::StartLab | Action::HearsChanges | Action::HearsNewSecrets => vec![],
+            // What is changed is in the step's description.
+            Action::Heal { .. } => vec![],
             Action::Namespaces => vec![apply("manifests/namespaces.yaml.j2")],
             Action::ArgocdSecret => vec![apply("manifests/argocd-secret.yaml.j2, with random values")],
             Action::DexSecret => vec![apply("manifests/dex-secret.yaml.j2, with a random value")],
@@ -76,10 +79,14 @@ impl DryRun {
                         .install(&self.choice.chart(part), &self.choice.values(part, Some(secrets), None))),
                 ]
             }
-            Action::Rotate => {
+            Action::Remember(fault) => {
+                let annotation = format!("{}={}", faults::ANNOTATION, fault.name());
+                vec![same(&["annotate", "namespace", "argocd", "--overwrite", &annotation])]
+            }
+            Action::Edit(Edit::Rotate) => {
                 vec![patch("argocd", "argocd-oidc", "clientSecret"), patch("dex", "dex-clients", "argo-cd")]
             }
-            Action::EmptyArgocdSecret => vec![same(&[
+            Action::Edit(Edit::EmptyArgocdSecret) => vec![same(&[
                 "-n",
                 "argocd",
                 "patch",
@@ -89,9 +96,15 @@ impl DryRun {
                 "-p",
                 r#"{"data":null}"#,
             ])],
+            Action::Edit(_) => vec![],
+            Action::Scale(workload, pods) => {
+                let Rollout { namespace, name, .. } = workload.rollout();
+                let replicas = format!("--replicas={pods}");
+                vec![same(&["-n", namespace, "scale", "deployment", name, &replicas])]
+            }
             Action::Restart(workload) => vec![same(&rollout("restart", workload.rollout()))],
             Action::Ready(workload) => vec![same(&rollout("status", workload.rollout()))],
-            Action::Login => vec![self.login()],
+            Action::Login | Action::LogInOnce => vec![self.login()],
             Action::StopLab => vec![run(place.delete_cluster())],
             Action::Kind(step) => self.step(step),
         }

@@ -16,6 +16,7 @@ use ring::digest::{SHA256, digest};
 use super::app_state::{self, StateCache, StateCookie};
 use super::details::{Details, StateKept};
 use super::go_url::{GoUrl, append_path};
+use super::id_token;
 use super::incoming::Incoming;
 use super::log::Log;
 use super::oauth2;
@@ -257,7 +258,7 @@ impl ClientApp {
             .map_err(|error| refuse_500(format!("failed to get token: {error}")))?;
         let id_token = token.ok_or_else(|| refuse_500("no id_token in token response"))?;
         let config = self.settings.oidc_config(self.details(), self.log()).unwrap_or_default();
-        let now = Timestamp::now().as_second();
+        let now = id_token::now();
         let verified =
             self.provider.verify(&id_token, &config.audiences(), config.skip_audience_check, now).await;
         let claims = verified.map_err(|error| {

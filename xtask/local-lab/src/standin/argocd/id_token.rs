@@ -237,6 +237,12 @@ fn check_claims(claims: &Value, wanted: &Wanted<'_>) -> Result<(), VerifyError> 
     }
 }
 
+/// The second that is not over yet, since 1970. Go compares to the nanosecond, and a token's
+/// expiry is the start of a second: a moment later it is over.
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_second() + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::id_token::{VerifyError, unverified_claims};
+use super::id_token::{self, VerifyError, unverified_claims};
 use super::manager::Manager;
 use super::outbound::Outbound;
 use super::provider::Provider;
@@ -86,7 +86,7 @@ impl Sessions {
             BadToken::new(format!("cannot access settings while verifying the token: {error}"))
         })?;
         let config = settings.oidc_config(details, log).unwrap_or_default();
-        let now = Timestamp::now().as_second();
+        let now = id_token::now();
         let verified = provider.verify(token, &config.audiences(), config.skip_audience_check, now).await;
         let claims = verified.map_err(|error| {
             let claims = matches!(error, VerifyError::Expired(_)).then(|| json!({"iss": "sso"}));

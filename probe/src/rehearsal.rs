@@ -1,0 +1,148 @@
+//! A login that nobody does: up to the provider's form without a user, then back at Argo CD with a code that
+//! nobody gave out. Argo CD redeems that code with its client secret, and the words in which the provider
+//! refuses it tell whether it takes the secret: `invalid_grant` if so, `invalid_client` if not. So what a
+//! server really holds in its memory is put to the test without a password.
+
+use url::Url;
+
+use crate::cause::{self, Cause, Circumstances};
+use crate::login::{Arrived, Attempt, Failure};
+use crate::options::Options;
+use crate::redact::Redactor;
+use crate::trace::{Exchange, Step};
+use crate::words;
+
+/// The code. No provider gives out one like it.
+pub const CODE: &str = "a-code-that-nobody-gave-out";
+
+/// What a rehearsal showed.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    /// Whether the way to the provider's form is open, or where it ends.
+    pub form: Result<(), Failure>,
+    /// What Argo CD asked the provider for, if it got that far.
+    pub asked: Option<Asked>,
+    /// What became of the code; None if there was no way to bring it.
+    pub redeemed: Option<Redeemed>,
+    /// The exchanges in their order, secrets masked.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// What Argo CD asks a provider for, as the authorize request says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Where the provider is: the authorize request without its query.
+    pub provider: Url,
+    /// `client_id`.
+    pub client_id: String,
+    /// `redirect_uri`.
+    pub redirect_uri: String,
+    /// `scope`.
+    pub scopes: Vec<String>,
+}
+
+/// What came of redeeming a code that nobody gave out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redeemed {
+    /// The provider knew Argo CD by its secret, and not the code.
+    SecretTaken,
+    /// The provider did not take the secret that Argo CD presented.
+    SecretRefused,
+    /// Argo CD did not get as far as that, or the provider answers in other words.
+    Unclear(Failure),
+}
+
+impl Redeemed {
+    /// What an answer of Argo CD's callback to the code shows.
+    pub fn of(status: u16, body: &str) -> Self {
+        let seen = Circumstances { status: Some(status), body, ..Circumstances::default() };
+        match cause::of_answer(Step::Callback, &seen) {
+            Cause::InvalidGrant => Self::SecretTaken,
+            Cause::InvalidClient => Self::SecretRefused,
+            _ => Self::Unclear(failure(Step::Callback, status, body)),
+        }
+    }
+
+    fn of_failure(failure: Failure) -> Self {
+        match failure.cause {
+            Cause::InvalidGrant => Self::SecretTaken,
+            Cause::InvalidClient => Self::SecretRefused,
+            _ => Self::Unclear(failure),
+        }
+    }
+}
+
+impl Asked {
+    /// Reads an authorize request.
+    pub fn of(authorize: &Url) -> Self {
+        let value = |wanted: &str| {
+            let mut pairs = authorize.query_pairs();
+            pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned()).unwrap_or_default()
+        };
+        let mut provider = authorize.clone();
+        provider.set_query(None);
+        Self {
+            provider,
+            client_id: value("client_id"),
+            redirect_uri: value("redirect_uri"),
+            scopes: value("scope").split_whitespace().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// The failure that an answer of Argo CD at a step shows, for whoever asked it by another way.
+pub fn failure(step: Step, status: u16, body: &str) -> Failure {
+    let seen = Circumstances { status: Some(status), body, ..Circumstances::default() };
+    let message = words::shorten(&Redactor::new().text(&words::of_text(body)));
+    let message = if message.is_empty() { format!("status {status} with an empty body") } else { message };
+    Failure::new(step, Some(status), message, cause::of_answer(step, &seen))
+}
+
+/// Where a callback with the code that nobody gave out goes, for an authorize request.
+/// None if the request names no web address to go back to.
+pub fn callback(authorize: &Url) -> Option<Url> {
+    let value =
+        |wanted: &str| authorize.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    let mut url: Url = value("redirect_uri")?.parse().ok()?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return None;
+    }
+    url.query_pairs_mut().append_pair("code", CODE).append_pair("state", &value("state")?);
+    url.set_fragment(None);
+    Some(url)
+}
+
+/// One rehearsal, on connections and cookies of its own. It waits for nobody: an Argo CD that does not answer
+/// is part of what it shows.
+pub async fn rehearse(options: &Options) -> Rehearsal {
+    let mut attempt = Attempt::new(options);
+    let mut rehearsal = Rehearsal { form: Ok(()), asked: None, redeemed: None, exchanges: Vec::new() };
+    match attempt.login(None).await {
+        Err(failure) => rehearsal.form = Err(failure),
+        Ok(authorize) => {
+            rehearsal.asked = Some(Asked::of(&authorize));
+            let back = callback(&authorize);
+            let arrived = attempt.authorize(authorize).await;
+            // Before anything else comes back: Argo CD takes its cookie of this login only once.
+            if let Some(back) = back {
+                rehearsal.redeemed = attempt.callback(back).await.err().map(Redeemed::of_failure);
+            }
+            rehearsal.form = match arrived {
+                Ok(Arrived::AtForm(_)) => Ok(()),
+                // A provider that sends people straight back does so with an error, which Argo CD words.
+                Ok(Arrived::AtCallback(url)) => attempt.callback(url).await.map(drop),
+                Err(failure) => Err(failure),
+            };
+        }
+    }
+    rehearsal.exchanges = std::mem::take(&mut attempt.exchanges);
+    rehearsal
+}
+
+/// Asks Argo CD for a login that is to end at one of its pages, as the button on its own page does.
+///
+/// # Errors
+/// It refuses to begin one.
+pub async fn knock(options: &Options, page: &Url) -> Result<(), Failure> {
+    Attempt::new(options).login(Some(page)).await.map(drop)
+}

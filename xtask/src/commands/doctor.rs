@@ -1,0 +1,166 @@
+//! `doctor`: why a login fails, on the lab, on any cluster, or from outside alone.
+
+use std::io::{self, BufRead as _};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use probe::{Password, Resolve, Tls};
+use url::Url;
+
+use crate::console::Tone;
+use crate::doctor::{Diagnosis, Reader, Subject, User, examine};
+use crate::error::{Error, Exit, Result};
+use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
+use crate::report::{GoalRecord, Report};
+use crate::session::Session;
+
+/// What `doctor` understands besides the options of all goals.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Look at the cluster behind this context of your kubeconfig, reading only [default: the lab].
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+
+    /// Argo CD's namespace there.
+    #[arg(long, value_name = "NS", default_value = "argocd", requires = "context")]
+    namespace: String,
+
+    /// The namespace of the identity provider, if it is a Dex in the same cluster.
+    #[arg(long, value_name = "NS", requires = "context")]
+    provider_namespace: Option<String>,
+
+    /// The address of Argo CD as users type it; without --context only what is seen from
+    /// outside is looked at.
+    #[arg(long, value_name = "URL", value_parser = web_address)]
+    url: Option<Url>,
+
+    /// Connect to ADDR for HOST and PORT, as with curl; ADDR may be followed by :TOPORT.
+    #[arg(long, value_name = "HOST:PORT:ADDR")]
+    resolve: Vec<Resolve>,
+
+    /// Trust the certificate authorities in this PEM file besides the system's.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// Log in as this user of the identity provider too.
+    #[arg(long, value_name = "U", requires = "password")]
+    user: Option<String>,
+
+    /// Take the user's password from this environment variable.
+    #[arg(long, value_name = "VAR", group = "password", requires = "user")]
+    password_env: Option<String>,
+
+    /// Take the user's password from the first line of standard input.
+    #[arg(long, group = "password", requires = "user")]
+    password_stdin: bool,
+
+    /// Say whether this installation survives a change of its client secret, and how to
+    /// change it.
+    #[arg(long)]
+    before_rotation: bool,
+}
+
+fn web_address(text: &str) -> Result<Url, String> {
+    let url =
+        text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| "write it with its scheme, as in https://argocd.example.com".to_owned())
+}
+
+/// Looks and says what it found.
+///
+/// # Errors
+/// There is no lab and nothing else was named, or the kubeconfig cannot be used.
+pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -> Result<Exit> {
+    let since = Instant::now();
+    let subject = subject(session, args).await?;
+    let diagnosis = examine(&subject, args.before_rotation).await?;
+    if args.context.is_none() && args.url.is_none() {
+        report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
+        report.dex = session.program(Workload::Dex).await.unwrap_or_default();
+    } else {
+        // It is no lab that was looked at.
+        report.place = None;
+    }
+    let record =
+        GoalRecord { goal: "doctor".into(), time: since.elapsed(), steps: vec![], more: diagnosis.fields() };
+    report.goals.push(record);
+    show(session, &diagnosis);
+    Ok(diagnosis.exit())
+}
+
+fn show(session: &Session, diagnosis: &Diagnosis) {
+    let console = &session.console;
+    let tone = if diagnosis.findings.is_empty() { Tone::Good } else { Tone::Bad };
+    console.result(&console.toned(tone, &diagnosis.headline()));
+    console.explain(&diagnosis.body());
+}
+
+/// What is to be looked at, by the arguments.
+async fn subject(session: &Session, args: &DoctorArgs) -> Result<Subject> {
+    let mut subject = match (&args.context, &args.url) {
+        (Some(context), _) => Subject {
+            cluster: Some(Reader::of_context(context).await?),
+            provider_namespace: args.provider_namespace.clone(),
+            ..Subject::new(&args.namespace, &format!("kubectl --context {context}"))
+        },
+        (None, Some(_)) => Subject::new(&args.namespace, "kubectl"),
+        (None, None) => return lab(session, args).await,
+    };
+    subject.address.clone_from(&args.url);
+    subject.resolve.clone_from(&args.resolve);
+    if let Some(path) = &args.ca {
+        let failed = |what: String| Error::environment(format!("--ca {} {what}", path.display()));
+        let pem = std::fs::read(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
+        subject.tls = Tls::with_ca(&pem).map_err(|error| failed(format!("cannot be used: {error}")))?;
+    }
+    if let Some(user) = &args.user {
+        subject.user = Some(User::new(user, password(args)?));
+    }
+    Ok(subject)
+}
+
+/// The lab: everything may be read, every name leads to its ingress, and its user is known.
+async fn lab(session: &Session, args: &DoctorArgs) -> Result<Subject> {
+    if session.lab.find().is_none() {
+        return Err(Error::environment("no lab is up, and nothing else is named to be looked at").hint(
+            "`--context NAME` looks at a cluster of your kubeconfig, `--url URL` from outside, `cargo xtask working` brings a lab up",
+        ));
+    }
+    if !args.resolve.is_empty() || args.ca.is_some() || args.user.is_some() {
+        return Err(Error::usage("--resolve, --ca and --user are for another installation than the lab")
+            .hint("name it with --context or --url"));
+    }
+    let access = session.access()?;
+    let address = format!("http://{ARGOCD_HOST}/");
+    let mut subject = Subject {
+        cluster: Some(Reader::of_kubeconfig(&access.kubeconfig, &access.context).await?),
+        provider_namespace: Some(Workload::Dex.namespace().to_owned()),
+        address: Some(address.parse().map_err(|error| Error::environment(format!("{address}: {error}")))?),
+        user: Some(User::new(USER, Password::new(PASSWORD))),
+        ..Subject::new(Workload::Argocd.namespace(), "cargo xtask kubectl --")
+    };
+    subject.resolve = [80, 443].map(|port| Resolve::new("*", port, access.ingress)).to_vec();
+    Ok(subject)
+}
+
+fn password(args: &DoctorArgs) -> Result<Password> {
+    if let Some(name) = &args.password_env {
+        return std::env::var(name).map(Password::new).map_err(|_| {
+            Error::environment(format!(
+                "the environment variable {name} (--password-env) is not set or not text"
+            ))
+        });
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(|error| {
+        Error::environment(format!("the password cannot be read from standard input: {error}"))
+    })?;
+    let password = line.trim_end_matches(['\n', '\r']);
+    match password.is_empty() {
+        true => {
+            Err(Error::environment("standard input (--password-stdin) has no password on its first line"))
+        }
+        false => Ok(Password::new(password)),
+    }
+}

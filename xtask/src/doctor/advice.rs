@@ -1,0 +1,118 @@
+//! What to do about a release that does not notice a changed secret, and commands.
+
+use local_lab::release::{Era, Release};
+
+use super::evidence::{DeploymentSeen, Evidence, Reference, Term};
+use super::shown::argument;
+
+/// The annotation by which Reloader is told which Secret to watch.
+pub const RELOADER: &str = "secret.reloader.stakater.com/reload";
+/// The annotations by which it finds out by itself. It looks at what a pod mounts and
+/// at its variables, and Argo CD reads its Secrets through the API.
+const RELOADER_AUTO: [&str; 2] = ["reloader.stakater.com/auto", "secret.reloader.stakater.com/auto"];
+
+/// Who restarts argocd-server when the Secret changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reloader {
+    /// Nobody.
+    None,
+    /// Reloader, told the Secret's name.
+    Named,
+    /// Reloader is to find out by itself, which it cannot.
+    AutoOnly,
+}
+
+/// Whether a release makes use of a changed secret without a restart.
+pub fn reloads(release: &Release) -> bool {
+    matches!(release.era(), Era::Reloads | Era::ReloadsAgain)
+}
+
+/// The nearest later release that does, for one that does not.
+pub fn nearest_that_reloads(release: &Release) -> Option<Release> {
+    if reloads(release) {
+        return None;
+    }
+    Release::published().filter(|other| other > release).find(reloads)
+}
+
+/// The Secret that `clientSecret` names.
+pub fn secret_name(evidence: &Evidence) -> Option<String> {
+    match evidence.oidc().map(|config| &config.client_secret) {
+        Some(Term::Reference(Reference::Of { secret, .. })) => Some(secret.clone()),
+        Some(Term::Reference(Reference::Own(_))) => Some("argocd-secret".to_owned()),
+        _ => None,
+    }
+}
+
+/// Who restarts the server of `deployment` when `secret` changes.
+pub fn reloader(deployment: &DeploymentSeen, secret: &str) -> Reloader {
+    let named = deployment.annotations.get(RELOADER);
+    if named.is_some_and(|names| names.split(',').any(|name| name.trim() == secret)) {
+        return Reloader::Named;
+    }
+    match RELOADER_AUTO.iter().any(|key| deployment.annotations.get(*key).is_some_and(|it| it == "true")) {
+        true => Reloader::AutoOnly,
+        false => Reloader::None,
+    }
+}
+
+/// `kubectl … -n argocd rollout restart deploy/argocd-server`.
+pub fn restart_argocd(evidence: &Evidence) -> String {
+    let name = evidence.server.there().map_or("argocd-server", |server| server.name.as_str());
+    format!("{} rollout restart deploy/{}", evidence.argocd_kubectl(), argument(name))
+}
+
+/// So that the next rotation does not end in the same way.
+pub fn lasting(evidence: &Evidence) -> Option<String> {
+    let release = evidence.release.as_ref()?;
+    if reloads(release) {
+        return None;
+    }
+    let upgrade = nearest_that_reloads(release).map(|nearest| {
+        format!("upgrade to {nearest}, the nearest release that takes over a changed secret by itself")
+    });
+    let reload = secret_name(evidence).map(|secret| {
+        format!(
+            "let Reloader restart it, with the Secret named (it does not find out by itself what is read through the API): {} annotate deploy/argocd-server {RELOADER}={}",
+            evidence.argocd_kubectl(),
+            argument(&secret)
+        )
+    });
+    let both: Vec<String> = upgrade.into_iter().chain(reload).collect();
+    (!both.is_empty()).then(|| both.join("; or "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_release_that_reloads() {
+        for (release, nearest) in [
+            ("v1.8.0", Some("v2.14.0")),
+            ("v2.2.16", Some("v2.14.0")),
+            ("v2.12.1", Some("v2.14.0")),
+            ("v2.14.0", None),
+            ("v3.2.12", None),
+            ("v3.3.0", Some("v3.3.7")),
+            ("v3.3.6", Some("v3.3.7")),
+            ("v3.3.7", None),
+            ("v3.5.1", None),
+        ] {
+            let found = nearest_that_reloads(&Release::parse(release).unwrap());
+            assert_eq!(found.map(|release| release.to_string()).as_deref(), nearest, "{release}");
+        }
+    }
+
+    #[test]
+    fn reloader_has_to_be_told_the_secrets_name() {
+        let with = |key: &str, value: &str| {
+            let annotations = [(key.to_owned(), value.to_owned())].into();
+            reloader(&DeploymentSeen { annotations, ..DeploymentSeen::default() }, "argocd-oidc")
+        };
+        assert_eq!(with(RELOADER, "a, argocd-oidc"), Reloader::Named);
+        assert_eq!(with(RELOADER, "argocd-oidc-2"), Reloader::None);
+        assert_eq!(with("reloader.stakater.com/auto", "true"), Reloader::AutoOnly);
+        assert_eq!(with("x", "y"), Reloader::None);
+    }
+}

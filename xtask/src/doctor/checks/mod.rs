@@ -1,0 +1,74 @@
+//! The checks: from evidence to findings. Each is a plain function, and none looks at
+//! anything but the evidence.
+
+mod login;
+mod provider;
+mod replicas;
+mod rotation;
+mod secrets;
+mod server;
+mod settings;
+mod stale;
+
+use jiff::Timestamp;
+
+use super::evidence::Evidence;
+use super::finding::{Certainty, Finding, When, in_order};
+
+pub use rotation::safe_order;
+
+/// Everything that is to be found, in the order in which it should be read.
+pub fn all(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings = vec![];
+    let reference = secrets::reference(evidence);
+    // What a reference that leads nowhere explains needs no other explanation.
+    let leads_nowhere = !reference.is_empty();
+    findings.extend(reference);
+    if !leads_nowhere {
+        findings.extend(secrets::value(evidence));
+        findings.extend(stale::secret(evidence));
+    }
+    findings.extend(replicas::check(evidence));
+    findings.extend(settings::check(evidence));
+    findings.extend(provider::check(evidence));
+    findings.extend(server::check(evidence));
+    findings.extend(login::check(evidence));
+    // Other settings than argocd-cm has are a reason only where nothing in them is one.
+    if evidence.fails() && !findings.iter().any(|finding| finding.when == When::Now) {
+        findings.extend(stale::settings(evidence));
+    }
+    // Where something is sure to explain what is seen, one of several is no news.
+    if findings.iter().any(|finding| finding.when == When::Now && finding.certainty == Certainty::Certain) {
+        findings.retain(|finding| finding.certainty != Certainty::Possible);
+    }
+    in_order(findings)
+}
+
+/// What a rotation of the client secret would lead to.
+pub fn before_rotation(evidence: &Evidence) -> Vec<Finding> {
+    in_order(rotation::check(evidence))
+}
+
+/// When something that is wrong with the secret matters: now, unless Argo CD was seen to
+/// present one that the provider takes, which it then still has from before.
+fn when(evidence: &Evidence) -> When {
+    let presented = evidence.presented();
+    match presented.refused == 0 && presented.taken > 0 {
+        true => When::Later,
+        false => When::Now,
+    }
+}
+
+/// When something that is wrong in the settings matters: later, if logins are seen to pass
+/// with what the server has from before.
+fn when_settings(evidence: &Evidence) -> When {
+    if evidence.passes() { When::Later } else { When::Now }
+}
+
+/// A moment, for a person.
+fn at(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests;

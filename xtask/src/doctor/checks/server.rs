@@ -1,0 +1,122 @@
+//! argocd-server by itself: how it started, its own key, its Redis.
+
+use probe::{Cause, CauseId};
+
+use super::at;
+use crate::doctor::advice;
+use crate::doctor::evidence::{DeploymentSeen, Evidence, PodSeen};
+use crate::doctor::finding::{Certainty, Finding, When};
+use crate::doctor::shown::{argument, shown};
+
+/// Findings about the server.
+pub fn check(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings = vec![];
+    findings.extend(key_missing(evidence));
+    findings.extend(first_start(evidence));
+    findings.extend(redis(evidence));
+    findings
+}
+
+fn key_missing(evidence: &Evidence) -> Option<Finding> {
+    let place = format!("Secret {}/argocd-secret, key server.secretkey", shown(&evidence.namespace));
+    let said = evidence.failure(&[Cause::ServerKeyMissing]);
+    let seen = match (&evidence.argocd_secret, said) {
+        (secret, _) if secret.is_absent() => "argocd-secret is not there".to_owned(),
+        (secret, _) if secret.there().is_some_and(|secret| secret.value("server.secretkey").is_none()) => {
+            "argocd-secret has no server.secretkey".to_owned()
+        }
+        (_, Some(failure)) => format!("Argo CD says: {}", shown(&failure.message)),
+        _ => return None,
+    };
+    let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.key_missing).max();
+    let kubectl = evidence.argocd_kubectl();
+    Some(
+        Finding::new(CauseId::ServerKeyMissing, place)
+            .seen(seen)
+            .seen_if(logged.map(|time| format!("argocd-server's log says so too, last at {}", at(time))))
+            .why("Argo CD signs and encrypts with this key, and reads no settings at all while it is missing")
+            .fix(format!(
+                "head -c 32 /dev/urandom | base64 | jq -Rs '{{stringData: {{\"server.secretkey\": rtrimstr(\"\\n\")}}}}' | {kubectl} patch secret argocd-secret --patch-file /dev/stdin\n{}",
+                advice::restart_argocd(evidence)
+            )),
+    )
+}
+
+/// A server that runs without the settings that stand in argocd-cm.
+fn first_start(evidence: &Evidence) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::SsoOff, Cause::FirstStart])?;
+    let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
+    let shows = public.is_some_and(|public| public.issuer.is_some() && !public.url.is_empty());
+    let configured = evidence
+        .settings
+        .there()
+        .is_some_and(|settings| settings.config().is_some() && !settings.url.trim().is_empty());
+    // Without settings it is no wonder.
+    if !(configured || shows) {
+        return None;
+    }
+    let pod = evidence.pods.iter().find(|pod| {
+        pod.log.as_ref().and_then(|log| log.serving).is_some_and(|it| it.without_sso || it.without_url)
+    });
+    let loses = evidence.release.as_ref().is_some_and(|release| release.first_start_loses_sso());
+    let certain = loses || failure.cause == Cause::FirstStart || pod.is_some();
+    Some(
+        Finding::new(CauseId::FirstStart, format!("Deployment {}/argocd-server", shown(&evidence.namespace)))
+            .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
+            .seen(format!("/auth/login says: {}", shown(&failure.message)))
+            .seen_if(shows.then(|| "/api/v1/settings shows url and oidcConfig as configured".to_owned()))
+            .seen_if(pod.and_then(logged))
+            .seen_if(key_times(evidence, pod))
+            .seen_if(evidence.release.as_ref().filter(|_| loses).map(|release| {
+                format!("argocd {release} is one of v3.3.1 - v3.3.6: it makes its client app once, from the settings of its first moment, and reads none of them while argocd-secret has no server.secretkey")
+            }))
+            .why("the server was started before its settings could be read, and runs without SSO although they are there now")
+            .fix(advice::restart_argocd(evidence))
+            .lasting(loses.then(|| "put server.secretkey into argocd-secret before the server first starts, or upgrade to v3.3.7 or later".to_owned())),
+    )
+}
+
+fn logged(pod: &PodSeen) -> Option<String> {
+    let serving = pod.log.as_ref()?.serving?;
+    let url = if serving.without_url { "url: , " } else { "" };
+    Some(format!(
+        "the log of pod {} says `serving on port … ({url}sso: false)` at {}",
+        shown(&pod.name),
+        at(serving.at)
+    ))
+}
+
+fn key_times(evidence: &Evidence, pod: Option<&PodSeen>) -> Option<String> {
+    let started = pod.or(evidence.pods.first())?.started?;
+    let written = evidence.argocd_secret.there()?.keys.get("server.secretkey")?.written.as_ref()?;
+    (written.at >= started).then(|| {
+        format!(
+            "server.secretkey was written at {}, after the server was started at {}",
+            at(written.at),
+            at(started)
+        )
+    })
+}
+
+fn redis(evidence: &Evidence) -> Option<Finding> {
+    let deployments = evidence.redis.there()?;
+    let down: &DeploymentSeen = deployments.iter().find(|deployment| deployment.ready == 0)?;
+    let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.redis).max();
+    let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+    let failed =
+        logins.is_some_and(|logins| logins.failures.iter().any(|it| it.answer == Cause::SessionStore));
+    let passes = logins.is_some_and(|logins| logins.ok == logins.total);
+    let (namespace, name) = (&down.namespace, &down.name);
+    Some(
+        Finding::new(CauseId::Redis, format!("Deployment {}/{}", shown(namespace), shown(name)))
+            .certainty(if failed { Certainty::Certain } else { Certainty::Likely })
+            .when(if passes { When::Later } else { When::Now })
+            .seen(format!("it is to have {} pods, and none is ready", down.wanted))
+            .seen_if(logged.map(|time| format!("argocd-server's log says at {} that Redis does not answer", at(time))))
+            .why("Argo CD keeps what belongs to a session in Redis, and a callback that cannot write there is 500")
+            .fix(match down.wanted {
+                0 => format!("{} -n {} scale deploy/{} --replicas=1", evidence.kubectl, argument(namespace), argument(name)),
+                _ => format!("{} -n {} describe pods -l app.kubernetes.io/name={}", evidence.kubectl, argument(namespace), argument(name)),
+            }),
+    )
+}

@@ -1,0 +1,283 @@
+//! argocd-cm against the address that users type, against the provider's registration,
+//! and against what a login needs.
+
+use probe::{Cause, CauseId, Step};
+use url::Url;
+
+use super::when_settings;
+use crate::doctor::advice;
+use crate::doctor::evidence::{DexClient, Evidence, Outside, Settings};
+use crate::doctor::finding::{Certainty, Finding, When};
+use crate::doctor::shown::{listed, shown};
+
+const URL: &str = "ConfigMap argocd-cm, url";
+
+/// Findings about the address and the settings around it.
+pub fn check(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings = vec![];
+    findings.extend(redirect_loop(evidence));
+    // A cookie that gets lost on the way between two addresses is what is seen; that the
+    // addresses differ is its explanation.
+    match state_cookie(evidence) {
+        Some(finding) => findings.push(finding),
+        None => findings.extend(argocd_url(evidence)),
+    }
+    if !findings.iter().any(|finding| finding.id == CauseId::ArgocdUrl) {
+        findings.extend(redirect_uri(evidence));
+    }
+    findings.extend(scope(evidence));
+    findings.extend(audience(evidence));
+    findings
+}
+
+fn edit_settings(evidence: &Evidence, comment: &str) -> String {
+    format!(
+        "{} edit configmap argocd-cm   # {comment}\n{}",
+        evidence.argocd_kubectl(),
+        advice::restart_argocd(evidence)
+    )
+}
+
+/// `url` as Argo CD has it: from argocd-cm, else from what it tells everybody.
+fn configured_url(evidence: &Evidence) -> Option<&str> {
+    let public = || Some(evidence.outside.as_ref()?.public.there()?.url.as_str());
+    evidence.settings.there().map(|settings| settings.url.as_str()).or_else(public)
+}
+
+/// The address that users type, where somebody said so.
+fn typed(evidence: &Evidence) -> Option<&Outside> {
+    evidence.outside.as_ref().filter(|outside| outside.given)
+}
+
+fn argocd_url(evidence: &Evidence) -> Option<Finding> {
+    let url = configured_url(evidence)?;
+    let oidc = evidence.oidc().is_some()
+        || evidence
+            .outside
+            .as_ref()
+            .is_some_and(|outside| outside.public.there().is_some_and(|public| public.issuer.is_some()));
+    if url.trim().is_empty() {
+        return oidc.then(|| {
+            let right = typed(evidence)
+                .map_or("https://…".to_owned(), |outside| shown(origin(&outside.address).as_str()));
+            Finding::new(CauseId::ArgocdUrl, URL)
+                .when(when_settings(evidence))
+                .seen("url is empty or not there, and oidc.config is")
+                .why("without url Argo CD does not know where people come back to: it offers no login, or asks the provider to send them nowhere")
+                .fix(edit_settings(evidence, &format!("url: {right}")))
+        });
+    }
+    let parsed = match url.parse::<Url>() {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => parsed,
+        _ => {
+            return Some(
+                Finding::new(CauseId::ArgocdUrl, URL)
+                    .when(when_settings(evidence))
+                    .seen(format!("url is {}, which is no web address", shown(url)))
+                    .why("Argo CD builds the address that the provider sends people back to from it")
+                    .fix(edit_settings(evidence, "url: the address that users type, with its scheme")),
+            );
+        }
+    };
+    let outside = typed(evidence)?;
+    let known = evidence.settings.there().is_some_and(|settings| lists(settings, &outside.address));
+    if parsed.origin() == outside.address.origin() || known {
+        return None;
+    }
+    let refused = match &outside.button {
+        Some(Err(failure)) if failure.cause == Cause::InvalidRedirectUrl => Some(format!(
+            "asked for a login that is to end at its own page, Argo CD says: {}",
+            shown(&failure.message)
+        )),
+        _ => None,
+    };
+    let elsewhere = evidence.failure(&[Cause::RedirectElsewhere]).map(|failure| {
+        format!("the provider does not send people back to that address: {}", shown(&failure.message))
+    });
+    let certain = refused.is_some() || elsewhere.is_some();
+    Some(
+        Finding::new(CauseId::ArgocdUrl, URL)
+            .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
+            .when(when_settings(evidence))
+            .seen(format!("url is {}, and users type {}", shown(url), shown(&origin(&outside.address))))
+            .seen_if(refused)
+            .seen_if(elsewhere)
+            .seen_if(hosts(evidence))
+            .why("Argo CD sends people to the provider with the address of `url` to come back to, and takes no other address for its own")
+            .fix(edit_settings(evidence, &format!("url: {}", shown(&origin(&outside.address))))),
+    )
+}
+
+fn hosts(evidence: &Evidence) -> Option<String> {
+    let hosts = evidence.hosts.there()?;
+    (!hosts.is_empty()).then(|| format!("Ingresses lead these hosts to argocd-server: {}", listed(hosts)))
+}
+
+/// Whether `additionalUrls` has this address.
+fn lists(settings: &Settings, address: &Url) -> bool {
+    let same = |url: &String| url.parse::<Url>().is_ok_and(|url| url.origin() == address.origin());
+    settings.additional_urls.iter().any(same)
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+fn state_cookie(evidence: &Evidence) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::StateCookieLost, Cause::SecureCookieOverHttp])?;
+    let outside = evidence.outside.as_ref()?;
+    let asked = outside.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())?;
+    let secure = failure.cause == Cause::SecureCookieOverHttp;
+    let back: Option<Url> = asked.redirect_uri.parse().ok();
+    let moved = back.as_ref().is_some_and(|back| back.origin() != outside.address.origin());
+    let why = match (secure, moved) {
+        (true, _) => {
+            "Argo CD marks its cookie Secure because `url` says https, and browsers do not take such a cookie over http"
+        }
+        (_, true) => {
+            "the cookie that ties a login together is set at the address where it begins, and a browser does not bring it to another one"
+        }
+        _ => {
+            "the cookie that ties a login together does not come back: something between browser and Argo CD drops it"
+        }
+    };
+    Some(
+        Finding::new(CauseId::StateCookie, URL)
+            .seen(format!(
+                "the login begins at {} and comes back to {}",
+                shown(&origin(&outside.address)),
+                shown(&asked.redirect_uri)
+            ))
+            .seen(format!("Argo CD's callback says: {}", shown(&failure.message)))
+            .seen_if(hosts(evidence))
+            .why(why)
+            .fix(match moved || secure {
+                true => edit_settings(
+                    evidence,
+                    &format!(
+                        "url: {} (and its /auth/callback at the provider), or let users type the other one",
+                        shown(&origin(&outside.address))
+                    ),
+                ),
+                false => "let cookies of /auth pass through what stands before Argo CD".to_owned(),
+            }),
+    )
+}
+
+fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
+    let refused = evidence.failure(&[Cause::UnregisteredRedirect, Cause::RedirectElsewhere]);
+    let url = configured_url(evidence).filter(|url| !url.trim().is_empty())?;
+    let wanted = format!("{}/auth/callback", url.trim_end_matches('/'));
+    let dex = evidence.provider.dex.there();
+    let config = dex.and_then(|dex| dex.config.as_ref());
+    let registered =
+        config.and_then(|config| config.client.as_ref()).map(|client: &DexClient| &client.redirect_uris);
+    let missing = registered.is_some_and(|uris| !uris.is_empty() && !uris.contains(&wanted));
+    if refused.is_none() && !missing {
+        return None;
+    }
+    let place = config.map_or_else(
+        || "the provider's registration of this client".to_owned(),
+        |config| format!("{}, redirectURIs of client {}", shown(&config.at), shown(&evidence.client_id)),
+    );
+    Some(
+        Finding::new(CauseId::RedirectUri, place)
+            // What Dex's configuration says may not be what it was started with.
+            .certainty(if refused.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .when(if refused.is_some() { When::Now } else { When::Later })
+            .seen(format!("Argo CD asks to be called back at {}", shown(&wanted)))
+            .seen_if(refused.map(|failure| format!("the provider says: {}", shown(&failure.message))))
+            .seen_if(registered.map(|uris| format!("registered are: {}", listed(uris))))
+            .why("a provider sends people back only to addresses that were registered for the client, letter for letter")
+            .fix(format!("register {} at the provider for client {}", shown(&wanted), shown(&evidence.client_id))),
+    )
+}
+
+fn scope(evidence: &Evidence) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::InvalidScope])?;
+    let requested = evidence.oidc().map(|config| config.requested()).unwrap_or_default();
+    let known = evidence.provider.document().map(|document| document.scopes.as_slice()).unwrap_or_default();
+    let unknown: Vec<&String> =
+        requested.iter().filter(|scope| !known.is_empty() && !known.contains(scope)).collect();
+    Some(
+        Finding::new(CauseId::Scope, "ConfigMap argocd-cm, oidc.config requestedScopes")
+            .seen(format!(
+                "the provider sends people back with an error, and Argo CD says: {}",
+                shown(&failure.message)
+            ))
+            .seen_if(
+                (!unknown.is_empty())
+                    .then(|| format!("the provider does not list {} among its scopes", listed(&unknown))),
+            )
+            .why("the provider refuses a scope that Argo CD asks for")
+            .fix(edit_settings(evidence, "requestedScopes: without the scope that is refused")),
+    )
+}
+
+/// Tokens that are made for a client whose ID is not among those that are taken.
+pub fn audience(evidence: &Evidence) -> Option<Finding> {
+    let config = evidence.oidc()?;
+    let client = &evidence.client_id;
+    if client.is_empty() || config.audiences.is_empty() || config.audiences.contains(client) {
+        return None;
+    }
+    // Before v2.6 nobody looked at the field.
+    if evidence.release.as_ref().is_some_and(|release| !release.is_at_least(2, 6, 0)) {
+        return None;
+    }
+    let login = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+    let failed = login.and_then(|logins| logins.failures.first());
+    let said = failed.filter(|failure| matches!(failure.step, Step::Callback | Step::Userinfo));
+    Some(
+        Finding::new(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences")
+            .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .when(if login.is_some() { when_settings(evidence) } else { When::Now })
+            .seen(format!("allowedAudiences is {}, without the client's own ID {}", listed(&config.audiences), shown(client)))
+            .seen_if(said.map(|failure| format!("a login ends at {}: {}", failure.step, shown(&failure.message))))
+            .why("an ID token is made for the client that asked for it, and Argo CD takes only tokens for the audiences in this list")
+            .fix(edit_settings(evidence, &format!("allowedAudiences: with {}", shown(client)))),
+    )
+}
+
+fn redirect_loop(evidence: &Evidence) -> Option<Finding> {
+    let outside = evidence.outside.as_ref()?;
+    let looping = evidence.failure(&[Cause::RedirectLoop]);
+    // Sent to https for the same page, and there is nobody.
+    let sent_to_https = outside.rehearsals.iter().find_map(|rehearsal| {
+        let failure = rehearsal.form.as_ref().err().filter(|failure| failure.step == Step::Login)?;
+        let host = outside.address.host_str()?;
+        let to = format!("https://{host}");
+        let sent = rehearsal.exchanges.iter().any(|exchange| {
+            exchange.step == Step::Login
+                && exchange.url.starts_with("http://")
+                && exchange.location.as_ref().is_some_and(|location| location.starts_with(&to))
+        });
+        (sent && outside.address.scheme() == "http" && failure.status.is_none()).then_some(failure)
+    });
+    let tls_twice = evidence.insecure != Some(true);
+    let failure = match (looping, sent_to_https) {
+        (Some(failure), _) => failure,
+        (None, Some(failure)) if evidence.server.there().is_some() && tls_twice => failure,
+        _ => return None,
+    };
+    let params = "ConfigMap argocd-cmd-params-cm, server.insecure";
+    let insecure = match evidence.insecure {
+        Some(true) => "server.insecure is true, so Argo CD itself sends nobody to https",
+        Some(false) => {
+            "server.insecure is not true: Argo CD ends TLS itself and sends whoever comes by http to https"
+        }
+        None => "server.insecure could not be read",
+    };
+    Some(
+        Finding::new(CauseId::RedirectLoop, params)
+            .certainty(if evidence.insecure == Some(false) { Certainty::Certain } else { Certainty::Likely })
+            .seen(format!("/auth/login does not come to an end: {}", shown(&failure.message)))
+            .seen(insecure)
+            .why("what stands before Argo CD comes by plain http, and Argo CD answers that with a redirect to https, which comes by plain http again or meets nobody")
+            .fix(format!(
+                "{} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"server.insecure\":\"true\"}}}}'\n{}",
+                evidence.argocd_kubectl(),
+                advice::restart_argocd(evidence)
+            )),
+    )
+}

@@ -1,0 +1,112 @@
+//! What could not be looked at, and which rights would have sufficed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::shown::{argument, shown};
+
+/// Something that was not looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CouldNot {
+    /// What.
+    pub what: String,
+    /// Why not.
+    pub because: String,
+    /// The right that was missing, if it was that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right: Option<String>,
+}
+
+/// A right to read something of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// The namespace.
+    pub namespace: String,
+    /// The API group; empty for the core one.
+    pub group: &'static str,
+    /// The resource: `secrets`, `pods/log`.
+    pub resource: &'static str,
+    /// `get` or `list`.
+    pub verb: &'static str,
+    /// The one object that is needed, where it is known by name.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { namespace, group, resource, verb, name } = self;
+        let dot = if group.is_empty() { "" } else { "." };
+        write!(f, "{verb} {resource}{dot}{group}")?;
+        if let Some(name) = name {
+            write!(f, " {}", shown(name))?;
+        }
+        write!(f, " in namespace {}", shown(namespace))
+    }
+}
+
+/// Roles that grant these rights and no others, and bindings to be filled in, as
+/// manifests: one Role for each namespace.
+pub fn roles(rights: &BTreeSet<Right>) -> String {
+    let mut namespaces: BTreeMap<&str, BTreeMap<(&str, &str, &str), BTreeSet<Option<&str>>>> =
+        BTreeMap::new();
+    for right in rights {
+        let rules = namespaces.entry(&right.namespace).or_default();
+        // The names of pods change with every rollout.
+        let name = right.name.as_deref().filter(|_| !right.resource.starts_with("pods/"));
+        rules.entry((right.group, right.resource, right.verb)).or_default().insert(name);
+    }
+    let mut text = String::new();
+    for (namespace, rules) in namespaces {
+        let _ = writeln!(
+            text,
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: login-doctor\n  namespace: {}\nrules:",
+            argument(namespace)
+        );
+        for ((group, resource, verb), names) in rules {
+            let _ = writeln!(
+                text,
+                "  - apiGroups: [{group:?}]\n    resources: [{resource:?}]\n    verbs: [{verb:?}]"
+            );
+            // A right to all of a kind holds for each of them.
+            if !names.contains(&None) {
+                let names: Vec<String> =
+                    names.into_iter().flatten().map(|name| format!("{:?}", shown(name))).collect();
+                let _ = writeln!(text, "    resourceNames: [{}]", names.join(", "));
+            }
+        }
+        text.push_str("---\n");
+    }
+    text.trim_end_matches("---\n").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn right(
+        namespace: &str,
+        group: &'static str,
+        resource: &'static str,
+        verb: &'static str,
+        name: Option<&str>,
+    ) -> Right {
+        Right { namespace: namespace.into(), group, resource, verb, name: name.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_role_grants_what_is_needed_and_names_the_objects() {
+        let rights = BTreeSet::from([
+            right("argocd", "", "secrets", "get", Some("argocd-secret")),
+            right("argocd", "", "secrets", "get", Some("argocd-oidc")),
+            right("argocd", "", "pods", "list", None),
+            right("dex", "apps", "deployments", "get", Some("dex")),
+        ]);
+        insta::assert_snapshot!(roles(&rights));
+        assert_eq!(rights.first().unwrap().to_string(), "list pods in namespace argocd");
+        assert_eq!(rights.last().unwrap().to_string(), "get deployments.apps dex in namespace dex");
+        assert_eq!(roles(&BTreeSet::new()), "");
+    }
+}

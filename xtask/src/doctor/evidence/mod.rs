@@ -1,0 +1,240 @@
+//! All that was read, as plain data: what the checks decide by. How it is read is in
+//! [`super::look`].
+
+mod log;
+mod outside;
+mod provider;
+mod rbac;
+mod secret;
+mod server;
+mod settings;
+mod yaml;
+
+use local_lab::release::Release;
+
+#[cfg(test)]
+pub use log::Serving;
+pub use log::{LogSeen, Rejected};
+pub use outside::{Logins, Outside, Public};
+pub use provider::{
+    DexClient, DexConfig, DexSeen, Discovery, Document, Form, Method, Provider, Taken, Tried, Way,
+};
+pub use rbac::Rbac;
+pub use secret::{PART_OF, SecretSeen, Written, written};
+pub use server::{DeploymentSeen, EnvSeen, PodSeen, Rehearsed};
+pub use settings::{Oidc, OidcConfig, Reference, Settings, Term};
+
+use super::could_not::CouldNot;
+use super::hidden::{Fingerprints, Hidden};
+use super::shown::{argument, shown};
+
+/// What looking for one thing gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Seen<T> {
+    /// It was not looked for, or could not be looked at.
+    #[default]
+    NotLooked,
+    /// It is not there.
+    Absent,
+    /// It is there.
+    There(T),
+}
+
+impl<T> Seen<T> {
+    /// The thing, if it is there.
+    pub fn there(&self) -> Option<&T> {
+        match self {
+            Self::There(thing) => Some(thing),
+            Self::NotLooked | Self::Absent => None,
+        }
+    }
+
+    /// Whether it is known not to be there.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// Everything that was read of one installation.
+#[derive(Debug)]
+pub struct Evidence {
+    /// Argo CD's namespace.
+    pub namespace: String,
+    /// How a command for this cluster begins: `kubectl --context x`.
+    pub kubectl: String,
+    /// The release that runs.
+    pub release: Option<Release>,
+    /// argocd-cm.
+    pub settings: Seen<Settings>,
+    /// Whether argocd-server leaves TLS to others.
+    pub insecure: Option<bool>,
+    /// The path below which argocd-server answers.
+    pub root_path: String,
+    /// argocd-rbac-cm.
+    pub rbac: Seen<Rbac>,
+    /// argocd-secret.
+    pub argocd_secret: Seen<SecretSeen>,
+    /// The Secret that `clientSecret` names, if it is another one.
+    pub named_secret: Seen<SecretSeen>,
+    /// A Secret that a reference leading nowhere may have meant, and the key in it.
+    pub meant_secret: Option<(SecretSeen, String)>,
+    /// The client secret that Argo CD would present if it read its settings now.
+    pub current: Option<Hidden>,
+    /// The client ID, resolved.
+    pub client_id: String,
+    /// argocd-server.
+    pub server: Seen<DeploymentSeen>,
+    /// Its pods.
+    pub pods: Vec<PodSeen>,
+    /// Logins that were begun at one pod and ended at another: both names, and the
+    /// words in which the second refused, if it did.
+    pub crossed: Vec<(String, String, Option<probe::Failure>)>,
+    /// The Deployments that are Argo CD's Redis.
+    pub redis: Seen<Vec<DeploymentSeen>>,
+    /// The hosts under which Ingress objects lead to argocd-server.
+    pub hosts: Seen<Vec<String>>,
+    /// The provider.
+    pub provider: Provider,
+    /// Argo CD from outside.
+    pub outside: Option<Outside>,
+    /// What could not be looked at.
+    pub could_not: Vec<CouldNot>,
+    /// For fingerprints.
+    pub fingerprints: Fingerprints,
+}
+
+/// Which client secrets Argo CD's servers were seen to present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presented {
+    /// Rehearsals in which the provider took it.
+    pub taken: usize,
+    /// Rehearsals in which it did not.
+    pub refused: usize,
+}
+
+impl Evidence {
+    /// Nothing, read now.
+    pub fn none(namespace: &str, kubectl: &str, fingerprints: Fingerprints) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            kubectl: kubectl.to_owned(),
+            release: None,
+            settings: Seen::NotLooked,
+            insecure: None,
+            root_path: String::new(),
+            rbac: Seen::NotLooked,
+            argocd_secret: Seen::NotLooked,
+            named_secret: Seen::NotLooked,
+            meant_secret: None,
+            current: None,
+            client_id: String::new(),
+            server: Seen::NotLooked,
+            pods: vec![],
+            crossed: vec![],
+            redis: Seen::NotLooked,
+            hosts: Seen::NotLooked,
+            provider: Provider::default(),
+            outside: None,
+            could_not: vec![],
+            fingerprints,
+        }
+    }
+
+    /// How a command for Argo CD's namespace begins.
+    pub fn argocd_kubectl(&self) -> String {
+        format!("{} -n {}", self.kubectl, argument(&self.namespace))
+    }
+
+    /// `oidc.config`, if it could be read.
+    pub fn oidc(&self) -> Option<&OidcConfig> {
+        self.settings.there().and_then(Settings::config)
+    }
+
+    /// What Argo CD's servers present, by all rehearsals.
+    pub fn presented(&self) -> Presented {
+        use probe::rehearsal::Redeemed::{SecretRefused, SecretTaken};
+        let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
+        let of_pods =
+            self.pods.iter().flat_map(|pod| &pod.rehearsed).filter_map(|rehearsed| match rehearsed {
+                Rehearsed::Redeemed(redeemed) => Some(redeemed),
+                Rehearsed::NotBegun(_) => None,
+            });
+        let mut presented = Presented::default();
+        for redeemed in outside.filter_map(|rehearsal| rehearsal.redeemed.as_ref()).chain(of_pods) {
+            match redeemed {
+                SecretTaken => presented.taken += 1,
+                SecretRefused => presented.refused += 1,
+                probe::rehearsal::Redeemed::Unclear(_) => {}
+            }
+        }
+        presented
+    }
+
+    /// The failures in which rehearsals and logins ended, each with how often.
+    pub fn failures(&self) -> Vec<(&probe::Failure, usize)> {
+        let mut all: Vec<(&probe::Failure, usize)> = vec![];
+        let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
+        let of_forms = outside.clone().filter_map(|rehearsal| rehearsal.form.as_ref().err());
+        let of_codes = outside.filter_map(|rehearsal| unclear(rehearsal.redeemed.as_ref()?));
+        let of_pods =
+            self.pods.iter().flat_map(|pod| &pod.rehearsed).filter_map(|rehearsed| match rehearsed {
+                Rehearsed::NotBegun(failure) => Some(failure),
+                Rehearsed::Redeemed(redeemed) => unclear(redeemed),
+            });
+        for failure in of_forms.chain(of_codes).chain(of_pods) {
+            match all.iter_mut().find(|(known, _)| known.step == failure.step && known.cause == failure.cause)
+            {
+                Some((_, count)) => *count += 1,
+                None => all.push((failure, 1)),
+            }
+        }
+        all
+    }
+
+    /// Whether anything was seen to fail.
+    pub fn fails(&self) -> bool {
+        let outside = self.outside.as_ref();
+        let logins = outside.and_then(|outside| outside.logins.as_ref());
+        !self.failures().is_empty()
+            || self.presented().refused > 0
+            || outside.is_some_and(|outside| matches!(outside.button, Some(Err(_))))
+            || logins.is_some_and(|logins| logins.ok < logins.total)
+    }
+
+    /// Whether everything that was tried of a login passed, and something was.
+    pub fn passes(&self) -> bool {
+        self.presented().taken > 0 && !self.fails()
+    }
+
+    /// The first failure of one of these kinds.
+    pub fn failure(&self, causes: &[probe::Cause]) -> Option<&probe::Failure> {
+        self.failures()
+            .into_iter()
+            .map(|(failure, _)| failure)
+            .find(|failure| causes.contains(&failure.cause))
+    }
+
+    /// Every secret that was read, so that none of them can be shown by accident.
+    pub fn secrets(&self) -> Vec<&Hidden> {
+        let seen = [self.argocd_secret.there(), self.named_secret.there()];
+        let dex = self.provider.dex.there().and_then(|dex| dex.secret.as_ref()).map(|(secret, _)| secret);
+        let meant = self.meant_secret.as_ref().map(|(secret, _)| secret);
+        let secrets = seen.into_iter().flatten().chain(dex).chain(meant);
+        let plain = self.oidc().and_then(|config| match &config.client_secret {
+            Term::Plain(value) => Some(value),
+            Term::Reference(_) => None,
+        });
+        secrets
+            .flat_map(|secret| secret.keys.values().map(|key| &key.value))
+            .chain(plain)
+            .chain(&self.current)
+            .collect()
+    }
+}
+
+fn unclear(redeemed: &probe::rehearsal::Redeemed) -> Option<&probe::Failure> {
+    match redeemed {
+        probe::rehearsal::Redeemed::Unclear(failure) => Some(failure),
+        _ => None,
+    }
+}

@@ -1,0 +1,51 @@
+//! What anybody can see of a login without access to the cluster.
+
+use probe::{Failure, FailureGroup, Rehearsal, Verdict};
+use url::Url;
+
+use super::Seen;
+
+/// What was seen at Argo CD's address.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// The address that users type.
+    pub address: Url,
+    /// Whether somebody said that users type it, and it is not only what the settings say.
+    pub given: bool,
+    /// `/api/v1/settings`, which anybody may read.
+    pub public: Seen<Public>,
+    /// Rehearsals, each on connections of its own.
+    pub rehearsals: Vec<Rehearsal>,
+    /// What Argo CD says to the button on its own page.
+    pub button: Option<Result<(), Failure>>,
+    /// Logins of a user.
+    pub logins: Option<Logins>,
+    /// How far Argo CD's clock is ahead of this machine's, in seconds.
+    pub ahead: Option<i64>,
+}
+
+/// What Argo CD tells everybody about its settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Public {
+    /// `url`.
+    pub url: String,
+    /// The issuer of `oidcConfig`; `None` if there is none.
+    pub issuer: Option<String>,
+    /// The client ID of `oidcConfig`.
+    pub client_id: String,
+}
+
+/// Logins of one user.
+#[derive(Clone, Debug)]
+pub struct Logins {
+    /// What they say together.
+    pub verdict: Verdict,
+    /// How many passed.
+    pub ok: usize,
+    /// How many were tried.
+    pub total: usize,
+    /// Their failures by kind.
+    pub failures: Vec<FailureGroup>,
+    /// Who was logged in, and the groups that Argo CD knows of.
+    pub user: Option<probe::User>,
+}

@@ -1,0 +1,190 @@
+//! What the doctor found, and in which order it says so.
+
+use probe::CauseId;
+use serde::Serialize;
+
+/// One finding. Every text in it is for people and holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The cause, by its name in the catalogue.
+    pub id: CauseId,
+    /// The object and the field in it.
+    #[serde(rename = "where")]
+    pub at: String,
+    /// Whether it explains what is seen, or will bite later.
+    pub when: When,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// What was read.
+    pub evidence: Vec<String>,
+    /// Why that gives this symptom.
+    pub why: String,
+    /// What to do now: commands, one a line.
+    pub fix: String,
+    /// What to do so that it does not come back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasting_fix: Option<String>,
+    /// Other causes that look the same with what could be looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<CauseId>,
+    /// What would tell them apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decides: Option<String>,
+}
+
+/// When a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// It explains what is seen.
+    Now,
+    /// Logins pass, and something that is bound to happen will end that.
+    Later,
+}
+
+impl When {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Now => "explains what you see",
+            Self::Later => "will bite later",
+        }
+    }
+}
+
+/// How sure a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certainty {
+    /// Something was seen that has no other cause.
+    Certain,
+    /// All that was seen fits, and a deciding look was not possible.
+    Likely,
+    /// One of several that look the same.
+    Possible,
+}
+
+impl Certainty {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+        }
+    }
+}
+
+impl Finding {
+    /// A certain finding about now; its texts are still to be filled in.
+    pub fn new(id: CauseId, at: impl Into<String>) -> Self {
+        Self {
+            id,
+            at: at.into(),
+            when: When::Now,
+            certainty: Certainty::Certain,
+            evidence: vec![],
+            why: String::new(),
+            fix: String::new(),
+            lasting_fix: None,
+            candidates: vec![],
+            decides: None,
+        }
+    }
+
+    /// How sure it is.
+    #[must_use]
+    pub fn certainty(mut self, certainty: Certainty) -> Self {
+        self.certainty = certainty;
+        self
+    }
+
+    /// When it matters.
+    #[must_use]
+    pub fn when(mut self, when: When) -> Self {
+        self.when = when;
+        self
+    }
+
+    /// Adds something that was read.
+    #[must_use]
+    pub fn seen(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence.push(evidence.into());
+        self
+    }
+
+    /// Adds something that was read, if it was.
+    #[must_use]
+    pub fn seen_if(mut self, evidence: Option<String>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+
+    /// Why that gives this symptom.
+    #[must_use]
+    pub fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = why.into();
+        self
+    }
+
+    /// What to do now.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+
+    /// What to do so that it does not come back.
+    #[must_use]
+    pub fn lasting(mut self, fix: Option<String>) -> Self {
+        self.lasting_fix = fix;
+        self
+    }
+
+    /// Names the causes that look the same, this one among them, and what decides.
+    #[must_use]
+    pub fn one_of(mut self, candidates: &[CauseId], decides: impl Into<String>) -> Self {
+        self.candidates = candidates.to_vec();
+        self.decides = Some(decides.into());
+        self
+    }
+}
+
+/// Puts findings in the order in which they should be read: what explains what is seen
+/// before what will bite later, the surer before the less sure, then by the catalogue.
+/// Of several with one cause only the surest stays, and of those the first.
+pub fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by_key(|finding| (finding.when, finding.certainty, finding.id));
+    let mut kept: Vec<Finding> = vec![];
+    for finding in findings {
+        if !kept.iter().any(|other| other.id == finding.id) {
+            kept.push(finding);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_surest_explanation_comes_first_and_each_once() {
+        let finding = |id, when, certainty| Finding::new(id, "x").when(when).certainty(certainty);
+        let ids: Vec<_> = in_order(vec![
+            finding(CauseId::Scope, When::Later, Certainty::Certain),
+            finding(CauseId::Clock, When::Now, Certainty::Possible),
+            finding(CauseId::Redis, When::Now, Certainty::Certain),
+            finding(CauseId::StaleArgocd, When::Now, Certainty::Certain),
+            finding(CauseId::Redis, When::Now, Certainty::Likely),
+            finding(CauseId::RedirectUri, When::Now, Certainty::Likely),
+        ])
+        .into_iter()
+        .map(|finding| finding.id)
+        .collect();
+        assert_eq!(
+            ids,
+            [CauseId::StaleArgocd, CauseId::Redis, CauseId::RedirectUri, CauseId::Clock, CauseId::Scope]
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! Secret values: what may be known of one without showing it.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ring::digest::{Context, SHA256};
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::error::{Error, Result};
+
+/// The bytes of a secret. They cannot be printed.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Hidden(Vec<u8>);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(********)")
+    }
+}
+
+impl Hidden {
+    /// Hides bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bytes themselves, for a request to the provider and for masking, nothing else.
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// As Argo CD reads a value behind a `$`: text, without white space around it.
+    pub fn trimmed(&self) -> Self {
+        let text = String::from_utf8_lossy(&self.0);
+        Self(text.trim().as_bytes().to_vec())
+    }
+
+    /// The white space around the value, named: `a line break at its end`.
+    pub fn white_space(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.0);
+        let named = |part: &str| match part {
+            "\n" => "a line break".to_owned(),
+            "\r\n" => "a line break of Windows".to_owned(),
+            other if other.chars().all(|c| c == ' ') && other.len() == 1 => "a space".to_owned(),
+            other => format!("{} characters of white space", other.chars().count()),
+        };
+        let start = &text[..text.len() - text.trim_start().len()];
+        let end = if start.len() == text.len() { "" } else { &text[text.trim_end().len()..] };
+        match (start.is_empty(), end.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(format!("{} at its end", named(end))),
+            (false, true) => Some(format!("{} before it", named(start))),
+            (false, false) => Some(format!("{} before it and {} at its end", named(start), named(end))),
+        }
+    }
+
+    /// The value with a line break at its end, as `echo` writes one.
+    pub fn with_line_break(&self) -> Self {
+        Self([&self.0, b"\n".as_slice()].concat())
+    }
+
+    /// What the value is the base64 of, if that is a text that could be a secret itself.
+    pub fn decoded(&self) -> Option<Self> {
+        let text = self.trimmed();
+        let bytes = BASE64_STANDARD.decode(&text.0).ok()?;
+        let printable = |text: &str| text.trim_end().chars().all(|c| !c.is_control());
+        let text = String::from_utf8(bytes).ok()?;
+        (text.trim().len() >= 4 && printable(&text)).then(|| Self(text.into_bytes()))
+    }
+
+    /// The base64 of the value: what a provider holds that was given the text of a manifest.
+    pub fn encoded(&self) -> Self {
+        Self(BASE64_STANDARD.encode(&self.0).into_bytes())
+    }
+
+    /// The value as text. Bytes that are no text become what Go makes of them.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+/// Makes fingerprints that can be compared within one run and with nothing else.
+pub struct Fingerprints {
+    salt: [u8; 32],
+}
+
+impl fmt::Debug for Fingerprints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprints(..)")
+    }
+}
+
+impl Fingerprints {
+    /// With a salt that nobody gets to know.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn new() -> Result<Self> {
+        let mut salt = [0; 32];
+        SystemRandom::new()
+            .fill(&mut salt)
+            .map_err(|_| Error::environment("the system gives no random numbers"))?;
+        Ok(Self { salt })
+    }
+
+    #[cfg(test)]
+    pub fn fixed() -> Self {
+        Self { salt: [7; 32] }
+    }
+
+    /// `43 bytes, #3fa91c02`.
+    pub fn of(&self, value: &Hidden) -> String {
+        let mut context = Context::new(&SHA256);
+        context.update(&self.salt);
+        context.update(&value.0);
+        let digest = context.finish();
+        let hex: String = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let bytes = if value.len() == 1 { "byte" } else { "bytes" };
+        format!("{} {bytes}, #{hex}", value.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_shows_its_length_and_a_fingerprint_and_nothing_else() {
+        let value = Hidden::new("correct horse");
+        assert_eq!(format!("{value:?}"), "Hidden(********)");
+        let (one, other) = (Fingerprints::new().unwrap(), Fingerprints::new().unwrap());
+        assert_eq!(one.of(&value), one.of(&value.clone()));
+        assert_ne!(one.of(&value), one.of(&value.with_line_break()));
+        assert_ne!(one.of(&value), other.of(&value), "the salt is of this run");
+        assert!(one.of(&value).starts_with("13 bytes, #"));
+        assert!(!format!("{one:?}").chars().any(|c| c.is_ascii_digit()));
+    }
+
+    #[test]
+    fn white_space_is_named_by_where_it_is() {
+        for (value, named) in [
+            ("s", None),
+            ("", None),
+            ("s s", None),
+            ("s\n", Some("a line break at its end")),
+            ("s\r\n", Some("a line break of Windows at its end")),
+            (" s", Some("a space before it")),
+            (" s\t\t", Some("a space before it and 2 characters of white space at its end")),
+            ("\n", Some("a line break before it")),
+        ] {
+            assert_eq!(Hidden::new(value).white_space().as_deref(), named, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_encoded_twice_is_known_as_such() {
+        let secret = Hidden::new("s3cr3t-value");
+        assert_eq!(secret.encoded().decoded(), Some(secret.clone()));
+        assert_eq!(Hidden::new("czNjcjN0LXZhbHVlCg==\n").decoded(), Some(secret.with_line_break()));
+        for other in ["", "abc", "not base64!", "AAAA", "/wD/AP8A"] {
+            assert_eq!(Hidden::new(other).decoded(), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn odd_bytes_are_taken_as_they_come() {
+        let odd = Hidden::new(vec![0xff, 0xfe, b'\n', 0]);
+        assert_eq!(odd.len(), 4);
+        let _ = (odd.trimmed(), odd.white_space(), odd.decoded(), odd.encoded(), odd.text());
+    }
+}

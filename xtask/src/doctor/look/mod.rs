@@ -1,0 +1,140 @@
+//! Looks, and writes down what it saw as [`Evidence`]. It reads and changes nothing: the
+//! cluster through [`reader`], servers by plain requests.
+//!
+//! The order is that of need: what the settings name can be read only after the
+//! settings, a secret can be shown to the provider only after both are known, and logs
+//! are read last so that they tell of what was just tried.
+
+mod cluster;
+mod dex;
+mod outside;
+mod provider;
+mod reader;
+mod replicas;
+mod web;
+
+use std::time::Duration;
+
+use probe::{Options, Password, Resolve, Tls};
+use url::Url;
+
+pub use outside::User;
+pub use reader::Reader;
+
+use super::could_not::CouldNot;
+use super::evidence::Evidence;
+use super::hidden::Fingerprints;
+use crate::error::Result;
+
+/// What is to be looked at.
+pub struct Subject {
+    /// The cluster, if there is access to one.
+    pub cluster: Option<Reader>,
+    /// Argo CD's namespace.
+    pub namespace: String,
+    /// The provider's namespace, if it runs in the cluster.
+    pub provider_namespace: Option<String>,
+    /// How a command for this cluster begins: `kubectl --context x`.
+    pub kubectl: String,
+    /// The address that users type, if somebody said so.
+    pub address: Option<Url>,
+    /// Names that resolve elsewhere than DNS says.
+    pub resolve: Vec<Resolve>,
+    /// Whom to trust over HTTPS.
+    pub tls: Tls,
+    /// Who logs in, if a password was given.
+    pub user: Option<User>,
+}
+
+impl Subject {
+    /// A subject of which nothing is known but where Argo CD would be.
+    pub fn new(namespace: &str, kubectl: &str) -> Self {
+        Self {
+            cluster: None,
+            namespace: namespace.to_owned(),
+            provider_namespace: None,
+            kubectl: kubectl.to_owned(),
+            address: None,
+            resolve: vec![],
+            tls: Tls::default(),
+            user: None,
+        }
+    }
+
+    /// How requests around a login at `address` are made.
+    fn web(&self, address: &Url) -> Options {
+        let (name, password) = match &self.user {
+            Some(user) => (user.name.as_str(), user.password.clone()),
+            None => ("", Password::new("")),
+        };
+        let mut options = Options::new(address.clone(), name, password);
+        options.resolve.clone_from(&self.resolve);
+        options.tls = self.tls.clone();
+        // Whoever does not answer is a part of what is to be seen.
+        options.startup_grace = Duration::ZERO;
+        options
+    }
+}
+
+/// Looks at everything that can be looked at.
+///
+/// # Errors
+/// The system gives no random numbers. What could not be looked at is part of the
+/// evidence.
+pub async fn look(subject: &Subject) -> Result<Evidence> {
+    let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
+    if let Some(reader) = &subject.cluster {
+        cluster::objects(reader, &mut evidence).await;
+        cluster::named(reader, &mut evidence).await;
+        if let Some(namespace) = &subject.provider_namespace {
+            dex::look(reader, &mut evidence, namespace).await;
+        }
+    }
+    provider(subject, &mut evidence).await;
+    let address = subject.address.clone().or_else(|| outside::address(&evidence));
+    if let Some(address) = address {
+        let given = subject.address.is_some();
+        outside::look(&mut evidence, &subject.web(&address), given, subject.user.as_ref()).await;
+    }
+    if subject.cluster.is_none() {
+        // Without the settings, what Argo CD tells everybody has to do.
+        let public = evidence.outside.as_ref().and_then(|outside| outside.public.there()).cloned();
+        if let Some(public) = public {
+            evidence.client_id = public.client_id;
+            evidence.provider.issuer = public.issuer.unwrap_or_default();
+            provider(subject, &mut evidence).await;
+        }
+    }
+    if let Some(reader) = &subject.cluster {
+        replicas::meet(reader, &mut evidence).await;
+        cluster::logs(reader, &mut evidence).await;
+    }
+    if subject.user.is_none() {
+        note_once(
+            &mut evidence,
+            "a login of a user (credentials, tokens, rights)",
+            "no user was named (--user, --password-env)".to_owned(),
+        );
+    }
+    Ok(evidence)
+}
+
+/// Asks the provider who it is, and whether it takes the client secret.
+async fn provider(subject: &Subject, evidence: &mut Evidence) {
+    let Ok(issuer) = evidence.provider.issuer.trim_end_matches('/').parse::<Url>() else { return };
+    if !matches!(issuer.scheme(), "http" | "https") || !issuer.has_host() {
+        return;
+    }
+    let options = subject.web(&issuer);
+    provider::discover(evidence, &options, subject.cluster.as_ref()).await;
+    provider::preflight(evidence, &options).await;
+}
+
+fn note_once(evidence: &mut Evidence, what: &str, because: String) {
+    if !evidence.could_not.iter().any(|it| it.what == what) {
+        evidence.could_not.push(CouldNot { what: what.to_owned(), because, right: None });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Texts that came from a cluster or a server, made fit to be shown.
+
+/// The longest text that is shown whole, in characters.
+const LONGEST: usize = 120;
+
+/// A text on one line, without control characters, cut where it is long. A terminal
+/// does what it is told by escape sequences, and names in a cluster are anybody's.
+pub fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c };
+    let mut cut: String = text.trim_end().chars().take(LONGEST).map(plain).collect();
+    if text.trim_end().chars().nth(LONGEST).is_some() {
+        cut.push('…');
+    }
+    cut
+}
+
+/// Marks that change the direction of a line, and others that nobody sees.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// An argument as a shell takes it.
+pub fn argument(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,".contains(c);
+    let text = shown(text);
+    match !text.is_empty() && text.chars().all(safe) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// A list for a sentence: `a, b and c`; the first few of a long one.
+pub fn listed<T: AsRef<str>>(all: &[T]) -> String {
+    const MOST: usize = 6;
+    let mut names: Vec<String> = all.iter().take(MOST).map(|name| shown(name.as_ref())).collect();
+    if all.len() > MOST {
+        names.push(format!("{} more", all.len() - MOST));
+    }
+    match names.split_last() {
+        None => "none".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_told_nothing() {
+        assert_eq!(shown("a\u{1b}[31mb\r\n"), "a\u{fffd}[31mb");
+        assert_eq!(shown("ab\u{202e}cd"), "ab\u{fffd}cd");
+        assert_eq!(shown(&"x".repeat(500)).chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn arguments_are_one_word_to_a_shell() {
+        for (text, word) in [
+            ("argocd-cm", "argocd-cm"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(argument(text), word);
+        }
+    }
+
+    #[test]
+    fn lists_read_as_sentences_do() {
+        assert_eq!(listed::<&str>(&[]), "none");
+        assert_eq!(listed(&["a"]), "a");
+        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(listed(&["1", "2", "3", "4", "5", "6", "7", "8"]), "1, 2, 3, 4, 5, 6 and 2 more");
+    }
+}

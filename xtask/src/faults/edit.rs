@@ -1,0 +1,218 @@
+//! One change of objects each, and how it is undone.
+
+use super::{dex, secrets, settings};
+use crate::cluster::Cluster;
+use crate::error::Result;
+use crate::lab::Place;
+use crate::names::Workload;
+use crate::session::Session;
+
+/// A change of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is described by `describe`")]
+pub enum Edit {
+    Rotate,
+    OtherSecret,
+    Unlabel,
+    RenameKey,
+    LineBreaks,
+    OtherServerKey,
+    NoServerKey,
+    EmptyArgocdSecret,
+    Reference,
+    OtherUrl,
+    NoUrl,
+    SecondUrl,
+    IssuerSlash,
+    IssuerMoves,
+    PrivateIssuer,
+    OtherAudience,
+    UnknownScope,
+    NoPolicy,
+    OwnTls,
+    SecondHost,
+    OtherRedirectUri,
+    SecondRedirectUri,
+    DexMoves,
+    ShortTokens,
+    OtherPassword,
+}
+
+impl Edit {
+    /// The name of its step.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::OtherSecret => "other-secret",
+            Self::Unlabel => "unlabel",
+            Self::RenameKey => "rename-key",
+            Self::LineBreaks => "line-breaks",
+            Self::OtherServerKey => "other-server-key",
+            Self::NoServerKey => "no-server-key",
+            Self::EmptyArgocdSecret => "empty-argocd-secret",
+            Self::Reference => "reference",
+            Self::OtherUrl => "other-url",
+            Self::NoUrl => "no-url",
+            Self::SecondUrl => "second-url",
+            Self::IssuerSlash => "issuer-slash",
+            Self::IssuerMoves => "issuer-moves",
+            Self::PrivateIssuer => "private-issuer",
+            Self::OtherAudience => "other-audience",
+            Self::UnknownScope => "unknown-scope",
+            Self::NoPolicy => "no-policy",
+            Self::OwnTls => "own-tls",
+            Self::SecondHost => "second-host",
+            Self::OtherRedirectUri => "other-redirect-uri",
+            Self::SecondRedirectUri => "second-redirect-uri",
+            Self::DexMoves => "dex-moves",
+            Self::ShortTokens => "short-tokens",
+            Self::OtherPassword => "other-password",
+        }
+    }
+
+    /// What it changes, for a person.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Rotate => "write a new client secret into argocd/argocd-oidc and dex/dex-clients",
+            Self::OtherSecret => "write another client secret into argocd/argocd-oidc",
+            Self::Unlabel => "take the label app.kubernetes.io/part-of off argocd/argocd-oidc",
+            Self::RenameKey => "rename the key clientSecret of argocd/argocd-oidc to client-secret",
+            Self::LineBreaks => "add a line break to the client secret in both Secrets",
+            Self::OtherServerKey => "write another server.secretkey into argocd/argocd-secret",
+            Self::NoServerKey => "take server.secretkey out of argocd/argocd-secret",
+            Self::EmptyArgocdSecret => "empty argocd/argocd-secret",
+            Self::Reference => "write clientSecret: $argocd-oidc.clientSecret into oidc.config",
+            Self::OtherUrl => "write url: http://argocd.example into argocd-cm",
+            Self::NoUrl => "empty url in argocd-cm",
+            Self::SecondUrl => "write url: http://login.argocd.host into argocd-cm",
+            Self::IssuerSlash => "add a slash to the issuer in oidc.config",
+            Self::IssuerMoves => "write issuer: http://dex.host/dex into oidc.config",
+            Self::PrivateIssuer => "write the cluster API's address as issuer into oidc.config",
+            Self::OtherAudience => "write allowedAudiences: [another-client] into oidc.config",
+            Self::UnknownScope => "add the scope everything to requestedScopes in oidc.config",
+            Self::NoPolicy => "empty policy.csv in argocd-rbac-cm",
+            Self::OwnTls => "write server.insecure: false into argocd-cmd-params-cm",
+            Self::SecondHost => "lead login.argocd.host to argocd-server too",
+            Self::OtherRedirectUri => {
+                "register https://argocd.host/auth/callback in Dex's configuration, and nothing else"
+            }
+            Self::SecondRedirectUri => {
+                "register http://login.argocd.host/auth/callback in Dex's configuration too"
+            }
+            Self::DexMoves => "write issuer: http://dex.host/dex into Dex's configuration",
+            Self::ShortTokens => "write expiry.idTokens: 1ms into Dex's configuration",
+            Self::OtherPassword => "write another password's hash into Dex's configuration",
+        }
+    }
+
+    /// Who reads what is changed when it starts, and so has to be restarted after healing.
+    pub fn readers(self) -> &'static [Workload] {
+        use Workload::{Argocd, Dex};
+        match self {
+            Self::Rotate
+            | Self::OtherSecret
+            | Self::Unlabel
+            | Self::RenameKey
+            | Self::OtherServerKey
+            | Self::NoServerKey
+            | Self::EmptyArgocdSecret
+            | Self::Reference
+            | Self::OtherUrl
+            | Self::NoUrl
+            | Self::SecondUrl
+            | Self::IssuerSlash
+            | Self::IssuerMoves
+            | Self::PrivateIssuer
+            | Self::OtherAudience
+            | Self::UnknownScope
+            | Self::OwnTls => &[Argocd],
+            Self::LineBreaks => &[Argocd, Dex],
+            Self::OtherRedirectUri
+            | Self::SecondRedirectUri
+            | Self::DexMoves
+            | Self::ShortTokens
+            | Self::OtherPassword => &[Dex],
+            Self::NoPolicy | Self::SecondHost => &[],
+        }
+    }
+
+    /// Makes the change.
+    ///
+    /// # Errors
+    /// An object is missing or not the lab's.
+    pub async fn make(self, session: &Session) -> Result<()> {
+        let cluster = session.cluster().await?;
+        match self {
+            Self::Rotate => cluster.rotate_client_secret().await,
+            Self::EmptyArgocdSecret => cluster.empty_argocd_secret().await,
+            Self::OtherSecret => secrets::other(&cluster).await,
+            Self::Unlabel => secrets::unlabel(&cluster).await,
+            Self::RenameKey => secrets::rename_key(&cluster).await,
+            Self::LineBreaks => secrets::line_breaks(&cluster).await,
+            Self::OtherServerKey => secrets::other_server_key(&cluster).await,
+            Self::NoServerKey => secrets::no_server_key(&cluster).await,
+            Self::Reference
+            | Self::OtherUrl
+            | Self::NoUrl
+            | Self::SecondUrl
+            | Self::IssuerSlash
+            | Self::IssuerMoves
+            | Self::PrivateIssuer
+            | Self::OtherAudience
+            | Self::UnknownScope
+            | Self::NoPolicy
+            | Self::OwnTls
+            | Self::SecondHost => settings::make(session, &cluster, self).await,
+            Self::OtherRedirectUri
+            | Self::SecondRedirectUri
+            | Self::DexMoves
+            | Self::ShortTokens
+            | Self::OtherPassword => dex::make(session, &cluster, self).await,
+        }
+    }
+
+    /// Undoes the change, by what `values/` and the other Secret say.
+    ///
+    /// # Errors
+    /// An object is missing or not the lab's.
+    pub async fn undo(self, session: &Session) -> Result<()> {
+        let cluster = session.cluster().await?;
+        match self {
+            // Both Secrets agree; a restart is all that is missing.
+            Self::Rotate => Ok(()),
+            // The server has filled it again, or is given what is missing.
+            Self::EmptyArgocdSecret | Self::NoServerKey | Self::OtherServerKey => {
+                secrets::fill(&cluster).await
+            }
+            Self::OtherSecret | Self::Unlabel | Self::RenameKey | Self::LineBreaks => {
+                secrets::restore(&cluster).await
+            }
+            Self::Reference
+            | Self::OtherUrl
+            | Self::NoUrl
+            | Self::SecondUrl
+            | Self::IssuerSlash
+            | Self::IssuerMoves
+            | Self::PrivateIssuer
+            | Self::OtherAudience
+            | Self::UnknownScope
+            | Self::NoPolicy
+            | Self::OwnTls
+            | Self::SecondHost => settings::undo(session, &cluster, self).await,
+            Self::OtherRedirectUri
+            | Self::SecondRedirectUri
+            | Self::DexMoves
+            | Self::ShortTokens
+            | Self::OtherPassword => dex::undo(session, &cluster, self).await,
+        }
+    }
+}
+
+/// An https server that every Argo CD can reach and whose certificate it does not trust:
+/// the cluster's own API.
+pub fn private_issuer(session: &Session, cluster: &Cluster) -> String {
+    match session.lab.place() {
+        Place::Kind => "https://kubernetes.default.svc".to_owned(),
+        Place::Local => cluster.address().to_owned(),
+    }
+}

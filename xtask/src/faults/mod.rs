@@ -1,0 +1,352 @@
+//! The catalogue of faults: ways to break a working lab, each through objects of the
+//! cluster and the programs' own configuration, as it happens to people. Nothing here
+//! tells a program to fail.
+//!
+//! A fault is a list of [`Part`]s: edits, restarts, waits. Which faults are in is
+//! remembered by an annotation on the namespace `argocd`, so that `fix` heals exactly
+//! those; an edit is healed by what `values/` and the other Secret say.
+
+mod dex;
+mod edit;
+mod heal;
+mod record;
+mod secrets;
+mod settings;
+
+use clap::ValueEnum;
+use probe::CauseId;
+
+use crate::names::Workload;
+use crate::plan::{Action, Step};
+
+pub use edit::Edit;
+pub use heal::heal;
+pub use record::{ANNOTATION, forget, record, recorded};
+
+/// A named way to break a working lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[allow(missing_docs, reason = "each is described by `what`")]
+pub enum Fault {
+    #[value(alias = "stale-argocd")]
+    Rotate,
+    SecretMismatch,
+    StaleReplica,
+    SecretUnlabelled,
+    SecretKeyMissing,
+    SecretReference,
+    SecretWhitespace,
+    RedirectUri,
+    ArgocdUrl,
+    NoUrl,
+    IssuerMismatch,
+    ProviderUnreachable,
+    ProviderCa,
+    StaleSessionManager,
+    StateCookie,
+    ServerKeyChanged,
+    ServerKeyMissing,
+    Redis,
+    Audience,
+    Clock,
+    Scope,
+    NoRights,
+    RedirectLoop,
+    Credentials,
+    CodeReused,
+    FirstStart,
+}
+
+/// What `--fault` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// That fault.
+    One(Fault),
+    /// List them.
+    List,
+}
+
+impl Choice {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// There is no such fault; the nearest names are said.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "list" {
+            return Ok(Self::List);
+        }
+        <Fault as ValueEnum>::from_str(text, false)
+            .map(Self::One)
+            .map_err(|_| "there is no such fault; `cargo xtask break --fault list` lists them".to_owned())
+    }
+}
+
+/// What a fault consists of, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A change of objects.
+    Edit(Edit),
+    /// New pods, and waiting for them.
+    Restart(Workload),
+    /// Another number of pods, and waiting for them.
+    Scale(Workload, u8),
+    /// Waiting until Argo CD's server hears of changes.
+    Settle,
+    /// A login, after which the server knows its provider.
+    LogIn,
+}
+
+/// Where a fault can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// On every lab and release.
+    Everywhere,
+    /// On some releases, named in words.
+    On(&'static str),
+    /// Only with the real programs: the stand-ins lack what would fail.
+    RealOnly(&'static str),
+}
+
+impl Fault {
+    /// All of them, in the catalogue's order.
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::NoUrl => "no-url",
+            _ => self.id().name(),
+        }
+    }
+
+    /// The cause that it is.
+    pub fn id(self) -> CauseId {
+        match self {
+            Self::Rotate => CauseId::StaleArgocd,
+            Self::SecretMismatch => CauseId::SecretMismatch,
+            Self::StaleReplica => CauseId::StaleReplica,
+            Self::SecretUnlabelled => CauseId::SecretUnlabelled,
+            Self::SecretKeyMissing => CauseId::SecretKeyMissing,
+            Self::SecretReference => CauseId::SecretReference,
+            Self::SecretWhitespace => CauseId::SecretWhitespace,
+            Self::RedirectUri => CauseId::RedirectUri,
+            Self::ArgocdUrl | Self::NoUrl => CauseId::ArgocdUrl,
+            Self::IssuerMismatch => CauseId::IssuerMismatch,
+            Self::ProviderUnreachable => CauseId::ProviderUnreachable,
+            Self::ProviderCa => CauseId::ProviderCa,
+            Self::StaleSessionManager => CauseId::StaleSessionManager,
+            Self::StateCookie => CauseId::StateCookie,
+            Self::ServerKeyChanged => CauseId::ServerKeyChanged,
+            Self::ServerKeyMissing => CauseId::ServerKeyMissing,
+            Self::Redis => CauseId::Redis,
+            Self::Audience => CauseId::Audience,
+            Self::Clock => CauseId::Clock,
+            Self::Scope => CauseId::Scope,
+            Self::NoRights => CauseId::NoRights,
+            Self::RedirectLoop => CauseId::RedirectLoop,
+            Self::Credentials => CauseId::Credentials,
+            Self::CodeReused => CauseId::CodeReused,
+            Self::FirstStart => CauseId::FirstStart,
+        }
+    }
+
+    /// What is changed, in a sentence's part.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Rotate => "a new client secret in both Secrets; Dex is restarted, Argo CD is not",
+            Self::SecretMismatch => "Argo CD's Secret gets a client secret that Dex does not have",
+            Self::StaleReplica => {
+                "the client secret is rotated, then a second replica started: one holds the old secret, one the new"
+            }
+            Self::SecretUnlabelled => "Argo CD's Secret loses the label app.kubernetes.io/part-of",
+            Self::SecretKeyMissing => "the key in Argo CD's Secret is renamed",
+            Self::SecretReference => "clientSecret is written with `.` in place of `:`",
+            Self::SecretWhitespace => "a line break at the end of the client secret, in both Secrets",
+            Self::RedirectUri => "Dex has another redirect URI registered for Argo CD",
+            Self::ArgocdUrl => "url in argocd-cm is not the address that users type",
+            Self::NoUrl => "url in argocd-cm is empty",
+            Self::IssuerMismatch => "the issuer in oidc.config has a slash at its end, and Dex's has none",
+            Self::ProviderUnreachable => "Dex has no pods",
+            Self::ProviderCa => {
+                "the issuer is a server whose certificate the cluster's own CA signed, and rootCA is not set"
+            }
+            Self::StaleSessionManager => {
+                "after a login, Dex gets another issuer, and argocd-cm with it; Argo CD is not restarted"
+            }
+            Self::StateCookie => {
+                "url is a second name of Argo CD that works as well, while users type the first one"
+            }
+            Self::ServerKeyChanged => {
+                "server.secretkey is changed, then a second replica started: each has another key"
+            }
+            Self::ServerKeyMissing => "server.secretkey is taken out of argocd-secret while the server runs",
+            Self::Redis => "Redis has no pods",
+            Self::Audience => "allowedAudiences names another client only",
+            Self::Clock => "Dex's tokens live for a millisecond",
+            Self::Scope => "requestedScopes has one that Dex does not know",
+            Self::NoRights => "argocd-rbac-cm gives nobody anything",
+            Self::RedirectLoop => {
+                "server.insecure is false, so Argo CD sends to https what its front brings by http"
+            }
+            Self::Credentials => "Dex expects another password of the user",
+            Self::CodeReused => "Dex has two replicas, each with a memory of its own",
+            Self::FirstStart => {
+                "argocd-secret is emptied and Argo CD's server started, as on a fresh cluster"
+            }
+        }
+    }
+
+    /// Where it can be seen.
+    pub fn seen(self) -> Seen {
+        match self {
+            Self::Rotate | Self::StaleReplica => {
+                Seen::On("releases that do not reload: v2.1 - v2.2, v2.4.3 - v2.13, v3.3.0 - v3.3.6")
+            }
+            Self::StaleSessionManager => Seen::On("releases that reload: v2.14 - v3.2, v3.3.7 and later"),
+            Self::ServerKeyChanged => Seen::On("v2.3 and later, which keep the state in a cookie"),
+            Self::Audience => Seen::On("v2.6 and later"),
+            Self::FirstStart => Seen::On("v3.3.1 - v3.3.6"),
+            Self::Redis => Seen::RealOnly("the stand-in for argocd-server keeps its sessions itself"),
+            _ => Seen::Everywhere,
+        }
+    }
+
+    /// What it consists of.
+    pub fn parts(self) -> &'static [Part] {
+        use Part::{Edit as E, LogIn, Restart, Scale, Settle};
+        use Workload::{Argocd, Dex};
+        match self {
+            Self::Rotate => &[Settle, E(Edit::Rotate), Restart(Dex)],
+            Self::SecretMismatch => &[E(Edit::OtherSecret), Restart(Argocd)],
+            Self::StaleReplica => &[Settle, E(Edit::Rotate), Restart(Dex), Scale(Argocd, 2)],
+            Self::SecretUnlabelled => &[E(Edit::Unlabel), Restart(Argocd)],
+            Self::SecretKeyMissing => &[E(Edit::RenameKey), Restart(Argocd)],
+            Self::SecretReference => &[E(Edit::Reference), Restart(Argocd)],
+            Self::SecretWhitespace => &[E(Edit::LineBreaks), Restart(Dex), Restart(Argocd)],
+            Self::RedirectUri => &[E(Edit::OtherRedirectUri), Restart(Dex)],
+            Self::ArgocdUrl => &[E(Edit::OtherUrl), Restart(Argocd)],
+            Self::NoUrl => &[E(Edit::NoUrl), Restart(Argocd)],
+            Self::IssuerMismatch => &[E(Edit::IssuerSlash), Restart(Argocd)],
+            Self::ProviderUnreachable => &[Scale(Dex, 0), Restart(Argocd)],
+            Self::ProviderCa => &[E(Edit::PrivateIssuer), Restart(Argocd)],
+            Self::StaleSessionManager => {
+                &[LogIn, Settle, E(Edit::DexMoves), Restart(Dex), E(Edit::IssuerMoves)]
+            }
+            Self::StateCookie => &[
+                E(Edit::SecondHost),
+                E(Edit::SecondRedirectUri),
+                Restart(Dex),
+                E(Edit::SecondUrl),
+                Restart(Argocd),
+            ],
+            Self::ServerKeyChanged => &[E(Edit::OtherServerKey), Scale(Argocd, 2)],
+            Self::ServerKeyMissing => &[Settle, E(Edit::NoServerKey)],
+            Self::Redis => &[Scale(Workload::Redis, 0)],
+            Self::Audience => &[E(Edit::OtherAudience), Restart(Argocd)],
+            Self::Clock => &[E(Edit::ShortTokens), Restart(Dex)],
+            Self::Scope => &[E(Edit::UnknownScope), Restart(Argocd)],
+            Self::NoRights => &[E(Edit::NoPolicy)],
+            Self::RedirectLoop => &[E(Edit::OwnTls), Restart(Argocd)],
+            Self::Credentials => &[E(Edit::OtherPassword), Restart(Dex)],
+            Self::CodeReused => &[Scale(Dex, 2)],
+            Self::FirstStart => &[E(Edit::EmptyArgocdSecret), Restart(Argocd)],
+        }
+    }
+
+    /// The steps that put it in. They come one after another.
+    pub fn steps(self) -> Vec<Step> {
+        let mut steps: Vec<Step> = vec![];
+        let mut add = |name: &'static str, action| {
+            let after = steps.last().map(|step: &Step| step.name).into_iter().collect();
+            steps.push(Step { name, after, action });
+        };
+        add("remember", Action::Remember(self));
+        for part in self.parts() {
+            match *part {
+                Part::Edit(edit) => add(edit.name(), Action::Edit(edit)),
+                Part::Restart(workload) => {
+                    let (restart, ready) = names(workload);
+                    add(restart, Action::Restart(workload));
+                    add(ready, Action::Ready(workload));
+                }
+                Part::Scale(workload, pods) => {
+                    let (scaled, ready) = match workload {
+                        Workload::Argocd => ("argocd-scaled", "argocd-scaled-ready"),
+                        Workload::Dex => ("dex-scaled", "dex-scaled-ready"),
+                        Workload::Redis => ("redis-scaled", "redis-scaled-ready"),
+                    };
+                    add(scaled, Action::Scale(workload, pods));
+                    add(ready, Action::Ready(workload));
+                }
+                Part::Settle => add("argocd-settled", Action::HearsChanges),
+                Part::LogIn => add("log-in", Action::LogInOnce),
+            }
+        }
+        steps
+    }
+
+    /// The list of all, for people.
+    pub fn list() -> String {
+        let mut text = String::new();
+        for fault in Self::all() {
+            text.push_str(&format!("{:<22} {}\n", fault.name(), fault.what()));
+            match fault.seen() {
+                Seen::Everywhere => {}
+                Seen::On(releases) => text.push_str(&format!("{:<22} shows on {releases}\n", "")),
+                Seen::RealOnly(why) => {
+                    text.push_str(&format!("{:<22} shows with real programs only: {why}\n", ""));
+                }
+            }
+        }
+        text.push_str(
+            "\nOf the catalogue, state-mismatch is made by a browser with two logins at once and idp-refused by a provider\nwith rules of its own: no object of a cluster puts them in.",
+        );
+        text
+    }
+}
+
+fn names(workload: Workload) -> (&'static str, &'static str) {
+    match workload {
+        Workload::Argocd => ("argocd-restart", "argocd-ready"),
+        Workload::Dex => ("dex-restart", "dex-ready"),
+        Workload::Redis => ("redis-restart", "redis-ready"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_that_a_cluster_can_have_has_a_fault() {
+        for id in CauseId::ALL {
+            let has = Fault::all().iter().any(|fault| fault.id() == id);
+            let made_elsewhere = matches!(id, CauseId::StateMismatch | CauseId::IdpRefused);
+            assert_eq!(has, !made_elsewhere, "{id}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for fault in Fault::all() {
+            assert_eq!(Choice::parse(fault.name()), Ok(Choice::One(*fault)));
+        }
+        assert_eq!(Choice::parse("stale-argocd"), Ok(Choice::One(Fault::Rotate)));
+        assert_eq!(Choice::parse("list"), Ok(Choice::List));
+        assert!(Choice::parse("gremlins").is_err());
+    }
+
+    #[test]
+    fn each_fault_is_put_in_by_named_steps() {
+        let mut text = String::new();
+        for fault in Fault::all() {
+            let steps: Vec<String> = fault.steps().iter().map(|step| step.name.to_owned()).collect();
+            let unique: std::collections::BTreeSet<&String> = steps.iter().collect();
+            assert_eq!(unique.len(), steps.len(), "{fault:?}: {steps:?}");
+            text.push_str(&format!("{:<22} {}\n", fault.name(), steps.join(", ")));
+        }
+        insta::assert_snapshot!(text);
+    }
+}

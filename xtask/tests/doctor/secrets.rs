@@ -1,0 +1,52 @@
+//! No secret is ever in what the doctor says, whatever the secret looks like.
+
+use serde_json::json;
+
+use crate::support::{Lab, has};
+
+/// Secrets that are hard not to show: they look like references, YAML, escape sequences.
+const VALUES: &[&str] = &[
+    "$ecret-with-a-dollar",
+    "$argocd-oidc:s3cr3t-behind-a-colon!",
+    "zq7#: [yaml, or what?]",
+    "\u{1b}[31mzq7red\u{1b}[0m",
+    "{{zq7 .Template }}",
+    "p%40ss&zq7=word+more",
+    "czNjcmV0LXRoYXQtaXMtYmFzZTY0",
+];
+
+#[test]
+fn no_output_has_a_secret_in_it() {
+    if !has("kubectl", "no_output_has_a_secret_in_it") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    for value in VALUES {
+        // In the Secret; and, as people do, in argocd-cm itself.
+        let config =
+            json!({"issuer": "http://dex.host", "clientID": "argo-cd", "clientSecret": value}).to_string();
+        for oidc in [None, Some(config)] {
+            let patch = json!({"stringData": {"clientSecret": value}}).to_string();
+            lab.kubectl(&["-n", "argocd", "patch", "secret", "argocd-oidc", "-p", &patch]);
+            if let Some(oidc) = &oidc {
+                let patch = json!({"data": {"oidc.config": oidc}}).to_string();
+                lab.kubectl(&["-n", "argocd", "patch", "configmap", "argocd-cm", "-p", &patch]);
+            }
+            for args in [
+                vec!["doctor"],
+                vec!["doctor", "--before-rotation"],
+                vec!["-vv", "doctor"],
+                vec!["--format", "json", "doctor"],
+            ] {
+                let ended = lab.run(&args);
+                assert!([0, 1].contains(&ended.status), "{ended}");
+                let both = ended.both();
+                let quoted = json!(value).to_string();
+                for form in [*value, quoted.trim_matches('"')] {
+                    assert!(!both.contains(form), "{args:?} shows {form:?}: {ended}");
+                }
+            }
+        }
+    }
+}
