@@ -184,7 +184,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::{Fault, Goal, Ingress};
+    use crate::cli::{Goal, Ingress};
     use crate::lab;
     use crate::plan::Plan;
 
@@ -217,7 +217,7 @@ mod tests {
             (Goal::Down, Ingress::Nginx, 3, "v3.3.6"),
         ] {
             let dry_run = dry_run(ingress, helm, argocd);
-            let plan = Plan::of(goal, Fault::Rotate, lab::Place::Kind).unwrap();
+            let plan = Plan::of(goal, None, lab::Place::Kind).unwrap();
             texts.push(plan.describe_with(|action| dry_run.commands(action)));
         }
         insta::assert_snapshot!(texts.join("\n"));
@@ -227,7 +227,7 @@ mod tests {
     fn no_secret_is_an_argument_of_any_command() {
         let dry_run = dry_run(Ingress::Nginx, 4, "v3.3.6");
         for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix] {
-            let plan = Plan::of(goal, Fault::Rotate, lab::Place::Kind).unwrap();
+            let plan = Plan::of(goal, None, lab::Place::Kind).unwrap();
             for command in plan.steps.iter().flat_map(|step| dry_run.commands(step.action)) {
                 assert!(!command.contains("stringData=") && !command.contains("--set"), "{command}");
             }
