@@ -189,6 +189,20 @@ fn a_name_that_does_not_resolve_inside_is_found_before_a_login_fails() {
 }
 
 #[test]
+fn a_step_that_hangs_says_what_it_waits_for_also_where_there_are_no_bars() {
+    let world = World::new();
+    std::fs::write(world.path("dex-without-image"), "").unwrap();
+    let ended = world.expect(3, &["--lab", "kind", "--wait", "12", "working"]);
+    let waiting =
+        ended.stderr.lines().find(|line| line.contains("waiting: ")).unwrap_or_else(|| panic!("{ended}"));
+    assert!(waiting.contains("dex-ready"), "{waiting}");
+    assert!(waiting.contains("pod dex-") && waiting.contains("container dex: "), "{waiting}");
+    assert!(waiting.contains("ImagePull"), "{waiting}");
+    let error = ended.error();
+    assert!(error.contains("dex/dex was not ready after 12 s: pod dex-"), "{error}");
+}
+
+#[test]
 fn what_was_in_the_cluster_is_shown_before_it_is_taken_down() {
     let world = World::new();
     world.fails(
