@@ -137,6 +137,7 @@ fn attempt(
                 Some(Command::Tools(args)) => commands::tools(session, args, report).await,
                 Some(Command::Doctor(args)) => commands::doctor(session, args, report).await,
                 Some(Command::Matrix(args)) => commands::matrix(session, args, report).await,
+                Some(Command::Compare) => commands::compare(session, report).await,
                 _ if goals.is_empty() => overview(session).await,
                 _ => goals::run(session, goals, report).await,
             }

@@ -1,6 +1,7 @@
 //! Commands: they stand alone.
 
 mod check;
+mod compare;
 mod completions;
 mod doctor;
 mod kubectl;
@@ -9,6 +10,7 @@ mod render;
 mod tools;
 
 pub use check::check;
+pub use compare::compare;
 pub use completions::completions;
 pub use doctor::{DoctorArgs, doctor};
 pub use kubectl::kubectl;

@@ -14,7 +14,7 @@ use crate::goals::stories::{self, Act, Logins, Row};
 use crate::known::Stage;
 use crate::names::Workload;
 use crate::programs::Program;
-use crate::session::Session;
+use crate::session::{OwnLab, Session};
 
 /// Logins after each act, at least, unless `--logins` says otherwise: of a release whose
 /// behaviour is to be found out, nothing is known beforehand.
@@ -51,16 +51,6 @@ impl Measured {
     /// Whether everything was seen, and as the release is known.
     pub fn as_known(&self) -> bool {
         self.error.is_none() && self.rows.iter().all(|row| row.as_known)
-    }
-}
-
-/// A lab that is taken down when it is let go of, however that comes about.
-struct OwnLab(Session);
-
-impl Drop for OwnLab {
-    fn drop(&mut self) {
-        // A lab that could not be stopped is found, and said, by the next matrix.
-        let _ = self.0.abandon();
     }
 }
 
