@@ -488,10 +488,12 @@ fn option_of(place: Place, options: &Options) -> Option<&'static str> {
             ("--node-image", options.node_image.is_some()),
         ]
         .to_vec(),
-        Place::Local => {
-            [("--argocd-bin", options.argocd_bin.is_some()), ("--dex-bin", options.dex_bin.is_some())]
-                .to_vec()
-        }
+        Place::Local => [
+            ("--argocd-bin", options.argocd_bin.is_some()),
+            ("--dex-bin", options.dex_bin.is_some()),
+            ("--real", options.real),
+        ]
+        .to_vec(),
     };
     given.into_iter().find_map(|(option, given)| given.then_some(option))
 }
