@@ -84,7 +84,7 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     if says("failed to query provider") {
         return provider_problem(&body);
     }
-    if says("issuer did not match") {
+    if is_another_issuer(&body) {
         return Cause::IssuerMismatch;
     }
     // Before anybody logged in it is not about the secret, which has not been sent yet.
@@ -148,8 +148,10 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
         if provider_connection_problem(&body) {
             return provider_problem(&body);
         }
-        let ended = body.trim_end().trim_end_matches(['"', '}']).ends_with("eof");
-        if says("redis") || (step == Step::Callback && ended) {
+        // Go's words for a connection that came to nothing, alone: those to the provider name it.
+        let lost = ["eof", "connection reset by peer", "connection refused", "broken pipe", "i/o timeout"];
+        let words = body.trim_end().trim_end_matches(['"', '}']);
+        if says("redis") || (step == Step::Callback && lost.iter().any(|lost| words.ends_with(lost))) {
             return Cause::SessionStore;
         }
     }
@@ -164,12 +166,18 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     }
 }
 
+/// In the words of the library that checks it: those up to Argo CD v3.4, and later ones.
+fn is_another_issuer(body: &str) -> bool {
+    body.contains("issuer did not match")
+        || body.contains("did not match the issuer url returned by provider")
+}
+
 /// Argo CD could not talk to the provider; these are the reasons that Go's HTTP client gives.
 fn provider_problem(body: &str) -> Cause {
     if body.contains("failed to query provider \"\"") || body.contains("unsupported protocol scheme \"\"") {
         return Cause::FirstStart;
     }
-    if body.contains("issuer did not match") {
+    if is_another_issuer(body) {
         return Cause::IssuerMismatch;
     }
     if body.contains("no such host") {

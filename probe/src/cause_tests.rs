@@ -34,6 +34,14 @@ fn knows_what_servers_say() {
         (Callback, 500, "server.secretkey is missing", Cause::ServerKeyMissing),
         (Callback, 500, "failed to get token: Post \"http://dex.host/token\": EOF", Cause::SessionStore),
         (Callback, 500, "dial tcp 10.0.0.1:6379: redis: connection refused", Cause::SessionStore),
+        (Callback, 500, "dial tcp 127.0.0.1:6379: connect: connection refused\n", Cause::SessionStore),
+        (
+            Callback,
+            500,
+            "read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer\n",
+            Cause::SessionStore,
+        ),
+        (Callback, 500, "EOF\n", Cause::SessionStore),
         (
             Callback,
             500,
@@ -82,6 +90,12 @@ fn knows_what_servers_say() {
             Login,
             500,
             "failed to query provider \"http://dex.host/\": oidc: issuer did not match the issuer returned by provider, expected \"http://dex.host/\" got \"http://dex.host\"",
+            Cause::IssuerMismatch,
+        ),
+        (
+            Login,
+            500,
+            "failed to query provider \"http://dex.host/\": oidc: issuer URL provided to client (\"http://dex.host/\") did not match the issuer URL returned by provider (\"http://dex.host\")",
             Cause::IssuerMismatch,
         ),
         (Login, 404, "404 page not found\n", Cause::SsoOff),

@@ -3,15 +3,21 @@
 mod check;
 mod completions;
 mod doctor;
+mod faults;
 mod kubectl;
 mod matrix;
+mod own_lab;
+mod readme;
 mod render;
+mod rotate;
 mod tools;
 
 pub use check::check;
 pub use completions::completions;
 pub use doctor::{DoctorArgs, doctor};
+pub use faults::{FaultsArgs, faults};
 pub use kubectl::kubectl;
 pub use matrix::{MatrixArgs, matrix};
 pub use render::render;
+pub use rotate::{RotateArgs, rotate};
 pub use tools::tools;

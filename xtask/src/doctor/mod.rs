@@ -17,6 +17,7 @@ mod hidden;
 mod look;
 mod shown;
 
+pub use advice::reloads;
 pub use diagnosis::Diagnosis;
 pub use look::{Reader, Subject, User};
 

@@ -100,7 +100,10 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
 
 /// The options of a login into the lab. Its ingress is all that there is: every name leads
 /// there, and never to a stranger who has it on the internet.
-fn options(session: &Session) -> Result<probe::Options> {
+///
+/// # Errors
+/// It is not up.
+pub fn options(session: &Session) -> Result<probe::Options> {
     let access = session.access()?;
     let url = format!("http://{ARGOCD_HOST}/");
     let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;

@@ -1,14 +1,14 @@
 //! One release, in a lab of its own: brought up, put through both stories, taken down.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use probe::Verdict;
 
 use super::select::Subject;
 use crate::cli::Options;
-use crate::console::{Console, Running};
+use crate::commands::own_lab::OwnLab;
+use crate::console::Running;
 use crate::error::{Error, Result};
 use crate::goals::stories::{self, Act, Logins, Row};
 use crate::known::Stage;
@@ -54,16 +54,6 @@ impl Measured {
     }
 }
 
-/// A lab that is taken down when it is let go of, however that comes about.
-struct OwnLab(Session);
-
-impl Drop for OwnLab {
-    fn drop(&mut self) {
-        // A lab that could not be stopped is found, and said, by the next matrix.
-        let _ = self.0.abandon();
-    }
-}
-
 /// Plays `acts` on a release in the lab of `folder`. What goes wrong is part of the result.
 pub async fn measure(
     subject: &Subject,
@@ -86,11 +76,11 @@ pub async fn measure(
         error: None,
         time: Duration::ZERO,
     };
-    let lab = OwnLab(Session::at(folder, options, Arc::new(Console::silent())));
-    let outcome = play(&lab.0, acts, running, &mut measured).await;
+    let lab = OwnLab::new(folder, options);
+    let outcome = play(&lab, acts, running, &mut measured).await;
     measured.error = outcome.err();
     measured.time = since.elapsed();
-    let _ = tokio::task::spawn_blocking(move || drop(lab)).await;
+    lab.done().await;
     measured
 }
 

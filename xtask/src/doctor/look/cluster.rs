@@ -270,6 +270,9 @@ pub async fn logs(reader: &Reader, evidence: &mut Evidence) {
     for (pod, log) in evidence.pods.iter_mut().zip(logs) {
         match log {
             Ok(log) => pod.log = Some(log),
+            // A pod that has gone meanwhile, or not come yet, has nothing to say.
+            Err(_) if pod.ending || pod.waiting.is_some() => {}
+            Err(Unread::Absent) => {}
             Err(unread) => {
                 let what = "logs of argocd-server (what it runs with, why it refuses)";
                 if !evidence.could_not.iter().any(|it| it.what == what) {

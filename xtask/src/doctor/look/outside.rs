@@ -1,6 +1,8 @@
 //! Looks at Argo CD as anybody can: what it tells everybody, rehearsals, and logins of a
 //! user whose password was given.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use local_lab::release::{Era, Release};
 use probe::{Options, Password, Rehearsal};
@@ -19,6 +21,9 @@ const UNKNOWN: usize = 10;
 /// Rehearsals at the same time.
 const AT_ONCE: usize = 4;
 
+/// How long a login waits for an Argo CD that has just started: old releases answer their
+/// first API requests with 503.
+const GRACE: Duration = Duration::from_secs(3);
 /// Logins of a user: a second one shows what does not fail each time.
 const LOGINS: u32 = 2;
 
@@ -76,7 +81,7 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
 }
 
 async fn log_in(options: &Options, has_user: bool) -> Option<Logins> {
-    let options = Options { logins: LOGINS, concurrency: LOGINS, ..options.clone() };
+    let options = Options { logins: LOGINS, concurrency: LOGINS, startup_grace: GRACE, ..options.clone() };
     if !has_user {
         return None;
     }
