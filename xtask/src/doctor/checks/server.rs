@@ -2,7 +2,7 @@
 
 use probe::{Cause, CauseId};
 
-use super::at;
+use super::{at, when_settings};
 use crate::doctor::advice;
 use crate::doctor::evidence::{DeploymentSeen, Evidence, PodSeen};
 use crate::doctor::finding::{Certainty, Finding, When};
@@ -32,6 +32,7 @@ fn key_missing(evidence: &Evidence) -> Option<Finding> {
     let kubectl = evidence.argocd_kubectl();
     Some(
         Finding::new(CauseId::ServerKeyMissing, place)
+            .when(when_settings(evidence))
             .seen(seen)
             .seen_if(logged.map(|time| format!("argocd-server's log says so too, last at {}", at(time))))
             .why("Argo CD signs and encrypts with this key, and reads no settings at all while it is missing")

@@ -408,8 +408,15 @@ fn the_server_by_itself() {
     }
     let emptied =
         |e: &mut Evidence| e.argocd_secret = Seen::There(secret("argocd-secret", "x", "y", "00:00:01"));
-    finds(emptied, &["server-key-missing certain now"]);
-    finds(|e| e.argocd_secret = Seen::Absent, &["server-key-missing certain now"]);
+    finds(emptied, &["server-key-missing certain later"]);
+    finds(|e| e.argocd_secret = Seen::Absent, &["server-key-missing certain later"]);
+    finds(
+        |e| {
+            emptied(e);
+            outside(e).logins = logins(vec![group(Step::Userinfo, Cause::NotLoggedIn)], None);
+        },
+        &["server-key-missing certain now"],
+    );
     finds(
         |e| {
             let failure = Some(fails(Step::Callback, Cause::ServerKeyChanged));
