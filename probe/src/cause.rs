@@ -166,15 +166,15 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     }
 }
 
-/// In the words of the library that checks it: those up to Argo CD v3.4, and later ones.
+/// The provider says that it is somebody else: the first wording up to v3.3, the
+/// second from v3.4.
 fn is_another_issuer(body: &str) -> bool {
-    body.contains("issuer did not match")
-        || body.contains("did not match the issuer url returned by provider")
+    body.contains("issuer did not match") || body.contains("did not match the issuer url")
 }
 
 /// Argo CD could not talk to the provider; these are the reasons that Go's HTTP client gives.
 fn provider_problem(body: &str) -> Cause {
-    if body.contains("failed to query provider \"\"") || body.contains("unsupported protocol scheme \"\"") {
+    if body.contains("failed to query provider \"\"") {
         return Cause::FirstStart;
     }
     if is_another_issuer(body) {

@@ -39,6 +39,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) logins: u32,
 
+    /// Go on to at most N logins while all of them end alike: servers that take turns do so in streaks
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) up_to: u32,
+
     /// How many logins may run at the same time
     #[arg(long, value_name = "C", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) concurrency: u32,
@@ -75,7 +79,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
 
-    /// Show the exchanges of every login
+    /// Show the exchanges of every login; twice: also the headers of every answer
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
 

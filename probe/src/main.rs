@@ -67,6 +67,7 @@ fn probe(cli: &Cli) -> Result<u8, String> {
 fn options(cli: &Cli) -> Result<Options, String> {
     let mut options = Options::new(cli.argocd.clone(), &cli.user, password(cli)?);
     options.logins = cli.logins;
+    options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;
     options.rate = cli.rate;
     options.timeout = cli.timeout;
@@ -115,6 +116,7 @@ struct Screen {
     json: bool,
     quiet: bool,
     verbose: bool,
+    answers: bool,
     style: Style,
     /// Whether standard error is a terminal whose last line can be written over.
     counts: bool,
@@ -131,10 +133,11 @@ impl Screen {
             json,
             quiet: cli.quiet,
             verbose: cli.verbose > 0,
+            answers: cli.verbose > 1,
             style: Style { colour: dressed && terminal },
             counts: io::stderr().is_terminal() && !cli.quiet && cli.logins > 1,
             done: 0,
-            logins: cli.logins,
+            logins: cli.logins.max(cli.up_to),
         }
     }
 
@@ -159,6 +162,9 @@ impl Screen {
         if self.verbose {
             self.clear_count();
             self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
+            if self.answers {
+                self.say(table::answers(login).trim_end());
+            }
         }
         if self.counts {
             // Nothing is lost if the terminal is gone.

@@ -19,6 +19,9 @@ pub struct Options {
     pub password: Password,
     /// How many logins to do; at least one is done.
     pub logins: u32,
+    /// Go on to so many logins at most while all of them end alike. Servers that take turns do so in
+    /// streaks, and a few logins may all meet the same one.
+    pub up_to: u32,
     /// How many logins may run at the same time.
     pub concurrency: u32,
     /// At most so many logins begin in a second.
@@ -48,6 +51,7 @@ impl Options {
             user: user.into(),
             password,
             logins: 5,
+            up_to: 0,
             concurrency: 1,
             rate: None,
             timeout: Duration::from_secs(10),

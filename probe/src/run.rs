@@ -1,6 +1,6 @@
 //! A series of logins: several at a time, at a steady rate, and patient with an Argo CD that restarts.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,18 +58,18 @@ pub async fn run(
 ) -> Report {
     let start = Instant::now();
     let asked = options.logins.max(1);
-    let shared = Arc::new((options.clone(), Outage::default(), AtomicU32::new(0)));
+    let shared = Arc::new((options.clone(), Outage::default(), AtomicU32::new(0), Alike::default()));
     let (sender, mut messages) = mpsc::unbounded_channel();
     let mut workers = JoinSet::new();
     for _ in 0..options.concurrency.clamp(1, asked) {
         let (shared, sender) = (Arc::clone(&shared), sender.clone());
         workers.spawn(async move {
-            let (options, outage, next) = &*shared;
+            let (options, outage, next, alike) = &*shared;
             // Nobody listening means that the series was cancelled.
             let tell = |message| drop(sender.send(message));
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= asked {
+                if number >= asked && (number >= options.up_to || !alike.so_far()) {
                     return;
                 }
                 if let Some(rate) = options.rate.filter(|rate| rate.is_finite() && *rate > 0.0) {
@@ -78,6 +78,7 @@ pub async fn run(
                     tokio::time::sleep_until(begin.into()).await;
                 }
                 let login = one(number + 1, options, outage, &tell).await;
+                alike.add(login.outcome.is_ok());
                 tell(Message::Finished(Box::new(login)));
             }
         });
@@ -104,6 +105,7 @@ pub async fn run(
     }
     workers.shutdown().await;
     let waited = shared.1.waited();
+    let asked = asked.max(u32::try_from(logins.len()).unwrap_or(u32::MAX));
     Report::new(logins, asked, waited, start.elapsed())
 }
 
@@ -139,6 +141,24 @@ async fn one(number: u32, options: &Options, outage: &Outage, tell: &impl Fn(Mes
         }
         let exchanges = std::mem::take(&mut attempt.exchanges);
         return Login { number, outcome, time, waited, restarts, answered, exchanges };
+    }
+}
+
+/// Whether all logins have ended alike.
+#[derive(Default)]
+struct Alike {
+    passed: AtomicBool,
+    failed: AtomicBool,
+}
+
+impl Alike {
+    fn add(&self, passed: bool) {
+        let ended = if passed { &self.passed } else { &self.failed };
+        ended.store(true, Ordering::Relaxed);
+    }
+
+    fn so_far(&self) -> bool {
+        !(self.passed.load(Ordering::Relaxed) && self.failed.load(Ordering::Relaxed))
     }
 }
 

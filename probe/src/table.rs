@@ -38,6 +38,28 @@ pub fn render(login: &Login, style: Style) -> String {
     text
 }
 
+/// The exchanges of a login with every header of their answers, secrets masked.
+pub fn answers(login: &Login) -> String {
+    let mut text = String::new();
+    for exchange in &login.exchanges {
+        text.push_str(&format!("    > {} {}\n", exchange.method, exchange.url));
+        if !exchange.cookies_sent.is_empty() {
+            text.push_str(&format!("    > Cookie: {}\n", exchange.cookies_sent.join(", ")));
+        }
+        if !exchange.fields_sent.is_empty() {
+            text.push_str(&format!("    > form fields: {}\n", exchange.fields_sent.join(", ")));
+        }
+        match exchange.status {
+            Some(status) => text.push_str(&format!("    < {status}, {} bytes\n", exchange.bytes)),
+            None => text.push_str(&format!("    < {}\n", exchange.note)),
+        }
+        for (name, value) in &exchange.headers {
+            text.push_str(&format!("    < {name}: {value}\n"));
+        }
+    }
+    text
+}
+
 fn row(exchange: &Exchange, is_failing: bool) -> [String; 5] {
     let mut what = vec![exchange.note.clone()];
     // Where a login ends, only a cookie that went missing has a say.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use probe::{Cause, Event, Options, Report, Step, Verdict};
-use support::{BAD_GATEWAY, Fake, Reply};
+use support::{BAD_GATEWAY, Fake, INVALID_CLIENT, Reply};
 
 async fn series(options: &Options) -> (Report, Vec<String>) {
     let mut events = Vec::new();
@@ -72,6 +72,24 @@ async fn runs_as_many_at_a_time_as_it_is_told() {
     let (report, _) = series(&options).await;
     assert_eq!((report.verdict, report.ok()), (Verdict::LoggedIn, 9));
     assert_eq!(fake.most_open(), 3);
+}
+
+#[tokio::test]
+async fn goes_on_while_all_logins_end_alike_and_no_further_than_told() {
+    // The server that refuses has its turn at the eighth login.
+    let fake = Fake::start().answer("argocd.host/auth/callback", |_, count| {
+        (count >= 7).then(|| Reply::new(500, "text/plain; charset=utf-8", INVALID_CLIENT))
+    });
+    let mut options = fake.options();
+    (options.logins, options.up_to) = (3, 20);
+    let (report, _) = series(&options).await;
+    assert_eq!((report.verdict, report.ok(), report.logins.len()), (Verdict::Mixed, 7, 8));
+
+    let fake = Fake::start();
+    let mut options = fake.options();
+    (options.logins, options.up_to) = (3, 5);
+    let (report, _) = series(&options).await;
+    assert_eq!((report.verdict, report.logins.len()), (Verdict::LoggedIn, 5));
 }
 
 #[tokio::test]

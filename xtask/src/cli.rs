@@ -130,6 +130,10 @@ pub struct Options {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub logins: Option<u32>,
 
+    /// What a command asks for where the command line says nothing.
+    #[arg(skip)]
+    pub least_logins: u32,
+
     /// What `test` must find to exit 0 [default: logged-in].
     #[arg(long, global = true, value_enum)]
     pub expect: Option<Expect>,

@@ -1,6 +1,9 @@
 //! `cargo xtask`: brings up Argo CD and Dex, and breaks, heals and tests the login
 //! between them. See the README for the command line's contract.
 
+#[cfg(not(unix))]
+compile_error!("the lab needs Linux or macOS; on Windows, use WSL");
+
 mod cli;
 mod cluster;
 mod commands;

@@ -11,7 +11,7 @@ use local_lab::release::Release;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::cli::{LabChoice, Options};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Observer};
 use crate::console::{Console, Running};
 use crate::download::{Downloads, Lockfile, Settings, Shown};
 use crate::error::{Error, Result};
@@ -85,7 +85,7 @@ impl Session {
             }
         };
         let other = if place == Place::Kind { Place::Local } else { Place::Kind };
-        if let Some(option) = option_of(other, &options) {
+        if let Some(option) = option_of(other, &options).filter(|_| creates) {
             let (is, has) = (place.name(), other.name());
             return Err(Error::usage(format!("{option} is of the {has} lab, and this is the {is} lab"))
                 .hint(format!("leave it out, or choose the other with `--lab {has}`")));
@@ -136,7 +136,10 @@ impl Session {
             return Ok(cluster.clone());
         }
         let access = self.access()?;
-        let connected = Cluster::connect(&access.kubeconfig, &access.context).await?;
+        let console = self.console.clone();
+        let observer: Option<Observer> =
+            console.shows(2).then(|| Arc::new(move |line: &str| console.detail(2, line)) as Observer);
+        let connected = Cluster::connect_observed(&access.kubeconfig, &access.context, observer).await?;
         if let Lab::Kind(lab) = &self.lab {
             kind::owned(&connected, lab).await?;
         }
@@ -275,6 +278,12 @@ impl Session {
             let _ = kit.children().end_all();
         }
         if !self.unfinished.load(Ordering::Acquire) {
+            if let Lab::Kind(lab) = &self.lab
+                && !lab.is_there()
+            {
+                // Charts for a lab that did not come about.
+                let _ = kind::clear(lab);
+            }
             return;
         }
         if self.options.keep {
@@ -320,9 +329,6 @@ impl Session {
         };
         Ok(match (installed, &self.lab, workload) {
             (Some(installed), ..) => installed,
-            (None, _, Workload::Redis) => tokio::task::spawn_blocking(Program::redis)
-                .await
-                .map_err(|error| Error::environment(error.to_string()))?,
             (None, Lab::Kind(lab), Workload::Argocd) => {
                 Program::released(&self.choice(lab).argocd.to_string())
             }
@@ -330,8 +336,13 @@ impl Session {
                 let values = self.sources.values("dex")?;
                 Program::released(values["image"]["tag"].as_str().unwrap_or("unknown"))
             }
+            // It comes with the chart.
+            (None, Lab::Kind(_), Workload::Redis) => Program::released("unknown"),
             (None, Lab::Local(_), Workload::Argocd) => Program::stand_in_argocd(&Release::default()),
             (None, Lab::Local(_), Workload::Dex) => Program::stand_in_dex(),
+            (None, Lab::Local(_), Workload::Redis) => tokio::task::spawn_blocking(Program::redis)
+                .await
+                .map_err(|error| Error::environment(error.to_string()))?,
         })
     }
 
@@ -343,8 +354,9 @@ impl Session {
             Workload::Redis => return Ok(None),
         };
         if matches!(self.lab, Lab::Kind(_)) {
-            let release = self.options.argocd.as_ref().filter(|_| workload == Workload::Argocd);
-            let image = self.options.argocd_image.as_ref().filter(|_| workload == Workload::Argocd);
+            let argocd = workload == Workload::Argocd;
+            let image = self.options.argocd_image.as_ref().filter(|_| argocd);
+            let release = self.options.argocd.as_ref().filter(|_| argocd);
             let named = image.map(|image| image.tag.clone()).or_else(|| release.map(ToString::to_string));
             return Ok(named.map(|version| Program::released(&version)));
         }

@@ -225,3 +225,16 @@ fn quiet_says_only_the_outcome_and_a_pipe_gets_plain_lines() {
     let ended = lab.expect(0, &["test", "-v"]);
     assert!(!ended.both().contains('\u{1b}'), "{ended}");
 }
+
+#[test]
+fn verbose_shows_exchanges_and_twice_also_requests_and_headers() {
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let once = lab.expect(0, &["test", "--logins", "1", "-v"]);
+    assert!(once.stderr.contains("login 1\n"), "{once}");
+    assert!(!once.stderr.contains("cluster: GET"), "{once}");
+    let twice = lab.expect(0, &["test", "--logins", "1", "-vv"]);
+    let path = "/apis/apps/v1/namespaces/argocd/deployments/argocd-server -> 200";
+    assert!(twice.stderr.contains("cluster: GET ") && twice.stderr.contains(path), "{twice}");
+    assert!(twice.stderr.contains("< set-cookie: argocd.oauthstate=…"), "{twice}");
+}

@@ -93,7 +93,7 @@ fn completions_are_for_each_shell() {
 }
 
 #[test]
-fn the_kind_lab_is_refused_in_one_sentence() {
-    let ended = Lab::new().expect(3, &["--lab", "kind", "working"]);
-    assert!(ended.error().contains("--lab local"), "{ended}");
+fn an_option_of_the_other_lab_is_refused() {
+    let ended = Lab::new().expect(2, &["--ingress", "traefik", "working"]);
+    assert!(ended.error().contains("--ingress is of the kind lab, and this is the local lab"), "{ended}");
 }

@@ -9,6 +9,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 
+use super::world::World;
+
 /// kubeadm's Corefile.
 const COREFILE: &str = ".:53 {
     errors
@@ -86,12 +88,21 @@ pub async fn delete(client: &Client, documents: &[Value]) {
 }
 
 /// Puts in what kubeadm and kind leave in a new cluster, as far as the lab looks at it.
+///
+/// With the file `node-not-ready` in the world, the node stays as it is without a network.
 pub fn furnish(
+    world: &World,
     config: &Value,
     name: &str,
 ) -> impl FnOnce(Client) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
     let labels = config["nodes"][0]["labels"].clone();
     let node = format!("{name}-control-plane");
+    let ready = !world.has("node-not-ready");
+    let message = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
+    let condition = match ready {
+        true => json!({"type": "Ready", "status": "True", "reason": "KubeletReady"}),
+        false => json!({"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": message}),
+    };
     move |client| {
         Box::pin(async move {
             let documents = [
@@ -103,9 +114,11 @@ pub fn furnish(
                 idle("kube-system", "coredns", &json!({"k8s-app": "kube-dns"})),
             ];
             apply(&client, "kubeadm", &documents).await.unwrap();
+            // The local lab's own node is none of kind's.
+            delete(&client, &[json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "local"}})])
+                .await;
             let ready = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}, "status": {
-                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady",
-                                "lastHeartbeatTime": null, "lastTransitionTime": null}]}});
+                "conditions": [condition]}});
             let nodes = api_of(&client, &ready);
             nodes.patch_status(&node, &PatchParams::default(), &Patch::Merge(&ready)).await.unwrap();
         })

@@ -42,7 +42,7 @@ pub fn run(world: &World, call: &Call) -> Outcome {
     if call.is(&["pull"]) {
         let image = &call.args[1];
         println!("Status: Downloaded newer image for {image}");
-        add(world, image);
+        world.alone(|| add(world, image));
         return Ok(());
     }
     if call.is(&["image", "inspect"]) {
@@ -65,7 +65,13 @@ pub fn run(world: &World, call: &Call) -> Outcome {
     }
     if call.is(&["start"]) {
         let cluster = call.args[1].trim_end_matches("-control-plane");
+        // A node keeps what its cluster held; the local lab behind this one does not.
         super::kind::serve(world, cluster)?;
+        let config = world.read(&format!("clusters/{cluster}/node.json"))["config"].clone();
+        super::api::run(
+            &world.lab(cluster).join("kubeconfig"),
+            super::api::furnish(world, &config, cluster),
+        )?;
         println!("{}", call.args[1]);
         return Ok(());
     }

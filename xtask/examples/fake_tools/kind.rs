@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -80,7 +81,7 @@ fn create(world: &World, call: &Call, name: &str) -> Outcome {
     serve(world, name)?;
     eprintln!(" ✓ Starting control-plane");
     kubeconfig(world, name, Path::new(call.option("--kubeconfig").unwrap()))?;
-    api::run(&world.lab(name).join("kubeconfig"), api::furnish(&document["config"], name))?;
+    api::run(&world.lab(name).join("kubeconfig"), api::furnish(world, &document["config"], name))?;
     eprintln!("Set kubectl context to \"kind-{name}\"");
     Ok(())
 }
@@ -121,6 +122,11 @@ pub fn serve(world: &World, name: &str) -> Outcome {
 }
 
 fn delete(world: &World, name: &str) {
+    // First whoever watches the cluster: it would wait for them before it ends.
+    let kubelet = world.read(&format!("clusters/{name}/kubelet.json"));
+    if let Some(pid) = kubelet.as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
     if world.lab(name).exists() {
         let down = Command::new(World::xtask())
             .args(["--lab", "local", "down"])
@@ -130,7 +136,6 @@ fn delete(world: &World, name: &str) {
             .status();
         assert!(down.unwrap().success(), "the local lab behind a cluster is taken down");
     }
-    // The kubelet ends by itself when its cluster is gone.
     let _ = fs::remove_dir_all(world.cluster(name));
 }
 

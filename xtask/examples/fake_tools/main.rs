@@ -69,10 +69,10 @@ fn main() -> ExitCode {
     let name = args.next().unwrap_or_default();
     let program = Path::new(&name).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let args: Vec<String> = args.collect();
-    let world = World::of_environment();
     if program == "fake_tools" {
-        return play(&world, &args);
+        return play(&args);
     }
+    let world = World::of_environment();
     let mut stdin = String::new();
     if args.windows(2).any(|pair| pair[1] == "-") {
         std::io::stdin().read_to_string(&mut stdin).unwrap();
@@ -98,9 +98,9 @@ fn main() -> ExitCode {
 }
 
 /// Parts that this program plays by its own name.
-fn play(world: &World, args: &[String]) -> ExitCode {
+fn play(args: &[String]) -> ExitCode {
     match args {
-        [part, cluster] if part == "node" => node::run(world, cluster),
+        [part, cluster] if part == "node" => node::run(&World::of_environment(), cluster),
         // What a container of the cluster itself does: it is there.
         [part] if part == "idle" => loop {
             std::thread::park();

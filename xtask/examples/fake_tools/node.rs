@@ -24,6 +24,7 @@ pub fn run(world: &World, cluster: &str) {
         let changes = watcher(pods, watcher::Config::default()).default_backoff().applied_objects();
         let mut changes = std::pin::pin!(changes);
         let mut done = HashSet::new();
+        let deaf = world.has("no-rewrite");
         loop {
             // A cluster that is gone says nothing more; its folder says it.
             let next = tokio::time::timeout(Duration::from_secs(1), changes.next()).await;
@@ -33,19 +34,23 @@ pub fn run(world: &World, cluster: &str) {
             let Ok(Some(Ok(pod))) = next else { continue };
             let mine = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(&node);
             if mine && done.insert(pod.metadata.uid.clone()) {
-                answer(&client, &pod).await;
+                answer(&client, &pod, deaf).await;
             }
         }
     });
 }
 
-async fn answer(client: &Client, pod: &Pod) {
+/// Answers a pod. A name server that is `deaf` has not read its Corefile.
+async fn answer(client: &Client, pod: &Pod, deaf: bool) {
     let container = &pod.spec.as_ref().unwrap().containers[0];
     let asked = container.command.iter().flatten().find_map(|arg| {
         let mut words = arg.split_whitespace();
         (words.next() == Some("getent")).then(|| words.nth(1).unwrap_or_default().to_owned())
     });
-    let address = resolve(client, &asked.unwrap_or_default()).await;
+    let address = match deaf {
+        true => None,
+        false => resolve(client, &asked.unwrap_or_default()).await,
+    };
     let (code, message) = match address {
         Some(address) => (0, format!("{address}     STREAM dex.host\n{address}     DGRAM\n")),
         None => (2, String::new()),

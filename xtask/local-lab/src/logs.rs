@@ -63,6 +63,13 @@ impl Logs {
         Some(LogReader { file: BufReader::new(file), partial: String::new(), changed })
     }
 
+    /// Removes the log of one run.
+    pub fn forget_run(&self, key: &LogKey) {
+        if self.live.lock().unwrap_or_else(PoisonError::into_inner).remove(key).is_some() {
+            let _ = fs::remove_file(self.path(key));
+        }
+    }
+
     /// Removes the logs of a pod that is gone.
     pub fn forget(&self, namespace: &str, pod: &str) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);

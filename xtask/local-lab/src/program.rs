@@ -112,9 +112,9 @@ impl fmt::Debug for Launch {
     }
 }
 
-/// The exit status of a container whose program could not be started at all, as
-/// container runtimes report it.
-pub const START_ERROR: i32 = 128;
+/// The status of a program that could not be started at all. No process ends with it;
+/// in a container's status it becomes what container runtimes say, 128 and `StartError`.
+pub const START_ERROR: i32 = -1;
 
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

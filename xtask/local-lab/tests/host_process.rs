@@ -166,6 +166,16 @@ fn gone(pid: &str) {
     }
 }
 
+/// Whether every thread of a process stands still. A signal to do so takes its time.
+fn is_stopped(pid: &str) -> bool {
+    let mut ps = Command::new("ps");
+    if cfg!(target_os = "linux") {
+        ps.arg("-L");
+    }
+    let states = ps.args(["-o", "stat=", "-p", pid]).output().unwrap().stdout;
+    String::from_utf8(states).unwrap().split_whitespace().all(|state| state.starts_with('T'))
+}
+
 fn signal(pid: &str, signal: Signal) {
     kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), signal).unwrap();
 }
@@ -382,6 +392,11 @@ fn swept() {
     let (mut lab, [pid, child, supervisor]) = lab(folder.path());
     // Stopped, it cannot notice the lab's end before its own.
     signal(&supervisor, Signal::STOP);
+    let started = Instant::now();
+    while !is_stopped(&supervisor) {
+        assert!(started.elapsed() < LIMIT, "the supervisor does not stop");
+        std::thread::sleep(Duration::from_millis(1));
+    }
     lab.kill().unwrap();
     lab.wait().unwrap();
     signal(&supervisor, Signal::KILL);

@@ -265,12 +265,12 @@ async fn an_unusable_issuer_is_said_to_the_browser() {
         ),
         (
             "$nowhere:key",
-            r#"failed to query provider "$nowhere:key": Get "$nowhere:key/.well-known/openid-configuration": unsupported protocol scheme """#,
+            r#"failed to query provider "$nowhere:key": parse "$nowhere:key/.well-known/openid-configuration": first path segment in URL cannot contain colon"#,
         ),
         ("http://nobody.host", r#"failed to query provider "http://nobody.host": 502 Bad Gateway: "#),
         (
             "https://127.0.0.1:1",
-            r#"failed to query provider "https://127.0.0.1:1": Get "https://127.0.0.1:1/.well-known/openid-configuration": dial tcp"#,
+            r#"failed to query provider "https://127.0.0.1:1": Get "https://127.0.0.1:1/.well-known/openid-configuration": dial tcp 127.0.0.1:1: connect: connection refused"#,
         ),
     ] {
         let mut argocd = ArgoCd::objects(&place).await;
@@ -353,6 +353,24 @@ async fn it_ends_as_its_release_does() {
     argocd.run(&place, "latest");
     let exit = argocd.container.take().unwrap().task.await.unwrap();
     assert!(exit.code == 1 && exit.message.contains("did you mean v3.3.6"), "{exit:?}");
+}
+
+/// Killed, not told to end: no port is left, and no connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_one_that_is_killed() {
+    for release in ["v2.4.2", "v2.12.1", "v3.3.6"] {
+        let place = Place::new().await;
+        let _dex = place.dex(DEX_CONFIG, SECRET);
+        let mut argocd = ArgoCd::start(&place, release).await;
+        let mut stream = Login::run(&place).await.open_stream(&argocd).await;
+        let container = argocd.container.take().unwrap();
+        container.task.abort();
+        // The stream ends, and then nobody listens any more.
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0, "{release}");
+        while tokio::net::TcpStream::connect(container.ports[&8080]).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,50 +31,57 @@ async fn restarted(argocd: &ArgoCd) {
     argocd.container().logged_times("serving on port", 2).await;
 }
 
+/// Each release, and what is seen of it when a secret has changed.
+fn releases() -> impl Iterator<Item = (&'static str, Outcome)> {
+    let all = |releases: &'static [&str], outcome| releases.iter().map(move |release| (*release, outcome));
+    all(NEVER, Outcome::Refused)
+        .chain(all(RELOADS, Outcome::LoggedIn))
+        .chain(all(BOTH_ANSWER, Outcome::Mixed))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_secret() {
-    for (releases, expected) in
-        [(NEVER, Outcome::Refused), (RELOADS, Outcome::LoggedIn), (BOTH_ANSWER, Outcome::Mixed)]
-    {
-        for release in releases {
-            let place = Place::new().await;
-            let dex = place.dex(DEX_CONFIG, SECRET);
-            let mut argocd = ArgoCd::start(&place, release).await;
-            assert!(Login::run(&place).await.passed(), "{release}");
-            rotate(&argocd, NEW);
-            if *release != "v2.2.16" {
-                restarted(&argocd).await;
-            }
-            let _dex = restart(&place, dex, NEW).await;
-            expected.expect(&place, release).await;
-            argocd.rollout(&place, release).await;
-            assert!(Login::run(&place).await.passed(), "{release} after a rollout");
+    let place = Place::new().await;
+    let (mut now, mut next) = (SECRET, NEW);
+    let mut dex = place.dex(DEX_CONFIG, now);
+    for (release, expected) in releases() {
+        let mut argocd = ArgoCd::objects(&place).await;
+        rotate(&argocd, now);
+        argocd.run(&place, release);
+        argocd.settled().await;
+        assert!(Login::run(&place).await.passed(), "{release}");
+        rotate(&argocd, next);
+        if release != "v2.2.16" {
+            restarted(&argocd).await;
         }
+        dex = restart(&place, dex, next).await;
+        expected.expect(&place, release).await;
+        argocd.rollout(&place, release).await;
+        assert!(Login::run(&place).await.passed(), "{release} after a rollout");
+        argocd.container.take().unwrap().end().await;
+        std::mem::swap(&mut now, &mut next);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_comes_after_the_server() {
-    for (releases, expected) in
-        [(NEVER, Outcome::Refused), (RELOADS, Outcome::LoggedIn), (BOTH_ANSWER, Outcome::Mixed)]
-    {
-        for release in releases {
-            let place = Place::new().await;
-            let _dex = place.dex(DEX_CONFIG, SECRET);
-            let mut argocd = ArgoCd::objects(&place).await;
-            argocd.delete_secret("argocd-oidc");
-            argocd.run(&place, release);
-            argocd.settled().await;
-            Outcome::Refused.expect(&place, &format!("{release} without the Secret")).await;
-            argocd.next_second().await;
-            rotate(&argocd, SECRET);
-            if *release != "v2.2.16" {
-                restarted(&argocd).await;
-            }
-            expected.expect(&place, release).await;
-            argocd.rollout(&place, release).await;
-            assert!(Login::run(&place).await.passed(), "{release} after a rollout");
+    let place = Place::new().await;
+    let _dex = place.dex(DEX_CONFIG, SECRET);
+    for (release, expected) in releases() {
+        let mut argocd = ArgoCd::objects(&place).await;
+        argocd.delete_secret("argocd-oidc");
+        argocd.run(&place, release);
+        argocd.settled().await;
+        assert!(Login::run(&place).await.was_refused(), "{release} without the Secret");
+        argocd.next_second().await;
+        rotate(&argocd, SECRET);
+        if release != "v2.2.16" {
+            restarted(&argocd).await;
         }
+        expected.expect(&place, release).await;
+        argocd.rollout(&place, release).await;
+        assert!(Login::run(&place).await.passed(), "{release} after a rollout");
+        argocd.container.take().unwrap().end().await;
     }
 }
 
@@ -107,9 +114,8 @@ async fn a_secret_of_the_same_second_is_never_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_era_leaves_its_own_traces_in_the_log() {
+    let place = Place::new().await;
     let traces = async |release: &str| {
-        let place = Place::new().await;
-        let _dex = place.dex(DEX_CONFIG, SECRET);
         let argocd = ArgoCd::start(&place, release).await;
         rotate(&argocd, NEW);
         restarted(&argocd).await;
@@ -171,9 +177,9 @@ async fn what_heals_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_without_the_label_is_not_there() {
+    let place = Place::new().await;
+    let _dex = place.dex(DEX_CONFIG, SECRET);
     for release in ["v2.12.1", "v3.3.0", "v3.5.1"] {
-        let place = Place::new().await;
-        let _dex = place.dex(DEX_CONFIG, SECRET);
         let mut argocd = ArgoCd::objects(&place).await;
         argocd.secret("argocd-oidc", false, &[("clientSecret", SECRET)]);
         argocd.run(&place, release);

@@ -40,6 +40,8 @@ async fn the_server_fills_what_is_missing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn releases_that_read_the_secret_first_run_without_sso_afterwards() {
+    let place = Place::new().await;
+    let _dex = place.dex(DEX_CONFIG, SECRET);
     for (release, works) in [
         ("v2.12.1", true),
         ("v3.2.7", false),
@@ -51,8 +53,6 @@ async fn releases_that_read_the_secret_first_run_without_sso_afterwards() {
         ("v3.3.8", true),
         ("v3.5.1", true),
     ] {
-        let place = Place::new().await;
-        let _dex = place.dex(DEX_CONFIG, SECRET);
         let argocd = first_start(&place, release).await;
         if works {
             Outcome::LoggedIn.expect(&place, release).await;

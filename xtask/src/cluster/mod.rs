@@ -3,16 +3,20 @@
 mod apply;
 mod edits;
 mod ready;
+mod requests;
 mod secrets;
 
 use std::path::Path;
 
 use kube::Client;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::error::{Error, Result};
+use requests::Observed;
 
 pub use ready::pod_state;
+pub use requests::Observer;
 pub use secrets::{ArgocdKeys, ClientSecret};
 
 /// A cluster that carries the lab's label.
@@ -29,6 +33,18 @@ impl Cluster {
     /// # Errors
     /// The file cannot be read, or names no cluster.
     pub async fn connect(kubeconfig: &Path, context: &str) -> Result<Self> {
+        Self::connect_observed(kubeconfig, context, None).await
+    }
+
+    /// As [`Cluster::connect`]; `observer` hears of every request.
+    ///
+    /// # Errors
+    /// The file cannot be read, or names no cluster.
+    pub async fn connect_observed(
+        kubeconfig: &Path,
+        context: &str,
+        observer: Option<Observer>,
+    ) -> Result<Self> {
         let broken = |what: String| {
             Error::environment(format!("{}: {what}", kubeconfig.display()))
                 .hint("`cargo xtask down` removes what is left of the lab")
@@ -41,7 +57,11 @@ impl Cluster {
         // An HTTP proxy of the user's network has no business on loopback.
         config.proxy_url = None;
         let address = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let client = Client::try_from(config).map_err(Error::from)?;
+        let builder = ClientBuilder::try_from(config).map_err(Error::from)?;
+        let client = match observer {
+            None => builder.build(),
+            Some(observer) => builder.with_layer(&Observed(observer)).build(),
+        };
         Ok(Self { client, address })
     }
 

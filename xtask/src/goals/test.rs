@@ -45,9 +45,14 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     let argocd = session.program(Workload::Argocd).await?.ok_or_else(missing)?;
     let dex = session.program(Workload::Dex).await?;
     let release = Release::parse(&argocd.version).ok();
-    let logins = session.options.logins.unwrap_or_else(|| known::logins(release.as_ref()));
+    let (logins, up_to) = match session.options.logins {
+        Some(logins) => (logins, logins),
+        None => known::logins(release.as_ref()),
+    };
+    let (logins, up_to) = (logins.max(session.options.least_logins), up_to.max(session.options.least_logins));
     let mut options = options(session)?;
     options.logins = logins;
+    options.up_to = up_to;
     // A login is one bcrypt at Dex: more at once than there are cores only wait for each other.
     options.concurrency = available_parallelism().map_or(1, NonZero::get).min(8) as u32;
     options.startup_grace = session.options.wait.unwrap_or(RESTART);
@@ -71,10 +76,11 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
         }
         Event::Finished(login) => {
             ended += 1;
-            running.doing(&format!("{ended} of {logins} logins"));
+            running.doing(&format!("{ended} of {} logins", logins.max(ended)));
             if console.shows(1) {
                 console.detail(1, &format!("login {}", login.number));
                 console.detail(1, &probe::table::render(login, probe::table::Style::default()));
+                console.detail(2, &probe::table::answers(login));
             }
         }
     };

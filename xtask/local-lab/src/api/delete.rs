@@ -29,6 +29,7 @@ pub struct DeleteOptions {
     version: Option<String>,
     dry_run: bool,
     orphan: bool,
+    foreground: bool,
 }
 
 impl DeleteOptions {
@@ -84,6 +85,7 @@ impl DeleteOptions {
             version: text(&value["preconditions"]["resourceVersion"]),
             dry_run,
             orphan: policy == Some("Orphan") || orphans == Some(true),
+            foreground: policy == Some("Foreground"),
         })
     }
 
@@ -186,7 +188,10 @@ fn one(call: &Call<'_>, key: &Key, options: &DeleteOptions) -> Result<(Arc<Value
     }
     let deleted = store.delete_if(key, |old| {
         options.check(&call.kind, old)?;
-        let fate = fate(&call.kind, old, options.grace);
+        let fate = match options.foreground {
+            true => fate(&call.kind, &held_for_dependents(old), options.grace),
+            false => fate(&call.kind, old, options.grace),
+        };
         match fate {
             Fate::Gone(last) | Fate::Kept(last) if options.dry_run => Err(Stop::Tried(last)),
             fate => Ok(fate),
@@ -198,6 +203,22 @@ fn one(call: &Call<'_>, key: &Key, options: &DeleteOptions) -> Result<(Arc<Value
         Err(Stop::Refused(refusal)) => Err(*refusal),
         Err(Stop::Store(error)) => Err(Refusal::of_write(&error, resource)),
     }
+}
+
+/// The finalizer of an object that goes after its dependents.
+pub const FOREGROUND: &str = "foregroundDeletion";
+
+fn held_for_dependents(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object::metadata_mut(&mut object) {
+        let finalizers = metadata.entry("finalizers").or_insert_with(|| json!([]));
+        if let Some(finalizers) = finalizers.as_array_mut()
+            && finalizers.iter().all(|it| it != FOREGROUND)
+        {
+            finalizers.push(FOREGROUND.into());
+        }
+    }
+    object
 }
 
 /// What becomes of an object that is deleted.
@@ -262,6 +283,15 @@ fn orphan(store: &Store, kinds: &Kinds, owner: &str) {
             }
         }
     }
+}
+
+/// The object without the finalizer that waits for its dependents.
+pub fn without_foreground(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(all) = object.pointer_mut("/metadata/finalizers").and_then(Value::as_array_mut) {
+        all.retain(|it| it != FOREGROUND);
+    }
+    object
 }
 
 /// The object without a reference to an owner.

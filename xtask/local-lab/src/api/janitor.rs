@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::resources::CRDS;
 use crate::store::{Change, Event, Key, Store, WriteError, object};
 
-use super::delete::{collect, without_owner};
+use super::delete::{FOREGROUND, collect, without_foreground, without_owner};
 use super::kinds::{Kind, Kinds};
 
 const NAMESPACES: &str = "namespaces";
@@ -46,6 +46,7 @@ impl Janitor {
         let uids = self.uids();
         for (kind, key, object) in self.objects() {
             self.look_after(&kind, &key, &object, &uids);
+            self.foreground(&key, &object);
         }
         for namespace in self.store.list(NAMESPACES, None).0 {
             self.namespace(&namespace);
@@ -79,6 +80,7 @@ impl Janitor {
                     self.namespace(&event.object);
                     return;
                 }
+                self.foreground(&event.key, &event.object);
                 // Only what is new to it or about its owners needs a look.
                 let owners = |object: &Value| object["metadata"]["ownerReferences"].clone();
                 let same = event.previous.as_ref().is_some_and(|it| owners(it) == owners(&event.object));
@@ -113,6 +115,12 @@ impl Janitor {
                 self.look_after(&kind, &key, &object, &uids);
             }
         }
+        for owner in object::owners(&event.object) {
+            let waiting = self.objects().into_iter().find(|(_, _, it)| owner["uid"] == object::uid_of(it));
+            if let Some((_, key, owner)) = waiting {
+                self.foreground(&key, &owner);
+            }
+        }
         if !event.key.namespace.is_empty()
             && let Some(namespace) = self.store.get(&Key::new(NAMESPACES, "", &event.key.namespace))
         {
@@ -144,6 +152,28 @@ impl Janitor {
         }
         for owner in gone {
             let _ = self.store.update(key, |old| Ok::<_, WriteError>(without_owner(old, owner)));
+        }
+    }
+
+    /// An object that goes after its dependents: they go first.
+    fn foreground(&self, key: &Key, owner: &Value) {
+        let held = owner["metadata"]["finalizers"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|it| it == FOREGROUND));
+        if !held || !object::is_terminating(owner) {
+            return;
+        }
+        let uid = object::uid_of(owner);
+        let mut waits = false;
+        for (kind, key, object) in self.objects() {
+            let Some(reference) = object::owners(&object).find(|it| it["uid"] == uid) else { continue };
+            if !object::is_terminating(&object) {
+                collect(&self.store, &kind, &key);
+            }
+            waits |= reference["blockOwnerDeletion"] == true && self.store.get(&key).is_some();
+        }
+        if !waits {
+            let _ = self.store.update(key, |old| Ok::<_, WriteError>(without_foreground(old)));
         }
     }
 

@@ -17,8 +17,15 @@ pub struct Kind {
     pub resource: Resource,
     /// What its objects look like.
     pub structure: Arc<Struct>,
-    /// The CRD's version that it comes from: schema, subresources, columns.
-    pub custom: Option<Arc<Value>>,
+    /// The CRD that it comes from.
+    pub custom: Option<Definition>,
+}
+
+/// The version of a CRD that is served.
+#[derive(Clone)]
+pub struct Definition {
+    crd: Arc<Value>,
+    index: usize,
 }
 
 impl Kind {
@@ -37,9 +44,14 @@ impl Kind {
         !self.resource.custom && self.resource.group == group && self.resource.kind == kind
     }
 
+    /// Of a custom kind the version in its CRD: schema, subresources, columns.
+    pub fn version(&self) -> Option<&Value> {
+        self.custom.as_ref().map(|it| &it.crd["spec"]["versions"][it.index])
+    }
+
     /// The schema of a custom kind.
     pub fn schema(&self) -> Option<&Value> {
-        self.custom.as_ref()?.get("schema")?.get("openAPIV3Schema")
+        self.version()?.get("schema")?.get("openAPIV3Schema")
     }
 }
 
@@ -51,8 +63,7 @@ pub struct Kinds {
 
 #[derive(Clone)]
 struct Custom {
-    crd: Arc<Value>,
-    version: Arc<Value>,
+    definition: Definition,
     structure: Arc<Struct>,
 }
 
@@ -78,24 +89,21 @@ impl Kinds {
         let mut customs = self.customs.lock().unwrap_or_else(PoisonError::into_inner);
         let known = customs
             .get(&id)
-            .filter(|it| object::resource_version(&it.crd) == object::resource_version(&crd))
+            .filter(|it| object::resource_version(&it.definition.crd) == object::resource_version(&crd))
             .cloned();
         let found = match known {
             Some(known) => known,
             None => {
-                let version = crd["spec"]["versions"]
-                    .as_array()?
-                    .iter()
-                    .find(|it| it["name"] == resource.version.as_str())?
-                    .clone();
-                let schema = &version["schema"]["openAPIV3Schema"];
+                let versions = crd["spec"]["versions"].as_array()?;
+                let index = versions.iter().position(|it| it["name"] == resource.version.as_str())?;
+                let schema = &versions[index]["schema"]["openAPIV3Schema"];
                 let structure = Arc::new(custom::structure(&resource.kind, schema));
-                let found = Custom { crd, version: Arc::new(version), structure };
+                let found = Custom { definition: Definition { crd, index }, structure };
                 customs.insert(id, found.clone());
                 found
             }
         };
-        Some(Kind { resource, structure: found.structure, custom: Some(found.version) })
+        Some(Kind { resource, structure: found.structure, custom: Some(found.definition) })
     }
 
     /// Forgets the types of CRDs that are gone.

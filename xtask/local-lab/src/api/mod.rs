@@ -169,7 +169,11 @@ impl Shared {
                 if kinds.is_empty() {
                     return Err(Refusal::no_such_path());
                 }
-                document(openapi::document(&group, &version, &kinds))
+                let mut response = document(openapi::document(&group, &version, &kinds))?;
+                if query.get("hash").is_some_and(|asked| asked == openapi::hash(&kinds)) {
+                    reply::keep_forever(&mut response);
+                }
+                Ok(response)
             }
             Route::Objects(target) => self.objects(request, target, query, pretty).await,
             Route::Nothing => Err(Refusal::no_such_path()),

@@ -1,7 +1,7 @@
 //! `pods/NAME/proxy` and `services/NAME/proxy`: a request passed on to a pod.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::header::{
@@ -154,8 +154,14 @@ fn of_service(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Ref
         let Some(number) = found.and_then(|it| it["port"].as_u64()) else { continue };
         for address in items(&subset["addresses"]) {
             let pod = address["targetRef"]["name"].as_str().unwrap_or_default();
-            if let Some(pod) = store.get(&Key::new("pods", namespace, pod)) {
-                return listening(&pod, number);
+            let pod = store.get(&Key::new("pods", namespace, pod));
+            // A container's port is where the pod says that it listens; any other is
+            // what it is.
+            let of_container = pod.and_then(|pod| listening(&pod, number).ok());
+            let ip: Option<IpAddr> = address["ip"].as_str().and_then(|ip| ip.parse().ok());
+            let as_it_is = ip.zip(u16::try_from(number).ok()).map(SocketAddr::from);
+            if let Some(address) = of_container.or(as_it_is) {
+                return Ok(address);
             }
         }
     }

@@ -5,11 +5,12 @@ use std::io;
 use bytes::Bytes;
 use futures::Stream;
 use futures::StreamExt as _;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan as _};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::schema::columns::{self, Column};
@@ -20,7 +21,7 @@ use super::kinds::Kind;
 use super::status::Refusal;
 
 /// A response of an object.
-pub fn object(code: StatusCode, value: &Value, yaml: bool, pretty: bool) -> Response {
+pub fn object(code: StatusCode, value: &impl Serialize, yaml: bool, pretty: bool) -> Response {
     let (text, kind) = if yaml {
         (serde_yaml::to_string(value).unwrap_or_default(), "application/yaml")
     } else if pretty {
@@ -47,6 +48,16 @@ pub fn respond(code: StatusCode, content_type: &'static str, body: Body) -> Resp
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
+}
+
+/// Lets a client keep an answer whose address changes with its content.
+pub fn keep_forever(response: &mut Response) {
+    let forever = Timestamp::now().checked_add(365 * 24.hours()).unwrap_or(Timestamp::MAX);
+    let expires = forever.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
+    if let Ok(expires) = HeaderValue::from_str(&expires) {
+        response.headers_mut().insert(EXPIRES, expires);
+    }
 }
 
 /// A body that comes piece by piece. Nothing runs ahead of the reader.
@@ -76,6 +87,44 @@ pub fn is_pretty(headers: &HeaderMap, asked: Option<bool>) -> bool {
         let agent = headers.get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
         ["curl", "Wget", "Mozilla/5.0"].iter().any(|it| agent.starts_with(it))
     })
+}
+
+/// An answer's body. What is stored is written from where it lies.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Shaped<'v> {
+    /// Made for this answer.
+    Made(Value),
+    /// An object as it is.
+    Stored(&'v Value),
+    /// A list of them.
+    List(List<'v>),
+}
+
+/// A list of objects as they are.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct List<'v> {
+    kind: String,
+    api_version: String,
+    metadata: Value,
+    items: Vec<Item<'v>>,
+}
+
+/// An object in a list. In that of a built-in kind it does not repeat what it is.
+struct Item<'v> {
+    object: &'v Value,
+    says_kind: bool,
+}
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.object {
+            Value::Object(map) if !self.says_kind => serializer
+                .collect_map(map.iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion"))),
+            object => object.serialize(serializer),
+        }
+    }
 }
 
 /// What of its object a table's row carries.
@@ -118,38 +167,41 @@ impl Shaper {
     /// Shapes objects of `kind` as `accepted` says.
     pub fn new(kind: &Kind, accepted: Accepted, include: Include) -> Self {
         let columns = match accepted.view {
-            View::Table => columns::columns(&kind.resource.kind, kind.custom.as_deref()),
+            View::Table => columns::columns(&kind.resource.kind, kind.version()),
             _ => vec![],
         };
         Self { accepted, include, kind: kind.clone(), columns }
     }
 
     /// One object, as an answer of its own or in a watch.
-    pub fn one(&self, object: &Value, headings: bool) -> Value {
+    pub fn one<'v>(&self, object: &'v Value, headings: bool) -> Shaped<'v> {
         match self.accepted.view {
             View::Table => {
                 let meta = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-                self.table(meta, std::iter::once(object), headings)
+                Shaped::Made(self.table(meta, std::iter::once(object), headings))
             }
-            View::Metadata | View::MetadataList => self.metadata(object),
-            View::Plain | View::Discovery(_) => object.clone(),
+            View::Metadata | View::MetadataList => Shaped::Made(self.metadata(object)),
+            View::Plain | View::Discovery(_) => Shaped::Stored(object),
         }
     }
 
     /// A list.
-    pub fn list<'v>(&self, meta: Value, objects: impl Iterator<Item = &'v Value>) -> Value {
+    pub fn list<'v>(&self, metadata: Value, objects: impl Iterator<Item = &'v Value>) -> Shaped<'v> {
         match self.accepted.view {
-            View::Table => self.table(meta, objects, true),
-            View::Metadata | View::MetadataList => json!({
-                "kind": "PartialObjectMetadataList", "apiVersion": self.meta_version(), "metadata": meta,
+            View::Table => Shaped::Made(self.table(metadata, objects, true)),
+            View::Metadata | View::MetadataList => Shaped::Made(json!({
+                "kind": "PartialObjectMetadataList", "apiVersion": self.meta_version(), "metadata": metadata,
                 "items": objects.map(|object| self.metadata(object)).collect::<Vec<_>>(),
-            }),
-            View::Plain | View::Discovery(_) => json!({
-                "kind": format!("{}List", self.kind.resource.kind),
-                "apiVersion": self.kind.resource.api_version(),
-                "metadata": meta,
-                "items": objects.map(|object| self.item(object)).collect::<Vec<_>>(),
-            }),
+            })),
+            View::Plain | View::Discovery(_) => {
+                let says_kind = self.kind.custom.is_some();
+                Shaped::List(List {
+                    kind: format!("{}List", self.kind.resource.kind),
+                    api_version: self.kind.resource.api_version(),
+                    metadata,
+                    items: objects.map(|object| Item { object, says_kind }).collect(),
+                })
+            }
         }
     }
 
@@ -168,18 +220,6 @@ impl Shaper {
                 "kind": self.kind.resource.kind, "apiVersion": self.kind.resource.api_version(), "metadata": meta,
             }),
         }
-    }
-
-    /// In a list of a built-in kind the items do not repeat what they are.
-    fn item(&self, object: &Value) -> Value {
-        let mut object = object.clone();
-        if let Value::Object(map) = &mut object
-            && self.kind.custom.is_none()
-        {
-            map.remove("kind");
-            map.remove("apiVersion");
-        }
-        object
     }
 
     fn meta_version(&self) -> String {

@@ -98,7 +98,7 @@ struct Paths {
 
 impl Paths {
     fn of(kind: &Kind) -> Self {
-        let scale = kind.custom.as_ref().map(|it| &it["subresources"]["scale"]);
+        let scale = kind.version().map(|it| &it["subresources"]["scale"]);
         let path = |name: &str, default: &str| {
             let own = scale.and_then(|it| it[name].as_str());
             own.unwrap_or(default).replace('.', "/")

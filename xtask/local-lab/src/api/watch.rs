@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream;
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -162,8 +163,13 @@ fn seen(selector: &Selector, event: &Event) -> Option<(&'static str, Arc<Value>)
     }
 }
 
-fn event(kind: &str, object: &Value) -> Bytes {
-    let mut line = serde_json::to_vec(&json!({"type": kind, "object": object})).unwrap_or_default();
+fn event(kind: &str, object: &impl Serialize) -> Bytes {
+    #[derive(Serialize)]
+    struct Line<'a, T> {
+        r#type: &'a str,
+        object: &'a T,
+    }
+    let mut line = serde_json::to_vec(&Line { r#type: kind, object }).unwrap_or_default();
     line.push(b'\n');
     line.into()
 }

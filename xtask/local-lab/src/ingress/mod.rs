@@ -29,6 +29,7 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::uri::{Authority, Scheme};
 use http::{Method, StatusCode, Version};
+use serde_json::json;
 use tokio::sync::watch;
 
 use self::headers::Way;
@@ -37,7 +38,9 @@ use self::proxy::Exchange;
 use self::table::{Backend, Builder, Table};
 use self::upstream::Upstreams;
 use crate::serve::{Handler, Request, Response};
-use crate::store::Store;
+use crate::store::{Key, Store, WriteError, object};
+
+const INGRESSES: &str = "ingresses.networking.k8s.io";
 
 /// The port that a URL without one means, and that an ingress of a cluster has.
 const HTTP: u16 = 80;
@@ -94,10 +97,10 @@ impl Ingress {
 
 /// Keeps the table up to date.
 async fn follow(store: Store, table: watch::Sender<Arc<Table>>) {
-    let mut ingresses = store.follow("ingresses.networking.k8s.io");
+    let mut ingresses = store.follow(INGRESSES);
     let mut services = store.follow("services");
     let mut endpoints = store.follow("endpoints");
-    let mut builder = Builder::new(store);
+    let mut builder = Builder::new(store.clone());
     loop {
         tokio::select! {
             () = table.closed() => return,
@@ -110,6 +113,20 @@ async fn follow(store: Store, table: watch::Sender<Arc<Table>>) {
             || endpoints.try_next().is_some()
         {}
         table.send_replace(Arc::new(builder.build()));
+        publish_address(&store);
+    }
+}
+
+/// Says in the status of each Ingress that it is served, and where.
+fn publish_address(store: &Store) {
+    for ingress in store.list(INGRESSES, None).0 {
+        let key = Key::new(INGRESSES, object::namespace(&ingress), object::name(&ingress));
+        // One that is gone by now needs no status.
+        let _ = store.update(&key, |old| {
+            let mut new = old.clone();
+            new["status"] = json!({"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}});
+            Ok::<_, WriteError>(new)
+        });
     }
 }
 

@@ -82,7 +82,7 @@ impl Builder {
         self.turns.retain(|(namespace, name, _), _| {
             table.services.contains_key(&(namespace.clone(), name.clone()))
         });
-        let (mut ingresses, _) = self.store.list("ingresses.networking.k8s.io", None);
+        let (mut ingresses, _) = self.store.list(super::INGRESSES, None);
         // Of two that claim the same place, the older one has it.
         ingresses.sort_by(|a, b| {
             let age =

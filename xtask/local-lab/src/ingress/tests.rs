@@ -67,6 +67,15 @@ impl Gate {
         table.borrow_and_update();
         self.put("ingresses.networking.k8s.io", name, json!({"spec": spec}));
         table.changed().await.unwrap();
+        let key = Key::new(INGRESSES, "n", name);
+        let mut follow = self.store.follow(INGRESSES);
+        while self
+            .store
+            .get(&key)
+            .is_none_or(|it| it["status"]["loadBalancer"]["ingress"][0]["ip"] != "127.0.0.1")
+        {
+            follow.next().await;
+        }
     }
 
     fn put(&self, resource: &str, name: &str, mut object: Value) {

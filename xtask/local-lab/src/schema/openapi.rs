@@ -33,18 +33,17 @@ pub fn index(versions: &[(String, String, Vec<Served>)]) -> Value {
         .iter()
         .map(|(group, version, served)| {
             let path = path_of(group, version);
-            // The document follows from these, and from the program.
-            let source = format!("{} {served:?}", env!("CARGO_PKG_VERSION"));
-            let hash: String = digest(&SHA256, source.as_bytes())
-                .as_ref()
-                .iter()
-                .map(|byte| format!("{byte:02X}"))
-                .collect();
-            let url = format!("/openapi/v3/{path}?hash={hash}");
+            let url = format!("/openapi/v3/{path}?hash={}", hash(served));
             (path, json!({"serverRelativeURL": url}))
         })
         .collect();
     json!({"paths": paths})
+}
+
+/// A name for a document's content. It follows from these, and from the program.
+pub fn hash(served: &[Served]) -> String {
+    let source = format!("{} {served:?}", env!("CARGO_PKG_VERSION"));
+    digest(&SHA256, source.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// The document of one group's version.

@@ -6,11 +6,18 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Key, Store};
+use super::{Key, Store, object};
 
 /// How many changes are kept. A client that reconnects after a network hiccup
 /// needs a few; one that slept through a thousand lists again.
 const KEPT: usize = 1024;
+
+/// How much may be kept, roughly, in bytes of memory: changes of a Secret of a
+/// megabyte are not kept by the thousand.
+const WEIGHT: usize = 8 * 1024 * 1024;
+
+/// How many are kept whatever they weigh.
+const AT_LEAST: usize = 16;
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,23 +57,26 @@ pub struct Expired {
 }
 
 pub(super) struct History {
-    events: VecDeque<Event>,
+    events: VecDeque<(Event, usize)>,
+    weight: usize,
     /// The version just before the first kept event.
     base: u64,
 }
 
 impl History {
     pub(super) fn new(base: u64) -> Self {
-        Self { events: VecDeque::new(), base }
+        Self { events: VecDeque::new(), weight: 0, base }
     }
 
     pub(super) fn push(&mut self, event: Event) {
-        if self.events.len() == KEPT
-            && let Some(oldest) = self.events.pop_front()
-        {
+        let weight = object::weight(&event.object);
+        self.weight += weight;
+        self.events.push_back((event, weight));
+        while self.events.len() > KEPT || self.weight > WEIGHT && self.events.len() > AT_LEAST {
+            let Some((oldest, weight)) = self.events.pop_front() else { break };
             self.base = oldest.version;
+            self.weight -= weight;
         }
-        self.events.push_back(event);
     }
 
     pub(super) fn check(&self, since: u64) -> Result<(), Expired> {
@@ -77,7 +87,7 @@ impl History {
     pub(super) fn after(&self, since: u64) -> impl DoubleEndedIterator<Item = &Event> {
         // Versions are consecutive, so the place follows from the version.
         let start = usize::try_from(since.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        self.events.range(start.min(self.events.len())..)
+        self.events.range(start.min(self.events.len())..).map(|(event, _)| event)
     }
 
     /// The first event after `since` that `wanted` accepts, and how far it looked.

@@ -149,3 +149,16 @@ pub(super) fn count_generation(old: &Value, new: &mut Value) {
 pub fn owners(object: &Value) -> impl Iterator<Item = &Value> {
     object["metadata"]["ownerReferences"].as_array().into_iter().flatten()
 }
+
+/// What an object weighs in memory, roughly, in bytes.
+pub(super) fn weight(value: &Value) -> usize {
+    const NODE: usize = 48;
+    match value {
+        Value::String(text) => NODE + text.len(),
+        Value::Array(items) => NODE + items.iter().map(weight).sum::<usize>(),
+        Value::Object(map) => {
+            NODE + map.iter().map(|(name, value)| NODE + name.len() + weight(value)).sum::<usize>()
+        }
+        _ => NODE,
+    }
+}

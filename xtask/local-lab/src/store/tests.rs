@@ -117,6 +117,19 @@ fn a_watch_from_beyond_the_history_has_expired() {
     assert!(store.watch("secrets", None, store.version()).is_ok());
 }
 
+#[test]
+fn heavy_changes_are_kept_for_a_shorter_while() {
+    let store = Store::new();
+    store.create(&key(), secret("0")).unwrap();
+    let since = store.version();
+    for n in 0..100 {
+        let heavy = secret(&format!("{n}{}", "x".repeat(1 << 20)));
+        store.update(&key(), |_| Ok::<_, WriteError>(heavy)).unwrap();
+    }
+    assert!(store.watch("secrets", None, since).is_err());
+    assert!(store.watch("secrets", None, store.version() - 10).is_ok(), "a hiccup is bridged all the same");
+}
+
 #[tokio::test]
 async fn a_follower_that_fell_behind_sees_everything_again() {
     let store = Store::new();

@@ -180,3 +180,15 @@ async fn a_volume_names_what_it_cannot_be() {
         lab.end().await;
     }
 }
+
+#[tokio::test]
+async fn a_sidecar_is_refused_and_not_waited_for() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 1);
+    wanted["spec"]["template"]["spec"]["initContainers"] =
+        json!([{"name": "side", "image": "test/web", "restartPolicy": "Always"}]);
+    lab.deploy(wanted);
+    lab.event("Failed", "this lab runs no sidecars").await;
+    lab.end().await;
+}

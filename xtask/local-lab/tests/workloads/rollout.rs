@@ -264,3 +264,17 @@ async fn a_deployment_that_never_gets_ready_says_so_at_its_deadline() {
     lab.rolled_out("web").await;
     lab.end().await;
 }
+
+#[tokio::test]
+async fn a_pod_is_available_when_it_has_been_ready_for_long_enough() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 1);
+    wanted["spec"]["minReadySeconds"] = 2.into();
+    lab.deploy(wanted);
+    let ready = lab.first("deployments.apps", |it| it["status"]["readyReplicas"] == 1).await;
+    assert_eq!(ready["status"].get("availableReplicas"), None);
+    assert_eq!(condition(&ready, "Available")["status"], "False");
+    lab.rolled_out("web").await;
+    lab.end().await;
+}

@@ -16,8 +16,8 @@ use crate::names::Workload;
 use crate::programs::Program;
 use crate::session::Session;
 
-/// Logins after each act unless `--logins` says otherwise: of a release whose behaviour
-/// is to be found out, nothing is known beforehand.
+/// Logins after each act, at least, unless `--logins` says otherwise: of a release whose
+/// behaviour is to be found out, nothing is known beforehand.
 pub const LOGINS: u32 = 20;
 
 /// What was seen of one release.
@@ -65,7 +65,9 @@ pub async fn measure(
     let since = Instant::now();
     let mut options = options.clone();
     options.port = None;
-    options.logins = Some(options.logins.unwrap_or(LOGINS));
+    if options.logins.is_none() {
+        options.least_logins = LOGINS;
+    }
     options.argocd_bin.clone_from(&subject.binary);
     options.argocd = if subject.binary.is_some() { None } else { subject.release.clone() };
     let mut measured = Measured {

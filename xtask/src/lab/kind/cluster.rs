@@ -79,7 +79,7 @@ impl Bringing<'_> {
             Some(state) if state.stage == Stage::Creating => {
                 running.doing("removing what an interrupted run left");
                 self.remove_nodes(running).await?;
-                state::clear(self.lab)?;
+                state::forget(self.lab)?;
             }
             Some(state) => {
                 if let Some(brought) = self.find(&state, running).await? {
@@ -134,16 +134,18 @@ impl Bringing<'_> {
                 state.write(self.lab)
             }
             _ => {
-                state::clear(self.lab)?;
+                state::forget(self.lab)?;
                 Err(not_ours())
             }
         }
     }
 
+    /// The node that says it is a lab's, if there is one.
     async fn node(&self) -> Result<Option<Node>> {
         let cluster = Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?;
         let nodes: Api<Node> = Api::all(cluster.client());
-        Ok(nodes.list(&ListParams::default()).await?.items.into_iter().next())
+        let owned = format!("{OWNED}=true");
+        Ok(nodes.list(&ListParams::default().labels(&owned)).await?.items.into_iter().next())
     }
 
     /// A cluster that stood when the last run ended: up, started again, or gone.
@@ -159,7 +161,7 @@ impl Bringing<'_> {
             return Ok(Some(Brought::Found));
         }
         if !self.exists(running).await? {
-            state::clear(self.lab)?;
+            state::forget(self.lab)?;
             return Ok(None);
         }
         running.doing("starting its node again");
@@ -167,7 +169,12 @@ impl Bringing<'_> {
         if !said.is_ok() {
             return Err(self.error("start the lab's node again", state.port, &said));
         }
-        node::wait_ready(self.lab, START, running).await.map_err(|error| {
+        // An engine that gave the API another port has to be asked which.
+        let said = self.run(&self.place.kubeconfig(), running).await?;
+        if !said.is_ok() {
+            return Err(self.error("write the kubeconfig anew", state.port, &said));
+        }
+        node::wait_ready(self.lab, &self.place.node(), START, running).await.map_err(|error| {
             error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
         })?;
         Ok(Some(Brought::Started))
@@ -201,7 +208,7 @@ impl Bringing<'_> {
             if trouble == Some(Trouble::NameTaken) {
                 // It came up since this run looked, so it is somebody else's: it must not be
                 // taken down with this lab.
-                state::clear(self.lab)?;
+                state::forget(self.lab)?;
             }
             let name = self.lab.name();
             self.show_node(running).await;
@@ -262,11 +269,14 @@ impl Bringing<'_> {
 }
 
 /// The same as [`Bringing::remove`] for a lab that this run made, when nothing else is
-/// to be done any more. Blocks.
+/// to be done any more. A cluster that is not written down as this lab's stays. Blocks.
 ///
 /// # Errors
 /// It cannot be removed.
 pub fn abandon(lab: &KindLab, kit: &Kit, place: &Place) -> Result<()> {
+    if State::read(lab).is_none() {
+        return state::clear(lab);
+    }
     let said = kit.run_blocking(place, &place.delete_cluster())?;
     if !said.is_ok() {
         let doing = Doing { what: "remove the half-made cluster", cluster: lab.name(), port: (0, false) };

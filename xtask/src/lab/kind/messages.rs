@@ -257,7 +257,7 @@ fn words(said: &Said) -> String {
     let marked = lines().rev().find(|line| {
         ["ERROR: ", "Error: ", "error: ", "Command Output: "].iter().any(|mark| line.starts_with(mark))
     });
-    let line = marked.or_else(|| lines().last());
+    let line = marked.or_else(|| lines().next_back());
     let Some(line) = line else {
         return match said.code {
             Some(code) => format!("it ended with status {code} and said nothing"),

@@ -38,8 +38,8 @@ pub use diagnose::show as show_diagnosis;
 pub use dry_run::DryRun;
 pub use image_ref::ImageRef;
 pub use kit::{Kit, WAIT, answers};
-pub use state::write_private;
 use state::{Stage, State};
+pub use state::{clear, write_private};
 pub use steps::{KindStep, act, apply, install, owned, remove};
 
 /// How long a cluster that may have been paused has to accept a connection.

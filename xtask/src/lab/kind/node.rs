@@ -12,17 +12,18 @@ use crate::cluster::Cluster;
 use crate::console::Running;
 use crate::error::{Error, Result};
 
-/// Waits until the node is ready. A cluster that does not answer yet is asked again, at
+/// Waits until a node is ready. A cluster that does not answer yet is asked again, at
 /// growing intervals, as any watch is that broke off.
 ///
 /// # Errors
 /// After `limit`, with what the node said last.
-pub async fn wait_ready(lab: &KindLab, limit: Duration, running: &Running<'_>) -> Result<()> {
+pub async fn wait_ready(lab: &KindLab, name: &str, limit: Duration, running: &Running<'_>) -> Result<()> {
     let cluster = Cluster::connect(&lab.kubeconfig(), &lab.context()).await?;
     let nodes: Api<Node> = Api::all(cluster.client());
     let mut last = "it has not answered".to_owned();
     let waiting = async {
-        let changes = watcher(nodes, watcher::Config::default()).default_backoff().applied_objects();
+        let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let changes = watcher(nodes, config).default_backoff().applied_objects();
         let mut changes = std::pin::pin!(changes);
         while let Some(change) = changes.next().await {
             match change {

@@ -83,7 +83,7 @@ impl Part {
 impl From<Workload> for Part {
     fn from(workload: Workload) -> Self {
         match workload {
-            // Redis comes with the chart of Argo CD.
+            // Redis comes with the chart.
             Workload::Argocd | Workload::Redis => Self::Argocd,
             Workload::Dex => Self::Dex,
         }

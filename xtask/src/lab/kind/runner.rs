@@ -11,6 +11,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -48,6 +50,7 @@ impl Said {
 #[derive(Clone, Debug)]
 pub struct Children {
     folder: PathBuf,
+    count: Arc<AtomicUsize>,
 }
 
 enum Event {
@@ -69,7 +72,7 @@ struct Running {
 impl Children {
     /// Those whose files are in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), count: Arc::default() }
     }
 
     /// Runs a program to its end. `line` hears each line as it comes.
@@ -123,7 +126,9 @@ impl Children {
     fn spawn(&self, mut command: Command, label: &str, stdin: &Stdin) -> Result<Running> {
         let program = Path::new(command.get_program()).display().to_string();
         let cannot = |error: io::Error| Error::environment(format!("{program} cannot be run: {error}"));
-        let lock = self.claim(label, stdin).map_err(|error| {
+        // Two of one label may run at once.
+        let name = format!("{label}.{}", self.count.fetch_add(1, Ordering::Relaxed));
+        let lock = self.claim(&name, stdin).map_err(|error| {
             Error::environment(format!("{} cannot be written: {error}", self.folder.display()))
         })?;
         let pipe = matches!(stdin, Stdin::Documents(..));
@@ -134,7 +139,7 @@ impl Children {
         command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(cannot)?;
         // For the next run, should this one be killed. What cannot be written is not missed before.
-        let _ = fs::write(self.folder.join(format!("{label}.pid")), child.id().to_string());
+        let _ = fs::write(self.folder.join(format!("{name}.pid")), child.id().to_string());
         if let (Stdin::Documents(_, text), Some(mut input)) = (stdin, child.stdin.take()) {
             let text = text.clone();
             // A program that ends without having read everything says why itself.
@@ -147,14 +152,14 @@ impl Children {
     }
 
     /// The file that a child holds as its stdin, locked.
-    fn claim(&self, label: &str, stdin: &Stdin) -> io::Result<File> {
+    fn claim(&self, name: &str, stdin: &Stdin) -> io::Result<File> {
         make_folder(&self.folder)?;
-        let path = self.folder.join(label);
+        let path = self.folder.join(name);
         let mut file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
         file.try_lock().map_err(|error| match error {
             TryLockError::Error(error) => error,
-            TryLockError::WouldBlock => io::Error::other(format!("an earlier {label} is still at work")),
+            TryLockError::WouldBlock => io::Error::other(format!("an earlier {name} is still at work")),
         })?;
         file.set_len(0)?;
         if let Stdin::Values(text) = stdin {
@@ -303,17 +308,17 @@ mod tests {
     fn values_and_documents_reach_a_program_and_documents_touch_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let children = Children::new(folder.path());
-        for (stdin, kept) in [
+        for (name, (stdin, kept)) in ["test.0", "test.1"].into_iter().zip([
             (Stdin::Values("a: 1\n".into()), "a: 1\n"),
             (Stdin::Documents("x".into(), "secret: s\n".into()), ""),
-        ] {
+        ]) {
             let (said, _) = run(&children, "cat", &stdin, MINUTE);
             let text = match &stdin {
                 Stdin::Values(text) | Stdin::Documents(_, text) => text.clone(),
                 Stdin::Nothing => String::new(),
             };
             assert_eq!(said.unwrap().stdout, text);
-            assert_eq!(fs::read_to_string(folder.path().join("test")).unwrap(), kept);
+            assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), kept);
         }
     }
 
@@ -326,7 +331,7 @@ mod tests {
         let error = said.unwrap_err().to_string();
         assert_eq!(error, "test did not end within 0 s; it said last: pulling layer 3");
         children.end_all().unwrap();
-        assert!(!is_held(&folder.path().join("test")));
+        assert!(!is_held(&folder.path().join("test.0")));
     }
 
     #[test]
@@ -338,8 +343,8 @@ mod tests {
         // holds the lock.
         running.open = 0;
         drop(running);
-        assert!(is_held(&folder.path().join("kind")));
-        assert_eq!(children.end_all().unwrap(), ["kind"]);
-        assert!(!is_held(&folder.path().join("kind")));
+        assert!(is_held(&folder.path().join("kind.0")));
+        assert_eq!(children.end_all().unwrap(), ["kind.0"]);
+        assert!(!is_held(&folder.path().join("kind.0")));
     }
 }

@@ -128,6 +128,21 @@ pub fn cannot_write(lab: &KindLab, error: &io::Error) -> Error {
         .hint("the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR")
 }
 
+/// Forgets a cluster that is not there, or not the lab's. What other steps do in the
+/// lab's folder meanwhile stays.
+///
+/// # Errors
+/// Something cannot be removed.
+pub fn forget(lab: &KindLab) -> Result<()> {
+    for path in [file(lab), lab.kubeconfig()] {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(lab, &error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Removes everything that a lab left in its folder.
 ///
 /// # Errors

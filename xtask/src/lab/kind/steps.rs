@@ -124,7 +124,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             session.connect_anew().await;
             return Ok(brought.name().into());
         }
-        KindStep::Node => node::wait_ready(lab, session.wait(), running).await?,
+        KindStep::Node => node::wait_ready(lab, &place.node(), session.wait(), running).await?,
         KindStep::Chart(part) => {
             let images = helm::check(&kit, &place, &choice, part, running).await?;
             kit.needs(part, images);

@@ -135,7 +135,7 @@ impl ClientApp {
                 query.add("claims", &serde_json::json!({ "id_token": claims }).to_string());
             }
         }
-        if !self.domain_hint.is_empty() {
+        if self.details().sends_domain_hint && !self.domain_hint.is_empty() {
             query.add("domain_hint", &self.domain_hint);
         }
         if with_verifier {

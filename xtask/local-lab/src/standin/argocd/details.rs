@@ -55,8 +55,11 @@ pub(super) struct Details {
     pub(super) checks_returned_url: bool,
     /// Why a token is not good stays in the log.
     pub(super) hides_token_errors: bool,
-    /// The signature of a token is checked before anything in it.
-    pub(super) signature_first: bool,
+    /// Built with go-oidc 3.17 or later: the signature of a token is checked before
+    /// anything in it, and a wrong issuer is said in other words.
+    pub(super) newer_go_oidc: bool,
+    /// `domainHint` is sent to the provider.
+    pub(super) sends_domain_hint: bool,
     /// Pages say who may frame them.
     pub(super) has_security_policy: bool,
     /// Token errors show the provider's error code, not its whole answer.
@@ -104,7 +107,8 @@ impl Details {
             },
             checks_returned_url: from(2, 5, 0),
             hides_token_errors: from(2, 6, 0),
-            signature_first: from(3, 4, 0),
+            newer_go_oidc: from(3, 4, 0),
+            sends_domain_hint: from(3, 4, 0),
             has_security_policy: from(2, 4, 0),
             shows_error_code: from(2, 8, 0),
             knows_availability: from(2, 14, 0),

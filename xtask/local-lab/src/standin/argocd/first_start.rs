@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ObjectMeta, PostParams};
 
 use super::flags::parse_bool;
+use super::informer::words;
 use super::manager::{CONFIG_MAP, Manager, SECRET};
 use super::settings::{Settings, data};
 use crate::standin::wire::random;
@@ -150,14 +151,6 @@ fn password() -> Option<String> {
         password.extend(letters.take(PASSWORD_LENGTH - password.len()).map(char::from));
     }
     Some(password)
-}
-
-/// An error in the words of the API.
-fn words(error: kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message,
-        other => other.to_string(),
-    }
 }
 
 fn is_conflict(error: &kube::Error) -> bool {

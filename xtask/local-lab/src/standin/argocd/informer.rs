@@ -83,6 +83,24 @@ where
     }
 }
 
+/// An error in the words of the API.
+pub(super) fn words(error: kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message,
+        other => other.to_string(),
+    }
+}
+
+fn watch_words(error: watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => words(error),
+        watcher::Error::WatchError(status) => status.message,
+        other => other.to_string(),
+    }
+}
+
 struct Follower<K> {
     objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
     /// A list that is still coming in.
@@ -101,7 +119,7 @@ where
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => self.take(event),
-                Err(error) => log.warn(format!("failed to list or watch *v1.{kind}: {error}")),
+                Err(error) => log.warn(format!("Failed to watch *v1.{kind}: {}", watch_words(error))),
             }
         }
     }

@@ -35,8 +35,8 @@ pub(super) struct Manager {
 struct Informers {
     config_maps: Informer<ConfigMap>,
     secrets: Informer<Secret>,
-    /// Ends with them.
-    _notifier: Mutex<Option<AbortOnDropHandle<()>>>,
+    /// Passes on what changes, and ends with them.
+    notifier: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -124,13 +124,13 @@ impl Manager {
         let informers = Arc::new(Informers {
             config_maps: Informer::start(self.api(), Some(&ours), self.log.clone(), changes.clone()),
             secrets: Informer::start(self.api(), settings, self.log.clone(), changes),
-            _notifier: Mutex::default(),
+            notifier: Mutex::default(),
         });
         informers.config_maps.synced().await;
         informers.secrets.synced().await;
         self.log.info("Configmap/secret informer synced");
         let notifier = tokio::spawn(notify(Arc::downgrade(self), receiver, Timestamp::now()));
-        *lock(&informers._notifier) = Some(AbortOnDropHandle::new(notifier));
+        *lock(&informers.notifier) = Some(AbortOnDropHandle::new(notifier));
         *lock(&self.informers) = Some(informers);
     }
 

@@ -2,11 +2,30 @@
 //! come from the cluster, and that treats their changes as the release does that it
 //! stands in for.
 //!
+//! - Settings: `informer` follows the cluster, `manager` tells who subscribed,
+//!   `settings`, `oidc_config` and `references` read them, `first_start` fills
+//!   what nobody has filled.
+//! - Eras: `run` with `changes` and `listeners`. Everything that a release does
+//!   or says differently and that has nothing to do with changes is in `details`.
+//! - A login: `client_app` with `app_state` and `go_url`; `provider`,
+//!   `oauth2`, `id_token` and `outbound` towards the provider; `session` and
+//!   `token_cookie` afterwards.
+//! - Requests: `server` routes `incoming` ones to `api`, `logout`, `pages`.
+//!
 //! What it does not have: applications, projects, repositories, policies, accounts
 //! and their passwords, gRPC, TLS of its own (without `--insecure` it redirects to
 //! https, where nobody answers), the bundled Dex (`dex.config`), groups from the
 //! provider's userinfo, refreshed tokens, the implicit flow, metrics, and Redis: a
 //! token that was logged out is good again after a restart.
+//!
+//! Where the real program was seen to do otherwise:
+//! - With several servers on one listener (v2.4.3 – v2.13) the real one changes
+//!   between them by streaks of some logins, this one by a coin for each connection.
+//! - Up to v2.4.2 its API answers 503 for a second after each start, because its
+//!   gateway calls a port that is not open yet and then waits.
+//! - Its log shows codes and states of logins, and who called which API.
+//! - Its API compresses for those who accept that, and `/api/v1/settings` shows
+//!   `resourceOverrides` to everybody up to v3.2.
 
 mod api;
 mod app_state;

@@ -1,6 +1,6 @@
 //! `oidc.config` of argocd-cm.
 
-use serde_yaml::{Mapping, Value};
+use serde_json::{Map, Value};
 
 use super::details::Details;
 use super::log::Log;
@@ -62,14 +62,15 @@ impl OidcConfig {
 }
 
 fn parse(text: &str, secrets: &Secrets, details: &Details, log: &Log) -> Result<OidcConfig, String> {
+    // As JSON, in which the last of two keys counts, as in Go.
     let mut value: Value =
         serde_yaml::from_str(text).map_err(|error| format!("error converting YAML to JSON: {error}"))?;
     if details.resolves_every_string {
         secrets.resolve_all(&mut value, details, log);
     }
-    let empty = Mapping::new();
+    let empty = Map::new();
     let fields = match &value {
-        Value::Mapping(fields) => Fields(fields),
+        Value::Object(fields) => Fields(fields),
         Value::Null => Fields(&empty),
         _ => return Err("error unmarshaling JSON: cannot unmarshal into an object".into()),
     };
@@ -96,15 +97,12 @@ fn parse(text: &str, secrets: &Secrets, details: &Details, log: &Log) -> Result<
 }
 
 /// Fields by name, whatever the case of its letters, as Go's JSON reads them.
-struct Fields<'a>(&'a Mapping);
+struct Fields<'a>(&'a Map<String, Value>);
 
 impl Fields<'_> {
     fn find(&self, name: &str) -> Option<&Value> {
-        let named = |(key, value)| {
-            let key: &Value = key;
-            key.as_str().is_some_and(|key| key.eq_ignore_ascii_case(name)).then_some(value)
-        };
-        self.0.iter().find_map(named).filter(|value| !value.is_null())
+        let named = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
     fn wrong<T>(name: &str, wanted: &str) -> Result<T, String> {
@@ -122,7 +120,7 @@ impl Fields<'_> {
     fn texts(&self, name: &str) -> Result<Vec<String>, String> {
         match self.find(name) {
             None => Ok(vec![]),
-            Some(Value::Sequence(items)) => items
+            Some(Value::Array(items)) => items
                 .iter()
                 .map(scalar)
                 .collect::<Option<_>>()
@@ -142,9 +140,7 @@ impl Fields<'_> {
     fn json(&self, name: &str) -> Result<Option<serde_json::Value>, String> {
         match self.find(name) {
             None => Ok(None),
-            Some(value @ Value::Mapping(_)) => {
-                serde_json::to_value(value).map(Some).or_else(|_| Self::wrong(name, "object"))
-            }
+            Some(value @ Value::Object(_)) => Ok(Some(value.clone())),
             Some(_) => Self::wrong(name, "object"),
         }
     }
@@ -187,6 +183,7 @@ mod tests {
             ("v2.4.2", "clientSecret: $argocd-oidc:clientSecret", "s3cret"),
             ("v3.3.6", "clientSecret: $oidc.dex.clientSecret", "other"),
             ("v3.3.6", "clientsecret: 12345", "12345"),
+            ("v3.3.6", "clientSecret: first\nclientSecret: last", "last"),
             ("v3.3.6", "clientSecret: plain", "plain"),
             ("v3.3.6", "clientSecret: $argocd-oidc.clientSecret", "$argocd-oidc.clientSecret"),
         ];

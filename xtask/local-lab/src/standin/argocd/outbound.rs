@@ -4,10 +4,13 @@
 use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use reqwest::{Certificate, Client};
 
+use super::go_url::GoUrl;
 use super::log::Log;
 use super::oidc_config::OidcConfig;
 use crate::standin::wire::quote;
@@ -17,11 +20,21 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest answer that is read.
 const MOST_BYTES: usize = 1024 * 1024;
 
+/// Redirects that are followed for one request.
+const MOST_REDIRECTS: usize = 10;
+
 /// A client for one provider. Plain `http://` goes through the proxy, as
 /// `HTTP_PROXY` would have it. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Outbound {
-    client: reqwest::Client,
+pub(super) struct Outbound(Arc<Clients>);
+
+struct Clients {
+    plain: Client,
+    /// Made when it is first needed: the system's certificates take longer to read
+    /// than everything else that a server does until it serves.
+    tls: OnceLock<Result<Client, String>>,
+    root_ca: Vec<Certificate>,
+    skip_verify: bool,
 }
 
 /// An answer, read whole.
@@ -47,7 +60,7 @@ impl Outbound {
     /// A client that trusts what `oidc.config` says.
     ///
     /// # Errors
-    /// No client can be made with these settings.
+    /// No client can be made.
     pub(super) fn new(
         proxy: SocketAddr,
         config: Option<&OidcConfig>,
@@ -56,23 +69,15 @@ impl Outbound {
     ) -> Result<Self, String> {
         // Whoever comes first in this process decides; all of them choose this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let proxy = reqwest::Proxy::http(format!("http://{proxy}")).map_err(|error| error.to_string())?;
-        let mut builder = reqwest::Client::builder()
-            .no_proxy()
-            .proxy(proxy)
-            .connect_timeout(TIMEOUT)
-            .timeout(TIMEOUT)
-            .tls_danger_accept_invalid_certs(skip_verify && config.is_some());
-        let root_ca = config.map(|config| config.root_ca.as_str()).filter(|pem| !pem.is_empty());
-        if let Some(pem) = root_ca {
-            match reqwest::Certificate::from_pem_bundle(pem.as_bytes()) {
-                Ok(certificates) if !certificates.is_empty() => {
-                    builder = builder.tls_certs_only(certificates)
-                }
-                _ => log.warn("failed to append certificates from PEM: proceeding without custom rootCA"),
-            }
+        let pem = config.map_or("", |config| &config.root_ca);
+        let root_ca = Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+        if !pem.is_empty() && root_ca.is_empty() {
+            log.warn("failed to append certificates from PEM: proceeding without custom rootCA");
         }
-        builder.build().map(|client| Self { client }).map_err(|error| error.to_string())
+        let proxy = reqwest::Proxy::http(format!("http://{proxy}")).map_err(|error| error.to_string())?;
+        let plain = builder().proxy(proxy).tls_certs_only([]).build().map_err(|error| error.to_string())?;
+        let skip_verify = skip_verify && config.is_some();
+        Ok(Self(Arc::new(Clients { plain, tls: OnceLock::new(), root_ca, skip_verify })))
     }
 
     /// GETs a URL.
@@ -80,7 +85,15 @@ impl Outbound {
     /// # Errors
     /// Why there is no answer, in Go's words.
     pub(super) async fn get(&self, url: &str) -> Result<Answer, String> {
-        self.send("Get", url, |client| client.get(url)).await
+        let mut at = url.to_owned();
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self.send("Get", &at, |client| client.get(&at)).await?;
+            match redirect(&response) {
+                Some(to) => at = to,
+                None => return read("Get", &at, response).await,
+            }
+        }
+        Err(failed("Get", &at, &format!("stopped after {MOST_REDIRECTS} redirects")))
     }
 
     /// POSTs a form.
@@ -93,54 +106,105 @@ impl Outbound {
         form: String,
         headers: HeaderMap,
     ) -> Result<Answer, String> {
-        let request = |client: &reqwest::Client| {
+        let request = |client: &Client| {
             client
                 .post(url)
                 .headers(headers)
                 .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form)
         };
-        self.send("Post", url, request).await
+        let response = self.send("Post", url, request).await?;
+        read("Post", url, response).await
     }
 
     async fn send(
         &self,
         method: &str,
         url: &str,
-        request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
-    ) -> Result<Answer, String> {
-        let failed = |cause: String| format!("{method} {}: {cause}", quote(url));
-        check_scheme(url).map_err(failed)?;
-        let mut response = request(&self.client).send().await.map_err(|error| failed(cause(&error)))?;
-        let status = response.status();
-        let mut body = vec![];
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(cause(&error)))? {
-            let room = MOST_BYTES - body.len();
-            body.extend(chunk.iter().take(room));
-            if chunk.len() > room {
-                break;
-            }
-        }
-        Ok(Answer { status, body })
+        request: impl FnOnce(&Client) -> reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, String> {
+        let tls = wants_tls(url).map_err(|why| match why {
+            Unusable::NoUrl(why) => format!("parse {}: {why}", quote(url)),
+            Unusable::Scheme(why) => failed(method, url, &why),
+        })?;
+        let client = if tls { self.0.tls() } else { Ok(&self.0.plain) };
+        let client = client.map_err(|why| failed(method, url, why))?;
+        request(client).send().await.map_err(|error| failed(method, url, &cause(&error, url)))
     }
 }
 
-fn check_scheme(url: &str) -> Result<(), String> {
+impl Clients {
+    fn tls(&self) -> Result<&Client, &str> {
+        let make = || {
+            let builder = builder().tls_danger_accept_invalid_certs(self.skip_verify);
+            let builder = match self.root_ca.is_empty() {
+                true => builder,
+                false => builder.tls_certs_only(self.root_ca.iter().cloned()),
+            };
+            builder.build().map_err(|error| error.to_string())
+        };
+        self.tls.get_or_init(make).as_ref().map_err(String::as_str)
+    }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(TIMEOUT)
+        .timeout(TIMEOUT)
+}
+
+/// Where a response sends the client to.
+fn redirect(response: &reqwest::Response) -> Option<String> {
+    let to = response.headers().get(http::header::LOCATION)?.to_str().ok()?;
+    response.status().is_redirection().then(|| response.url().join(to).ok())?.map(Into::into)
+}
+
+async fn read(method: &str, url: &str, mut response: reqwest::Response) -> Result<Answer, String> {
+    let status = response.status();
+    let mut body = vec![];
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| failed(method, url, &cause(&error, url)))?
+    {
+        let room = MOST_BYTES - body.len();
+        body.extend(chunk.iter().take(room));
+        if chunk.len() > room {
+            break;
+        }
+    }
+    Ok(Answer { status, body })
+}
+
+fn failed(method: &str, url: &str, cause: &str) -> String {
+    format!("{method} {}: {cause}", quote(url))
+}
+
+/// A URL that no request can be made for.
+#[derive(Debug, PartialEq, Eq)]
+enum Unusable {
+    NoUrl(String),
+    Scheme(String),
+}
+
+/// Whether a URL wants TLS.
+fn wants_tls(url: &str) -> Result<bool, Unusable> {
+    let no_scheme =
+        |scheme: &str| Err(Unusable::Scheme(format!("unsupported protocol scheme {}", quote(scheme))));
     match url::Url::parse(url) {
-        Ok(url) if !["http", "https"].contains(&url.scheme()) => {
-            Err(format!("unsupported protocol scheme {}", quote(url.scheme())))
-        }
-        Ok(url) if !url.has_host() => Err("http: no Host in request URL".into()),
-        Ok(_) => Ok(()),
+        Ok(url) if !["http", "https"].contains(&url.scheme()) => no_scheme(url.scheme()),
+        Ok(url) => Ok(url.scheme() == "https"),
+        Err(url::ParseError::RelativeUrlWithoutBase) if GoUrl::parse(url).is_some() => no_scheme(""),
         Err(url::ParseError::RelativeUrlWithoutBase) => {
-            Err(format!("unsupported protocol scheme {}", quote("")))
+            Err(Unusable::NoUrl("first path segment in URL cannot contain colon".into()))
         }
-        Err(error) => Err(error.to_string()),
+        Err(url::ParseError::EmptyHost) => Err(Unusable::Scheme("http: no Host in request URL".into())),
+        Err(error) => Err(Unusable::NoUrl(error.to_string())),
     }
 }
 
 /// Why a request failed, as Go says it.
-fn cause(error: &reqwest::Error) -> String {
+fn cause(error: &reqwest::Error, url: &str) -> String {
     let mut deepest = None;
     let mut next = error.source();
     while let Some(error) = next {
@@ -149,7 +213,12 @@ fn cause(error: &reqwest::Error) -> String {
         }
         let io = error.downcast_ref::<io::Error>();
         match io.map(io::Error::kind) {
-            Some(io::ErrorKind::ConnectionRefused) => return "dial tcp: connect: connection refused".into(),
+            Some(io::ErrorKind::ConnectionRefused) => {
+                let url = url::Url::parse(url).ok();
+                let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+                let port = url.as_ref().and_then(url::Url::port_or_known_default).unwrap_or(0);
+                return format!("dial tcp {host}:{port}: connect: connection refused");
+            }
             Some(io::ErrorKind::ConnectionReset) => return "read: connection reset by peer".into(),
             Some(io::ErrorKind::UnexpectedEof) => return "EOF".into(),
             _ => {}
@@ -165,7 +234,9 @@ fn cause(error: &reqwest::Error) -> String {
         return "net/http: timeout awaiting response headers".into();
     }
     if deepest.contains("failed to lookup address") || deepest.contains("dns error") {
-        return "dial tcp: lookup: no such host".into();
+        let url = url::Url::parse(url).ok();
+        let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+        return format!("dial tcp: lookup {host}: no such host");
     }
     deepest
 }
@@ -195,19 +266,22 @@ fn tls_cause(error: &rustls::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::check_scheme;
+    use super::{Unusable, wants_tls};
 
     #[test]
     fn what_is_no_address_is_refused_in_gos_words() {
+        let scheme = |words: &str| Err(Unusable::Scheme(words.into()));
         let table = [
-            ("http://dex.host/x", None),
-            ("https://dex.host", None),
-            ("/.well-known/openid-configuration", Some(r#"unsupported protocol scheme """#)),
-            ("ftp://dex.host", Some(r#"unsupported protocol scheme "ftp""#)),
-            ("$secret:key/.well-known", Some(r#"unsupported protocol scheme """#)),
+            ("http://dex.host/x", Ok(false)),
+            ("https://dex.host", Ok(true)),
+            ("/.well-known/openid-configuration", scheme(r#"unsupported protocol scheme """#)),
+            ("dex.host/.well-known", scheme(r#"unsupported protocol scheme """#)),
+            ("ftp://dex.host", scheme(r#"unsupported protocol scheme "ftp""#)),
+            ("http:///x", Ok(false)),
+            ("$secret:key/x", Err(Unusable::NoUrl("first path segment in URL cannot contain colon".into()))),
         ];
-        for (url, error) in table {
-            assert_eq!(check_scheme(url).err().as_deref(), error, "{url}");
+        for (url, wanted) in table {
+            assert_eq!(wants_tls(url), wanted, "{url}");
         }
     }
 }

@@ -98,11 +98,15 @@ impl Provider {
         let discovery: Discovery = serde_json::from_slice(&answer.body)
             .map_err(|error| format!("oidc: failed to decode provider discovery object: {error}"))?;
         if discovery.issuer != self.issuer {
-            return Err(format!(
-                "oidc: issuer did not match the issuer returned by provider, expected {} got {}",
-                quote(&self.issuer),
-                quote(&discovery.issuer)
-            ));
+            let (ours, its) = (quote(&self.issuer), quote(&discovery.issuer));
+            return Err(match self.details.newer_go_oidc {
+                true => format!(
+                    "oidc: issuer URL provided to client ({ours}) did not match the issuer URL returned by provider ({its})"
+                ),
+                false => format!(
+                    "oidc: issuer did not match the issuer returned by provider, expected {ours} got {its}"
+                ),
+            });
         }
         Ok(discovery)
     }
@@ -127,7 +131,7 @@ impl Provider {
                 audiences,
                 skip_missing_audience,
                 algorithms: &found.algorithms,
-                signature_first: self.details.signature_first,
+                signature_first: self.details.newer_go_oidc,
                 now,
             };
             id_token::verify(token, &wanted, &found.keys).await

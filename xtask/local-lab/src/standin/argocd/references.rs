@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_yaml::Value;
+use serde_json::Value;
 
 use super::details::Details;
 use super::log::Log;
@@ -35,10 +35,10 @@ impl Secrets {
     pub(super) fn resolve_all(&self, value: &mut Value, details: &Details, log: &Log) {
         match value {
             Value::String(text) => *text = self.resolve(text, details, log),
-            Value::Sequence(items) => {
+            Value::Array(items) => {
                 items.iter_mut().for_each(|item| self.resolve_all(item, details, log));
             }
-            Value::Mapping(fields) => {
+            Value::Object(fields) => {
                 fields.values_mut().for_each(|field| self.resolve_all(field, details, log));
             }
             _ => {}

@@ -208,13 +208,12 @@ async fn restart(process: &Process, first: TcpListener, apps: ClientApps) -> Res
         };
         let _watch = AbortOnDropHandle::new(tokio::spawn(watch));
         server.set_available(true);
-        let signal = tokio::select! {
+        let (signal, ends) = tokio::select! {
             biased;
-            () = process.stop.cancelled() => "terminated",
-            _ = restart => "GracefulRestartSignal",
+            () = process.stop.cancelled() => ("terminated", true),
+            _ = restart => ("GracefulRestartSignal", false),
         };
         log.info(format!("API Server received signal: {signal}"));
-        let ends = signal == "terminated";
         if ends {
             server.set_ending();
         }
@@ -232,8 +231,8 @@ async fn restart(process: &Process, first: TcpListener, apps: ClientApps) -> Res
         if tokio::time::timeout(GRACE, &mut serving).await.is_ok() {
             log.info("All servers were gracefully shutdown. Exiting...");
         } else {
-            log.error("Error shutting down http server: context deadline exceeded");
             log.warn("Graceful shutdown timeout. Exiting...");
+            log.error("Error shutting down http server: context deadline exceeded");
             lingering.retain(|serving| !serving.is_finished());
             lingering.push(serving);
         }

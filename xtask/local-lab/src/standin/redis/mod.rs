@@ -6,6 +6,7 @@
 //! clusters, eviction, ACLs beyond one password, TLS. A command that it does not know is
 //! answered as an unknown one.
 
+mod admin;
 mod commands;
 mod data;
 mod glob;

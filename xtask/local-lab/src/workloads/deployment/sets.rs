@@ -63,6 +63,29 @@ fn key_of(set: &Value) -> Key {
     Key::new(SETS, object::namespace(set), object::name(set))
 }
 
+/// A ReplicaSet, if the Deployment controls it. One that matches and belongs to nobody
+/// is taken in: that is how a Deployment comes back to pods that outlived it.
+fn owned(context: &Context, deployment: &Value, set: Arc<Value>) -> Option<Arc<Value>> {
+    if let Some((_, owner)) = object::controller(&set) {
+        return (owner == object::uid_of(deployment)).then_some(set);
+    }
+    let matches = selector::full(&deployment["spec"]["selector"], &set);
+    if !matches || object::is_terminating(&set) || object::is_terminating(deployment) {
+        return None;
+    }
+    let adopted = context.store.update(&key_of(&set), |old| {
+        let mut new = old.clone();
+        if let Some(metadata) = object::metadata_mut(&mut new) {
+            let owners = metadata.entry("ownerReferences").or_insert_with(|| json!([]));
+            if let Some(owners) = owners.as_array_mut() {
+                owners.push(reference(deployment));
+            }
+        }
+        Ok::<_, WriteError>(new)
+    });
+    adopted.ok()
+}
+
 fn annotate(object: &mut Value, changes: &[(&str, String)]) {
     if let Some(metadata) = object::metadata_mut(object) {
         let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
@@ -76,11 +99,7 @@ impl<'a> Sets<'a> {
     /// The ReplicaSets that `deployment` controls.
     pub(super) fn of(context: &'a Context, deployment: Arc<Value>) -> Self {
         let (all, _) = context.store.list(SETS, Some(object::namespace(&deployment)));
-        let uid = object::uid_of(&deployment);
-        let mut old: Vec<_> = all
-            .into_iter()
-            .filter(|it| object::controller(it).is_some_and(|(_, owner)| owner == uid))
-            .collect();
+        let mut old: Vec<_> = all.into_iter().filter_map(|it| owned(context, &deployment, it)).collect();
         old.sort_by_cached_key(|it| {
             let created = it["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
             (created, revision(it))

@@ -16,6 +16,11 @@ import (
 	"reflect"
 	"sort"
 	"strings"
+
+	// Only read as text, but this way the modules are there to be read.
+	_ "k8s.io/api/core/v1"
+	_ "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	_ "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // A goPackage is where types come from and what OpenAPI calls them. A name that

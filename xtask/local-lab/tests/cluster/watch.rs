@@ -1,8 +1,6 @@
 //! Lists and watches: versions, pages, selectors, bookmarks, shapes.
 
-mod cluster_support;
-
-use cluster_support::{Answer, Cluster};
+use crate::support::{Answer, Cluster};
 use serde_json::{Value, json};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -190,7 +188,7 @@ fn a_watcher_that_does_not_read_holds_nobody_up() {
         let mut stream = cluster.connect().await;
         let request = format!(
             "GET {MAPS}?watch=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
-            cluster_support::TOKEN
+            crate::support::TOKEN
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         stream

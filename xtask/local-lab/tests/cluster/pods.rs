@@ -1,11 +1,9 @@
 //! Logs of pods and requests passed on to them.
 
-mod cluster_support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cluster_support::{Cluster, TOKEN};
+use crate::support::{Cluster, TOKEN};
 use local_lab::logs::{LogKey, LogWriter};
 use local_lab::serve::{self, Handler, Limits, Request, Response};
 use serde_json::{Value, json};
@@ -192,4 +190,11 @@ fn a_service_leads_to_one_of_its_pods() {
     cluster.post("/api/v1/namespaces/default/endpoints", &endpoints);
     assert_eq!(cluster.get(path).json()["uri"], "/x");
     assert_eq!(cluster.get("/api/v1/namespaces/default/services/s:80/proxy/").json()["uri"], "/");
+    // Endpoints may as well say where something listens.
+    let address = echo(&cluster);
+    let subsets = json!({"subsets": [{
+        "addresses": [{"ip": address.ip().to_string()}], "ports": [{"name": "http", "port": address.port()}],
+    }]});
+    cluster.merge("/api/v1/namespaces/default/endpoints/s", &subsets);
+    assert_eq!(cluster.get(path).json()["host"], address.to_string());
 }

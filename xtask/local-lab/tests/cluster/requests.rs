@@ -1,8 +1,6 @@
 //! The cluster API as HTTP: statuses, words, limits.
 
-mod cluster_support;
-
-use cluster_support::{Cluster, TOKEN};
+use crate::support::{Cluster, TOKEN};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

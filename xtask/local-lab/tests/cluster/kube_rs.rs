@@ -1,8 +1,6 @@
 //! The `kube` crate against the cluster API: what the rest of this program uses.
 
-mod cluster_support;
-
-use cluster_support::Cluster;
+use crate::support::Cluster;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret};

@@ -1,8 +1,6 @@
 //! How objects go: at once, gracefully, with their owner, with their namespace.
 
-mod cluster_support;
-
-use cluster_support::Cluster;
+use crate::support::Cluster;
 use serde_json::{Value, json};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -54,6 +52,26 @@ fn an_orphan_is_kept_if_that_is_asked_for() {
     cluster.ask("DELETE", &format!("{MAPS}/owner")).json(&options).send();
     let child = cluster.get(&format!("{MAPS}/child"));
     assert_eq!((child.status, child.json()["metadata"]["ownerReferences"].clone()), (200, json!([])));
+}
+
+#[test]
+fn in_the_foreground_the_owner_goes_last() {
+    let cluster = Cluster::start();
+    let owner = cluster.post(MAPS, &json!({"metadata": {"name": "owner"}})).json();
+    let mut child = owned_by(&[&owner], "child");
+    child["metadata"]["ownerReferences"][0]["blockOwnerDeletion"] = true.into();
+    child["metadata"]["finalizers"] = json!(["lab/held"]);
+    cluster.post(MAPS, &child);
+    let options = json!({"propagationPolicy": "Foreground"});
+    let marked = cluster.ask("DELETE", &format!("{MAPS}/owner")).json(&options).send().json();
+    assert_eq!(marked["metadata"]["finalizers"], json!(["foregroundDeletion"]));
+    cluster.wait("the child's mark", || {
+        cluster.get(&format!("{MAPS}/child")).json()["metadata"]["deletionTimestamp"].is_string()
+    });
+    assert_eq!(cluster.get(&format!("{MAPS}/owner")).status, 200);
+    cluster.merge(&format!("{MAPS}/child"), &json!({"metadata": {"finalizers": null}}));
+    gone(&cluster, &format!("{MAPS}/child"));
+    gone(&cluster, &format!("{MAPS}/owner"));
 }
 
 #[test]

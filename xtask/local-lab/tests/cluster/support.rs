@@ -1,7 +1,5 @@
 //! A cluster API over TLS on loopback, for tests that talk to it as clients do.
 
-#![allow(dead_code, reason = "each test binary uses its part of this")]
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -226,6 +224,16 @@ impl Drop for Lines {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Whether a program is on PATH. A test that goes without says so by name.
+pub fn on_path(program: &str, test: &str) -> bool {
+    let there = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|folder| folder.join(program).is_file());
+    if !there {
+        eprintln!("skipped: {test}: no {program} on PATH");
+    }
+    there
 }
 
 /// How long a test waits for what must come.

@@ -1,0 +1,197 @@
+//! What a container needs before it can start, and what it waits for until then.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::container::Container;
+use super::environment::{environment, words};
+use super::sources::{Sources, Unready};
+use super::volumes;
+use crate::logs::LogKey;
+use crate::program::{Launch, Program};
+use crate::store::object;
+use crate::workloads::events::Subject;
+
+/// After how long something that the system refused is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// A container that can start.
+pub(super) struct Ready {
+    pub(super) program: Arc<dyn Program>,
+    pub(super) launch: Launch,
+    pub(super) listening: BTreeMap<u16, SocketAddr>,
+}
+
+/// Why a container cannot start.
+enum NotReady {
+    /// Something that it names is missing; a write to the store may bring it.
+    Configuration(Unready),
+    /// The lab has no such image.
+    Image,
+    /// The system refuses something.
+    System(io::Error),
+}
+
+impl Container<'_> {
+    /// Waits until everything that the container names is there. `None` when the pod
+    /// ends before.
+    pub(super) async fn prepare(&self, restarts: u32) -> Option<Ready> {
+        let node = &self.pod.node;
+        loop {
+            let since = node.store.version();
+            match self.try_prepare(restarts) {
+                Ok(ready) => return Some(ready),
+                Err(NotReady::Image) => {
+                    self.no_such_image();
+                    self.pod.ends().await;
+                }
+                Err(NotReady::Configuration(problem)) => {
+                    self.misconfigured(problem);
+                    tokio::select! {
+                        () = self.sources_change(since) => {}
+                        () = self.pod.ends() => {}
+                    }
+                }
+                Err(NotReady::System(error)) => {
+                    self.wait("CreateContainerError", error.to_string());
+                    self.warning("Failed", format!("Error: {error}"));
+                    tokio::select! {
+                        () = tokio::time::sleep(TRY_AGAIN) => {}
+                        () = self.pod.ends() => {}
+                    }
+                }
+            }
+            if !self.pod.is_live() {
+                return None;
+            }
+        }
+    }
+
+    fn try_prepare(&self, restarts: u32) -> Result<Ready, NotReady> {
+        let (pod, node) = (&self.pod.object, &self.pod.node);
+        if self.init && self.spec["restartPolicy"] == "Always" {
+            let message = "this lab runs no sidecars (hint: make it one of the pod's containers)";
+            return Err(NotReady::Configuration(Unready::configuration(message)));
+        }
+        let sources = Sources::new(&node.store, pod);
+        // In a kubelet's order: volumes are mounted before images are pulled.
+        let files = volumes::files(&sources, pod, self.spec).map_err(NotReady::Configuration)?;
+        let image = self.spec["image"].as_str().unwrap_or_default();
+        let program = node.images.find(image).ok_or(NotReady::Image)?;
+        self.normal("Pulled", format!("Container image {image:?} already present on machine"));
+        let (ports, listening) = listen(self.spec).map_err(NotReady::System)?;
+        let mut defaults = self.defaults();
+        defaults.extend(program.variables(&listening));
+        let env = environment(&sources, self.spec, defaults).map_err(NotReady::Configuration)?;
+        let (namespace, pod) = (object::namespace(pod), object::name(pod));
+        let run = |restart| LogKey {
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+            container: self.name.to_owned(),
+            restart,
+        };
+        let log = node.logs.start(run(restarts)).map_err(NotReady::System)?;
+        // The last run is still worth a look, the one before it is not.
+        if let Some(past) = restarts.checked_sub(2) {
+            node.logs.forget_run(&run(past));
+        }
+        let launch = Launch {
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+            container: self.name.to_owned(),
+            image: image.to_owned(),
+            command: words(&self.spec["command"], &env),
+            args: words(&self.spec["args"], &env),
+            env,
+            files,
+            ports,
+            log,
+            stop: CancellationToken::new(),
+            cluster: node.cluster.clone(),
+            proxy: node.ingress,
+        };
+        Ok(Ready { program, launch, listening })
+    }
+
+    /// Variables that every container gets unless it sets them itself: those of the
+    /// namespace's Services, its host name, and the proxy, which stands in for the
+    /// cluster's DNS as it knows the hosts of the lab.
+    fn defaults(&self) -> BTreeMap<String, String> {
+        let proxy = format!("http://{}", self.pod.node.ingress);
+        let none = "127.0.0.1,localhost";
+        let proxies =
+            ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].map(|name| (name, proxy.as_str()));
+        let rest = [("NO_PROXY", none), ("no_proxy", none), ("HOSTNAME", object::name(&self.pod.object))];
+        let own = proxies.into_iter().chain(rest).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut defaults = match self.pod.object["spec"]["enableServiceLinks"].as_bool() {
+            Some(false) => BTreeMap::new(),
+            _ => self.pod.node.services.variables(&self.pod.key.namespace),
+        };
+        defaults.extend(own);
+        defaults
+    }
+
+    /// Waits for a write to a Secret or ConfigMap of the namespace after `since`.
+    async fn sources_change(&self, since: u64) {
+        let watch = |resource| self.pod.node.store.watch(resource, Some(&self.pod.key.namespace), since);
+        // So much was written meanwhile that it is worth another look at once.
+        let (Ok(mut secrets), Ok(mut maps)) = (watch("secrets"), watch("configmaps")) else { return };
+        tokio::select! {
+            _ = secrets.next() => {}
+            _ = maps.next() => {}
+        }
+    }
+
+    fn misconfigured(&self, problem: Unready) {
+        match problem {
+            Unready::Configuration(message) => {
+                self.warning("Failed", format!("Error: {message}"));
+                self.wait("CreateContainerConfigError", message);
+            }
+            Unready::Mount(message) => {
+                self.wait("ContainerCreating", String::new());
+                self.pod.node.recorder.warning(&Subject::of(&self.pod.object), "FailedMount", message);
+            }
+        }
+    }
+
+    fn no_such_image(&self) {
+        let image = self.spec["image"].as_str().unwrap_or_default();
+        let known = self.pod.node.images.names().collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "Failed to pull image {image:?}: this lab has no registry; the images that it runs are {known}"
+        );
+        self.normal("Pulling", format!("Pulling image {image:?}"));
+        self.warning("Failed", &message);
+        self.warning("Failed", "Error: ErrImagePull");
+        self.wait("ErrImagePull", message.clone());
+        self.normal("BackOff", format!("Back-off pulling image {image:?}"));
+        self.warning("Failed", "Error: ImagePullBackOff");
+        self.wait("ImagePullBackOff", format!("Back-off pulling image {image:?}: ErrImagePull: {message}"));
+    }
+}
+
+type Sockets = (BTreeMap<u16, TcpListener>, BTreeMap<u16, SocketAddr>);
+
+/// A listening socket for each `containerPort`.
+fn listen(container: &Value) -> io::Result<Sockets> {
+    let (mut ports, mut listening) = (BTreeMap::new(), BTreeMap::new());
+    for port in container["ports"].as_array().into_iter().flatten() {
+        let tcp = port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP");
+        let Some(number) = port["containerPort"].as_u64().and_then(|it| u16::try_from(it).ok()) else {
+            continue;
+        };
+        if tcp {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            listening.insert(number, listener.local_addr()?);
+            ports.insert(number, listener);
+        }
+    }
+    Ok((ports, listening))
+}

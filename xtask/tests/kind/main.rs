@@ -1,0 +1,9 @@
+//! The lab on kind, from end to end: real steps and a real cluster API, behind fakes of
+//! the outside programs that do and say what the real ones do.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
+
+mod choosing;
+mod killed;
+mod road;
+mod trouble;
+mod world;

@@ -1,0 +1,234 @@
+//! The whole road, when all goes well.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const REFUSED: &str = r#"500 failed to get token: oauth2: "invalid_client" "Invalid client credentials.""#;
+
+#[test]
+fn working_test_logs_in_and_broken_is_refused_until_it_is_fixed() {
+    let world = World::new();
+    let ended = world.expect(0, &["--lab", "kind", "working", "test"]);
+    assert!(ended.stdout.contains("logged-in: 5 of 5 logged in"), "{ended}");
+    assert!(ended.stdout.contains("on the kind lab"), "{ended}");
+    assert_eq!(world.clusters(), ["oidc-lab"]);
+    // From here on `auto` takes the lab that is up.
+    world.expect(0, &["break"]);
+    assert!(world.expect(1, &["test"]).stdout.contains(REFUSED));
+    world.expect(0, &["fix", "test"]);
+    assert!(world.expect(1, &["broken", "test"]).stdout.contains(REFUSED));
+    // `working` on a broken lab makes it work, with the cluster that is there.
+    world.expect(0, &["working", "test"]);
+    assert_eq!(world.calls_with("kind create cluster").len(), 1);
+    assert_eq!(world.calls_with("docker pull").len(), 4, "images are pulled once");
+    assert_eq!(world.calls_with("helm pull").len(), 3, "so are charts");
+    world.expect(0, &["down"]);
+    assert!(world.clusters().is_empty());
+    assert!(!world.lab().exists());
+    assert_eq!(world.expect(0, &["--lab", "kind", "down"]).stdout, "there was no lab\n");
+}
+
+#[test]
+fn reproduce_sees_what_each_release_is_known_to_do() {
+    for (release, after) in [("v3.3.6", "refused"), ("v2.12.1", "mixed"), ("v3.5.1", "logged-in")] {
+        let world = World::with_helm_4();
+        let document = world.json(0, &["--lab", "kind", "--argocd", release, "reproduce"]);
+        let rows = document["goals"][0]["stories"].as_array().unwrap();
+        let verdicts: Vec<&str> = rows.iter().map(|row| row["verdict"].as_str().unwrap()).collect();
+        assert_eq!(verdicts, ["logged-in", after, "logged-in", after, "logged-in"], "{release}");
+        assert_eq!(document["lab"], "kind");
+        assert_eq!(document["argocd"]["version"], release);
+        let chart = if release == "v2.12.1" { "argo-cd-7.4.4" } else { "argo-cd-9." };
+        assert!(!world.calls_with(chart).is_empty(), "{release}");
+    }
+}
+
+#[test]
+fn a_release_without_a_chart_of_its_own_takes_the_nearest_and_its_tag() {
+    let world = World::new();
+    world.expect(0, &["--lab", "kind", "--argocd", "v3.5.1", "working"]);
+    let install = world.calls_with("helm upgrade --install argocd").remove(0);
+    assert!(install.line.contains("charts/argo-cd-9.5.22.tgz"), "{}", install.line);
+    assert!(
+        install.stdin.contains("repository: quay.io/argoproj/argocd\n    tag: v3.5.1\n"),
+        "{}",
+        install.stdin
+    );
+    // The lab keeps its release until another is named.
+    assert_eq!(world.json(0, &["working"])["argocd"]["version"], "v3.5.1");
+    assert_eq!(world.json(0, &["--argocd", "v3.3.6", "working"])["argocd"]["version"], "v3.3.6");
+}
+
+#[test]
+fn helm_4_is_told_to_take_back_what_others_wrote_and_helm_3_does_not_know_how() {
+    let three = World::new();
+    three.expect(0, &["--lab", "kind", "working"]);
+    assert!(three.calls_with("--force-conflicts --timeout").is_empty());
+    let four = World::with_helm_4();
+    four.expect(0, &["--lab", "kind", "working"]);
+    assert_eq!(four.calls_with("--server-side=true --force-conflicts").len(), 3);
+}
+
+#[test]
+fn the_ingress_can_be_traefik_and_be_changed() {
+    let world = World::new();
+    world.expect(0, &["--lab", "kind", "--ingress", "traefik", "working", "test"]);
+    assert_eq!(world.calls_with("helm upgrade --install traefik").len(), 1);
+    assert!(world.calls_with("helm upgrade --install ingress-nginx").is_empty());
+    let routes: Vec<_> =
+        world.calls().into_iter().filter(|call| call.stdin.contains("kind: Ingress")).collect();
+    assert!(routes.iter().all(|call| call.stdin.contains("ingressClassName: traefik")), "{routes:?}");
+    // The lab keeps its ingress until the other is named; then the one goes first.
+    world.expect(0, &["working"]);
+    assert_eq!(world.calls_with("helm upgrade --install traefik").len(), 2);
+    world.expect(0, &["--ingress", "nginx", "working", "test"]);
+    let helm: Vec<String> = world
+        .calls()
+        .into_iter()
+        .map(|call| call.line)
+        .filter(|line| line.contains("helm uninstall") || line.contains("--install ingress-nginx"))
+        .collect();
+    assert_eq!(helm.len(), 2, "{helm:?}");
+    assert!(helm[0].starts_with("helm uninstall traefik --namespace ingress --wait"), "{helm:?}");
+}
+
+#[test]
+fn a_wished_port_is_used_and_cannot_be_changed_afterwards() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let world = World::new();
+    world.expect(0, &["--lab", "kind", "--port", &port.to_string(), "working", "test"]);
+    let status = world.json(0, &["status"]);
+    assert_eq!(status["goals"][0]["address"], format!("127.0.0.1:{port}"));
+    assert_eq!(status["goals"][0]["context"], "kind-oidc-lab");
+    let ended = world.expect(2, &["--port", "1", "working"]);
+    assert!(
+        ended.error().contains(&format!("the lab listens on port {port} and cannot move to 1")),
+        "{ended}"
+    );
+}
+
+#[test]
+fn an_image_of_ones_own_is_loaded_and_loaded_again_when_it_was_built_anew() {
+    let world = World::new();
+    let build = |id: &str| {
+        let path = world.path("images.json");
+        let mut images: Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap_or_default()).unwrap_or_else(|_| json!({}));
+        images["me/argocd:dev"] = id.into();
+        std::fs::write(path, images.to_string()).unwrap();
+    };
+    build("sha256:1");
+    let run = ["--lab", "kind", "--argocd-image", "me/argocd:dev", "working"];
+    world.expect(0, &run);
+    let loads = || {
+        world.calls_with("docker image save").iter().filter(|call| call.line.contains("me/argocd")).count()
+    };
+    assert_eq!(loads(), 1);
+    assert!(world.calls_with("docker pull me/argocd").is_empty());
+    let installs = || world.calls_with("helm upgrade --install argocd");
+    assert!(installs()[0].stdin.contains("repository: me/argocd\n    tag: dev\n"));
+    // The edit-run loop: the lab keeps the image, and sees whether it is another.
+    world.expect(0, &["working"]);
+    assert_eq!(loads(), 1);
+    build("sha256:2");
+    world.expect(0, &["working"]);
+    assert_eq!(loads(), 2);
+    let last = installs().pop().unwrap();
+    assert!(last.stdin.contains("oidc-lab/image-id: sha256:2"), "{}", last.stdin);
+    world.expect(0, &["--argocd", "v3.3.6", "working"]);
+    assert!(!installs().pop().unwrap().stdin.contains("me/argocd"));
+}
+
+#[test]
+fn no_secret_is_in_an_argument_in_a_file_or_in_what_is_said() {
+    let world = World::new();
+    let mut said = String::new();
+    for goals in
+        [&["--lab", "kind", "working", "test", "-vv"][..], &["break", "-vv"], &["fix", "test", "-vv"]]
+    {
+        let ended = world.expect(0, goals);
+        said.push_str(&ended.stdout);
+        said.push_str(&ended.stderr);
+    }
+    assert!(said.contains("$ kubectl --kubeconfig"), "-vv shows every command: {said}");
+    said.extend(world.calls().into_iter().map(|call| call.line));
+    let mut folders = vec![world.lab()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            // What Helm downloads is no secret, and Helm's to write.
+            let downloaded = path.extension().is_some_and(|ending| ending == "tgz");
+            assert!(
+                mode & 0o077 == 0 || downloaded || path.to_string_lossy().contains(".pid"),
+                "{}",
+                path.display()
+            );
+            said.push_str(&String::from_utf8_lossy(&std::fs::read(&path).unwrap()));
+        }
+    }
+    let secrets = world.secrets();
+    assert_eq!(secrets.len(), 3, "client secret, server key, password: {secrets:?}");
+    for secret in secrets {
+        assert!(!said.contains(&secret), "a secret was said somewhere");
+    }
+}
+
+#[test]
+fn only_the_labs_own_kubeconfig_is_used() {
+    let world = World::new();
+    let config = world.path("home/.kube/config");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    std::fs::write(&config, "not: [a, kubeconfig").unwrap();
+    world.expect(0, &["--lab", "kind", "working", "test"]);
+    let own = world.lab().join("kubeconfig").display().to_string();
+    for call in world.calls() {
+        let talks = ["helm upgrade", "helm uninstall", "kubectl --", "kind create", "kind delete"];
+        if talks.iter().any(|start| call.line.starts_with(start)) {
+            assert!(call.line.contains(&own), "{}", call.line);
+        }
+    }
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "not: [a, kubeconfig");
+    world.expect(0, &["down"]);
+    let left: Vec<_> = std::fs::read_dir(world.path("home")).unwrap().flatten().map(|it| it.path()).collect();
+    assert_eq!(left, [world.path("home/.kube")]);
+}
+
+#[test]
+fn recorded_times_give_the_critical_path() {
+    let world = World::new();
+    let none = world.expect(0, &["--lab", "kind", "--dry-run", "--timings", "working"]);
+    assert!(none.stdout.contains("no times were recorded"), "{none}");
+    world.expect(0, &["--lab", "kind", "working"]);
+    let document = world.json(0, &["--dry-run", "--timings", "working"]);
+    let critical = &document["goals"][0]["critical"];
+    assert!(critical["ms"].as_f64().unwrap() < critical["sum_ms"].as_f64().unwrap(), "{critical}");
+    assert_eq!(critical["path"][0], "tools");
+}
+
+#[test]
+fn a_dry_run_asks_for_versions_and_does_nothing() {
+    let world = World::new();
+    let ended = world.expect(0, &["--lab", "kind", "--dry-run", "working", "break", "test", "fix", "test"]);
+    for part in [
+        "$ kind create cluster --name oidc-lab --config $LAB/kind-config.yaml",
+        " turn 2, side by side\n",
+        "$ cd $LAB/empty && helm upgrade --install argocd $LAB/charts/argo-cd-9.4.17.tgz",
+        "docker image save --output $LAB/dex-images.tar --platform linux/",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {ended}");
+    }
+    let asked = world.calls();
+    assert!(
+        asked.iter().all(|call| call.line.contains("version") || call.line.contains("context inspect")),
+        "{asked:?}"
+    );
+    assert!(!world.lab().exists());
+}
