@@ -15,6 +15,7 @@ mod finding;
 mod fixtures;
 mod hidden;
 mod look;
+mod mask;
 mod shown;
 
 pub use advice::reloads;

@@ -19,7 +19,7 @@ const PLACE: Markers = Markers {
     end: "<!-- end of faults -->\n",
 };
 /// The longest symptom that is shown whole.
-const LONGEST: usize = 110;
+const LONGEST: usize = 220;
 
 /// The table for a terminal.
 pub fn text(rows: &[Row]) -> String {

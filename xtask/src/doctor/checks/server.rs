@@ -20,6 +20,10 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
 fn key_missing(evidence: &Evidence) -> Option<Finding> {
     let place = format!("Secret {}/argocd-secret, key server.secretkey", shown(&evidence.namespace));
     let said = evidence.failure(&[Cause::ServerKeyMissing]);
+    // A namespace without Argo CD has no such Secret either.
+    if evidence.settings.there().is_none() && evidence.server.there().is_none() {
+        return None;
+    }
     let seen = match (&evidence.argocd_secret, said) {
         (secret, _) if secret.is_absent() => "argocd-secret is not there".to_owned(),
         (secret, _) if secret.there().is_some_and(|secret| secret.value("server.secretkey").is_none()) => {
@@ -45,7 +49,17 @@ fn key_missing(evidence: &Evidence) -> Option<Finding> {
 
 /// A server that runs without the settings that stand in argocd-cm.
 fn first_start(evidence: &Evidence) -> Option<Finding> {
+    let pod = evidence.pods.iter().find(|pod| {
+        pod.log.as_ref().and_then(|log| log.serving).is_some_and(|it| it.without_sso || it.without_url)
+    });
     let failure = evidence.failure(&[Cause::SsoOff, Cause::FirstStart])?;
+    // That a pod by itself knows no /auth/login may be a root path that nobody told of.
+    let at_front = evidence.outside.as_ref().is_some_and(|outside| {
+        outside.rehearsals.iter().any(|rehearsal| rehearsal.form.as_ref().err() == Some(failure))
+    });
+    if failure.cause == Cause::SsoOff && !at_front && pod.is_none() {
+        return None;
+    }
     let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
     let shows = public.is_some_and(|public| public.issuer.is_some() && !public.url.is_empty());
     let configured = evidence
@@ -56,9 +70,6 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
     if !(configured || shows) {
         return None;
     }
-    let pod = evidence.pods.iter().find(|pod| {
-        pod.log.as_ref().and_then(|log| log.serving).is_some_and(|it| it.without_sso || it.without_url)
-    });
     let loses = evidence.release.as_ref().is_some_and(|release| release.first_start_loses_sso());
     let certain = loses || failure.cause == Cause::FirstStart || pod.is_some();
     Some(
@@ -102,6 +113,10 @@ fn key_times(evidence: &Evidence, pod: Option<&PodSeen>) -> Option<String> {
 fn redis(evidence: &Evidence) -> Option<Finding> {
     let deployments = evidence.redis.there()?;
     let down: &DeploymentSeen = deployments.iter().find(|deployment| deployment.ready == 0)?;
+    // One that was scaled to nothing is not missed where the server uses another.
+    if evidence.redis_elsewhere {
+        return None;
+    }
     let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.redis).max();
     let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
     let failed =

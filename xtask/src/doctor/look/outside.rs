@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use local_lab::release::{Era, Release};
+use probe::rehearsal::Redeemed;
 use probe::{Options, Password, Rehearsal};
 use serde_json::Value;
 use url::Url;
 
-use super::web;
-use crate::doctor::evidence::{Evidence, Logins, Outside, Public, Seen};
+use super::{note_once, web};
+use crate::doctor::evidence::{Evidence, Logins, Outside, Public, Seen, is_known, tells};
+use crate::doctor::shown::shown;
 
 /// Rehearsals of a release that has one handler, and of one that may have two: the rarer
 /// was seen to take a quarter of the connections, and is then missed three times in a thousand.
@@ -69,6 +71,17 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
         probe::rehearsal::knock(options, &page),
         log_in(options, user.is_some()),
     );
+    if !given && public.is_none() {
+        // What answers at the address that the settings name need not be Argo CD: this
+        // machine may not reach it, or stand before a door of somebody else's.
+        let because = match rehearsals.first().map(|rehearsal| &rehearsal.form) {
+            Some(Err(failure)) => shown(&failure.message),
+            _ => "what answers there is not Argo CD".to_owned(),
+        };
+        note_once(evidence, "Argo CD at the address that its settings name", because);
+        return;
+    }
+    notes(evidence, &rehearsals);
     evidence.outside = Some(Outside {
         address,
         given,
@@ -78,6 +91,27 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
         logins,
         ahead,
     });
+}
+
+/// What rehearsals met and what tells nothing about the installation.
+fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal]) {
+    for rehearsal in rehearsals {
+        if let Err(failure) = &rehearsal.form
+            && !tells(failure)
+        {
+            note_once(
+                evidence,
+                "the provider's login page, as this machine sees it",
+                shown(&failure.message),
+            );
+        }
+        if let Some(Redeemed::Unclear(failure)) = &rehearsal.redeemed
+            && !is_known(failure)
+        {
+            let because = format!("to a code that nobody gave out Argo CD says: {}", shown(&failure.message));
+            note_once(evidence, "whether the provider takes what Argo CD presents", because);
+        }
+    }
 }
 
 async fn log_in(options: &Options, has_user: bool) -> Option<Logins> {
