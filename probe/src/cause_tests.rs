@@ -34,6 +34,14 @@ fn knows_what_servers_say() {
         (Callback, 500, "server.secretkey is missing", Cause::ServerKeyMissing),
         (Callback, 500, "failed to get token: Post \"http://dex.host/token\": EOF", Cause::SessionStore),
         (Callback, 500, "dial tcp 10.0.0.1:6379: redis: connection refused", Cause::SessionStore),
+        (Callback, 500, "dial tcp 127.0.0.1:6379: connect: connection refused\n", Cause::SessionStore),
+        (
+            Callback,
+            500,
+            "read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer\n",
+            Cause::SessionStore,
+        ),
+        (Callback, 500, "EOF\n", Cause::SessionStore),
         (
             Callback,
             500,

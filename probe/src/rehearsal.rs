@@ -18,7 +18,7 @@ pub const CODE: &str = "a-code-that-nobody-gave-out";
 /// What a rehearsal showed.
 #[derive(Debug, Clone)]
 pub struct Rehearsal {
-    /// Whether the way to the provider's form is open, or where it ends.
+    /// Whether the way to a page of the provider is open, whatever kind of page it is, or where it ends.
     pub form: Result<(), Failure>,
     /// What Argo CD asked the provider for, if it got that far.
     pub asked: Option<Asked>,
@@ -131,6 +131,8 @@ pub async fn rehearse(options: &Options) -> Rehearsal {
                 Ok(Arrived::AtForm(_)) => Ok(()),
                 // A provider that sends people straight back does so with an error, which Argo CD words.
                 Ok(Arrived::AtCallback(url)) => attempt.callback(url).await.map(drop),
+                // A page that this program could not log in at is a page all the same.
+                Err(Failure { step: Step::Authorize, status: Some(200..=299), .. }) => Ok(()),
                 Err(failure) => Err(failure),
             };
         }

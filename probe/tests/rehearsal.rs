@@ -51,6 +51,10 @@ async fn a_way_that_ends_early_says_where_and_the_code_is_brought_all_the_same()
     assert_eq!((failure.step, failure.cause), (Step::Callback, Cause::InvalidScope));
     assert_eq!(rehearsal.redeemed, Some(Redeemed::SecretTaken));
 
+    let script = "<title>App</title><div id=root></div><script src=/app.js></script>";
+    let fake = Fake::start().always("dex.host/auth", Reply::new(200, "text/html", script));
+    assert_eq!(rehearse(&fake.options()).await.form, Ok(()), "a page by JavaScript is a page");
+
     let fake = Fake::start().always("argocd.host/auth/login", Reply::plain(404, "404 page not found\n"));
     let rehearsal = rehearse(&fake.options()).await;
     assert_eq!(rehearsal.form.unwrap_err().cause, Cause::SsoOff);

@@ -23,6 +23,10 @@ fn main() {
     bench.measure("test (5 logins)", || timed(|| bench.run(&["test"])));
     bench.measure("fix (restart until ready)", || timed(|| bench.run(&["fix"])));
     bench.measure("status", || timed(|| bench.run(&["status"])));
+    bench.measure("doctor, nothing to find", || timed(|| bench.run(&["doctor"])));
+    bench.run(&["break"]);
+    bench.measure("doctor, a stale server", || timed(|| bench.finds(&["doctor"])));
+    bench.run(&["fix"]);
     bench.logins();
     bench.idle();
     bench.run(&["down"]);
@@ -42,6 +46,12 @@ impl Bench {
     fn run(&self, args: &[&str]) {
         let output = self.command(args).output().expect("the program runs");
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Runs what exits 1 because it found something.
+    fn finds(&self, args: &[&str]) {
+        let output = self.command(args).output().expect("the program runs");
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn json(&self, args: &[&str]) -> serde_json::Value {

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use local_lab::release::Release;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{DoctorArgs, MatrixArgs};
+use crate::commands::{DoctorArgs, FaultsArgs, MatrixArgs, RotateArgs};
 use crate::faults::{Choice, Fault};
 use crate::lab::ImageRef;
 
@@ -232,6 +232,10 @@ pub enum Command {
     Render,
     /// Say why a login fails and what to do: on the lab, on any cluster, or from outside.
     Doctor(Box<DoctorArgs>),
+    /// Put every fault into a lab of its own, ask the doctor, heal: one table.
+    Faults(FaultsArgs),
+    /// Change the client secret in the safe order, and count the logins that fail meanwhile.
+    Rotate(RotateArgs),
     /// `reproduce` and the first start over many Argo CD releases, one table.
     Matrix(Box<MatrixArgs>),
     /// Hold the stand-ins against the real programs, exchange by exchange, under every fault.

@@ -144,6 +144,8 @@ fn attempt(
                 Some(Command::Render) => commands::render(session, report).await,
                 Some(Command::Tools(args)) => commands::tools(session, args, report).await,
                 Some(Command::Doctor(args)) => commands::doctor(session, args, report).await,
+                Some(Command::Faults(args)) => commands::faults(session, args, report).await,
+                Some(Command::Rotate(args)) => commands::rotate(session, args, report).await,
                 Some(Command::Matrix(args)) => commands::matrix(session, args, report).await,
                 Some(Command::Compare) => commands::compare(session, report).await,
                 _ if goals.is_empty() => overview(session).await,

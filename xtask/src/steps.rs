@@ -8,7 +8,7 @@ use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::console::Running;
 use crate::error::{Error, Result};
 use crate::lab::{Lab, kind};
-use crate::names::Workload;
+use crate::names::{DEX_KEY, DEX_SECRET, Workload};
 use crate::plan::Action;
 use crate::programs::Kind;
 use crate::render::{Manifest, Variables};
@@ -74,6 +74,11 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
             let started = Timestamp::now();
             let versions = format!("{},started={started}", cluster.secret_versions(workload).await?);
             return install_all(session, &cluster, workload, &versions, running).await;
+        }
+        Action::RotateDex => {
+            let secret = ClientSecret::random()?;
+            cluster.set_secret_keys(DEX_SECRET, &[(DEX_KEY, Some(secret.reveal().as_bytes()))]).await?;
+            return Ok("written".into());
         }
         Action::Remember(fault) => faults::record(&cluster, fault).await?,
         Action::Edit(edit) => edit.make(session).await?,

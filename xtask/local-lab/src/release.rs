@@ -98,6 +98,11 @@ pub struct ParseReleaseError {
     suggestion: String,
 }
 
+/// The releases of which [`Release::first_start_loses_sso`] is true, for sentences. Run on
+/// the real programs: lost by v3.2.7, v3.2.9, v3.3.1, v3.3.6 and v3.3.7, kept by v3.2.10,
+/// v3.3.0 and v3.3.8; those between are from source.
+pub const FIRST_START_LOST: &str = "v3.2.7 - v3.2.9 and v3.3.1 - v3.3.7";
+
 /// The release that the lab runs unless told otherwise: the newest in which the
 /// failure is certain.
 pub const DEFAULT: &str = "v3.3.6";
@@ -201,6 +206,16 @@ impl Release {
             // The candidates up to rc6.
             (3, 4, 0) => !self.pre.is_empty() && compare_pre(&self.pre, "rc7").is_lt(),
             _ => false,
+        }
+    }
+
+    /// The nearest release of the same or a later line whose first start keeps SSO.
+    pub fn keeps_its_first_start(&self) -> Self {
+        match self.numbers() {
+            _ if !self.first_start_loses_sso() => self.clone(),
+            (3, 2, _) => Self::new(3, 2, 10),
+            (3, 3, _) => Self::new(3, 3, 8),
+            _ => Self::new(3, 4, 0),
         }
     }
 
@@ -382,6 +397,19 @@ mod tests {
             .map(|text| release(text).era().name())
             .collect();
         assert_eq!(names, ["never", "reloads, may hang", "both answer", "reloads", "never", "reloads"]);
+    }
+
+    #[test]
+    fn the_nearest_release_that_keeps_its_first_start_is_of_the_same_line() {
+        for (text, kept) in [
+            ("v3.2.7", "v3.2.10"),
+            ("v3.3.6", "v3.3.8"),
+            ("v3.4.0-rc2", "v3.4.0"),
+            ("v3.2.6", "v3.2.6"),
+            ("v3.5.1", "v3.5.1"),
+        ] {
+            assert_eq!(release(text).keeps_its_first_start().to_string(), kept, "{text}");
+        }
     }
 
     #[test]

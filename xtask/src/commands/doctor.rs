@@ -120,7 +120,7 @@ async fn subject(session: &Session, args: &DoctorArgs) -> Result<Subject> {
     Ok(subject)
 }
 
-/// The lab: everything may be read, every name leads to its ingress, and its user is known.
+/// The lab, if there is one and no option is for another installation.
 async fn lab(session: &Session, args: &DoctorArgs) -> Result<Subject> {
     if session.lab.find().is_none() {
         return Err(Error::environment("no lab is up, and nothing else is named to be looked at").hint(
@@ -131,6 +131,15 @@ async fn lab(session: &Session, args: &DoctorArgs) -> Result<Subject> {
         return Err(Error::usage("--resolve, --ca and --user are for another installation than the lab")
             .hint("name it with --context or --url"));
     }
+    of_lab(session).await
+}
+
+/// A lab as a subject: everything may be read, every name leads to its ingress, and its user
+/// is known.
+///
+/// # Errors
+/// It is not up.
+pub async fn of_lab(session: &Session) -> Result<Subject> {
     let access = session.access()?;
     let address = format!("http://{ARGOCD_HOST}/");
     let mut subject = Subject {

@@ -1,18 +1,15 @@
 //! What a run of the doctor says, for programs and for people.
 
-use probe::redact::Redactor;
 use serde_json::{Map, Value, json};
 
 use super::could_not::CouldNot;
 use super::evidence::Evidence;
 use super::finding::{Finding, When};
+use super::mask::Mask;
 use super::shown::shown;
 use super::{advice, checks};
 use crate::error::Exit;
 use crate::programs::{Kind, Program};
-
-/// Secrets shorter than this are not looked for in what is said: they would hit words.
-const SHORTEST: usize = 6;
 
 /// The outcome.
 #[derive(Clone, Debug)]
@@ -73,17 +70,8 @@ impl Diagnosis {
     /// Nothing that was read as a secret is in any text: by construction, and then once
     /// more by looking for it.
     fn masked(mut self, evidence: &Evidence) -> Self {
-        let mut redactor = Redactor::new();
-        for secret in evidence.secrets() {
-            for form in [secret.clone(), secret.trimmed(), secret.encoded()] {
-                if form.len() >= SHORTEST
-                    && let Ok(text) = std::str::from_utf8(form.reveal())
-                {
-                    redactor.learn(text);
-                }
-            }
-        }
-        let mask = |text: &mut String| *text = redactor.known(text);
+        let secrets = Mask::new(evidence.secrets());
+        let mask = |text: &mut String| secrets.apply(text);
         mask(&mut self.subject);
         for finding in &mut self.findings {
             for text in [&mut finding.at, &mut finding.why, &mut finding.fix] {
@@ -265,3 +253,7 @@ fn subject(evidence: &Evidence) -> String {
     };
     format!("{release}{replicas}")
 }
+
+#[cfg(test)]
+#[path = "diagnosis_tests.rs"]
+mod tests;

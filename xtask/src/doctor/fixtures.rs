@@ -65,7 +65,8 @@ pub fn rehearsal(form: Result<(), Failure>, redeemed: Redeemed) -> Rehearsal {
 }
 
 pub fn fails(step: Step, cause: Cause) -> Failure {
-    Failure::new(step, Some(500), "the server's words", cause)
+    let status = if cause == Cause::FrontWithoutBackend { 502 } else { 500 };
+    Failure::new(step, Some(status), "the server's words", cause)
 }
 
 pub fn tried(form: Form, answer: Taken) -> Vec<Tried> {

@@ -15,8 +15,10 @@ mod finding;
 mod fixtures;
 mod hidden;
 mod look;
+mod mask;
 mod shown;
 
+pub use advice::reloads;
 pub use diagnosis::Diagnosis;
 pub use look::{Reader, Subject, User};
 

@@ -3,7 +3,7 @@
 mod reproduce;
 mod status;
 pub mod stories;
-mod test;
+pub mod test;
 
 use std::time::Instant;
 

@@ -52,7 +52,8 @@ fn what_kubectl_breaks_is_found() {
     let url = |lab: &Lab| {
         patch(lab, "argocd", "configmap", "argocd-cm", &json!({"data": {"url": "https://argocd.host"}}));
     };
-    let faults: [(&str, &dyn Fn(&Lab)); 7] = [
+    type ByHand<'a> = (&'a str, &'a dyn Fn(&Lab));
+    let faults: [ByHand<'_>; 7] = [
         ("secret-unlabelled", &unlabel),
         ("secret-key-missing", &rename),
         ("secret-reference", &dot),

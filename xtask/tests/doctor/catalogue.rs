@@ -209,3 +209,21 @@ fn faults_are_listed_and_unknown_ones_refused() {
     // A fault that was refused has left nothing.
     assert_eq!(found(&lab, &[]), Vec::<String>::new());
 }
+
+#[test]
+fn the_catalogue_is_one_table() {
+    let lab = Lab::new();
+    let document = lab.json(0, &["faults", "secret-unlabelled", "redis", "stale-session-manager"]);
+    let rows = document["goals"][0]["faults"].as_array().unwrap();
+    let outcome = |at: usize| (rows[at]["fault"].as_str().unwrap(), rows[at]["outcome"].clone());
+    assert_eq!(rows.len(), 3);
+    assert_eq!(outcome(0), ("secret-unlabelled", "named".into()));
+    assert_eq!(rows[0]["answer"], serde_json::json!(["secret-unlabelled"]));
+    assert!(rows[0]["symptom"].as_str().unwrap().starts_with("refused at callback 500: failed to get token"));
+    assert!(rows[0]["diagnosis_ms"].is_u64());
+    assert_eq!(outcome(1), ("redis", "real-only".into()));
+    assert_eq!(outcome(2), ("stale-session-manager", "named".into()));
+    // Nothing of its own labs is left.
+    lab.expect(3, &["status"]);
+    lab.expect(2, &["faults", "gremlins"]);
+}

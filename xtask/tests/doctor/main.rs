@@ -7,6 +7,7 @@ mod support;
 mod by_hand;
 mod catalogue;
 mod elsewhere;
+mod rotation;
 mod secrets;
 
 use serde_json::Value;

@@ -10,14 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::lab::Measured;
 use super::table::COLUMNS;
+use crate::commands::readme::Markers;
 use crate::error::{Error, Result};
 use crate::programs::Kind;
 
 /// The file, from the root of the checkout.
 const FILE: &str = "xtask/measured.json";
-const README: &str = "README.md";
-const BEGIN: &str = "<!-- measured: written by `cargo xtask matrix --update` -->\n";
-const END: &str = "<!-- end of measured -->\n";
+const PLACE: Markers = Markers {
+    begin: "<!-- measured: written by `cargo xtask matrix --update` -->\n",
+    end: "<!-- end of measured -->\n",
+};
 
 /// All releases that were measured, by their name.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,21 +82,11 @@ impl Table {
     /// # Errors
     /// One of them cannot be written, or the README has lost its markers.
     pub fn write(&self, root: &Path) -> Result<()> {
-        let cannot = |name: &str, error: std::io::Error| {
-            Error::environment(format!("{name} cannot be written: {error}"))
-        };
-        let readme = fs::read_to_string(root.join(README)).map_err(|error| cannot(README, error))?;
-        let readme = replaced(&readme, &self.markdown()).ok_or_else(|| {
-            Error::environment(format!("{README} has no place for the table")).hint(format!(
-                "put the lines `{}` and `{}` where it belongs",
-                BEGIN.trim(),
-                END.trim()
-            ))
-        })?;
+        PLACE.put(root, &self.markdown())?;
         let json = serde_json::to_string_pretty(self)
             .map_err(|error| Error::environment(format!("the table: {error}")))?;
-        fs::write(root.join(FILE), json + "\n").map_err(|error| cannot(FILE, error))?;
-        fs::write(root.join(README), readme).map_err(|error| cannot(README, error))
+        fs::write(root.join(FILE), json + "\n")
+            .map_err(|error| Error::environment(format!("{FILE} cannot be written: {error}")))
     }
 
     /// The table for the README, oldest release first.
@@ -116,13 +108,6 @@ impl Table {
         }
         text
     }
-}
-
-/// The text with what stands between the markers replaced.
-fn replaced(text: &str, table: &str) -> Option<String> {
-    let start = text.find(BEGIN)? + BEGIN.len();
-    let end = start + text[start..].find(END)?;
-    Some(format!("{}{table}{}", &text[..start], &text[end..]))
 }
 
 #[cfg(test)]
@@ -175,18 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_keeps_all_but_the_table() {
+    fn what_is_written_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("xtask")).unwrap();
-        let readme = folder.path().join(README);
-        fs::write(&readme, format!("before\n{BEGIN}old\n{END}after\n")).unwrap();
+        let readme = folder.path().join("README.md");
+        fs::write(&readme, format!("before\n{}old\n{}after\n", PLACE.begin, PLACE.end)).unwrap();
         let mut table = Table::read(folder.path()).unwrap();
         table.take(&[measured("v2.12.1", Kind::Real, 7)], "2026-01-01");
         table.write(folder.path()).unwrap();
         let text = fs::read_to_string(&readme).unwrap();
-        assert_eq!(text, format!("before\n{BEGIN}{}{END}after\n", table.markdown()));
+        assert_eq!(text, format!("before\n{}{}{}after\n", PLACE.begin, table.markdown(), PLACE.end));
         assert_eq!(Table::read(folder.path()).unwrap(), table);
-        fs::write(&readme, "no markers").unwrap();
-        assert!(table.write(folder.path()).unwrap_err().to_string().contains("no place for the table"));
     }
 }

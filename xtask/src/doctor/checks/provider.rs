@@ -10,16 +10,12 @@ use crate::doctor::shown::{argument, listed, shown};
 const ISSUER: &str = "ConfigMap argocd-cm, oidc.config issuer";
 
 /// What Argo CD or a browser is told when nobody answers at the provider's address.
-const NOBODY: [Cause; 9] = [
+const NOBODY: [Cause; 5] = [
     Cause::ProviderUnknownHost,
     Cause::ProviderRefusesConnections,
     Cause::ProviderBadGateway,
     Cause::ProviderUnreachable,
     Cause::FrontWithoutBackend,
-    Cause::ConnectionRefused,
-    Cause::ConnectionClosed,
-    Cause::NameNotFound,
-    Cause::Timeout,
 ];
 
 /// Findings about the provider.
@@ -47,7 +43,8 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
     let said = evidence.failure(&[Cause::IssuerMismatch]);
     let document = evidence.provider.document();
     let differs = document.filter(|document| document.issuer != evidence.provider.issuer);
-    if said.is_none() && differs.is_none() {
+    // What answers here may be another server than the one that Argo CD reaches by that name.
+    if said.is_none() && (differs.is_none() || evidence.passes()) {
         return None;
     }
     let fix = match differs {
@@ -58,6 +55,7 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
     };
     Some(
         Finding::new(CauseId::IssuerMismatch, ISSUER)
+            .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
             .seen_if(said.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
             .seen_if(differs.map(|document| {
                 format!(

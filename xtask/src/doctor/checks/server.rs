@@ -1,8 +1,9 @@
 //! argocd-server by itself: how it started, its own key, its Redis.
 
+use local_lab::release::FIRST_START_LOST;
 use probe::{Cause, CauseId};
 
-use super::at;
+use super::{at, when_settings};
 use crate::doctor::advice;
 use crate::doctor::evidence::{DeploymentSeen, Evidence, PodSeen};
 use crate::doctor::finding::{Certainty, Finding, When};
@@ -20,6 +21,10 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
 fn key_missing(evidence: &Evidence) -> Option<Finding> {
     let place = format!("Secret {}/argocd-secret, key server.secretkey", shown(&evidence.namespace));
     let said = evidence.failure(&[Cause::ServerKeyMissing]);
+    // A namespace without Argo CD has no such Secret either.
+    if evidence.settings.there().is_none() && evidence.server.there().is_none() {
+        return None;
+    }
     let seen = match (&evidence.argocd_secret, said) {
         (secret, _) if secret.is_absent() => "argocd-secret is not there".to_owned(),
         (secret, _) if secret.there().is_some_and(|secret| secret.value("server.secretkey").is_none()) => {
@@ -32,6 +37,7 @@ fn key_missing(evidence: &Evidence) -> Option<Finding> {
     let kubectl = evidence.argocd_kubectl();
     Some(
         Finding::new(CauseId::ServerKeyMissing, place)
+            .when(when_settings(evidence))
             .seen(seen)
             .seen_if(logged.map(|time| format!("argocd-server's log says so too, last at {}", at(time))))
             .why("Argo CD signs and encrypts with this key, and reads no settings at all while it is missing")
@@ -44,7 +50,17 @@ fn key_missing(evidence: &Evidence) -> Option<Finding> {
 
 /// A server that runs without the settings that stand in argocd-cm.
 fn first_start(evidence: &Evidence) -> Option<Finding> {
+    let pod = evidence.pods.iter().find(|pod| {
+        pod.log.as_ref().and_then(|log| log.serving).is_some_and(|it| it.without_sso || it.without_url)
+    });
     let failure = evidence.failure(&[Cause::SsoOff, Cause::FirstStart])?;
+    // That a pod by itself knows no /auth/login may be a root path that nobody told of.
+    let at_front = evidence.outside.as_ref().is_some_and(|outside| {
+        outside.rehearsals.iter().any(|rehearsal| rehearsal.form.as_ref().err() == Some(failure))
+    });
+    if failure.cause == Cause::SsoOff && !at_front && pod.is_none() {
+        return None;
+    }
     let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
     let shows = public.is_some_and(|public| public.issuer.is_some() && !public.url.is_empty());
     let configured = evidence
@@ -55,9 +71,6 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
     if !(configured || shows) {
         return None;
     }
-    let pod = evidence.pods.iter().find(|pod| {
-        pod.log.as_ref().and_then(|log| log.serving).is_some_and(|it| it.without_sso || it.without_url)
-    });
     let loses = evidence.release.as_ref().is_some_and(|release| release.first_start_loses_sso());
     let certain = loses || failure.cause == Cause::FirstStart || pod.is_some();
     Some(
@@ -68,11 +81,16 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
             .seen_if(pod.and_then(logged))
             .seen_if(key_times(evidence, pod))
             .seen_if(evidence.release.as_ref().filter(|_| loses).map(|release| {
-                format!("argocd {release} is one of v3.3.1 - v3.3.6: it makes its client app once, from the settings of its first moment, and reads none of them while argocd-secret has no server.secretkey")
+                format!("argocd {release} is one of {FIRST_START_LOST}: while argocd-secret has no server.secretkey it reads none of its settings, and it makes its client app from those of its first moment")
             }))
             .why("the server was started before its settings could be read, and runs without SSO although they are there now")
             .fix(advice::restart_argocd(evidence))
-            .lasting(loses.then(|| "put server.secretkey into argocd-secret before the server first starts, or upgrade to v3.3.7 or later".to_owned())),
+            .lasting(evidence.release.as_ref().filter(|_| loses).map(|release| {
+                format!(
+                    "put server.secretkey into argocd-secret before the server first starts, or upgrade to {} or later",
+                    release.keeps_its_first_start()
+                )
+            })),
     )
 }
 
@@ -101,6 +119,10 @@ fn key_times(evidence: &Evidence, pod: Option<&PodSeen>) -> Option<String> {
 fn redis(evidence: &Evidence) -> Option<Finding> {
     let deployments = evidence.redis.there()?;
     let down: &DeploymentSeen = deployments.iter().find(|deployment| deployment.ready == 0)?;
+    // One that was scaled to nothing is not missed where the server uses another.
+    if evidence.redis_elsewhere {
+        return None;
+    }
     let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.redis).max();
     let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
     let failed =

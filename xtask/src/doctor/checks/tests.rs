@@ -4,7 +4,7 @@ use probe::rehearsal::Redeemed;
 use probe::{Cause, CauseId, Step, User};
 
 use super::*;
-use crate::doctor::evidence::{DeploymentSeen, Discovery, Form, Seen, Taken};
+use crate::doctor::evidence::{DeploymentSeen, Discovery, Form, Rehearsed, Seen, Taken};
 use crate::doctor::finding::Certainty;
 use crate::doctor::fixtures::*;
 use crate::doctor::hidden::Fingerprints;
@@ -349,7 +349,10 @@ fn what_argo_cd_says_about_the_provider_decides() {
     finds(|e| ends(e, Step::Authorize, Cause::FrontWithoutBackend), &["provider-unreachable certain now"]);
     // Argo CD itself not answering is nothing about the provider.
     finds(|e| ends(e, Step::Login, Cause::FrontWithoutBackend), &[]);
-    // Only this machine cannot reach it.
+    // Only this machine cannot reach it, or is turned away there.
+    for cause in [Cause::NameNotFound, Cause::ConnectionRefused, Cause::Unknown] {
+        finds(|e| ends(e, Step::Authorize, cause), &[]);
+    }
     finds(
         |e| {
             e.provider.discovery = Discovery::NoAnswer("no such host".into());
@@ -361,8 +364,19 @@ fn what_argo_cd_says_about_the_provider_decides() {
             if let Discovery::Document(document) = &mut e.provider.discovery {
                 document.issuer.push('/');
             }
+            e.outside = None;
+            e.pods[0].rehearsed.clear();
         },
-        &["issuer-mismatch certain now"],
+        &["issuer-mismatch likely now"],
+    );
+    // Argo CD is content with the provider that it reaches by that name.
+    finds(
+        |e| {
+            if let Discovery::Document(document) = &mut e.provider.discovery {
+                document.issuer.push('/');
+            }
+        },
+        &[],
     );
 }
 
@@ -396,6 +410,29 @@ fn dex_itself_is_looked_at() {
 }
 
 #[test]
+fn a_provider_with_words_of_its_own_is_no_failure() {
+    let odd = || Redeemed::Unclear(fails(Step::Callback, Cause::Unknown));
+    let change = |e: &mut Evidence| {
+        outside(e).rehearsals = vec![rehearsal(Ok(()), odd())];
+        e.pods[0].rehearsed = vec![Rehearsed::Redeemed(odd())];
+        e.provider.tried = tried(Form::Presented, Taken::CannotTell("401 unauthorized_client".into()));
+    };
+    finds(change, &[]);
+    let mut evidence = well();
+    change(&mut evidence);
+    assert!(!evidence.fails());
+}
+
+#[test]
+fn a_namespace_without_argo_cd_has_no_findings() {
+    let mut evidence = Evidence::none("elsewhere", "kubectl", Fingerprints::fixed());
+    evidence.settings = Seen::Absent;
+    evidence.argocd_secret = Seen::Absent;
+    evidence.server = Seen::Absent;
+    assert_eq!(found(&evidence), Vec::<String>::new());
+}
+
+#[test]
 fn the_server_by_itself() {
     for cause in [Cause::SsoOff, Cause::FirstStart] {
         finds(
@@ -408,8 +445,15 @@ fn the_server_by_itself() {
     }
     let emptied =
         |e: &mut Evidence| e.argocd_secret = Seen::There(secret("argocd-secret", "x", "y", "00:00:01"));
-    finds(emptied, &["server-key-missing certain now"]);
-    finds(|e| e.argocd_secret = Seen::Absent, &["server-key-missing certain now"]);
+    finds(emptied, &["server-key-missing certain later"]);
+    finds(|e| e.argocd_secret = Seen::Absent, &["server-key-missing certain later"]);
+    finds(
+        |e| {
+            emptied(e);
+            outside(e).logins = logins(vec![group(Step::Userinfo, Cause::NotLoggedIn)], None);
+        },
+        &["server-key-missing certain now"],
+    );
     finds(
         |e| {
             let failure = Some(fails(Step::Callback, Cause::ServerKeyChanged));

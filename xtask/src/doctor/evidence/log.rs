@@ -107,16 +107,20 @@ impl Rejected {
     fn of(said: &str) -> Self {
         let said = said.to_ascii_lowercase();
         let says = |part: &str| said.contains(part);
-        if says("expected audience") || says("audience") {
-            Self::Audience
-        } else if says("token is expired") {
+        // Some releases try each audience, and put `failed for all audiences` before whatever
+        // was wrong each time.
+        if says("token is expired") {
             Self::Expired
         } else if says("x509") {
             Self::Certificate
-        } else if says("different provider") || says("issuer") {
+        } else if says("different provider") {
             Self::Issuer
-        } else if says("failed to verify signature") || says("signature") {
+        } else if says("signature") {
             Self::Signature
+        } else if says("expected audience") {
+            Self::Audience
+        } else if says("issuer") {
+            Self::Issuer
         } else {
             Self::Other
         }
@@ -194,6 +198,18 @@ no time at all
         for (said, why) in [
             ("oidc: token is expired (Token Expiry: x)", Rejected::Expired),
             ("oidc: id token issued by a different provider, expected x got y", Rejected::Issuer),
+            (
+                "token verification failed for all audiences: error for aud \"a\": oidc: id token issued by a different provider, expected \"x\" got \"y\"",
+                Rejected::Issuer,
+            ),
+            (
+                "token verification failed for all audiences: error for aud \"a\": failed to verify signature: x",
+                Rejected::Signature,
+            ),
+            (
+                "token verification failed for all audiences: error for aud \"b\": oidc: expected audience \"b\" got [\"a\"]",
+                Rejected::Audience,
+            ),
             ("failed to verify signature: failed to verify id token signature", Rejected::Signature),
             ("Get: tls: x509: certificate signed by unknown authority", Rejected::Certificate),
             ("else", Rejected::Other),

@@ -91,6 +91,8 @@ pub struct Evidence {
     pub crossed: Vec<(String, String, Option<probe::Failure>)>,
     /// The Deployments that are Argo CD's Redis.
     pub redis: Seen<Vec<DeploymentSeen>>,
+    /// Whether argocd-server is told to use a Redis that is none of these.
+    pub redis_elsewhere: bool,
     /// The hosts under which Ingress objects lead to argocd-server.
     pub hosts: Seen<Vec<String>>,
     /// The provider.
@@ -132,6 +134,7 @@ impl Evidence {
             pods: vec![],
             crossed: vec![],
             redis: Seen::NotLooked,
+            redis_elsewhere: false,
             hosts: Seen::NotLooked,
             provider: Provider::default(),
             outside: None,
@@ -170,7 +173,8 @@ impl Evidence {
         presented
     }
 
-    /// The failures in which rehearsals and logins ended, each with how often.
+    /// The failures in which rehearsals ended, each with how often. What only says that
+    /// this machine, or a code that nobody gave out, is treated in a way of its own is none.
     pub fn failures(&self) -> Vec<(&probe::Failure, usize)> {
         let mut all: Vec<(&probe::Failure, usize)> = vec![];
         let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
@@ -181,7 +185,9 @@ impl Evidence {
                 Rehearsed::NotBegun(failure) => Some(failure),
                 Rehearsed::Redeemed(redeemed) => unclear(redeemed),
             });
-        for failure in of_forms.chain(of_codes).chain(of_pods) {
+        let of_codes = of_codes.filter(|failure| is_known(failure));
+        let of_forms = of_forms.filter(|failure| tells(failure));
+        for failure in of_forms.chain(of_codes).chain(of_pods.filter(|failure| is_known(failure))) {
             match all.iter_mut().find(|(known, _)| known.step == failure.step && known.cause == failure.cause)
             {
                 Some((_, count)) => *count += 1,
@@ -230,6 +236,21 @@ impl Evidence {
             .chain(&self.current)
             .collect()
     }
+}
+
+/// Whether a failure is one of the catalogue. Other words for a code that nobody gave out
+/// are a provider's own.
+pub fn is_known(failure: &probe::Failure) -> bool {
+    !probe::candidates::of(failure.cause, false).ids.is_empty()
+        || failure.cause == probe::Cause::UnknownClient
+}
+
+/// Whether a failure on the way to the provider's page says something about the
+/// installation. That this machine does not reach the provider, or is turned away there,
+/// does not.
+pub fn tells(failure: &probe::Failure) -> bool {
+    let front = failure.status.is_some_and(|status| (502..=504).contains(&status));
+    failure.step != probe::Step::Authorize || is_known(failure) || front
 }
 
 fn unclear(redeemed: &probe::rehearsal::Redeemed) -> Option<&probe::Failure> {

@@ -106,8 +106,15 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence) {
     let ingresses = seen(ingresses, "Ingresses (the hosts that lead to Argo CD)", could_not);
     evidence.hosts = map(ingresses, |listed| hosts(&listed.items));
     evidence.insecure = insecure(evidence, params.there());
-    let root = params.there().and_then(|params| params.data.as_ref()?.get("server.rootpath"));
-    evidence.root_path = root.cloned().unwrap_or_default();
+    evidence.root_path = told(evidence, params.there(), "--rootpath", "server.rootpath").unwrap_or_default();
+    let redis = told(evidence, params.there(), "--redis", "redis.server").unwrap_or_default();
+    let own = redis.is_empty() || redis.contains("argocd-redis") || redis.contains("ARGOCD_REDIS");
+    evidence.redis_elsewhere = !own;
+    if evidence.settings.is_absent() && evidence.server.is_absent() {
+        let what = format!("Argo CD in namespace {}", shown(&namespace));
+        let because = "there is none: no ConfigMap argocd-cm and no argocd-server".to_owned();
+        evidence.could_not.push(CouldNot { what, because, right: None });
+    }
     let because = evidence.settings.there().and_then(without_oidc);
     evidence.could_not.extend(because.map(|because| CouldNot {
         what: "oidc.config in ConfigMap argocd-cm".to_owned(),
@@ -165,6 +172,16 @@ fn hosts(ingresses: &[Ingress]) -> Vec<String> {
     let mut hosts: Vec<String> = leads.filter_map(|rule| rule.host.clone()).collect();
     hosts.dedup();
     hosts
+}
+
+/// What the server is told by an argument, else by argocd-cmd-params-cm.
+fn told(evidence: &Evidence, params: Option<&ConfigMap>, flag: &str, key: &str) -> Option<String> {
+    let args = evidence.server.there().map(|server| server.args.as_slice()).unwrap_or_default();
+    let argument = args.iter().enumerate().find_map(|(at, arg)| match arg.strip_prefix(flag)? {
+        "" => args.get(at + 1).cloned(),
+        value => value.strip_prefix('=').map(str::to_owned),
+    });
+    argument.or_else(|| params?.data.as_ref()?.get(key).cloned())
 }
 
 /// Whether the server leaves TLS to others: by its arguments, its environment, or the
@@ -270,6 +287,9 @@ pub async fn logs(reader: &Reader, evidence: &mut Evidence) {
     for (pod, log) in evidence.pods.iter_mut().zip(logs) {
         match log {
             Ok(log) => pod.log = Some(log),
+            // A pod that has gone meanwhile, or not come yet, has nothing to say.
+            Err(_) if pod.ending || pod.waiting.is_some() => {}
+            Err(Unread::Absent) => {}
             Err(unread) => {
                 let what = "logs of argocd-server (what it runs with, why it refuses)";
                 if !evidence.could_not.iter().any(|it| it.what == what) {

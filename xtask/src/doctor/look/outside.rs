@@ -1,14 +1,18 @@
 //! Looks at Argo CD as anybody can: what it tells everybody, rehearsals, and logins of a
 //! user whose password was given.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use local_lab::release::{Era, Release};
+use probe::rehearsal::Redeemed;
 use probe::{Options, Password, Rehearsal};
 use serde_json::Value;
 use url::Url;
 
-use super::web;
-use crate::doctor::evidence::{Evidence, Logins, Outside, Public, Seen};
+use super::{note_once, web};
+use crate::doctor::evidence::{Evidence, Logins, Outside, Public, Seen, is_known, tells};
+use crate::doctor::shown::shown;
 
 /// Rehearsals of a release that has one handler, and of one that may have two: the rarer
 /// was seen to take a quarter of the connections, and is then missed three times in a thousand.
@@ -19,6 +23,9 @@ const UNKNOWN: usize = 10;
 /// Rehearsals at the same time.
 const AT_ONCE: usize = 4;
 
+/// How long a login waits for an Argo CD that has just started: old releases answer their
+/// first API requests with 503.
+const GRACE: Duration = Duration::from_secs(3);
 /// Logins of a user: a second one shows what does not fail each time.
 const LOGINS: u32 = 2;
 
@@ -64,6 +71,17 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
         probe::rehearsal::knock(options, &page),
         log_in(options, user.is_some()),
     );
+    if !given && public.is_none() {
+        // What answers at the address that the settings name need not be Argo CD: this
+        // machine may not reach it, or stand before a door of somebody else's.
+        let because = match rehearsals.first().map(|rehearsal| &rehearsal.form) {
+            Some(Err(failure)) => shown(&failure.message),
+            _ => "what answers there is not Argo CD".to_owned(),
+        };
+        note_once(evidence, "Argo CD at the address that its settings name", because);
+        return;
+    }
+    notes(evidence, &rehearsals);
     evidence.outside = Some(Outside {
         address,
         given,
@@ -75,8 +93,29 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
     });
 }
 
+/// What rehearsals met and what tells nothing about the installation.
+fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal]) {
+    for rehearsal in rehearsals {
+        if let Err(failure) = &rehearsal.form
+            && !tells(failure)
+        {
+            note_once(
+                evidence,
+                "the provider's login page, as this machine sees it",
+                shown(&failure.message),
+            );
+        }
+        if let Some(Redeemed::Unclear(failure)) = &rehearsal.redeemed
+            && !is_known(failure)
+        {
+            let because = format!("to a code that nobody gave out Argo CD says: {}", shown(&failure.message));
+            note_once(evidence, "whether the provider takes what Argo CD presents", because);
+        }
+    }
+}
+
 async fn log_in(options: &Options, has_user: bool) -> Option<Logins> {
-    let options = Options { logins: LOGINS, concurrency: LOGINS, ..options.clone() };
+    let options = Options { logins: LOGINS, concurrency: LOGINS, startup_grace: GRACE, ..options.clone() };
     if !has_user {
         return None;
     }

@@ -10,7 +10,7 @@ use url::Url;
 use super::cluster::{note, one};
 use super::reader::{Page, Place, Reader, Unread};
 use crate::doctor::could_not::{CouldNot, Right};
-use crate::doctor::evidence::{Evidence, Rehearsed};
+use crate::doctor::evidence::{Evidence, Rehearsed, is_known};
 use crate::doctor::shown::shown;
 
 /// The pods that are met. More of them are as old as one of these, most likely.
@@ -49,7 +49,14 @@ pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
     let (rehearsed, crossed) = futures::join!(futures::future::join_all(rehearsals), way.cross(&names));
     for (at, rehearsed) in running.into_iter().zip(rehearsed) {
         match rehearsed {
-            Ok(rehearsed) => evidence.pods[at].rehearsed = rehearsed,
+            Ok(rehearsed) => {
+                if let Some(words) = rehearsed.iter().find_map(foreign)
+                    && !evidence.could_not.iter().any(|it| it.what == WHAT)
+                {
+                    evidence.could_not.push(note(WHAT, &Unread::Failed(words)));
+                }
+                evidence.pods[at].rehearsed = rehearsed;
+            }
             Err(unread) if !evidence.could_not.iter().any(|it| it.what == WHAT) => {
                 evidence.could_not.push(note(WHAT, &unread));
             }
@@ -57,6 +64,19 @@ pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
         }
     }
     evidence.crossed = crossed;
+}
+
+/// The words of an answer that says nothing about the installation: a mesh or a path in
+/// between, or a provider with words of its own.
+fn foreign(rehearsed: &Rehearsed) -> Option<String> {
+    match rehearsed {
+        Rehearsed::NotBegun(failure) | Rehearsed::Redeemed(Redeemed::Unclear(failure))
+            if !is_known(failure) =>
+        {
+            Some(format!("a pod answers: {}", shown(&failure.message)))
+        }
+        _ => None,
+    }
 }
 
 /// The way to the pods.

@@ -79,6 +79,7 @@ impl DryRun {
                         .install(&self.choice.chart(part), &self.choice.values(part, Some(secrets), None))),
                 ]
             }
+            Action::RotateDex => vec![patch("dex", "dex-clients", "argo-cd")],
             Action::Remember(fault) => {
                 let annotation = format!("{}={}", faults::ANNOTATION, fault.name());
                 vec![same(&["annotate", "namespace", "argocd", "--overwrite", &annotation])]

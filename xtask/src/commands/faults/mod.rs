@@ -1,0 +1,209 @@
+//! `faults`: puts every fault into a lab of its own, looks at a login, asks the doctor,
+//! heals: one table.
+
+mod row;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use local_lab::release::Release;
+use probe::Verdict;
+use serde_json::Map;
+
+use super::doctor::of_lab;
+use super::own_lab::OwnLab;
+use crate::cli::{Goal, Options};
+use crate::doctor::examine;
+use crate::error::{Error, Exit, Result};
+use crate::faults::{Choice, Fault, Seen};
+use crate::goals::test;
+use crate::lab::{Lock, Place};
+use crate::names::Workload;
+use crate::plan::Plan;
+use crate::programs::Kind;
+use crate::report::{GoalRecord, Report, StepRecord, millis};
+use crate::run;
+use crate::session::{Session, checkout};
+
+use row::{Outcome, Row};
+use table::Kept;
+
+/// Logins after each fault. Where two replicas differ, each takes half of them.
+const LOGINS: u32 = 12;
+
+/// What `faults` understands besides the options of all goals.
+#[derive(Clone, Debug, Args)]
+pub struct FaultsArgs {
+    /// Only these faults [default: all].
+    #[arg(value_name = "FAULT", value_parser = fault)]
+    only: Vec<Fault>,
+
+    /// Write what was seen into xtask/faults.json and the README.
+    #[arg(long)]
+    update: bool,
+}
+
+fn fault(name: &str) -> Result<Fault, String> {
+    match Choice::parse(name)? {
+        Choice::One(fault) => Ok(fault),
+        Choice::List => Err("`cargo xtask break --fault list` lists them".to_owned()),
+    }
+}
+
+/// Runs the catalogue.
+///
+/// # Errors
+/// A lab does not come up, or a fault cannot be put in or healed.
+pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
+    let since = Instant::now();
+    let folder = session.folder.with_extension("faults");
+    let _lock = Lock::take(&folder)?;
+    report.place = Some(Place::Local);
+    let chosen: Vec<Fault> = if args.only.is_empty() { Fault::all().to_vec() } else { args.only.clone() };
+    let mut record =
+        GoalRecord { goal: "faults".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
+    let outcome = all(session, &folder, &chosen, &mut record).await;
+    record.time = since.elapsed();
+    let rows = outcome?;
+    session.console.result(&table::text(&rows));
+    record.more.insert("faults".into(), serde_json::json!(rows));
+    report.goals.push(record);
+    if args.update {
+        let root = checkout();
+        let mut kept = Kept::read(&root)?;
+        let taken = kept.take(&rows);
+        kept.write(&root)?;
+        session.console.note(&format!("{taken} of {} rows went into the README's table", rows.len()));
+    }
+    let good = rows.iter().all(|row| row.outcome != Outcome::Differs);
+    Ok(if good { Exit::Done } else { Exit::Verdict })
+}
+
+/// The rows of all faults, in their order. Faults that show on the same release share a lab.
+async fn all(
+    session: &Session,
+    folder: &Path,
+    faults: &[Fault],
+    record: &mut GoalRecord,
+) -> Result<Vec<Row>> {
+    let mut rows = vec![];
+    let mut labs: Vec<Option<Release>> = vec![];
+    for fault in faults {
+        let release = release_for(*fault, &session.options);
+        if !labs.contains(&release) {
+            labs.push(release);
+        }
+    }
+    for release in labs {
+        let own: Vec<Fault> =
+            faults.iter().copied().filter(|fault| release_for(*fault, &session.options) == release).collect();
+        rows.extend(of_lab_of(session, folder.to_owned(), release, &own, record).await?);
+    }
+    rows.sort_by_key(|row| faults.iter().position(|fault| fault.name() == row.fault));
+    Ok(rows)
+}
+
+/// The release to show a fault on, where the options name none.
+fn release_for(fault: Fault, options: &Options) -> Option<Release> {
+    let named = options.argocd.is_some() || options.argocd_bin.is_some();
+    match fault {
+        Fault::StaleSessionManager if !named => Release::published().last(),
+        _ => options.argocd.clone(),
+    }
+}
+
+async fn of_lab_of(
+    session: &Session,
+    folder: PathBuf,
+    release: Option<Release>,
+    faults: &[Fault],
+    record: &mut GoalRecord,
+) -> Result<Vec<Row>> {
+    let mut options = session.options.clone();
+    (options.port, options.argocd, options.logins) = (None, release, Some(options.logins.unwrap_or(LOGINS)));
+    let lab = OwnLab::new(folder, options);
+    let outcome = async {
+        goal(&lab, Goal::Working, None).await?;
+        lab.complete();
+        let mut rows = vec![];
+        for fault in faults {
+            let running = session.console.step(fault.name(), "breaking, looking, healing");
+            let since = Instant::now();
+            let row = one(&lab, *fault).await.map_err(|error| error.context(fault.name()))?;
+            running.done(&row.line());
+            let (name, ms) = (row.fault.clone(), millis(since.elapsed()));
+            record.steps.push(StepRecord { name, ms, outcome: row.line() });
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+    .await;
+    lab.done().await;
+    outcome
+}
+
+async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result<()> {
+    let plan = Plan::of(goal, fault, session.lab.place())
+        .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
+    run::run(session, &plan, &mut vec![]).await
+}
+
+/// Puts one fault in, looks, heals, and looks again.
+async fn one(session: &Session, fault: Fault) -> Result<Row> {
+    let argocd = session.chosen(Workload::Argocd).await?;
+    let dex = session.chosen(Workload::Dex).await?;
+    let mut row = Row::new(fault, argocd.described(), dex.described());
+    if let (Seen::RealOnly(_), Kind::StandIn) = (fault.seen(), argocd.kind) {
+        row.outcome = Outcome::RealOnly;
+        return Ok(row);
+    }
+    goal(session, Goal::Break, Some(fault)).await?;
+    let subject = of_lab(session).await?;
+    let since = Instant::now();
+    let diagnosis = examine(&subject, false).await?;
+    row.diagnosis = since.elapsed();
+    let mut record =
+        GoalRecord { goal: "test".into(), time: Duration::ZERO, steps: vec![], more: Map::new() };
+    let found = test::run(session, None, &mut record).await?;
+    row.symptom = symptom(&record, found.verdict);
+    row.answer = diagnosis.findings.iter().map(|finding| finding.id.name().to_owned()).collect();
+    row.certainty = diagnosis.findings.first().map(|finding| finding.certainty.name().to_owned());
+    goal(session, Goal::Fix, None).await?;
+    let healed = examine(&subject, false).await?.findings.is_empty()
+        && test::run(session, None, &mut record).await?.verdict == Verdict::LoggedIn;
+    let named = row.answer.first().is_some_and(|id| id == fault.id().name());
+    let shows_not = found.verdict == Verdict::LoggedIn && row.answer.is_empty();
+    row.outcome = match (named, fault.seen()) {
+        (true, _) if healed => Outcome::Named,
+        (false, Seen::On(releases)) if healed && (shows_not || !shows_here(fault, argocd.release())) => {
+            Outcome::NotHere(releases.to_owned())
+        }
+        _ => Outcome::Differs,
+    };
+    Ok(row)
+}
+
+/// Whether a fault that shows on some releases only shows on this one.
+fn shows_here(fault: Fault, release: Option<Release>) -> bool {
+    let Some(release) = release else { return true };
+    let reloads = crate::doctor::reloads(&release);
+    match fault {
+        Fault::Rotate | Fault::StaleReplica => !reloads,
+        Fault::StaleSessionManager => reloads,
+        Fault::FirstStart => release.first_start_loses_sso(),
+        _ => true,
+    }
+}
+
+/// What a login says, in a line.
+fn symptom(record: &GoalRecord, verdict: Verdict) -> String {
+    let failures = record.more.get("failures").and_then(|failures| failures.as_array());
+    let Some(failure) = failures.and_then(|failures| failures.first()) else {
+        return verdict.name().to_owned();
+    };
+    let text = |field: &str| failure[field].as_str().unwrap_or_default().to_owned();
+    let status = failure["status"].as_u64().map_or_else(String::new, |status| format!(" {status}"));
+    format!("{verdict} at {}{status}: {}", text("step"), text("message"))
+}

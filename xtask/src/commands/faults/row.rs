@@ -1,0 +1,86 @@
+//! What was seen of one fault.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::console::duration;
+use crate::faults::Fault;
+
+/// One fault, put in, looked at and healed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its name.
+    pub fault: String,
+    /// The program that ran as Argo CD.
+    pub argocd: String,
+    /// The program that ran as Dex.
+    pub dex: String,
+    /// What a login said.
+    pub symptom: String,
+    /// What the doctor named, in its order.
+    pub answer: Vec<String>,
+    /// How sure it was of the first.
+    pub certainty: Option<String>,
+    /// How long it took, in milliseconds.
+    #[serde(rename = "diagnosis_ms", with = "as_ms")]
+    pub diagnosis: Duration,
+    /// Whether that is as it should be.
+    pub outcome: Outcome,
+}
+
+/// How a fault ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The doctor named it first, and healing left nothing.
+    Named,
+    /// It does not show on this release, but on others.
+    NotHere(String),
+    /// It shows with real programs only.
+    RealOnly,
+    /// Something is not as it should be.
+    Differs,
+}
+
+impl Row {
+    /// A fault of which nothing was seen yet.
+    pub fn new(fault: Fault, argocd: String, dex: String) -> Self {
+        Self {
+            fault: fault.name().to_owned(),
+            argocd,
+            dex,
+            symptom: String::new(),
+            answer: vec![],
+            certainty: None,
+            diagnosis: Duration::ZERO,
+            outcome: Outcome::Differs,
+        }
+    }
+
+    /// The outcome in a line.
+    pub fn line(&self) -> String {
+        let answer = if self.answer.is_empty() { "nothing".to_owned() } else { self.answer.join(", ") };
+        let time = duration(self.diagnosis);
+        match &self.outcome {
+            Outcome::Named => format!("{answer} in {time}"),
+            Outcome::NotHere(releases) => format!("does not show here, but on {releases}"),
+            Outcome::RealOnly => "shows with real programs only".to_owned(),
+            Outcome::Differs => format!("NOT as it should be: {answer} in {time}"),
+        }
+    }
+}
+
+mod as_ms {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}

@@ -1,0 +1,140 @@
+//! The table, for people, and kept in the repository.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::row::{Outcome, Row};
+use crate::commands::readme::Markers;
+use crate::console::duration;
+use crate::error::{Error, Result};
+use crate::faults::Fault;
+
+/// The file, from the root of the checkout.
+const FILE: &str = "xtask/faults.json";
+const PLACE: Markers = Markers {
+    begin: "<!-- faults: written by `cargo xtask faults --update` -->\n",
+    end: "<!-- end of faults -->\n",
+};
+/// The longest symptom that is shown whole.
+const LONGEST: usize = 220;
+
+/// The table for a terminal.
+pub fn text(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        text.push_str(&format!("{:<22} {}\n", row.fault, row.line()));
+        if !row.symptom.is_empty() {
+            text.push_str(&format!("{:<22} {}\n", "", cut(&row.symptom)));
+        }
+    }
+    text
+}
+
+/// What was seen last of each fault.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kept {
+    rows: BTreeMap<String, Row>,
+}
+
+impl Kept {
+    /// What the repository keeps; nothing, if there is no file yet.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn read(root: &Path) -> Result<Self> {
+        match fs::read_to_string(root.join(FILE)) {
+            Ok(text) => serde_json::from_str(&text)
+                .map_err(|error| Error::environment(format!("{FILE} is not what --update writes: {error}"))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Error::environment(format!("{FILE} cannot be read: {error}"))),
+        }
+    }
+
+    /// Takes over the rows of faults that showed. Gives how many that were.
+    pub fn take(&mut self, rows: &[Row]) -> usize {
+        let showed = rows.iter().filter(|row| row.outcome == Outcome::Named);
+        let before = showed.clone().count();
+        self.rows.extend(showed.map(|row| (row.fault.clone(), row.clone())));
+        before
+    }
+
+    /// Writes the file and the README's table.
+    ///
+    /// # Errors
+    /// One of them cannot be written, or the README has lost its markers.
+    pub fn write(&self, root: &Path) -> Result<()> {
+        PLACE.put(root, &self.markdown())?;
+        let json = serde_json::to_string_pretty(self)
+            .map_err(|error| Error::environment(format!("the table: {error}")))?;
+        fs::write(root.join(FILE), json + "\n")
+            .map_err(|error| Error::environment(format!("{FILE} cannot be written: {error}")))
+    }
+
+    /// The table for the README, in the catalogue's order.
+    pub fn markdown(&self) -> String {
+        let mut text = String::from(
+            "| fault | what is changed | what a login says | doctor | after | seen on |\n|---|---|---|---|---|---|\n",
+        );
+        for fault in Fault::all() {
+            let Some(row) = self.rows.get(fault.name()) else { continue };
+            let certainty = row.certainty.as_deref().unwrap_or_default();
+            text.push_str(&format!(
+                "| `{}` | {} | {} | `{}`, {certainty} | {} | argocd {}, dex {} |\n",
+                row.fault,
+                cell(fault.what()),
+                cell(&cut(&row.symptom)),
+                row.answer.join("`, `"),
+                duration(row.diagnosis),
+                row.argocd,
+                row.dex,
+            ));
+        }
+        text
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{} …", text[..end].trim_end()),
+    }
+}
+
+/// A text in a cell of Markdown.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn row(fault: Fault, outcome: Outcome) -> Row {
+        let mut row = Row::new(fault, "v3.3.6 (real)".into(), "v2.45.1 (real)".into());
+        row.symptom = "refused at callback 500: a | b <c>".into();
+        (row.answer, row.certainty) = (vec![fault.id().name().to_owned()], Some("certain".into()));
+        (row.diagnosis, row.outcome) = (Duration::from_millis(321), outcome);
+        row
+    }
+
+    #[test]
+    fn only_what_showed_is_kept_and_in_the_catalogues_order() {
+        let mut kept = Kept::default();
+        let taken = kept.take(&[
+            row(Fault::Scope, Outcome::Named),
+            row(Fault::Rotate, Outcome::Named),
+            row(Fault::Clock, Outcome::Differs),
+            row(Fault::Redis, Outcome::RealOnly),
+        ]);
+        assert_eq!(taken, 2);
+        insta::assert_snapshot!(kept.markdown());
+        let json = serde_json::to_string(&kept).unwrap();
+        assert_eq!(serde_json::from_str::<Kept>(&json).unwrap(), kept);
+    }
+}

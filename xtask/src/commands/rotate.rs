@@ -1,0 +1,297 @@
+//! `rotate`: changes the client secret in the order that costs the fewest logins, and
+//! counts those that fail meanwhile by logging in at a steady rate.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use local_lab::release::Release;
+use probe::{Event, Login};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, oneshot};
+
+use crate::console::{Tone, duration};
+use crate::doctor::reloads;
+use crate::error::{Error, Exit, Result};
+use crate::goals::test;
+use crate::lab::Lock;
+use crate::names::Workload;
+use crate::plan::{Action, Step, step};
+use crate::report::{GoalRecord, Report, StepRecord, millis};
+use crate::session::Session;
+use crate::steps;
+
+/// Logins that have to pass one after another before and after, so that what fails in
+/// between is the rotation's.
+const STEADY: usize = 5;
+/// How many logins may be under way at once. One takes less than a second.
+const AT_ONCE: u32 = 64;
+
+/// What `rotate` understands besides the options of all goals.
+#[derive(Clone, Debug, Args)]
+pub struct RotateArgs {
+    /// Logins that begin each second meanwhile.
+    #[arg(long, value_name = "R", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=50))]
+    rate: u32,
+}
+
+/// A login that has ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Seen {
+    began: Instant,
+    ended: Instant,
+    passed: bool,
+}
+
+/// What was seen during one step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Phase {
+    /// The step; `before` and `after` stand around all of them.
+    step: String,
+    /// Logins that began in it.
+    logins: usize,
+    /// Those of them that failed.
+    failed: usize,
+}
+
+/// Rotates and counts.
+///
+/// # Errors
+/// No lab is up, logins fail beforehand, or a step cannot be done.
+pub async fn rotate(session: &Session, args: &RotateArgs, report: &mut Report) -> Result<Exit> {
+    let _lock = Lock::take(&session.folder)?;
+    let since = Instant::now();
+    let argocd = session.program(Workload::Argocd).await?;
+    let release = argocd.as_ref().and_then(|program| program.release());
+    report.dex = session.program(Workload::Dex).await?;
+    report.argocd = argocd;
+    let order = order(release.as_ref());
+    let console = &session.console;
+    console.note(&console.toned(Tone::Strong, &format!("rotate: {} logins begin each second", args.rate)));
+    let mut record =
+        GoalRecord { goal: "rotate".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
+    let outcome = measured(session, args.rate, &order, &mut record).await;
+    record.time = since.elapsed();
+    report.goals.push(record);
+    outcome
+}
+
+/// The steps, in the order in which they cost the fewest logins.
+///
+/// Dex takes its new secret when it starts. A release that reloads takes Argo CD's over at
+/// once, so that comes last; another one takes it over when it has restarted, which takes
+/// longer than Dex's restart, so that goes first.
+fn order(release: Option<&Release>) -> Vec<Step> {
+    use Action::{OidcSecret, Ready, Restart, RotateDex};
+    use Workload::{Argocd, Dex};
+    match release.is_some_and(reloads) {
+        true => vec![
+            step("dex-secret", &[], RotateDex),
+            step("dex-restart", &["dex-secret"], Restart(Dex)),
+            step("dex-ready", &["dex-restart"], Ready(Dex)),
+            step("oidc-secret", &["dex-ready"], OidcSecret),
+        ],
+        false => vec![
+            step("dex-secret", &[], RotateDex),
+            step("oidc-secret", &["dex-secret"], OidcSecret),
+            step("argocd-restart", &["oidc-secret"], Restart(Argocd)),
+            step("argocd-ready", &["argocd-restart"], Ready(Argocd)),
+            step("dex-restart", &["argocd-ready"], Restart(Dex)),
+            step("dex-ready", &["dex-restart"], Ready(Dex)),
+        ],
+    }
+}
+
+/// Logins as they end, and a bell for each.
+#[derive(Default)]
+struct Watch {
+    seen: Mutex<Vec<Seen>>,
+    bell: Notify,
+}
+
+impl Watch {
+    fn add(&self, login: &Login) {
+        let ended = Instant::now();
+        let began = ended.checked_sub(login.time).unwrap_or(ended);
+        let seen = Seen { began, ended, passed: login.outcome.is_ok() };
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        self.bell.notify_one();
+    }
+
+    fn all(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the last logins that began after `since` have all passed.
+    async fn steady(&self, since: Instant) {
+        loop {
+            let heard = self.bell.notified();
+            let mut all = self.all();
+            all.retain(|seen| seen.began >= since);
+            all.sort_by_key(|seen| seen.began);
+            if all.len() >= STEADY && all.iter().rev().take(STEADY).all(|seen| seen.passed) {
+                return;
+            }
+            heard.await;
+        }
+    }
+}
+
+async fn measured(session: &Session, rate: u32, order: &[Step], record: &mut GoalRecord) -> Result<Exit> {
+    let mut options = test::options(session)?;
+    (options.rate, options.concurrency, options.logins) = (Some(f64::from(rate)), AT_ONCE, u32::MAX);
+    // What does not answer has failed.
+    options.startup_grace = Duration::ZERO;
+    let watch = Arc::new(Watch::default());
+    let (done, ended) = oneshot::channel::<()>();
+    let logging = {
+        let watch = watch.clone();
+        async move {
+            let mut observer = |event: Event<'_>| {
+                if let Event::Finished(login) = event {
+                    watch.add(login);
+                }
+            };
+            probe::run(&options, &mut observer, async { drop(ended.await) }).await
+        }
+    };
+    let rotating = async {
+        let outcome = steps_in(session, order, &watch, record).await;
+        // The receiver ends with the logins, which end with this.
+        let _ = done.send(());
+        outcome
+    };
+    let (outcome, _) = futures::join!(rotating, logging);
+    let marks = outcome?;
+    let phases = phases(&marks, &watch.all());
+    show(session, order, &phases, &watch.all(), record);
+    Ok(Exit::Done)
+}
+
+/// Does the steps while logins go on, and gives the moment at which each began.
+async fn steps_in(
+    session: &Session,
+    order: &[Step],
+    watch: &Watch,
+    record: &mut GoalRecord,
+) -> Result<Vec<(String, Instant)>> {
+    let limit = session.wait();
+    let steady = async |since: Instant, when: &str| {
+        tokio::time::timeout(limit, watch.steady(since)).await.map_err(|_| {
+            let failed = watch.all().iter().filter(|seen| !seen.passed).count();
+            Error::environment(format!(
+                "{when} the rotation, logins did not pass for {} s ({failed} failed)",
+                limit.as_secs()
+            ))
+            .hint("`cargo xtask doctor` says why")
+        })
+    };
+    let begun = Instant::now();
+    let mut marks = vec![("before".to_owned(), begun)];
+    steady(begun, "before").await?;
+    for step in order {
+        let since = Instant::now();
+        marks.push((step.name.to_owned(), since));
+        let running = session.console.step(step.name, &step.action.describe());
+        let outcome = steps::act(session, step.action, &running).await?;
+        running.done(&outcome);
+        record.steps.push(StepRecord { name: step.name.to_owned(), ms: millis(since.elapsed()), outcome });
+    }
+    let after = Instant::now();
+    marks.push(("after".to_owned(), after));
+    steady(after, "after").await?;
+    Ok(marks)
+}
+
+/// Logins by the step in which they began.
+fn phases(marks: &[(String, Instant)], seen: &[Seen]) -> Vec<Phase> {
+    let of = |at: usize| {
+        let (name, from) = &marks[at];
+        let to = marks.get(at + 1).map(|(_, to)| *to);
+        let within = seen.iter().filter(|it| it.began >= *from && to.is_none_or(|to| it.began < to));
+        let failed = within.clone().filter(|it| !it.passed).count();
+        Phase { step: name.clone(), logins: within.count(), failed }
+    };
+    (0..marks.len()).map(of).collect()
+}
+
+/// From the beginning of the first login that failed to the end of the last.
+fn window(seen: &[Seen]) -> Duration {
+    let failed = || seen.iter().filter(|it| !it.passed);
+    let (first, last) = (failed().map(|it| it.began).min(), failed().map(|it| it.ended).max());
+    first.zip(last).map_or(Duration::ZERO, |(first, last)| last.saturating_duration_since(first))
+}
+
+fn show(session: &Session, order: &[Step], phases: &[Phase], seen: &[Seen], record: &mut GoalRecord) {
+    let failed = seen.iter().filter(|it| !it.passed).count();
+    let console = &session.console;
+    let window = window(seen);
+    let lasted = if failed == 0 { String::new() } else { format!(", all within {}", duration(window)) };
+    let tone = if failed == 0 { Tone::Good } else { Tone::Strong };
+    console
+        .result(&console.toned(tone, &format!("rotated: {failed} of {} logins failed{lasted}", seen.len())));
+    let mut text = String::from("  during           logins  failed\n");
+    for phase in phases {
+        text.push_str(&format!("  {:<16} {:>6}  {:>6}\n", phase.step, phase.logins, phase.failed));
+    }
+    console.explain(&text);
+    let total = json!({"total": seen.len(), "ok": seen.len() - failed, "failed": failed});
+    let steps: Vec<Value> = order.iter().map(|step| step.action.describe().into()).collect();
+    record.more.insert("order".into(), steps.into());
+    record.more.insert("logins".into(), total);
+    record.more.insert("phases".into(), json!(phases));
+    record.more.insert("window_ms".into(), millis(window).into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(start: Instant, from: u64, to: u64, passed: bool) -> Seen {
+        let at = |ms| start + Duration::from_millis(ms);
+        Seen { began: at(from), ended: at(to), passed }
+    }
+
+    #[test]
+    fn logins_belong_to_the_step_in_which_they_began() {
+        let start = Instant::now();
+        let mark = |name: &str, ms| (name.to_owned(), start + Duration::from_millis(ms));
+        let marks = [mark("before", 0), mark("dex-restart", 100), mark("after", 200)];
+        let seen = [
+            login(start, 10, 60, true),
+            login(start, 90, 150, false),
+            login(start, 100, 180, false),
+            login(start, 250, 300, true),
+        ];
+        let counts: Vec<_> = phases(&marks, &seen).iter().map(|it| (it.logins, it.failed)).collect();
+        assert_eq!(counts, [(2, 1), (1, 1), (1, 0)]);
+        assert_eq!(window(&seen), Duration::from_millis(90));
+        assert_eq!(window(&[]), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_takes_a_secret_over_at_once_gets_it_last() {
+        let names = |release: &str| -> Vec<&str> {
+            order(Release::parse(release).ok().as_ref()).iter().map(|step| step.name).collect()
+        };
+        assert_eq!(names("v3.5.1"), ["dex-secret", "dex-restart", "dex-ready", "oidc-secret"]);
+        assert_eq!(
+            names("v3.3.6"),
+            ["dex-secret", "oidc-secret", "argocd-restart", "argocd-ready", "dex-restart", "dex-ready"]
+        );
+    }
+
+    #[tokio::test]
+    async fn steady_means_that_the_last_ones_passed() {
+        let watch = Watch::default();
+        let start = Instant::now();
+        for number in 0..STEADY as u64 {
+            watch.seen.lock().unwrap().push(login(start, number, number + 1, true));
+        }
+        watch.steady(start).await;
+        watch.seen.lock().unwrap().push(login(start, 100, 101, false));
+        let waiting = tokio::time::timeout(Duration::from_millis(20), watch.steady(start)).await;
+        assert!(waiting.is_err());
+    }
+}
