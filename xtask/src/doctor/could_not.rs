@@ -47,11 +47,13 @@ impl fmt::Display for Right {
     }
 }
 
+/// Group, resource and verb, each with the names that it is needed for; no name is all.
+type Rules<'a> = BTreeMap<(&'a str, &'a str, &'a str), BTreeSet<Option<&'a str>>>;
+
 /// Roles that grant these rights and no others, and bindings to be filled in, as
 /// manifests: one Role for each namespace.
 pub fn roles(rights: &BTreeSet<Right>) -> String {
-    let mut namespaces: BTreeMap<&str, BTreeMap<(&str, &str, &str), BTreeSet<Option<&str>>>> =
-        BTreeMap::new();
+    let mut namespaces: BTreeMap<&str, Rules<'_>> = BTreeMap::new();
     for right in rights {
         let rules = namespaces.entry(&right.namespace).or_default();
         // The names of pods change with every rollout.
