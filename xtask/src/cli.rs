@@ -238,6 +238,8 @@ pub enum Command {
     Rotate(RotateArgs),
     /// `reproduce` and the first start over many Argo CD releases, one table.
     Matrix(Box<MatrixArgs>),
+    /// Hold the stand-ins against the real programs, exchange by exchange, under every fault.
+    Compare,
     /// Run kubectl with the lab's kubeconfig and context.
     Kubectl {
         /// What kubectl gets.

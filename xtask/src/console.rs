@@ -14,7 +14,7 @@ use crate::cli::{Format, Options};
 use crate::error::Error;
 
 /// From here on a step that waits says what for, also where there are no bars.
-const SLOW: Duration = Duration::from_secs(10);
+pub const SLOW: Duration = Duration::from_secs(10);
 
 /// What is known of the surroundings, looked at once.
 #[derive(Clone, Copy, Debug, Default)]

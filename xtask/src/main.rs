@@ -87,6 +87,12 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         return commands::check(console);
     }
     let mut options = cli.options.clone();
+    if options.lab == LabChoice::Auto
+        && matches!(cli.command, Some(Command::Render | Command::Tools(_) | Command::Matrix(_)))
+    {
+        // These need no lab that is up, so two of them are in nobody's way.
+        options.lab = LabChoice::Local;
+    }
     let mut goals = cli.goals.as_slice();
     loop {
         let session = Session::new(options.clone(), console.clone(), creates(goals))?;
@@ -101,6 +107,8 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         let fresh = session.is_fresh();
         let outcome = attempt(&session, goals, cli.command.as_ref(), report);
         let Err(error) = &outcome else { return outcome };
+        // A lab that was complete, before this run or in it, is not abandoned for another.
+        let fresh = fresh && session.is_fresh();
         let kind_cannot = error.elsewhere && fresh && session.lab.place() == Place::Kind;
         if options.lab != LabChoice::Auto || !kind_cannot || options.keep || session.wants_kind() {
             return outcome;
@@ -139,6 +147,7 @@ fn attempt(
                 Some(Command::Faults(args)) => commands::faults(session, args, report).await,
                 Some(Command::Rotate(args)) => commands::rotate(session, args, report).await,
                 Some(Command::Matrix(args)) => commands::matrix(session, args, report).await,
+                Some(Command::Compare) => commands::compare(session, report).await,
                 _ if goals.is_empty() => overview(session).await,
                 _ => goals::run(session, goals, report).await,
             }

@@ -439,6 +439,23 @@ impl Session {
     }
 }
 
+/// A lab that is taken down when it is let go of, however that comes about.
+pub struct OwnLab(pub Session);
+
+impl Drop for OwnLab {
+    fn drop(&mut self) {
+        // One that could not be stopped is found by whoever comes to its folder next.
+        let _ = self.0.abandon();
+    }
+}
+
+/// The folder of a command's own labs, beside that of the one lab.
+pub fn beside(lab: &Path, what: &str) -> PathBuf {
+    let mut folder = lab.to_owned();
+    folder.as_mut_os_string().push(format!("-{what}"));
+    folder
+}
+
 /// The checkout: cargo names it to what it runs, and a program run by hand knows
 /// where it was built.
 pub fn checkout() -> PathBuf {
@@ -471,10 +488,12 @@ fn option_of(place: Place, options: &Options) -> Option<&'static str> {
             ("--node-image", options.node_image.is_some()),
         ]
         .to_vec(),
-        Place::Local => {
-            [("--argocd-bin", options.argocd_bin.is_some()), ("--dex-bin", options.dex_bin.is_some())]
-                .to_vec()
-        }
+        Place::Local => [
+            ("--argocd-bin", options.argocd_bin.is_some()),
+            ("--dex-bin", options.dex_bin.is_some()),
+            ("--real", options.real),
+        ]
+        .to_vec(),
     };
     given.into_iter().find_map(|(option, given)| given.then_some(option))
 }

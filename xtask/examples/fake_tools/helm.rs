@@ -119,7 +119,7 @@ impl Chart {
     }
 
     /// What is applied instead of the real chart's objects.
-    fn objects(&self) -> Result<Vec<Value>, String> {
+    fn objects(&self, world: &World) -> Result<Vec<Value>, String> {
         let annotations = match self.name.as_str() {
             "argo-cd" => &self.values["server"]["podAnnotations"],
             _ => &self.values["podAnnotations"],
@@ -133,7 +133,12 @@ impl Chart {
                 local_lab::charts::argocd(&self.values, Runs { image: &image, executable: None }, secrets)
             }
             "dex" => {
-                let runs = Runs { image: "oidc-lab/stand-in-dex:v2.45.1", executable: None };
+                // With this file in the world, an image that the lab's kubelet does not know.
+                let image = match world.has("dex-without-image") {
+                    true => "ghcr.io/dexidp/dex:v2.45.1",
+                    false => "oidc-lab/stand-in-dex:v2.45.1",
+                };
+                let runs = Runs { image, executable: None };
                 local_lab::charts::dex(&self.values, runs, secrets)
             }
             "traefik" => {
@@ -197,7 +202,7 @@ fn upgrade(world: &World, call: &Call, four: bool) -> Outcome {
         );
     }
     let kubeconfig = Path::new(call.option("--kubeconfig").unwrap());
-    let objects = chart.objects()?;
+    let objects = chart.objects(world)?;
     world.write(&file, &json!({"status": "pending-install"}));
     if let Some(fault) = faults::take(world, call, "middle") {
         fault.strike_and_end(world);

@@ -109,7 +109,8 @@ pub async fn serve(home: Home, ingress: SocketAddr, ready: impl FnOnce()) -> Res
     let _ = workloads.await;
     servers.cancel();
     let _ = tokio::join!(serving_api, serving_ingress);
-    drop(alive);
+    // Held until the process has ended: whoever waits for the lock waits for that.
+    std::mem::forget(alive);
     Ok(())
 }
 

@@ -204,6 +204,17 @@ impl Release {
         }
     }
 
+    /// Whether this release looks at `allowedAudiences` of its OIDC settings: v2.6.0 and
+    /// later, and the patches of older lines that came after it.
+    pub fn knows_allowed_audiences(&self) -> bool {
+        match self.numbers() {
+            (2, 3, patch) => patch >= 14,
+            (2, 4, patch) => patch >= 20,
+            (2, 5, patch) => patch >= 8,
+            _ => self.is_at_least(2, 6, 0),
+        }
+    }
+
     /// `(major, minor, patch)`.
     pub fn numbers(&self) -> (u32, u32, u32) {
         (self.major, self.minor, self.patch)
@@ -384,6 +395,23 @@ mod tests {
         assert!(lost(4).is_empty());
         for (candidate, loses) in [("v3.4.0-rc1", true), ("v3.4.0-rc6", true), ("v3.4.0-rc7", false)] {
             assert_eq!(release(candidate).first_start_loses_sso(), loses, "{candidate}");
+        }
+    }
+
+    #[test]
+    fn allowed_audiences_came_to_four_lines_at_once() {
+        for (text, known) in [
+            ("v2.2.16", false),
+            ("v2.3.13", false),
+            ("v2.3.14", true),
+            ("v2.4.19", false),
+            ("v2.4.20", true),
+            ("v2.5.7", false),
+            ("v2.5.8", true),
+            ("v2.6.0", true),
+            ("v3.3.6", true),
+        ] {
+            assert_eq!(release(text).knows_allowed_audiences(), known, "{text}");
         }
     }
 

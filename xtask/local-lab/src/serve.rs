@@ -155,6 +155,26 @@ where
     }
 }
 
+/// Reads on and throws away, within the limits once more: a client that is still
+/// writing when the connection closes may never see its answer.
+pub async fn drain<B>(mut body: B, limits: &Limits)
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let mut left = limits.body_bytes;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let read = frame.data_ref().map_or(0, Bytes::len);
+            left = left.saturating_sub(read);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Whoever writes for longer has had time to look.
+    let _ = tokio::time::timeout(limits.body_time, reading).await;
+}
+
 /// Accepts connections until `stop`, then lets open requests end within
 /// [`Limits::grace`], and returns when the last connection is closed.
 ///

@@ -11,6 +11,7 @@ use kube::runtime::wait::await_condition;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::Cluster;
+use crate::console::SLOW;
 use crate::error::{Error, Result};
 use crate::names::{Rollout, Workload};
 
@@ -55,8 +56,13 @@ impl Cluster {
         let mut events = std::pin::pin!(events.applied_objects());
         let (mut state, mut said) = (String::new(), String::new());
         let mut watched = String::new();
+        // Where nothing changes any more, what was seen last is said once more when the
+        // wait has become a long one.
+        let mut reminder = std::pin::pin!(tokio::time::sleep(SLOW));
+        let mut reminded = false;
         loop {
             tokio::select! {
+                () = &mut reminder, if !reminded => reminded = true,
                 Some(pod) = pods.next() => {
                     let Ok(pod) = pod else { continue };
                     if let Some(what) = hopeless(&pod) {

@@ -1,6 +1,7 @@
 //! Commands: they stand alone.
 
 mod check;
+mod compare;
 mod completions;
 mod doctor;
 mod faults;
@@ -13,6 +14,7 @@ mod rotate;
 mod tools;
 
 pub use check::check;
+pub use compare::compare;
 pub use completions::completions;
 pub use doctor::{DoctorArgs, doctor};
 pub use faults::{FaultsArgs, faults};

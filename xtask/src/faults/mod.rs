@@ -206,7 +206,7 @@ impl Fault {
             }
             Self::StaleSessionManager => Seen::On("releases that reload: v2.14 - v3.2, v3.3.7 and later"),
             Self::ServerKeyChanged => Seen::On("v2.3 and later, which keep the state in a cookie"),
-            Self::Audience => Seen::On("v2.6 and later"),
+            Self::Audience => Seen::On("v2.6 and later, v2.5.8, v2.4.20 and v2.3.14"),
             Self::FirstStart => Seen::On("v3.3.1 - v3.3.6"),
             Self::Redis => Seen::RealOnly("the stand-in for argocd-server keeps its sessions itself"),
             _ => Seen::Everywhere,

@@ -24,6 +24,7 @@ use crate::timings::Timings;
 
 pub use status::Status;
 pub use test::log_in_once;
+pub use test::options as login_options;
 
 /// Runs goals from left to right and stops at the first that fails.
 ///

@@ -1,5 +1,7 @@
 //! `status`: what is up and how to reach it.
 
+use std::net::SocketAddr;
+
 use serde_json::{Map, Value, json};
 
 use crate::error::Result;
@@ -51,23 +53,68 @@ impl Status {
             program.as_ref().map_or_else(|| "not installed".to_owned(), Program::described)
         };
         let address = self.access.ingress;
+        let reach = reach(self.place, address);
         let kubeconfig = self.access.kubeconfig.display();
         format!(
             "{} lab, up
   argocd      {}
   dex         {}
-  address     {address}  (ingress for {ARGOCD_HOST} and {DEX_HOST}, and a forward proxy to them)
+  address     {address}  ({})
   login       {USER} / {PASSWORD}
   namespaces  {}
-  curl        curl -L -x http://{address} http://{ARGOCD_HOST}/auth/login
-  browser     chromium --proxy-server=http://{address} http://{ARGOCD_HOST}/auth/login
+  curl        curl -L {} http://{ARGOCD_HOST}/auth/login
+  browser     chromium {} http://{ARGOCD_HOST}/auth/login
   kubectl     cargo xtask kubectl -- get pods -A
               or kubectl --kubeconfig {kubeconfig}
 ",
             self.place.name(),
             described(&self.argocd),
             described(&self.dex),
+            reach.what,
             NAMESPACES.join(", "),
+            reach.curl,
+            reach.browser,
         )
+    }
+}
+
+/// How programs reach both hosts without DNS.
+struct Reach {
+    what: String,
+    curl: String,
+    browser: String,
+}
+
+fn reach(place: Place, address: SocketAddr) -> Reach {
+    let hosts = format!("ingress for {ARGOCD_HOST} and {DEX_HOST}");
+    match place {
+        Place::Local => Reach {
+            what: format!("{hosts}, and a forward proxy to them"),
+            curl: format!("-x http://{address}"),
+            browser: format!("--proxy-server=http://{address}"),
+        },
+        // An ingress in a cluster is no forward proxy: each client maps the names itself.
+        Place::Kind => Reach {
+            what: hosts,
+            curl: format!("--connect-to {ARGOCD_HOST}:80:{address} --connect-to {DEX_HOST}:80:{address}"),
+            browser: format!("--host-resolver-rules='MAP {ARGOCD_HOST} {address},MAP {DEX_HOST} {address}'"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lab_is_reached_in_its_own_way() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+        assert_eq!(reach(Place::Local, address).curl, "-x http://127.0.0.1:8080");
+        let kind = reach(Place::Kind, address);
+        assert_eq!(
+            kind.curl,
+            "--connect-to argocd.host:80:127.0.0.1:8080 --connect-to dex.host:80:127.0.0.1:8080"
+        );
+        assert!(!kind.what.contains("proxy"));
     }
 }

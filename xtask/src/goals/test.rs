@@ -47,9 +47,11 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     let release = Release::parse(&argocd.version).ok();
     let (logins, up_to) = match session.options.logins {
         Some(logins) => (logins, logins),
-        None => known::logins(release.as_ref()),
+        None => known::logins(release.as_ref(), argocd.kind),
     };
-    let (logins, up_to) = (logins.max(session.options.least_logins), up_to.max(session.options.least_logins));
+    let logins = logins.max(session.options.least_logins);
+    // Where all are to end alike, it would go on to the last.
+    let up_to = if expect.is_some_and(|expect| expect != Expect::Mixed) { logins } else { up_to.max(logins) };
     let mut options = options(session)?;
     options.logins = logins;
     options.up_to = up_to;
@@ -108,7 +110,7 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
 /// there, and never to a stranger who has it on the internet.
 ///
 /// # Errors
-/// It is not up.
+/// No lab is up.
 pub fn options(session: &Session) -> Result<probe::Options> {
     let access = session.access()?;
     let url = format!("http://{ARGOCD_HOST}/");

@@ -3,6 +3,9 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Pid, test_kill_process};
 
 use crate::error::{Error, Result};
 
@@ -41,6 +44,9 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
+                if is_gone(holder.trim()) && freed(&file) {
+                    return Ok(Self::held(file));
+                }
                 let holder = match holder.trim() {
                     "" => String::new(),
                     pid => format!(" (process {pid})"),
@@ -51,12 +57,34 @@ impl Lock {
                 .hint("wait until it is done, or stop it with Ctrl-C"));
             }
         }
+        Ok(Self::held(file))
+    }
+
+    fn held(mut file: File) -> Self {
         // Who holds it is only for the other's message; the lock itself is the kernel's.
         let _ = file.set_len(0);
         let _ = file.rewind();
         let _ = write!(file, "{}", std::process::id());
-        Ok(Self { _file: file })
+        Self { _file: file }
     }
+}
+
+/// Whether the process that took the lock is no more.
+fn is_gone(holder: &str) -> bool {
+    let pid = holder.parse().ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid).is_err())
+}
+
+/// How long a child of a process that was killed has to become its program: until then
+/// it holds what its parent held.
+const BECOMING: Duration = Duration::from_secs(5);
+
+/// Waits until the lock is free, and takes it.
+fn freed(file: &File) -> bool {
+    let Ok(same) = file.try_clone() else { return false };
+    let (free, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || free.send(same.lock().is_ok()));
+    wait.recv_timeout(BECOMING).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -50,6 +50,10 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
             text: yaml(&derived)?,
         });
     }
+    for ingress in ["ingress-nginx", "traefik"] {
+        let text = sources.values_text(ingress)?;
+        all.push(Rendered { source: format!("values/{ingress}.yaml, on the kind lab"), text });
+    }
     Ok(all)
 }
 

@@ -100,8 +100,6 @@ fn every_failure_is_one_sentence_with_what_to_do_and_nothing_is_left() {
         assert!(!ended.stderr.contains("panicked"), "{name}: {ended}");
         assert!(world.clusters().is_empty(), "{name}: the half-made lab is taken down");
         assert!(!world.lab().exists(), "{name}");
-        world.mend();
-        world.expect(0, &["--lab", "kind", "working", "test"]);
     }
 }
 
@@ -188,6 +186,20 @@ fn a_name_that_does_not_resolve_inside_is_found_before_a_login_fails() {
     std::fs::write(world.path("no-rewrite"), "").unwrap();
     let ended = world.expect(3, &["--lab", "kind", "working"]);
     assert!(ended.error().contains("inside the cluster dex.host does not resolve"), "{ended}");
+}
+
+#[test]
+fn a_step_that_hangs_says_what_it_waits_for_also_where_there_are_no_bars() {
+    let world = World::new();
+    std::fs::write(world.path("dex-without-image"), "").unwrap();
+    let ended = world.expect(3, &["--lab", "kind", "--wait", "12", "working"]);
+    let waiting =
+        ended.stderr.lines().find(|line| line.contains("waiting: ")).unwrap_or_else(|| panic!("{ended}"));
+    assert!(waiting.contains("dex-ready"), "{waiting}");
+    assert!(waiting.contains("pod dex-") && waiting.contains("container dex: "), "{waiting}");
+    assert!(waiting.contains("ImagePull"), "{waiting}");
+    let error = ended.error();
+    assert!(error.contains("dex/dex was not ready after 12 s: pod dex-"), "{error}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! [`janitor`].
 
 mod accept;
+mod admission;
 mod audit;
 pub mod body;
 mod bootstrap;
@@ -38,14 +39,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
+use hyper::body::{Body as _, Incoming};
 use ring::digest::{Digest, SHA256, digest};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::logs::Logs;
 use crate::schema::openapi;
-use crate::serve::{Handler, Limits, Request, Response, read_body, text};
+use crate::serve::{BodyError, Handler, Limits, Request, Response, drain, read_body, text};
 use crate::store::Store;
 
 pub use audit::Audit;
@@ -116,10 +119,16 @@ impl Handler for Api {
         let query = Query::parse(request.uri().query());
         let entry = audit::Entry::new(&request, &route, &query);
         let pretty = reply::is_pretty(request.headers(), query.flag("pretty"));
-        let response = match self.shared.answer(request, route, query, pretty).await {
+        let (parts, body) = request.into_parts();
+        let mut body = Some(body);
+        let response = match self.shared.answer(&parts, &mut body, route, query, pretty).await {
             Ok(response) => response,
             Err(refusal) => reply::refusal(&refusal, pretty),
         };
+        // The connection serves the next request only if this one is heard to its end.
+        if let Some(unread) = body.filter(|it| !it.is_end_stream()) {
+            drain(unread, &self.shared.limits).await;
+        }
         self.shared.audit.record(&entry, response.status().as_u16());
         response
     }
@@ -128,25 +137,29 @@ impl Handler for Api {
 impl Shared {
     async fn answer(
         &self,
-        request: Request,
+        parts: &Parts,
+        body: &mut Option<Incoming>,
         route: Route,
         query: Query,
         pretty: bool,
     ) -> Result<Response, Refusal> {
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
         match &route {
             Route::Health if reads => return Ok(text(StatusCode::OK, "ok")),
             Route::Version if reads => return Ok(reply::object(StatusCode::OK, &version(), false, pretty)),
             _ => {}
         }
-        if !self.is_let_in(request.headers()) {
+        if !self.is_let_in(&parts.headers) {
             return Err(Refusal::unauthorized());
+        }
+        if let Some(user) = parts.headers.get("Impersonate-User") {
+            return Err(Refusal::no_impersonation(user.to_str().unwrap_or_default()));
         }
         let document = |value: Value| {
             if !reads {
                 return Err(Refusal::method_not_allowed());
             }
-            let accepted = negotiate(request.headers(), |view| view == View::Plain)?;
+            let accepted = negotiate(&parts.headers, |view| view == View::Plain)?;
             Ok(reply::object(StatusCode::OK, &value, accepted.yaml, pretty))
         };
         match route {
@@ -154,10 +167,10 @@ impl Shared {
             Route::Core | Route::Groups => {
                 let core = route == Route::Core;
                 let accepted =
-                    negotiate(request.headers(), |view| matches!(view, View::Plain | View::Discovery(_)))?;
+                    negotiate(&parts.headers, |view| matches!(view, View::Plain | View::Discovery(_)))?;
                 match accepted.view {
                     View::Discovery(version) if reads => Ok(discovery::aggregated(self, core, version)),
-                    _ if core => document(discovery::core_versions(request.headers())),
+                    _ if core => document(discovery::core_versions(&parts.headers)),
                     _ => document(discovery::groups(self)),
                 }
             }
@@ -175,9 +188,19 @@ impl Shared {
                 }
                 Ok(response)
             }
-            Route::Objects(target) => self.objects(request, target, query, pretty).await,
+            Route::Objects(target) => self.objects(parts, body, target, query, pretty).await,
             Route::Nothing => Err(Refusal::no_such_path()),
         }
+    }
+
+    /// Reads a body. Of one that is too long the rest goes unread, but not unheard.
+    async fn read(&self, body: &mut Option<Incoming>) -> Result<Bytes, Refusal> {
+        let Some(mut incoming) = body.take() else { return Ok(Bytes::new()) };
+        let read = read_body(&mut incoming, &self.limits).await;
+        if matches!(read, Err(BodyError::TooLarge(_))) {
+            *body = Some(incoming);
+        }
+        Ok(read?)
     }
 
     /// Compares digests: how long it takes tells nothing about the token.
@@ -213,13 +236,14 @@ impl Shared {
 
     async fn objects(
         &self,
-        request: Request,
+        parts: &Parts,
+        body: &mut Option<Incoming>,
         target: Target,
         query: Query,
         pretty: bool,
     ) -> Result<Response, Refusal> {
         if let Some(review) = review::find(&target) {
-            return review.answer(self, request, pretty).await;
+            return review.answer(self, parts, body, pretty).await;
         }
         let kind = self
             .kinds
@@ -229,7 +253,6 @@ impl Shared {
         if kind.resource.namespaced && outside || !kind.resource.namespaced && target.namespace.is_some() {
             return Err(Refusal::no_such_path());
         }
-        let (parts, body) = request.into_parts();
         let call = Call {
             api: self,
             kind,
@@ -240,10 +263,10 @@ impl Shared {
         };
         let subresource = call.target.subresource.clone();
         if subresource.as_deref() == Some("proxy") {
-            return proxy::forward(&call, parts, body).await;
+            return proxy::forward(&call, parts.clone(), body).await;
         }
         let reads = matches!(call.method, Method::GET | Method::HEAD);
-        let body = if reads { Bytes::new() } else { read_body(body, &self.limits).await? };
+        let body = if reads { Bytes::new() } else { self.read(body).await? };
         let resource = &call.kind.resource;
         let response = match subresource.as_deref() {
             None => match (&call.method, call.target.name.is_some()) {
@@ -269,6 +292,9 @@ impl Shared {
             Some("log") if call.kind.is_core("Pod") && reads => log::read(&call)?,
             Some("eviction") if call.kind.is_core("Pod") && call.method == Method::POST => {
                 delete::evict(&call, &body, pretty)?
+            }
+            Some(what @ ("exec" | "attach" | "portforward")) if call.kind.is_core("Pod") => {
+                return Err(proxy::no_stream(&call, what));
             }
             Some("finalize") if call.kind.is_core("Namespace") && call.method == Method::PUT => {
                 write::replace(&call, &body, pretty)?

@@ -10,10 +10,11 @@ use crate::serve::Response;
 use crate::store::object;
 
 use super::Call;
+use super::admission::check_type;
 use super::body::{content_type, json};
 use super::query::{FieldValidation, Write};
 use super::status::{Cause, Refusal};
-use super::write::{Changed, Writing, check_type};
+use super::write::{Changed, Writing};
 
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE: &str = "application/merge-patch+json";

@@ -29,7 +29,11 @@ const LISTENING: &str = "oidc-lab/listening";
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Passes a request on.
-pub async fn forward(call: &Call<'_>, parts: Parts, body: Incoming) -> Result<Response, Refusal> {
+pub async fn forward(
+    call: &Call<'_>,
+    parts: Parts,
+    body: &mut Option<Incoming>,
+) -> Result<Response, Refusal> {
     let asked = call.target.name.as_deref().unwrap_or_default();
     let (scheme, name, port) = split(asked)?;
     let address = if call.kind.is_core("Pod") {
@@ -51,6 +55,7 @@ pub async fn forward(call: &Call<'_>, parts: Parts, body: Incoming) -> Result<Re
     }
     let prefix = path.strip_suffix(rest).unwrap_or(path).to_owned();
     let asked_host = parts.headers.get(HOST).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
+    let body = body.take().ok_or_else(|| Refusal::internal("the body has been read"))?;
     let request = outgoing(parts, body, address, &format!("{rest}{query}"), &prefix, &asked_host)?;
 
     let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
@@ -76,6 +81,24 @@ pub async fn forward(call: &Call<'_>, parts: Parts, body: Incoming) -> Result<Re
         head.headers.insert(LOCATION, rewritten);
     }
     Ok(Response::from_parts(head, body.map_err(io::Error::other).boxed()))
+}
+
+/// Streams into pods are not there; where a pod listens can be said all the same.
+pub fn no_stream(call: &Call<'_>, what: &str) -> Refusal {
+    let name = call.target.name.as_deref().unwrap_or_default();
+    let Some(pod) = call.api.store.get(&call.kind.key(call.target.namespace.as_deref(), name)) else {
+        return Refusal::not_found(&call.kind.resource, name);
+    };
+    let listening = object::annotation(&pod, LISTENING).unwrap_or("{}");
+    match what {
+        "portforward" => Refusal::not_in_the_lab(
+            "port-forward",
+            &format!("this machine reaches the pod without it, its ports are {listening}"),
+        ),
+        what => {
+            Refusal::not_in_the_lab(what, "the pod is a task of the lab or its child process: read its log")
+        }
+    }
 }
 
 fn unreachable(why: &str) -> Refusal {

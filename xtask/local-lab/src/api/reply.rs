@@ -207,7 +207,7 @@ impl Shaper {
 
     /// What a bookmark carries.
     pub fn bookmark(&self, version: u64, annotations: Option<Value>) -> Value {
-        let mut meta = json!({"resourceVersion": version.to_string(), "creationTimestamp": null});
+        let mut meta = json!({"resourceVersion": version.to_string()});
         if let Some(annotations) = annotations {
             meta["annotations"] = annotations;
         }
@@ -220,6 +220,17 @@ impl Shaper {
                 "kind": self.kind.resource.kind, "apiVersion": self.kind.resource.api_version(), "metadata": meta,
             }),
         }
+    }
+
+    /// What says of a row that its pod has ended.
+    fn completed(&self, object: &Value) -> Option<Value> {
+        let phase = object["status"]["phase"].as_str().filter(|_| self.kind.is_core("Pod"))?;
+        let message = match phase {
+            "Succeeded" => "The pod has completed successfully.",
+            "Failed" => "The pod failed.",
+            _ => return None,
+        };
+        Some(json!({"type": "Completed", "status": "True", "reason": phase, "message": message}))
     }
 
     fn meta_version(&self) -> String {
@@ -239,6 +250,9 @@ impl Shaper {
             .map(|object| {
                 let cells = columns::cells(&self.kind.resource.kind, &self.columns, custom, object, now);
                 let mut row = Map::from_iter([("cells".to_owned(), Value::Array(cells))]);
+                if let Some(condition) = self.completed(object) {
+                    row.insert("conditions".into(), json!([condition]));
+                }
                 match self.include {
                     Include::Metadata => {
                         row.insert("object".into(), self.metadata(object));
@@ -251,8 +265,7 @@ impl Shaper {
                 Value::Object(row)
             })
             .collect();
-        let columns: Vec<Value> =
-            if headings { self.columns.iter().map(Column::json).collect() } else { vec![] };
+        let columns: Option<Vec<Value>> = headings.then(|| self.columns.iter().map(Column::json).collect());
         json!({
             "kind": "Table", "apiVersion": self.meta_version(), "metadata": meta,
             "columnDefinitions": columns, "rows": rows,

@@ -1,10 +1,12 @@
 //! Questions about who one is and what one may do. There is one token, and it may
 //! do everything.
 
+use http::request::Parts;
 use http::{Method, StatusCode};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::serve::{Request, Response, read_body};
+use crate::serve::Response;
 
 use super::Shared;
 use super::accept::{View, negotiate};
@@ -46,13 +48,18 @@ pub fn find(target: &Target) -> Option<&'static Review> {
 
 impl Review {
     /// Answers it.
-    pub async fn answer(&self, shared: &Shared, request: Request, pretty: bool) -> Result<Response, Refusal> {
-        if request.method() != Method::POST {
+    pub async fn answer(
+        &self,
+        shared: &Shared,
+        parts: &Parts,
+        body: &mut Option<Incoming>,
+        pretty: bool,
+    ) -> Result<Response, Refusal> {
+        if parts.method != Method::POST {
             return Err(Refusal::method_not_allowed());
         }
-        let accepted = negotiate(request.headers(), |view| view == View::Plain)?;
-        let (parts, body) = request.into_parts();
-        let body = read_body(body, &shared.limits).await?;
+        let accepted = negotiate(&parts.headers, |view| view == View::Plain)?;
+        let body = shared.read(body).await?;
         let mut review = body::decode(&parts.headers, &body, self.kind)?.value;
         let kind = review["kind"].as_str().unwrap_or(self.kind);
         if !review.is_object() || kind != self.kind {

@@ -163,6 +163,20 @@ impl Refusal {
         )
     }
 
+    /// 405 of what a real server would do, and this one cannot; `instead` says what can
+    /// be done.
+    pub fn not_in_the_lab(what: &str, instead: &str) -> Self {
+        let message = format!("{what} is not there on the local lab (hint: {instead})");
+        Self::bare(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", &message)
+    }
+
+    /// 403: the one identity that there is stands in for nobody.
+    pub fn no_impersonation(user: &str) -> Self {
+        let why = "the lab's token is the only identity, and acts for nobody else";
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", format!("users {user:?} is forbidden: {why}"))
+            .about("", "users", user)
+    }
+
     /// 406.
     pub fn not_acceptable(accepted: &[&str]) -> Self {
         let message = format!("406: Not Acceptable\n\nAvailable representations: {}", accepted.join(", "));

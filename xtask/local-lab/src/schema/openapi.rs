@@ -1,6 +1,7 @@
 //! OpenAPI v3: what clients read to know fields, and how to merge them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
@@ -8,6 +9,20 @@ use serde_json::{Map, Value, json};
 use crate::resources::Resource;
 
 use super::{Field, ListKind, Short, Struct, Type, table};
+
+const WORDS: &str = include_str!("words.txt");
+
+/// What there is to say of a type (`field` empty) or of a field.
+static DESCRIPTIONS: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
+    let lines = WORDS.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(' ')).collect()
+});
+
+fn describe(schema: &mut Value, path: &str) {
+    if let Some(words) = DESCRIPTIONS.get(path) {
+        schema["description"] = (*words).into();
+    }
+}
 
 /// A resource in a document.
 #[derive(Clone, Debug)]
@@ -40,9 +55,9 @@ pub fn index(versions: &[(String, String, Vec<Served>)]) -> Value {
     json!({"paths": paths})
 }
 
-/// A name for a document's content. It follows from these, and from the program.
+/// A name for a document's content: what it is made of, and the program that makes it.
 pub fn hash(served: &[Served]) -> String {
-    let source = format!("{} {served:?}", env!("CARGO_PKG_VERSION"));
+    let source = format!("{} {served:?} {WORDS} {}", env!("CARGO_PKG_VERSION"), table::TEXT);
     digest(&SHA256, source.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
@@ -193,12 +208,15 @@ impl Schemas {
             self.done.insert(full_name(structure), json!({"x-kubernetes-group-version-kind": [kind]}));
         }
         for field in structure.json_fields() {
-            properties.insert(field.name.clone(), self.field(field));
+            let mut property = self.field(field);
+            describe(&mut property, &format!("{name}.{}", field.name));
+            properties.insert(field.name.clone(), property);
             if field.required {
                 required.push(field.name.clone());
             }
         }
         let schema = self.done.entry(full_name(structure)).or_insert_with(|| json!({}));
+        describe(schema, name);
         schema["type"] = "object".into();
         schema["properties"] = Value::Object(properties);
         if !required.is_empty() {
@@ -319,6 +337,19 @@ mod tests {
         let containers = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
         assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
         assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
+    }
+
+    #[test]
+    fn every_word_is_about_something() {
+        assert_eq!(
+            DESCRIPTIONS.len(),
+            WORDS.lines().filter(|it| !it.is_empty() && !it.starts_with('#')).count()
+        );
+        for path in DESCRIPTIONS.keys() {
+            let (name, field) = path.split_once('.').unwrap_or((path, ""));
+            let structure = table::named(name).unwrap_or_else(|| panic!("{path}"));
+            assert!(field.is_empty() || structure.field(field).is_some(), "{path}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::{Field, ListKind, Short, Struct, Type};
 
-const TEXT: &str = include_str!("types.txt");
+pub(super) const TEXT: &str = include_str!("types.txt");
 
 static TYPES: LazyLock<BTreeMap<String, Arc<Struct>>> = LazyLock::new(|| parse(TEXT));
 

@@ -115,6 +115,38 @@ pub(crate) fn redirect(method: &Method, status: StatusCode, to: &str) -> Respons
     response
 }
 
+/// On a response whose handler named no type: Go finds one out by looking at the body.
+#[derive(Clone)]
+struct Sniffed;
+
+/// Marks a response as one whose type Go would have found out by itself.
+pub(crate) fn sniffed(mut response: Response) -> Response {
+    response.extensions_mut().insert(Sniffed);
+    response
+}
+
+/// Puts headers in the order in which Go's server writes them: what the handler set by
+/// its name, then what the server adds, the length first and then a type that it found
+/// out.
+pub(crate) fn in_go_order(mut response: Response) -> Response {
+    let sniffed = response.extensions().get::<Sniffed>().is_some();
+    let all = std::mem::take(response.headers_mut());
+    let rank = |name: &HeaderName| match name {
+        _ if name == CONTENT_LENGTH => 1,
+        _ if name == CONTENT_TYPE && sniffed => 2,
+        _ => 0,
+    };
+    let mut names: Vec<&HeaderName> = all.keys().collect();
+    names.sort_by_key(|name| (rank(name), name.as_str()));
+    let headers = response.headers_mut();
+    for name in names {
+        for value in all.get_all(name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    response
+}
+
 /// As `html.EscapeString`.
 pub(crate) fn escape_html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -280,6 +312,20 @@ mod tests {
         assert_eq!(post.headers()[CONTENT_LENGTH], "0");
         assert!(!post.headers().contains_key(CONTENT_TYPE));
         assert_eq!(redirect(&Method::GET, StatusCode::FOUND, "/\r\nX: y").status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn headers_stand_in_the_order_of_gos_server() {
+        let names = |response: &Response| -> Vec<String> {
+            response.headers().keys().map(|name| name.as_str().to_owned()).collect()
+        };
+        let response = with(error(StatusCode::NOT_FOUND, "x"), http::header::SET_COOKIE, "a=b");
+        assert_eq!(
+            names(&in_go_order(response)),
+            ["content-type", "set-cookie", "x-content-type-options", "content-length"]
+        );
+        let found_out = sniffed(reply(StatusCode::OK, TEXT, "ok"));
+        assert_eq!(names(&in_go_order(found_out)), ["content-length", "content-type"]);
     }
 
     #[test]

@@ -358,7 +358,7 @@ fn it_describes_explains_and_asks() {
             "explain deploy.spec.strategy",
             &["KIND:       Deployment", "rollingUpdate", "<RollingUpdateDeployment>"],
         ),
-        ("explain pods.spec.containers.env", &["valueFrom"]),
+        ("explain pods.spec.containers.env", &["valueFrom", "is read when the pod starts"]),
         ("api-resources", &["deployments", "ingresses", "customresourcedefinitions"]),
         ("api-versions", &["apps/v1", "networking.k8s.io/v1"]),
         ("cluster-info", &["is running at"]),

@@ -171,6 +171,20 @@ fn a_request_is_passed_on_to_where_the_pod_listens() {
 }
 
 #[test]
+fn what_cannot_be_streamed_says_what_can_be_done() {
+    let cluster = Cluster::start();
+    pod(&cluster, "p", &["c"]);
+    let listening =
+        json!({"metadata": {"annotations": {"oidc-lab/listening": "{\"8080\":\"127.0.0.1:4000\"}"}}});
+    cluster.merge(&format!("{PODS}/p"), &listening);
+    let forward = cluster.ask("POST", &format!("{PODS}/p/portforward")).send();
+    assert_eq!(forward.status, 405);
+    assert!(forward.message().contains("127.0.0.1:4000"), "{}", forward.text);
+    assert_eq!(cluster.ask("POST", &format!("{PODS}/p/exec?command=ls")).send().status, 405);
+    assert_eq!(cluster.ask("POST", &format!("{PODS}/none/exec?command=ls")).send().status, 404);
+}
+
+#[test]
 fn a_service_leads_to_one_of_its_pods() {
     let cluster = Cluster::start();
     pod(&cluster, "p", &["c"]);

@@ -30,6 +30,13 @@ fn only_health_and_version_need_no_token() {
 }
 
 #[test]
+fn the_token_acts_for_nobody_else() {
+    let cluster = Cluster::start();
+    let answer = cluster.ask("GET", "/api/v1/secrets").header("Impersonate-User", "somebody").send();
+    assert_eq!((answer.status, answer.json()["reason"].clone()), (403, json!("Forbidden")));
+}
+
+#[test]
 fn what_is_not_there_or_not_done_says_so_in_a_status() {
     let cluster = Cluster::start();
     for (method, path, code) in [

@@ -304,11 +304,49 @@ impl Cluster {
         tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
     }
 
+    /// A connection that takes one request after the other.
+    pub fn keep(&self) -> Kept<'_> {
+        let sender = self.block_on(async {
+            let stream = TokioIo::new(self.connect().await);
+            let (sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+            tokio::spawn(connection);
+            sender
+        });
+        Kept { cluster: self, sender }
+    }
+
     async fn exchange(&self, request: http::Request<Full<Bytes>>) -> http::Response<Incoming> {
         let stream = TokioIo::new(self.connect().await);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
         tokio::spawn(connection);
         sender.send_request(request).await.unwrap()
+    }
+}
+
+/// See [`Cluster::keep`].
+pub struct Kept<'a> {
+    cluster: &'a Cluster,
+    sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
+}
+
+impl Kept<'_> {
+    /// The status of a request, and its answer.
+    pub fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> (u16, String) {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Host", "localhost")
+            .header("Authorization", format!("Bearer {TOKEN}"))
+            .header("Content-Type", kind)
+            .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
+            .unwrap();
+        let sender = &mut self.sender;
+        self.cluster.block_on(async {
+            sender.ready().await.expect("the connection is kept");
+            let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+            let bytes = body.collect().await.unwrap().to_bytes();
+            (parts.status.as_u16(), String::from_utf8_lossy(&bytes).into_owned())
+        })
     }
 }
 

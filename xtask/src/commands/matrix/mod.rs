@@ -7,7 +7,7 @@ mod select;
 mod table;
 
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
@@ -24,7 +24,7 @@ use crate::known::Stage;
 use crate::lab::Lock;
 use crate::real;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
-use crate::session::{Session, checkout};
+use crate::session::{Session, beside, checkout};
 
 use bisect::Range;
 use lab::{LOGINS, Measured};
@@ -126,7 +126,7 @@ impl Story {
 /// be run is a row of the table and makes the exit 3.
 pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
-    let folder = beside(&session.folder);
+    let folder = beside(&session.folder, "matrix");
     let _lock = Lock::take(&folder)?;
     let available = match &args.argocd_bins {
         Some(folder) => Available::in_folder(folder)?,
@@ -157,13 +157,6 @@ async fn released(session: &Session) -> Result<Vec<Release>> {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-/// The folder of the matrix's labs, beside the one lab's.
-fn beside(lab: &Path) -> PathBuf {
-    let mut folder = lab.to_owned();
-    folder.as_mut_os_string().push("-matrix");
-    folder
 }
 
 struct Run<'a> {

@@ -221,8 +221,7 @@ pub fn audience(evidence: &Evidence) -> Option<Finding> {
     if client.is_empty() || config.audiences.is_empty() || config.audiences.contains(client) {
         return None;
     }
-    // Before v2.6 nobody looked at the field.
-    if evidence.release.as_ref().is_some_and(|release| !release.is_at_least(2, 6, 0)) {
+    if evidence.release.as_ref().is_some_and(|release| !release.knows_allowed_audiences()) {
         return None;
     }
     let login = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());

@@ -178,3 +178,60 @@ impl DryRun {
 fn rollout(verb: &'static str, rollout: Rollout) -> [&'static str; 6] {
     ["-n", rollout.namespace, "rollout", verb, "deployment", rollout.name]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::{Goal, Ingress};
+    use crate::lab;
+    use crate::plan::Plan;
+
+    fn dry_run(ingress: Ingress, helm: u32, argocd: &str) -> DryRun {
+        let usual = Path::new("/src/target/lab");
+        DryRun {
+            place: Place {
+                lab: KindLab::beside(usual, usual),
+                root: "/src".into(),
+                engine: "docker",
+                helm,
+                platform: Some("linux/amd64".into()),
+                wait: Duration::from_secs(600),
+            },
+            choice: Choice { ingress, argocd: argocd.parse().unwrap(), image: None },
+            port: Some(43210),
+            node_image: None,
+        }
+    }
+
+    #[test]
+    fn plans_read_as_a_person_would_type_them() {
+        let mut texts = vec![];
+        for (goal, ingress, helm, argocd) in [
+            (Goal::Working, Ingress::Nginx, 3, "v3.3.6"),
+            (Goal::Broken, Ingress::Traefik, 4, "v3.5.1"),
+            (Goal::Break, Ingress::Nginx, 3, "v3.3.6"),
+            (Goal::Fix, Ingress::Nginx, 3, "v3.3.6"),
+            (Goal::Test, Ingress::Nginx, 3, "v3.3.6"),
+            (Goal::Down, Ingress::Nginx, 3, "v3.3.6"),
+        ] {
+            let dry_run = dry_run(ingress, helm, argocd);
+            let plan = Plan::of(goal, None, lab::Place::Kind).unwrap();
+            texts.push(plan.describe_with(|action| dry_run.commands(action)));
+        }
+        insta::assert_snapshot!(texts.join("\n"));
+    }
+
+    #[test]
+    fn no_secret_is_an_argument_of_any_command() {
+        let dry_run = dry_run(Ingress::Nginx, 4, "v3.3.6");
+        for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix] {
+            let plan = Plan::of(goal, None, lab::Place::Kind).unwrap();
+            for command in plan.steps.iter().flat_map(|step| dry_run.commands(step.action)) {
+                assert!(!command.contains("stringData=") && !command.contains("--set"), "{command}");
+            }
+        }
+    }
+}

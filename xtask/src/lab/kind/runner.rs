@@ -2,8 +2,9 @@
 //!
 //! Each runs in a process group of its own: Ctrl-C in the terminal is for the lab,
 //! which then ends its children in order. A killed lab cannot do that. So every child
-//! holds, as its stdin, a file whose lock the kernel lets go of when the child has
-//! ended: the next run sees which ones still work, and ends them first.
+//! holds, as its stdin or stdout, a file whose lock the kernel lets go of when the child
+//! has ended: the next run sees which ones still work, and ends them first. Which process
+//! that is, a child has written down itself before it becomes the program.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read, Seek as _, Write as _};
@@ -123,23 +124,23 @@ impl Children {
         Ok(std::mem::take(&mut running.said))
     }
 
-    fn spawn(&self, mut command: Command, label: &str, stdin: &Stdin) -> Result<Running> {
-        let program = Path::new(command.get_program()).display().to_string();
-        let cannot = |error: io::Error| Error::environment(format!("{program} cannot be run: {error}"));
+    fn spawn(&self, program: Command, label: &str, stdin: &Stdin) -> Result<Running> {
+        let shown = Path::new(program.get_program()).display().to_string();
+        let cannot = |error: io::Error| Error::environment(format!("{shown} cannot be run: {error}"));
         // Two of one label may run at once.
         let name = format!("{label}.{}", self.count.fetch_add(1, Ordering::Relaxed));
         let lock = self.claim(&name, stdin).map_err(|error| {
             Error::environment(format!("{} cannot be written: {error}", self.folder.display()))
         })?;
-        let pipe = matches!(stdin, Stdin::Documents(..));
-        let input = match pipe {
-            true => Stdio::piped(),
-            false => lock.try_clone().map_err(cannot)?.into(),
+        let held = Stdio::from(lock.try_clone().map_err(cannot)?);
+        let (input, output) = match stdin {
+            // What may be secret passes through a pipe; the file takes what is said.
+            Stdin::Documents(..) => (Stdio::piped(), held),
+            Stdin::Nothing | Stdin::Values(_) => (held, Stdio::piped()),
         };
-        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut command = writes_its_pid(&program, &self.folder.join(format!("{name}.pid")));
+        command.stdin(input).stdout(output).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(cannot)?;
-        // For the next run, should this one be killed. What cannot be written is not missed before.
-        let _ = fs::write(self.folder.join(format!("{name}.pid")), child.id().to_string());
         if let (Stdin::Documents(_, text), Some(mut input)) = (stdin, child.stdin.take()) {
             let text = text.clone();
             // A program that ends without having read everything says why itself.
@@ -147,7 +148,8 @@ impl Children {
         }
         let pid = Pid::from_child(&child);
         let (sender, events) = unbounded_channel();
-        listen(child, sender);
+        let file = child.stdout.is_none().then(|| self.folder.join(name));
+        listen(child, file, sender);
         Ok(Running { pid, events, said: Said::default(), open: 3, _lock: lock })
     }
 
@@ -188,10 +190,9 @@ impl Children {
     }
 
     fn end(&self, name: &str, path: &Path) -> Result<()> {
-        let pid = fs::read_to_string(self.folder.join(format!("{name}.pid"))).ok();
-        let pid = pid.and_then(|text| Pid::from_raw(text.trim().parse().ok()?));
         for signal in [Signal::INT, Signal::KILL] {
-            if let Some(pid) = pid {
+            let pid = fs::read_to_string(self.folder.join(format!("{name}.pid"))).ok();
+            if let Some(pid) = pid.and_then(|text| Pid::from_raw(text.trim().parse().ok()?)) {
                 // The lock is held, so the process that was written down still lives.
                 let _ = kill_process_group(pid, signal);
             }
@@ -202,6 +203,24 @@ impl Children {
         Err(Error::environment(format!("a program of an earlier run ({name}) does not end"))
             .hint(format!("find out what holds {}, and end it", path.display())))
     }
+}
+
+/// A command that writes its process down before it becomes `program`: written by this
+/// process instead, a kill at the wrong moment would leave a child that nobody knows.
+fn writes_its_pid(program: &Command, file: &Path) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", r#"echo $$ > "$0" && exec "$@""#]).arg(file);
+    command.arg(program.get_program()).args(program.get_args());
+    for (variable, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(variable, value),
+            None => command.env_remove(variable),
+        };
+    }
+    if let Some(folder) = program.get_current_dir() {
+        command.current_dir(folder);
+    }
+    command
 }
 
 fn is_held(path: &Path) -> bool {
@@ -242,8 +261,9 @@ impl Drop for Running {
     }
 }
 
-/// Hears everything that a child says, and its end.
-fn listen(mut child: Child, events: UnboundedSender<Event>) {
+/// Hears everything that a child says, and its end. What it says on stdout may be in a
+/// file instead.
+fn listen(mut child: Child, file: Option<PathBuf>, events: UnboundedSender<Event>) {
     let read = |pipe: Option<Box<dyn Read + Send>>, whole: fn(String) -> Event| {
         let events = events.clone();
         thread::spawn(move || {
@@ -264,10 +284,15 @@ fn listen(mut child: Child, events: UnboundedSender<Event>) {
             let _ = events.send(whole(all));
         });
     };
-    read(child.stdout.take().map(|pipe| Box::new(pipe) as _), Event::Stdout);
+    if file.is_none() {
+        read(child.stdout.take().map(|pipe| Box::new(pipe) as _), Event::Stdout);
+    }
     read(child.stderr.take().map(|pipe| Box::new(pipe) as _), Event::Stderr);
     thread::spawn(move || {
         let code = child.wait().ok().and_then(|status| status.code());
+        if let Some(file) = file {
+            let _ = events.send(Event::Stdout(fs::read_to_string(file).unwrap_or_default()));
+        }
         let _ = events.send(Event::Ended(code));
     });
 }
@@ -305,12 +330,13 @@ mod tests {
     }
 
     #[test]
-    fn values_and_documents_reach_a_program_and_documents_touch_no_file() {
+    fn values_and_documents_reach_a_program() {
         let folder = tempfile::tempdir().unwrap();
         let children = Children::new(folder.path());
         for (name, (stdin, kept)) in ["test.0", "test.1"].into_iter().zip([
             (Stdin::Values("a: 1\n".into()), "a: 1\n"),
-            (Stdin::Documents("x".into(), "secret: s\n".into()), ""),
+            // Here the file holds what the program said, and it said what it read.
+            (Stdin::Documents("x".into(), "secret: s\n".into()), "secret: s\n"),
         ]) {
             let (said, _) = run(&children, "cat", &stdin, MINUTE);
             let text = match &stdin {

@@ -128,7 +128,9 @@ fn selector(selector: &Value) -> String {
     let exact = selector["matchLabels"].as_object().into_iter().flatten();
     let exact = exact.map(|(key, value)| format!("{key}={}", text(value)));
     let expressions = items(&selector["matchExpressions"]).map(|it| {
-        let (key, values) = (text(&it["key"]), joined(items(&it["values"]).map(text)));
+        let mut values: Vec<String> = items(&it["values"]).map(text).collect();
+        values.sort();
+        let (key, values) = (text(&it["key"]), values.join(","));
         match it["operator"].as_str().unwrap_or_default() {
             "In" => format!("{key} in ({values})"),
             "NotIn" => format!("{key} notin ({values})"),
@@ -217,10 +219,13 @@ fn node(object: &Value, name: &str, created: &str) -> Vec<Value> {
         state.push_str(",SchedulingDisabled");
     }
     let roles = object["metadata"]["labels"].as_object().into_iter().flatten();
-    let roles = roles.filter_map(|(key, value)| match key.strip_prefix("node-role.kubernetes.io/") {
-        Some(role) => Some(role.to_owned()),
-        None => (key == "kubernetes.io/role").then(|| text(value)),
-    });
+    let mut roles: Vec<String> = roles
+        .filter_map(|(key, value)| match key.strip_prefix("node-role.kubernetes.io/") {
+            Some(role) => Some(role.to_owned()),
+            None => (key == "kubernetes.io/role").then(|| text(value)),
+        })
+        .collect();
+    roles.sort();
     let address = |kind: &str| {
         items(&status["addresses"])
             .find(|it| it["type"] == kind)
@@ -229,7 +234,7 @@ fn node(object: &Value, name: &str, created: &str) -> Vec<Value> {
     vec![
         json!(name),
         json!(state),
-        json!(joined(roles).non_empty(NONE)),
+        json!(roles.join(",").non_empty(NONE)),
         json!(created),
         json!(text(&info["kubeletVersion"])),
         json!(address("InternalIP")),
@@ -271,7 +276,7 @@ fn event(object: &Value, now: Timestamp) -> Vec<Value> {
         json!(source),
         json!(text(&object["message"]).trim()),
         json!(first),
-        json!(count.to_string()),
+        json!(count),
         json!(text(&object["metadata"]["name"])),
     ]
 }

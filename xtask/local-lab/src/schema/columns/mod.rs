@@ -56,7 +56,7 @@ pub fn columns(kind: &str, custom: Option<&Value>) -> Vec<Column> {
             &["IP", "Node", "Nominated Node", "Readiness Gates"],
         ),
         "Deployment" => {
-            (&["Name", "Ready", "Up-to-date#", "Available#", "Age"], &["Containers", "Images", "Selector"])
+            (&["Name", "Ready", "Up-to-date", "Available", "Age"], &["Containers", "Images", "Selector"])
         }
         "ReplicaSet" => {
             (&["Name", "Desired#", "Current#", "Ready#", "Age"], &["Containers", "Images", "Selector"])

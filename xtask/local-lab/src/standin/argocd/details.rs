@@ -66,6 +66,8 @@ pub(super) struct Details {
     pub(super) shows_error_code: bool,
     /// `/healthz` knows whether the server has started and is ending.
     pub(super) knows_availability: bool,
+    /// `allowedAudiences` and what belongs to it exist.
+    pub(super) allowed_audiences: bool,
     /// `additionalUrls` exist.
     pub(super) additional_urls: bool,
     /// API requests that are not GETs have to be JSON.
@@ -112,6 +114,7 @@ impl Details {
             has_security_policy: from(2, 4, 0),
             shows_error_code: from(2, 8, 0),
             knows_availability: from(2, 14, 0),
+            allowed_audiences: release.knows_allowed_audiences(),
             additional_urls: from(2, 14, 0),
             enforces_content_type: from(2, 10, 0),
             varies_encoding: from(2, 8, 0),

@@ -89,6 +89,10 @@ fn parse(text: &str, secrets: &Secrets, details: &Details, log: &Log) -> Result<
         allowed_audiences: fields.texts("allowedAudiences")?,
         skip_audience_check: fields.flag("skipAudienceCheckWhenTokenHasNoAudience")?,
     };
+    if !details.allowed_audiences {
+        config.allowed_audiences.clear();
+        config.skip_audience_check = false;
+    }
     if !details.resolves_every_string {
         config.client_secret = secrets.resolve(&config.client_secret, details, log);
         config.client_id = secrets.resolve(&config.client_id, details, log);

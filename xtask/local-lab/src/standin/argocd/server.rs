@@ -111,7 +111,7 @@ impl Server {
             None
         };
         match problem {
-            None => wire::reply(StatusCode::OK, wire::TEXT, "ok\n"),
+            None => wire::sniffed(wire::reply(StatusCode::OK, wire::TEXT, "ok\n")),
             Some(problem) => {
                 self.log.line(
                     "error",
@@ -140,6 +140,12 @@ pub(super) struct Site {
 
 impl Handler for Site {
     async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
+        wire::in_go_order(self.answer(request).await)
+    }
+}
+
+impl Site {
+    async fn answer(&self, request: Request) -> Response {
         let mut request = match Incoming::read(request, &self.limits).await {
             Ok(request) => request,
             Err(response) => return *response,

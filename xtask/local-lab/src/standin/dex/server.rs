@@ -89,6 +89,12 @@ pub(super) struct Web(pub(super) Arc<Dex>);
 
 impl Handler for Web {
     async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
+        wire::in_go_order(self.answer(request).await)
+    }
+}
+
+impl Web {
+    async fn answer(&self, request: Request) -> Response {
         let dex = &self.0;
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();

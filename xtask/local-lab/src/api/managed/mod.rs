@@ -1,9 +1,11 @@
 //! `metadata.managedFields`: who owns which field, and what server-side apply
 //! does with that.
 
+mod entries;
+
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::schema::Struct;
 use crate::schema::complete::complete;
@@ -12,11 +14,9 @@ use crate::schema::typed;
 use crate::store::object;
 
 use super::status::{Cause, Refusal};
+use entries::{Entry, Id, Managers, cap, decode, encode};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// How many managers that only update are kept apart.
-const UPDATERS: usize = 10;
 
 /// Who writes, and what.
 pub struct Writer<'a> {
@@ -31,26 +31,6 @@ pub struct Writer<'a> {
     /// What a write of this kind leaves alone, whatever it says.
     pub ignored: Set,
 }
-
-/// One manager's entry.
-#[derive(Debug, Clone, PartialEq)]
-struct Entry {
-    api_version: String,
-    time: Option<String>,
-    set: Set,
-}
-
-/// What tells two managers apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Id {
-    applied: bool,
-    manager: String,
-    /// Of updates; one that applies has one entry whatever the version.
-    api_version: String,
-    subresource: String,
-}
-
-type Managers = BTreeMap<Id, Entry>;
 
 impl Writer<'_> {
     fn id(&self, applied: bool) -> Id {
@@ -318,82 +298,6 @@ fn readable(id: &Id) -> String {
     text
 }
 
-/// Keeps the newest updaters apart and throws the others together.
-fn cap(mut managers: Managers) -> Managers {
-    let mut updaters: Vec<(Option<String>, Id)> = managers
-        .iter()
-        .filter(|(id, _)| !id.applied)
-        .map(|(id, entry)| (entry.time.clone(), id.clone()))
-        .collect();
-    if updaters.len() <= UPDATERS {
-        return managers;
-    }
-    updaters.sort();
-    let oldest = updaters.len() - UPDATERS + 1;
-    for (time, id) in updaters.into_iter().take(oldest) {
-        let Some(entry) = managers.remove(&id) else { continue };
-        let bucket = Id { manager: "ancient-changes".into(), subresource: String::new(), ..id };
-        let all = managers.entry(bucket).or_insert_with(|| Entry { set: Set::default(), ..entry.clone() });
-        all.set = all.set.union(&entry.set);
-        all.time = time;
-    }
-    managers
-}
-
-fn decode(fields: &Value) -> Option<Managers> {
-    let mut managers = Managers::new();
-    for entry in fields.as_array()? {
-        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-        let applied = match entry["operation"].as_str()? {
-            "Apply" => true,
-            "Update" => false,
-            _ => return None,
-        };
-        let api_version = text("apiVersion");
-        if entry["fieldsType"] != "FieldsV1" || api_version.is_empty() {
-            return None;
-        }
-        let set = match entry.get("fieldsV1") {
-            None | Some(Value::Null) => Set::default(),
-            Some(fields) => Set::from_json(fields)?,
-        };
-        let id = Id {
-            applied,
-            manager: text("manager"),
-            api_version: if applied { String::new() } else { api_version.clone() },
-            subresource: text("subresource"),
-        };
-        let time = entry["time"].as_str().map(Into::into);
-        managers.insert(id, Entry { api_version, time, set });
-    }
-    Some(managers)
-}
-
-fn encode(managers: &Managers) -> Value {
-    if managers.is_empty() {
-        return Value::Null;
-    }
-    let mut all: Vec<(&Id, &Entry)> = managers.iter().collect();
-    all.sort_by_key(|(id, entry)| (!id.applied, &entry.time, *id));
-    all.into_iter()
-        .map(|(id, entry)| {
-            let mut json = Map::new();
-            json.insert("manager".into(), id.manager.clone().into());
-            json.insert("operation".into(), if id.applied { "Apply" } else { "Update" }.into());
-            json.insert("apiVersion".into(), entry.api_version.clone().into());
-            if let Some(time) = &entry.time {
-                json.insert("time".into(), time.clone().into());
-            }
-            json.insert("fieldsType".into(), "FieldsV1".into());
-            json.insert("fieldsV1".into(), entry.set.to_json());
-            if !id.subresource.is_empty() {
-                json.insert("subresource".into(), id.subresource.clone().into());
-            }
-            Value::Object(json)
-        })
-        .collect()
-}
-
 fn set_managed_fields(object: &mut Value, fields: Value) {
     if let Some(metadata) = object::metadata_mut(object) {
         if fields.is_null() {
@@ -428,5 +332,4 @@ pub fn same_but_for_times(old: &Value, new: &Value) -> bool {
 }
 
 #[cfg(test)]
-#[path = "managed_tests.rs"]
 mod tests;

@@ -1,0 +1,66 @@
+//! The workflows and the action: what they rely on is pinned, and they may do little.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn files() -> Vec<PathBuf> {
+    let workflows = std::fs::read_dir(root().join(".github/workflows")).unwrap().flatten();
+    workflows.map(|entry| entry.path()).chain([root().join("action.yml")]).collect()
+}
+
+fn read(path: &Path) -> (String, Value) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let document = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    (text, document)
+}
+
+#[test]
+fn every_action_is_pinned_by_a_full_commit() {
+    let mut pinned = 0;
+    for path in files() {
+        let (text, _) = read(&path);
+        for line in text.lines() {
+            let Some((_, used)) = line.split_once("uses: ") else { continue };
+            let (action, version) =
+                used.split_once(" # ").unwrap_or_else(|| panic!("no version is said: {line}"));
+            let commit = action.split_once('@').unwrap().1;
+            assert_eq!(commit.len(), 40, "{line}");
+            assert!(commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+            assert!(version.starts_with('v'), "{line}");
+            pinned += 1;
+        }
+    }
+    assert!(pinned >= 3);
+}
+
+#[test]
+fn a_workflow_may_read_the_repository_and_nothing_else() {
+    for path in files().iter().filter(|path| !path.ends_with("action.yml")) {
+        let (_, document) = read(path);
+        assert_eq!(document["permissions"], serde_json::json!({"contents": "read"}), "{}", path.display());
+        for (name, job) in document["jobs"].as_object().unwrap() {
+            assert!(job["permissions"].is_null(), "{name} asks for more");
+            assert!(job["timeout-minutes"].is_number(), "{name} has no limit");
+        }
+    }
+}
+
+#[test]
+fn what_comes_from_outside_is_no_part_of_a_script() {
+    for path in files() {
+        let (_, document) = read(&path);
+        let jobs = document["jobs"].as_object().into_iter().flatten().map(|(_, job)| &job["steps"]);
+        for steps in jobs.chain([&document["runs"]["steps"]]) {
+            for step in steps.as_array().into_iter().flatten() {
+                let script = step["run"].as_str().unwrap_or_default();
+                assert!(!script.contains("${{"), "{}: {script}", path.display());
+            }
+        }
+    }
+}
