@@ -47,7 +47,7 @@ impl fmt::Display for Right {
     }
 }
 
-/// Names of objects (`None`: all) by group, resource and verb.
+/// Group, resource and verb, each with the names that it is needed for; no name is all.
 type Rules<'a> = BTreeMap<(&'a str, &'a str, &'a str), BTreeSet<Option<&'a str>>>;
 
 /// Roles that grant these rights and no others, and bindings to be filled in, as

@@ -7,6 +7,9 @@ use crate::support::{Lab, has};
 
 const LABEL: &str = "app.kubernetes.io/part-of-";
 
+/// What a person does.
+type Hand<'a> = &'a dyn Fn(&Lab);
+
 fn lab(release: &str) -> Lab {
     let lab = Lab::new();
     lab.expect(0, &["--argocd", release, "working"]);
@@ -52,8 +55,7 @@ fn what_kubectl_breaks_is_found() {
     let url = |lab: &Lab| {
         patch(lab, "argocd", "configmap", "argocd-cm", &json!({"data": {"url": "https://argocd.host"}}));
     };
-    type ByHand<'a> = (&'a str, &'a dyn Fn(&Lab));
-    let faults: [ByHand<'_>; 7] = [
+    let faults: [(&str, Hand<'_>); 7] = [
         ("secret-unlabelled", &unlabel),
         ("secret-key-missing", &rename),
         ("secret-reference", &dot),

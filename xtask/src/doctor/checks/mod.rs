@@ -3,6 +3,7 @@
 
 mod login;
 mod provider;
+mod reference;
 mod replicas;
 mod rotation;
 mod secrets;
@@ -20,7 +21,7 @@ pub use rotation::safe_order;
 /// Everything that is to be found, in the order in which it should be read.
 pub fn all(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = vec![];
-    let reference = secrets::reference(evidence);
+    let reference = reference::check(evidence);
     // What a reference that leads nowhere explains needs no other explanation.
     let leads_nowhere = !reference.is_empty();
     findings.extend(reference);
@@ -63,6 +64,11 @@ fn when(evidence: &Evidence) -> When {
 /// with what the server has from before.
 fn when_settings(evidence: &Evidence) -> When {
     if evidence.passes() { When::Later } else { When::Now }
+}
+
+/// A field of `oidc.config`, as a place.
+fn at_field(field: &str) -> String {
+    format!("ConfigMap argocd-cm, oidc.config {field}")
 }
 
 /// A moment, for a person.
