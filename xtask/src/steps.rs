@@ -87,6 +87,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
             let login = goals::log_in_once(session).await?;
             return Ok(if login { "logged in" } else { "not logged in" }.into());
         }
+        Action::RotateTwice => return faults::rotate_twice(session, &cluster).await.map(str::to_owned),
         Action::Heal { only, argocd } => {
             let healed = faults::heal(session, only, argocd).await?;
             let names: Vec<&str> = healed.iter().map(|fault| fault.name()).collect();
