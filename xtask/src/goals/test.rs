@@ -55,8 +55,9 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     let mut options = options(session)?;
     options.logins = logins;
     options.up_to = up_to;
-    // A login is one bcrypt at Dex: more at once than there are cores only wait for each other.
-    options.concurrency = available_parallelism().map_or(1, NonZero::get).min(8) as u32;
+    // A login is one bcrypt at Dex and a little of everything else. Twice as many as there are
+    // cores keep all of them busy with the one while others are at the other.
+    options.concurrency = (2 * available_parallelism().map_or(1, NonZero::get)).min(16) as u32;
     options.startup_grace = session.options.wait.unwrap_or(RESTART);
 
     let console = &session.console;
