@@ -7,7 +7,6 @@ mod doctor;
 mod faults;
 mod kubectl;
 mod matrix;
-mod own_lab;
 mod readme;
 mod render;
 mod rotate;
