@@ -282,11 +282,12 @@ impl Cause {
             }
             Self::FirstStart => {
                 "Argo CD's server runs with empty OIDC settings although they may well be configured, as \
-                 v3.3.1 to v3.3.6 do after a first start without server.secretkey: a restart heals it."
+                 v3.2.7 to v3.2.9 and v3.3.1 to v3.3.7 do after a first start without server.secretkey: a \
+                 restart heals it."
             }
             Self::SsoOff => {
-                "Argo CD's server runs without SSO: `url` or oidc.config is not set, or it is a v3.3.1 to \
-                 v3.3.6 that first started without server.secretkey (then a restart heals it)."
+                "Argo CD's server runs without SSO: `url` or oidc.config is not set, or it is a v3.2.7 to \
+                 v3.2.9 or v3.3.1 to v3.3.7 that first started without server.secretkey (then a restart heals it)."
             }
             Self::StateCookieLost => {
                 "Argo CD's state cookie did not come back with the callback: more than five minutes passed, \

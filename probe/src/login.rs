@@ -113,6 +113,11 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// The cookies that a browser would send to `url` after this attempt.
+    pub(crate) fn cookies(&self, url: &Url, now: Timestamp) -> Option<String> {
+        self.jar.header(url, now)
+    }
+
     /// Whether Argo CD itself answered anything in this attempt.
     pub(crate) fn argocd_answered(&self) -> bool {
         let own = |exchange: &Exchange| exchange.status.is_some_and(|status| !(502..=504).contains(&status));

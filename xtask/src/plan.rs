@@ -42,6 +42,8 @@ pub enum Action {
     Scale(Workload, u8),
     /// Log in once, whatever comes of it.
     LogInOnce,
+    /// Rotate twice, with a page open on Argo CD.
+    RotateTwice,
     /// Undo what faults changed: one, or all that are in.
     Heal {
         /// That one.
@@ -207,6 +209,7 @@ impl Action {
             Self::Edit(edit) => edit.describe().into(),
             Self::Scale(workload, pods) => format!("scale {} to {pods}", name(workload)),
             Self::LogInOnce => "log in once".into(),
+            Self::RotateTwice => "log in, stay on the page, and rotate the client secret twice".into(),
             Self::Heal { only: Some(fault), .. } => format!("undo what {} changed", fault.name()),
             Self::Heal { only: None, .. } => "undo what faults changed".into(),
             Self::Restart(workload) => format!("restart {}", name(workload)),

@@ -439,16 +439,6 @@ impl Session {
     }
 }
 
-/// A lab that is taken down when it is let go of, however that comes about.
-pub struct OwnLab(pub Session);
-
-impl Drop for OwnLab {
-    fn drop(&mut self) {
-        // One that could not be stopped is found by whoever comes to its folder next.
-        let _ = self.0.abandon();
-    }
-}
-
 /// The folder of a command's own labs, beside that of the one lab.
 pub fn beside(lab: &Path, what: &str) -> PathBuf {
     let mut folder = lab.to_owned();

@@ -62,8 +62,17 @@ fn a_dry_run_prints_the_plan_and_touches_nothing() {
 #[test]
 fn faults_are_listed() {
     let ended = Lab::new().expect(0, &["break", "--fault", "list"]);
-    let names: Vec<&str> = ended.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["rotate", "first-start"]);
+    let names: Vec<&str> = ended
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
+        .take_while(|name| *name != "Of")
+        .collect();
+    for name in ["rotate", "rotate-twice", "secret-unlabelled", "provider-ca", "first-start"] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    assert_eq!(names.len(), 27, "{names:?}");
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub fn serve(world: &World, name: &str) -> Outcome {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
-        .process_group(0)
+        // In this program's group: what is ended while it starts a cluster ends with it.
         .spawn()
         .map_err(|error| format!("ERROR: {error}"))?;
     let mut line = String::new();
@@ -114,7 +114,6 @@ pub fn serve(world: &World, name: &str) -> Outcome {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .process_group(0)
         .spawn()
         .map_err(|error| format!("ERROR: {error}"))?;
     world.write(&format!("clusters/{name}/kubelet.json"), &kubelet.id().into());

@@ -11,7 +11,8 @@
 //! watch event.
 //!
 //! Dependencies point one way: `standin` and `workloads` know [`program`], `api`,
-//! `workloads` and `ingress` know [`store`], and none of them knows another.
+//! `workloads` and `ingress` know [`store`], and none of them knows another. What
+//! objects look like, `api` knows from [`schema`].
 
 pub mod api;
 pub mod charts;

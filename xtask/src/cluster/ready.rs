@@ -131,7 +131,11 @@ impl Cluster {
         Ok(ready.filter_map(|condition| Some(condition.last_transition_time.as_ref()?.0)).max())
     }
 
-    async fn pods_of(&self, rollout: Rollout) -> Result<Vec<Pod>> {
+    /// The pods of a rollout.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn pods_of(&self, rollout: Rollout) -> Result<Vec<Pod>> {
         let api: Api<Pod> = Api::namespaced(self.client(), rollout.namespace);
         Ok(api.list(&ListParams::default().labels(rollout.selector)).await?.items)
     }

@@ -24,6 +24,8 @@ pub async fn heal(session: &Session, only: Option<Fault>, argocd: bool) -> Resul
                 restarts.extend(edit.readers());
             }
             Part::Scale(workload, _) => cluster.scale(workload, replicas(session, workload)?).await?,
+            // Both Secrets agree; a restart is all that is missing.
+            Part::RotateTwice => restarts.push(Workload::Argocd),
             Part::Restart(_) | Part::Settle | Part::LogIn => {}
         }
     }

@@ -12,8 +12,10 @@ mod heal;
 mod record;
 mod secrets;
 mod settings;
+mod twice;
 
 use clap::ValueEnum;
+use local_lab::release::FIRST_START_LOST;
 use probe::CauseId;
 
 use crate::names::Workload;
@@ -22,6 +24,7 @@ use crate::plan::{Action, Step};
 pub use edit::Edit;
 pub use heal::heal;
 pub use record::{ANNOTATION, forget, record, recorded};
+pub use twice::rotate_twice;
 
 /// A named way to break a working lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -29,6 +32,7 @@ pub use record::{ANNOTATION, forget, record, recorded};
 pub enum Fault {
     #[value(alias = "stale-argocd")]
     Rotate,
+    RotateTwice,
     SecretMismatch,
     StaleReplica,
     SecretUnlabelled,
@@ -91,6 +95,8 @@ pub enum Part {
     Scale(Workload, u8),
     /// Waiting until Argo CD's server hears of changes.
     Settle,
+    /// Two rotations, the second while the server restarts for the first.
+    RotateTwice,
     /// A login, after which the server knows its provider.
     LogIn,
 }
@@ -116,6 +122,7 @@ impl Fault {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rotate => "rotate",
+            Self::RotateTwice => "rotate-twice",
             Self::NoUrl => "no-url",
             _ => self.id().name(),
         }
@@ -124,7 +131,7 @@ impl Fault {
     /// The cause that it is.
     pub fn id(self) -> CauseId {
         match self {
-            Self::Rotate => CauseId::StaleArgocd,
+            Self::Rotate | Self::RotateTwice => CauseId::StaleArgocd,
             Self::SecretMismatch => CauseId::SecretMismatch,
             Self::StaleReplica => CauseId::StaleReplica,
             Self::SecretUnlabelled => CauseId::SecretUnlabelled,
@@ -156,6 +163,9 @@ impl Fault {
     pub fn what(self) -> &'static str {
         match self {
             Self::Rotate => "a new client secret in both Secrets; Dex is restarted, Argo CD is not",
+            Self::RotateTwice => {
+                "the client secret is rotated twice, the second time while a browser's open page keeps Argo CD from restarting"
+            }
             Self::SecretMismatch => "Argo CD's Secret gets a client secret that Dex does not have",
             Self::StaleReplica => {
                 "the client secret is rotated, then a second replica started: one holds the old secret, one the new"
@@ -204,10 +214,11 @@ impl Fault {
             Self::Rotate | Self::StaleReplica => {
                 Seen::On("releases that do not reload: v2.1 - v2.2, v2.4.3 - v2.13, v3.3.0 - v3.3.6")
             }
+            Self::RotateTwice => Seen::On("v2.14 and later, which let open requests end before they restart"),
             Self::StaleSessionManager => Seen::On("releases that reload: v2.14 - v3.2, v3.3.7 and later"),
             Self::ServerKeyChanged => Seen::On("v2.3 and later, which keep the state in a cookie"),
             Self::Audience => Seen::On("v2.6 and later, v2.5.8, v2.4.20 and v2.3.14"),
-            Self::FirstStart => Seen::On("v3.3.1 - v3.3.6"),
+            Self::FirstStart => Seen::On(FIRST_START_LOST),
             Self::Redis => Seen::RealOnly("the stand-in for argocd-server keeps its sessions itself"),
             _ => Seen::Everywhere,
         }
@@ -219,6 +230,7 @@ impl Fault {
         use Workload::{Argocd, Dex};
         match self {
             Self::Rotate => &[Settle, E(Edit::Rotate), Restart(Dex)],
+            Self::RotateTwice => &[Settle, Part::RotateTwice, Restart(Dex)],
             Self::SecretMismatch => &[E(Edit::OtherSecret), Restart(Argocd)],
             Self::StaleReplica => &[Settle, E(Edit::Rotate), Restart(Dex), Scale(Argocd, 2)],
             Self::SecretUnlabelled => &[E(Edit::Unlabel), Restart(Argocd)],
@@ -282,6 +294,7 @@ impl Fault {
                 }
                 Part::Settle => add("argocd-settled", Action::HearsChanges),
                 Part::LogIn => add("log-in", Action::LogInOnce),
+                Part::RotateTwice => add("rotate-twice", Action::RotateTwice),
             }
         }
         steps

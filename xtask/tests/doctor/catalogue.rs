@@ -25,6 +25,7 @@ const INVALID_CLIENT: &str = "invalid_client";
 
 const ROWS: &[Row] = &[
     Row { fault: "rotate", id: "stale-argocd", ..refused("rotate", "callback", INVALID_CLIENT) },
+    Row { fault: "rotate-twice", id: "stale-argocd", ..refused("rotate-twice", "callback", INVALID_CLIENT) },
     refused("secret-mismatch", "callback", INVALID_CLIENT),
     Row { verdicts: &["mixed"], ..refused("stale-replica", "callback", INVALID_CLIENT) },
     refused("secret-unlabelled", "callback", INVALID_CLIENT),
@@ -119,6 +120,13 @@ fn a_session_manager_that_is_behind_shows_on_a_release_that_reloads() {
     let lab = Lab::new();
     lab.expect(0, &["--argocd", "v3.5.1", "working"]);
     check(&lab, &refused("stale-session-manager", "userinfo", "{}"));
+}
+
+#[test]
+fn the_second_of_two_rotations_is_lost_by_a_release_that_reloads() {
+    let lab = Lab::new();
+    lab.expect(0, &["--argocd", "v3.5.1", "working"]);
+    check(&lab, &Row { id: "stale-argocd", ..refused("rotate-twice", "callback", INVALID_CLIENT) });
 }
 
 #[test]

@@ -244,7 +244,7 @@ pub fn aggregated(shared: &Shared, core: bool, version: &'static str) -> Respons
 
 fn aggregated_resources(entries: &[((String, String), Entry)], of: &(String, String)) -> Vec<Value> {
     let mut resources: Vec<Value> = vec![];
-    for (owner, entry) in entries.iter().filter(|(owner, _)| owner == of) {
+    for (_, entry) in entries.iter().filter(|(owner, _)| owner == of) {
         let kind = json!({"group": entry.group, "version": entry.version, "kind": entry.kind});
         if !entry.subresource {
             let mut json = json!({
@@ -269,7 +269,6 @@ fn aggregated_resources(entries: &[((String, String), Entry)], of: &(String, Str
                 None => last["subresources"] = json!([json]),
             }
         }
-        let _ = owner;
     }
     resources
 }

@@ -45,7 +45,7 @@ impl Janitor {
     fn everything(&self) {
         let uids = self.uids();
         for (kind, key, object) in self.objects() {
-            self.look_after(&kind, &key, &object, &uids);
+            self.look_after(&kind, &key, &uids);
             self.foreground(&key, &object);
         }
         for namespace in self.store.list(NAMESPACES, None).0 {
@@ -87,7 +87,7 @@ impl Janitor {
                 if !same && let Some(kind) = self.kind_of(&event.key.resource) {
                     let has_owners = object::owners(&event.object).next().is_some();
                     let uids = if has_owners { self.uids() } else { HashSet::new() };
-                    self.look_after(&kind, &event.key, &event.object, &uids);
+                    self.look_after(&kind, &event.key, &uids);
                 }
             }
         }
@@ -111,8 +111,8 @@ impl Janitor {
             .collect();
         if !dependents.is_empty() {
             let uids = self.uids();
-            for (kind, key, object) in dependents {
-                self.look_after(&kind, &key, &object, &uids);
+            for (kind, key, _) in dependents {
+                self.look_after(&kind, &key, &uids);
             }
         }
         for owner in object::owners(&event.object) {
@@ -129,12 +129,16 @@ impl Janitor {
     }
 
     /// Collects an object that nobody owns any more, or whose namespace is gone.
-    fn look_after(&self, kind: &Kind, key: &Key, object: &Value, uids: &HashSet<String>) {
+    ///
+    /// It is looked at as it is now, after `uids` were taken: an event may be about an
+    /// object that has been let go of since, before its owner went.
+    fn look_after(&self, kind: &Kind, key: &Key, uids: &HashSet<String>) {
+        let Some(object) = self.store.get(key) else { return };
         if kind.resource.namespaced && self.store.get(&Key::new(NAMESPACES, "", &key.namespace)).is_none() {
             let _ = self.store.remove(key);
             return;
         }
-        let owners: Vec<&Value> = object::owners(object).collect();
+        let owners: Vec<&Value> = object::owners(&object).collect();
         // An owner of a kind that is not served here may well exist.
         let is_gone = |owner: &Value| {
             let text = |name: &str| owner[name].as_str().unwrap_or_default();

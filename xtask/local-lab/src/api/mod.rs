@@ -54,14 +54,13 @@ use crate::store::Store;
 pub use audit::Audit;
 pub use bootstrap::bootstrap;
 
+pub use crate::schema::VERSION;
+
 use accept::{View, negotiate};
 use kinds::{Kind, Kinds};
 use path::{Route, Target, route};
 use query::Query;
 use status::Refusal;
-
-/// The version that the lab says it is: that of the API it follows.
-pub const VERSION: &str = "v1.34.2+oidc-lab";
 
 /// The cluster API of one store. Cheap to clone; all clones are one API.
 #[derive(Clone)]

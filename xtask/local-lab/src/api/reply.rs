@@ -66,12 +66,22 @@ pub fn stream(pieces: impl Stream<Item = Bytes> + Send + Sync + 'static) -> Body
     BodyExt::boxed(StreamBody::new(frames))
 }
 
+/// How long all warnings of an answer may be together, and each of them.
+const WARNINGS: (usize, usize) = (4096, 256);
+
+/// How many there may be: some clients read no more than a hundred headers.
+const MOST: usize = 50;
+
 /// Says warnings in the way that clients print.
 pub fn warn(response: &mut Response, warnings: &[String]) {
-    for warning in warnings {
+    let (mut left, longest) = WARNINGS;
+    for warning in warnings.iter().take(MOST) {
+        let Some(rest) = left.checked_sub(warning.len().min(longest)) else { return };
+        left = rest;
         // A header holds no line breaks, and quotes are escaped.
         let text: String = warning
             .chars()
+            .take(longest)
             .filter(|it| !it.is_control())
             .flat_map(|it| if matches!(it, '"' | '\\') { vec!['\\', it] } else { vec![it] })
             .collect();

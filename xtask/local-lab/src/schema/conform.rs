@@ -14,6 +14,9 @@ use super::{Field, Short, Struct, Type};
 #[error("{0}")]
 pub struct Mismatch(pub String);
 
+/// How many unknown fields are named; all of them fall away.
+const NAMED: usize = 100;
+
 /// Where the walk is.
 #[derive(Clone)]
 struct Place {
@@ -65,7 +68,9 @@ fn conform_struct(
                 conform_value(inner, rest, &place, unknown)?;
             } else if !structure.open {
                 map.remove(&name);
-                unknown.push(join(&place.path, &name));
+                if unknown.len() < NAMED {
+                    unknown.push(join(&place.path, &name));
+                }
             }
             continue;
         };

@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+/// The version that the lab says it is: that of the Kubernetes whose types these are.
+pub const VERSION: &str = "v1.34.2+oidc-lab";
+
 /// The type of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Type {

@@ -75,7 +75,7 @@ pub fn document(group: &str, version: &str, served: &[Served]) -> Value {
     }
     json!({
         "openapi": "3.0.0",
-        "info": {"title": "argocd-oidc-lab cluster API", "version": crate::api::VERSION},
+        "info": {"title": "argocd-oidc-lab cluster API", "version": super::VERSION},
         "x-kubernetes-group-version": path_of(group, version),
         "paths": paths,
         "components": {

@@ -109,6 +109,21 @@ fn bad_bodies_are_the_clients_fault_and_harm_nobody() {
 }
 
 #[test]
+fn many_unknown_fields_make_no_long_answer() {
+    let cluster = Cluster::start();
+    let fields: String = (0..100_000).map(|n| format!("\"field{n}\":1,")).collect();
+    let body = format!("{{{fields}\"metadata\":{{\"name\":\"a\"}}}}");
+    let warned =
+        cluster.ask("POST", &format!("{MAPS}?dryRun=All")).body("application/json", body.clone()).send();
+    assert_eq!(warned.status, 201);
+    assert!(warned.headers.get_all("Warning").iter().map(|it| it.len()).sum::<usize>() < 16 * 1024);
+    let strict =
+        cluster.ask("POST", &format!("{MAPS}?fieldValidation=Strict")).body("application/json", body).send();
+    assert_eq!(strict.status, 400);
+    assert!(strict.text.len() < 16 * 1024, "{}", strict.text.len());
+}
+
+#[test]
 fn patches_cannot_make_an_object_grow_without_end() {
     let cluster = Cluster::start();
     cluster.post(MAPS, &map("a", &json!({"k": "v"})));

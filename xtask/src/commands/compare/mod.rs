@@ -5,19 +5,18 @@ mod cases;
 mod diff;
 mod reasons;
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Map, json};
 
 use crate::cli::{Goal, Options};
-use crate::console::Console;
+use crate::commands::own_lab::OwnLab;
 use crate::error::{Error, Exit, Result};
 use crate::lab::Lock;
 use crate::names::Workload;
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
-use crate::session::{OwnLab, Session, beside};
+use crate::session::{Session, beside};
 
 use cases::Case;
 use diff::{Answer, Difference, differences};
@@ -45,9 +44,8 @@ pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
         argocd.described(),
         dex.described()
     ));
-    let quiet = |options: Options, name: &str| {
-        OwnLab(Session::at(folder.join(name), Options { port: None, ..options }, Arc::new(Console::silent())))
-    };
+    let quiet =
+        |options: Options, name: &str| OwnLab::new(folder.join(name), Options { port: None, ..options });
     let stand_in = Options {
         argocd: Some(release.clone()),
         argocd_bin: None,
@@ -57,7 +55,7 @@ pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
     };
     let labs = [quiet(stand_in, "stand-in"), quiet(session.options.clone(), "real")];
     let running = console.step("labs", "bringing both up");
-    let up = futures::future::join_all(labs.iter().map(|lab| cases::goal(&lab.0, Goal::Working, None))).await;
+    let up = futures::future::join_all(labs.iter().map(|lab| cases::goal(lab, Goal::Working, None))).await;
     up.into_iter().collect::<Result<Vec<()>>>()?;
     running.done("up");
 
@@ -73,7 +71,9 @@ pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
         steps.push(StepRecord { name: case.name().into(), ms: millis(began.elapsed()), outcome });
         found.extend(new);
     }
-    drop(labs);
+    for lab in labs {
+        lab.done().await;
+    }
 
     let unlisted = found.iter().filter(|it| it.reason.is_none()).count();
     for difference in &found {
@@ -96,7 +96,7 @@ pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
 }
 
 async fn one(labs: &[OwnLab; 2], case: Case) -> Result<Vec<Vec<Answer>>> {
-    let played = futures::future::join_all(labs.iter().map(|lab| case.play(&lab.0))).await;
+    let played = futures::future::join_all(labs.iter().map(|lab| case.play(lab))).await;
     let names = ["the lab of stand-ins", "the lab of real programs"];
     played
         .into_iter()

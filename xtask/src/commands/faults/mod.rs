@@ -110,7 +110,7 @@ async fn all(
 fn release_for(fault: Fault, options: &Options) -> Option<Release> {
     let named = options.argocd.is_some() || options.argocd_bin.is_some();
     match fault {
-        Fault::StaleSessionManager if !named => Release::published().last(),
+        Fault::StaleSessionManager | Fault::RotateTwice if !named => Release::published().last(),
         _ => options.argocd.clone(),
     }
 }
@@ -194,6 +194,7 @@ fn shows_here(fault: Fault, release: Option<Release>) -> bool {
     match fault {
         Fault::Rotate | Fault::StaleReplica => !reloads,
         Fault::StaleSessionManager => reloads,
+        Fault::RotateTwice => release.is_at_least(2, 14, 0),
         Fault::FirstStart => release.first_start_loses_sso(),
         _ => true,
     }

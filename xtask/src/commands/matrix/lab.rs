@@ -14,7 +14,7 @@ use crate::goals::stories::{self, Act, Logins, Row};
 use crate::known::Stage;
 use crate::names::Workload;
 use crate::programs::Program;
-use crate::session::{OwnLab, Session};
+use crate::session::Session;
 
 /// Logins after each act, at least, unless `--logins` says otherwise: of a release whose
 /// behaviour is to be found out, nothing is known beforehand.

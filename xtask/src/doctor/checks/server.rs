@@ -1,5 +1,6 @@
 //! argocd-server by itself: how it started, its own key, its Redis.
 
+use local_lab::release::FIRST_START_LOST;
 use probe::{Cause, CauseId};
 
 use super::{at, when_settings};
@@ -80,11 +81,16 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
             .seen_if(pod.and_then(logged))
             .seen_if(key_times(evidence, pod))
             .seen_if(evidence.release.as_ref().filter(|_| loses).map(|release| {
-                format!("argocd {release} is one of v3.3.1 - v3.3.6: it makes its client app once, from the settings of its first moment, and reads none of them while argocd-secret has no server.secretkey")
+                format!("argocd {release} is one of {FIRST_START_LOST}: while argocd-secret has no server.secretkey it reads none of its settings, and it makes its client app from those of its first moment")
             }))
             .why("the server was started before its settings could be read, and runs without SSO although they are there now")
             .fix(advice::restart_argocd(evidence))
-            .lasting(loses.then(|| "put server.secretkey into argocd-secret before the server first starts, or upgrade to v3.3.7 or later".to_owned())),
+            .lasting(evidence.release.as_ref().filter(|_| loses).map(|release| {
+                format!(
+                    "put server.secretkey into argocd-secret before the server first starts, or upgrade to {} or later",
+                    release.keeps_its_first_start()
+                )
+            })),
     )
 }
 

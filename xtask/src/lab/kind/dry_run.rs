@@ -106,6 +106,8 @@ impl DryRun {
             Action::Restart(workload) => vec![same(&rollout("restart", workload.rollout()))],
             Action::Ready(workload) => vec![same(&rollout("status", workload.rollout()))],
             Action::Login | Action::LogInOnce => vec![self.login()],
+            // Twice what `rotate` shows, at moments that no command line can say.
+            Action::RotateTwice => vec![self.login()],
             Action::StopLab => vec![run(place.delete_cluster())],
             Action::Kind(step) => self.step(step),
         }

@@ -1,0 +1,184 @@
+//! Argo CD releases, and what each does when a Secret that its OIDC settings name
+//! changes.
+//!
+//! The ranges were read from argo-cd's source at every release tag; the behaviour
+//! was measured on real servers of several of them.
+
+mod charts;
+mod era;
+mod published;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+pub use era::Era;
+use published::suggestion;
+
+/// One Argo CD release: `v3.3.6`, `v2.4.0-rc1`, `v3.3.6+mine`.
+///
+/// Releases are ordered as semantic versions are: a pre-release comes before its
+/// release, build metadata does not count.
+#[derive(Clone, Debug)]
+pub struct Release {
+    major: u32,
+    minor: u32,
+    patch: u32,
+    pre: String,
+    build: String,
+}
+
+/// The text names no release.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no Argo CD release (write it as vX.Y.Z; did you mean {suggestion}?)")]
+pub struct ParseReleaseError {
+    text: String,
+    suggestion: String,
+}
+
+/// The releases of which [`Release::first_start_loses_sso`] is true, for sentences. Run on
+/// the real programs: lost by v3.2.7, v3.2.9, v3.3.1, v3.3.6 and v3.3.7, kept by v3.2.10,
+/// v3.3.0 and v3.3.8; those between are from source.
+pub const FIRST_START_LOST: &str = "v3.2.7 - v3.2.9 and v3.3.1 - v3.3.7";
+
+/// The release that the lab runs unless told otherwise: the newest in which the
+/// failure is certain.
+pub const DEFAULT: &str = "v3.3.6";
+
+impl Release {
+    /// A release from its three numbers.
+    pub fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self { major, minor, patch, pre: String::new(), build: String::new() }
+    }
+
+    /// Reads `v3.3.6` or `3.3.6`, with or without a pre-release (`-rc1`) and build
+    /// metadata (`+mine`).
+    ///
+    /// # Errors
+    /// [`ParseReleaseError`], which names the nearest release that is known.
+    pub fn parse(text: &str) -> Result<Self, ParseReleaseError> {
+        Self::read(text.trim()).ok_or_else(|| ParseReleaseError {
+            text: text.chars().take(40).collect(),
+            suggestion: suggestion(text),
+        })
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+        let (text, build) = text.split_once('+').map_or((text, None), |(text, build)| (text, Some(build)));
+        let (numbers, pre) = text.split_once('-').map_or((text, None), |(text, pre)| (text, Some(pre)));
+        let suffix = |text: &str| {
+            !text.is_empty()
+                && text.split('.').all(|part| {
+                    !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                })
+        };
+        if !pre.is_none_or(suffix) || !build.is_none_or(suffix) {
+            return None;
+        }
+        let mut parts = numbers.split('.').map(|part| {
+            let digits = !part.is_empty() && part.len() <= 6 && part.bytes().all(|b| b.is_ascii_digit());
+            let canonical = digits && (part == "0" || !part.starts_with('0'));
+            canonical.then(|| part.parse().ok()).flatten()
+        });
+        let (major, minor, patch) = (parts.next()??, parts.next()??, parts.next()??);
+        parts.next().is_none().then(|| Self {
+            major,
+            minor,
+            patch,
+            pre: pre.unwrap_or_default().to_owned(),
+            build: build.unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// `(major, minor, patch)`.
+    pub fn numbers(&self) -> (u32, u32, u32) {
+        (self.major, self.minor, self.patch)
+    }
+
+    /// Whether it is `major.minor.patch` or later; a pre-release of it counts as it.
+    pub fn is_at_least(&self, major: u32, minor: u32, patch: u32) -> bool {
+        self.numbers() >= (major, minor, patch)
+    }
+}
+
+impl Default for Release {
+    fn default() -> Self {
+        Self::new(3, 3, 6)
+    }
+}
+
+impl FromStr for Release {
+    type Err = ParseReleaseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}.{}.{}", self.major, self.minor, self.patch)?;
+        if !self.pre.is_empty() {
+            write!(f, "-{}", self.pre)?;
+        }
+        if !self.build.is_empty() {
+            write!(f, "+{}", self.build)?;
+        }
+        Ok(())
+    }
+}
+
+impl PartialEq for Release {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Release {}
+
+impl PartialOrd for Release {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Release {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.numbers().cmp(&other.numbers()).then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            (false, false) => compare_pre(&self.pre, &other.pre),
+        })
+    }
+}
+
+fn compare_pre(left: &str, right: &str) -> Ordering {
+    let (mut left, mut right) = (left.split('.'), right.split('.'));
+    loop {
+        return match (left.next(), right.next()) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(a), Some(b)) => match (a.parse::<u64>(), b.parse::<u64>()) {
+                (Ok(a), Ok(b)) if a == b => continue,
+                (Ok(a), Ok(b)) => a.cmp(&b),
+                (Ok(_), Err(_)) => Ordering::Less,
+                (Err(_), Ok(_)) => Ordering::Greater,
+                (Err(_), Err(_)) if a == b => continue,
+                // `rc2` before `rc10`: not what semantic versions say, but what
+                // Argo CD's candidates mean.
+                (Err(_), Err(_)) => numbered(a).cmp(&numbered(b)),
+            },
+        };
+    }
+}
+
+/// A name with the number at its end, if there is one.
+fn numbered(text: &str) -> (&str, u64) {
+    let name = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    (name, text[name.len()..].parse().unwrap_or(0))
+}
