@@ -7,6 +7,7 @@ mod doctor;
 mod faults;
 mod kubectl;
 mod matrix;
+mod own_lab;
 mod readme;
 mod render;
 mod rotate;

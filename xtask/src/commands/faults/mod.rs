@@ -5,7 +5,6 @@ mod row;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -14,8 +13,8 @@ use probe::Verdict;
 use serde_json::Map;
 
 use super::doctor::of_lab;
+use super::own_lab::OwnLab;
 use crate::cli::{Goal, Options};
-use crate::console::Console;
 use crate::doctor::examine;
 use crate::error::{Error, Exit, Result};
 use crate::faults::{Choice, Fault, Seen};
@@ -26,7 +25,7 @@ use crate::plan::Plan;
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::run;
-use crate::session::{OwnLab, Session, beside, checkout};
+use crate::session::{Session, checkout};
 
 use row::{Outcome, Row};
 use table::Kept;
@@ -59,7 +58,7 @@ fn fault(name: &str) -> Result<Fault, String> {
 /// A lab does not come up, or a fault cannot be put in or healed.
 pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
-    let folder = beside(&session.folder, "faults");
+    let folder = session.folder.with_extension("faults");
     let _lock = Lock::take(&folder)?;
     report.place = Some(Place::Local);
     let chosen: Vec<Fault> = if args.only.is_empty() { Fault::all().to_vec() } else { args.only.clone() };
@@ -124,16 +123,15 @@ async fn of_lab_of(
 ) -> Result<Vec<Row>> {
     let mut options = session.options.clone();
     (options.port, options.argocd, options.logins) = (None, release, Some(options.logins.unwrap_or(LOGINS)));
-    let own = OwnLab(Session::at(folder, options, Arc::new(Console::silent())));
-    let lab = &own.0;
+    let lab = OwnLab::new(folder, options);
     let outcome = async {
-        goal(lab, Goal::Working, None).await?;
+        goal(&lab, Goal::Working, None).await?;
         lab.complete();
         let mut rows = vec![];
         for fault in faults {
             let running = session.console.step(fault.name(), "breaking, looking, healing");
             let since = Instant::now();
-            let row = one(lab, *fault).await.map_err(|error| error.context(fault.name()))?;
+            let row = one(&lab, *fault).await.map_err(|error| error.context(fault.name()))?;
             running.done(&row.line());
             let (name, ms) = (row.fault.clone(), millis(since.elapsed()));
             record.steps.push(StepRecord { name, ms, outcome: row.line() });
@@ -142,7 +140,7 @@ async fn of_lab_of(
         Ok(rows)
     }
     .await;
-    let _ = tokio::task::spawn_blocking(move || drop(own)).await;
+    lab.done().await;
     outcome
 }
 

@@ -1,14 +1,14 @@
 //! One release, in a lab of its own: brought up, put through both stories, taken down.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use probe::Verdict;
 
 use super::select::Subject;
 use crate::cli::Options;
-use crate::console::{Console, Running};
+use crate::commands::own_lab::OwnLab;
+use crate::console::Running;
 use crate::error::{Error, Result};
 use crate::goals::stories::{self, Act, Logins, Row};
 use crate::known::Stage;
@@ -78,11 +78,11 @@ pub async fn measure(
         error: None,
         time: Duration::ZERO,
     };
-    let lab = OwnLab(Session::at(folder, options, Arc::new(Console::silent())));
-    let outcome = play(&lab.0, acts, running, &mut measured).await;
+    let lab = OwnLab::new(folder, options);
+    let outcome = play(&lab, acts, running, &mut measured).await;
     measured.error = outcome.err();
     measured.time = since.elapsed();
-    let _ = tokio::task::spawn_blocking(move || drop(lab)).await;
+    lab.done().await;
     measured
 }
 
