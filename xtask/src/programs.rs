@@ -173,6 +173,27 @@ impl Program {
         self.path.as_deref().and_then(Path::to_str)
     }
 
+    /// Names the build of an executable of this machine by its file's size and time: a
+    /// pod that runs another build has to be started anew. Nothing for a stand-in.
+    ///
+    /// # Errors
+    /// The file is gone.
+    pub fn build(&self) -> Result<Option<String>> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let read = || -> io::Result<String> {
+            let file = std::fs::metadata(path)?;
+            let time = file.modified()?.duration_since(std::time::UNIX_EPOCH).map_err(io::Error::other)?;
+            Ok(format!("{}-{}", file.len(), time.as_nanos()))
+        };
+        read().map(Some).map_err(|error| {
+            Error::environment(format!(
+                "the program {} that the lab runs cannot be read: {error}",
+                path.display()
+            ))
+            .hint("name another by --argocd-bin or --dex-bin, or --argocd vX.Y.Z for the stand-in")
+        })
+    }
+
     /// `v3.3.6 (stand-in)`.
     pub fn described(&self) -> String {
         format!("{} ({})", self.version, self.kind.name())
@@ -302,6 +323,21 @@ mod tests {
         let program = Program::of_binary(Workload::Argocd, &path).unwrap();
         assert_eq!((program.version.as_str(), program.kind), ("v3.5.1", Kind::Real));
         assert!(program.path.unwrap().is_absolute());
+    }
+
+    #[test]
+    fn a_file_that_was_built_anew_is_another_build() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = script(folder.path(), "#!/bin/sh\necho argocd: v3.5.1+unknown\n", 0o755);
+        let program = Program::of_binary(Workload::Argocd, &path).unwrap();
+        let build = program.build().unwrap();
+        assert!(build.is_some());
+        assert_eq!(program.build().unwrap(), build);
+        script(folder.path(), "#!/bin/sh\necho argocd: v3.5.1+unknown; # changed\n", 0o755);
+        assert_ne!(program.build().unwrap(), build);
+        std::fs::remove_file(&path).unwrap();
+        assert!(program.build().unwrap_err().to_string().contains("cannot be read"));
+        assert_eq!(Program::stand_in_dex().build().unwrap(), None);
     }
 
     #[test]

@@ -224,9 +224,14 @@ async fn install(session: &Session, cluster: &Cluster, workload: Workload, secre
     let program = session.chosen(workload).await?;
     let image = program.image(workload);
     let runs = Runs { image: &image, executable: program.executable() };
+    // What differs here starts new pods: other Secrets, another build of a program.
+    let started_with = match program.build()? {
+        Some(build) => format!("{secrets},build={build}"),
+        None => secrets.to_owned(),
+    };
     let derived = match workload {
-        Workload::Argocd => charts::argocd(&session.sources.values("argocd")?, runs, secrets),
-        Workload::Dex => charts::dex(&session.sources.values("dex")?, runs, secrets),
+        Workload::Argocd => charts::argocd(&session.sources.values("argocd")?, runs, &started_with),
+        Workload::Dex => charts::dex(&session.sources.values("dex")?, runs, &started_with),
         Workload::Redis => Ok(charts::redis(runs)),
     };
     let mut documents = derived.map_err(|error| Error::environment(error.to_string()))?;
