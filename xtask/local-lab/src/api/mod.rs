@@ -1,7 +1,7 @@
 //! The cluster API: the part of Kubernetes' that real clients ask of this lab.
 //!
 //! A request goes through [`path`], is let in by its token, finds its kind in
-//! [`kinds`] and is answered by [`read`], [`watch`], [`write`], [`patch`] or
+//! [`kinds`] and is answered by [`read`], [`watch`], [`mod@write`], [`patch`] or
 //! [`delete`]. Whatever is refused is a [`status`] object. What in a cluster
 //! controllers do with objects as such (garbage, namespaces) is done by the
 //! [`janitor`].
