@@ -205,15 +205,13 @@ fn a_step_that_hangs_says_what_it_waits_for_also_where_there_are_no_bars() {
 #[test]
 fn what_was_in_the_cluster_is_shown_before_it_is_taken_down() {
     let world = World::new();
-    world.fails(
-        &["helm upgrade --install argocd"],
-        "Error: failed pre-install: timed out waiting for the condition",
-    );
-    let ended = world.expect(3, &["--lab", "kind", "working"]);
+    // The step that fails waits for Dex's pod, so that the pod is there by then.
+    std::fs::write(world.path("dex-without-image"), "").unwrap();
+    let ended = world.expect(3, &["--lab", "kind", "--wait", "2", "working"]);
     let place = |part: &str| ended.stderr.find(part).unwrap_or_else(|| panic!("{part}: {ended}"));
     assert!(place("what was in the cluster") < place("  dex: pod dex-"), "{ended}");
-    assert!(place("  dex: pod dex-") < place("    event "), "{ended}");
-    assert!(place("    event ") < place("taking the half-made lab down"), "{ended}");
+    assert!(place("  dex: pod dex-") < place("    event dex-"), "{ended}");
+    assert!(place("    event dex-") < place("taking the half-made lab down"), "{ended}");
 }
 
 #[test]
