@@ -284,9 +284,10 @@ async fn a_cookie_that_is_lost_on_the_way_is_told() {
 
 #[tokio::test]
 async fn nobody_listening_is_unreachable() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Kept taken, and not listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
     let fake = Fake::start();
     let mut options = fake.options();
     options.argocd = format!("http://{address}").parse().unwrap();

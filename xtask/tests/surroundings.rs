@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
-use support::{Ended, Lab, files};
+use support::{Ended, Lab, files, ports};
 
 fn kill(signal: &str, pid: u32) {
     let status = Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
@@ -33,7 +33,7 @@ fn a_taken_port_is_named_and_nothing_is_left() {
 
 #[test]
 fn a_wished_port_is_used_and_kept() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = ports::free();
     let lab = Lab::new();
     lab.expect(0, &["--port", &port.to_string(), "working", "test"]);
     let status = lab.json(0, &["working", "status"]);

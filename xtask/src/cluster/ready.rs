@@ -24,8 +24,8 @@ impl Cluster {
     /// its pods wait for meanwhile, each time that changes.
     ///
     /// # Errors
-    /// After `limit`, with what the pods were waiting for at that moment; at once where an
-    /// image is not to be had.
+    /// After `limit`, with what the pods were waiting for at that moment; sooner where an
+    /// image is not to be had, or a container ends by itself again and again.
     pub async fn wait_ready(&self, rollout: Rollout, limit: Duration, seen: impl FnMut(&str)) -> Result<()> {
         let Rollout { namespace, name, .. } = rollout;
         let api: Api<Deployment> = Api::namespaced(self.client(), namespace);
@@ -65,10 +65,16 @@ impl Cluster {
                 () = &mut reminder, if !reminded => reminded = true,
                 Some(pod) = pods.next() => {
                     let Ok(pod) = pod else { continue };
-                    if let Some(what) = hopeless(&pod) {
+                    if let Some(what) = no_image(&pod) {
                         return Error::environment(format!("{namespace}/{name}: {what}"))
                             .hint("is the image's name right, and may it be pulled without a login?")
                             .elsewhere();
+                    }
+                    if let Some(what) = keeps_ending(&pod) {
+                        let words = self.last_words(namespace, &[pod]).await;
+                        let what = [Some(what), words].into_iter().flatten().collect::<Vec<_>>().join("; ");
+                        return Error::environment(format!("{namespace}/{name}: {what}"))
+                            .hint(shows_logs(rollout));
                     }
                     watched = pod.metadata.name.clone().unwrap_or_default();
                     state = pod_state(&pod);
@@ -98,12 +104,12 @@ impl Cluster {
             Err(_) => "the cluster no longer answers".to_owned(),
         };
         Error::environment(format!("{namespace}/{name} was not ready after {} s: {seen}", limit.as_secs()))
-            .hint(format!("`cargo xtask kubectl -- -n {namespace} logs deploy/{name}` shows what it says"))
+            .hint(shows_logs(rollout))
     }
 
-    /// What the container said last that has ended, of the first pod that has one.
+    /// What the container said last that has ended, else one that is not ready.
     async fn last_words(&self, namespace: &str, pods: &[Pod]) -> Option<String> {
-        let (pod, container) = pods.iter().find_map(crashed)?;
+        let (pod, container) = pods.iter().find_map(ended).or_else(|| pods.iter().find_map(unready))?;
         let api: Api<Pod> = Api::namespaced(self.client(), namespace);
         let parameters = |previous| LogParams {
             container: Some(container.clone()),
@@ -141,8 +147,32 @@ impl Cluster {
     }
 }
 
-/// What a pod waits for that will not come: an image that there is not.
-fn hopeless(pod: &Pod) -> Option<String> {
+fn shows_logs(Rollout { namespace, name, .. }: Rollout) -> String {
+    format!("`cargo xtask kubectl -- -n {namespace} logs deploy/{name}` shows what it says")
+}
+
+/// A container that ended by itself as often as that will not do better the next time.
+const ENDS: i32 = 3;
+
+/// The container of a pod that ends each time it is started, by itself: what a signal
+/// ended may only have been slow.
+fn keeps_ending(pod: &Pod) -> Option<String> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.iter().find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let ended = container.last_state.as_ref()?.terminated.as_ref()?;
+        let by_itself = ended.exit_code < 128;
+        let again =
+            waiting.reason.as_deref() == Some("CrashLoopBackOff") && container.restart_count + 1 >= ENDS;
+        (again && by_itself).then(|| {
+            let (name, status, times) = (&container.name, ended.exit_code, container.restart_count + 1);
+            format!("container {name} ended {times} times, the last time with status {status}")
+        })
+    })
+}
+
+/// An image that a pod waits for and that there is not.
+fn no_image(pod: &Pod) -> Option<String> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     statuses.iter().find_map(|container| {
         let waiting = container.state.as_ref()?.waiting.as_ref()?;
@@ -169,13 +199,20 @@ fn rolled_out(deployment: Option<&Deployment>) -> bool {
 const LAST_LINES: i64 = 3;
 
 /// The names of a pod and of its container that has ended and is not running again.
-fn crashed(pod: &Pod) -> Option<(String, String)> {
+fn ended(pod: &Pod) -> Option<(String, String)> {
     let name = pod.metadata.name.clone()?;
     let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
     let ended =
         |state: &Option<ContainerState>| state.as_ref().is_some_and(|state| state.terminated.is_some());
     let container = containers.iter().find(|it| ended(&it.state) || ended(&it.last_state))?;
     Some((name, container.name.clone()))
+}
+
+/// The names of a pod and of its container that is not ready.
+fn unready(pod: &Pod) -> Option<(String, String)> {
+    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let container = containers.iter().find(|it| !it.ready)?;
+    Some((pod.metadata.name.clone()?, container.name.clone()))
 }
 
 /// One pod for a person: `pod x, container server: CrashLoopBackOff (…)`.
@@ -236,12 +273,30 @@ mod tests {
         let message =
             "Back-off pulling image \"x:y\": ErrImagePull: failed to resolve reference: x:y: not found";
         assert!(
-            hopeless(&pod("ImagePullBackOff", message)).unwrap().starts_with("container c: ImagePullBackOff")
+            no_image(&pod("ImagePullBackOff", message)).unwrap().starts_with("container c: ImagePullBackOff")
         );
-        assert!(hopeless(&pod("InvalidImageName", "")).is_some());
+        assert!(no_image(&pod("InvalidImageName", "")).is_some());
         // A registry that does not answer now may answer in a minute.
-        assert_eq!(hopeless(&pod("ImagePullBackOff", "dial tcp: i/o timeout")), None);
-        assert_eq!(hopeless(&pod("ContainerCreating", "")), None);
+        assert_eq!(no_image(&pod("ImagePullBackOff", "dial tcp: i/o timeout")), None);
+        assert_eq!(no_image(&pod("ContainerCreating", "")), None);
+    }
+
+    #[test]
+    fn a_container_that_keeps_ending_by_itself_is_not_waited_for() {
+        let pod = |reason: &str, restarts: i32, status: i32| {
+            serde_json::from_value::<Pod>(json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
+                {"name": "c", "ready": false, "image": "", "imageID": "", "restartCount": restarts,
+                 "state": {"waiting": {"reason": reason}}, "lastState": {"terminated": {"exitCode": status}}}]}}))
+            .unwrap()
+        };
+        assert_eq!(
+            keeps_ending(&pod("CrashLoopBackOff", 2, 20)).unwrap(),
+            "container c ended 3 times, the last time with status 20"
+        );
+        assert_eq!(keeps_ending(&pod("CrashLoopBackOff", 1, 20)), None);
+        // Killed, as by a probe that a slow start did not pass.
+        assert_eq!(keeps_ending(&pod("CrashLoopBackOff", 5, 137)), None);
+        assert_eq!(keeps_ending(&pod("ContainerCreating", 5, 20)), None);
     }
 
     #[test]

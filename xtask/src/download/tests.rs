@@ -311,7 +311,10 @@ async fn sizes_have_limits() {
 
 #[tokio::test]
 async fn nobody_there_is_said_with_what_to_do() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Kept taken, and not listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let gone = socket.local_addr().unwrap();
     let place = Place::new(|_| Answer::status(404));
     let downloads = downloads(&place.downloads.settings.cache, &format!("http://{gone}"));
     let error = downloads.get(&place.artifact, &Said::default()).await.unwrap_err().to_string();

@@ -1,7 +1,6 @@
 //! Which lab `auto` takes, and whose cluster is left alone.
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::Command;
 use std::time::Instant;
 
@@ -92,7 +91,7 @@ fn another_folder_has_another_cluster() {
 /// Makes a cluster of the lab's name that somebody else made.
 fn foreign(world: &World) {
     let config = world.path("foreign.yaml");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::ports::free();
     let text =
         format!("nodes: [{{labels: {{mine: \"true\"}}, extraPortMappings: [{{hostPort: {port}}}]}}]\n");
     fs::write(&config, text).unwrap();

@@ -4,6 +4,8 @@
 
 mod choosing;
 mod killed;
+#[path = "../support/ports.rs"]
+mod ports;
 mod road;
 mod trouble;
 mod world;

@@ -97,7 +97,7 @@ fn the_ingress_can_be_traefik_and_be_changed() {
 
 #[test]
 fn a_wished_port_is_used_and_cannot_be_changed_afterwards() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::ports::free();
     let world = World::new();
     world.expect(0, &["--lab", "kind", "--port", &port.to_string(), "working", "test"]);
     let status = world.json(0, &["status"]);

@@ -8,6 +8,8 @@
     reason = "shared by test programs that each use a part"
 )]
 
+pub mod ports;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -56,7 +58,11 @@ impl Lab {
         command.args(args).env("OIDC_LAB_DIR", self.path()).env("HOME", self.home()).stdin(Stdio::null());
         // A machine with a container engine would take the lab on kind.
         command.env("OIDC_LAB", "local");
-        command.env_remove("KUBECONFIG").env_remove("NO_COLOR").env_remove("RUST_BACKTRACE");
+        command
+            .env_remove("LAB_ARGOCD_BINS")
+            .env_remove("KUBECONFIG")
+            .env_remove("NO_COLOR")
+            .env_remove("RUST_BACKTRACE");
         command
     }
 
@@ -175,4 +181,18 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// The processes that run a file of this test, by their pids.
+pub fn processes_of(path: &Path) -> Vec<u32> {
+    let output = Command::new("ps").args(["-eo", "pid=,stat=,args="]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let shown = path.display().to_string();
+    let of = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (pid, state) = (words.next()?.parse().ok()?, words.next()?);
+        let runs = words.any(|word| word == shown);
+        (runs && !state.starts_with('Z')).then_some(pid)
+    };
+    text.lines().filter_map(of).collect()
 }

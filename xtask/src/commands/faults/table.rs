@@ -1,20 +1,18 @@
 //! The table, for people, and kept in the repository.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::row::{Outcome, Row};
-use crate::commands::readme::Markers;
+use crate::commands::kept::Place;
 use crate::console::duration;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::faults::Fault;
 
-/// The file, from the root of the checkout.
-const FILE: &str = "xtask/faults.json";
-const PLACE: Markers = Markers {
+const PLACE: Place = Place {
+    file: "xtask/faults.json",
     begin: "<!-- faults: written by `cargo xtask faults --update` -->\n",
     end: "<!-- end of faults -->\n",
 };
@@ -46,12 +44,7 @@ impl Kept {
     /// # Errors
     /// The file is there and cannot be read.
     pub fn read(root: &Path) -> Result<Self> {
-        match fs::read_to_string(root.join(FILE)) {
-            Ok(text) => serde_json::from_str(&text)
-                .map_err(|error| Error::environment(format!("{FILE} is not what --update writes: {error}"))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Error::environment(format!("{FILE} cannot be read: {error}"))),
-        }
+        PLACE.read(root)
     }
 
     /// Takes over the rows of faults that showed. Gives how many that were.
@@ -67,11 +60,7 @@ impl Kept {
     /// # Errors
     /// One of them cannot be written, or the README has lost its markers.
     pub fn write(&self, root: &Path) -> Result<()> {
-        PLACE.put(root, &self.markdown())?;
-        let json = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::environment(format!("the table: {error}")))?;
-        fs::write(root.join(FILE), json + "\n")
-            .map_err(|error| Error::environment(format!("{FILE} cannot be written: {error}")))
+        PLACE.write(root, self, &self.markdown())
     }
 
     /// The table for the README, in the catalogue's order.

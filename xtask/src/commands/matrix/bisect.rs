@@ -1,5 +1,7 @@
 //! Finds the release that changed what happens, with as few labs as it takes.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use local_lab::release::Release;
 use probe::Verdict;
 
@@ -50,27 +52,48 @@ impl Range {
 /// What a bisection found.
 #[derive(Debug)]
 pub struct Found {
-    /// The last release of the old behaviour.
-    pub before: Measured,
-    /// The first release of the new one.
-    pub after: Measured,
-    /// What was looked at on the way.
-    pub others: Vec<Measured>,
+    /// What was looked at, by its place in the range.
+    seen: BTreeMap<usize, Measured>,
+    /// The places of the last release of the old behaviour and of the first of another.
+    change: Option<[usize; 2]>,
 }
 
 impl Found {
-    /// `v3.2.12: logged-in 20/20, v3.3.0: refused 0/20`.
+    /// The last release of the old behaviour and the first of another. Nothing if every
+    /// release was looked at and all behave alike.
+    pub fn change(&self) -> Option<[&Measured; 2]> {
+        let [before, after] = self.change?;
+        Some([self.seen.get(&before)?, self.seen.get(&after)?])
+    }
+
+    /// What was looked at, oldest first.
+    pub fn into_seen(self) -> Vec<Measured> {
+        self.seen.into_values().collect()
+    }
+
+    /// `changed between v3.2.12: logged-in 20/20 and v3.3.0: refused 0/20`.
     pub fn text(&self, stage: Stage) -> String {
         let line = |measured: &Measured| format!("{}: {}", measured.label, cell(measured.stage(stage)));
-        format!("changed between {} and {}", line(&self.before), line(&self.after))
+        let ends = self.seen.first_key_value().zip(self.seen.last_key_value());
+        let (Some([before, after]), Some(((_, first), (_, last)))) = (self.change(), ends) else {
+            return format!("nothing changed: all {} releases behave alike", self.seen.len());
+        };
+        let mut text = format!("changed between {} and {}", line(before), line(after));
+        let verdict = |measured: &Measured| measured.stage(stage).map(|(verdict, _)| verdict);
+        if verdict(first) == verdict(last) {
+            text.push_str(&format!("; by {} it is as before", line(last)));
+        }
+        text
     }
 }
 
-/// Halves the range until two neighbours differ. `measure` looks at releases, several at
-/// once where it is given several.
+/// Looks at both ends and halves the range until two neighbours differ. Where both ends
+/// behave alike, whatever differs between them is looked for first: in the middle, in
+/// the middles of both halves, and so on. `measure` looks at releases, several at once
+/// where it is given several.
 ///
 /// # Errors
-/// A release could not be looked at, or both ends behave alike.
+/// A release could not be looked at.
 pub async fn bisect<M>(subjects: &[Subject], stage: Stage, mut measure: M) -> Result<Found>
 where
     M: AsyncFnMut(&[Subject]) -> Vec<Measured>,
@@ -82,35 +105,51 @@ where
             (None, None) => Err(Error::environment(format!("{} showed nothing", measured.label))),
         }
     };
-    let (mut low, mut high) = (0, subjects.len() - 1);
-    let ends = measure(&[subjects[low].clone(), subjects[high].clone()]).await;
-    let Ok([mut before, mut after]) = <[Measured; 2]>::try_from(ends) else {
-        return Err(Error::environment("the ends of the range could not be looked at"));
-    };
-    let old = verdict(&before)?;
-    if old == verdict(&after)? {
-        return Err(Error::environment(format!(
-            "{} and {} behave alike ({old}), so no change between them can be found",
-            before.label, after.label
-        ))
-        .hint("choose ends that differ"));
-    }
-    let mut others = vec![];
-    while high - low > 1 {
-        let middle = usize::midpoint(low, high);
-        let Some(seen) = measure(&subjects[middle..=middle]).await.pop() else {
+    let end = subjects.len() - 1;
+    let ends = measure(&[subjects[0].clone(), subjects[end].clone()]).await;
+    let mut seen: BTreeMap<usize, Measured> = [0, end].into_iter().zip(ends).collect();
+    let old = verdict(&seen[&0])?;
+    let mut other = (verdict(&seen[&end])? != old).then_some(end);
+    let mut middles = middles(end);
+    loop {
+        // Where to look next: between the neighbours that are known to differ, else
+        // wherever nobody looked yet.
+        let place = match other {
+            Some(high) => {
+                let low = seen.range(..high).next_back().map_or(0, |(low, _)| *low);
+                if high - low == 1 {
+                    return Ok(Found { seen, change: Some([low, high]) });
+                }
+                usize::midpoint(low, high)
+            }
+            None => match middles.next() {
+                Some(place) => place,
+                None => return Ok(Found { seen, change: None }),
+            },
+        };
+        let Some(measured) = measure(&subjects[place..=place]).await.pop() else {
             return Err(Error::environment("a release could not be looked at"));
         };
-        let replaced = if verdict(&seen)? == old {
-            low = middle;
-            std::mem::replace(&mut before, seen)
-        } else {
-            high = middle;
-            std::mem::replace(&mut after, seen)
-        };
-        others.push(replaced);
+        if verdict(&measured)? != old {
+            other = Some(place);
+        }
+        seen.insert(place, measured);
     }
-    Ok(Found { before, after, others })
+}
+
+/// Every place between 0 and `end`: the middle, the middles of both halves, and so on.
+fn middles(end: usize) -> impl Iterator<Item = usize> {
+    let mut gaps = VecDeque::from([(0, end)]);
+    std::iter::from_fn(move || {
+        while let Some((low, high)) = gaps.pop_front() {
+            let middle = usize::midpoint(low, high);
+            if low < middle && middle < high {
+                gaps.extend([(low, middle), (middle, high)]);
+                return Some(middle);
+            }
+        }
+        None
+    })
 }
 
 #[cfg(test)]
@@ -121,11 +160,11 @@ mod tests {
     use crate::cli::Goal;
     use crate::goals::stories::{Logins, Row};
 
-    /// Releases from `bad` on are refused.
-    fn look(subjects: &[Subject], bad: &str) -> Vec<Measured> {
-        let bad = Release::parse(bad).unwrap();
+    /// Releases from `bad` on are refused, up to the one before `good`.
+    fn look(subjects: &[Subject], bad: &str, good: &str) -> Vec<Measured> {
+        let [bad, good] = [bad, good].map(|name| Release::parse(name).unwrap());
         let one = |subject: &Subject| {
-            let refused = subject.release.as_ref().unwrap() >= &bad;
+            let refused = (&bad..&good).contains(&subject.release.as_ref().unwrap());
             let (verdict, ok) = if refused { (Verdict::Refused, 0) } else { (Verdict::LoggedIn, 5) };
             let logins = Logins { total: 5, ok, failed: 5 - ok };
             let (after, stage) = (Goal::Break, Stage::Break);
@@ -136,36 +175,55 @@ mod tests {
         subjects.iter().map(one).collect()
     }
 
-    async fn run(range: &str, bad: &str) -> (Result<Found>, usize) {
-        let subjects = Range::parse(range).unwrap().subjects(&Available::published()).unwrap();
+    /// What is found, and how many releases were looked at for it. Fifteen are to choose
+    /// from.
+    async fn run(bad: &str, good: &str) -> (Found, usize) {
+        let subjects = Range::parse("v3.2.6..v3.3.7").unwrap().subjects(&Available::published()).unwrap();
+        assert_eq!(subjects.len(), 15);
         let mut looked = 0;
         let found = bisect(&subjects, Stage::Break, async |subjects: &[Subject]| {
             looked += subjects.len();
-            look(subjects, bad)
+            look(subjects, bad, good)
         })
         .await;
-        (found, looked)
+        (found.unwrap(), looked)
     }
 
     #[tokio::test]
     async fn the_first_release_of_the_new_behaviour_is_found_in_few_looks() {
         for bad in ["v3.2.7", "v3.3.0", "v3.3.7"] {
-            let (found, looked) = run("v3.2.6..v3.3.7", bad).await;
-            assert_eq!(found.unwrap().after.label, bad);
-            // 15 releases: both ends and at most four halvings.
+            let (found, looked) = run(bad, "v3.5.0").await;
+            assert_eq!(found.change().unwrap()[1].label, bad);
+            // Both ends and at most four halvings.
             assert!(looked <= 6, "{looked}");
         }
-        let (found, _) = run("v3.2.6..v3.3.7", "v3.3.0").await;
-        let text = found.unwrap().text(Stage::Break);
-        assert_eq!(text, "changed between v3.2.12: logged-in 5/5 and v3.3.0: refused 0/5");
+        let (found, _) = run("v3.3.0", "v3.5.0").await;
+        assert_eq!(
+            found.text(Stage::Break),
+            "changed between v3.2.12: logged-in 5/5 and v3.3.0: refused 0/5"
+        );
     }
 
     #[tokio::test]
-    async fn ends_that_behave_alike_are_said() {
-        let (found, looked) = run("v3.2.6..v3.3.7", "v3.4.0").await;
-        let error = found.unwrap_err().to_string();
-        assert!(error.starts_with("v3.2.6 and v3.3.7 behave alike (logged-in)"), "{error}");
-        assert_eq!(looked, 2);
+    async fn what_changed_back_is_found_too() {
+        for (bad, good) in [("v3.3.0", "v3.3.7"), ("v3.2.8", "v3.2.9"), ("v3.3.6", "v3.3.7")] {
+            let (found, _) = run(bad, good).await;
+            assert_eq!(found.change().unwrap()[1].label, bad);
+        }
+        let (found, looked) = run("v3.3.0", "v3.3.7").await;
+        assert_eq!(
+            found.text(Stage::Break),
+            "changed between v3.2.12: logged-in 5/5 and v3.3.0: refused 0/5; by v3.3.7: logged-in 5/5 it is as before"
+        );
+        assert!(looked <= 6, "{looked}");
+    }
+
+    #[tokio::test]
+    async fn where_all_behave_alike_all_were_looked_at() {
+        let (found, looked) = run("v3.4.0", "v3.5.0").await;
+        assert!(found.change().is_none());
+        assert_eq!(found.text(Stage::Break), "nothing changed: all 15 releases behave alike");
+        assert_eq!((looked, found.into_seen().len()), (15, 15));
     }
 
     #[test]

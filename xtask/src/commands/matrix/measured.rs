@@ -2,7 +2,6 @@
 //! table that the README shows of it. A stand-in never gets in here.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use local_lab::release::Release;
@@ -10,13 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::lab::Measured;
 use super::table::COLUMNS;
-use crate::commands::readme::Markers;
-use crate::error::{Error, Result};
+use crate::commands::kept::Place;
+use crate::error::Result;
 use crate::programs::Kind;
 
-/// The file, from the root of the checkout.
-const FILE: &str = "xtask/measured.json";
-const PLACE: Markers = Markers {
+const PLACE: Place = Place {
+    file: "xtask/measured.json",
     begin: "<!-- measured: written by `cargo xtask matrix --update` -->\n",
     end: "<!-- end of measured -->\n",
 };
@@ -45,12 +43,7 @@ impl Table {
     /// # Errors
     /// The file is there and cannot be read.
     pub fn read(root: &Path) -> Result<Self> {
-        match fs::read_to_string(root.join(FILE)) {
-            Ok(text) => serde_json::from_str(&text)
-                .map_err(|error| Error::environment(format!("{FILE} is not what --update writes: {error}"))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Error::environment(format!("{FILE} cannot be read: {error}"))),
-        }
+        PLACE.read(root)
     }
 
     /// Takes over what was measured completely and on a real Argo CD of a plain release.
@@ -82,11 +75,7 @@ impl Table {
     /// # Errors
     /// One of them cannot be written, or the README has lost its markers.
     pub fn write(&self, root: &Path) -> Result<()> {
-        PLACE.put(root, &self.markdown())?;
-        let json = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::environment(format!("the table: {error}")))?;
-        fs::write(root.join(FILE), json + "\n")
-            .map_err(|error| Error::environment(format!("{FILE} cannot be written: {error}")))
+        PLACE.write(root, self, &self.markdown())
     }
 
     /// The table for the README, oldest release first.
@@ -157,19 +146,5 @@ mod tests {
         assert_eq!(taken, 1);
         table.take(&[measured("v2.12.1", Kind::Real, 9), measured("v2.4.3", Kind::Real, 5)], "2026-01-02");
         insta::assert_snapshot!(table.markdown());
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("xtask")).unwrap();
-        let readme = folder.path().join("README.md");
-        fs::write(&readme, format!("before\n{}old\n{}after\n", PLACE.begin, PLACE.end)).unwrap();
-        let mut table = Table::read(folder.path()).unwrap();
-        table.take(&[measured("v2.12.1", Kind::Real, 7)], "2026-01-01");
-        table.write(folder.path()).unwrap();
-        let text = fs::read_to_string(&readme).unwrap();
-        assert_eq!(text, format!("before\n{}{}{}after\n", PLACE.begin, table.markdown(), PLACE.end));
-        assert_eq!(Table::read(folder.path()).unwrap(), table);
     }
 }

@@ -33,8 +33,8 @@ use select::{Available, Shard, Subject};
 /// What `matrix` understands besides the options of all goals.
 #[derive(Clone, Debug, Args)]
 pub struct MatrixArgs {
-    /// `v3.3.6`, `v3.3.x`, `v3.3.0..v3.3.7`, `newest`, `eras`, or a path to an argocd
-    /// program [default: every program of --argocd-bins, else `eras`].
+    /// `v3.3.6`, `v3.3.x`, `v3.3.0..v3.3.7`, `newest`, `new` (since this program was
+    /// written), `eras`, or a path to an argocd program [default: every program of --argocd-bins, else `eras`].
     #[arg(value_name = "RELEASE")]
     releases: Vec<String>,
 
@@ -66,7 +66,7 @@ pub struct MatrixArgs {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
-    /// Find the first release of this range that behaves as its last one does.
+    /// Find the first release of this range that behaves otherwise than A; exit 1 if none does.
     #[arg(long, value_name = "A..B", value_parser = Range::parse, conflicts_with_all = ["releases", "shard", "update"])]
     bisect: Option<Range>,
 
@@ -178,7 +178,13 @@ impl Run<'_> {
         let subjects = available.select(&args.releases)?;
         let subjects = args.shard.map_or(subjects.clone(), |shard| shard.of(subjects));
         let console = self.console();
-        let logins = self.options().logins.unwrap_or(LOGINS);
+        if subjects.is_empty() {
+            console.note("matrix: no release to run: nothing is new, or this part of the rows is empty");
+            record.more.insert("releases".into(), table::json(&[]));
+            return Ok(Exit::Done);
+        }
+        let wished = self.options().logins;
+        let logins = wished.unwrap_or(LOGINS);
         console.note(&console.toned(
             Tone::Strong,
             &format!(
@@ -190,7 +196,7 @@ impl Run<'_> {
         let acts = [&stories::BOTH[..], &stories::FIRST_START].concat();
         let all = self.measure(&subjects, &acts, record).await;
         console.result(&table::text(&all));
-        console.explain(&confidence(logins));
+        console.explain(&confidence(logins, wished.is_some()));
         record.more.insert("releases".into(), table::json(&all));
         for (path, text) in
             [(&args.markdown, table::markdown as fn(&[Measured]) -> String), (&args.junit, table::junit)]
@@ -232,12 +238,13 @@ impl Run<'_> {
         })
         .await?;
         console.result(&found.text(story.stage()));
-        record.more.insert("before".into(), found.before.label.clone().into());
-        record.more.insert("after".into(), found.after.label.clone().into());
-        let mut all = vec![found.before, found.after];
-        all.extend(found.others);
-        record.more.insert("releases".into(), table::json(&all));
-        Ok(Exit::Done)
+        let change = found.change().map(|ends| ends.map(|it| it.label.clone()));
+        let exit = if change.is_some() { Exit::Done } else { Exit::Verdict };
+        let [before, after] = change.map_or([None, None], |ends| ends.map(Some));
+        record.more.insert("before".into(), before.into());
+        record.more.insert("after".into(), after.into());
+        record.more.insert("releases".into(), table::json(&found.into_seen()));
+        Ok(exit)
     }
 
     /// Measures releases, as many at a time as there are jobs, and gives them in the
@@ -270,12 +277,17 @@ impl Run<'_> {
     }
 }
 
-/// How sure a number of logins makes a verdict.
-fn confidence(logins: u32) -> String {
+/// How sure a number of logins makes a verdict. Exactly as many as are wished for are
+/// made; else more where it takes more.
+fn confidence(logins: u32, wished: bool) -> String {
     let missed = 0.75_f64.powi(i32::try_from(logins).unwrap_or(i32::MAX));
+    let more = match wished {
+        true => "",
+        false => "; where a release is known to answer with two minds, up to 100 until both are seen",
+    };
     format!(
         "{logins} logins after each act: one failure in four is missed in {:.1} % of runs, if logins fare \
-         independently; where a release is known to answer with two minds, up to 100 until both are seen",
+         independently{more}",
         missed * 100.0
     )
 }

@@ -74,8 +74,8 @@ impl Available {
     }
 
     /// What the words of a command line name, in their order and each once: releases,
-    /// `v3.3.x`, `v3.3.0..v3.3.7`, `newest`, `eras`, paths. No word at all means every
-    /// program of the folder, or `eras`.
+    /// `v3.3.x`, `v3.3.0..v3.3.7`, `newest`, `new`, `eras`, paths. No word at all means
+    /// every program of the folder, or `eras`; `new` alone may name nothing.
     ///
     /// # Errors
     /// A word names nothing (wrong usage).
@@ -100,6 +100,9 @@ impl Available {
         }
         if word == "newest" {
             return Ok(self.releases.last().cloned().into_iter().collect());
+        }
+        if word == "new" {
+            return Ok(self.new_ones());
         }
         if word.contains('/') {
             let path = std::path::absolute(word)
@@ -146,6 +149,13 @@ impl Available {
         self.releases.iter().filter(within).cloned().collect()
     }
 
+    /// What came out after this program was written.
+    fn new_ones(&self) -> Vec<Subject> {
+        let known: Vec<Release> = Release::published().collect();
+        let new = |it: &&Subject| it.release.as_ref().is_some_and(|it| !known.contains(it));
+        self.releases.iter().filter(new).cloned().collect()
+    }
+
     /// Of each era both edges and one inside.
     fn eras(&self) -> Vec<Subject> {
         let mut eras: Vec<(Era, Vec<&Subject>)> = vec![];
@@ -175,7 +185,8 @@ impl Available {
 /// It is none (wrong usage), with the nearest that is.
 pub fn parse(word: &str) -> Result<Release> {
     Release::parse(word).map_err(|error| {
-        Error::usage(error.to_string()).hint("a path needs a slash: ./argocd; words are v3.3.x, newest, eras")
+        Error::usage(error.to_string())
+            .hint("a path needs a slash: ./argocd; words are v3.3.x, newest, new, eras")
     })
 }
 
@@ -271,6 +282,14 @@ mod tests {
         let error = available.select(&["v3.3.0".into()]).unwrap_err();
         assert_eq!(error.exit.code(), 3);
         assert!(error.to_string().contains("holds no argocd program of v3.3.0"), "{error}");
+    }
+
+    #[test]
+    fn what_came_out_since_is_new() {
+        let since = Release::parse("v3.9.0").unwrap();
+        let available = Available::of(Release::published().chain([since]));
+        assert_eq!(labels(&available.select(&["new".into()]).unwrap()), ["v3.9.0"]);
+        assert!(select(&["new"]).unwrap().is_empty());
     }
 
     #[test]

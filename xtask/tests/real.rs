@@ -1,0 +1,210 @@
+//! What only the real programs can show. They are given by the environment:
+//! `LAB_ARGOCD_BINS`, a folder of `argocd-vX.Y.Z`, and `LAB_DEX_BIN`, a Dex. Without them
+//! each of these tests is reported as ignored.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Trial};
+use local_lab::release::{Era, Release};
+use serde_json::{Value, json};
+use support::{Ended, Lab, processes_of};
+
+/// What is shown as ignored where there are no programs: a release of each era.
+const EACH_ERA: [&str; 6] = ["v2.2.16", "v2.4.2", "v2.12.1", "v3.2.12", "v3.3.6", "v3.5.1"];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each brings up labs of several processes.
+    arguments.test_threads = arguments.test_threads.or(Some(1));
+    let real = Real::of_environment();
+    if real.is_none() {
+        eprintln!("skipped: LAB_ARGOCD_BINS and LAB_DEX_BIN name no real programs");
+    }
+    let releases = match &real {
+        Some(real) => real.releases(),
+        None => EACH_ERA.map(|name| Release::parse(name).unwrap()).to_vec(),
+    };
+    let newest = releases.last().cloned().unwrap_or_default();
+    let mut trials: Vec<Trial> = releases
+        .into_iter()
+        .map(|release| {
+            let real = real.clone();
+            Trial::test(format!("stories_and_first_start_of_{release}"), move || {
+                stories(&real.unwrap(), &release);
+                Ok(())
+            })
+        })
+        .collect();
+    let others: [(&str, Test); 6] = [
+        ("the_second_of_two_rotations_is_lost", second_rotation),
+        ("the_stand_ins_answer_as_the_real_programs", compared),
+        ("one_real_program_and_one_stand_in_log_in", mixed_labs),
+        ("a_killed_lab_leaves_no_process", killed),
+        ("nothing_of_the_lab_is_in_an_argv", arguments_of_processes),
+        ("logs_reach_kubectl_and_the_doctor_finds_the_cause", logs_and_doctor),
+    ];
+    trials.extend(others.map(|(name, test)| {
+        let (real, newest) = (real.clone(), newest.clone());
+        Trial::test(name, move || {
+            test(&real.unwrap(), &newest);
+            Ok(())
+        })
+    }));
+    let ignored = real.is_none();
+    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(ignored)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// What is looked at of the newest release.
+type Test = fn(&Real, &Release);
+
+/// The real programs of this machine.
+#[derive(Clone)]
+struct Real {
+    folder: PathBuf,
+    dex: PathBuf,
+}
+
+impl Real {
+    fn of_environment() -> Option<Self> {
+        let path = |name: &str| std::env::var_os(name).filter(|it: &OsString| !it.is_empty());
+        Some(Self { folder: path("LAB_ARGOCD_BINS")?.into(), dex: path("LAB_DEX_BIN")?.into() })
+    }
+
+    fn releases(&self) -> Vec<Release> {
+        let names = std::fs::read_dir(&self.folder).unwrap().flatten();
+        let mut releases: Vec<Release> = names
+            .filter_map(|entry| Release::parse(entry.file_name().to_str()?.strip_prefix("argocd-")?).ok())
+            .collect();
+        releases.sort();
+        assert!(!releases.is_empty(), "{} holds no argocd-vX.Y.Z", self.folder.display());
+        releases
+    }
+
+    fn argocd(&self, release: &Release) -> PathBuf {
+        self.folder.join(format!("argocd-{release}"))
+    }
+
+    /// Runs with both.
+    fn run(&self, lab: &Lab, release: &Release, args: &[&str]) -> Ended {
+        let mut command = lab.command(&[]);
+        command.arg("--argocd-bin").arg(self.argocd(release)).arg("--dex-bin").arg(&self.dex).args(args);
+        Ended::of(&mut command)
+    }
+
+    #[track_caller]
+    fn expect(&self, status: i32, lab: &Lab, release: &Release, args: &[&str]) -> Ended {
+        let ended = self.run(lab, release, args);
+        assert_eq!(ended.status, status, "{release}: {}\n{ended}", args.join(" "));
+        ended
+    }
+}
+
+/// What a release does after `break` and after `broken`; nothing, if that is by chance.
+fn measured(era: Era) -> Option<&'static str> {
+    match era {
+        Era::ComparesText | Era::KeepsClientApp => Some("refused"),
+        Era::BothAnswer => Some("mixed"),
+        Era::Reloads | Era::ReloadsAgain => Some("logged-in"),
+        Era::NoReferences | Era::ReloadsInLoop => None,
+    }
+}
+
+fn stories(real: &Real, release: &Release) {
+    let lab = Lab::new();
+    let mut command = lab.command(&["--format", "json", "--dex-bin"]);
+    command.arg(&real.dex).args(["matrix", "--argocd-bins"]).arg(&real.folder).arg(release.to_string());
+    let ended = Ended::of(&mut command);
+    assert_eq!(ended.status, 0, "{ended}");
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let row = &document["goals"][0]["releases"][0];
+    assert_eq!((&row["kind"], &row["dex"]["kind"]), (&json!("real"), &json!("real")), "{row:#}");
+    assert_eq!(row["version"], release.to_string());
+    assert_eq!((&row["working"], &row["fix"]), (&json!("logged-in"), &json!("logged-in")), "{row:#}");
+    if let Some(verdict) = measured(release.era()) {
+        assert_eq!((&row["break"], &row["broken"]), (&json!(verdict), &json!(verdict)), "{row:#}");
+    }
+    let lost = ["v3.2.7..v3.2.9", "v3.3.1..v3.3.7"].iter().any(|range| within(range, release));
+    let first_start = if lost { "refused" } else { "logged-in" };
+    assert_eq!(row["first_start"], first_start, "{row:#}");
+}
+
+fn within(range: &str, release: &Release) -> bool {
+    let (first, last) = range.split_once("..").unwrap();
+    (&Release::parse(first).unwrap()..=&Release::parse(last).unwrap()).contains(&release)
+}
+
+fn second_rotation(real: &Real, release: &Release) {
+    let lab = Lab::new();
+    real.expect(0, &lab, release, &["working", "break", "--fault", "rotate-twice"]);
+    let ended = lab.expect(1, &["test"]);
+    assert!(ended.stdout.contains("refused at callback: 0 of "), "{ended}");
+    let doctor = lab.json(1, &["doctor"]);
+    assert_eq!(doctor["goals"][0]["findings"][0]["id"], "stale-argocd", "{doctor:#}");
+    lab.expect(0, &["fix", "test"]);
+}
+
+fn compared(real: &Real, release: &Release) {
+    let lab = Lab::new();
+    let ended = real.expect(0, &lab, release, &["compare"]);
+    assert!(ended.stdout.contains(" differences, ") && ended.stdout.contains(", 0 without"), "{ended}");
+}
+
+fn mixed_labs(real: &Real, release: &Release) {
+    let lab = Lab::new();
+    let run = |option: &str, path: &Path| {
+        let mut command = lab.command(&["--format", "json", option]);
+        let ended = Ended::of(command.arg(path).args(["working", "test"]));
+        assert_eq!(ended.status, 0, "{ended}");
+        let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+        [&document["argocd"]["kind"], &document["dex"]["kind"]].map(|kind| kind.as_str().unwrap().to_owned())
+    };
+    assert_eq!(run("--argocd-bin", &real.argocd(release)), ["real", "stand-in"]);
+    lab.expect(0, &["down"]);
+    assert_eq!(run("--dex-bin", &real.dex), ["stand-in", "real"]);
+}
+
+fn killed(real: &Real, release: &Release) {
+    let lab = Lab::new();
+    real.expect(0, &lab, release, &["working"]);
+    let running = || [processes_of(&real.argocd(release)), processes_of(&real.dex)].concat();
+    assert_eq!(running().len(), 2);
+    let status = Command::new("kill").args(["-KILL", &lab.pid().to_string()]).status().unwrap();
+    assert!(status.success());
+    while !running().is_empty() {
+        std::thread::yield_now();
+    }
+}
+
+fn arguments_of_processes(real: &Real, release: &Release) {
+    let lab = Lab::new();
+    real.expect(0, &lab, release, &["working"]);
+    let pids = [processes_of(&real.argocd(release)), processes_of(&real.dex)].concat();
+    let arguments = pids.iter().map(|pid| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap());
+    let said = String::from_utf8_lossy(&arguments.collect::<Vec<_>>().concat()).into_owned();
+    let folder = lab.path().display().to_string();
+    let secrets = [
+        lab.secret("argocd", "argocd-oidc", "clientSecret"),
+        lab.secret("argocd", "argocd-secret", "server.secretkey"),
+        folder,
+    ];
+    for secret in secrets {
+        assert!(!secret.is_empty() && !said.contains(&secret), "{said}");
+    }
+}
+
+fn logs_and_doctor(real: &Real, release: &Release) {
+    let lab = Lab::new();
+    real.expect(0, &lab, release, &["working"]);
+    assert_eq!(lab.expect(0, &["doctor"]).status, 0);
+    let logs = lab.kubectl(&["-n", "argocd", "logs", "deploy/argocd-server"]);
+    assert!(logs.stdout.contains(&format!("argocd {release}")), "{logs}");
+    real.expect(0, &lab, release, &["break", "--fault", "secret-mismatch"]);
+    let doctor = lab.json(1, &["doctor"]);
+    assert_eq!(doctor["goals"][0]["findings"][0]["id"], "secret-mismatch", "{doctor:#}");
+}
