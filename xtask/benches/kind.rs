@@ -9,6 +9,8 @@
     reason = "it talks to whoever runs it"
 )]
 
+#[path = "../tests/support/ended.rs"]
+mod ended;
 #[path = "../tests/kind/world.rs"]
 mod world;
 

@@ -11,31 +11,8 @@ use serde_json::{Value, json};
 
 use super::world::World;
 
-/// kubeadm's Corefile.
-const COREFILE: &str = ".:53 {
-    errors
-    health {
-       lameduck 5s
-    }
-    ready
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
-       pods insecure
-       fallthrough in-addr.arpa ip6.arpa
-       ttl 30
-    }
-    prometheus :9153
-    forward . /etc/resolv.conf {
-       max_concurrent 1000
-    }
-    cache 30 {
-       disable success cluster.local
-       disable denial cluster.local
-    }
-    loop
-    reload
-    loadbalance
-}
-";
+/// kubeadm's, since late 2024.
+const COREFILE: &str = include_str!("Corefile");
 
 /// Does something with the cluster of a kubeconfig.
 pub fn run<F>(kubeconfig: &Path, act: impl FnOnce(Client) -> F) -> Result<F::Output, String>

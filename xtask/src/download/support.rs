@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::testing::Gate;
+use tempfile::TempDir;
+
+use super::testing::{Gate, Server};
 use super::{Downloads, Lockfile, Progress, Settings};
 
 /// Keeps what a download says.
@@ -50,4 +52,19 @@ pub fn downloads(cache: &Path, server: &str) -> Downloads {
     settings.connect = Duration::from_secs(2);
     settings.pauses = vec![Duration::ZERO; 2];
     Downloads::new(settings, Lockfile::default())
+}
+
+/// Downloads into a folder of their own, from a server of their own.
+pub struct Served {
+    _folder: TempDir,
+    pub server: Server,
+    pub downloads: Downloads,
+}
+
+impl Served {
+    pub fn by(server: Server) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let downloads = downloads(&folder.path().join("cache"), &server.url());
+        Self { _folder: folder, server, downloads }
+    }
 }

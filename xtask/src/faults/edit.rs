@@ -109,31 +109,24 @@ impl Edit {
     pub fn readers(self) -> &'static [Workload] {
         use Workload::{Argocd, Dex};
         match self {
-            Self::Rotate
-            | Self::OtherSecret
-            | Self::Unlabel
-            | Self::RenameKey
-            | Self::OtherServerKey
-            | Self::NoServerKey
-            | Self::EmptyArgocdSecret
-            | Self::Reference
-            | Self::OtherUrl
-            | Self::NoUrl
-            | Self::SecondUrl
-            | Self::IssuerSlash
-            | Self::IssuerMoves
-            | Self::PrivateIssuer
-            | Self::OtherAudience
-            | Self::UnknownScope
-            | Self::OwnTls => &[Argocd],
-            Self::LineBreaks => &[Argocd, Dex],
-            Self::OtherRedirectUri
-            | Self::SecondRedirectUri
-            | Self::DexMoves
-            | Self::ShortTokens
-            | Self::OtherPassword => &[Dex],
             Self::NoPolicy | Self::SecondHost => &[],
+            Self::LineBreaks => &[Argocd, Dex],
+            _ if self.is_of_dex() => &[Dex],
+            _ => &[Argocd],
         }
+    }
+
+    /// Whether it is one of Dex's configuration. All others are of Secrets, or of what
+    /// Argo CD is told.
+    fn is_of_dex(self) -> bool {
+        matches!(
+            self,
+            Self::OtherRedirectUri
+                | Self::SecondRedirectUri
+                | Self::DexMoves
+                | Self::ShortTokens
+                | Self::OtherPassword
+        )
     }
 
     /// Makes the change.
@@ -151,23 +144,8 @@ impl Edit {
             Self::LineBreaks => secrets::line_breaks(&cluster).await,
             Self::OtherServerKey => secrets::other_server_key(&cluster).await,
             Self::NoServerKey => secrets::no_server_key(&cluster).await,
-            Self::Reference
-            | Self::OtherUrl
-            | Self::NoUrl
-            | Self::SecondUrl
-            | Self::IssuerSlash
-            | Self::IssuerMoves
-            | Self::PrivateIssuer
-            | Self::OtherAudience
-            | Self::UnknownScope
-            | Self::NoPolicy
-            | Self::OwnTls
-            | Self::SecondHost => settings::make(session, &cluster, self).await,
-            Self::OtherRedirectUri
-            | Self::SecondRedirectUri
-            | Self::DexMoves
-            | Self::ShortTokens
-            | Self::OtherPassword => dex::make(session, &cluster, self).await,
+            _ if self.is_of_dex() => dex::make(session, &cluster, self).await,
+            _ => settings::make(session, &cluster, self).await,
         }
     }
 
@@ -187,23 +165,8 @@ impl Edit {
             Self::OtherSecret | Self::Unlabel | Self::RenameKey | Self::LineBreaks => {
                 secrets::restore(&cluster).await
             }
-            Self::Reference
-            | Self::OtherUrl
-            | Self::NoUrl
-            | Self::SecondUrl
-            | Self::IssuerSlash
-            | Self::IssuerMoves
-            | Self::PrivateIssuer
-            | Self::OtherAudience
-            | Self::UnknownScope
-            | Self::NoPolicy
-            | Self::OwnTls
-            | Self::SecondHost => settings::undo(session, &cluster, self).await,
-            Self::OtherRedirectUri
-            | Self::SecondRedirectUri
-            | Self::DexMoves
-            | Self::ShortTokens
-            | Self::OtherPassword => dex::undo(session, &cluster, self).await,
+            _ if self.is_of_dex() => dex::undo(session, &cluster, self).await,
+            _ => settings::undo(session, &cluster, self).await,
         }
     }
 }

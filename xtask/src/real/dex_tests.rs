@@ -10,12 +10,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
-use tempfile::TempDir;
 
 use super::*;
-use crate::download::support::{Said, downloads};
+use crate::download::support::{Said, Served, downloads};
 use crate::download::testing::{Answer, Request, Server, file};
-use crate::download::{Downloads, Platform, Sha256};
+use crate::download::{Platform, Sha256};
 use crate::error::Result;
 
 const AMD64: Platform = Platform { os: "linux", arch: "amd64" };
@@ -169,19 +168,7 @@ fn layers() -> Vec<Vec<u8>> {
     ]
 }
 
-struct Place {
-    _folder: TempDir,
-    server: Server,
-    downloads: Downloads,
-}
-
-impl Place {
-    fn new(server: Server) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let downloads = downloads(&folder.path().join("cache"), &server.url());
-        Self { _folder: folder, server, downloads }
-    }
-
+impl Served {
     async fn dex(&self) -> Result<PathBuf> {
         for_platform(&self.downloads, DEX, AMD64, &Said::default()).await
     }
@@ -212,7 +199,7 @@ impl Place {
 #[tokio::test]
 async fn dex_comes_out_of_its_image() {
     let image = Image::new(&layers());
-    let mut place = Place::new(registry(&image, |_, answer| answer));
+    let mut place = Served::by(registry(&image, |_, answer| answer));
     let said = Said::default();
     let path = for_platform(&place.downloads, DEX, AMD64, &said).await.unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), PROGRAM);
@@ -233,7 +220,7 @@ async fn the_storage_behind_a_registry_does_not_see_the_token() {
     let held = image.clone();
     let storage = Server::start(move |request| held.storage(request).unwrap());
     let at = storage.url();
-    let place = Place::new(registry(&image, move |request, answer| match request.path.contains("/blobs/") {
+    let place = Served::by(registry(&image, move |request, answer| match request.path.contains("/blobs/") {
         true => {
             Answer::redirect(&format!("{at}/storage/{}?sig=s3cret", request.path.rsplit('/').next().unwrap()))
         }
@@ -247,7 +234,7 @@ async fn the_storage_behind_a_registry_does_not_see_the_token() {
 #[tokio::test]
 async fn an_image_without_an_index_must_be_for_this_machine() {
     let image = Image::new(&layers()).without_index();
-    let place = Place::new(registry(&image, |_, answer| answer));
+    let place = Served::by(registry(&image, |_, answer| answer));
     place.dex().await.unwrap();
     let arm = Platform { os: "linux", arch: "arm64" };
     let said = for_platform(&place.downloads, DEX, arm, &Said::default()).await.unwrap_err().to_string();
@@ -260,9 +247,9 @@ async fn a_registry_without_tokens_and_a_mirror_below_a_path_work() {
     let held = image.clone();
     let open =
         Server::start(move |request| held.storage(request).unwrap_or_else(|| held.answer(request, "")));
-    Place::new(open).dex().await.unwrap();
+    Served::by(open).dex().await.unwrap();
     let server = registry_below(&image, "ghcr/proxy/", |_, answer| answer);
-    let mut place = Place::new(server);
+    let mut place = Served::by(server);
     place.downloads =
         downloads(&place.downloads.settings.cache, &format!("{}/ghcr/proxy/", place.server.url()));
     place.dex().await.unwrap();
@@ -271,13 +258,13 @@ async fn a_registry_without_tokens_and_a_mirror_below_a_path_work() {
 #[tokio::test]
 async fn the_lock_holds_for_what_a_tag_names() {
     let image = Image::new(&layers());
-    let mut place = Place::new(registry(&image, |_, answer| answer));
+    let mut place = Served::by(registry(&image, |_, answer| answer));
     assert_eq!(published(&place.downloads, DEX).await.unwrap(), image.index_sha256());
     place.downloads.lock.learn(&key(DEX), Sha256::of(b"another index")).unwrap();
     let said = place.refused().await;
     assert!(said.contains("the SHA-256 of dex/v2.45.1/index is") && said.contains("refused"), "{said}");
     assert_eq!(place.blobs(), 0);
-    let mut place = Place::new(registry(&image, |_, answer| answer));
+    let mut place = Served::by(registry(&image, |_, answer| answer));
     place.downloads.lock.learn(&key(DEX), image.index_sha256()).unwrap();
     let said = Said::default();
     for_platform(&place.downloads, DEX, AMD64, &said).await.unwrap();
@@ -305,12 +292,12 @@ async fn what_is_not_its_digest_is_refused_at_every_step() {
     };
     for part in [format!("/manifests/{DEX}"), format!("/manifests/{amd64}"), format!("/storage/{dex_layer}")]
     {
-        let place = Place::new(registry(&image, change(part.clone())));
+        let place = Served::by(registry(&image, change(part.clone())));
         let said = place.refused().await;
         assert!(said.contains("refused and removed"), "{part}: {said}");
     }
     // A layer that is longer than its descriptor says.
-    let place = Place::new(registry(&image, move |request, mut answer| {
+    let place = Served::by(registry(&image, move |request, mut answer| {
         if request.path.contains(&dex_layer) && request.path.starts_with("/storage") {
             answer.body.push(0);
         }
@@ -335,13 +322,13 @@ async fn layers_that_lead_elsewhere_are_refused() {
     ] {
         let mut all = layers();
         all.push(bad);
-        let place = Place::new(registry(&Image::new(&all), |_, answer| answer));
+        let place = Served::by(registry(&Image::new(&all), |_, answer| answer));
         let said = place.refused().await;
         assert!(said.contains(words), "{words}: {said}");
         assert_eq!(place.files(), [".dex-v2.45.1.lock"]);
     }
     let none = Image::new(&layers()[2..]);
-    let said = Place::new(registry(&none, |_, answer| answer)).refused().await;
+    let said = Served::by(registry(&none, |_, answer| answer)).refused().await;
     assert!(said.contains("there is no /usr/local/bin/dex in the image"), "{said}");
 }
 
@@ -351,7 +338,7 @@ async fn broken_layers_are_resumed_by_the_next_run() {
     let (top, wanted) = (image.layers[3].clone(), image.layers[1].clone());
     let broken = Arc::new(Mutex::new(true));
     let state = broken.clone();
-    let place = Place::new(registry(&image, move |request, answer| {
+    let place = Served::by(registry(&image, move |request, answer| {
         match *state.lock().unwrap() && request.path.starts_with(&format!("/storage/{wanted}")) {
             true => answer.cut(if request.header("range").is_none() { 50 } else { 0 }),
             false => answer,
@@ -393,7 +380,7 @@ async fn a_token_that_runs_out_is_renewed() {
         }
         held.answer(request, "")
     });
-    Place::new(server).dex().await.unwrap();
+    Served::by(server).dex().await.unwrap();
 }
 
 #[tokio::test]
@@ -419,12 +406,12 @@ async fn a_registry_that_refuses_is_named() {
         (Answer::ok("{}").header("content-type", INDEX), "an index that cannot be read"),
     ] {
         let server = Server::start(move |_| answer.clone());
-        let place = Place::new(server);
+        let place = Served::by(server);
         let said = place.refused().await.replace(&place.server.address.to_string(), "SERVER");
         assert!(said.contains(words), "{words}: {said}");
         assert!(said.contains("(hint: "), "{said}");
     }
-    let place = Place::new(registry(&image, |request, answer| match request.path.starts_with("/token") {
+    let place = Served::by(registry(&image, |request, answer| match request.path.starts_with("/token") {
         true => Answer::ok(r#"{"token":"s3cret with spaces"}"#),
         false => answer,
     }));
@@ -434,7 +421,7 @@ async fn a_registry_that_refuses_is_named() {
 
 #[tokio::test]
 async fn where_there_is_no_dex_it_is_said_before_anything_is_asked() {
-    let place = Place::new(Server::start(|_| Answer::status(500)));
+    let place = Served::by(Server::start(|_| Answer::status(500)));
     let mac = Platform { os: "darwin", arch: "arm64" };
     let ask = async |version: &str, platform| {
         for_platform(&place.downloads, version, platform, &Said::default()).await.unwrap_err()

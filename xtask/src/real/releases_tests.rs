@@ -1,24 +1,8 @@
 //! The list of releases, against a server on loopback that speaks as git does.
 
-use tempfile::TempDir;
-
 use super::*;
-use crate::download::support::{Said, downloads};
+use crate::download::support::{Said, Served, downloads};
 use crate::download::testing::{Answer, Server};
-
-struct Place {
-    _folder: TempDir,
-    server: Server,
-    downloads: Downloads,
-}
-
-impl Place {
-    fn new(server: Server) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let downloads = downloads(&folder.path().join("cache"), &server.url());
-        Self { _folder: folder, server, downloads }
-    }
-}
 
 /// The lines that `git http-backend` (git 2.39) sends, with made-up objects.
 fn git(tags: &[&str], version_2: bool) -> Server {
@@ -49,7 +33,7 @@ fn git(tags: &[&str], version_2: bool) -> Server {
 async fn releases_are_the_tags_of_the_repository() {
     let tags = ["v3.4.0-rc2", "v3.3.10", "v3.3.9", "v3.4.0-rc10", "v3.3.9^{}", "vendor", "v3", "v03.1.0"];
     for version_2 in [true, false] {
-        let mut place = Place::new(git(&tags, version_2));
+        let mut place = Served::by(git(&tags, version_2));
         let said = Said::default();
         let found = released(&place.downloads, &said).await.unwrap();
         let names: Vec<String> = found.releases.iter().map(ToString::to_string).collect();
@@ -66,7 +50,7 @@ async fn releases_are_the_tags_of_the_repository() {
 
 #[tokio::test]
 async fn a_repository_that_does_not_answer_is_replaced_by_the_last_answer() {
-    let mut place = Place::new(git(&["v3.3.9"], true));
+    let mut place = Served::by(git(&["v3.3.9"], true));
     released(&place.downloads, &Said::default()).await.unwrap();
     place.server = Server::start(|_| Answer::status(404));
     place.downloads = downloads(&place.downloads.settings.cache, &place.server.url());
@@ -78,7 +62,7 @@ async fn a_repository_that_does_not_answer_is_replaced_by_the_last_answer() {
         ("000eversion 2\n0000", "no git packet at byte"),
         ("001e# service=git-upload-pack\n00000000", "no git packet at byte 0"),
     ] {
-        let place = Place::new(Server::start(move |_| Answer::ok(body)));
+        let place = Served::by(Server::start(move |_| Answer::ok(body)));
         let said = released(&place.downloads, &Said::default()).await.unwrap_err().to_string();
         assert!(said.contains(words) && said.contains("(hint: "), "{said}");
     }

@@ -3,6 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 mod choosing;
+#[path = "../support/ended.rs"]
+mod ended;
 mod killed;
 #[path = "../support/ports.rs"]
 mod ports;

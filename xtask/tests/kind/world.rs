@@ -11,20 +11,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub use crate::ended::Ended;
+
 /// How long a condition that has to come is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The world. Dropping it takes its labs down.
 pub struct World {
     folder: TempDir,
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Ended {
-    pub stdout: String,
-    pub stderr: String,
-    pub status: i32,
 }
 
 /// A call of a fake.
@@ -197,29 +191,6 @@ impl Drop for World {
             let _ = delete.stderr(Stdio::null()).status();
         }
         let _ = self.command(&["--lab", "local", "down"]).output();
-    }
-}
-
-impl Ended {
-    pub fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let status = output.status.code().unwrap_or(-1);
-        Self { stdout: text(output.stdout), stderr: text(output.stderr), status }
-    }
-
-    /// The error, which has to be one line on stderr.
-    #[track_caller]
-    pub fn error(&self) -> &str {
-        let lines: Vec<&str> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-        assert_eq!(lines.len(), 1, "{self}");
-        lines[0]
-    }
-}
-
-impl std::fmt::Display for Ended {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "status {}\nstdout:\n{}\nstderr:\n{}", self.status, self.stdout, self.stderr)
     }
 }
 

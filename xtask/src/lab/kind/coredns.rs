@@ -111,30 +111,7 @@ mod tests {
         "# oidc-lab begin\nrewrite name dex.host dex-host.dex.svc.cluster.local\n# oidc-lab end\n";
 
     /// kubeadm's, since late 2024.
-    const LIVE: &str = ".:53 {
-    errors
-    health {
-       lameduck 5s
-    }
-    ready
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
-       pods insecure
-       fallthrough in-addr.arpa ip6.arpa
-       ttl 30
-    }
-    prometheus :9153
-    forward . /etc/resolv.conf {
-       max_concurrent 1000
-    }
-    cache 30 {
-       disable success cluster.local
-       disable denial cluster.local
-    }
-    loop
-    reload
-    loadbalance
-}
-";
+    const LIVE: &str = include_str!("../../../examples/fake_tools/Corefile");
 
     #[test]
     fn the_lines_go_first_into_the_block_and_all_else_stays() {
