@@ -162,6 +162,19 @@ fn ctrl_c_during_working_leaves_nothing_or_a_lab_that_the_next_run_uses() {
 }
 
 #[test]
+fn a_lab_that_is_ending_is_not_taken_for_one_that_is_up() {
+    let lab = Lab::new();
+    for _ in 0..3 {
+        lab.expect(0, &["working"]);
+        let told = Command::new("kill").args(["-TERM", &lab.pid().to_string()]).status().unwrap();
+        assert!(told.success());
+        // Whoever told it is gone; the next run waits for its end and brings one up.
+        while lab.run(&["status"]).status == 0 {}
+        lab.expect(0, &["working", "test", "--logins", "1"]);
+    }
+}
+
+#[test]
 fn the_secret_is_in_no_argv_no_log_and_no_output() {
     if !support::has("kubectl", "the_secret_is_in_no_argv_no_log_and_no_output") {
         return;
