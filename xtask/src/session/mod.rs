@@ -14,6 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::cli::{LabChoice, Options};
 use crate::cluster::{Cluster, Observer};
+use crate::commands::sweep_beside;
 use crate::console::{Console, Running};
 use crate::error::{Error, Result};
 use crate::lab::kind::{self, Kit};
@@ -171,7 +172,8 @@ impl Session {
         Ok(if started.fresh { "started" } else { "already up" })
     }
 
-    /// Takes the lab down. Says whether there was one.
+    /// Takes the lab down, and what commands that were killed left up beside it. Says whether
+    /// there was one.
     ///
     /// # Errors
     /// It cannot be stopped or its folder cannot be removed.
@@ -183,7 +185,9 @@ impl Session {
                 let (lab, changing) = (lab.clone(), self.changing.clone());
                 let stopped = tokio::task::spawn_blocking(move || {
                     let _changing = changing.lock().unwrap_or_else(PoisonError::into_inner);
-                    lab.stop()
+                    let stopped = lab.stop();
+                    sweep_beside(lab.folder());
+                    stopped
                 });
                 let stopped = stopped.await;
                 stopped.map_err(|error| Error::environment(format!("stopping the lab: {error}")))?

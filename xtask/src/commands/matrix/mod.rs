@@ -15,6 +15,7 @@ use futures::StreamExt as _;
 use local_lab::release::Release;
 use serde_json::Map;
 
+use super::own_lab::sweep;
 use crate::cli::Options;
 use crate::console::{Console, Tone};
 use crate::download::Shown;
@@ -128,19 +129,21 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
     let since = Instant::now();
     let folder = beside(&session.folder, "matrix");
     let _lock = Lock::take(&folder)?;
+    sweep(&folder);
     let available = match &args.argocd_bins {
         Some(folder) => Available::in_folder(folder)?,
         None if session.options.real => Available::of(released(session).await?),
         None => Available::published(),
     };
     let jobs = args.jobs.map_or_else(cores, usize::from);
-    let run = Run { session, folder, jobs };
+    let run = Run { session, folder: folder.clone(), jobs };
     let mut record =
         GoalRecord { goal: "matrix".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
     let outcome = match &args.bisect {
         Some(range) => run.bisect(range, args.story, &available, &mut record).await,
         None => run.table(args, &available, &mut record).await,
     };
+    sweep(&folder);
     record.time = since.elapsed();
     report.goals.push(record);
     outcome
