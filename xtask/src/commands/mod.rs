@@ -22,5 +22,5 @@ pub use kubectl::kubectl;
 pub use matrix::{MatrixArgs, matrix};
 pub use own_lab::sweep_beside;
 pub use render::render;
-pub use rotate::{RotateArgs, rotate};
+pub use rotate::{RotateArgs, order, rotate};
 pub use tools::tools;

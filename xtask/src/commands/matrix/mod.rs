@@ -120,6 +120,24 @@ impl Story {
     }
 }
 
+impl MatrixArgs {
+    /// What would be run, by name: each release with its goals. Asks nothing of the network.
+    ///
+    /// # Errors
+    /// The releases cannot be told.
+    pub fn plan(&self) -> Result<Vec<(String, String)>> {
+        let available =
+            self.argocd_bins.as_deref().map_or_else(|| Ok(Available::published()), Available::in_folder)?;
+        let (subjects, acts) = match &self.bisect {
+            Some(range) => (range.subjects(&available)?, self.story.acts()),
+            None => (available.select(&self.releases)?, [&stories::BOTH[..], &stories::FIRST_START].concat()),
+        };
+        let subjects = self.shard.map_or(subjects.clone(), |shard| shard.of(subjects));
+        let goals: Vec<&str> = acts.iter().flat_map(|act| [act.goal.name(), "test"]).collect();
+        Ok(subjects.iter().map(|subject| (subject.label(), goals.join(" "))).collect())
+    }
+}
+
 /// Runs the matrix.
 ///
 /// # Errors
