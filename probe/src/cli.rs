@@ -52,7 +52,7 @@ pub(crate) struct Cli {
     pub(crate) rate: Option<f64>,
 
     /// The longest that one exchange may take (500ms, 10s, 1m)
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time_limit)]
     pub(crate) timeout: Duration,
 
     /// How long to wait for an Argo CD that is restarting (refused, 502, 503, 504)
@@ -139,6 +139,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write a time of a day at most, as in 500ms, 10s or 1m".to_owned())
 }
 
+/// A duration in which something can happen.
+fn time_limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("nothing answers in no time; write one as in 500ms, 10s or 1m".to_owned()),
+        limit => Ok(limit),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +167,10 @@ mod tests {
         for text in ["", "s", "-1s", "NaN", "inf", "1e30s", "25h", "90000s"] {
             assert!(duration(text).is_err(), "{text}");
         }
+        for text in ["0", "0s", "0.0ms", "1e-12s"] {
+            assert!(time_limit(text).is_err(), "{text}");
+        }
+        assert_eq!(time_limit("1ms"), Ok(Duration::from_millis(1)));
         assert_eq!((rate("5/s"), rate("0.5")), (Ok(5.0), Ok(0.5)));
         for text in ["", "0", "-1", "inf", "5/m", "NaN/s"] {
             assert!(rate(text).is_err(), "{text}");

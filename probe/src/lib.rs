@@ -25,6 +25,7 @@ pub mod summary;
 pub mod table;
 mod tls;
 mod trace;
+pub mod usage;
 mod verdict;
 mod words;
 

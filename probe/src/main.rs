@@ -9,8 +9,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use probe::table::Style;
-use probe::{Event, Login, Options, Password, Report, Tls, Verdict, summary, table};
+use probe::{Event, Login, Options, Password, Report, Tls, Verdict, summary, table, usage};
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Cli, Format};
 use trace_file::TraceFile;
@@ -18,15 +19,39 @@ use trace_file::TraceFile;
 /// The environment is missing something or failed.
 const ENVIRONMENT: u8 = 3;
 
+/// The command line cannot be read.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // `--help` and `--version` are errors to clap, but not to anybody else.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            // Nothing is lost if nobody reads it.
+            let _ = error.print();
+            if usage::wants_json(std::env::args_os().skip(1)) {
+                document_of_error(&usage::sentence(&error.render().to_string()), USAGE);
+            }
+            return ExitCode::from(USAGE);
+        }
+    };
     match probe(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(message) => {
             complain(&format!("error: {message}"));
+            if cli.format == Format::Json {
+                document_of_error(&message, ENVIRONMENT);
+            }
             ExitCode::from(ENVIRONMENT)
         }
     }
+}
+
+/// The one document of `--format json` where nothing could be tried.
+fn document_of_error(message: &str, exit: u8) {
+    let document = serde_json::json!({"verdict": null, "error": message, "exit": exit});
+    print(&format!("{document:#}"));
 }
 
 /// Gives the exit code, or one sentence about what the environment lacks.
@@ -51,17 +76,37 @@ fn probe(cli: &Cli) -> Result<u8, String> {
             screen.show(&event);
         };
         let cancel = async {
-            // Without a handler the signal ends the program by itself, which is as good.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            interrupt().await;
             interrupted = true;
         };
         probe::run(&options, &mut observer, cancel).await
     });
-    let code = exit_code(cli, &report, interrupted);
-    screen.conclude(&report, cli, code);
-    trace_failed.map_or(Ok(code), Err)
+    let code = exit_code(cli, &report, interrupted, trace_failed.is_some());
+    if let Some(message) = &trace_failed {
+        complain(&format!("error: {message}"));
+    }
+    screen.conclude(&report, cli, code, trace_failed.as_deref());
+    Ok(code)
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+async fn interrupt() {
+    let terminate = async {
+        // Without a handler the signal ends the program by itself, which is as good.
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => drop(signals.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
 }
 
 fn options(cli: &Cli) -> Result<Options, String> {
@@ -87,10 +132,14 @@ fn options(cli: &Cli) -> Result<Options, String> {
 
 fn password(cli: &Cli) -> Result<Password, String> {
     if let Some(name) = &cli.password_env {
-        let password = std::env::var(name);
-        return password
-            .map(Password::new)
-            .map_err(|_| format!("the environment variable {name} (--password-env) is not set or not text"));
+        return match std::env::var(name) {
+            // A secret that CI does not know is an empty variable; no login could tell that from a wrong one.
+            Ok(password) if password.is_empty() => {
+                Err(format!("the environment variable {name} (--password-env) is empty"))
+            }
+            Ok(password) => Ok(Password::new(password)),
+            Err(_) => Err(format!("the environment variable {name} (--password-env) is not set or not text")),
+        };
     }
     let mut line = String::new();
     io::stdin()
@@ -103,9 +152,10 @@ fn password(cli: &Cli) -> Result<Password, String> {
     }
 }
 
-fn exit_code(cli: &Cli, report: &Report, interrupted: bool) -> u8 {
+fn exit_code(cli: &Cli, report: &Report, interrupted: bool, trace_failed: bool) -> u8 {
     match report.verdict {
         _ if interrupted => 130,
+        _ if trace_failed => ENVIRONMENT,
         verdict if verdict == cli.expect.verdict() => 0,
         _ => 1,
     }
@@ -178,7 +228,7 @@ impl Screen {
         }
     }
 
-    fn conclude(&self, report: &Report, cli: &Cli, code: u8) {
+    fn conclude(&self, report: &Report, cli: &Cli, code: u8, error: Option<&str>) {
         self.clear_count();
         if self.quiet {
             if !self.json {
@@ -201,8 +251,10 @@ impl Screen {
                 report: &'a Report,
                 expected: Verdict,
                 exit: u8,
+                #[serde(skip_serializing_if = "Option::is_none")]
+                error: Option<&'a str>,
             }
-            let document = Document { report, expected: cli.expect.verdict(), exit: code };
+            let document = Document { report, expected: cli.expect.verdict(), exit: code, error };
             match serde_json::to_string_pretty(&document) {
                 Ok(document) => print(&document),
                 Err(error) => complain(&format!("error: the report could not be written: {error}")),

@@ -142,6 +142,7 @@ fn wrong_usage_is_told_and_exits_with_2() {
         (vec!["--concurrency", "0"], "0 is not in"),
         (vec!["--rate", "fast"], "as in 5/s"),
         (vec!["--timeout", "soon"], "as in 500ms, 10s or 1m"),
+        (vec!["--timeout", "0"], "nothing answers in no time"),
         (vec!["--expect", "unreachable"], "invalid value"),
         (vec!["--format", "xml"], "invalid value"),
         (vec!["--password-stdin"], "cannot be used with"),
@@ -186,7 +187,42 @@ fn what_the_environment_lacks_is_told_and_exits_with_3() {
     let ran = run(command(&fake).env_remove("PROBE_PASSWORD"));
     assert_eq!(ran.code, Some(3));
     assert!(ran.err.contains("PROBE_PASSWORD (--password-env) is not set"), "{}", ran.err);
+    let ran = run(command(&fake).env("PROBE_PASSWORD", ""));
+    assert_eq!((ran.code, ran.out.as_str()), (Some(3), ""));
+    assert!(ran.err.contains("PROBE_PASSWORD (--password-env) is empty"), "{}", ran.err);
     assert!(fake.seen().is_empty());
+}
+
+#[test]
+fn json_is_one_document_also_where_nothing_could_be_tried() {
+    let fake = Fake::start();
+    for (arguments, code, words) in [
+        (["--logins", "0"], 2, "invalid value '0' for '--logins <N>': 0 is not in"),
+        (["--colour", "x"], 2, "unexpected argument '--colour' found"),
+        (["--ca", "/no/such/file"], 3, "--ca /no/such/file cannot be read"),
+        (["--password-env", "PROBE_NO_SUCH"], 3, "the environment variable PROBE_NO_SUCH"),
+        (["--trace", "/no/such/file"], 3, "--trace /no/such/file cannot be written"),
+    ] {
+        let ran = run(command(&fake).args(["--format", "json"]).args(arguments));
+        assert_eq!(ran.code, Some(code), "{arguments:?}: {}", ran.err);
+        let json: serde_json::Value = serde_json::from_str(&ran.out).expect("one document");
+        assert_eq!((&json["exit"], &json["verdict"]), (&code.into(), &serde_json::Value::Null));
+        let error = json["error"].as_str().expect("a sentence");
+        assert!(error.starts_with(words) && !error.contains("Usage"), "{arguments:?}: {error}");
+        assert!(ran.err.starts_with("error: "), "{}", ran.err);
+    }
+    assert!(fake.seen().is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_trace_that_ends_early_is_said_in_the_document_and_by_the_exit() {
+    let fake = Fake::start();
+    let ran = run(command(&fake).args(["--logins", "1", "--format", "json", "--trace", "/dev/full"]));
+    let json: serde_json::Value = serde_json::from_str(&ran.out).expect("one document");
+    assert_eq!((ran.code, &json["exit"]), (Some(3), &3.into()));
+    assert_eq!(json["verdict"], "logged-in");
+    assert!(json["error"].as_str().is_some_and(|error| error.contains("cannot be written")), "{}", ran.out);
 }
 
 #[test]
@@ -261,7 +297,13 @@ fn the_trace_is_complete_private_and_without_secrets() {
 }
 
 #[test]
-fn an_interrupt_ends_it_and_says_what_was_done() {
+fn a_signal_ends_it_and_says_what_was_done() {
+    for signal in ["-INT", "-TERM"] {
+        interrupted_by(signal);
+    }
+}
+
+fn interrupted_by(signal: &str) {
     let (hung, hangs) = std::sync::mpsc::channel();
     let hung = std::sync::Mutex::new(hung);
     let fake = Fake::start().answer("argocd.host/auth/login", move |_, count| {
@@ -275,7 +317,7 @@ fn an_interrupt_ends_it_and_says_what_was_done() {
     let mut child = command.spawn().expect("starts");
     hangs.recv_timeout(Duration::from_secs(20)).expect("the third login hangs");
     let interrupted =
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+        Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
     assert!(interrupted.success());
     let mut out = String::new();
     child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");

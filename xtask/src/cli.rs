@@ -1,5 +1,6 @@
 //! All flags, without logic. The contract behind them is written in the README.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -244,7 +245,7 @@ pub enum Command {
     Kubectl {
         /// What kubectl gets.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-        args: Vec<String>,
+        args: Vec<OsString>,
     },
     /// Show which outside tools are found or would be downloaded; exits 0 when all are there.
     Tools(ToolsArgs),
@@ -264,6 +265,26 @@ pub enum Command {
         /// The lab's folder.
         folder: PathBuf,
     },
+}
+
+impl Command {
+    /// The word on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Render => "render",
+            Self::Doctor(_) => "doctor",
+            Self::Faults(_) => "faults",
+            Self::Rotate(_) => "rotate",
+            Self::Matrix(_) => "matrix",
+            Self::Compare => "compare",
+            Self::Kubectl { .. } => "kubectl",
+            Self::Tools(_) => "tools",
+            Self::Check => "check",
+            Self::Completions { .. } => "completions",
+            Self::SuperviseProcess => local_lab::lab::SUPERVISE,
+            Self::ServeLocalLab { .. } => "serve-local-lab",
+        }
+    }
 }
 
 /// What `tools` does besides looking.

@@ -4,6 +4,8 @@
 //! `--format json` stdout carries one document and nothing else.
 
 use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd as _;
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -132,7 +134,21 @@ impl Console {
     /// The one document of `--format json`.
     pub fn document(&self, document: &Value) {
         if self.json {
-            put(&mut io::stdout().lock(), &format!("{document:#}"));
+            Self::write(document);
+        }
+    }
+
+    /// Writes a document to stdout, also where the command line that asks for one is wrong.
+    pub fn write(document: &Value) {
+        put(&mut io::stdout().lock(), &format!("{document:#}"));
+    }
+
+    /// Where the output of another program belongs: to that of results, as [`Console::result`] has it.
+    pub fn results_of_others(&self) -> io::Result<Stdio> {
+        if self.json {
+            io::stderr().as_fd().try_clone_to_owned().map(Stdio::from)
+        } else {
+            Ok(Stdio::inherit())
         }
     }
 

@@ -10,6 +10,7 @@ mod commands;
 mod console;
 mod doctor;
 mod download;
+mod dry_run;
 mod error;
 mod faults;
 mod goals;
@@ -26,26 +27,29 @@ mod session;
 mod steps;
 mod timings;
 mod tools;
+mod usage;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
-use clap::Parser as _;
-use serde_json::json;
+use serde_json::Map;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Cli, Command, Goal, LabChoice};
 use console::{Console, Surroundings};
 use error::{Error, Exit, Result};
 use faults::{Choice, Fault};
-use lab::kind::DryRun;
-use lab::{Lab, Place};
-use report::Report;
+use lab::Place;
+use report::{GoalRecord, Report};
 use session::Session;
-use timings::Timings;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match usage::command_line() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
     if let Some(Command::ServeLocalLab { folder }) = &cli.command {
         return match lab::serve(folder, cli.options.port.unwrap_or(0)) {
             Ok(()) => Exit::Done.into(),
@@ -76,16 +80,57 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> {
+    let since = Instant::now();
+    let named = cli.command.as_ref().map(Command::name);
+    let outcome = chosen(cli, console, report);
+    // A command is one entry also where it did not come to make one.
+    if let Some(name) = named
+        && report.goals.is_empty()
+    {
+        let (steps, more) = (vec![], Map::new());
+        report.goals.push(GoalRecord { goal: name.into(), time: since.elapsed(), steps, more });
+    }
+    outcome
+}
+
+fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> {
     if let Some(Command::Completions { shell }) = cli.command {
-        return commands::completions(console, shell);
+        return report.entry("completions", |record| commands::completions(console, shell, &mut record.more));
     }
     if cli.options.fault == Some(Choice::List) {
         console.result(&Fault::list());
-        return Ok(Exit::Done);
+        return report.entry("break", |record| {
+            record.more.insert("faults".into(), faults::catalogue());
+            Ok(Exit::Done)
+        });
     }
     if let Some(Command::Check) = cli.command {
-        return commands::check(console);
+        return report.entry("check", |record| commands::check(console, cli.options.dry_run, record));
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))?;
+    // From here on an interrupt is heard, also while a place for the lab is chosen.
+    let mut interrupted = {
+        let _runtime = runtime.enter();
+        Box::pin(interrupt()?)
+    };
+    let outcome = on_a_lab(&cli, console, report, &runtime, &mut interrupted);
+    // A lab that is being started has been waited for; nothing else needs to be.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Goals, or a command that needs a place.
+fn on_a_lab(
+    cli: &Cli,
+    console: &Arc<Console>,
+    report: &mut Report,
+    runtime: &Runtime,
+    interrupted: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<Exit> {
     let mut options = cli.options.clone();
     if options.lab == LabChoice::Auto
         && matches!(cli.command, Some(Command::Render | Command::Tools(_) | Command::Matrix(_)))
@@ -98,14 +143,16 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
         let session = Session::new(options.clone(), console.clone(), creates(goals))?;
         report.place = Some(session.lab.place());
         if let Some(Command::Kubectl { args }) = &cli.command {
-            return commands::kubectl(&session, args);
+            return report.entry("kubectl", |record| {
+                runtime.block_on(commands::kubectl(&session, args, interrupted, &mut record.more))
+            });
         }
-        if options.dry_run && cli.command.is_none() {
-            return Ok(dry_run(goals, &session, report));
+        if options.dry_run && !goals.is_empty() {
+            return Ok(dry_run::goals(goals, &session, report));
         }
         let before = report.goals.len();
         let fresh = session.is_fresh();
-        let outcome = attempt(&session, goals, cli.command.as_ref(), report);
+        let outcome = attempt(&session, goals, cli.command.as_ref(), report, runtime, interrupted);
         let Err(error) = &outcome else { return outcome };
         // A lab that was complete, before this run or in it, is not abandoned for another.
         let fresh = fresh && session.is_fresh();
@@ -132,38 +179,50 @@ fn attempt(
     goals: &[Goal],
     command: Option<&Command>,
     report: &mut Report,
+    runtime: &Runtime,
+    interrupted: &mut (impl Future<Output = ()> + Unpin),
 ) -> Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))?;
     let outcome = runtime.block_on(async {
         let work = async {
             match command {
-                Some(Command::Render) => commands::render(session, report).await,
-                Some(Command::Tools(args)) => commands::tools(session, args, report).await,
-                Some(Command::Doctor(args)) => commands::doctor(session, args, report).await,
-                Some(Command::Faults(args)) => commands::faults(session, args, report).await,
-                Some(Command::Rotate(args)) => commands::rotate(session, args, report).await,
-                Some(Command::Matrix(args)) => commands::matrix(session, args, report).await,
-                Some(Command::Compare) => commands::compare(session, report).await,
-                _ if goals.is_empty() => overview(session).await,
-                _ => goals::run(session, goals, report).await,
+                Some(command) => run_command(session, command, report).await,
+                None if goals.is_empty() => overview(session, report).await,
+                None => goals::run(session, goals, report).await,
             }
         };
-        let interrupted = interrupt()?;
         tokio::select! {
-            outcome = work => outcome,
+            // An interrupt that has come by now comes before any work.
+            biased;
             () = interrupted => Err(Error::interrupted()),
+            outcome = work => outcome,
         }
     });
     if outcome.is_err() {
         session.clean_up();
     }
-    // A lab that is being started has been waited for; nothing else needs to be.
-    runtime.shutdown_background();
     outcome
+}
+
+async fn run_command(session: &Session, command: &Command, report: &mut Report) -> Result<Exit> {
+    if session.options.dry_run
+        && let Some(exit) = dry_run::command(session, command, report).await?
+    {
+        return Ok(exit);
+    }
+    match command {
+        Command::Render => commands::render(session, report).await,
+        Command::Tools(args) => commands::tools(session, args, report).await,
+        Command::Doctor(args) => commands::doctor(session, args, report).await,
+        Command::Faults(args) => commands::faults(session, args, report).await,
+        Command::Rotate(args) => commands::rotate(session, args, report).await,
+        Command::Matrix(args) => commands::matrix(session, args, report).await,
+        Command::Compare => commands::compare(session, report).await,
+        Command::Kubectl { .. }
+        | Command::Check
+        | Command::Completions { .. }
+        | Command::SuperviseProcess
+        | Command::ServeLocalLab { .. } => Err(Error::usage(format!("{} needs no lab", command.name()))),
+    }
 }
 
 /// Resolves at Ctrl-C, SIGTERM or SIGHUP.
@@ -182,10 +241,10 @@ fn interrupt() -> Result<impl Future<Output = ()>> {
 }
 
 /// `cargo xtask` alone: the status, and what to type next.
-async fn overview(session: &Session) -> Result<Exit> {
+async fn overview(session: &Session, report: &mut Report) -> Result<Exit> {
     let console = &session.console;
     let next = if session.lab.find().is_some() {
-        console.result(&goals::Status::of(session).await?.text());
+        goals::run(session, &[Goal::Status], report).await?;
         "next: cargo xtask test | break | fix | down        all: cargo xtask --help"
     } else {
         console.result("no lab is up");
@@ -193,51 +252,4 @@ async fn overview(session: &Session) -> Result<Exit> {
     };
     console.result(next);
     Ok(Exit::Done)
-}
-
-fn dry_run(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {
-    let console = &session.console;
-    let kind = match &session.lab {
-        Lab::Kind(lab) => Some(DryRun::new(session, lab)),
-        Lab::Local(_) => None,
-    };
-    if let Some(kind) = &kind {
-        console.result(&kind.heading());
-    }
-    let commands = |action| kind.as_ref().map_or_else(Vec::new, |kind| kind.commands(action));
-    let timings = session.options.timings.then(|| Timings::read(session.lab.folder()));
-    for plan in goals::dry_run(goals, session) {
-        console.result(&match kind {
-            Some(_) => plan.describe_with(commands),
-            None => plan.describe(),
-        });
-        let critical = timings.as_ref().map(|timings| timings.critical(&plan));
-        match &critical {
-            Some(Some(critical)) => console.result(&critical.text()),
-            Some(None) => console.result("  no times were recorded: run it once"),
-            None => {}
-        }
-        let steps: Vec<_> = plan
-            .steps
-            .iter()
-            .map(|step| {
-                json!({"name": step.name, "after": step.after, "does": step.action.describe(),
-                          "commands": commands(step.action)})
-            })
-            .collect();
-        let mut more = serde_json::Map::new();
-        more.insert("plan".into(), steps.into());
-        if let Some(Some(critical)) = critical {
-            let path: Vec<&str> = critical.path.iter().map(|(name, _)| *name).collect();
-            let times = json!({"path": path, "ms": critical.length, "sum_ms": critical.sum});
-            more.insert("critical".into(), times);
-        }
-        report.goals.push(report::GoalRecord {
-            goal: plan.goal.name().into(),
-            time: std::time::Duration::ZERO,
-            steps: vec![],
-            more,
-        });
-    }
-    Exit::Done
 }

@@ -1,11 +1,11 @@
 //! What was done, for `--format json`: see the contract in the README.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, Result};
 use crate::lab::Place;
 use crate::programs::Program;
 
@@ -58,6 +58,20 @@ pub struct Report {
 }
 
 impl Report {
+    /// Runs a command that is one entry, and makes that, however the command ends.
+    ///
+    /// # Errors
+    /// Those of the command.
+    pub fn entry(&mut self, name: &str, run: impl FnOnce(&mut GoalRecord) -> Result<Exit>) -> Result<Exit> {
+        let since = Instant::now();
+        let mut record =
+            GoalRecord { goal: name.to_owned(), time: Duration::ZERO, steps: vec![], more: Map::new() };
+        let outcome = run(&mut record);
+        record.time = since.elapsed();
+        self.goals.push(record);
+        outcome
+    }
+
     /// The JSON document.
     pub fn document(&self, exit: Exit, error: Option<&Error>) -> Value {
         let argocd = self.argocd.as_ref().map(|program| {

@@ -162,6 +162,40 @@ fn ctrl_c_during_working_leaves_nothing_or_a_lab_that_the_next_run_uses() {
 }
 
 #[test]
+fn a_lab_that_is_ending_is_not_taken_for_one_that_is_up() {
+    let lab = Lab::new();
+    for _ in 0..3 {
+        lab.expect(0, &["working"]);
+        let told = Command::new("kill").args(["-TERM", &lab.pid().to_string()]).status().unwrap();
+        assert!(told.success());
+        // Whoever told it is gone; the next run waits for its end and brings one up.
+        while lab.run(&["status"]).status == 0 {}
+        lab.expect(0, &["working", "test", "--logins", "1"]);
+    }
+}
+
+#[test]
+fn labs_of_a_command_that_was_killed_go_with_the_next_down() {
+    let lab = Lab::new();
+    let own = lab.path().with_file_name("lab-matrix").join("0-v3.3.6");
+    let mut matrix = lab
+        .command(&["matrix", "v3.3.6", "--logins", "100"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !own.join("lab.json").exists() {
+        assert!(matrix.try_wait().unwrap().is_none(), "the matrix ended before its lab was up");
+    }
+    matrix.kill().unwrap();
+    matrix.wait().unwrap();
+    assert_eq!(support::processes_of(&own).len(), 1);
+    lab.expect(0, &["down"]);
+    assert_eq!(support::processes_of(&own), Vec::<u32>::new());
+    assert!(!own.exists());
+}
+
+#[test]
 fn the_secret_is_in_no_argv_no_log_and_no_output() {
     if !support::has("kubectl", "the_secret_is_in_no_argv_no_log_and_no_output") {
         return;

@@ -37,6 +37,9 @@ pub struct Description {
     pub api: SocketAddr,
     /// The ingress's address.
     pub ingress: SocketAddr,
+    /// It was told to stop, and can no longer be used.
+    #[serde(default)]
+    pub ending: bool,
 }
 
 /// What stands in the folder.
@@ -111,7 +114,7 @@ impl Home {
         }
         let Ok(text) = fs::read(self.description()) else { return State::Unclear(None) };
         match serde_json::from_slice::<Description>(&text) {
-            Ok(description) if description.format == FORMAT => State::Up(description),
+            Ok(description) if description.format == FORMAT && !description.ending => State::Up(description),
             Ok(description) => State::Unclear(Some(description.pid)),
             Err(_) => State::Unclear(None),
         }
@@ -155,10 +158,20 @@ impl Home {
     /// # Errors
     /// The folder cannot be written.
     pub fn describe(&self, build: &str, api: SocketAddr, ingress: SocketAddr) -> io::Result<Description> {
-        let description =
-            Description { format: FORMAT, pid: std::process::id(), build: build.to_owned(), api, ingress };
+        let (pid, build) = (std::process::id(), build.to_owned());
+        let description = Description { format: FORMAT, pid, build, api, ingress, ending: false };
         self.write(&self.description(), serde_json::to_string_pretty(&description)?.as_bytes())?;
         Ok(description)
+    }
+
+    /// Writes that the lab is ending: whoever told it to stop may be gone by now, and who
+    /// comes next is not to take it for one that is up.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn withdraw(&self, description: Description) -> io::Result<()> {
+        let ending = Description { ending: true, ..description };
+        self.write(&self.description(), serde_json::to_string_pretty(&ending)?.as_bytes())
     }
 
     /// Writes a file that only its owner may read, whole or not at all.
@@ -213,7 +226,9 @@ mod tests {
         assert!(home.live().is_err());
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let description = home.describe("b", address, address).unwrap();
-        assert_eq!(home.state(), State::Up(description));
+        assert_eq!(home.state(), State::Up(description.clone()));
+        home.withdraw(description).unwrap();
+        assert_eq!(home.state(), State::Unclear(Some(std::process::id())));
         drop(alive);
         assert_eq!(home.state(), State::Down);
         home.wait_until_down().unwrap();

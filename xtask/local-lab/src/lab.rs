@@ -97,13 +97,15 @@ pub async fn serve(home: Home, ingress: SocketAddr, ready: impl FnOnce()) -> Res
     let workloads = workloads::start(store, logs, images, cluster.clone(), ingress_address, stop.clone());
 
     home.write(&home.kubeconfig(), cluster.kubeconfig(CONTEXT, None).as_bytes()).map_err(folder)?;
-    home.describe(&build_id(), api_address, ingress_address).map_err(folder)?;
+    let description = home.describe(&build_id(), api_address, ingress_address).map_err(folder)?;
     ready();
 
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    // It ends all the same if the folder is gone.
+    let _ = home.withdraw(description);
     // Programs end first, while the cluster that they talk to is still there.
     stop.cancel();
     let _ = workloads.await;

@@ -1,16 +1,21 @@
 //! `check`: what CI runs.
 
+use std::process::Command;
+use std::time::Instant;
+
 use xshell::{Cmd, Shell, cmd};
 
 use crate::console::{Console, Tone};
+use crate::dry_run;
 use crate::error::{Error, Exit, Result};
+use crate::report::{GoalRecord, StepRecord, millis};
 
 /// Formatting, lints, tests, documentation. Goes on after a failure, so that one run
-/// shows everything.
+/// shows everything; a dry run shows the commands and runs none.
 ///
 /// # Errors
 /// cargo is not there.
-pub fn check(console: &Console) -> Result<Exit> {
+pub fn check(console: &Console, dry_run: bool, record: &mut GoalRecord) -> Result<Exit> {
     let shell = Shell::new().map_err(Error::from)?;
     let steps: [(&str, Cmd<'_>); 4] = [
         ("format", cmd!(shell, "cargo fmt --all --check")),
@@ -22,10 +27,25 @@ pub fn check(console: &Console) -> Result<Exit> {
                 .env("RUSTDOCFLAGS", "-D warnings"),
         ),
     ];
+    if dry_run {
+        let plan: Vec<_> = steps.iter().map(|(name, step)| (*name, step.to_string())).collect();
+        dry_run::show(console, "check", &plan, &mut record.more);
+        return Ok(Exit::Done);
+    }
     let mut failed = vec![];
     for (name, step) in steps {
         console.note(&console.toned(Tone::Strong, &format!("{name}: {step}")));
-        if step.quiet().run().is_err() {
+        let since = Instant::now();
+        let stdout = console.results_of_others().map_err(|error| Error::environment(error.to_string()))?;
+        let status = Command::from(step).stdout(stdout).status();
+        let status = status.map_err(|error| Error::environment(format!("cargo cannot be run: {error}")))?;
+        let outcome = if status.success() { "passed" } else { "failed" };
+        record.steps.push(StepRecord {
+            name: name.into(),
+            ms: millis(since.elapsed()),
+            outcome: outcome.into(),
+        });
+        if !status.success() {
             failed.push(name);
         }
     }

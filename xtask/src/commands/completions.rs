@@ -2,6 +2,7 @@
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
+use serde_json::{Map, Value};
 
 use crate::cli::Cli;
 use crate::console::Console;
@@ -11,11 +12,13 @@ use crate::error::{Error, Exit, Result};
 ///
 /// # Errors
 /// clap cannot write for this shell.
-pub fn completions(console: &Console, shell: Shell) -> Result<Exit> {
+pub fn completions(console: &Console, shell: Shell, more: &mut Map<String, Value>) -> Result<Exit> {
     let mut script = vec![];
     clap_complete::generate(shell, &mut Cli::command(), "xtask", &mut script);
     let script = String::from_utf8(script)
         .map_err(|error| Error::environment(format!("the completions are not text: {error}")))?;
     console.result(&script);
+    more.insert("shell".into(), shell.to_string().into());
+    more.insert("script".into(), script.into());
     Ok(Exit::Done)
 }

@@ -82,7 +82,7 @@ pub async fn rotate(session: &Session, args: &RotateArgs, report: &mut Report) -
 /// Dex takes its new secret when it starts. A release that reloads takes Argo CD's over at
 /// once, so that comes last; another one takes it over when it has restarted, which takes
 /// longer than Dex's restart, so that goes first.
-fn order(release: Option<&Release>) -> Vec<Step> {
+pub fn order(release: Option<&Release>) -> Vec<Step> {
     use Action::{OidcSecret, Ready, Restart, RotateDex};
     use Workload::{Argocd, Dex};
     match release.is_some_and(reloads) {

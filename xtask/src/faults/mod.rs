@@ -6,6 +6,7 @@
 //! remembered by an annotation on the namespace `argocd`, so that `fix` heals exactly
 //! those; an edit is healed by what `values/` and the other Secret say.
 
+mod choice;
 mod dex;
 mod edit;
 mod heal;
@@ -21,6 +22,7 @@ use probe::CauseId;
 use crate::names::Workload;
 use crate::plan::{Action, Step};
 
+pub use choice::{Choice, catalogue};
 pub use edit::Edit;
 pub use heal::heal;
 pub use record::{ANNOTATION, forget, record, recorded};
@@ -58,30 +60,6 @@ pub enum Fault {
     Credentials,
     CodeReused,
     FirstStart,
-}
-
-/// What `--fault` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// That fault.
-    One(Fault),
-    /// List them.
-    List,
-}
-
-impl Choice {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// There is no such fault; the nearest names are said.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text == "list" {
-            return Ok(Self::List);
-        }
-        <Fault as ValueEnum>::from_str(text, false)
-            .map(Self::One)
-            .map_err(|_| "there is no such fault; `cargo xtask break --fault list` lists them".to_owned())
-    }
 }
 
 /// What a fault consists of, in order.

@@ -164,8 +164,10 @@ pub fn dry_run(goals: &[Goal], session: &Session) -> Vec<Plan> {
         Goal::Reproduce => reproduce::goals(),
         other => vec![*other],
     };
-    let plan = |goal| Plan::of(goal, fault_of(goal, goals, fault), place);
-    goals.iter().flat_map(stories).filter_map(plan).collect()
+    // What only looks has no steps.
+    let plan =
+        |goal| Plan::of(goal, fault_of(goal, goals, fault), place).unwrap_or(Plan { goal, steps: vec![] });
+    goals.iter().flat_map(stories).map(plan).collect()
 }
 
 fn strings(values: &[&str]) -> Value {

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::cli::{LabChoice, Options};
 use crate::cluster::{Cluster, Observer};
+use crate::commands::sweep_beside;
 use crate::console::{Console, Running};
 use crate::error::{Error, Result};
 use crate::lab::kind::{self, Kit};
@@ -47,9 +48,9 @@ pub struct Session {
     ready: Mutex<HashMap<Workload, Timestamp>>,
     /// What the named binaries said of themselves: Argo CD's, Dex's.
     binaries: AsyncMutex<[Option<Program>; 2]>,
-    /// Held while a lab is being started, so that an interrupted run can wait for the
-    /// start to end before it takes the lab down.
-    starting: Arc<Mutex<()>>,
+    /// Held while a lab is being started or stopped, so that an interrupted run can wait
+    /// for that to end before it cleans up and leaves.
+    changing: Arc<Mutex<()>>,
     /// This run started the lab, and it is not complete yet.
     unfinished: Arc<AtomicBool>,
 }
@@ -110,7 +111,7 @@ impl Session {
             cluster: AsyncMutex::default(),
             ready: Mutex::default(),
             binaries: AsyncMutex::default(),
-            starting: Arc::default(),
+            changing: Arc::default(),
             unfinished: Arc::default(),
         }
     }
@@ -156,9 +157,9 @@ impl Session {
             return Err(Error::usage("a lab on kind is not one process that could be started"));
         };
         let (lab, port) = (lab.clone(), self.options.port);
-        let (starting, unfinished) = (self.starting.clone(), self.unfinished.clone());
+        let (changing, unfinished) = (self.changing.clone(), self.unfinished.clone());
         let started = tokio::task::spawn_blocking(move || {
-            let _starting = starting.lock().unwrap_or_else(PoisonError::into_inner);
+            let _changing = changing.lock().unwrap_or_else(PoisonError::into_inner);
             let started = lab.start(port)?;
             if started.fresh {
                 unfinished.store(true, Ordering::Release);
@@ -171,7 +172,8 @@ impl Session {
         Ok(if started.fresh { "started" } else { "already up" })
     }
 
-    /// Takes the lab down. Says whether there was one.
+    /// Takes the lab down, and what commands that were killed left up beside it. Says whether
+    /// there was one.
     ///
     /// # Errors
     /// It cannot be stopped or its folder cannot be removed.
@@ -180,8 +182,14 @@ impl Session {
         let stopped = match &self.lab {
             Lab::Kind(_) => kind::remove(self, running).await,
             Lab::Local(lab) => {
-                let lab = lab.clone();
-                let stopped = tokio::task::spawn_blocking(move || lab.stop()).await;
+                let (lab, changing) = (lab.clone(), self.changing.clone());
+                let stopped = tokio::task::spawn_blocking(move || {
+                    let _changing = changing.lock().unwrap_or_else(PoisonError::into_inner);
+                    let stopped = lab.stop();
+                    sweep_beside(lab.folder());
+                    stopped
+                });
+                let stopped = stopped.await;
                 stopped.map_err(|error| Error::environment(format!("stopping the lab: {error}")))?
             }
         };
@@ -273,7 +281,7 @@ impl Session {
     /// Ends what still works for this run, and takes down a lab that it started and did
     /// not complete. Blocks.
     pub fn clean_up(&self) {
-        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kit) = self.kit.get() {
             let _ = kit.children().end_all();
         }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde_json::{Map, json};
 
 use crate::cli::{Goal, Options};
-use crate::commands::own_lab::OwnLab;
+use crate::commands::own_lab::{OwnLab, sweep};
 use crate::error::{Error, Exit, Result};
 use crate::lab::Lock;
 use crate::names::Workload;
@@ -29,6 +29,7 @@ pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
     let folder = beside(&session.folder, "compare");
     let _lock = Lock::take(&folder)?;
+    sweep(&folder);
     let argocd = session.chosen(Workload::Argocd).await?;
     let dex = session.chosen(Workload::Dex).await?;
     if argocd.kind == Kind::StandIn && dex.kind == Kind::StandIn {

@@ -13,7 +13,7 @@ use probe::Verdict;
 use serde_json::Map;
 
 use super::doctor::of_lab;
-use super::own_lab::OwnLab;
+use super::own_lab::{OwnLab, faults_folder};
 use crate::cli::{Goal, Options};
 use crate::doctor::examine;
 use crate::error::{Error, Exit, Result};
@@ -45,6 +45,13 @@ pub struct FaultsArgs {
     update: bool,
 }
 
+impl FaultsArgs {
+    /// The faults that are meant.
+    pub fn chosen(&self) -> Vec<Fault> {
+        if self.only.is_empty() { Fault::all().to_vec() } else { self.only.clone() }
+    }
+}
+
 fn fault(name: &str) -> Result<Fault, String> {
     match Choice::parse(name)? {
         Choice::One(fault) => Ok(fault),
@@ -58,13 +65,12 @@ fn fault(name: &str) -> Result<Fault, String> {
 /// A lab does not come up, or a fault cannot be put in or healed.
 pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
-    let folder = session.folder.with_extension("faults");
+    let folder = faults_folder(&session.folder);
     let _lock = Lock::take(&folder)?;
     report.place = Some(Place::Local);
-    let chosen: Vec<Fault> = if args.only.is_empty() { Fault::all().to_vec() } else { args.only.clone() };
     let mut record =
         GoalRecord { goal: "faults".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = all(session, &folder, &chosen, &mut record).await;
+    let outcome = all(session, &folder, &args.chosen(), &mut record).await;
     record.time = since.elapsed();
     let rows = outcome?;
     session.console.result(&table::text(&rows));

@@ -15,6 +15,7 @@ use futures::StreamExt as _;
 use local_lab::release::Release;
 use serde_json::Map;
 
+use super::own_lab::sweep;
 use crate::cli::Options;
 use crate::console::{Console, Tone};
 use crate::download::Shown;
@@ -119,6 +120,24 @@ impl Story {
     }
 }
 
+impl MatrixArgs {
+    /// What would be run, by name: each release with its goals. Asks nothing of the network.
+    ///
+    /// # Errors
+    /// The releases cannot be told.
+    pub fn plan(&self) -> Result<Vec<(String, String)>> {
+        let available =
+            self.argocd_bins.as_deref().map_or_else(|| Ok(Available::published()), Available::in_folder)?;
+        let (subjects, acts) = match &self.bisect {
+            Some(range) => (range.subjects(&available)?, self.story.acts()),
+            None => (available.select(&self.releases)?, [&stories::BOTH[..], &stories::FIRST_START].concat()),
+        };
+        let subjects = self.shard.map_or(subjects.clone(), |shard| shard.of(subjects));
+        let goals: Vec<&str> = acts.iter().flat_map(|act| [act.goal.name(), "test"]).collect();
+        Ok(subjects.iter().map(|subject| (subject.label(), goals.join(" "))).collect())
+    }
+}
+
 /// Runs the matrix.
 ///
 /// # Errors
@@ -128,19 +147,21 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
     let since = Instant::now();
     let folder = beside(&session.folder, "matrix");
     let _lock = Lock::take(&folder)?;
+    sweep(&folder);
     let available = match &args.argocd_bins {
         Some(folder) => Available::in_folder(folder)?,
         None if session.options.real => Available::of(released(session).await?),
         None => Available::published(),
     };
     let jobs = args.jobs.map_or_else(cores, usize::from);
-    let run = Run { session, folder, jobs };
+    let run = Run { session, folder: folder.clone(), jobs };
     let mut record =
         GoalRecord { goal: "matrix".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
     let outcome = match &args.bisect {
         Some(range) => run.bisect(range, args.story, &available, &mut record).await,
         None => run.table(args, &available, &mut record).await,
     };
+    sweep(&folder);
     record.time = since.elapsed();
     report.goals.push(record);
     outcome

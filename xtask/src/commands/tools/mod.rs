@@ -24,14 +24,16 @@ pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> 
     let since = std::time::Instant::now();
     let mut downloads = session.downloads()?;
     let mut more = Map::new();
-    if args.lock {
+    // A dry run looks, and says what would be downloaded.
+    let dry_run = session.options.dry_run;
+    if args.lock && !dry_run {
         more.insert("locked".into(), json!(lock(session, &mut downloads).await?));
     }
     let platform = Platform::here()?;
     let shell = Shell::new()?;
     let toolbox = Toolbox::new(&shell, &downloads, platform);
     let mut found = toolbox.find_all().to_vec();
-    if args.download {
+    if args.download && !dry_run {
         found = try_join_all(found.into_iter().map(|found| download(session, &toolbox, found))).await?;
         if session.options.real {
             futures::try_join!(argocd(session, &downloads), dex(session, &downloads))?;
