@@ -1,6 +1,7 @@
 //! The checks: from evidence to findings. Each is a plain function, and none looks at
 //! anything but the evidence.
 
+mod commands;
 mod login;
 mod provider;
 mod reference;
@@ -76,5 +77,7 @@ fn at(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+#[cfg(test)]
+mod by_hand_tests;
 #[cfg(test)]
 mod tests;
