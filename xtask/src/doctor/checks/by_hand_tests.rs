@@ -143,6 +143,62 @@ fn a_server_that_asks_for_the_address_of_before_is_stale_and_the_registration_ri
 }
 
 #[test]
+fn a_root_path_that_the_address_does_not_have_is_no_lost_first_start() {
+    let findings = finds(
+        |e| {
+            e.root_path = "/argo".into();
+            ends(e, Step::Login, Cause::SsoOff);
+        },
+        &["argocd-url certain now"],
+    );
+    assert!(findings[0].at.contains("server.rootpath"), "{}", findings[0].at);
+}
+
+#[test]
+fn without_an_address_that_users_type_url_is_held_against_the_ingresses() {
+    let elsewhere = |e: &mut Evidence, host: &str| {
+        e.settings = Seen::There(settings("http://argo.example.com", CONFIG));
+        e.hosts = Seen::There(vec![host.into()]);
+        e.outside = None;
+    };
+    let findings = finds(|e| elsewhere(e, "argocd.host"), &["argocd-url likely now"]);
+    assert!(findings[0].fix.contains(r#""url":"http://argocd.host""#), "{}", findings[0].fix);
+    for host in ["argo.example.com", "*.example.com"] {
+        finds(|e| elsewhere(e, host), &[]);
+    }
+    // Somebody answers there: it is led there by something else than an Ingress.
+    finds(
+        |e| {
+            let outside = e.outside.take();
+            elsewhere(e, "argocd.host");
+            e.outside = outside.map(|outside| crate::doctor::evidence::Outside { given: false, ..outside });
+            super::super::fixtures::outside(e).rehearsals[0].asked.as_mut().unwrap().redirect_uri =
+                "http://argo.example.com/auth/callback".into();
+        },
+        &[],
+    );
+}
+
+#[test]
+fn one_layer_of_base64_is_taken_off_where_it_is_one_too_many() {
+    for (form, secret, namespace) in
+        [(Form::Decoded, "argocd-oidc", "argocd"), (Form::Encoded, "dex-clients", "argocd")]
+    {
+        let findings = finds(
+            |e| {
+                refused(e);
+                dex_takes(e, "anything", Taken::No);
+                e.provider.tried.extend(tried(form, Taken::Yes));
+            },
+            &["secret-whitespace certain now"],
+        );
+        let fix = &findings[0].fix;
+        assert!(fix.contains(&format!("-n {namespace} patch secret {secret}")), "{fix}");
+        assert!(fix.contains(r#"@base64d | gsub("\\s"; ""))"#), "{fix}");
+    }
+}
+
+#[test]
 fn the_registration_is_written_anew_where_it_is_known_where_it_stands() {
     let findings = finds(
         |e| {

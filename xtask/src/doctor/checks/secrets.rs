@@ -124,7 +124,7 @@ pub fn holds(evidence: &Evidence, current: &Hidden) -> String {
 }
 
 fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
-    let (at, _) = place(evidence);
+    let (at, own) = place(evidence);
     let dex = evidence.provider.dex.there();
     let fingerprints = &evidence.fingerprints;
     let dex_secret = dex.and_then(|dex| dex.secret.as_ref()).and_then(|(secret, key)| {
@@ -157,14 +157,24 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
         ),
         Form::Decoded => (
             "the value was encoded in base64 twice: what Kubernetes decodes is base64 still, and Argo CD presents that".to_owned(),
-            format!(
-                "write the secret itself into the Secret: stringData, or base64 once\n{}",
-                advice::restart_argocd(evidence)
-            ),
+            match own {
+                Some((name, key)) => format!(
+                    "{}\n{}",
+                    decode_key(&evidence.argocd_kubectl(), &name, &key),
+                    advice::restart_argocd(evidence)
+                ),
+                None => edit_settings(evidence, "clientSecret: the secret itself, or a reference to a Secret with it"),
+            },
         ),
         Form::Encoded => (
             "the provider was given the base64 of the secret, as it stands in a manifest, and Argo CD presents the secret itself".to_owned(),
-            "give the provider the secret itself".to_owned(),
+            match dex.and_then(|dex| dex.secret.as_ref()) {
+                Some((secret, key)) => {
+                    let kubectl = format!("{} -n {}", evidence.kubectl, argument(&secret.namespace));
+                    format!("{}\n{}", decode_key(&kubectl, &secret.name, key), restart_dex(evidence))
+                }
+                None => "give the provider the secret itself".to_owned(),
+            },
         ),
     };
     Finding::new(CauseId::SecretWhitespace, at)
@@ -294,6 +304,14 @@ pub fn create(kubectl: &str, secret: &str, key: &str) -> String {
         argument(secret),
         PART_OF.0,
         PART_OF.1
+    )
+}
+
+/// One layer of base64 taken off the value of a key: what it decodes to is what `data` holds.
+fn decode_key(kubectl: &str, secret: &str, key: &str) -> String {
+    let (secret, key) = (argument(secret), json_key(key));
+    format!(
+        "{kubectl} get secret {secret} -o json | jq '{{data: {{{key}: (.data[{key}] | @base64d | gsub(\"\\\\s\"; \"\"))}}}}' | {kubectl} patch secret {secret} --patch-file /dev/stdin"
     )
 }
 

@@ -75,6 +75,15 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
         .settings
         .there()
         .is_some_and(|settings| settings.config().is_some() && !settings.url.trim().is_empty());
+    // Below a root path that the address does not have there is nothing else to expect.
+    let root = evidence.root_path.trim_matches('/');
+    let below = |address: &str| {
+        address.parse::<url::Url>().is_ok_and(|address| address.path().trim_matches('/') == root)
+    };
+    let asked = evidence.outside.as_ref().map(|outside| outside.address.as_str());
+    if pod.is_none() && !root.is_empty() && !asked.is_some_and(below) {
+        return None;
+    }
     // A server that was told of no issuer asks nobody from the first moment on.
     if evidence.oidc().is_some() && evidence.provider.issuer.trim().is_empty() {
         return None;

@@ -71,8 +71,11 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
             );
         }
     };
-    if let Some(finding) = wrong_path(evidence, &parsed) {
+    if let Some(finding) = wrong_path(evidence, &parsed).or_else(|| wrong_root(evidence, &parsed)) {
         return Some(finding);
+    }
+    if typed(evidence).is_none() {
+        return no_host(evidence, &parsed);
     }
     let outside = typed(evidence)?;
     let known = evidence.settings.there().is_some_and(|settings| lists(settings, &outside.address));
@@ -112,6 +115,56 @@ fn right_url(evidence: &Evidence) -> String {
         ),
         None => edit_settings(evidence, "url: the address that users type, with its scheme"),
     }
+}
+
+/// Nobody said what users type, nobody answers at `url`, and what leads to the server has
+/// other names.
+fn no_host(evidence: &Evidence, url: &Url) -> Option<Finding> {
+    let answers = evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some());
+    let hosts = evidence.hosts.there().filter(|hosts| !hosts.is_empty() && !answers)?;
+    let host = url.host_str()?;
+    // A name that begins with `*.` is one for all below it.
+    let is_it = |known: &String| {
+        let below = known.strip_prefix('*').and_then(|rest| host.strip_suffix(rest));
+        known == host || below.is_some_and(|name| !name.is_empty() && !name.contains('.'))
+    };
+    if hosts.iter().any(is_it) {
+        return None;
+    }
+    let finding = Finding::new(CauseId::ArgocdUrl, URL)
+        .certainty(Certainty::Likely)
+        .seen(format!("url is {}, and no Argo CD answers there", shown(url.as_str())))
+        .seen_if(self::hosts(evidence))
+        .why("Argo CD sends people to the provider with the address of `url` to come back to, and takes no other address for its own");
+    Some(match hosts.as_slice() {
+        [only] if !only.starts_with('*') => {
+            let path = evidence.root_path.trim_end_matches('/');
+            finding.fix(set_url(evidence, &format!("{}://{only}{path}", url.scheme())))
+        }
+        _ => finding.fix(edit_settings(evidence, "url: the address that users type, with its scheme")),
+    })
+}
+
+/// argocd-server answers below a path that neither `url` nor what users type has.
+fn wrong_root(evidence: &Evidence, url: &Url) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::SsoOff])?;
+    let path = |path: &str| path.trim_matches('/').to_owned();
+    let (root, outside) = (path(&evidence.root_path), typed(evidence)?);
+    if root.is_empty() || path(url.path()) == root || path(outside.address.path()) == root {
+        return None;
+    }
+    let kubectl = evidence.argocd_kubectl();
+    Some(
+        Finding::new(CauseId::ArgocdUrl, "ConfigMap argocd-cmd-params-cm, server.rootpath")
+            .seen(format!("argocd-server answers below /{}, and url is {}", shown(&root), shown(url.as_str())))
+            .seen(format!("/auth/login at the address that users type says: {}", shown(&failure.message)))
+            .why("a server with a root path answers below it only, and `url`, what users type and the provider's registration need that path too")
+            .fix(format!(
+                "{kubectl} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"server.rootpath\":\"\"}}}}'   # or put /{} into url, and register it at the provider\n{}",
+                shown(&root),
+                advice::restart_argocd(evidence)
+            )),
+    )
 }
 
 /// `url` has a path below which Argo CD does not answer: a code that is brought there
