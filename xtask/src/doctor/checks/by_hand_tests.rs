@@ -199,6 +199,74 @@ fn one_layer_of_base64_is_taken_off_where_it_is_one_too_many() {
 }
 
 #[test]
+fn a_dex_that_calls_itself_by_another_host_is_told_its_name() {
+    let calls_itself = |e: &mut Evidence, issuer: &str| {
+        dex(e, SECRET, "00:00:02", "00:00:30");
+        let config = dex_seen(e).config.as_mut().unwrap();
+        config.issuer = issuer.into();
+        config.source = Some(Source { kind: "configmap", ..Source::default() });
+        config.source.as_mut().unwrap().key = "config.yaml".into();
+        if let crate::doctor::evidence::Discovery::Document(document) = &mut e.provider.discovery {
+            document.issuer = issuer.into();
+        }
+        ends(e, Step::Login, Cause::IssuerMismatch);
+    };
+    for (issuer, command) in [
+        (
+            "http://elsewhere.example.com",
+            r#"split("http://elsewhere.example.com") | join("http://dex.host")"#,
+        ),
+        ("http://dex.host/", "issuer: http://dex.host/"),
+    ] {
+        let findings = finds(|e| calls_itself(e, issuer), &["issuer-mismatch certain now"]);
+        assert!(findings[0].fix.contains(command), "{}", findings[0].fix);
+    }
+}
+
+#[test]
+fn a_key_that_dex_will_not_find_at_its_next_start_bites_later() {
+    let findings = finds(
+        |e| {
+            dex_takes(e, SECRET, Taken::Yes);
+            dex_seen(e).secret.as_mut().unwrap().0.keys.clear();
+        },
+        &["secret-mismatch certain later"],
+    );
+    assert!(findings[0].fix.contains("get secret argocd-oidc"), "{}", findings[0].fix);
+}
+
+#[test]
+fn what_a_reference_that_leads_nowhere_hides_is_found_too() {
+    let unlabelled = |e: &mut Evidence, of_dex: &str| {
+        refused(e);
+        dex_takes(e, of_dex, Taken::No);
+        e.current = Some(Hidden::new("$argocd-oidc:clientSecret"));
+        if let Seen::There(secret) = &mut e.named_secret {
+            secret.labelled = false;
+        }
+    };
+    for (of_dex, expected) in [
+        (SECRET.to_owned(), &["secret-unlabelled certain now"][..]),
+        ("another".to_owned(), &["secret-unlabelled certain now", "secret-mismatch likely now"]),
+        (format!("{SECRET}\n"), &["secret-unlabelled certain now", "secret-whitespace certain now"]),
+    ] {
+        finds(|e| unlabelled(e, &of_dex), expected);
+    }
+    finds(
+        |e| {
+            refused(e);
+            dex_takes(e, &format!("{SECRET}\n"), Taken::No);
+            let text = CONFIG.replace("argocd-oidc:", "argocd-oidc.");
+            e.settings = Seen::There(settings("http://argocd.host", &text));
+            e.meant_secret =
+                Some((secret("argocd-oidc", "clientSecret", SECRET, "00:00:02"), "clientSecret".into()));
+            e.named_secret = Seen::NotLooked;
+        },
+        &["secret-reference certain now", "secret-whitespace certain now"],
+    );
+}
+
+#[test]
 fn the_registration_is_written_anew_where_it_is_known_where_it_stands() {
     let findings = finds(
         |e| {

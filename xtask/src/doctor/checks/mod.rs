@@ -26,7 +26,9 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     // What a reference that leads nowhere explains needs no other explanation.
     let leads_nowhere = !reference.is_empty();
     findings.extend(reference);
-    if !leads_nowhere {
+    if leads_nowhere {
+        findings.extend(secrets::behind_reference(evidence));
+    } else {
         findings.extend(secrets::value(evidence));
         findings.extend(stale::secret(evidence));
     }

@@ -2,9 +2,11 @@
 
 use probe::{Cause, CauseId, Failure, Step};
 
-use super::commands::{edit_settings, set_field};
+use url::Url;
+
+use super::commands::{edit_settings, replace_in_dex, set_field};
 use super::when_settings;
-use crate::doctor::evidence::{DexConfig, DexSeen, Discovery, Evidence, Settings};
+use crate::doctor::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, Settings};
 use crate::doctor::finding::{Certainty, Finding};
 use crate::doctor::shown::{argument, listed, shown};
 
@@ -76,6 +78,16 @@ fn another_issuer(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
+/// Dex that answers at one host and calls itself by another: whoever followed its word
+/// would look for it elsewhere, so it is Dex that has to be told its name.
+fn its_own_name(evidence: &Evidence, document: &Document) -> Option<String> {
+    let host = |issuer: &str| issuer.parse::<Url>().ok()?.host_str().map(str::to_owned);
+    let config = evidence.provider.dex.there()?.config.as_ref()?;
+    let elsewhere = host(&document.issuer) != host(&evidence.provider.issuer);
+    (elsewhere && config.issuer == document.issuer)
+        .then(|| replace_in_dex(evidence, config, &document.issuer, &evidence.provider.issuer))?
+}
+
 fn issuer(evidence: &Evidence) -> Option<Finding> {
     if let Some(finding) = another_issuer(evidence) {
         return Some(finding);
@@ -88,7 +100,8 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
         return None;
     }
     let fix = match differs {
-        Some(document) => set_field(evidence, "issuer", &document.issuer),
+        Some(document) => its_own_name(evidence, document)
+            .unwrap_or_else(|| set_field(evidence, "issuer", &document.issuer)),
         None => {
             edit_settings(evidence, "issuer: letter for letter as the provider's discovery document has it")
         }

@@ -114,7 +114,7 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                         "Argo CD reads only Secrets that carry the label, on every release. {LITERALLY}"
                     ))
                     .fix(format!(
-                        "{kubectl} label secret {} {label}\n{}",
+                        "{kubectl} label --overwrite secret {} {label}\n{}",
                         argument(secret),
                         advice::restart_argocd(evidence)
                     )),

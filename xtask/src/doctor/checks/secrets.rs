@@ -6,9 +6,28 @@ use super::commands::{edit_settings, set_field};
 use super::{at, at_field, when};
 use crate::doctor::advice;
 use crate::doctor::evidence::{DexSeen, Evidence, Form, PART_OF, Reference, SecretSeen, Term};
-use crate::doctor::finding::{Finding, When};
+use crate::doctor::finding::{Certainty, Finding, When};
 use crate::doctor::hidden::Hidden;
 use crate::doctor::shown::{argument, listed, shown};
+
+/// What a reference that leads nowhere would lead to, held against what Dex takes: a second
+/// fault that the first one hides.
+pub fn behind_reference(evidence: &Evidence) -> Option<Finding> {
+    let dex = evidence.provider.dex.there()?;
+    let (secret, key) = dex.secret.as_ref()?;
+    let value = secret.value(key).filter(|_| !dex_is_stale(dex))?;
+    let meant = match &evidence.oidc()?.client_secret {
+        Term::Reference(Reference::Of { key, .. }) => evidence.named_secret.there()?.value(key)?,
+        _ => evidence.meant_secret.as_ref().and_then(|(secret, key)| secret.value(key))?,
+    };
+    let named = evidence.named_secret.there().is_some();
+    match (meant.trimmed() == value.trimmed(), value.white_space().is_some()) {
+        (true, true) => Some(another_form(evidence, &meant.trimmed(), Form::WithLineBreak)),
+        // Where the name itself is in doubt, the value behind it is as well.
+        (false, _) if named => Some(mismatch(evidence, &meant.trimmed()).certainty(Certainty::Likely)),
+        _ => None,
+    }
+}
 
 /// Whether the value is what the provider expects.
 pub fn value(evidence: &Evidence) -> Vec<Finding> {
@@ -73,7 +92,7 @@ fn dex_will_differ(evidence: &Evidence, current: &Hidden) -> bool {
     takes
         && evidence.provider.dex.there().is_some_and(|dex| {
             let value = dex.secret.as_ref().map(|(secret, key)| secret.value(key));
-            value.is_some_and(|value| value != Some(current)) && dex_is_stale(dex)
+            value.is_some_and(|value| value.is_none() || value != Some(current) && dex_is_stale(dex))
         })
 }
 
@@ -235,8 +254,21 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
     let Some(value) = secret.value(key) else {
         return finding
             .seen(format!("{of_dex}, from which Dex takes it, is empty or not there"))
-            .why("Dex takes a variable that is not set for the empty secret")
-            .fix(format!("write the client secret into {of_dex}\n{}", restart_dex(evidence)));
+            .why("a pod of Dex does not start without that key, and takes an empty value for the empty secret")
+            .fix(match &own {
+                Some((name, own_key)) => format!(
+                    "{} get secret {} -o json | jq '{{data: {{{}: .data[{}]}}}}' | {} -n {} patch secret {} --patch-file /dev/stdin\n{}",
+                    evidence.argocd_kubectl(),
+                    argument(name),
+                    json_key(key),
+                    json_key(own_key),
+                    evidence.kubectl,
+                    argument(&secret.namespace),
+                    argument(&secret.name),
+                    restart_dex(evidence)
+                ),
+                None => format!("write the client secret into {of_dex}\n{}", restart_dex(evidence)),
+            });
     };
     let finding =
         finding.seen(format!("{of_dex}, from which Dex takes it, holds {}", fingerprints.of(value)));
