@@ -8,25 +8,25 @@ use crate::support::{Lab, has};
 const LABEL: &str = "app.kubernetes.io/part-of-";
 
 /// What a person does.
-type Hand<'a> = &'a dyn Fn(&Lab);
+pub type Hand<'a> = &'a dyn Fn(&Lab);
 
-fn lab(release: &str) -> Lab {
+pub fn lab(release: &str) -> Lab {
     let lab = Lab::new();
     lab.expect(0, &["--argocd", release, "working"]);
     lab
 }
 
-fn restart(lab: &Lab, namespace: &str, deployment: &str) {
+pub fn restart(lab: &Lab, namespace: &str, deployment: &str) {
     let deployment = format!("deploy/{deployment}");
     lab.kubectl(&["-n", namespace, "rollout", "restart", &deployment]);
     lab.kubectl(&["-n", namespace, "rollout", "status", &deployment, "--timeout=30s"]);
 }
 
-fn patch(lab: &Lab, namespace: &str, kind: &str, name: &str, patch: &serde_json::Value) {
+pub fn patch(lab: &Lab, namespace: &str, kind: &str, name: &str, patch: &serde_json::Value) {
     lab.kubectl(&["-n", namespace, "patch", kind, name, "-p", &patch.to_string()]);
 }
 
-fn config(lab: &Lab, from: &str, to: &str) {
+pub fn config(lab: &Lab, from: &str, to: &str) {
     let text = lab
         .kubectl(&["-n", "argocd", "get", "configmap", "argocd-cm", "-o", r"jsonpath={.data.oidc\.config}"])
         .stdout;
