@@ -173,3 +173,18 @@ fn a_dex_that_was_not_restarted_is_told_from_secrets_that_differ() {
     restart(&lab, "dex", "dex");
     assert_eq!(found(&lab, &[]), Vec::<String>::new());
 }
+
+#[test]
+fn a_server_without_pods_is_said_and_not_waited_for() {
+    if !has("kubectl", "a_server_without_pods_is_said_and_not_waited_for") {
+        return;
+    }
+    let lab = lab("v3.3.6");
+    lab.kubectl(&["-n", "argocd", "scale", "deploy/argocd-server", "--replicas=0"]);
+    lab.kubectl(&["-n", "argocd", "wait", "--for=delete", "pods", "--all", "--timeout=30s"]);
+    let document = diagnosis(&lab, &[]);
+    let unexplained = document["goals"][0]["unexplained"][0].as_str().unwrap();
+    assert!(unexplained.contains("scale deploy/argocd-server --replicas=1"), "{document:#}");
+    let ended = lab.expect(1, &["test"]);
+    assert!(!ended.stderr.contains("waiting up to"), "{ended}");
+}
