@@ -59,13 +59,14 @@ fn white_space_in_both_secrets_is_cut_off_in_both() {
 #[test]
 fn what_dex_will_read_at_its_next_start_bites_later() {
     for (value, id) in [("another", "secret-mismatch"), (" the-client-secret", "secret-whitespace")] {
-        finds(
+        let findings = finds(
             |e| {
                 dex_takes(e, value, Taken::Yes);
                 dex(e, value, "12:00:00", "00:00:30");
             },
             &[&format!("{id} certain later")],
         );
+        assert!(findings[0].fix.contains("restart deploy/dex"), "{}", findings[0].fix);
     }
     // Dex was started after that and takes the secret: it has it from elsewhere.
     finds(|e| dex_takes(e, "another", Taken::Yes), &[]);

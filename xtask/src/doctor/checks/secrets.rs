@@ -298,6 +298,11 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
             argument(name)
         )
     };
+    // Dex has not read that value yet: then both have to start with it.
+    let restart = match dex_is_stale(dex) {
+        true => format!("{}\n{restart}", restart_dex(evidence)),
+        false => restart,
+    };
     match &own {
         Some((name, own_key)) => finding
             .why("Argo CD's Secret and Dex's hold different client secrets")
