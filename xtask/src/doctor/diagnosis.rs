@@ -6,7 +6,7 @@ use super::could_not::CouldNot;
 use super::evidence::Evidence;
 use super::finding::{Finding, When};
 use super::mask::Mask;
-use super::shown::shown;
+use super::shown::{argument, shown};
 use super::{advice, checks};
 use crate::error::Exit;
 use crate::programs::{Kind, Program};
@@ -200,11 +200,34 @@ fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
     let rehearsed = evidence.failures().into_iter().map(|(it, _)| words(it.step, it.status, &it.message));
     let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
     let logins = logins.into_iter().flat_map(|logins| &logins.failures);
-    let mut all: Vec<String> = vec![];
+    let mut all: Vec<String> = not_there(evidence);
     for failure in rehearsed.chain(logins.map(|it| words(it.step, it.status, &it.message))) {
         if !all.contains(&failure) {
             all.push(failure);
         }
+    }
+    all
+}
+
+/// What has to be there for any login at all, and is not.
+fn not_there(evidence: &Evidence) -> Vec<String> {
+    let Some(server) = evidence.server.there() else { return vec![] };
+    let (namespace, name) = (shown(&server.namespace), shown(&server.name));
+    let mut all = vec![];
+    if server.wanted == 0 {
+        all.push(format!(
+            "Deployment {namespace}/{name} is to have no pods: {} scale deploy/{} --replicas=1",
+            evidence.argocd_kubectl(),
+            argument(&server.name)
+        ));
+    } else if server.ready == 0 {
+        all.push(format!(
+            "Deployment {namespace}/{name} is to have {} pods, and none is ready",
+            server.wanted
+        ));
+    }
+    if evidence.settings.is_absent() {
+        all.push(format!("ConfigMap {namespace}/argocd-cm, which has all settings, is not there"));
     }
     all
 }

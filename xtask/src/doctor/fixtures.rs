@@ -154,6 +154,11 @@ pub fn logins(failures: Vec<FailureGroup>, user: Option<User>) -> Option<Logins>
     Some(Logins { verdict, ok: usize::from(failed == 0), total: 1, failures, user })
 }
 
+/// Who is logged in, and the values of the claims that are taken for groups.
+pub fn user(name: &str, groups: &[&str]) -> User {
+    User { username: name.into(), groups: groups.iter().map(|&group| group.into()).collect() }
+}
+
 pub fn group(step: Step, cause: Cause) -> FailureGroup {
     let candidates = probe::candidates::of(cause, false);
     FailureGroup {

@@ -58,7 +58,11 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     // A login is one bcrypt at Dex and a little of everything else. Twice as many as there are
     // cores keep all of them busy with the one while others are at the other.
     options.concurrency = (2 * available_parallelism().map_or(1, NonZero::get)).min(16) as u32;
-    options.startup_grace = session.options.wait.unwrap_or(RESTART);
+    // A server that is to have no pods will not come back by itself.
+    let deployment = session.cluster().await?.find_deployment(Workload::Argocd).await?;
+    let replicas = deployment.and_then(|deployment| deployment.spec?.replicas);
+    let restart = if replicas == Some(0) { Duration::ZERO } else { RESTART };
+    options.startup_grace = session.options.wait.unwrap_or(restart);
 
     let console = &session.console;
     let dex = dex.as_ref().map_or("none".into(), Program::described);

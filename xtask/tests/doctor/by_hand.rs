@@ -8,25 +8,25 @@ use crate::support::{Lab, has};
 const LABEL: &str = "app.kubernetes.io/part-of-";
 
 /// What a person does.
-type Hand<'a> = &'a dyn Fn(&Lab);
+pub type Hand<'a> = &'a dyn Fn(&Lab);
 
-fn lab(release: &str) -> Lab {
+pub fn lab(release: &str) -> Lab {
     let lab = Lab::new();
     lab.expect(0, &["--argocd", release, "working"]);
     lab
 }
 
-fn restart(lab: &Lab, namespace: &str, deployment: &str) {
+pub fn restart(lab: &Lab, namespace: &str, deployment: &str) {
     let deployment = format!("deploy/{deployment}");
     lab.kubectl(&["-n", namespace, "rollout", "restart", &deployment]);
     lab.kubectl(&["-n", namespace, "rollout", "status", &deployment, "--timeout=30s"]);
 }
 
-fn patch(lab: &Lab, namespace: &str, kind: &str, name: &str, patch: &serde_json::Value) {
+pub fn patch(lab: &Lab, namespace: &str, kind: &str, name: &str, patch: &serde_json::Value) {
     lab.kubectl(&["-n", namespace, "patch", kind, name, "-p", &patch.to_string()]);
 }
 
-fn config(lab: &Lab, from: &str, to: &str) {
+pub fn config(lab: &Lab, from: &str, to: &str) {
     let text = lab
         .kubectl(&["-n", "argocd", "get", "configmap", "argocd-cm", "-o", r"jsonpath={.data.oidc\.config}"])
         .stdout;
@@ -172,4 +172,19 @@ fn a_dex_that_was_not_restarted_is_told_from_secrets_that_differ() {
     assert!(finding["fix"].as_str().unwrap().contains("rollout restart deploy/dex"), "{document:#}");
     restart(&lab, "dex", "dex");
     assert_eq!(found(&lab, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_server_without_pods_is_said_and_not_waited_for() {
+    if !has("kubectl", "a_server_without_pods_is_said_and_not_waited_for") {
+        return;
+    }
+    let lab = lab("v3.3.6");
+    lab.kubectl(&["-n", "argocd", "scale", "deploy/argocd-server", "--replicas=0"]);
+    lab.kubectl(&["-n", "argocd", "wait", "--for=delete", "pods", "--all", "--timeout=30s"]);
+    let document = diagnosis(&lab, &[]);
+    let unexplained = document["goals"][0]["unexplained"][0].as_str().unwrap();
+    assert!(unexplained.contains("scale deploy/argocd-server --replicas=1"), "{document:#}");
+    let ended = lab.expect(1, &["test"]);
+    assert!(!ended.stderr.contains("waiting up to"), "{ended}");
 }

@@ -9,6 +9,7 @@ mod catalogue;
 mod elsewhere;
 mod rotation;
 mod secrets;
+mod typed;
 
 use serde_json::Value;
 use support::Lab;

@@ -1,10 +1,10 @@
 //! What only a login of a user shows.
 
-use probe::{Cause, CauseId, FailureGroup, Step, Verdict};
+use probe::{Cause, CauseId, FailureGroup, Step, User, Verdict};
 
 use super::at;
 use crate::doctor::advice;
-use crate::doctor::evidence::{Evidence, Logins, Rejected};
+use crate::doctor::evidence::{Evidence, Logins, Rbac, Rejected};
 use crate::doctor::finding::{Certainty, Finding};
 use crate::doctor::shown::{listed, shown};
 
@@ -77,6 +77,10 @@ fn clock(evidence: &Evidence, failure: &FailureGroup) -> Finding {
 
 /// Argo CD does not take the token, and its log says why.
 fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
+    // Without argocd-cm there are no settings to take a token by.
+    if evidence.settings.is_absent() {
+        return None;
+    }
     let logs = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.rejected);
     let newest = logs.max_by_key(|(time, _)| *time);
     let line = newest.map(|(time, why)| {
@@ -100,6 +104,17 @@ fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
         {
             stale_sessions(evidence, failure).seen_if(line)
         }
+        _ if asks_own_dex(evidence) => {
+            seen(CauseId::ProviderUnreachable, "ConfigMap argocd-cm, dex.config")
+                .certainty(Certainty::Likely)
+                .seen("argocd-cm has oidc.config and dex.config")
+                .why("while dex.config is there, Argo CD asks its own Dex for the keys that tokens are checked with, whatever issuer oidc.config names")
+                .fix(format!(
+                    "{} patch configmap argocd-cm --type json -p '[{{\"op\":\"remove\",\"path\":\"/data/dex.config\"}}]'\n{}",
+                    evidence.argocd_kubectl(),
+                    advice::restart_argocd(evidence)
+                ))
+        }
         _ => {
             let log =
                 "read argocd-server's log: the line `Failed to verify session token` goes on with the reason";
@@ -109,6 +124,11 @@ fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
             )
         }
     })
+}
+
+/// Whether there is a configuration of Argo CD's own Dex beside that of another provider.
+fn asks_own_dex(evidence: &Evidence) -> bool {
+    evidence.settings.there().is_some_and(|settings| settings.has_dex_config && settings.config().is_some())
 }
 
 fn stale_sessions(evidence: &Evidence, failure: &FailureGroup) -> Finding {
@@ -129,9 +149,12 @@ fn stale_sessions(evidence: &Evidence, failure: &FailureGroup) -> Finding {
 }
 
 fn no_rights(evidence: &Evidence, logins: &Logins) -> Option<Finding> {
-    let (rbac, user) = (evidence.rbac.there()?, logins.user.as_ref()?);
-    let mut names: Vec<&str> = user.groups.iter().map(String::as_str).collect();
-    names.push(&user.username);
+    let nothing = Rbac::nothing();
+    let rbac = if evidence.rbac.is_absent() { &nothing } else { evidence.rbac.there()? };
+    let user = logins.user.as_ref()?;
+    // The name that Argo CD shows is no subject of a policy: those are the `sub` of the token
+    // and the values of the claims in `scopes`, which are shown as groups.
+    let names: Vec<&str> = user.groups.iter().map(String::as_str).collect();
     if rbac.names(&names) {
         return None;
     }
@@ -150,10 +173,39 @@ fn no_rights(evidence: &Evidence, logins: &Logins) -> Option<Finding> {
                 if rbac.subjects.is_empty() { "nobody".to_owned() } else { listed(&rbac.subjects) }
             ))
             .why("nothing is given to this user or to a group of theirs, so everything is empty or forbidden")
-            .fix(format!(
-                "{} edit configmap argocd-rbac-cm   # policy.csv: g, {}, role:readonly; or another claim in scopes",
-                evidence.argocd_kubectl(),
-                shown(&user.username)
-            )),
+            .fix(give_rights(evidence, rbac, user)),
+    )
+}
+
+/// A role for this user, by a claim that Argo CD looks at.
+fn give_rights(evidence: &Evidence, rbac: &Rbac, user: &User) -> String {
+    let kubectl = evidence.argocd_kubectl();
+    let name = shown(&user.username);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@+".contains(c);
+    if name.is_empty() || !name.chars().all(plain) || evidence.rbac.is_absent() {
+        return format!(
+            "{kubectl} {} configmap argocd-rbac-cm{}",
+            if evidence.rbac.is_absent() { "create" } else { "edit" },
+            match evidence.rbac.is_absent() {
+                true => " --from-literal=policy.default=role:readonly".to_owned(),
+                false => format!("   # policy.csv: g, {name}, role:readonly; or another claim in scopes"),
+            }
+        );
+    }
+    let given = rbac.subjects.contains(&user.username);
+    let policy = match given {
+        true => String::new(),
+        false => {
+            format!("\"policy.csv\": ((.data[\"policy.csv\"] // \"\") + \"\\ng, {name}, role:readonly\\n\")")
+        }
+    };
+    let scopes = match user.groups.contains(&user.username) {
+        true => String::new(),
+        false => "\"scopes\": \"[groups, email]\"".to_owned(),
+    };
+    let changes: Vec<String> = [policy, scopes].into_iter().filter(|change| !change.is_empty()).collect();
+    format!(
+        "{kubectl} get configmap argocd-rbac-cm -o json | jq '{{data: {{{}}}}}' | {kubectl} patch configmap argocd-rbac-cm --patch-file /dev/stdin",
+        changes.join(", ")
     )
 }

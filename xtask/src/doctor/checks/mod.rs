@@ -1,6 +1,7 @@
 //! The checks: from evidence to findings. Each is a plain function, and none looks at
 //! anything but the evidence.
 
+mod commands;
 mod login;
 mod provider;
 mod reference;
@@ -25,7 +26,9 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     // What a reference that leads nowhere explains needs no other explanation.
     let leads_nowhere = !reference.is_empty();
     findings.extend(reference);
-    if !leads_nowhere {
+    if leads_nowhere {
+        findings.extend(secrets::behind_reference(evidence));
+    } else {
         findings.extend(secrets::value(evidence));
         findings.extend(stale::secret(evidence));
     }
@@ -76,5 +79,7 @@ fn at(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+#[cfg(test)]
+mod by_hand_tests;
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,11 @@
 
 use probe::{Cause, CauseId, Failure, Step};
 
-use crate::doctor::advice;
-use crate::doctor::evidence::{DexSeen, Discovery, Evidence};
+use url::Url;
+
+use super::commands::{edit_settings, replace_in_dex, set_field};
+use super::when_settings;
+use crate::doctor::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, Settings};
 use crate::doctor::finding::{Certainty, Finding};
 use crate::doctor::shown::{argument, listed, shown};
 
@@ -31,15 +34,64 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-fn edit_issuer(evidence: &Evidence, comment: &str) -> String {
-    format!(
-        "{} edit configmap argocd-cm   # {comment}\n{}",
-        evidence.argocd_kubectl(),
-        advice::restart_argocd(evidence)
+/// What Dex in the cluster calls itself, if that is another name than Argo CD is told, and
+/// this client is one of its own: then it is the provider that is meant.
+fn another_dex(evidence: &Evidence) -> Option<&DexConfig> {
+    let dex = evidence.provider.dex.there().filter(|dex| dex.deployment.ready > 0)?;
+    let config = dex.config.as_ref().filter(|config| config.client.is_some())?;
+    (!config.issuer.is_empty() && config.issuer != evidence.provider.issuer).then_some(config)
+}
+
+/// The issuer is empty, or nobody answers at its address, and Dex is there by another name.
+fn another_issuer(evidence: &Evidence) -> Option<Finding> {
+    let empty = evidence.oidc().is_some() && evidence.provider.issuer.trim().is_empty();
+    let failures = evidence.failures();
+    let failure = failures.iter().map(|(failure, _)| *failure).find(|it| {
+        let nobody = NOBODY.contains(&it.cause) && is_providers(it);
+        nobody || empty && matches!(it.cause, Cause::FirstStart | Cause::SsoOff)
+    });
+    let dex = another_dex(evidence);
+    if !empty && (failure.is_none() || dex.is_none()) {
+        return None;
+    }
+    Some(
+        Finding::new(CauseId::IssuerMismatch, ISSUER)
+            .when(when_settings(evidence))
+            .seen(match empty {
+                true => "issuer is empty or not there".to_owned(),
+                false => format!("issuer is {}", shown(&evidence.provider.issuer)),
+            })
+            .seen_if(failure.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
+            .seen_if(dex.map(|config| {
+                format!(
+                    "Dex, which knows client {}, is up and has the issuer {} ({})",
+                    shown(&evidence.client_id),
+                    shown(&config.issuer),
+                    shown(&config.at)
+                )
+            }))
+            .why("Argo CD asks at the issuer's address who the provider is, and that is not where the provider is")
+            .fix(match dex {
+                Some(config) => set_field(evidence, "issuer", &config.issuer),
+                None => edit_settings(evidence, "issuer: as the provider's discovery document has it"),
+            }),
     )
 }
 
+/// Dex that answers at one host and calls itself by another: whoever followed its word
+/// would look for it elsewhere, so it is Dex that has to be told its name.
+fn its_own_name(evidence: &Evidence, document: &Document) -> Option<String> {
+    let host = |issuer: &str| issuer.parse::<Url>().ok()?.host_str().map(str::to_owned);
+    let config = evidence.provider.dex.there()?.config.as_ref()?;
+    let elsewhere = host(&document.issuer) != host(&evidence.provider.issuer);
+    (elsewhere && config.issuer == document.issuer)
+        .then(|| replace_in_dex(evidence, config, &document.issuer, &evidence.provider.issuer))?
+}
+
 fn issuer(evidence: &Evidence) -> Option<Finding> {
+    if let Some(finding) = another_issuer(evidence) {
+        return Some(finding);
+    }
     let said = evidence.failure(&[Cause::IssuerMismatch]);
     let document = evidence.provider.document();
     let differs = document.filter(|document| document.issuer != evidence.provider.issuer);
@@ -48,9 +100,10 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
         return None;
     }
     let fix = match differs {
-        Some(document) => edit_issuer(evidence, &format!("issuer: {}", shown(&document.issuer))),
+        Some(document) => its_own_name(evidence, document)
+            .unwrap_or_else(|| set_field(evidence, "issuer", &document.issuer)),
         None => {
-            edit_issuer(evidence, "issuer: letter for letter as the provider's discovery document has it")
+            edit_settings(evidence, "issuer: letter for letter as the provider's discovery document has it")
         }
     };
     Some(
@@ -80,7 +133,7 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
                 if has { "rootCA is set, to another authority" } else { "rootCA is not set" }.to_owned()
             }))
             .why("the provider's certificate is signed by an authority that Argo CD does not trust")
-            .fix(edit_issuer(evidence, "rootCA: the certificate of the provider's authority in PEM")),
+            .fix(edit_settings(evidence, "rootCA: the certificate of the provider's authority in PEM")),
     )
 }
 
@@ -115,10 +168,13 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
     if failure.is_none() && (down.is_none() || (asked && own.is_none())) {
         return None;
     }
+    // Without oidc.config, Argo CD's provider is the Dex that came with it.
+    let own_dex = evidence.settings.there().is_some_and(Settings::uses_own_dex);
     let place = match down {
         Some(dex) => {
             format!("Deployment {}/{}", shown(&dex.deployment.namespace), shown(&dex.deployment.name))
         }
+        None if own_dex => "ConfigMap argocd-cm, dex.config".to_owned(),
         None => ISSUER.to_owned(),
     };
     let by_whom =
@@ -143,6 +199,10 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
                     "{} -n {} describe pods",
                     evidence.kubectl,
                     argument(&dex.deployment.namespace)
+                ),
+                None if own_dex => format!(
+                    "{} get deploy,pods -l app.kubernetes.io/name=argocd-dex-server   # Argo CD's own Dex has to be up",
+                    evidence.argocd_kubectl()
                 ),
                 None => format!(
                     "bring the provider up, or make its name ({}) known to the cluster's DNS and correct the issuer",

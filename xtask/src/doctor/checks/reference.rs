@@ -3,6 +3,7 @@
 use local_lab::release::Era;
 use probe::CauseId;
 
+use super::commands::set_field;
 use super::secrets::{create, write_key};
 use super::{at, at_field, when};
 use crate::doctor::advice;
@@ -53,11 +54,7 @@ fn misspelt(evidence: &Evidence, how: &str) -> Option<Finding> {
             .seen(format!("clientSecret names Secret {name} and its key {key} {how}"))
             .seen(format!("Secret {}/{name} is there and has the key {key}", shown(&secret.namespace)))
             .why(LITERALLY)
-            .fix(format!(
-                "{} edit configmap argocd-cm   # clientSecret: ${name}:{key}\n{}",
-                evidence.argocd_kubectl(),
-                advice::restart_argocd(evidence)
-            )),
+            .fix(set_field(evidence, "clientSecret", &format!("${name}:{key}"))),
     )
 }
 
@@ -117,7 +114,7 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                         "Argo CD reads only Secrets that carry the label, on every release. {LITERALLY}"
                     ))
                     .fix(format!(
-                        "{kubectl} label secret {} {label}\n{}",
+                        "{kubectl} label --overwrite secret {} {label}\n{}",
                         argument(secret),
                         advice::restart_argocd(evidence)
                     )),

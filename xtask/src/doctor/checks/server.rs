@@ -5,7 +5,7 @@ use probe::{Cause, CauseId};
 
 use super::{at, when_settings};
 use crate::doctor::advice;
-use crate::doctor::evidence::{DeploymentSeen, Evidence, PodSeen};
+use crate::doctor::evidence::{DeploymentSeen, Evidence, PART_OF, PodSeen};
 use crate::doctor::finding::{Certainty, Finding, When};
 use crate::doctor::shown::{argument, shown};
 
@@ -41,10 +41,18 @@ fn key_missing(evidence: &Evidence) -> Option<Finding> {
             .seen(seen)
             .seen_if(logged.map(|time| format!("argocd-server's log says so too, last at {}", at(time))))
             .why("Argo CD signs and encrypts with this key, and reads no settings at all while it is missing")
-            .fix(format!(
-                "head -c 32 /dev/urandom | base64 | jq -Rs '{{stringData: {{\"server.secretkey\": rtrimstr(\"\\n\")}}}}' | {kubectl} patch secret argocd-secret --patch-file /dev/stdin\n{}",
-                advice::restart_argocd(evidence)
-            )),
+            .fix(match evidence.argocd_secret.is_absent() {
+                true => format!(
+                    "head -c 32 /dev/urandom | base64 | {kubectl} create secret generic argocd-secret --from-file=server.secretkey=/dev/stdin && {kubectl} label secret argocd-secret {}={}\n{}",
+                    PART_OF.0,
+                    PART_OF.1,
+                    advice::restart_argocd(evidence)
+                ),
+                false => format!(
+                    "head -c 32 /dev/urandom | base64 | jq -Rs '{{stringData: {{\"server.secretkey\": rtrimstr(\"\\n\")}}}}' | {kubectl} patch secret argocd-secret --patch-file /dev/stdin\n{}",
+                    advice::restart_argocd(evidence)
+                ),
+            }),
     )
 }
 
@@ -67,6 +75,19 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
         .settings
         .there()
         .is_some_and(|settings| settings.config().is_some() && !settings.url.trim().is_empty());
+    // Below a root path that the address does not have there is nothing else to expect.
+    let root = evidence.root_path.trim_matches('/');
+    let below = |address: &str| {
+        address.parse::<url::Url>().is_ok_and(|address| address.path().trim_matches('/') == root)
+    };
+    let asked = evidence.outside.as_ref().map(|outside| outside.address.as_str());
+    if pod.is_none() && !root.is_empty() && !asked.is_some_and(below) {
+        return None;
+    }
+    // A server that was told of no issuer asks nobody from the first moment on.
+    if evidence.oidc().is_some() && evidence.provider.issuer.trim().is_empty() {
+        return None;
+    }
     // Without settings it is no wonder.
     if !(configured || shows) {
         return None;

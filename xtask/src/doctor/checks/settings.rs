@@ -1,9 +1,11 @@
 //! argocd-cm against the address that users type, against the provider's registration,
 //! and against what a login needs.
 
+use probe::rehearsal::Redeemed;
 use probe::{Cause, CauseId, Step};
 use url::Url;
 
+use super::commands::{edit_settings, replace_in_dex, set_list, set_url};
 use super::when_settings;
 use crate::doctor::advice;
 use crate::doctor::evidence::{DexClient, Evidence, Outside, Settings};
@@ -30,14 +32,6 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-fn edit_settings(evidence: &Evidence, comment: &str) -> String {
-    format!(
-        "{} edit configmap argocd-cm   # {comment}\n{}",
-        evidence.argocd_kubectl(),
-        advice::restart_argocd(evidence)
-    )
-}
-
 /// `url` as Argo CD has it: from argocd-cm, else from what it tells everybody.
 fn configured_url(evidence: &Evidence) -> Option<&str> {
     let public = || Some(evidence.outside.as_ref()?.public.there()?.url.as_str());
@@ -58,13 +52,11 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
             .is_some_and(|outside| outside.public.there().is_some_and(|public| public.issuer.is_some()));
     if url.trim().is_empty() {
         return oidc.then(|| {
-            let right = typed(evidence)
-                .map_or("https://…".to_owned(), |outside| shown(origin(&outside.address).as_str()));
             Finding::new(CauseId::ArgocdUrl, URL)
                 .when(when_settings(evidence))
                 .seen("url is empty or not there, and oidc.config is")
                 .why("without url Argo CD does not know where people come back to: it offers no login, or asks the provider to send them nowhere")
-                .fix(edit_settings(evidence, &format!("url: {right}")))
+                .fix(right_url(evidence))
         });
     }
     let parsed = match url.parse::<Url>() {
@@ -75,10 +67,16 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
                     .when(when_settings(evidence))
                     .seen(format!("url is {}, which is no web address", shown(url)))
                     .why("Argo CD builds the address that the provider sends people back to from it")
-                    .fix(edit_settings(evidence, "url: the address that users type, with its scheme")),
+                    .fix(right_url(evidence)),
             );
         }
     };
+    if let Some(finding) = wrong_path(evidence, &parsed).or_else(|| wrong_root(evidence, &parsed)) {
+        return Some(finding);
+    }
+    if typed(evidence).is_none() {
+        return no_host(evidence, &parsed);
+    }
     let outside = typed(evidence)?;
     let known = evidence.settings.there().is_some_and(|settings| lists(settings, &outside.address));
     if parsed.origin() == outside.address.origin() || known {
@@ -104,7 +102,96 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
             .seen_if(elsewhere)
             .seen_if(hosts(evidence))
             .why("Argo CD sends people to the provider with the address of `url` to come back to, and takes no other address for its own")
-            .fix(edit_settings(evidence, &format!("url: {}", shown(&origin(&outside.address))))),
+            .fix(right_url(evidence)),
+    )
+}
+
+/// `url` as it has to be: the address that users type.
+fn right_url(evidence: &Evidence) -> String {
+    match typed(evidence) {
+        Some(outside) => set_url(
+            evidence,
+            &format!("{}{}", origin(&outside.address), evidence.root_path.trim_end_matches('/')),
+        ),
+        None => edit_settings(evidence, "url: the address that users type, with its scheme"),
+    }
+}
+
+/// Nobody said what users type, nobody answers at `url`, and what leads to the server has
+/// other names.
+fn no_host(evidence: &Evidence, url: &Url) -> Option<Finding> {
+    let answers = evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some());
+    let hosts = evidence.hosts.there().filter(|hosts| !hosts.is_empty() && !answers)?;
+    let host = url.host_str()?;
+    // A name that begins with `*.` is one for all below it.
+    let is_it = |known: &String| {
+        let below = known.strip_prefix('*').and_then(|rest| host.strip_suffix(rest));
+        known == host || below.is_some_and(|name| !name.is_empty() && !name.contains('.'))
+    };
+    if hosts.iter().any(is_it) {
+        return None;
+    }
+    let finding = Finding::new(CauseId::ArgocdUrl, URL)
+        .certainty(Certainty::Likely)
+        .seen(format!("url is {}, and no Argo CD answers there", shown(url.as_str())))
+        .seen_if(self::hosts(evidence))
+        .why("Argo CD sends people to the provider with the address of `url` to come back to, and takes no other address for its own");
+    Some(match hosts.as_slice() {
+        [only] if !only.starts_with('*') => {
+            let path = evidence.root_path.trim_end_matches('/');
+            finding.fix(set_url(evidence, &format!("{}://{only}{path}", url.scheme())))
+        }
+        _ => finding.fix(edit_settings(evidence, "url: the address that users type, with its scheme")),
+    })
+}
+
+/// argocd-server answers below a path that neither `url` nor what users type has.
+fn wrong_root(evidence: &Evidence, url: &Url) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::SsoOff])?;
+    let path = |path: &str| path.trim_matches('/').to_owned();
+    let (root, outside) = (path(&evidence.root_path), typed(evidence)?);
+    if root.is_empty() || path(url.path()) == root || path(outside.address.path()) == root {
+        return None;
+    }
+    let kubectl = evidence.argocd_kubectl();
+    Some(
+        Finding::new(CauseId::ArgocdUrl, "ConfigMap argocd-cmd-params-cm, server.rootpath")
+            .seen(format!("argocd-server answers below /{}, and url is {}", shown(&root), shown(url.as_str())))
+            .seen(format!("/auth/login at the address that users type says: {}", shown(&failure.message)))
+            .why("a server with a root path answers below it only, and `url`, what users type and the provider's registration need that path too")
+            .fix(format!(
+                "{kubectl} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"server.rootpath\":\"\"}}}}'   # or put /{} into url, and register it at the provider\n{}",
+                shown(&root),
+                advice::restart_argocd(evidence)
+            )),
+    )
+}
+
+/// `url` has a path below which Argo CD does not answer: a code that is brought there
+/// finds nobody.
+fn wrong_path(evidence: &Evidence, url: &Url) -> Option<Finding> {
+    let path = |path: &str| path.trim_matches('/').to_owned();
+    if path(url.path()) == path(&evidence.root_path) {
+        return None;
+    }
+    let rehearsals = &evidence.outside.as_ref()?.rehearsals;
+    let nobody = rehearsals.iter().find_map(|rehearsal| match rehearsal.redeemed.as_ref()? {
+        Redeemed::Unclear(failure) if failure.step == Step::Callback && failure.status == Some(404) => {
+            Some(failure)
+        }
+        _ => None,
+    })?;
+    Some(
+        Finding::new(CauseId::ArgocdUrl, URL)
+            .when(when_settings(evidence))
+            .seen(format!("url is {}", shown(url.as_str())))
+            .seen(match path(&evidence.root_path).as_str() {
+                "" => "argocd-server has no server.rootpath".to_owned(),
+                root => format!("server.rootpath is /{}", shown(root)),
+            })
+            .seen(format!("a code that is brought back there is answered: {}", shown(&nobody.message)))
+            .why("Argo CD sends people to the provider with the address of `url` to come back to, and below its path nobody answers")
+            .fix(right_url(evidence)),
     )
 }
 
@@ -176,6 +263,13 @@ fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
     if refused.is_none() && !missing {
         return None;
     }
+    // What is set now is registered, and the server asks for what was set before.
+    let asked =
+        evidence.outside.iter().flat_map(|outside| &outside.rehearsals).find_map(|it| it.asked.as_ref());
+    let asks_otherwise = asked.is_some_and(|asked| asked.redirect_uri != wanted);
+    if asks_otherwise && registered.is_some_and(|uris| uris.contains(&wanted)) {
+        return None;
+    }
     let place = config.map_or_else(
         || "the provider's registration of this client".to_owned(),
         |config| format!("{}, redirectURIs of client {}", shown(&config.at), shown(&evidence.client_id)),
@@ -189,7 +283,17 @@ fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
             .seen_if(refused.map(|failure| format!("the provider says: {}", shown(&failure.message))))
             .seen_if(registered.map(|uris| format!("registered are: {}", listed(uris))))
             .why("a provider sends people back only to addresses that were registered for the client, letter for letter")
-            .fix(format!("register {} at the provider for client {}", shown(&wanted), shown(&evidence.client_id))),
+            .fix(match (config, registered.map(Vec::as_slice)) {
+                (Some(config), Some([only])) => replace_in_dex(evidence, config, only, &wanted),
+                _ => None,
+            }
+            .unwrap_or_else(|| {
+                format!(
+                    "register {} at the provider for client {}",
+                    shown(&wanted),
+                    shown(&evidence.client_id)
+                )
+            })),
     )
 }
 
@@ -199,6 +303,10 @@ fn scope(evidence: &Evidence) -> Option<Finding> {
     let known = evidence.provider.document().map(|document| document.scopes.as_slice()).unwrap_or_default();
     let unknown: Vec<&String> =
         requested.iter().filter(|scope| !known.is_empty() && !known.contains(scope)).collect();
+    // What the provider knows of them; it takes none without the first.
+    const OPENID: &str = "openid";
+    let others = requested.iter().filter(|scope| known.contains(scope) && *scope != OPENID).cloned();
+    let taken: Vec<String> = std::iter::once(OPENID.to_owned()).chain(others).collect();
     Some(
         Finding::new(CauseId::Scope, "ConfigMap argocd-cm, oidc.config requestedScopes")
             .seen(format!(
@@ -210,7 +318,10 @@ fn scope(evidence: &Evidence) -> Option<Finding> {
                     .then(|| format!("the provider does not list {} among its scopes", listed(&unknown))),
             )
             .why("the provider refuses a scope that Argo CD asks for")
-            .fix(edit_settings(evidence, "requestedScopes: without the scope that is refused")),
+            .fix(match known.is_empty() || taken.is_empty() {
+                true => edit_settings(evidence, "requestedScopes: openid, without the scope that is refused"),
+                false => set_list(evidence, "requestedScopes", &taken),
+            }),
     )
 }
 
@@ -227,6 +338,7 @@ pub fn audience(evidence: &Evidence) -> Option<Finding> {
     let login = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
     let failed = login.and_then(|logins| logins.failures.first());
     let said = failed.filter(|failure| matches!(failure.step, Step::Callback | Step::Userinfo));
+    let with_client = [config.audiences.as_slice(), std::slice::from_ref(client)].concat();
     Some(
         Finding::new(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences")
             .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
@@ -234,7 +346,7 @@ pub fn audience(evidence: &Evidence) -> Option<Finding> {
             .seen(format!("allowedAudiences is {}, without the client's own ID {}", listed(&config.audiences), shown(client)))
             .seen_if(said.map(|failure| format!("a login ends at {}: {}", failure.step, shown(&failure.message))))
             .why("an ID token is made for the client that asked for it, and Argo CD takes only tokens for the audiences in this list")
-            .fix(edit_settings(evidence, &format!("allowedAudiences: with {}", shown(client)))),
+            .fix(set_list(evidence, "allowedAudiences", &with_client)),
     )
 }
 

@@ -22,6 +22,12 @@ pub fn secret(evidence: &Evidence) -> Option<Finding> {
     let presented = evidence.presented();
     let agrees = agrees(evidence);
     match (presented.refused, presented.taken) {
+        // Which of two handlers takes a connection goes by streaks: that all tries met the
+        // same one says nothing about the other.
+        (0, 1..) if agrees != Some(false) && two_handlers(evidence).is_some() && behind(evidence) => {
+            Some(two_minds(evidence).certainty(Certainty::Likely))
+        }
+        (1.., 0) if agrees == Some(true) && two_handlers(evidence).is_some() => Some(two_minds(evidence)),
         (0, 0) if agrees == Some(true) => by_time(evidence),
         (0, _) => None,
         (_, 1..) => Some(two_minds(evidence)),
@@ -186,8 +192,7 @@ fn stale(evidence: &Evidence, certainty: Certainty) -> Finding {
 }
 
 fn holds(evidence: &Evidence) -> Option<String> {
-    let current = evidence.current.as_ref()?;
-    Some(format!("Argo CD's Secret holds {}", evidence.fingerprints.of(current)))
+    Some(super::secrets::holds(evidence, evidence.current.as_ref()?))
 }
 
 /// No rehearsal could be made; the Secret is right and the servers are older.
@@ -271,6 +276,25 @@ fn undecided(evidence: &Evidence) -> Finding {
         .one_of(candidates, decides)
 }
 
+/// The log of a release that starts a second handler beside the first, where it did.
+fn two_handlers(evidence: &Evidence) -> Option<String> {
+    if evidence.release.as_ref().is_some_and(|release| release.era() != Era::BothAnswer) {
+        return None;
+    }
+    let logs = running(evidence).filter_map(|pod| pod.log.as_ref());
+    let log = logs.into_iter().find(|log| log.servings > 1 && log.shut_down.is_none())?;
+    Some(format!(
+        "one process says `serving on port` {} times and shut nothing down: that many handlers answer on one port",
+        log.servings
+    ))
+}
+
+/// Whether the Secret was written after one of the servers was started.
+fn behind(evidence: &Evidence) -> bool {
+    let started = running(evidence).filter_map(|pod| pod.started).min();
+    started.zip(written(evidence)).is_some_and(|(started, written)| started < written.at)
+}
+
 /// The provider takes the secret now and then.
 fn two_minds(evidence: &Evidence) -> Finding {
     let named = |wanted: Redeemed| -> Vec<String> {
@@ -293,12 +317,6 @@ fn two_minds(evidence: &Evidence) -> Finding {
     let by_pod = (!stale.is_empty() && !fresh.is_empty()).then(|| {
         format!("the provider refuses the secret of {} and takes that of {}", listed(&stale), listed(&fresh))
     });
-    let servings = running(evidence)
-        .filter_map(|pod| pod.log.as_ref())
-        .find(|log| log.servings > 1 && log.shut_down.is_none())
-        .map(|log| {
-            format!("one process says `serving on port` {} times and shut nothing down: that many handlers answer on one port", log.servings)
-        });
     let pods = running(evidence).count();
     let why = match by_pod.is_some() || pods > 1 {
         true => "replicas hold different client secrets, and each connection meets one of them",
@@ -315,7 +333,7 @@ fn two_minds(evidence: &Evidence) -> Finding {
         ))
         .seen_if(evidence.provider.said_of(Form::Presented))
         .seen_if(by_pod)
-        .seen_if(servings)
+        .seen_if(two_handlers(evidence))
         .seen_if(times(evidence))
         .seen_if(era(evidence))
         .why(why)

@@ -1,7 +1,7 @@
 //! Evidence as it would be read, and what has to be found in it.
 
 use probe::rehearsal::Redeemed;
-use probe::{Cause, CauseId, Step, User};
+use probe::{Cause, CauseId, Step};
 
 use super::*;
 use crate::doctor::evidence::{DeploymentSeen, Discovery, Form, Rehearsed, Seen, Taken};
@@ -21,7 +21,7 @@ fn found(evidence: &Evidence) -> Vec<String> {
 }
 
 #[track_caller]
-fn finds(change: impl FnOnce(&mut Evidence), expected: &[&str]) -> Vec<Finding> {
+pub(super) fn finds(change: impl FnOnce(&mut Evidence), expected: &[&str]) -> Vec<Finding> {
     let mut evidence = well();
     change(&mut evidence);
     assert_eq!(found(&evidence), expected);
@@ -53,8 +53,7 @@ fn nothing_is_found_where_all_is_well_on_any_release() {
                     }
                 }
                 dex(e, SECRET, "00:00:02", "00:00:30");
-                outside(e).logins =
-                    logins(vec![], Some(User { username: "admin@example.com".into(), groups: vec![] }));
+                outside(e).logins = logins(vec![], Some(user("admin@example.com", &["admin@example.com"])));
             },
             &[],
         );
@@ -484,7 +483,7 @@ fn what_only_logins_show() {
     ] {
         finds(|e| outside(e).logins = logins(vec![group(step, cause)], None), &[expected]);
     }
-    let user = User { username: "me@example.com".into(), groups: vec!["dev".into()] };
+    let user = user("me@example.com", &["dev"]);
     finds(|e| outside(e).logins = logins(vec![], Some(user)), &["no-rights likely now"]);
 }
 

@@ -17,7 +17,7 @@ pub use log::Serving;
 pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
 pub use provider::{
-    DexClient, DexConfig, DexSeen, Discovery, Document, Form, Method, Provider, Taken, Tried, Way,
+    DexClient, DexConfig, DexSeen, Discovery, Document, Form, Method, Provider, Source, Taken, Tried, Way,
 };
 pub use rbac::Rbac;
 pub use secret::{PART_OF, SecretSeen, Written, written};

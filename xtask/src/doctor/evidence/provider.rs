@@ -194,7 +194,7 @@ impl Provider {
             .collect();
         (!tried.is_empty()).then(|| {
             let secret = match form {
-                Form::Presented => "the client secret that the Secret holds".to_owned(),
+                Form::Presented => "the client secret that is set for Argo CD now".to_owned(),
                 other => format!("the client secret {}", other.words()),
             };
             format!(
@@ -231,12 +231,31 @@ pub struct DexSeen {
 pub struct DexConfig {
     /// The Secret or ConfigMap and the key that it stands in.
     pub at: String,
+    /// The same for a command; `None` if nobody knows.
+    pub source: Option<Source>,
+    /// `issuer`.
+    pub issuer: String,
+    /// The IDs of all static clients.
+    pub client_ids: Vec<String>,
     /// `storage.type`.
     pub storage: String,
     /// `expiry.idTokens`, as it is written.
     pub id_tokens: Option<String>,
     /// The client; `None` if there is no such.
     pub client: Option<DexClient>,
+}
+
+/// Where a configuration stands, for a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// `secret` or `configmap`.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The key in it.
+    pub key: String,
 }
 
 /// A static client of Dex.
@@ -260,6 +279,12 @@ impl DexConfig {
         });
         config.is_object().then(|| Self {
             at: at.to_owned(),
+            source: None,
+            issuer: text(&config["issuer"]),
+            client_ids: clients
+                .iter()
+                .filter_map(|client| client["id"].as_str().map(str::to_owned))
+                .collect(),
             storage: text(&config["storage"]["type"]),
             id_tokens: config["expiry"]["idTokens"].as_str().map(str::to_owned),
             client,

@@ -34,6 +34,11 @@ impl Rbac {
         }
     }
 
+    /// What Argo CD goes by where there is no argocd-rbac-cm.
+    pub fn nothing() -> Self {
+        Self { scopes: vec!["groups".to_owned()], ..Self::default() }
+    }
+
     /// Whether one of these names is given anything.
     pub fn names(&self, names: &[&str]) -> bool {
         !self.default.is_empty() || self.subjects.iter().any(|subject| names.contains(&subject.as_str()))

@@ -53,6 +53,8 @@ pub struct OidcConfig {
     pub has_root_ca: bool,
     /// `enablePKCEAuthentication`.
     pub pkce: bool,
+    /// The fields that begin a line of the text, letter for letter.
+    pub lines: Vec<String>,
 }
 
 /// A value of `oidc.config`: itself, or a name for what stands in a Secret.
@@ -164,6 +166,12 @@ impl Settings {
         }
     }
 
+    /// Whether logins go through Argo CD's own Dex: it has a configuration, and no other
+    /// provider is named.
+    pub fn uses_own_dex(&self) -> bool {
+        self.has_dex_config && matches!(self.oidc, Oidc::Absent)
+    }
+
     /// `oidc.config`, if it can be read.
     pub fn config(&self) -> Option<&OidcConfig> {
         match &self.oidc {
@@ -180,7 +188,7 @@ impl Oidc {
         }
         match yaml::read::<Value>(text) {
             Ok(Value::Mapping(fields)) => match OidcConfig::of(&Fields(&fields)) {
-                Some(config) => Self::Config(Box::new(config)),
+                Some(config) => Self::Config(Box::new(OidcConfig { lines: fields_on_lines(text), ..config })),
                 None => Self::Unreadable(None),
             },
             Ok(Value::Null) => Self::Absent,
@@ -200,7 +208,13 @@ impl OidcConfig {
             audiences: fields.texts("allowedAudiences")?,
             has_root_ca: !fields.text("rootCA")?.trim().is_empty(),
             pkce: fields.flag("enablePKCEAuthentication")?,
+            lines: vec![],
         })
+    }
+
+    /// Whether a field stands on a line of its own, where a command can write it anew.
+    pub fn has_line(&self, field: &str) -> bool {
+        self.lines.iter().filter(|line| *line == field).count() == 1
     }
 
     /// What Argo CD asks the provider for.
@@ -210,6 +224,12 @@ impl OidcConfig {
             false => self.scopes.clone(),
         }
     }
+}
+
+fn fields_on_lines(text: &str) -> Vec<String> {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let names = text.lines().filter_map(|line| Some(line.split_once(':')?.0));
+    names.filter(|name| is_name(name)).map(str::to_owned).collect()
 }
 
 /// Fields by name, whatever the case of its letters, as Go's JSON reads them. `None`

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Volume};
 use super::cluster::{MOST_PODS, one, right, seen};
 use super::reader::Reader;
 use crate::doctor::evidence::{
-    DeploymentSeen, DexConfig, DexSeen, EnvSeen, Evidence, PodSeen, SecretSeen, Seen,
+    DeploymentSeen, DexConfig, DexSeen, EnvSeen, Evidence, PodSeen, SecretSeen, Seen, Source,
 };
 use crate::doctor::shown::shown;
 
@@ -85,7 +85,9 @@ async fn config(
         let kind = if resource == "secrets" { "Secret" } else { "ConfigMap" };
         let at = format!("{kind} {}/{}, key {}", shown(namespace), shown(name), shown(key));
         if let Some(config) = text.and_then(|text| DexConfig::read(&at, &text, &evidence.client_id)) {
-            return Some(config);
+            let kind = if resource == "secrets" { "secret" } else { "configmap" };
+            let (namespace, name, key) = (namespace.to_owned(), name.to_owned(), key.to_owned());
+            return Some(DexConfig { source: Some(Source { kind, namespace, name, key }), ..config });
         }
     }
     None
