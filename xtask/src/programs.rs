@@ -194,6 +194,17 @@ impl Program {
         })
     }
 
+    /// The era of its release, for a person: what nobody could look at is said to be assumed.
+    pub fn era(&self) -> String {
+        match self.release() {
+            None => "unknown".to_owned(),
+            Some(release) if release.is_published() => release.era().name().to_owned(),
+            Some(release) => {
+                format!("{} (assumed: {release} is no release that this program knows)", release.era().name())
+            }
+        }
+    }
+
     /// `v3.3.6 (stand-in)`.
     pub fn described(&self) -> String {
         format!("{} ({})", self.version, self.kind.name())

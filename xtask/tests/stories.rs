@@ -161,3 +161,13 @@ fn the_json_document_has_what_scripts_rely_on() {
     assert!(status["address"].as_str().unwrap().starts_with("127.0.0.1:"));
     assert!(std::path::Path::new(status["kubeconfig"].as_str().unwrap()).is_file());
 }
+
+#[test]
+fn what_a_release_does_that_nobody_looked_at_is_said_to_be_assumed() {
+    let lab = Lab::new();
+    let ended = lab.expect(0, &["--argocd", "v3.9.0", "working"]);
+    let assumed = "era: reloads (assumed: v3.9.0 is no release that this program knows), dex";
+    assert!(ended.stderr.contains(assumed), "{ended}");
+    let ended = lab.expect(0, &["--argocd", "v3.5.1", "working"]);
+    assert!(ended.stderr.contains("era: reloads, dex"), "{ended}");
+}

@@ -147,8 +147,7 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
         Goal::Working | Goal::Broken => {
             let argocd = session.chosen(Workload::Argocd).await?;
             let dex = session.chosen(Workload::Dex).await?.described();
-            let era = argocd.release().map_or("unknown", |release| release.era().name());
-            let (argocd, place) = (argocd.described(), session.lab.place().name());
+            let (era, argocd, place) = (argocd.era(), argocd.described(), session.lab.place().name());
             format!("{}: argocd {argocd}, era: {era}, dex {dex}, on the {place} lab", goal.name())
         }
         Goal::Break => format!("break: {}", session.options.fault().unwrap_or(Fault::Rotate).name()),

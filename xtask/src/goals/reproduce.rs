@@ -38,8 +38,7 @@ pub async fn run(session: &Session, report: &mut Report) -> Result<Exit> {
 async fn both(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     let argocd = session.chosen(Workload::Argocd).await?;
     let rows = stories::play(session, &stories::BOTH, &mut record.steps, |_| {}).await?;
-    let era = argocd.release().map_or("unknown", |release| release.era().name());
-    let mut text = format!("argocd {}, era: {era}\n", argocd.described());
+    let mut text = format!("argocd {}, era: {}\n", argocd.described(), argocd.era());
     text.push_str("  after      verdict      logged in  known        as known\n");
     for row in &rows {
         text.push_str(&line(row));

@@ -35,6 +35,14 @@ impl Release {
             .iter()
             .flat_map(|&(major, minor, last)| (0..=last).map(move |patch| Self::new(major, minor, patch)))
     }
+
+    /// Whether it was published when this program was written. Of any other release the
+    /// era is what the nearest older one suggests.
+    pub fn is_published(&self) -> bool {
+        PUBLISHED
+            .iter()
+            .any(|&(major, minor, last)| (self.major, self.minor) == (major, minor) && self.patch <= last)
+    }
 }
 
 /// The known release that a text most likely meant.
