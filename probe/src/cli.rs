@@ -39,7 +39,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) logins: u32,
 
-    /// Go on to at most N logins while all of them end alike: servers that take turns do so in streaks
+    /// Go on to at most N logins while all of them end alike: servers that take turns do so in streaks, and
+    /// before each further login 50 requests for /healthz use up some turns
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) up_to: u32,
 

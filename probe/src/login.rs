@@ -489,7 +489,7 @@ impl Hosts {
 }
 
 /// `path` below an address that may have a path of its own.
-fn below(base: &Url, path: &str) -> Url {
+pub(crate) fn below(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
     url.set_query(None);

@@ -20,7 +20,8 @@ pub struct Options {
     /// How many logins to do; at least one is done.
     pub logins: u32,
     /// Go on to so many logins at most while all of them end alike. Servers that take turns do so in
-    /// streaks, and a few logins may all meet the same one.
+    /// streaks, and a few logins may all meet the same one; so before each further login, requests for
+    /// `/healthz` use up some turns.
     pub up_to: u32,
     /// How many logins may run at the same time.
     pub concurrency: u32,

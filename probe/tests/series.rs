@@ -90,6 +90,8 @@ async fn goes_on_while_all_logins_end_alike_and_no_further_than_told() {
     (options.logins, options.up_to) = (3, 5);
     let (report, _) = series(&options).await;
     assert_eq!((report.verdict, report.logins.len()), (Verdict::LoggedIn, 5));
+    let knocks = fake.seen().iter().filter(|request| request.path() == "/healthz").count();
+    assert_eq!(knocks, 2 * 50, "before each of the two further logins others have their turn");
 }
 
 #[tokio::test]

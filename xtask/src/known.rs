@@ -40,10 +40,11 @@ pub fn verdict(release: &Release, stage: Stage) -> Option<Verdict> {
 /// Logins that tell `mixed` from the rest: how many at least, and how many at most while
 /// all of them end alike.
 ///
-/// Where both handlers answer, a real server (v2.12.1 on two cores) lets one of them take
-/// about five connections in a row: of twenty logins, one and three were seen to pass. A
-/// hundred are as good as twenty that do not depend on each other, as those against the
-/// stand-in are. Elsewhere all logins fare alike, and five are enough.
+/// Where both handlers answer, a real server lets one of them take many connections in a
+/// row: of twenty logins, none and one and three were seen to pass, of a hundred none. So
+/// it goes on while all end alike, and lets others knock in between ([`probe::Options`]).
+/// The stand-in's logins do not depend on each other. Elsewhere all logins fare alike, and
+/// five are enough.
 pub fn logins(release: Option<&Release>, kind: Kind) -> (u32, u32) {
     match (release.map(Release::era), kind) {
         (Some(Era::BothAnswer), Kind::Real) => (20, 100),
