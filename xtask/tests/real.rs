@@ -6,6 +6,7 @@
 mod support;
 
 use std::ffi::OsString;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -90,6 +91,16 @@ impl Real {
         self.folder.join(format!("argocd-{release}"))
     }
 
+    /// The same under names that no other lab runs.
+    fn linked(&self, lab: &Lab, release: &Release) -> Self {
+        let folder = lab.home().join("programs");
+        std::fs::create_dir(&folder).unwrap();
+        let linked = Self { dex: folder.join("dex"), folder };
+        symlink(&self.dex, &linked.dex).unwrap();
+        symlink(self.argocd(release), linked.argocd(release)).unwrap();
+        linked
+    }
+
     /// Runs with both.
     fn run(&self, lab: &Lab, release: &Release, args: &[&str]) -> Ended {
         let mut command = lab.command(&[]);
@@ -171,6 +182,7 @@ fn mixed_labs(real: &Real, release: &Release) {
 
 fn killed(real: &Real, release: &Release) {
     let lab = Lab::new();
+    let real = real.linked(&lab, release);
     real.expect(0, &lab, release, &["working"]);
     let running = || [processes_of(&real.argocd(release)), processes_of(&real.dex)].concat();
     assert_eq!(running().len(), 2);
@@ -183,6 +195,7 @@ fn killed(real: &Real, release: &Release) {
 
 fn arguments_of_processes(real: &Real, release: &Release) {
     let lab = Lab::new();
+    let real = real.linked(&lab, release);
     real.expect(0, &lab, release, &["working"]);
     let pids = [processes_of(&real.argocd(release)), processes_of(&real.dex)].concat();
     let arguments = pids.iter().map(|pid| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap());
