@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::http::authority;
-use crate::login::{Attempt, Failure};
+use crate::login::{Attempt, Failure, below};
 use crate::options::Options;
 
 /// How long the first byte of the answer is waited for. A server may have nothing to say for hours.
@@ -38,8 +38,7 @@ pub enum NotOpen {
 pub async fn open_page(options: &Options) -> Result<Page, NotOpen> {
     let mut attempt = Attempt::new(options);
     attempt.run().await.map_err(NotOpen::Login)?;
-    let mut url = options.argocd.clone();
-    url.set_path(&format!("{}/api/v1/stream/applications", url.path().trim_end_matches('/')));
+    let url = below(&options.argocd, "api/v1/stream/applications");
     let port = url.port_or_known_default().unwrap_or(80);
     let host = url.host_str().unwrap_or_default();
     let to = options.resolve.iter().find(|resolve| resolve.matches(host, port)).map(|it| it.to);

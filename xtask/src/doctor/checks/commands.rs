@@ -18,6 +18,23 @@ pub fn edit_settings(evidence: &Evidence, comment: &str) -> String {
     )
 }
 
+/// An object and the kubectl that has its namespace: `kubectl -n argocd`, `secret argocd-oidc`.
+pub type Place<'a> = (&'a str, &'a str);
+
+/// Writes fields of `data` of an object, made by jq from those of another, whose values stand
+/// in no command line.
+pub fn carry(from: Place<'_>, fields: &str, to: Place<'_>) -> String {
+    format!(
+        "{} get {} -o json | jq '{{data: {{{fields}}}}}' | {} patch {} --patch-file /dev/stdin",
+        from.0, from.1, to.0, to.1
+    )
+}
+
+/// Writes fields of `data` of an object, made by jq from what it holds.
+pub fn rewrite(object: Place<'_>, fields: &str) -> String {
+    carry(object, fields, object)
+}
+
 /// Writes `url` in argocd-cm, and restarts the server.
 pub fn set_url(evidence: &Evidence, url: &str) -> String {
     match is_plain(url) {
@@ -40,10 +57,8 @@ pub fn set_field(evidence: &Evidence, field: &str, value: &str) -> String {
     // The field's line and what belongs to it: lines that are indented, or items of a list.
     let line = format!(r"(?<before>\\A|\n){field}:[^\n]*(\n[ \t-][^\n]*)*");
     let written = format!(r"\(.before){field}: {value}");
-    format!(
-        "{kubectl} get configmap argocd-cm -o json | jq '{{data: {{\"oidc.config\": (.data[\"oidc.config\"] | sub(\"{line}\"; \"{written}\"))}}}}' | {kubectl} patch configmap argocd-cm --patch-file /dev/stdin\n{}",
-        advice::restart_argocd(evidence)
-    )
+    let text = format!("\"oidc.config\": (.data[\"oidc.config\"] | sub(\"{line}\"; \"{written}\"))");
+    format!("{}\n{}", rewrite((&kubectl, "configmap argocd-cm"), &text), advice::restart_argocd(evidence))
 }
 
 /// Writes a list into a field of `oidc.config`, and restarts the server.
@@ -59,10 +74,9 @@ pub fn replace_in_dex(evidence: &Evidence, config: &DexConfig, from: &str, to: &
     let (kind, name) = (source.kind, argument(&source.name));
     let (decode, encode) = if kind == "secret" { (" | @base64d", " | @base64") } else { ("", "") };
     let key = format!("\"{}\"", Some(&source.key).filter(|key| is_plain(key))?);
-    Some(format!(
-        "{kubectl} get {kind} {name} -o json | jq '{{data: {{{key}: (.data[{key}]{decode} | split(\"{from}\") | join(\"{to}\"){encode})}}}}' | {kubectl} patch {kind} {name} --patch-file /dev/stdin\n{}",
-        restart_dex(evidence)
-    ))
+    let text = format!("{key}: (.data[{key}]{decode} | split(\"{from}\") | join(\"{to}\"){encode})");
+    let object = format!("{kind} {name}");
+    Some(format!("{}\n{}", rewrite((&kubectl, &object), &text), restart_dex(evidence)))
 }
 
 /// Whether a text means itself between single quotes of a shell, in a string of jq and of

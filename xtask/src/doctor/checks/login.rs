@@ -3,6 +3,7 @@
 use probe::{Cause, CauseId, FailureGroup, Step, User, Verdict};
 
 use super::at;
+use super::commands::rewrite;
 use crate::doctor::advice;
 use crate::doctor::evidence::{Evidence, Logins, Rbac, Rejected};
 use crate::doctor::finding::{Certainty, Finding};
@@ -204,8 +205,5 @@ fn give_rights(evidence: &Evidence, rbac: &Rbac, user: &User) -> String {
         false => "\"scopes\": \"[groups, email]\"".to_owned(),
     };
     let changes: Vec<String> = [policy, scopes].into_iter().filter(|change| !change.is_empty()).collect();
-    format!(
-        "{kubectl} get configmap argocd-rbac-cm -o json | jq '{{data: {{{}}}}}' | {kubectl} patch configmap argocd-rbac-cm --patch-file /dev/stdin",
-        changes.join(", ")
-    )
+    rewrite((&kubectl, "configmap argocd-rbac-cm"), &changes.join(", "))
 }

@@ -2,7 +2,7 @@
 
 use probe::{Cause, CauseId};
 
-use super::commands::{edit_settings, set_field};
+use super::commands::{carry, edit_settings, rewrite, set_field};
 use super::{at, at_field, when};
 use crate::doctor::advice;
 use crate::doctor::evidence::{DexSeen, Evidence, Form, PART_OF, Reference, SecretSeen, Term};
@@ -251,22 +251,21 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
             .fix(format!("{fix}   # the secret that the provider issued for this client\n{restart}"));
     };
     let of_dex = format!("Secret {}/{}, key {}", shown(&secret.namespace), shown(&secret.name), shown(key));
+    let dex_kubectl = format!("{} -n {}", evidence.kubectl, argument(&secret.namespace));
+    let dex_secret = format!("secret {}", argument(&secret.name));
     let Some(value) = secret.value(key) else {
         return finding
             .seen(format!("{of_dex}, from which Dex takes it, is empty or not there"))
-            .why("a pod of Dex does not start without that key, and takes an empty value for the empty secret")
+            .why(
+                "a pod of Dex does not start without that key, and takes an empty value for the empty secret",
+            )
             .fix(match &own {
-                Some((name, own_key)) => format!(
-                    "{} get secret {} -o json | jq '{{data: {{{}: .data[{}]}}}}' | {} -n {} patch secret {} --patch-file /dev/stdin\n{}",
-                    evidence.argocd_kubectl(),
-                    argument(name),
-                    json_key(key),
-                    json_key(own_key),
-                    evidence.kubectl,
-                    argument(&secret.namespace),
-                    argument(&secret.name),
-                    restart_dex(evidence)
-                ),
+                Some((name, own_key)) => {
+                    let field = format!("{}: .data[{}]", json_key(key), json_key(own_key));
+                    let own = (evidence.argocd_kubectl(), format!("secret {}", argument(name)));
+                    let copy = carry((&own.0, &own.1), &field, (&dex_kubectl, &dex_secret));
+                    format!("{copy}\n{}", restart_dex(evidence))
+                }
                 None => format!("write the client secret into {of_dex}\n{}", restart_dex(evidence)),
             });
     };
@@ -287,16 +286,9 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
             .fix(restart_dex(evidence));
     }
     let copy = |name: &str, own_key: &str| {
-        format!(
-            "{} -n {} get secret {} -o json | jq '{{data: {{{}: .data[{}]}}}}' | {} patch secret {} --patch-file /dev/stdin",
-            evidence.kubectl,
-            argument(&secret.namespace),
-            argument(&secret.name),
-            json_key(own_key),
-            json_key(key),
-            evidence.argocd_kubectl(),
-            argument(name)
-        )
+        let field = format!("{}: .data[{}]", json_key(own_key), json_key(key));
+        let own = (evidence.argocd_kubectl(), format!("secret {}", argument(name)));
+        carry((&dex_kubectl, &dex_secret), &field, (&own.0, &own.1))
     };
     // Dex has not read that value yet: then both have to start with it.
     let restart = match dex_is_stale(dex) {
@@ -346,18 +338,16 @@ pub fn create(kubectl: &str, secret: &str, key: &str) -> String {
 
 /// One layer of base64 taken off the value of a key: what it decodes to is what `data` holds.
 fn decode_key(kubectl: &str, secret: &str, key: &str) -> String {
-    let (secret, key) = (argument(secret), json_key(key));
-    format!(
-        "{kubectl} get secret {secret} -o json | jq '{{data: {{{key}: (.data[{key}] | @base64d | gsub(\"\\\\s\"; \"\"))}}}}' | {kubectl} patch secret {secret} --patch-file /dev/stdin"
-    )
+    let key = json_key(key);
+    let decoded = format!("{key}: (.data[{key}] | @base64d | gsub(\"\\\\s\"; \"\"))");
+    rewrite((kubectl, &format!("secret {}", argument(secret))), &decoded)
 }
 
 /// White space cut off around the value of a key, which stands in no command line.
 fn cut_key(kubectl: &str, secret: &str, key: &str) -> String {
-    let (secret, key) = (argument(secret), json_key(key));
-    format!(
-        "{kubectl} get secret {secret} -o json | jq '{{data: {{{key}: (.data[{key}] | @base64d | gsub(\"\\\\A\\\\s+|\\\\s+\\\\z\"; \"\") | @base64)}}}}' | {kubectl} patch secret {secret} --patch-file /dev/stdin"
-    )
+    let key = json_key(key);
+    let cut = format!("{key}: (.data[{key}] | @base64d | gsub(\"\\\\A\\\\s+|\\\\s+\\\\z\"; \"\") | @base64)");
+    rewrite((kubectl, &format!("secret {}", argument(secret))), &cut)
 }
 
 /// A key written from standard input, so that the value stands in no command line.
