@@ -20,7 +20,6 @@ pub use doctor::{DoctorArgs, doctor};
 pub use faults::{FaultsArgs, faults};
 pub use kubectl::kubectl;
 pub use matrix::{MatrixArgs, matrix};
-pub use own_lab::sweep_beside;
 pub use render::render;
 pub use rotate::{RotateArgs, order, rotate};
 pub use tools::tools;

@@ -1,6 +1,7 @@
 //! Where the stack runs. A lab brings a cluster up, takes it down, and says how to
 //! reach it: a kubeconfig and an address. All else goes through [`crate::cluster`].
 
+mod beside;
 pub mod kind;
 mod local;
 mod lock;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+pub use beside::{beside, faults_folder, sweep, sweep_beside};
 pub use kind::{ImageRef, KindLab};
 pub use local::{LocalLab, serve};
 pub use lock::Lock;

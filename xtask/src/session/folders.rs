@@ -5,13 +5,6 @@ use std::path::{Path, PathBuf};
 /// The environment variable that names another folder for the lab's state.
 const FOLDER: &str = "OIDC_LAB_DIR";
 
-/// The folder of a command's own labs, beside that of the one lab.
-pub fn beside(lab: &Path, what: &str) -> PathBuf {
-    let mut folder = lab.to_owned();
-    folder.as_mut_os_string().push(format!("-{what}"));
-    folder
-}
-
 /// The checkout: cargo names it to what it runs, and a program run by hand knows
 /// where it was built.
 pub fn checkout() -> PathBuf {

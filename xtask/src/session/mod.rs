@@ -14,16 +14,15 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::cli::{LabChoice, Options};
 use crate::cluster::{Cluster, Observer};
-use crate::commands::sweep_beside;
 use crate::console::{Console, Running};
 use crate::error::{Error, Result};
 use crate::lab::kind::{self, Kit};
-use crate::lab::{Access, Choosing, Chosen, KindLab, Lab, LocalLab, Place, choose};
+use crate::lab::{Access, Choosing, Chosen, KindLab, Lab, LocalLab, Place, choose, sweep_beside};
 use crate::names::Workload;
 use crate::programs::Program;
 use crate::render::{Sources, Variables};
 
-pub use folders::{beside, checkout};
+pub use folders::checkout;
 use folders::{lab_folder, usual_folder};
 
 /// Longest time to wait for a server that is starting on this machine.

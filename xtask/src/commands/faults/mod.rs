@@ -13,13 +13,13 @@ use probe::Verdict;
 use serde_json::Map;
 
 use super::doctor::of_lab;
-use super::own_lab::{OwnLab, faults_folder};
+use super::own_lab::OwnLab;
 use crate::cli::{Goal, Options};
 use crate::doctor::examine;
 use crate::error::{Error, Exit, Result};
 use crate::faults::{Choice, Fault, Seen};
 use crate::goals::test;
-use crate::lab::{Lock, Place};
+use crate::lab::{Lock, Place, faults_folder};
 use crate::names::Workload;
 use crate::plan::Plan;
 use crate::programs::Kind;

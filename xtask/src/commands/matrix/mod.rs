@@ -15,17 +15,16 @@ use futures::StreamExt as _;
 use local_lab::release::Release;
 use serde_json::Map;
 
-use super::own_lab::sweep;
 use crate::cli::Options;
 use crate::console::{Console, Tone};
 use crate::download::Shown;
 use crate::error::{Error, Exit, Result};
 use crate::goals::stories::{self, Act};
 use crate::known::Stage;
-use crate::lab::Lock;
+use crate::lab::{Lock, beside, sweep};
 use crate::real;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
-use crate::session::{Session, beside, checkout};
+use crate::session::{Session, checkout};
 
 use bisect::Range;
 use lab::{LOGINS, Measured};
