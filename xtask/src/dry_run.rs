@@ -104,8 +104,9 @@ pub async fn command(session: &Session, command: &Command, report: &mut Report) 
         ],
         _ => return Ok(None),
     };
-    let mut more = Map::new();
-    show(&session.console, command.name(), &parts, &mut more);
-    report.goals.push(GoalRecord { goal: command.name().into(), time: Duration::ZERO, steps: vec![], more });
-    Ok(Some(Exit::Done))
+    let entry = report.entry(command.name(), |record| {
+        show(&session.console, command.name(), &parts, &mut record.more);
+        Ok(Exit::Done)
+    });
+    entry.map(Some)
 }

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum as _;
 use serde_json::{Value, json};
+use strsim::levenshtein as distance;
 
 use super::{Fault, Seen};
 
@@ -43,27 +44,15 @@ pub fn catalogue() -> Value {
     Fault::all().iter().map(entry).collect()
 }
 
+/// How much of a word is looked at.
+const LONGEST: usize = 64;
+
 /// The name that a mistyped one most likely stands for, if it is near one at all.
 fn nearest(text: &str) -> Option<&'static str> {
+    let text: String = text.chars().take(LONGEST).collect();
     let names = Fault::all().iter().map(|fault| fault.name());
-    let (distance, name) = names.map(|name| (distance(text, name), name)).min()?;
+    let (distance, name) = names.map(|name| (distance(&text, name), name)).min()?;
     (distance <= (name.len() + 2) / 4).then_some(name)
-}
-
-/// How many letters have to be put in, taken out or replaced to make one of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (place, letter) in one.chars().take(64).enumerate() {
-        let mut before = row[0];
-        row[0] = place + 1;
-        for (at, wanted) in other.iter().enumerate() {
-            let replaced = before + usize::from(letter != *wanted);
-            before = row[at + 1];
-            row[at + 1] = replaced.min(before + 1).min(row[at] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     let missing = || {
         Error::environment("the lab holds no Argo CD").hint("`cargo xtask working` installs what is missing")
     };
-    let argocd = session.program(Workload::Argocd).await?.ok_or_else(missing)?;
+    let deployment = session.cluster().await?.find_deployment(Workload::Argocd).await?;
+    let argocd = deployment.as_ref().and_then(Program::of_deployment).ok_or_else(missing)?;
     let dex = session.program(Workload::Dex).await?;
     let release = Release::parse(&argocd.version).ok();
     let (logins, up_to) = match session.options.logins {
@@ -59,7 +60,6 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     // cores keep all of them busy with the one while others are at the other.
     options.concurrency = (2 * available_parallelism().map_or(1, NonZero::get)).min(16) as u32;
     // A server that is to have no pods will not come back by itself.
-    let deployment = session.cluster().await?.find_deployment(Workload::Argocd).await?;
     let replicas = deployment.and_then(|deployment| deployment.spec?.replicas);
     let restart = if replicas == Some(0) { Duration::ZERO } else { RESTART };
     options.startup_grace = session.options.wait.unwrap_or(restart);
