@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use local_lab::release::Release;
+use releases::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::{DoctorArgs, FaultsArgs, MatrixArgs, RotateArgs};

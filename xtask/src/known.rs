@@ -1,8 +1,8 @@
 //! What releases are known to do, to hold what was seen against. It was measured on
 //! real servers; nothing here reaches the stand-ins.
 
-use local_lab::release::{Era, Release};
 use probe::Verdict;
+use releases::{Era, Release};
 
 use crate::programs::Kind;
 

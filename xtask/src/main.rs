@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         };
     }
     if matches!(cli.command, Some(Command::SuperviseProcess)) {
-        return match local_lab::workloads::supervise() {
+        return match local_cluster::workloads::supervise() {
             Ok(()) => Exit::Done.into(),
             Err(_) => Exit::Environment.into(),
         };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use local_lab::release::Release;
+use releases::Release;
 use serde::Serialize;
 
 use crate::error::{Error, Result};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Trial};
-use local_lab::release::{Era, Release};
+use releases::{Era, Release};
 use serde_json::{Value, json};
 use support::{Ended, Lab, processes_of};
 

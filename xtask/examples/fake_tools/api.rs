@@ -115,7 +115,7 @@ pub fn idle(namespace: &str, name: &str, labels: &Value) -> Value {
                 "metadata": {"labels": labels},
                 "spec": {"containers": [{
                     "name": name,
-                    "image": format!("{}:v1", local_lab::workloads::HOST_PROCESS_IMAGE),
+                    "image": format!("{}:v1", local_cluster::workloads::HOST_PROCESS_IMAGE),
                     "command": [program, "idle"],
                 }]},
             },

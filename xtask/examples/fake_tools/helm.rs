@@ -6,7 +6,7 @@ use local_lab::charts::Runs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use local_lab::release::Release;
+use releases::Release;
 use serde_json::{Map, Value, json};
 
 use super::world::World;

@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use local_cluster::logs::Logs;
+use local_cluster::program::{ClusterAccess, Exit, Images, Launch};
+use local_cluster::serve::{Handler, Limits, Request, Response, full, serve};
+use local_cluster::store::{Key, Store, WriteError};
+use local_cluster::workloads;
 use local_lab::ingress::Ingress;
-use local_lab::logs::Logs;
-use local_lab::program::{ClusterAccess, Exit, Images, Launch};
-use local_lab::serve::{Handler, Limits, Request, Response, full, serve};
-use local_lab::store::{Key, Store, WriteError};
-use local_lab::workloads;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::workloads;
+use local_cluster::workloads;
 
 /// Goes up when an older binary could not work with what stands in the folder.
 const FORMAT: u32 = 1;

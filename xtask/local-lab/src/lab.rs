@@ -11,15 +11,15 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Api, Audit};
 use crate::home::{Home, build_id};
 use crate::ingress::Ingress;
-use crate::logs::Logs;
-use crate::program::{ClusterAccess, Images};
-use crate::serve::{Limits, serve as serve_http};
-use crate::store::Store;
-use crate::workloads::Supervisor;
-use crate::{standin, tls, workloads};
+use local_cluster::api::{self, Api, Audit};
+use local_cluster::logs::Logs;
+use local_cluster::program::{ClusterAccess, Images};
+use local_cluster::serve::{Limits, serve as serve_http};
+use local_cluster::store::Store;
+use local_cluster::workloads::Supervisor;
+use local_cluster::{tls, workloads};
 
 /// The context in the lab's kubeconfig.
 pub const CONTEXT: &str = "oidc-lab";
@@ -84,9 +84,9 @@ pub async fn serve(home: Home, ingress: SocketAddr, ready: impl FnOnce()) -> Res
     let audit = Audit::to_file(&home.audit()).map_err(folder)?;
     let api = Api::new(store.clone(), logs.clone(), &cluster.token, audit);
     let images = Images::default()
-        .with(standin::dex::IMAGE, standin::dex::program())
-        .with(standin::argocd::IMAGE, standin::argocd::program())
-        .with(standin::redis::IMAGE, standin::redis::program())
+        .with(stand_ins::dex::IMAGE, stand_ins::dex::program())
+        .with(stand_ins::argocd::IMAGE, stand_ins::argocd::program())
+        .with(stand_ins::redis::IMAGE, stand_ins::redis::program())
         .with(workloads::HOST_PROCESS_IMAGE, workloads::host_process(supervisor, home.processes()));
     let limits = Limits::default();
     let servers = CancellationToken::new();

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use local_lab::release::Release;
 use probe::{Event, Login};
+use releases::Release;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, oneshot};

@@ -1,6 +1,6 @@
 //! What to do about a release that does not notice a changed secret, and commands.
 
-use local_lab::release::{Era, Release};
+use releases::{Era, Release};
 
 use super::evidence::{DeploymentSeen, Evidence, Reference, Term};
 use super::shown::argument;

@@ -16,8 +16,8 @@ mod settings;
 mod twice;
 
 use clap::ValueEnum;
-use local_lab::release::FIRST_START_LOST;
 use probe::CauseId;
+use releases::FIRST_START_LOST;
 
 use crate::names::Workload;
 use crate::plan::{Action, Step};

@@ -4,8 +4,8 @@ use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use local_lab::release::{Era, Release};
 use probe::{Event, Password, Report, Resolve, Verdict};
+use releases::{Era, Release};
 use serde_json::{Value, json};
 
 use crate::cli::Expect;

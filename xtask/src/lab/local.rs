@@ -151,7 +151,7 @@ impl LocalLab {
     /// Removes what a lab that is down left behind, processes first: how to find them
     /// stands in the folder.
     fn clear(&self) -> io::Result<()> {
-        local_lab::workloads::sweep(&self.home.processes());
+        local_cluster::workloads::sweep(&self.home.processes());
         self.home.clear()
     }
 

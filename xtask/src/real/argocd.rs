@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use local_lab::release::Release;
+use releases::Release;
 
 use crate::download::{Artifact, Downloads, Platform, Progress, Site};
 use crate::error::{Error, Result};

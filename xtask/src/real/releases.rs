@@ -4,7 +4,7 @@
 //! tell the same, in pages, sixty requests an hour.
 
 use jiff::Timestamp;
-use local_lab::release::Release;
+use releases::Release;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use serde::{Deserialize, Serialize};
 

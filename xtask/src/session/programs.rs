@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use local_lab::release::Release;
+use releases::Release;
 
 use super::{Session, checkout};
 use crate::download::{Downloads, Lockfile, Settings, Shown};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Runs, SECRETS_ANNOTATION, Values, ValuesError, data, from_config_map, metadata, selector};
-use crate::release::Release;
+use releases::Release;
 
 /// The release name that the lab installs the chart under.
 const INSTANCE: &str = "argocd";

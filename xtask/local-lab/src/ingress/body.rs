@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::serve::Body;
+use local_cluster::serve::Body;
 
 /// A request's body, up to a limit.
 pub(super) struct Upload {

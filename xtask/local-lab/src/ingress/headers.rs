@@ -7,7 +7,7 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 
-use crate::store::object;
+use local_cluster::store::object;
 
 /// Headers of one connection, which no proxy passes on.
 fn is_of_connection(name: &HeaderName, named: &[HeaderName]) -> bool {

@@ -37,8 +37,8 @@ use self::pages::{Refusal, page};
 use self::proxy::Exchange;
 use self::table::{Backend, Builder, Table};
 use self::upstream::Upstreams;
-use crate::serve::{Handler, Request, Response};
-use crate::store::{Key, Store, WriteError, object};
+use local_cluster::serve::{Handler, Request, Response};
+use local_cluster::store::{Key, Store, WriteError, object};
 
 const INGRESSES: &str = "ingresses.networking.k8s.io";
 

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, SERVER};
 
-use crate::serve::{Response, full};
+use local_cluster::serve::{Response, full};
 
 /// What the ingress calls itself.
 pub(super) const NAME: &str = "oidc-lab-ingress";

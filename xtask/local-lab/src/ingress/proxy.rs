@@ -16,7 +16,7 @@ use super::headers::{self, Way};
 use super::pages::{Refusal, page};
 use super::upstream::{Upstreams, connect};
 use super::{Settings, tunnel};
-use crate::serve::{Request, Response, empty};
+use local_cluster::serve::{Request, Response, empty};
 
 /// A request on its way.
 pub(super) struct Exchange<'a> {

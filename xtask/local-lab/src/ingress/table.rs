@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use super::paths::{self, Kind};
-use crate::endpoints::addresses;
-use crate::store::{Key, Store, object};
+use local_cluster::addresses;
+use local_cluster::store::{Key, Store, object};
 
 /// Where requests go, by host and path.
 #[derive(Default)]

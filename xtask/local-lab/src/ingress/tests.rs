@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::serve::{Limits, full, serve, text};
-use crate::store::{Key, WriteError};
+use local_cluster::serve::{Limits, full, serve, text};
+use local_cluster::store::{Key, WriteError};
 
 /// An ingress over a store of its own.
 struct Gate {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use local_lab::release::Era;
 use probe::http::{Connections, Request};
 use probe::{Options, Password};
+use releases::Era;
 use url::Url;
 
 use super::diff::{Answer, of_answer, of_login};

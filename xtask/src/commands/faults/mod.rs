@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use local_lab::release::Release;
 use probe::Verdict;
+use releases::Release;
 use serde_json::Map;
 
 use super::doctor::of_lab;

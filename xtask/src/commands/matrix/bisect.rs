@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use local_lab::release::Release;
 use probe::Verdict;
+use releases::Release;
 
 use super::lab::Measured;
 use super::select::{Available, Subject, parse};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use local_lab::release::Release;
+use releases::Release;
 use serde::{Deserialize, Serialize};
 
 use super::lab::Measured;

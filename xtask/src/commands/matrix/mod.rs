@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
-use local_lab::release::Release;
+use releases::Release;
 use serde_json::Map;
 
 use crate::cli::Options;

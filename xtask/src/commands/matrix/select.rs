@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use local_lab::release::{Era, Release};
+use releases::{Era, Release};
 
 use crate::error::{Error, Result};
 

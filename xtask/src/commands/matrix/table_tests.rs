@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use local_lab::release::Release;
+use releases::Release;
 
 use super::*;
 use crate::cli::Goal;

@@ -1,7 +1,7 @@
 //! How `oidc.config` names the client secret, and whether that leads to one.
 
-use local_lab::release::Era;
 use probe::CauseId;
+use releases::Era;
 
 use super::commands::set_field;
 use super::secrets::{create, write_key};

@@ -1,7 +1,7 @@
 //! Whether this installation survives a change of its client secret.
 
-use local_lab::release::Era;
 use probe::CauseId;
+use releases::Era;
 
 use crate::doctor::advice::{self, Reloader};
 use crate::doctor::evidence::{Evidence, Reference, Term};

@@ -1,7 +1,7 @@
 //! argocd-server by itself: how it started, its own key, its Redis.
 
-use local_lab::release::FIRST_START_LOST;
 use probe::{Cause, CauseId};
+use releases::FIRST_START_LOST;
 
 use super::{at, when_settings};
 use crate::doctor::advice;

@@ -6,9 +6,9 @@
 //! Times and releases then say why; where no rehearsal could be made they are all there is.
 
 use jiff::Timestamp;
-use local_lab::release::Era;
 use probe::CauseId;
 use probe::rehearsal::Redeemed;
+use releases::Era;
 
 use super::at;
 use super::secrets::agrees;

@@ -10,7 +10,7 @@ mod server;
 mod settings;
 mod yaml;
 
-use local_lab::release::Release;
+use releases::Release;
 
 #[cfg(test)]
 pub use log::Serving;

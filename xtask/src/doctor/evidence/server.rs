@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, Pod};
-use local_lab::release::Release;
 use probe::Failure;
 use probe::rehearsal::Redeemed;
+use releases::Release;
 
 use super::log::LogSeen;
 use crate::programs::Program;

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use local_lab::release::{Era, Release};
 use probe::rehearsal::Redeemed;
 use probe::{Options, Password, Rehearsal};
+use releases::{Era, Release};
 use serde_json::Value;
 use url::Url;
 

@@ -2,9 +2,9 @@
 //! a login and redeem a code that nobody gave out.
 
 use http::header::{LOCATION, SET_COOKIE};
-use local_lab::release::Era;
 use probe::rehearsal::{self, Redeemed};
 use probe::{Cause, Failure, Step};
+use releases::Era;
 use url::Url;
 
 use super::cluster::{note, one};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use local_lab::release::Release;
+use releases::Release;
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 

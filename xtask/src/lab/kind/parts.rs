@@ -1,6 +1,6 @@
 //! What is installed into the cluster, and from which charts.
 
-use local_lab::release::Release;
+use releases::Release;
 
 use crate::cli::Ingress;
 use crate::names::{INGRESS_NGINX, Rollout, TRAEFIK, Workload};

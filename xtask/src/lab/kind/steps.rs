@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use local_lab::release::Release;
+use releases::Release;
 
 use super::cluster::Bringing;
 use super::commands::{Place, typed};

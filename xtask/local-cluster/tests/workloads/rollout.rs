@@ -1,0 +1,280 @@
+//! Deployments: ReplicaSets, updates, scale, rollback, pause.
+
+use local_cluster::store::{Change, Seen, object};
+use serde_json::{Value, json};
+
+use crate::support::{Lab, Web, condition, container, deployment, restarted};
+
+#[tokio::test]
+async fn a_deployment_becomes_a_replicaset_and_ready_pods_with_a_full_status() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let created = lab.deploy(deployment("web", 2));
+    lab.rolled_out("web").await;
+
+    let sets = lab.list("replicasets.apps");
+    assert_eq!(sets.len(), 1);
+    let hash = object::label(&sets[0], "pod-template-hash").unwrap();
+    assert_eq!(object::name(&sets[0]), format!("web-{hash}"));
+    assert_eq!(object::controller(&sets[0]), Some(("Deployment", object::uid_of(&created))));
+    assert_eq!(sets[0]["spec"]["selector"]["matchLabels"]["pod-template-hash"], hash);
+    assert_eq!(object::annotation(&sets[0], "deployment.kubernetes.io/revision"), Some("1"));
+
+    let deployment = lab.get("deployments.apps", "web").unwrap();
+    assert_eq!(object::annotation(&deployment, "deployment.kubernetes.io/revision"), Some("1"));
+    let status = &deployment["status"];
+    for field in ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"] {
+        assert_eq!(status[field], 2, "{field}");
+    }
+    assert_eq!(status.get("unavailableReplicas"), None);
+    assert_eq!(condition(&deployment, "Available")["reason"], "MinimumReplicasAvailable");
+    assert_eq!(condition(&deployment, "Progressing")["reason"], "NewReplicaSetAvailable");
+    let message = condition(&deployment, "Progressing")["message"].as_str().unwrap();
+    assert_eq!(message, format!("ReplicaSet \"web-{hash}\" has successfully progressed."));
+
+    let pods = lab.pods();
+    assert_eq!(pods.len(), 2);
+    for pod in &pods {
+        assert!(object::name(pod).starts_with(&format!("web-{hash}-")));
+        assert_eq!(object::controller(pod), Some(("ReplicaSet", object::uid_of(&sets[0]))));
+        assert_eq!(
+            (&pod["spec"]["nodeName"], &pod["status"]["podIP"]),
+            (&json!("local"), &json!("127.0.0.1"))
+        );
+        assert_eq!(pod["status"]["phase"], "Running");
+        for kind in ["Initialized", "Ready", "ContainersReady", "PodScheduled"] {
+            assert_eq!(condition(pod, kind)["status"], "True", "{kind}");
+        }
+        let status = &pod["status"]["containerStatuses"][0];
+        assert_eq!(
+            (&status["ready"], &status["started"], &status["restartCount"]),
+            (&json!(true), &json!(true), &json!(0))
+        );
+        assert!(status["state"]["running"]["startedAt"].is_string());
+        let listening: Value =
+            serde_json::from_str(object::annotation(pod, "oidc-lab/listening").unwrap()).unwrap();
+        assert!(listening["8080"].as_str().unwrap().starts_with("127.0.0.1:"));
+    }
+    for (reason, part) in [
+        ("ScalingReplicaSet", "from 0 to 2"),
+        ("SuccessfulCreate", "Created pod: web-"),
+        ("Scheduled", "Successfully assigned n/web-"),
+        ("Pulled", "already present on machine"),
+        ("Created", "Created container: c"),
+        ("Started", "Started container c"),
+    ] {
+        lab.event(reason, part).await;
+    }
+    lab.end().await;
+}
+
+/// The changes of all pods: name, and what became of it.
+async fn history(
+    lab: &Lab,
+    mut follow: local_cluster::store::Follow,
+    until: impl Fn(&[String]) -> bool,
+) -> Vec<String> {
+    let mut seen: Vec<String> = vec![];
+    let _ = lab;
+    while !until(&seen) {
+        let Seen::Changed(event) = follow.next().await else { continue };
+        let ready = condition_is(&event.object, "Ready");
+        let what = match event.change {
+            Change::Deleted => "gone",
+            _ if object::is_terminating(&event.object) => "ends",
+            _ if ready => "ready",
+            _ => "there",
+        };
+        let line = format!("{} {what}", event.key.name);
+        if !seen.contains(&line) {
+            seen.push(line);
+        }
+    }
+    seen
+}
+
+fn condition_is(object: &Value, kind: &str) -> bool {
+    let all = object["status"]["conditions"].as_array();
+    all.into_iter().flatten().any(|it| it["type"] == kind && it["status"] == "True")
+}
+
+#[tokio::test]
+async fn a_rolling_update_has_the_new_pod_ready_before_the_old_one_goes() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    lab.deploy(deployment("web", 1));
+    lab.rolled_out("web").await;
+    let old = object::name(&lab.pods()[0]).to_owned();
+    let mut follow = lab.store.follow("pods");
+    let _ = follow.next().await;
+    lab.change("deployments.apps", "web", |it| restarted(it, "2026-01-01T00:00:00Z"));
+    let seen = history(&lab, follow, |seen| seen.iter().any(|line| line == &format!("{old} gone"))).await;
+    lab.rolled_out("web").await;
+    let new = object::name(&lab.pods()[0]).to_owned();
+    assert_eq!(
+        seen,
+        [format!("{new} there"), format!("{new} ready"), format!("{old} ends"), format!("{old} gone"),]
+    );
+    let revisions: Vec<_> = lab
+        .list("replicasets.apps")
+        .iter()
+        .map(|it| {
+            (
+                object::annotation(it, "deployment.kubernetes.io/revision").unwrap().to_owned(),
+                it["spec"]["replicas"].clone(),
+            )
+        })
+        .collect();
+    assert!(
+        revisions.contains(&("1".into(), json!(0))) && revisions.contains(&("2".into(), json!(1))),
+        "{revisions:?}"
+    );
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn recreate_lets_the_last_old_pod_go_before_the_first_new_one_comes() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 2);
+    wanted["spec"]["strategy"] = json!({"type": "Recreate"});
+    lab.deploy(wanted);
+    lab.rolled_out("web").await;
+    let old: Vec<_> = lab.pods().iter().map(|it| object::name(it).to_owned()).collect();
+    let mut follow = lab.store.follow("pods");
+    let _ = follow.next().await;
+    lab.change("deployments.apps", "web", |it| restarted(it, "2026-01-01T00:00:00Z"));
+    let is_new = |line: &str| !old.iter().any(|old| line.starts_with(old.as_str()));
+    let seen = history(&lab, follow, |seen| {
+        seen.iter().filter(|it| is_new(it) && it.ends_with("ready")).count() == 2
+    })
+    .await;
+    let first_new = seen.iter().position(|it| is_new(it)).unwrap();
+    let last_gone = seen.iter().rposition(|it| it.ends_with("gone")).unwrap();
+    assert!(last_gone < first_new, "{seen:?}");
+    lab.rolled_out("web").await;
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn a_broken_update_leaves_the_old_pods_and_a_rollback_ends_it() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    lab.deploy(deployment("web", 3));
+    lab.rolled_out("web").await;
+    let mut good = lab.get("deployments.apps", "web").unwrap()["spec"]["template"].clone();
+    // As a client writes it that leaves nothing out.
+    good["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] = 0.into();
+    lab.change("deployments.apps", "web", |it| container(it)["image"] = "nobody/knows:v2".into());
+    let message = lab.waiting("ImagePullBackOff").await;
+    assert!(message.contains("the images that it runs are test/web"), "{message}");
+    let status = lab.get("deployments.apps", "web").unwrap()["status"].clone();
+    assert_eq!((&status["availableReplicas"], &status["updatedReplicas"]), (&json!(3), &json!(1)));
+    lab.change("deployments.apps", "web", |it| it["spec"]["template"] = good);
+    lab.rolled_out("web").await;
+    let sets = lab.list("replicasets.apps");
+    let back = sets.iter().find(|it| it["spec"]["replicas"] == 3).unwrap();
+    assert_eq!(object::annotation(back, "deployment.kubernetes.io/revision"), Some("3"));
+    assert_eq!(object::annotation(back, "deployment.kubernetes.io/revision-history"), Some("1"));
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn scaling_changes_the_number_and_not_the_template() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    lab.deploy(deployment("web", 1));
+    lab.rolled_out("web").await;
+    for replicas in [3, 0, 2] {
+        lab.change("deployments.apps", "web", |it| it["spec"]["replicas"] = replicas.into());
+        lab.rolled_out("web").await;
+        assert_eq!(lab.pods().len(), replicas);
+    }
+    assert_eq!(lab.list("replicasets.apps").len(), 1);
+    lab.event("ScalingReplicaSet", "from 3 to 0").await;
+    lab.event("SuccessfulDelete", "Deleted pod: web-").await;
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn a_paused_deployment_keeps_its_template_until_it_is_resumed() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    lab.deploy(deployment("web", 1));
+    lab.rolled_out("web").await;
+    lab.change("deployments.apps", "web", |it| {
+        it["spec"]["paused"] = true.into();
+        restarted(it, "2026-01-01T00:00:00Z");
+    });
+    lab.until("deployments.apps", |all| {
+        (condition(&all[0], "Progressing")["reason"] == "DeploymentPaused").then_some(())
+    })
+    .await;
+    // Scaling works all the same, with the old template.
+    lab.change("deployments.apps", "web", |it| it["spec"]["replicas"] = 2.into());
+    lab.first("deployments.apps", |it| it["status"]["availableReplicas"] == 2).await;
+    assert_eq!(lab.list("replicasets.apps").len(), 1);
+    lab.change("deployments.apps", "web", |it| it["spec"]["paused"] = false.into());
+    lab.rolled_out("web").await;
+    assert_eq!(lab.list("replicasets.apps").len(), 2);
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn old_replicasets_are_kept_as_far_as_the_history_goes() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 1);
+    wanted["spec"]["revisionHistoryLimit"] = 1.into();
+    lab.deploy(wanted);
+    for at in ["2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z", "2026-01-01T00:00:03Z"] {
+        lab.rolled_out("web").await;
+        lab.change("deployments.apps", "web", |it| restarted(it, at));
+    }
+    lab.rolled_out("web").await;
+    let revisions = lab
+        .until("replicasets.apps", |sets| {
+            let revision =
+                |it: &Value| object::annotation(it, "deployment.kubernetes.io/revision").unwrap().to_owned();
+            (sets.len() == 2)
+                .then(|| sets.iter().map(|it| revision(it)).collect::<std::collections::BTreeSet<_>>())
+        })
+        .await;
+    assert_eq!(revisions, ["3".to_owned(), "4".to_owned()].into());
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn a_deployment_that_never_gets_ready_says_so_at_its_deadline() {
+    let web = Web::default();
+    web.healthy.send_replace(false);
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 1);
+    wanted["spec"]["progressDeadlineSeconds"] = 1.into();
+    lab.deploy(wanted);
+    let condition = lab
+        .until("deployments.apps", |all| {
+            let it =
+                all[0]["status"]["conditions"].as_array()?.iter().find(|it| it["type"] == "Progressing")?;
+            (it["status"] == "False").then(|| it.clone())
+        })
+        .await;
+    assert_eq!(condition["reason"], "ProgressDeadlineExceeded");
+    web.healthy.send_replace(true);
+    lab.rolled_out("web").await;
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn a_pod_is_available_when_it_has_been_ready_for_long_enough() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 1);
+    wanted["spec"]["minReadySeconds"] = 2.into();
+    lab.deploy(wanted);
+    let ready = lab.first("deployments.apps", |it| it["status"]["readyReplicas"] == 1).await;
+    assert_eq!(ready["status"].get("availableReplicas"), None);
+    assert_eq!(condition(&ready, "Available")["status"], "False");
+    lab.rolled_out("web").await;
+    lab.end().await;
+}

@@ -1,0 +1,214 @@
+//! `/api/…`: what grpc-gateway answers with, as far as a login can notice.
+
+use http::header::{HeaderName, VARY};
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::incoming::Incoming;
+use super::server::Server;
+use super::session::{self, BadToken};
+use super::token_cookie;
+use crate::wire;
+use local_cluster::serve::Response;
+
+/// Codes of gRPC.
+const CANCELLED: i32 = 1;
+const INTERNAL: i32 = 13;
+const UNAUTHENTICATED: i32 = 16;
+
+#[derive(Serialize)]
+struct Error<'a> {
+    error: &'a str,
+    code: i32,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct UserInfo<'a> {
+    #[serde(rename = "loggedIn", skip_serializing_if = "std::ops::Not::not")]
+    logged_in: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    username: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    iss: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Settings {
+    url: String,
+    #[serde(rename = "oidcConfig", skip_serializing_if = "Option::is_none")]
+    oidc: Option<Oidc>,
+    app_label_key: &'static str,
+    google_analytics: Value,
+    kustomize_options: Kustomize,
+    help: Value,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    user_logins_disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracking_method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    controller_namespace: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sync_with_replace_allowed: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Kustomize {
+    build_options: String,
+    binary_path: &'static str,
+    /// `null` in newer releases, not there in older ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versions: Option<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Oidc {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    issuer: String,
+    #[serde(rename = "clientID", skip_serializing_if = "String::is_empty")]
+    client_id: String,
+    #[serde(rename = "cliClientID", skip_serializing_if = "String::is_empty")]
+    cli_client_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<String>,
+    #[serde(rename = "enablePKCEAuthentication", skip_serializing_if = "std::ops::Not::not")]
+    enable_pkce: bool,
+}
+
+/// The answer to a request below `/api/`.
+pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
+    let response = route(server, request).await;
+    if server.details.varies_encoding { wire::with(response, VARY, "Accept-Encoding") } else { response }
+}
+
+async fn route(server: &Server, request: &Incoming) -> Response {
+    if server.details.enforces_content_type
+        && request.method != Method::GET
+        && !request.header(http::header::CONTENT_TYPE).eq_ignore_ascii_case("application/json")
+    {
+        return wire::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content type");
+    }
+    match (request.path.as_str(), &request.method) {
+        ("/api/version", &Method::GET) => ok(&json!({ "Version": server.version })),
+        ("/api/v1/session/userinfo", &Method::GET) => userinfo(server, request).await,
+        ("/api/v1/session", &Method::POST) => {
+            // No account is behind a stand-in, so no password is right.
+            error(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "Invalid username or password")
+        }
+        // The browser forgets its cookie by itself: there is no token to set.
+        ("/api/v1/session", &Method::DELETE) => ok(&json!({})),
+        ("/api/v1/settings", &Method::GET) => settings(server, request).await,
+        ("/api/v1/applications", &Method::GET) => match claims(server, request).await {
+            Err(response) => *response,
+            Ok(_) => ok(&json!({ "metadata": {}, "items": null })),
+        },
+        ("/api/v1/stream/applications", &Method::GET) => match claims(server, request).await {
+            Err(response) => *response,
+            Ok(_) => stream().await,
+        },
+        _ => wire::error(StatusCode::NOT_FOUND, "Not Found"),
+    }
+}
+
+/// What a gateway says whose connection to its own server was closed.
+pub(super) fn gateway_closed() -> Response {
+    // 408 is what grpc-gateway makes of a cancelled call.
+    error(StatusCode::REQUEST_TIMEOUT, CANCELLED, "grpc: the client connection is closing")
+}
+
+fn ok(body: &impl Serialize) -> Response {
+    let name = HeaderName::from_static("grpc-metadata-content-type");
+    wire::with(wire::json(body), name, "application/grpc")
+}
+
+fn error(status: StatusCode, code: i32, message: &str) -> Response {
+    let body = serde_json::to_vec(&Error { error: message, code, message }).unwrap_or_default();
+    wire::reply(status, wire::JSON, body)
+}
+
+/// The token that a request shows: a bearer's, or a cookie's.
+fn token(request: &Incoming) -> Option<String> {
+    let looks_valid = |token: &String| token.splitn(3, '.').count() == 3;
+    let bearer = request.header(http::header::AUTHORIZATION).strip_prefix("Bearer ").map(ToOwned::to_owned);
+    bearer.filter(looks_valid).or_else(|| token_cookie::join(&request.headers).ok().filter(looks_valid))
+}
+
+async fn authenticate(server: &Server, request: &Incoming) -> Option<Result<Value, BadToken>> {
+    let token = token(request)?;
+    Some(server.sessions.verify(&token).await)
+}
+
+/// The claims of whoever asks, where only those who are logged in may.
+async fn claims(server: &Server, request: &Incoming) -> Result<Value, Box<Response>> {
+    let refused = |why: &str| Box::new(error(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, why));
+    match authenticate(server, request).await {
+        Some(Ok(claims)) => Ok(claims),
+        Some(Err(bad)) => Err(refused(&format!("invalid session: {}", bad.why))),
+        None => Err(refused("no session information")),
+    }
+}
+
+async fn userinfo(server: &Server, request: &Incoming) -> Response {
+    let (claims, good) = match authenticate(server, request).await {
+        Some(Ok(claims)) => (claims, true),
+        Some(Err(bad)) => (bad.claims.unwrap_or_default(), false),
+        None => (Value::Null, false),
+    };
+    ok(&UserInfo {
+        logged_in: good && !session::user(&claims).is_empty(),
+        username: session::username(&claims),
+        iss: claims["iss"].as_str().unwrap_or_default(),
+        groups: session::groups(&claims, &server.policy_scopes()),
+    })
+}
+
+/// What the login page needs to know, of the settings as they are now.
+async fn settings(server: &Server, request: &Incoming) -> Response {
+    let settings = match server.manager.complete_settings() {
+        Ok(settings) => settings,
+        Err(why) => return error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, &why),
+    };
+    let data = |key: &str| settings.data.get(key).filter(|value| !value.is_empty()).cloned();
+    let details = &server.details;
+    let oidc = settings.oidc_config(details, &server.log).map(|config| Oidc {
+        name: config.name,
+        issuer: config.issuer,
+        client_id: config.client_id,
+        cli_client_id: config.cli_client_id,
+        scopes: config.requested_scopes,
+        enable_pkce: config.enable_pkce,
+    });
+    let logged_in = matches!(authenticate(server, request).await, Some(Ok(_)));
+    ok(&Settings {
+        oidc,
+        app_label_key: "app.kubernetes.io/instance",
+        google_analytics: json!({ "anonymizeUsers": true }),
+        kustomize_options: Kustomize {
+            build_options: data("kustomize.buildOptions").unwrap_or_default(),
+            binary_path: "",
+            versions: details.shows_tracking_method.then_some(Value::Null),
+        },
+        help: json!({}),
+        user_logins_disabled: data("admin.enabled").is_some_and(|enabled| enabled == "false"),
+        tracking_method: details
+            .shows_tracking_method
+            .then(|| data("application.resourceTrackingMethod").unwrap_or_else(|| "annotation".into())),
+        controller_namespace: logged_in.then(|| server.manager.namespace.clone()),
+        sync_with_replace_allowed: details.shows_replace,
+        url: settings.url,
+    })
+}
+
+/// The stream of applications: there are none, so there is never a word. What an
+/// open one does to a server that wants to restart is what matters.
+async fn stream() -> Response {
+    std::future::pending().await
+}

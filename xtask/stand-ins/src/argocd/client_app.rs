@@ -1,0 +1,326 @@
+//! `/auth/login` and `/auth/callback`: Argo CD as a client of the identity provider.
+//!
+//! A client app is made from one reading of the settings. What those say later, it
+//! never learns: that is for whoever makes client apps.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, SET_COOKIE};
+use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
+
+use super::app_state::{self, StateCache, StateCookie};
+use super::details::{Details, StateKept};
+use super::go_url::{GoUrl, append_path};
+use super::id_token;
+use super::incoming::Incoming;
+use super::log::Log;
+use super::oauth2;
+use super::outbound::Outbound;
+use super::pages;
+use super::provider::{Found, Provider};
+use super::settings::Settings;
+use super::token_cookie;
+use crate::wire::{self, Values, random};
+use local_cluster::serve::Response;
+
+/// What all client apps of a process are made with.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) proxy: SocketAddr,
+    pub(super) base_href: String,
+    pub(super) details: Details,
+    pub(super) log: Log,
+    /// Logins that are under way, where the release keeps them itself.
+    pub(super) states: Arc<StateCache>,
+}
+
+/// One client app. It holds a secret, so it cannot be printed.
+pub(super) struct ClientApp {
+    surroundings: Surroundings,
+    settings: Arc<Settings>,
+    client_id: String,
+    client_secret: String,
+    use_pkce: bool,
+    domain_hint: String,
+    secure_cookie: bool,
+    state_cookie: StateCookie,
+    outbound: Outbound,
+    provider: Provider,
+}
+
+/// A request that ends here.
+type Refused = Box<Response>;
+
+fn refuse(status: StatusCode, text: impl AsRef<str>) -> Refused {
+    Box::new(wire::error(status, text))
+}
+
+fn refuse_500(text: impl AsRef<str>) -> Refused {
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, text)
+}
+
+impl ClientApp {
+    /// A client app with what the settings say now.
+    ///
+    /// # Errors
+    /// They cannot be used.
+    pub(super) fn new(settings: Arc<Settings>, surroundings: Surroundings) -> Result<Self, String> {
+        let Surroundings { details, log, proxy, .. } = &surroundings;
+        let config = settings.oidc_config(details, log);
+        let outbound = Outbound::new(*proxy, config.as_ref(), settings.skip_verify, log)?;
+        let config = config.unwrap_or_default();
+        log.info(format!("Creating client app ({})", config.client_id));
+        let signature = settings.server_signature.as_deref().unwrap_or_default();
+        Ok(Self {
+            client_id: config.client_id,
+            client_secret: config.client_secret,
+            use_pkce: config.enable_pkce,
+            domain_hint: config.domain_hint.trim().to_owned(),
+            secure_cookie: settings.url.starts_with("https:"),
+            state_cookie: StateCookie::new(signature, details.state)
+                .ok_or("no key for the state's cookie")?,
+            provider: Provider::new(&config.issuer, outbound.clone(), *details, log.clone()),
+            outbound,
+            settings,
+            surroundings,
+        })
+    }
+
+    fn details(&self) -> &Details {
+        &self.surroundings.details
+    }
+
+    fn log(&self) -> &Log {
+        &self.surroundings.log
+    }
+
+    fn redirect_uri(&self, request: &Incoming) -> String {
+        append_path(self.settings.url_for(&request.host, &request.target, self.details()), "/auth/callback")
+    }
+
+    /// `/auth/login`: sends the browser to the provider.
+    pub(super) async fn login(&self, request: &Incoming) -> Response {
+        self.try_login(request).await.unwrap_or_else(|refused| *refused)
+    }
+
+    async fn try_login(&self, request: &Incoming) -> Result<Response, Refused> {
+        let provider = self.provider.get().await.map_err(refuse_500)?;
+        let config = self.settings.oidc_config(self.details(), self.log());
+        let return_url = request.value("return_url");
+        if !GoUrl::is_allowed(return_url, self.settings.allowed_urls()) {
+            return Err(refuse(
+                StatusCode::BAD_REQUEST,
+                "Invalid redirect URL: the protocol and host (including port) must match and the path must be within allowed URLs if provided",
+            ));
+        }
+        let no_random = || refuse_500("Failed to initiate login flow");
+        let state = app_state::new_state().ok_or_else(no_random)?;
+        let with_verifier = self.use_pkce && self.details().state == StateKept::CookieWithVerifier;
+        let verifier = match with_verifier {
+            true => URL_SAFE_NO_PAD.encode(random::<32>().ok_or_else(no_random)?),
+            false => String::new(),
+        };
+        let mut query = Values::default();
+        query.add("client_id", &self.client_id);
+        query.add("redirect_uri", &self.redirect_uri(request));
+        query.add("state", &state);
+        if let Some(config) = config {
+            query.add("scope", &config.scopes().join(" "));
+            if let Some(claims) = config.requested_id_token_claims {
+                query.add("claims", &serde_json::json!({ "id_token": claims }).to_string());
+            }
+        }
+        if self.details().sends_domain_hint && !self.domain_hint.is_empty() {
+            query.add("domain_hint", &self.domain_hint);
+        }
+        if with_verifier {
+            let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
+            query.add("code_challenge", &challenge);
+            query.add("code_challenge_method", "S256");
+        }
+        let grant = match provider.response_types.iter().any(|kind| kind == "code") {
+            true => {
+                query.add("response_type", "code");
+                "authorization_code"
+            }
+            false => {
+                query.add("response_type", "id_token");
+                query.add("nonce", &app_state::new_state().ok_or_else(no_random)?);
+                "implicit"
+            }
+        };
+        let return_url = if return_url.is_empty() { &self.surroundings.base_href } else { return_url };
+        let cookie = match self.details().state {
+            StateKept::Cache => {
+                self.surroundings.states.put(&state, return_url);
+                None
+            }
+            StateKept::Cookie | StateKept::CookieWithVerifier => {
+                let value = self.state_cookie.seal(&state, return_url, &verifier).ok_or_else(no_random)?;
+                Some(app_state::set_cookie(&value, self.secure_cookie, Timestamp::now()))
+            }
+        };
+        let separator = if provider.authorization_endpoint.contains('?') { '&' } else { '?' };
+        let to = format!("{}{separator}{}", provider.authorization_endpoint, query.encode());
+        // The state is worth a login to whoever reads it in time.
+        self.log().info(format!("Performing {grant} flow login: {}", to.replace(&state, "REDACTED")));
+        let response = wire::redirect(&request.method, StatusCode::SEE_OTHER, &to);
+        Ok(match cookie {
+            Some(cookie) => wire::with(response, SET_COOKIE, cookie),
+            None => response,
+        })
+    }
+
+    /// `/auth/callback`: the browser is back.
+    pub(super) async fn callback(&self, request: &Incoming) -> Response {
+        let provider = match self.provider.get().await {
+            Ok(provider) => provider,
+            Err(error) => return *refuse_500(error),
+        };
+        self.log().info(format!("Callback: {}?REDACTED", request.path));
+        let error = request.value("error");
+        if !error.is_empty() {
+            let description = wire::escape_html(request.value("error_description"));
+            return *refuse(StatusCode::BAD_REQUEST, format!("{}: {description}", wire::escape_html(error)));
+        }
+        let (code, state) = (request.value("code"), request.value("state"));
+        if code.is_empty() && state.is_empty() {
+            return pages::no_code();
+        }
+        let (return_url, verifier) = match self.check_state(request, state) {
+            Ok(returned) => returned,
+            Err(error) => return *refuse(StatusCode::BAD_REQUEST, error),
+        };
+        let response = if code.is_empty() {
+            pages::no_code()
+        } else {
+            let finished = self.finish(request, &provider, code, &verifier, &return_url).await;
+            finished.unwrap_or_else(|refused| *refused)
+        };
+        match self.details().state {
+            StateKept::Cache => response,
+            // The state is used up, whatever came of it.
+            StateKept::Cookie | StateKept::CookieWithVerifier => {
+                with_cookie_first(response, &app_state::clear_cookie(self.secure_cookie))
+            }
+        }
+    }
+
+    /// Where the browser wanted to go, and the PKCE verifier.
+    fn check_state(&self, request: &Incoming, state: &str) -> Result<(String, String), String> {
+        let base_href = &self.surroundings.base_href;
+        if self.details().state == StateKept::Cache {
+            let return_url = self.surroundings.states.take(state);
+            return return_url
+                .map(|return_url| (return_url, String::new()))
+                .ok_or_else(|| format!("unknown app state {state}"));
+        }
+        let cookie = token_cookie::cookie(&request.headers, app_state::STATE_COOKIE)
+            .ok_or("http: named cookie not present")?;
+        let returned = self.state_cookie.open(cookie)?;
+        let mut return_url = base_href.clone();
+        if !returned.return_url.is_empty() {
+            let allowed = self.settings.allowed_urls().chain([base_href.as_str()]);
+            if self.details().checks_returned_url && !GoUrl::is_allowed(&returned.return_url, allowed) {
+                let shown: String = returned.return_url.chars().take(100).collect();
+                self.log().warn(format!(
+                    "Failed to verify app state - got invalid redirectURL {}",
+                    wire::quote(&shown)
+                ));
+                return Err("failed to verify app state: invalid return URL".into());
+            }
+            return_url = returned.return_url;
+        }
+        if returned.state != state {
+            return Err(app_state::wrong_state());
+        }
+        Ok((return_url, returned.verifier))
+    }
+
+    /// Exchanges the code for a token and hands it to the browser.
+    async fn finish(
+        &self,
+        request: &Incoming,
+        provider: &Found,
+        code: &str,
+        verifier: &str,
+        return_url: &str,
+    ) -> Result<Response, Refused> {
+        let redirect_uri = self.redirect_uri(request);
+        let token = self
+            .exchange(provider, code, verifier, &redirect_uri)
+            .await
+            .map_err(|error| refuse_500(format!("failed to get token: {error}")))?;
+        let id_token = token.ok_or_else(|| refuse_500("no id_token in token response"))?;
+        let config = self.settings.oidc_config(self.details(), self.log()).unwrap_or_default();
+        let now = id_token::now();
+        let verified =
+            self.provider.verify(&id_token, &config.audiences(), config.skip_audience_check, now).await;
+        let claims = verified.map_err(|error| {
+            if !self.details().hides_token_errors {
+                return refuse_500(format!("invalid session token: {error}"));
+            }
+            self.log().warn(format!("Failed to verify oidc token: {error}"));
+            refuse_500("failed to verify the token")
+        })?;
+        let cookies = token_cookie::set_cookies(&id_token, &self.surroundings.base_href, self.secure_cookie)
+            .map_err(|error| refuse_500(format!("error creating cookie metadata: {error}")))?;
+        self.log().info(format!("Web login successful. Claims: {claims}"));
+        let response = wire::redirect(&request.method, StatusCode::SEE_OTHER, return_url);
+        Ok(cookies.into_iter().fold(response, |response, cookie| wire::with(response, SET_COOKIE, cookie)))
+    }
+
+    /// The ID token for a code, if the answer has one. Nobody said how the client
+    /// has to show its secret: first in the header and, whatever is wrong, once
+    /// more in the form.
+    async fn exchange(
+        &self,
+        provider: &Found,
+        code: &str,
+        verifier: &str,
+        redirect_uri: &str,
+    ) -> Result<Option<String>, String> {
+        let mut form = Values::default();
+        form.add("grant_type", "authorization_code");
+        form.add("code", code);
+        form.add("redirect_uri", redirect_uri);
+        if self.use_pkce && self.details().state == StateKept::CookieWithVerifier {
+            form.add("code_verifier", verifier);
+        }
+        let credentials =
+            format!("{}:{}", wire::query_escape(&self.client_id), wire::query_escape(&self.client_secret));
+        let mut headers = HeaderMap::new();
+        if let Ok(mut value) = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials))) {
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let endpoint = &provider.token_endpoint;
+        let shows_code = self.details().shows_error_code;
+        let answer = self.outbound.post_form(endpoint, form.encode(), headers).await;
+        if let Ok(token) = answer.and_then(|answer| oauth2::id_token(&answer, shows_code)) {
+            return Ok(token);
+        }
+        form.add("client_id", &self.client_id);
+        if !self.client_secret.is_empty() {
+            form.add("client_secret", &self.client_secret);
+        }
+        let answer = self.outbound.post_form(endpoint, form.encode(), HeaderMap::new()).await?;
+        oauth2::id_token(&answer, shows_code)
+    }
+}
+
+/// Puts a cookie before those that a response has.
+fn with_cookie_first(mut response: Response, cookie: &str) -> Response {
+    let others: Vec<HeaderValue> = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
+    response.headers_mut().remove(SET_COOKIE);
+    let mut response = wire::with(response, SET_COOKIE, cookie);
+    for other in others {
+        response.headers_mut().append(SET_COOKIE, other);
+    }
+    response
+}

@@ -1,0 +1,135 @@
+//! The stand-in for argocd-server: a client of an identity provider whose settings
+//! come from the cluster, and that treats their changes as the release does that it
+//! stands in for.
+//!
+//! - Settings: `informer` follows the cluster, `manager` tells who subscribed,
+//!   `settings`, `oidc_config` and `references` read them, `first_start` fills
+//!   what nobody has filled.
+//! - Eras: `run` with `changes` and `listeners`. Everything that a release does
+//!   or says differently and that has nothing to do with changes is in `details`.
+//! - A login: `client_app` with `app_state` and `go_url`; `provider`,
+//!   `oauth2`, `id_token` and `outbound` towards the provider; `session` and
+//!   `token_cookie` afterwards.
+//! - Requests: `server` routes `incoming` ones to `api`, `logout`, `pages`.
+//!
+//! What it does not have: applications, projects, repositories, policies, accounts
+//! and their passwords, gRPC, TLS of its own (without `--insecure` it redirects to
+//! https, where nobody answers), the bundled Dex (`dex.config`), groups from the
+//! provider's userinfo, refreshed tokens, the implicit flow, metrics, and Redis: a
+//! token that was logged out is good again after a restart.
+//!
+//! Where the real program was seen to do otherwise:
+//! - With several servers on one listener (v2.4.3 – v2.13) the real one changes
+//!   between them by streaks of some logins, this one by a coin for each connection.
+//! - Up to v2.4.2 its API answers 503 for a second after each start, because its
+//!   gateway calls a port that is not open yet and then waits.
+//! - Its log shows codes and states of logins, and who called which API.
+//! - Its API compresses for those who accept that, and `/api/v1/settings` shows
+//!   `resourceOverrides` to everybody up to v3.2.
+
+mod api;
+mod app_state;
+mod changes;
+mod client_app;
+mod details;
+mod first_start;
+mod flags;
+mod go_url;
+mod id_token;
+mod incoming;
+mod informer;
+mod listeners;
+mod log;
+mod logout;
+mod manager;
+mod oauth2;
+mod oidc_config;
+mod outbound;
+mod pages;
+mod provider;
+mod references;
+mod run;
+mod server;
+mod session;
+mod settings;
+mod token_cookie;
+
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use app_state::StateCache;
+use client_app::Surroundings;
+use details::Details;
+use flags::Flags;
+use local_cluster::program::{Exit, Launch, Program};
+use log::Log;
+use releases::Release;
+use run::Process;
+
+/// The image name under which it is known, without tag. The tag is the release.
+pub const IMAGE: &str = "oidc-lab/stand-in-argocd";
+/// The `containerPort` of its web server, unless `--port` names another.
+pub const PORT: u16 = 8080;
+
+/// The program.
+pub fn program() -> impl Program {
+    start
+}
+
+fn failure(log: &Log, code: i32, message: String) -> Exit {
+    log.fatal(&message);
+    Exit { code, message }
+}
+
+async fn start(mut launch: Launch) -> Exit {
+    let plain = Log::new(launch.log.clone(), false);
+    let release = match Release::parse(super::tag(&launch.image)) {
+        Ok(release) => release,
+        Err(error) => return failure(&plain, 1, format!("the image's tag names no release: {error}")),
+    };
+    let flags = match Flags::read(&launch.args, &launch.env) {
+        Ok(flags) => flags,
+        Err(message) => return failure(&plain, 1, message),
+    };
+    let details = Details::of(&release);
+    let json = match flags.log_format.as_deref() {
+        Some(format) => format.eq_ignore_ascii_case("json"),
+        None => details.json_log,
+    };
+    let log = Log::new(launch.log.clone(), json);
+    let version = format!("{release}+stand-in");
+    log.info("this is a stand-in for argocd-server, not argocd-server itself");
+    log.line(
+        "info",
+        "ArgoCD API Server is starting",
+        &[("namespace", &launch.namespace), ("port", &flags.port.to_string()), ("version", &version)],
+    );
+    let listener = match listener(launch.ports.remove(&flags.port)) {
+        Ok(listener) => listener,
+        Err(error) => return failure(&log, 20, format!("listen tcp :{}: {error}", flags.port)),
+    };
+    // Nobody answers on the others: metrics, for one.
+    launch.ports.clear();
+    let client = match manager::client(&launch.cluster, &launch.namespace) {
+        Ok(client) => client,
+        Err(error) => return failure(&log, 20, error),
+    };
+    let surroundings = Surroundings {
+        proxy: launch.proxy,
+        base_href: flags.base_href.clone(),
+        details,
+        log,
+        states: Arc::new(StateCache::default()),
+    };
+    let process =
+        Process { flags, version, namespace: launch.namespace, client, surroundings, stop: launch.stop };
+    run::run(&process, release.era(), listener).await
+}
+
+fn listener(socket: Option<StdListener>) -> Result<TcpListener, String> {
+    let socket = socket.ok_or("the container has no such port")?;
+    socket.set_nonblocking(true).map_err(|_| "the socket cannot be used")?;
+    TcpListener::from_std(socket).map_err(|_| "the socket cannot be used".into())
+}

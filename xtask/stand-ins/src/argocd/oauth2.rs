@@ -1,0 +1,83 @@
+//! The answer of a token endpoint, as Go's `oauth2` package reads it: its errors are
+//! what a browser is shown when the client secret is wrong.
+
+use serde::Deserialize;
+
+use super::outbound::Answer;
+use crate::wire::quote;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Tokens {
+    access_token: String,
+    id_token: Option<String>,
+    error: String,
+    error_description: String,
+    error_uri: String,
+}
+
+/// The ID token in an answer, if it has one.
+///
+/// # Errors
+/// The provider's error; releases that do not know its code show the whole answer.
+pub(super) fn id_token(answer: &Answer, shows_code: bool) -> Result<Option<String>, String> {
+    let failed = !answer.status.is_success();
+    let whole =
+        || format!("oauth2: cannot fetch token: {}\nResponse: {}", answer.status_text(), answer.text());
+    let tokens: Tokens = match serde_json::from_slice(&answer.body) {
+        Ok(tokens) => tokens,
+        Err(_) if failed => return Err(whole()),
+        Err(error) => return Err(format!("oauth2: cannot parse json: {error}")),
+    };
+    if failed || (shows_code && !tokens.error.is_empty()) {
+        if !shows_code || tokens.error.is_empty() {
+            return Err(whole());
+        }
+        let mut error = format!("oauth2: {}", quote(&tokens.error));
+        for more in [&tokens.error_description, &tokens.error_uri] {
+            if !more.is_empty() {
+                error.push_str(&format!(" {}", quote(more)));
+            }
+        }
+        return Err(error);
+    }
+    if tokens.access_token.is_empty() {
+        return Err("oauth2: server response missing access_token".into());
+    }
+    Ok(tokens.id_token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+
+    fn read(status: StatusCode, body: &str, shows_code: bool) -> Result<Option<String>, String> {
+        id_token(&Answer { status, body: body.into() }, shows_code)
+    }
+
+    #[test]
+    fn errors_are_told_as_each_release_does() {
+        let body = r#"{"error":"invalid_client","error_description":"Invalid client credentials."}"#;
+        assert_eq!(
+            read(StatusCode::UNAUTHORIZED, body, true).unwrap_err(),
+            r#"oauth2: "invalid_client" "Invalid client credentials.""#
+        );
+        assert_eq!(
+            read(StatusCode::UNAUTHORIZED, body, false).unwrap_err(),
+            format!("oauth2: cannot fetch token: 401 Unauthorized\nResponse: {body}")
+        );
+        assert_eq!(
+            read(StatusCode::BAD_GATEWAY, "<html>", true).unwrap_err(),
+            "oauth2: cannot fetch token: 502 Bad Gateway\nResponse: <html>"
+        );
+        assert_eq!(read(StatusCode::OK, r#"{"error":"x"}"#, true).unwrap_err(), r#"oauth2: "x""#);
+        assert!(read(StatusCode::OK, "", true).unwrap_err().starts_with("oauth2: cannot parse json"));
+        assert!(read(StatusCode::OK, "{}", true).unwrap_err().contains("missing access_token"));
+        assert_eq!(read(StatusCode::OK, r#"{"access_token":"a"}"#, true), Ok(None));
+        assert_eq!(
+            read(StatusCode::OK, r#"{"access_token":"a","id_token":"b"}"#, true),
+            Ok(Some("b".into()))
+        );
+    }
+}

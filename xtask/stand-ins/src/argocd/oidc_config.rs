@@ -1,0 +1,241 @@
+//! `oidc.config` of argocd-cm.
+
+use serde_json::{Map, Value};
+
+use super::details::Details;
+use super::log::Log;
+use super::references::Secrets;
+
+/// The settings of a login, with every reference resolved. Two of them are equal
+/// if a login would notice no difference. It holds a secret, so it cannot be
+/// printed.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct OidcConfig {
+    pub(super) name: String,
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+    pub(super) cli_client_id: String,
+    pub(super) requested_scopes: Vec<String>,
+    /// As JSON, in the order of its keys.
+    pub(super) requested_id_token_claims: Option<serde_json::Value>,
+    pub(super) logout_url: String,
+    /// Certificates in PEM that the provider's certificate is checked against.
+    pub(super) root_ca: String,
+    pub(super) enable_pkce: bool,
+    pub(super) domain_hint: String,
+    pub(super) allowed_audiences: Vec<String>,
+    pub(super) skip_audience_check: bool,
+}
+
+impl OidcConfig {
+    /// Reads it. Nothing, or what cannot be read, is `None`.
+    pub(super) fn read(text: &str, secrets: &Secrets, details: &Details, log: &Log) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
+        match parse(text, secrets, details, log) {
+            Ok(config) => Some(config),
+            Err(error) => {
+                log.warn(format!("invalid oidc config: {error}"));
+                None
+            }
+        }
+    }
+
+    /// What a token may be made for.
+    pub(super) fn audiences(&self) -> Vec<&str> {
+        if !self.allowed_audiences.is_empty() {
+            return self.allowed_audiences.iter().map(String::as_str).collect();
+        }
+        let both = [self.client_id.as_str(), self.cli_client_id.as_str()];
+        both.into_iter().take(if self.cli_client_id.is_empty() { 1 } else { 2 }).collect()
+    }
+
+    /// What is asked for at the provider.
+    pub(super) fn scopes(&self) -> Vec<&str> {
+        if self.requested_scopes.is_empty() {
+            return vec!["openid", "profile", "email", "groups"];
+        }
+        self.requested_scopes.iter().map(String::as_str).collect()
+    }
+}
+
+fn parse(text: &str, secrets: &Secrets, details: &Details, log: &Log) -> Result<OidcConfig, String> {
+    // As JSON, in which the last of two keys counts, as in Go.
+    let mut value: Value =
+        serde_yaml::from_str(text).map_err(|error| format!("error converting YAML to JSON: {error}"))?;
+    if details.resolves_every_string {
+        secrets.resolve_all(&mut value, details, log);
+    }
+    let empty = Map::new();
+    let fields = match &value {
+        Value::Object(fields) => Fields(fields),
+        Value::Null => Fields(&empty),
+        _ => return Err("error unmarshaling JSON: cannot unmarshal into an object".into()),
+    };
+    let mut config = OidcConfig {
+        name: fields.text("name")?,
+        issuer: fields.text("issuer")?,
+        client_id: fields.text("clientID")?,
+        client_secret: fields.text("clientSecret")?,
+        cli_client_id: fields.text("cliClientID")?,
+        requested_scopes: fields.texts("requestedScopes")?,
+        requested_id_token_claims: fields.json("requestedIDTokenClaims")?,
+        logout_url: fields.text("logoutURL")?,
+        root_ca: fields.text("rootCA")?,
+        enable_pkce: fields.flag("enablePKCEAuthentication")?,
+        domain_hint: fields.text("domainHint")?,
+        allowed_audiences: fields.texts("allowedAudiences")?,
+        skip_audience_check: fields.flag("skipAudienceCheckWhenTokenHasNoAudience")?,
+    };
+    if !details.allowed_audiences {
+        config.allowed_audiences.clear();
+        config.skip_audience_check = false;
+    }
+    if !details.resolves_every_string {
+        config.client_secret = secrets.resolve(&config.client_secret, details, log);
+        config.client_id = secrets.resolve(&config.client_id, details, log);
+    }
+    Ok(config)
+}
+
+/// Fields by name, whatever the case of its letters, as Go's JSON reads them.
+struct Fields<'a>(&'a Map<String, Value>);
+
+impl Fields<'_> {
+    fn find(&self, name: &str) -> Option<&Value> {
+        let named = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value).filter(|value| !value.is_null())
+    }
+
+    fn wrong<T>(name: &str, wanted: &str) -> Result<T, String> {
+        Err(format!("error unmarshaling JSON: cannot unmarshal OIDCConfig.{name} into a {wanted}"))
+    }
+
+    fn text(&self, name: &str) -> Result<String, String> {
+        match self.find(name) {
+            None => Ok(String::new()),
+            // YAML takes 123 for a number; where text is wanted it is text.
+            Some(value) => scalar(value).map_or_else(|| Self::wrong(name, "string"), Ok),
+        }
+    }
+
+    fn texts(&self, name: &str) -> Result<Vec<String>, String> {
+        match self.find(name) {
+            None => Ok(vec![]),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(scalar)
+                .collect::<Option<_>>()
+                .map_or_else(|| Self::wrong(name, "string"), Ok),
+            Some(_) => Self::wrong(name, "list of strings"),
+        }
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, String> {
+        match self.find(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Self::wrong(name, "bool"),
+        }
+    }
+
+    fn json(&self, name: &str) -> Result<Option<serde_json::Value>, String> {
+        match self.find(name) {
+            None => Ok(None),
+            Some(value @ Value::Object(_)) => Ok(Some(value.clone())),
+            Some(_) => Self::wrong(name, "object"),
+        }
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null => Some(String::new()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::details::Details;
+    use super::*;
+    use local_cluster::logs::{LogKey, Logs};
+    use releases::Release;
+
+    fn read(release: &str, text: &str) -> (Option<OidcConfig>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = Logs::new(folder.path());
+        let key = LogKey { namespace: "n".into(), pod: "p".into(), container: "c".into(), restart: 0 };
+        let log = Log::new(logs.start(key.clone()).unwrap(), false);
+        let secrets =
+            [("argocd-oidc:clientSecret", " s3cret\n"), ("oidc.dex.clientSecret", "other"), ("id", "argo")];
+        let secrets = Secrets(secrets.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect());
+        let config = OidcConfig::read(text, &secrets, &Details::of(&Release::parse(release).unwrap()), &log);
+        let mut reader = logs.open(&key).unwrap();
+        (config, std::iter::from_fn(|| reader.line()).collect())
+    }
+
+    #[test]
+    fn references_are_resolved_and_trimmed() {
+        let table = [
+            ("v3.3.6", "clientSecret: $argocd-oidc:clientSecret", "s3cret"),
+            ("v2.4.2", "clientSecret: $argocd-oidc:clientSecret", "s3cret"),
+            ("v3.3.6", "clientSecret: $oidc.dex.clientSecret", "other"),
+            ("v3.3.6", "clientsecret: 12345", "12345"),
+            ("v3.3.6", "clientSecret: first\nclientSecret: last", "last"),
+            ("v3.3.6", "clientSecret: plain", "plain"),
+            ("v3.3.6", "clientSecret: $argocd-oidc.clientSecret", "$argocd-oidc.clientSecret"),
+        ];
+        for (release, text, secret) in table {
+            let (config, log) = read(release, text);
+            assert_eq!(config.unwrap().client_secret, secret, "{release} {text}");
+            assert_eq!(log.is_empty(), !secret.starts_with('$'), "{log:?}");
+        }
+    }
+
+    #[test]
+    fn before_2_8_only_the_client_is_resolved() {
+        let text = "{issuer: $id, clientID: $id, requestedScopes: [$id]}";
+        let (old, _) = read("v2.7.0", text);
+        let old = old.unwrap();
+        assert_eq!((old.issuer.as_str(), old.client_id.as_str(), old.scopes()), ("$id", "argo", vec!["$id"]));
+        let (new, _) = read("v2.8.0", text);
+        let new = new.unwrap();
+        assert_eq!(
+            (new.issuer.as_str(), new.client_id.as_str(), new.scopes()),
+            ("argo", "argo", vec!["argo"])
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_left_out() {
+        for text in ["a: [", "- a", "issuer: {a: b}", "enablePKCEAuthentication: x", "requestedScopes: a"] {
+            let (config, log) = read("v3.3.6", text);
+            assert!(config.is_none(), "{text}");
+            assert!(log.iter().any(|line| line.contains("invalid oidc config: ")), "{text}: {log:?}");
+        }
+        assert!(read("v3.3.6", "").0.is_none());
+        assert!(read("v3.3.6", "# nothing").0.is_some());
+        let missing = "clientSecret: $no:where";
+        assert!(
+            read("v3.3.6", missing).1[0]
+                .contains("config referenced '$no:where', but key does not exist in secret")
+        );
+        assert!(read("v3.5.1", missing).1[0].contains(r#"msg="secret key does not exist in secret""#));
+    }
+
+    #[test]
+    fn audiences_are_the_clients_unless_listed() {
+        let audiences = |text: &str| -> Vec<String> {
+            read("v3.3.6", text).0.unwrap().audiences().into_iter().map(Into::into).collect()
+        };
+        assert_eq!(audiences("clientID: a"), ["a"]);
+        assert_eq!(audiences("{clientID: a, cliClientID: b}"), ["a", "b"]);
+        assert_eq!(audiences("{clientID: a, allowedAudiences: [c]}"), ["c"]);
+    }
+}

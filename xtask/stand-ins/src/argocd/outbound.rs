@@ -1,0 +1,287 @@
+//! Requests to the identity provider, and errors in the words of Go's HTTP client:
+//! they end up in what a browser is shown.
+
+use std::error::Error as _;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use reqwest::{Certificate, Client};
+
+use super::go_url::GoUrl;
+use super::log::Log;
+use super::oidc_config::OidcConfig;
+use crate::wire::quote;
+
+/// A provider that does not answer within this is not there.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest answer that is read.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// Redirects that are followed for one request.
+const MOST_REDIRECTS: usize = 10;
+
+/// A client for one provider. Plain `http://` goes through the proxy, as
+/// `HTTP_PROXY` would have it. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Outbound(Arc<Clients>);
+
+struct Clients {
+    plain: Client,
+    /// Made when it is first needed: the system's certificates take longer to read
+    /// than everything else that a server does until it serves.
+    tls: OnceLock<Result<Client, String>>,
+    root_ca: Vec<Certificate>,
+    skip_verify: bool,
+}
+
+/// An answer, read whole.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The status line's end, `502 Bad Gateway`.
+    pub(super) fn status_text(&self) -> String {
+        let reason = self.status.canonical_reason().unwrap_or_default();
+        format!("{} {reason}", self.status.as_u16())
+    }
+
+    /// The body as text.
+    pub(super) fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+}
+
+impl Outbound {
+    /// A client that trusts what `oidc.config` says.
+    ///
+    /// # Errors
+    /// No client can be made.
+    pub(super) fn new(
+        proxy: SocketAddr,
+        config: Option<&OidcConfig>,
+        skip_verify: bool,
+        log: &Log,
+    ) -> Result<Self, String> {
+        // Whoever comes first in this process decides; all of them choose this one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let pem = config.map_or("", |config| &config.root_ca);
+        let root_ca = Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+        if !pem.is_empty() && root_ca.is_empty() {
+            log.warn("failed to append certificates from PEM: proceeding without custom rootCA");
+        }
+        let proxy = reqwest::Proxy::http(format!("http://{proxy}")).map_err(|error| error.to_string())?;
+        let plain = builder().proxy(proxy).tls_certs_only([]).build().map_err(|error| error.to_string())?;
+        let skip_verify = skip_verify && config.is_some();
+        Ok(Self(Arc::new(Clients { plain, tls: OnceLock::new(), root_ca, skip_verify })))
+    }
+
+    /// GETs a URL.
+    ///
+    /// # Errors
+    /// Why there is no answer, in Go's words.
+    pub(super) async fn get(&self, url: &str) -> Result<Answer, String> {
+        let mut at = url.to_owned();
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self.send("Get", &at, |client| client.get(&at)).await?;
+            match redirect(&response) {
+                Some(to) => at = to,
+                None => return read("Get", &at, response).await,
+            }
+        }
+        Err(failed("Get", &at, &format!("stopped after {MOST_REDIRECTS} redirects")))
+    }
+
+    /// POSTs a form.
+    ///
+    /// # Errors
+    /// Why there is no answer, in Go's words.
+    pub(super) async fn post_form(
+        &self,
+        url: &str,
+        form: String,
+        headers: HeaderMap,
+    ) -> Result<Answer, String> {
+        let request = |client: &Client| {
+            client
+                .post(url)
+                .headers(headers)
+                .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form)
+        };
+        let response = self.send("Post", url, request).await?;
+        read("Post", url, response).await
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        request: impl FnOnce(&Client) -> reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, String> {
+        let tls = wants_tls(url).map_err(|why| match why {
+            Unusable::NoUrl(why) => format!("parse {}: {why}", quote(url)),
+            Unusable::Scheme(why) => failed(method, url, &why),
+        })?;
+        let client = if tls { self.0.tls() } else { Ok(&self.0.plain) };
+        let client = client.map_err(|why| failed(method, url, why))?;
+        request(client).send().await.map_err(|error| failed(method, url, &cause(&error, url)))
+    }
+}
+
+impl Clients {
+    fn tls(&self) -> Result<&Client, &str> {
+        let make = || {
+            let builder = builder().tls_danger_accept_invalid_certs(self.skip_verify);
+            let builder = match self.root_ca.is_empty() {
+                true => builder,
+                false => builder.tls_certs_only(self.root_ca.iter().cloned()),
+            };
+            builder.build().map_err(|error| error.to_string())
+        };
+        self.tls.get_or_init(make).as_ref().map_err(String::as_str)
+    }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(TIMEOUT)
+        .timeout(TIMEOUT)
+}
+
+/// Where a response sends the client to.
+fn redirect(response: &reqwest::Response) -> Option<String> {
+    let to = response.headers().get(http::header::LOCATION)?.to_str().ok()?;
+    response.status().is_redirection().then(|| response.url().join(to).ok())?.map(Into::into)
+}
+
+async fn read(method: &str, url: &str, mut response: reqwest::Response) -> Result<Answer, String> {
+    let status = response.status();
+    let mut body = vec![];
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| failed(method, url, &cause(&error, url)))?
+    {
+        let room = MOST_BYTES - body.len();
+        body.extend(chunk.iter().take(room));
+        if chunk.len() > room {
+            break;
+        }
+    }
+    Ok(Answer { status, body })
+}
+
+fn failed(method: &str, url: &str, cause: &str) -> String {
+    format!("{method} {}: {cause}", quote(url))
+}
+
+/// A URL that no request can be made for.
+#[derive(Debug, PartialEq, Eq)]
+enum Unusable {
+    NoUrl(String),
+    Scheme(String),
+}
+
+/// Whether a URL wants TLS.
+fn wants_tls(url: &str) -> Result<bool, Unusable> {
+    let no_scheme =
+        |scheme: &str| Err(Unusable::Scheme(format!("unsupported protocol scheme {}", quote(scheme))));
+    match url::Url::parse(url) {
+        Ok(url) if !["http", "https"].contains(&url.scheme()) => no_scheme(url.scheme()),
+        Ok(url) => Ok(url.scheme() == "https"),
+        Err(url::ParseError::RelativeUrlWithoutBase) if GoUrl::parse(url).is_some() => no_scheme(""),
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            Err(Unusable::NoUrl("first path segment in URL cannot contain colon".into()))
+        }
+        Err(url::ParseError::EmptyHost) => Err(Unusable::Scheme("http: no Host in request URL".into())),
+        Err(error) => Err(Unusable::NoUrl(error.to_string())),
+    }
+}
+
+/// Why a request failed, as Go says it.
+fn cause(error: &reqwest::Error, url: &str) -> String {
+    let mut deepest = None;
+    let mut next = error.source();
+    while let Some(error) = next {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return tls_cause(tls);
+        }
+        let io = error.downcast_ref::<io::Error>();
+        match io.map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => {
+                let url = url::Url::parse(url).ok();
+                let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+                let port = url.as_ref().and_then(url::Url::port_or_known_default).unwrap_or(0);
+                return format!("dial tcp {host}:{port}: connect: connection refused");
+            }
+            Some(io::ErrorKind::ConnectionReset) => return "read: connection reset by peer".into(),
+            Some(io::ErrorKind::UnexpectedEof) => return "EOF".into(),
+            _ => {}
+        }
+        deepest = Some(error);
+        // What an error of a socket wraps is not its source but itself.
+        let wrapped =
+            io.and_then(io::Error::get_ref).map(|inner| inner as &(dyn std::error::Error + 'static));
+        next = wrapped.or_else(|| error.source());
+    }
+    let deepest = deepest.map(ToString::to_string).unwrap_or_else(|| error.to_string());
+    if error.is_timeout() {
+        return "net/http: timeout awaiting response headers".into();
+    }
+    if deepest.contains("failed to lookup address") || deepest.contains("dns error") {
+        let url = url::Url::parse(url).ok();
+        let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+        return format!("dial tcp: lookup {host}: no such host");
+    }
+    deepest
+}
+
+fn tls_cause(error: &rustls::Error) -> String {
+    use rustls::{CertificateError, Error};
+    let unverified = |why: &str| format!("tls: failed to verify certificate: x509: {why}");
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            unverified("certificate signed by unknown authority")
+        }
+        Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        ) => unverified("certificate has expired or is not yet valid"),
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => unverified("certificate is not valid for this host"),
+        Error::InvalidCertificate(other) => unverified(&other.to_string()),
+        // A server that speaks plain HTTP on the port.
+        Error::InvalidMessage(_) => "http: server gave HTTP response to HTTPS client".into(),
+        other => format!("remote error: tls: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Unusable, wants_tls};
+
+    #[test]
+    fn what_is_no_address_is_refused_in_gos_words() {
+        let scheme = |words: &str| Err(Unusable::Scheme(words.into()));
+        let table = [
+            ("http://dex.host/x", Ok(false)),
+            ("https://dex.host", Ok(true)),
+            ("/.well-known/openid-configuration", scheme(r#"unsupported protocol scheme """#)),
+            ("dex.host/.well-known", scheme(r#"unsupported protocol scheme """#)),
+            ("ftp://dex.host", scheme(r#"unsupported protocol scheme "ftp""#)),
+            ("http:///x", Ok(false)),
+            ("$secret:key/x", Err(Unusable::NoUrl("first path segment in URL cannot contain colon".into()))),
+        ];
+        for (url, wanted) in table {
+            assert_eq!(wants_tls(url), wanted, "{url}");
+        }
+    }
+}

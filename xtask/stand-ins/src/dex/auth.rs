@@ -1,0 +1,201 @@
+//! `/auth` and `/auth/local`: from a client's wish to the login form.
+
+use http::StatusCode;
+
+use super::config::Client;
+use super::jwt::CROSS_CLIENT;
+use super::pages;
+use super::server::{CONNECTOR, Dex, Incoming};
+use super::storage::{AuthRequest, Pkce, new_id};
+use crate::wire::{self, Values, query_escape, quote, quoted_list};
+use local_cluster::serve::Response;
+
+/// The redirect URI for programs that cannot receive one.
+const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
+/// Why a login does not begin.
+enum Refusal {
+    /// Shown here: there is nobody to send it to.
+    Shown(StatusCode, &'static str),
+    /// Sent to the client.
+    Sent { error: &'static str, description: String },
+}
+
+/// `/auth`: there is one connector, so the browser is sent on to it.
+pub(super) fn authorize(dex: &Dex, request: &Incoming) -> Response {
+    let mut values = request.values();
+    let connector = values.get("connector_id").to_owned();
+    if !connector.is_empty() && connector != CONNECTOR {
+        return pages::error(StatusCode::BAD_REQUEST, "Connector ID does not match a valid Connector");
+    }
+    values.remove("connector_id");
+    let to = format!("{}?{}", dex.path(&format!("/auth/{CONNECTOR}")), values.encode());
+    wire::redirect(&request.method, StatusCode::FOUND, &to)
+}
+
+/// `/auth/local`: checks what the client asks for and remembers it.
+pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response {
+    let values = request.values();
+    let wish = match read(dex, request, &values) {
+        Ok(wish) => wish,
+        Err(Refusal::Shown(status, message)) => {
+            dex.log.error(
+                "failed to parse authorization request",
+                &[("err", message), ("request_id", &request.id)],
+            );
+            return pages::error(status, message);
+        }
+        Err(Refusal::Sent { error, description }) => {
+            dex.log.error(
+                "failed to parse authorization request",
+                &[("err", &description), ("request_id", &request.id)],
+            );
+            return send_error(request, &values, error, &description);
+        }
+    };
+    if connector != CONNECTOR {
+        dex.log.error(
+            "Failed to get connector",
+            &[("err", "failed to get connector object from storage: not found"), ("request_id", &request.id)],
+        );
+        return pages::error(StatusCode::BAD_REQUEST, "Connector failed to initialize");
+    }
+    if request.method != http::Method::GET {
+        return pages::error(StatusCode::BAD_REQUEST, "Unsupported request method.");
+    }
+    let to =
+        format!("{}?back=&state={}", dex.path(&format!("/auth/{CONNECTOR}/login")), query_escape(&wish.id));
+    dex.storage.collect(dex.now());
+    dex.storage.create_request(wish);
+    wire::redirect(&request.method, StatusCode::FOUND, &to)
+}
+
+fn send_error(request: &Incoming, values: &Values, error: &str, description: &str) -> Response {
+    let mut answer = Values::default();
+    answer.add("state", values.get("state"));
+    answer.add("error", error);
+    if !description.is_empty() {
+        answer.add("error_description", description);
+    }
+    let to = wire::with_query(values.get("redirect_uri"), answer);
+    wire::redirect(&request.method, StatusCode::SEE_OTHER, &to)
+}
+
+fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, Refusal> {
+    let Some(redirect_uri) = wire::query_unescape(values.get("redirect_uri")) else {
+        return Err(Refusal::Shown(StatusCode::BAD_REQUEST, "No redirect_uri provided."));
+    };
+    let id = values.get("client_id");
+    let log = |message: &str, fields: &[(&str, &str)]| {
+        let mut fields = fields.to_vec();
+        fields.push(("request_id", &request.id));
+        dex.log.error(message, &fields);
+    };
+    let Some(client) = dex.config.client(id) else {
+        log("invalid client_id provided", &[("client_id", id)]);
+        return Err(Refusal::Shown(StatusCode::NOT_FOUND, "Invalid client_id."));
+    };
+    if !may_redirect(client, &redirect_uri) {
+        log("unregistered redirect_uri", &[("redirect_uri", &redirect_uri), ("client_id", id)]);
+        return Err(Refusal::Shown(StatusCode::BAD_REQUEST, "Unregistered redirect_uri."));
+    }
+    let refuse = |error, description: String| Err(Refusal::Sent { error, description });
+    if !["", CONNECTOR].contains(&values.get("connector_id")) {
+        return refuse("invalid_request", "Invalid ConnectorID".into());
+    }
+    if !values.get("request").is_empty() {
+        return refuse("request_not_supported", "Server does not support request parameter.".into());
+    }
+    let method = match values.get("code_challenge_method") {
+        "" => "plain",
+        method => method,
+    };
+    if !["S256", "plain"].contains(&method) {
+        return refuse("invalid_request", format!("Unsupported PKCE challenge method ({}).", quote(method)));
+    }
+    let scopes: Vec<&str> = values.get("scope").split_whitespace().collect();
+    if let Some(description) = bad_scopes(dex, client, &scopes) {
+        return refuse("invalid_scope", description);
+    }
+    let types: Vec<&str> = values.get("response_type").split_whitespace().collect();
+    for kind in &types {
+        match *kind {
+            "code" => {}
+            "token" | "id_token" => {
+                return refuse(
+                    "unsupported_response_type",
+                    format!("Unsupported response type {}", quote(kind)),
+                );
+            }
+            other => return refuse("invalid_request", format!("Invalid response type {}", quote(other))),
+        }
+    }
+    if types.is_empty() {
+        return refuse("invalid_request", "No response_type provided".into());
+    }
+    let Some(hmac_key) = wire::random() else {
+        return refuse("server_error", String::new());
+    };
+    let expires = i64::try_from(dex.config.auth_requests.as_secs()).unwrap_or(i64::MAX);
+    Ok(AuthRequest {
+        id: new_id(),
+        client_id: client.id.clone(),
+        redirect_uri,
+        scopes: scopes.into_iter().map(Into::into).collect(),
+        state: values.get("state").to_owned(),
+        nonce: values.get("nonce").to_owned(),
+        force_approval: values.get("approval_prompt") == "force",
+        pkce: Pkce { challenge: values.get("code_challenge").to_owned(), method: method.to_owned() },
+        expires_at: dex.now().saturating_add(expires),
+        hmac_key,
+        claims: None,
+    })
+}
+
+/// What is wrong with the scopes, if anything.
+fn bad_scopes(dex: &Dex, client: &Client, scopes: &[&str]) -> Option<String> {
+    let known = ["openid", "offline_access", "email", "profile", "groups", "federated:id"];
+    let (mut unrecognized, mut invalid) = (vec![], vec![]);
+    for &scope in scopes.iter().filter(|scope| !known.contains(scope)) {
+        match scope.strip_prefix(CROSS_CLIENT) {
+            None => unrecognized.push(scope),
+            Some(peer) if trusts(dex, peer, &client.id) => {}
+            Some(_) => invalid.push(scope),
+        }
+    }
+    if !scopes.contains(&"openid") {
+        Some(r#"Missing required scope(s) ["openid"]."#.into())
+    } else if !unrecognized.is_empty() {
+        Some(format!("Unrecognized scope(s) {}", quoted_list(&unrecognized)))
+    } else if !invalid.is_empty() {
+        Some(format!("Client can't request scope(s) {}", quoted_list(&invalid)))
+    } else {
+        None
+    }
+}
+
+fn trusts(dex: &Dex, peer: &str, client: &str) -> bool {
+    peer == client
+        || dex.config.client(peer).is_some_and(|peer| peer.trusted_peers.iter().any(|id| id == client))
+}
+
+/// Whether a client may be sent to this address.
+fn may_redirect(client: &Client, uri: &str) -> bool {
+    if client.redirect_uris.iter().any(|registered| registered == uri) {
+        return true;
+    }
+    if !client.public || !client.redirect_uris.is_empty() {
+        return false;
+    }
+    // A program on the user's machine, which cannot know its port beforehand.
+    let local = |url: url::Url| {
+        url.scheme() == "http"
+            && match url.host() {
+                Some(url::Host::Domain(name)) => name == "localhost",
+                Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                None => false,
+            }
+    };
+    uri == OUT_OF_BAND || url::Url::parse(uri).is_ok_and(local)
+}

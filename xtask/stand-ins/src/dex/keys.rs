@@ -1,0 +1,155 @@
+//! The signing key: RSA 2048, made anew at each start, since memory storage keeps
+//! nothing. That is why a token from before a restart is good for nothing.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{
+    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
+};
+use rsa::pkcs1::EncodeRsaPrivateKey as _;
+use rsa::rand_core::{TryCryptoRng, TryRng};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::wire::{hex, random};
+
+/// A key and its name.
+pub(super) struct SigningKey {
+    /// `kid` in the header of tokens.
+    pub(super) id: String,
+    pair: RsaKeyPair,
+}
+
+/// The key could not be made or used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("no signing key: {0}")]
+pub(super) struct KeyError(String);
+
+/// A key that is being made. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct PendingKey(watch::Receiver<Option<Result<Arc<SigningKey>, KeyError>>>);
+
+impl PendingKey {
+    /// Starts making a key on a thread for slow work. Nobody waits for it until a
+    /// token has to be signed or the keys are asked for.
+    pub(super) fn start() -> Self {
+        let (sender, receiver) = watch::channel(None);
+        tokio::task::spawn_blocking(move || {
+            sender.send_replace(Some(SigningKey::generate().map(Arc::new)));
+        });
+        Self(receiver)
+    }
+
+    /// The key, as soon as it is there.
+    ///
+    /// # Errors
+    /// It could not be made.
+    pub(super) async fn get(&self) -> Result<Arc<SigningKey>, KeyError> {
+        let mut receiver = self.0.clone();
+        match receiver.wait_for(Option::is_some).await {
+            Ok(made) => made.clone().unwrap_or_else(|| Err(KeyError("it was not made".into()))),
+            Err(_) => Err(KeyError("its maker ended early".into())),
+        }
+    }
+}
+
+/// A public key as it stands in a key set.
+#[derive(Serialize)]
+pub(super) struct Jwk {
+    #[serde(rename = "use")]
+    usage: &'static str,
+    kty: &'static str,
+    kid: String,
+    alg: &'static str,
+    n: String,
+    e: String,
+}
+
+impl SigningKey {
+    fn generate() -> Result<Self, KeyError> {
+        let error = |what: &dyn std::fmt::Display| KeyError(what.to_string());
+        let key = rsa::PrivateKey::new(&mut SystemRandom, 2048).map_err(|e| error(&e))?;
+        let der = key.to_pkcs1_der().map_err(|e| error(&e))?;
+        let pair = RsaKeyPair::from_der(der.as_bytes()).map_err(|e| error(&e))?;
+        let id = random::<20>().ok_or_else(|| KeyError("the system gives no random numbers".into()))?;
+        Ok(Self { id: hex(&id), pair })
+    }
+
+    /// Signs with RS256.
+    ///
+    /// # Errors
+    /// In practice none.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let mut signature = vec![0; self.pair.public().modulus_len()];
+        self.pair
+            .sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), message, &mut signature)
+            .map_err(|_| KeyError("signing failed".into()))?;
+        Ok(signature)
+    }
+
+    /// Whether this key made the signature.
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        let public = RsaPublicKeyComponents::<Vec<u8>>::from(self.pair.public_key());
+        public.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
+    }
+
+    /// The public part.
+    pub(super) fn jwk(&self) -> Jwk {
+        let public = RsaPublicKeyComponents::<Vec<u8>>::from(self.pair.public_key());
+        Jwk {
+            usage: "sig",
+            kty: "RSA",
+            kid: self.id.clone(),
+            alg: "RS256",
+            n: URL_SAFE_NO_PAD.encode(public.n),
+            e: URL_SAFE_NO_PAD.encode(public.e),
+        }
+    }
+}
+
+/// The system's random numbers, as the `rsa` crate wants them.
+struct SystemRandom;
+
+/// The system gave no random numbers.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gives no random numbers")]
+struct NoRandom;
+
+impl TryRng for SystemRandom {
+    type Error = NoRandom;
+
+    fn try_next_u32(&mut self) -> Result<u32, NoRandom> {
+        random().map(u32::from_le_bytes).ok_or(NoRandom)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, NoRandom> {
+        random().map(u64::from_le_bytes).ok_or(NoRandom)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), NoRandom> {
+        use ring::rand::SecureRandom as _;
+        ring::rand::SystemRandom::new().fill(bytes).map_err(|_| NoRandom)
+    }
+}
+
+impl TryCryptoRng for SystemRandom {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn signs_what_only_it_verifies() {
+        let (one, two) = (PendingKey::start(), PendingKey::start());
+        let (one, two) = (one.get().await.unwrap(), two.get().await.unwrap());
+        assert_ne!(one.id, two.id);
+        assert_eq!(one.id.len(), 40);
+        let signature = one.sign(b"message").unwrap();
+        assert_eq!(signature.len(), 256);
+        assert!(one.verify(b"message", &signature));
+        assert!(!one.verify(b"massage", &signature));
+        assert!(!two.verify(b"message", &signature));
+    }
+}

@@ -1,0 +1,110 @@
+//! The stand-in for Dex: an OpenID Connect provider with local passwords and
+//! memory storage, from the same configuration file.
+//!
+//! What it does not have: connectors, other storages, the device flow, token
+//! exchange, implicit and hybrid flows, themes, metrics.
+
+mod auth;
+mod config;
+mod form;
+mod jwt;
+mod keys;
+mod log;
+mod pages;
+mod server;
+mod storage;
+mod token;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use config::Config;
+use keys::PendingKey;
+use local_cluster::program::{Exit, Launch, Program};
+use local_cluster::serve::{Limits, serve};
+use log::{Level, Log};
+use server::{Dex, Telemetry, Web};
+use storage::Storage;
+
+/// The image name under which it is known, without tag.
+pub const IMAGE: &str = "oidc-lab/stand-in-dex";
+/// The web server's `containerPort`.
+pub const WEB_PORT: u16 = 5556;
+/// The `containerPort` that probes ask.
+pub const TELEMETRY_PORT: u16 = 5558;
+
+const CONFIG_FILE: &str = "/etc/dex/config.yaml";
+
+/// The program. Its image's tag is the Dex release that it says it stands in for.
+pub fn program() -> impl Program {
+    run
+}
+
+/// Dex ends with this status when it cannot run.
+fn failure(log: &Log, message: String) -> Exit {
+    log.plain(&message);
+    Exit { code: 2, message }
+}
+
+async fn run(mut launch: Launch) -> Exit {
+    let version = format!("{}+stand-in", super::tag(&launch.image));
+    let log = Log::new(launch.log.clone(), Level::Info);
+    log.info("this is a stand-in for Dex, not Dex itself", &[("dex_version", &version)]);
+    let path = launch
+        .args
+        .last()
+        .filter(|arg| arg.ends_with(".yaml") || arg.ends_with(".yml") || arg.ends_with(".json"));
+    let path = path.map_or(CONFIG_FILE, String::as_str);
+    let Some(text) = launch.files.get(path) else {
+        let message = format!("failed to read config file {path}: open {path}: no such file or directory");
+        return failure(&log, message);
+    };
+    let config = match Config::read(path, text, &launch.env) {
+        Ok(config) => config,
+        Err(message) => return failure(&log, message),
+    };
+    let log = Log::new(launch.log.clone(), config.level);
+    log.info("config issuer", &[("issuer", &config.issuer)]);
+    log.info("config storage", &[("storage_type", "memory")]);
+    for client in &config.clients {
+        log.info("config static client", &[("client_name", &client.name)]);
+    }
+    if config.password_db {
+        log.info("config connector: local passwords enabled", &[]);
+    }
+    if config.skip_approval {
+        log.info("config skipping approval screen", &[]);
+    }
+    let mut listen = |port, server| {
+        let listener = launch.ports.remove(&port).ok_or("the container has no such port")?;
+        let address = listener.local_addr().map_err(|_| "the socket has no address")?.to_string();
+        log.info("listening on", &[("server", server), ("address", &address)]);
+        listener.set_nonblocking(true).map_err(|_| "the socket cannot be used")?;
+        TcpListener::from_std(listener).map(Arc::new).map_err(|_| "the socket cannot be used")
+    };
+    let (web, telemetry) = match (listen(WEB_PORT, "http"), listen(TELEMETRY_PORT, "telemetry")) {
+        (Ok(web), Ok(telemetry)) => (web, telemetry),
+        (Err(error), _) => return failure(&log, format!("listening (http) on :{WEB_PORT}: {error}")),
+        (_, Err(error)) => {
+            return failure(&log, format!("listening (telemetry) on :{TELEMETRY_PORT}: {error}"));
+        }
+    };
+    let limits = Limits::default();
+    let dex = Dex {
+        config,
+        storage: Storage::default(),
+        key: PendingKey::start(),
+        log: log.clone(),
+        bcrypts: Semaphore::new(std::thread::available_parallelism().map_or(1, Into::into)),
+        limits,
+    };
+    let (stop, dex) = (launch.stop, Arc::new(dex));
+    tokio::join!(
+        serve(web, None, Web(dex), limits, stop.clone()),
+        serve(telemetry, None, Telemetry, limits, stop),
+    );
+    log.info("shutdown now", &[("err", "received signal terminated")]);
+    Exit::success()
+}

@@ -1,0 +1,234 @@
+//! What the stand-in for Dex answers, and where.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use super::config::Config;
+use super::keys::{Jwk, PendingKey};
+use super::log::Log;
+use super::storage::Storage;
+use super::{auth, form, pages, token};
+use crate::wire::{self, Values};
+use local_cluster::serve::{Handler, Limits, Request, Response, read_body};
+use local_cluster::store::object::uid;
+
+/// The one connector: the local passwords.
+pub(super) const CONNECTOR: &str = "local";
+
+/// Everything that requests share.
+pub(super) struct Dex {
+    pub(super) config: Config,
+    pub(super) storage: Storage,
+    pub(super) key: PendingKey,
+    pub(super) log: Log,
+    /// As many bcrypts at once as there are cores: more would only make each of
+    /// them slower.
+    pub(super) bcrypts: Semaphore,
+    pub(super) limits: Limits,
+}
+
+/// A request that was read whole.
+pub(super) struct Incoming {
+    pub(super) method: Method,
+    /// Path and query as they were sent.
+    pub(super) target: String,
+    pub(super) headers: http::HeaderMap,
+    /// The query.
+    pub(super) query: Values,
+    /// The form in the body.
+    pub(super) form: Values,
+    /// In every log line about this request.
+    pub(super) id: String,
+}
+
+impl Incoming {
+    /// As Go's `FormValue`: the body's value if there is one, else the query's.
+    pub(super) fn value(&self, key: &str) -> &str {
+        let value = self.form.get(key);
+        if value.is_empty() { self.query.get(key) } else { value }
+    }
+
+    /// Body and query together.
+    pub(super) fn values(&self) -> Values {
+        let mut values = self.form.clone();
+        values.extend(self.query.clone());
+        values
+    }
+}
+
+#[derive(Serialize)]
+struct Discovery<'a> {
+    issuer: &'a str,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    userinfo_endpoint: String,
+    grant_types_supported: &'a [&'a str],
+    response_types_supported: [&'a str; 1],
+    subject_types_supported: [&'a str; 1],
+    id_token_signing_alg_values_supported: [&'a str; 1],
+    code_challenge_methods_supported: [&'a str; 2],
+    scopes_supported: [&'a str; 5],
+    token_endpoint_auth_methods_supported: [&'a str; 2],
+    claims_supported: [&'a str; 11],
+}
+
+#[derive(Serialize)]
+struct KeySet {
+    keys: [Jwk; 1],
+}
+
+/// Serves the web port. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Web(pub(super) Arc<Dex>);
+
+impl Handler for Web {
+    async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
+        wire::in_go_order(self.answer(request).await)
+    }
+}
+
+impl Web {
+    async fn answer(&self, request: Request) -> Response {
+        let dex = &self.0;
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let Some(route) = path.strip_prefix(dex.config.prefix.as_str()) else { return wire::not_found() };
+        let is_form = parts
+            .headers
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.trim_start().starts_with("application/x-www-form-urlencoded"));
+        let body = match read_body(body, &dex.limits).await {
+            Ok(body) => body,
+            Err(error) => return wire::error(error.status(), error.to_string()),
+        };
+        let form =
+            if is_form { Values::parse(&String::from_utf8_lossy(&body)) } else { Some(Values::default()) };
+        let query = Values::parse(parts.uri.query().unwrap_or_default());
+        let (Some(query), Some(form)) = (query, form) else { return malformed(dex, route) };
+        let target = parts.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string);
+        let request =
+            Incoming { method: parts.method, target, headers: parts.headers, query, form, id: uid() };
+        dex.route(route, request).await
+    }
+}
+
+/// A query or form that cannot be read: each place has its own answer.
+fn malformed(dex: &Dex, route: &str) -> Response {
+    match route {
+        "/token" => token::error("invalid_request", "", StatusCode::BAD_REQUEST),
+        "/auth" => {
+            dex.log.error("failed to parse arguments", &[("err", "invalid URL escape")]);
+            pages::error(StatusCode::BAD_REQUEST, "Invalid request. Please try again.")
+        }
+        _ => pages::error(StatusCode::BAD_REQUEST, "Failed to parse request."),
+    }
+}
+
+impl Dex {
+    async fn route(&self, route: &str, request: Incoming) -> Response {
+        match route {
+            "/.well-known/openid-configuration" => self.discovery(),
+            "/keys" => self.keys().await,
+            "/auth" => auth::authorize(self, &request),
+            "/token" => token::token(self, &request).await,
+            "/userinfo" => token::userinfo(self, &request).await,
+            "/approval" => form::approval(self, &request),
+            "/callback" => form::callback(self, &request),
+            "" | "/" => pages::root(&self.url("/.well-known/openid-configuration")),
+            "/healthz" => wire::reply(StatusCode::OK, wire::TEXT, "Health check passed"),
+            _ => match route.strip_prefix("/auth/").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+                Some((connector, "")) if !connector.is_empty() && !route.ends_with('/') => {
+                    auth::start(self, connector, &request)
+                }
+                Some((connector, "login")) if !connector.is_empty() => {
+                    form::login(self, connector, &request).await
+                }
+                _ => wire::not_found(),
+            },
+        }
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        Timestamp::now().as_second()
+    }
+
+    /// The path of a page of this Dex.
+    pub(super) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.config.prefix)
+    }
+
+    /// The URL of a page of this Dex.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.config.issuer.trim_end_matches('/'))
+    }
+
+    fn discovery(&self) -> Response {
+        let discovery = Discovery {
+            issuer: &self.config.issuer,
+            authorization_endpoint: self.url("/auth"),
+            token_endpoint: self.url("/token"),
+            jwks_uri: self.url("/keys"),
+            userinfo_endpoint: self.url("/userinfo"),
+            grant_types_supported: token::GRANT_TYPES,
+            response_types_supported: ["code"],
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: ["RS256"],
+            code_challenge_methods_supported: ["S256", "plain"],
+            scopes_supported: ["openid", "email", "groups", "profile", "offline_access"],
+            token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+            claims_supported: [
+                "iss",
+                "sub",
+                "aud",
+                "iat",
+                "exp",
+                "email",
+                "email_verified",
+                "locale",
+                "name",
+                "preferred_username",
+                "at_hash",
+            ],
+        };
+        let body = serde_json::to_vec_pretty(&discovery).unwrap_or_default();
+        wire::reply(StatusCode::OK, wire::JSON, body)
+    }
+
+    async fn keys(&self) -> Response {
+        match self.key.get().await {
+            Ok(key) => {
+                let body = serde_json::to_vec_pretty(&KeySet { keys: [key.jwk()] }).unwrap_or_default();
+                let response = wire::reply(StatusCode::OK, wire::JSON, body);
+                wire::with(response, http::header::CACHE_CONTROL, "max-age=600, must-revalidate")
+            }
+            Err(error) => {
+                self.log.error("failed to get keys", &[("err", &error.to_string())]);
+                pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
+            }
+        }
+    }
+}
+
+/// Serves the telemetry port: what probes ask.
+#[derive(Clone)]
+pub(super) struct Telemetry;
+
+impl Handler for Telemetry {
+    async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
+        match request.uri().path() {
+            "/healthz/live" => wire::reply(StatusCode::OK, wire::TEXT, "ok"),
+            "/healthz" | "/healthz/ready" => wire::json(&serde_json::json!({
+                "storage": { "message": "in memory", "contiguousFailures": 0 }
+            })),
+            _ => wire::not_found(),
+        }
+    }
+}

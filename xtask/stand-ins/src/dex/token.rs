@@ -1,0 +1,270 @@
+//! `/token` and `/userinfo`: codes and refresh tokens for tokens, tokens for claims.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA, WWW_AUTHENTICATE};
+use http::{Method, StatusCode};
+use ring::digest;
+use serde::Serialize;
+
+use super::config::Client;
+use super::form;
+use super::jwt::{self, TokenFor};
+use super::server::{CONNECTOR, Dex, Incoming};
+use super::storage::{AuthCode, Claims, Refresh, new_id};
+use crate::wire::{self, quoted_list};
+use local_cluster::serve::Response;
+
+/// What can be exchanged here. The real Dex has device codes and token exchange too.
+pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
+
+#[derive(Serialize)]
+struct TokenError<'a> {
+    error: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    error_description: &'a str,
+}
+
+#[derive(Serialize)]
+struct Tokens {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    id_token: String,
+}
+
+/// An error of the token endpoint, for programs.
+pub(super) fn error(error: &str, description: &str, status: StatusCode) -> Response {
+    let body = serde_json::to_vec(&TokenError { error, error_description: description }).unwrap_or_default();
+    wire::reply(status, wire::JSON, body)
+}
+
+fn bad(description: &str) -> Response {
+    error("invalid_request", description, StatusCode::BAD_REQUEST)
+}
+
+fn invalid_grant(description: &str) -> Response {
+    error("invalid_grant", description, StatusCode::BAD_REQUEST)
+}
+
+fn server_error() -> Response {
+    error("server_error", "", StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// `/token`.
+pub(super) async fn token(dex: &Dex, request: &Incoming) -> Response {
+    if request.method != Method::POST {
+        return bad("method not allowed");
+    }
+    let grant = request.form.get("grant_type");
+    if !GRANT_TYPES.contains(&grant) {
+        dex.log.error("unsupported grant type", &[("grant_type", grant), ("request_id", &request.id)]);
+        return error("unsupported_grant_type", "", StatusCode::BAD_REQUEST);
+    }
+    match client(dex, request) {
+        Err(response) => *response,
+        Ok(client) if grant == "refresh_token" => refresh(dex, request, client).await,
+        Ok(client) => redeem(dex, request, client).await,
+    }
+}
+
+/// Who asks: by basic authentication, or else by the form.
+fn client<'a>(dex: &'a Dex, request: &Incoming) -> Result<&'a Client, Box<Response>> {
+    let (id, secret) = match basic(request) {
+        Some((id, secret)) => (
+            wire::query_unescape(&id).ok_or_else(|| Box::new(bad("client_id improperly encoded")))?,
+            wire::query_unescape(&secret).ok_or_else(|| Box::new(bad("client_secret improperly encoded")))?,
+        ),
+        None => (request.form.get("client_id").to_owned(), request.form.get("client_secret").to_owned()),
+    };
+    let refused =
+        || Box::new(error("invalid_client", "Invalid client credentials.", StatusCode::UNAUTHORIZED));
+    let client = dex.config.client(&id).ok_or_else(refused)?;
+    // Hashes are compared, so that how long it takes says nothing about the secret.
+    let hash = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
+    if hash(&client.secret).as_ref() != hash(&secret).as_ref() {
+        let message = if secret.is_empty() {
+            "missing client_secret on token request"
+        } else {
+            "invalid client_secret on token request"
+        };
+        dex.log.info(message, &[("client_id", &client.id), ("request_id", &request.id)]);
+        return Err(refused());
+    }
+    Ok(client)
+}
+
+fn basic(request: &Incoming) -> Option<(String, String)> {
+    let header = request.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = header.split_once(' ')?;
+    let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| (id.to_owned(), secret.to_owned()))
+}
+
+async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
+    let code = request.form.get("code");
+    if code.is_empty() {
+        return bad("Required param: code.");
+    }
+    let Some(grant) = dex.storage.code(code) else {
+        return invalid_grant("Invalid or expired code parameter.");
+    };
+    // As the real one: a code that is still stored but not good is its own fault.
+    if grant.client_id != client.id || dex.now() > grant.expires_at {
+        dex.log.error("failed to get auth code", &[("err", "<nil>"), ("request_id", &request.id)]);
+        return server_error();
+    }
+    if let Err(response) = check_pkce(&grant, request.form.get("code_verifier")) {
+        return *response;
+    }
+    if grant.redirect_uri != request.form.get("redirect_uri") {
+        return bad("redirect_uri did not match URI from initial request.");
+    }
+    let tokens = match issue(dex, client, &grant.claims, &grant.scopes, &grant.nonce, Some(code)).await {
+        Ok(tokens) => tokens,
+        Err(message) => {
+            dex.log.error(
+                "failed to create new access token",
+                &[("err", &message), ("request_id", &request.id)],
+            );
+            return server_error();
+        }
+    };
+    if !dex.storage.use_code(code) {
+        return invalid_grant("Invalid or expired code parameter.");
+    }
+    let refresh_token = grant.scopes.iter().any(|scope| scope == "offline_access").then(|| {
+        let token = new_id();
+        let id = dex.storage.create_refresh(Refresh {
+            token: token.clone(),
+            client_id: grant.client_id,
+            scopes: grant.scopes,
+            nonce: grant.nonce,
+            claims: grant.claims,
+        });
+        jwt::pair(&id, &token)
+    });
+    answer(&Tokens { refresh_token, ..tokens })
+}
+
+fn check_pkce(grant: &AuthCode, verifier: &str) -> Result<(), Box<Response>> {
+    let challenge = grant.pkce.challenge.as_str();
+    match (verifier, challenge) {
+        ("", "") => Ok(()),
+        (_, "") => Err(Box::new(bad("No PKCE flow started. Cannot check code_verifier."))),
+        ("", _) => Err(Box::new(invalid_grant("Expecting parameter code_verifier in PKCE flow."))),
+        (verifier, challenge) => {
+            let computed = if grant.pkce.method == "S256" {
+                URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
+            } else {
+                verifier.to_owned()
+            };
+            if computed == challenge {
+                Ok(())
+            } else {
+                Err(Box::new(invalid_grant("Invalid code_verifier.")))
+            }
+        }
+    }
+}
+
+async fn refresh(dex: &Dex, request: &Incoming, client: &Client) -> Response {
+    let raw = request.form.get("refresh_token");
+    if raw.is_empty() {
+        return bad("No refresh token is found in request.");
+    }
+    const INVALID: &str = "Refresh token is invalid or has already been claimed by another client.";
+    let (id, token) = jwt::unpair(raw).unwrap_or_else(|| (raw.to_owned(), String::new()));
+    let Some(stored) = dex.storage.refresh(&id) else { return bad(INVALID) };
+    if stored.client_id != client.id {
+        dex.log.error(
+            "trying to claim token for different client",
+            &[
+                ("client_id", &client.id),
+                ("refresh_client_id", &stored.client_id),
+                ("request_id", &request.id),
+            ],
+        );
+        return invalid_grant(INVALID);
+    }
+    let wanted: Vec<&str> = request.form.get("scope").split_whitespace().collect();
+    let more: Vec<&str> =
+        wanted.iter().copied().filter(|scope| !stored.scopes.iter().any(|it| it == scope)).collect();
+    if !more.is_empty() {
+        return bad(&format!("Requested scopes contain unauthorized scope(s): {}.", quoted_list(&more)));
+    }
+    let scopes =
+        if wanted.is_empty() { stored.scopes.clone() } else { wanted.into_iter().map(Into::into).collect() };
+    // A user who is gone, or another one of the same address, refreshes nothing.
+    let user = dex.config.password(&stored.claims.email);
+    let Some(claims) = user.map(form::claims).filter(|user| user.user_id == stored.claims.user_id) else {
+        dex.log
+            .error("failed to refresh identity", &[("err", "user not found"), ("request_id", &request.id)]);
+        return error("invalid_request", "", StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let Some(rotated) = dex.storage.rotate_refresh(&id, &token, claims.clone()) else {
+        dex.log.error("refresh token claimed twice", &[("token_id", &id), ("request_id", &request.id)]);
+        return bad(INVALID);
+    };
+    match issue(dex, client, &claims, &scopes, &stored.nonce, None).await {
+        Ok(tokens) => answer(&Tokens { refresh_token: Some(jwt::pair(&id, &rotated)), ..tokens }),
+        Err(message) => {
+            dex.log.error("failed to create ID token", &[("err", &message), ("request_id", &request.id)]);
+            error("invalid_request", "", StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+async fn issue(
+    dex: &Dex,
+    client: &Client,
+    claims: &Claims,
+    scopes: &[String],
+    nonce: &str,
+    code: Option<&str>,
+) -> Result<Tokens, String> {
+    let key = dex.key.get().await.map_err(|error| error.to_string())?;
+    let expires_in = dex.config.id_tokens.as_secs();
+    let issued_at = dex.now();
+    let token = TokenFor {
+        issuer: &dex.config.issuer,
+        client_id: &client.id,
+        connector_id: CONNECTOR,
+        claims,
+        scopes,
+        nonce,
+        issued_at,
+        expires_at: issued_at.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX)),
+    };
+    let access_token = jwt::access_token(&key, &token).map_err(|error| error.to_string())?;
+    let id_token = jwt::sign(&key, &token, Some(&access_token), code).map_err(|error| error.to_string())?;
+    // Go truncates the little time that has passed since: one second less.
+    let expires_in = expires_in.saturating_sub(1);
+    Ok(Tokens { access_token, token_type: "bearer", expires_in, refresh_token: None, id_token })
+}
+
+fn answer(tokens: &Tokens) -> Response {
+    let response = wire::with(wire::json(tokens), CACHE_CONTROL, "no-store");
+    wire::with(response, PRAGMA, "no-cache")
+}
+
+/// `/userinfo`: the claims of a token that this process signed.
+pub(super) async fn userinfo(dex: &Dex, request: &Incoming) -> Response {
+    let header = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token = header.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
+    let Some((_, token)) = token else {
+        let response = error("access_denied", "Invalid bearer token.", StatusCode::UNAUTHORIZED);
+        return wire::with(response, WWW_AUTHENTICATE, "Bearer");
+    };
+    let Ok(key) = dex.key.get().await else { return server_error() };
+    match jwt::verify(&key, &dex.config.issuer, dex.now(), token) {
+        Some(claims) => wire::json(&claims),
+        None => {
+            dex.log.error("failed to verify ID token", &[("request_id", &request.id)]);
+            error("access_denied", "Invalid bearer token.", StatusCode::FORBIDDEN)
+        }
+    }
+}

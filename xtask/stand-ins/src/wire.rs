@@ -1,0 +1,348 @@
+//! HTTP as Go's standard library writes it: both programs that are stood in for
+//! are written in Go, and clients see its redirects, error bodies and encodings.
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use http::{Method, StatusCode};
+
+use local_cluster::serve::{Response, full};
+
+/// Plain text, as `http.Error` names it.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+/// A page.
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+/// JSON.
+pub(crate) const JSON: &str = "application/json";
+
+/// Random bytes from the system. The lab cannot do anything useful without them,
+/// so their absence ends the request, not the process.
+pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+    use ring::rand::SecureRandom as _;
+    let mut bytes = [0_u8; N];
+    ring::rand::SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 0x0f)]));
+    }
+    text
+}
+
+/// The bytes behind hexadecimal text.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    digits
+        .chunks_exact(2)
+        .map(|pair| {
+            let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            Some(digit(pair[0])? << 4 | digit(pair[1])?)
+        })
+        .collect()
+}
+
+/// A response with a body and its type. `Content-Length` stands right behind the
+/// type; what is added later follows.
+pub(crate) fn reply(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<bytes::Bytes>,
+) -> Response {
+    let body = body.into();
+    let length = body.len();
+    let mut response = Response::new(full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+/// JSON with 200.
+pub(crate) fn json(body: &impl serde::Serialize) -> Response {
+    // What is serialised here are maps with string keys, which cannot fail.
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    reply(StatusCode::OK, JSON, body)
+}
+
+/// Adds a header whose value may hold anything; a value that no header can hold
+/// is left out.
+pub(crate) fn with(mut response: Response, name: HeaderName, value: impl AsRef<str>) -> Response {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_ref().as_bytes()) {
+        response.headers_mut().append(name, value);
+    }
+    response
+}
+
+/// As `http.Error`: the text, a newline, and no sniffing.
+pub(crate) fn error(status: StatusCode, text: impl AsRef<str>) -> Response {
+    let response = reply(status, TEXT, format!("{}\n", text.as_ref()));
+    with(response, http::header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+}
+
+/// As `http.NotFound`.
+pub(crate) fn not_found() -> Response {
+    error(StatusCode::NOT_FOUND, "404 page not found")
+}
+
+/// As `http.Redirect`: a GET gets a short page with the link, anything else nothing.
+pub(crate) fn redirect(method: &Method, status: StatusCode, to: &str) -> Response {
+    // Go escapes what is not ASCII; what no header can hold must not get that far.
+    let location: String = to
+        .bytes()
+        .map(|b| if b.is_ascii() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect();
+    let Ok(value) = HeaderValue::try_from(&location) else {
+        return error(StatusCode::BAD_REQUEST, "invalid redirect");
+    };
+    let mut response = if *method == Method::GET || *method == Method::HEAD {
+        let name = status.canonical_reason().unwrap_or_default();
+        reply(status, HTML, format!("<a href=\"{}\">{name}</a>.\n\n", escape_html(to)))
+    } else {
+        let mut response = Response::new(full(""));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        response
+    };
+    response.headers_mut().insert(LOCATION, value);
+    response
+}
+
+/// On a response whose handler named no type: Go finds one out by looking at the body.
+#[derive(Clone)]
+struct Sniffed;
+
+/// Marks a response as one whose type Go would have found out by itself.
+pub(crate) fn sniffed(mut response: Response) -> Response {
+    response.extensions_mut().insert(Sniffed);
+    response
+}
+
+/// Puts headers in the order in which Go's server writes them: what the handler set by
+/// its name, then what the server adds, the length first and then a type that it found
+/// out.
+pub(crate) fn in_go_order(mut response: Response) -> Response {
+    let sniffed = response.extensions().get::<Sniffed>().is_some();
+    let all = std::mem::take(response.headers_mut());
+    let rank = |name: &HeaderName| match name {
+        _ if name == CONTENT_LENGTH => 1,
+        _ if name == CONTENT_TYPE && sniffed => 2,
+        _ => 0,
+    };
+    let mut names: Vec<&HeaderName> = all.keys().collect();
+    names.sort_by_key(|name| (rank(name), name.as_str()));
+    let headers = response.headers_mut();
+    for name in names {
+        for value in all.get_all(name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    response
+}
+
+/// As `html.EscapeString`.
+pub(crate) fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&#34;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// As `url.QueryEscape`.
+pub(crate) fn query_escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                escaped.push(char::from(byte))
+            }
+            b' ' => escaped.push('+'),
+            byte => {
+                escaped.push('%');
+                escaped.push_str(&hex(&[byte]).to_uppercase());
+            }
+        }
+    }
+    escaped
+}
+
+/// As `url.QueryUnescape`; `None` for a broken escape. Bytes that are no UTF-8
+/// become replacement characters.
+pub(crate) fn query_unescape(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        rest = tail;
+        match first {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let (pair, tail) = rest.split_at_checked(2)?;
+                bytes.extend(unhex(std::str::from_utf8(pair).ok()?)?);
+                rest = tail;
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Values of a query or a form, in the order they came.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Values(Vec<(String, String)>);
+
+impl Values {
+    /// Reads `a=b&c=d`; `None` where Go's parser reports an error.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut values = vec![];
+        for part in text.split('&').filter(|part| !part.is_empty()) {
+            if part.contains(';') {
+                return None;
+            }
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            values.push((query_unescape(key)?, query_unescape(value)?));
+        }
+        Some(Self(values))
+    }
+
+    /// The first value of a key, or nothing.
+    pub(crate) fn get(&self, key: &str) -> &str {
+        self.0.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
+    }
+
+    /// Adds a value.
+    pub(crate) fn add(&mut self, key: &str, value: &str) {
+        self.0.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Puts values of another set behind those of this one.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Removes a key.
+    pub(crate) fn remove(&mut self, key: &str) {
+        self.0.retain(|(name, _)| name != key);
+    }
+
+    /// As `url.Values.Encode`: sorted by key.
+    pub(crate) fn encode(&self) -> String {
+        let mut values: Vec<_> = self.0.iter().collect();
+        values.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let parts: Vec<_> = values
+            .iter()
+            .map(|(key, value)| format!("{}={}", query_escape(key), query_escape(value)))
+            .collect();
+        parts.join("&")
+    }
+}
+
+/// A URL with values added to its query (sorted with those that it has).
+pub(crate) fn with_query(url: &str, values: Values) -> String {
+    let (url, fragment) = url.split_once('#').map_or((url, ""), |(url, fragment)| (url, fragment));
+    let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut all = Values::parse(query).unwrap_or_default();
+    all.extend(values);
+    let fragment = if fragment.is_empty() { String::new() } else { format!("#{fragment}") };
+    format!("{base}?{}{fragment}", all.encode())
+}
+
+/// As `%q` for a list of strings: `["a" "b"]`.
+pub(crate) fn quoted_list(items: &[&str]) -> String {
+    format!("[{}]", items.iter().map(|item| quote(item)).collect::<Vec<_>>().join(" "))
+}
+
+/// As `%q`: a Go string literal.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() && u32::from(c) < 0x80 => {
+                quoted.push_str(&format!("\\x{:02x}", u32::from(c)))
+            }
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_and_written_as_go_does() {
+        let values = Values::parse("b=2&a=x+y%26z&a=~*'&c").unwrap();
+        assert_eq!(values.get("a"), "x y&z");
+        assert_eq!(values.get("none"), "");
+        assert_eq!(values.encode(), "a=x+y%26z&a=~%2A%27&b=2&c=");
+        for broken in ["a=%", "a=%zz", "a;b", "%f=1"] {
+            assert!(Values::parse(broken).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_answers_get_with_a_link_and_post_with_nothing() {
+        let get = redirect(&Method::GET, StatusCode::FOUND, "/a?b=1&c=\"ü");
+        assert_eq!(get.headers()[LOCATION], "/a?b=1&c=\"%C3%BC");
+        assert_eq!(get.headers()[CONTENT_TYPE], HTML);
+        let post = redirect(&Method::POST, StatusCode::SEE_OTHER, "/");
+        assert_eq!(post.headers()[CONTENT_LENGTH], "0");
+        assert!(!post.headers().contains_key(CONTENT_TYPE));
+        assert_eq!(redirect(&Method::GET, StatusCode::FOUND, "/\r\nX: y").status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn headers_stand_in_the_order_of_gos_server() {
+        let names = |response: &Response| -> Vec<String> {
+            response.headers().keys().map(|name| name.as_str().to_owned()).collect()
+        };
+        let response = with(error(StatusCode::NOT_FOUND, "x"), http::header::SET_COOKIE, "a=b");
+        assert_eq!(
+            names(&in_go_order(response)),
+            ["content-type", "set-cookie", "x-content-type-options", "content-length"]
+        );
+        let found_out = sniffed(reply(StatusCode::OK, TEXT, "ok"));
+        assert_eq!(names(&in_go_order(found_out)), ["content-length", "content-type"]);
+    }
+
+    #[test]
+    fn queries_are_added_in_order_of_their_keys() {
+        let mut values = Values::default();
+        values.add("state", "s");
+        values.add("code", "c");
+        assert_eq!(with_query("http://h/p?x=1#f", values.clone()), "http://h/p?code=c&state=s&x=1#f");
+        assert_eq!(with_query("http://h/p", values), "http://h/p?code=c&state=s");
+    }
+
+    #[test]
+    fn quotes_as_go_literals() {
+        assert_eq!(quote("a\"b\\c\n\u{1}"), r#""a\"b\\c\n\x01""#);
+        assert_eq!(quoted_list(&["openid", "x"]), r#"["openid" "x"]"#);
+        assert_eq!(unhex("0aFf"), Some(vec![10, 255]));
+        assert_eq!(unhex("0"), None);
+        assert_eq!(unhex("+f"), None);
+    }
+}
