@@ -13,7 +13,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use crate::cli::{Format, Options};
-use crate::error::Error;
+use base::{Error, duration};
 
 /// From here on a step that waits says what for, also where there are no bars.
 pub const SLOW: Duration = Duration::from_secs(10);
@@ -235,16 +235,6 @@ impl Drop for Running<'_> {
     }
 }
 
-/// A duration for a person: `7 ms`, `1.4 s`, `2 min 5 s`.
-pub fn duration(time: Duration) -> String {
-    let (seconds, millis) = (time.as_secs(), time.as_millis());
-    match seconds {
-        0 => format!("{millis} ms"),
-        1..=59 => format!("{:.1} s", time.as_secs_f64()),
-        _ => format!("{} min {} s", seconds / 60, seconds % 60),
-    }
-}
-
 fn paint(colours: bool, tone: Tone, text: &str) -> String {
     if !colours {
         return text.to_owned();
@@ -266,13 +256,6 @@ fn put(stream: &mut dyn io::Write, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_read_as_people_say_them() {
-        for (millis, text) in [(7, "7 ms"), (1449, "1.4 s"), (59_900, "59.9 s"), (125_000, "2 min 5 s")] {
-            assert_eq!(duration(Duration::from_millis(millis)), text);
-        }
-    }
 
     #[test]
     fn colours_only_where_asked_for() {

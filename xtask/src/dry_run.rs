@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 use crate::cli::{Command, Goal};
 use crate::commands;
 use crate::console::Console;
-use crate::error::{Exit, Result};
 use crate::lab::Lab;
 use crate::lab::kind::DryRun;
 use crate::names::Workload;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
 use crate::timings::Timings;
+use base::{Exit, Result};
 
 /// Shows the plans of goals.
 pub fn goals(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {

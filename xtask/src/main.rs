@@ -11,7 +11,6 @@ mod console;
 mod doctor;
 mod download;
 mod dry_run;
-mod error;
 mod faults;
 mod goals;
 mod known;
@@ -37,9 +36,9 @@ use serde_json::Map;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use base::{Error, Exit, Result};
 use cli::{Cli, Command, Goal, LabChoice};
 use console::{Console, Surroundings};
-use error::{Error, Exit, Result};
 use faults::{Choice, Fault};
 use lab::Place;
 use report::{GoalRecord, Report};

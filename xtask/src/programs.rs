@@ -11,8 +11,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use releases::Release;
 use serde::Serialize;
 
-use crate::error::{Error, Result};
 use crate::names::{HOST_PROCESS, STAND_IN_ARGOCD, STAND_IN_DEX, STAND_IN_REDIS, Workload};
+use base::{Error, Result};
 
 /// How long a program may take to say its version. A big one takes a quarter of a second.
 const VERSION_LIMIT: Duration = Duration::from_secs(20);

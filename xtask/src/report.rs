@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, Exit, Result};
 use crate::lab::Place;
 use crate::programs::Program;
+use base::{Error, Exit, Result};
 
 /// A step that ended.
 #[derive(Clone, Debug, Serialize)]

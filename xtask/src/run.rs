@@ -6,11 +6,11 @@ use std::time::Instant;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use crate::error::{Error, Result};
 use crate::plan::{Plan, Step};
 use crate::report::{StepRecord, millis};
 use crate::session::Session;
 use crate::steps;
+use base::{Error, Result};
 
 /// Runs the steps of a plan and records each. At the first failure no further step
 /// starts; those that run are dropped.

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::console::Running;
-use crate::error::{Error, Result};
 use crate::lab::{Lab, kind};
 use crate::names::{DEX_KEY, DEX_SECRET, Workload};
 use crate::plan::Action;
@@ -14,6 +13,7 @@ use crate::programs::Kind;
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
 use crate::{faults, goals};
+use base::{Error, Result};
 
 /// Does a step and says in a few words what came of it.
 ///

@@ -9,8 +9,8 @@ use probe::usage::{sentence, wants_json};
 
 use crate::cli::{Cli, Goal};
 use crate::console::Console;
-use crate::error::{Error, Exit};
 use crate::report::Report;
+use base::{Error, Exit};
 
 /// The environment variable that decides where the lab is.
 const PLACE: &str = "OIDC_LAB";

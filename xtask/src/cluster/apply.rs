@@ -5,9 +5,9 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 
-use super::Cluster;
-use crate::error::{Error, Result};
+use super::{Cluster, failed};
 use crate::names::{MANAGER, OWNED, Workload};
+use base::{Error, Result};
 
 impl Cluster {
     /// Applies a document. Fields that another manager took over meanwhile are taken
@@ -29,7 +29,7 @@ impl Cluster {
         let parameters = PatchParams::apply(MANAGER).force();
         api.patch(&name, &parameters, &Patch::Apply(document))
             .await
-            .map_err(|error| Error::from(error).context(&what))?;
+            .map_err(|error| failed(error).context(&what))?;
         Ok(())
     }
 
@@ -54,7 +54,9 @@ impl Cluster {
         let now = jiff::Timestamp::now().to_string();
         let annotations = json!({"kubectl.kubernetes.io/restartedAt": now});
         let patch = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
-        api.patch(workload.deployment(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+        api.patch(workload.deployment(), &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 
@@ -64,7 +66,7 @@ impl Cluster {
     /// The cluster does not answer.
     pub async fn find_deployment(&self, workload: Workload) -> Result<Option<Deployment>> {
         let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
-        Ok(api.get_opt(workload.deployment()).await?)
+        Ok(api.get_opt(workload.deployment()).await.map_err(failed)?)
     }
 
     /// A Deployment of the lab.

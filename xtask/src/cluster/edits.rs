@@ -9,9 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::Cluster;
-use crate::error::{Error, Result};
+use super::{Cluster, failed};
 use crate::names::{OWNED, SecretName, Workload};
+use base::{Error, Result};
 
 /// Only what carries the label is touched.
 fn owned(what: &str, metadata: &ObjectMeta) -> Result<()> {
@@ -35,7 +35,7 @@ impl Cluster {
     pub async fn config_map(&self, namespace: &str, name: &str) -> Result<BTreeMap<String, String>> {
         let what = format!("ConfigMap {namespace}/{name}");
         let api: Api<ConfigMap> = Api::namespaced(self.client(), namespace);
-        let found = api.get_opt(name).await?.ok_or_else(|| missing(&what))?;
+        let found = api.get_opt(name).await.map_err(failed)?.ok_or_else(|| missing(&what))?;
         owned(&what, &found.metadata)?;
         Ok(found.data.unwrap_or_default())
     }
@@ -54,7 +54,7 @@ impl Cluster {
         self.config_map(namespace, name).await?;
         let api: Api<ConfigMap> = Api::namespaced(self.client(), namespace);
         let patch = json!({"data": {key: value}});
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
         Ok(())
     }
 
@@ -94,14 +94,14 @@ impl Cluster {
     async fn own_secret(&self, name: SecretName) -> Result<Secret> {
         let what = format!("Secret {}/{}", name.namespace, name.name);
         let api: Api<Secret> = Api::namespaced(self.client(), name.namespace);
-        let found = api.get_opt(name.name).await?.ok_or_else(|| missing(&what))?;
+        let found = api.get_opt(name.name).await.map_err(failed)?.ok_or_else(|| missing(&what))?;
         owned(&what, &found.metadata)?;
         Ok(found)
     }
 
     async fn patch_secret(&self, name: SecretName, patch: &Value) -> Result<()> {
         let api: Api<Secret> = Api::namespaced(self.client(), name.namespace);
-        api.patch(name.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        api.patch(name.name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
         Ok(())
     }
 
@@ -113,7 +113,9 @@ impl Cluster {
         self.deployment(workload).await?;
         let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
         let patch = json!({"spec": {"replicas": replicas}});
-        api.patch(workload.deployment(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+        api.patch(workload.deployment(), &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 
@@ -123,7 +125,7 @@ impl Cluster {
     /// The cluster does not answer.
     pub async fn namespace_annotation(&self, namespace: &str, key: &str) -> Result<Option<String>> {
         let api: Api<Namespace> = Api::all(self.client());
-        let found = api.get_opt(namespace).await?;
+        let found = api.get_opt(namespace).await.map_err(failed)?;
         Ok(found.and_then(|found| found.metadata.annotations?.remove(key)))
     }
 
@@ -134,10 +136,10 @@ impl Cluster {
     pub async fn annotate_namespace(&self, namespace: &str, key: &str, value: Option<&str>) -> Result<()> {
         let what = format!("namespace {namespace}");
         let api: Api<Namespace> = Api::all(self.client());
-        let found = api.get_opt(namespace).await?.ok_or_else(|| missing(&what))?;
+        let found = api.get_opt(namespace).await.map_err(failed)?.ok_or_else(|| missing(&what))?;
         owned(&what, &found.metadata)?;
         let patch = json!({"metadata": {"annotations": {key: value}}});
-        api.patch(namespace, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        api.patch(namespace, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
         Ok(())
     }
 
@@ -149,10 +151,10 @@ impl Cluster {
         use k8s_openapi::api::networking::v1::Ingress;
         let what = format!("Ingress {namespace}/{name}");
         let api: Api<Ingress> = Api::namespaced(self.client(), namespace);
-        let found = api.get_opt(name).await?.ok_or_else(|| missing(&what))?;
+        let found = api.get_opt(name).await.map_err(failed)?.ok_or_else(|| missing(&what))?;
         owned(&what, &found.metadata)?;
         let patch = json!({"spec": {"rules": rules}});
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use kube::Client;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
-use crate::error::{Error, Result};
+use base::{Error, Result};
 use requests::Observed;
 
 pub use ready::pod_state;
@@ -57,7 +57,7 @@ impl Cluster {
         // An HTTP proxy of the user's network has no business on loopback.
         config.proxy_url = None;
         let address = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let builder = ClientBuilder::try_from(config).map_err(Error::from)?;
+        let builder = ClientBuilder::try_from(config).map_err(failed)?;
         let client = match observer {
             None => builder.build(),
             Some(observer) => builder.with_layer(&Observed(observer)).build(),
@@ -73,5 +73,17 @@ impl Cluster {
     /// The client, for reading.
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+}
+
+/// The sentence for a request to the cluster's API that failed.
+pub fn failed(error: kube::Error) -> Error {
+    match error {
+        kube::Error::Api(status) => Error::environment(format!("the cluster answered: {}", status.message)),
+        kube::Error::HyperError(_) | kube::Error::Service(_) => {
+            Error::environment("the cluster API does not answer")
+                .hint("`cargo xtask status` says whether the lab is still up")
+        }
+        other => Error::environment(format!("the cluster API: {other}")),
     }
 }

@@ -10,10 +10,10 @@ use kube::api::{Api, ListParams, LogParams};
 use kube::runtime::wait::await_condition;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
-use super::Cluster;
+use super::{Cluster, failed};
 use crate::console::SLOW;
-use crate::error::{Error, Result};
 use crate::names::{Rollout, Workload};
+use base::{Error, Result};
 
 /// A wait that takes longer is looked at: pods, and what they wait for.
 const LONG: Duration = Duration::from_secs(1);
@@ -143,7 +143,7 @@ impl Cluster {
     /// The cluster does not answer.
     pub async fn pods_of(&self, rollout: Rollout) -> Result<Vec<Pod>> {
         let api: Api<Pod> = Api::namespaced(self.client(), rollout.namespace);
-        Ok(api.list(&ListParams::default().labels(rollout.selector)).await?.items)
+        Ok(api.list(&ListParams::default().labels(rollout.selector)).await.map_err(failed)?.items)
     }
 }
 

@@ -15,9 +15,9 @@ use kube::runtime::wait::await_condition;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
-use super::Cluster;
-use crate::error::{Error, Result};
+use super::{Cluster, failed};
 use crate::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, OIDC_KEY, OIDC_SECRET, OWNED, SecretName, Workload};
+use base::{Error, Result};
 
 /// A secret value. It cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Cluster {
     /// # Errors
     /// The cluster does not answer.
     pub async fn client_secret(&self, name: SecretName, key: &str) -> Result<Option<ClientSecret>> {
-        let secret = self.secrets(name).get_opt(name.name).await?;
+        let secret = self.secrets(name).get_opt(name.name).await.map_err(failed)?;
         let value = secret.and_then(|secret| secret.data?.remove(key));
         Ok(value
             .and_then(|bytes| String::from_utf8(bytes.0).ok())
@@ -112,7 +112,8 @@ impl Cluster {
     /// # Errors
     /// The cluster does not answer.
     pub async fn argocd_secret_is_filled(&self) -> Result<bool> {
-        let Some(secret) = self.secrets(ARGOCD_SECRET).get_opt(ARGOCD_SECRET.name).await? else {
+        let Some(secret) = self.secrets(ARGOCD_SECRET).get_opt(ARGOCD_SECRET.name).await.map_err(failed)?
+        else {
             return Ok(false);
         };
         let data = secret.data.unwrap_or_default();
@@ -127,10 +128,10 @@ impl Cluster {
     /// The cluster does not answer, or the Secret is not the lab's.
     pub async fn delete_oidc_secret(&self) -> Result<()> {
         let api = self.secrets(OIDC_SECRET);
-        let Some(secret) = api.get_opt(OIDC_SECRET.name).await? else { return Ok(()) };
+        let Some(secret) = api.get_opt(OIDC_SECRET.name).await.map_err(failed)? else { return Ok(()) };
         owned(OIDC_SECRET, &secret)?;
         let uid = secret.metadata.uid.unwrap_or_default();
-        api.delete(OIDC_SECRET.name, &DeleteParams::default()).await?;
+        api.delete(OIDC_SECRET.name, &DeleteParams::default()).await.map_err(failed)?;
         await_condition(api, OIDC_SECRET.name, conditions::is_deleted(&uid))
             .await
             .map_err(|error| Error::environment(format!("waiting for Secret argocd-oidc to go: {error}")))?;
@@ -147,7 +148,10 @@ impl Cluster {
         for (name, key) in [(OIDC_SECRET, OIDC_KEY), (DEX_SECRET, DEX_KEY)] {
             self.existing(name).await?;
             let patch = json!({"stringData": {key: secret.reveal()}});
-            self.secrets(name).patch(name.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+            self.secrets(name)
+                .patch(name.name, &PatchParams::default(), &Patch::Merge(patch))
+                .await
+                .map_err(failed)?;
         }
         Ok(())
     }
@@ -160,12 +164,12 @@ impl Cluster {
         self.existing(ARGOCD_SECRET).await?;
         let patch = json!({"data": null});
         let api = self.secrets(ARGOCD_SECRET);
-        api.patch(ARGOCD_SECRET.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        api.patch(ARGOCD_SECRET.name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
         Ok(())
     }
 
     async fn existing(&self, name: SecretName) -> Result<Secret> {
-        let secret = self.secrets(name).get_opt(name.name).await?.ok_or_else(|| {
+        let secret = self.secrets(name).get_opt(name.name).await.map_err(failed)?.ok_or_else(|| {
             Error::environment(format!("the lab has no Secret {}/{}", name.namespace, name.name))
                 .hint("`cargo xtask working` creates what is missing")
         })?;
@@ -181,7 +185,7 @@ impl Cluster {
     pub async fn secret_versions(&self, workload: Workload) -> Result<String> {
         let mut versions = BTreeMap::new();
         for &name in workload.secrets() {
-            let secret = self.secrets(name).get_opt(name.name).await?;
+            let secret = self.secrets(name).get_opt(name.name).await.map_err(failed)?;
             let version = secret.and_then(|secret| secret.metadata.resource_version);
             versions.insert(name.name, version.unwrap_or_else(|| "absent".into()));
         }

@@ -7,8 +7,8 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::console::{Console, Tone};
 use crate::dry_run;
-use crate::error::{Error, Exit, Result};
 use crate::report::{GoalRecord, StepRecord, millis};
+use base::{Error, Exit, Result};
 
 /// Formatting, lints, tests, documentation. Goes on after a failure, so that one run
 /// shows everything; a dry run shows the commands and runs none.

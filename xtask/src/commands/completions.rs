@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::Cli;
 use crate::console::Console;
-use crate::error::{Error, Exit, Result};
+use base::{Error, Exit, Result};
 
 /// Prints the completions of a shell.
 ///

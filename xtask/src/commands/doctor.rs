@@ -10,10 +10,10 @@ use url::Url;
 
 use crate::console::Tone;
 use crate::doctor::{Diagnosis, Reader, Subject, User, examine};
-use crate::error::{Error, Exit, Result};
 use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
+use base::{Error, Exit, Result};
 
 /// What `doctor` understands besides the options of all goals.
 #[derive(Clone, Debug, Args)]

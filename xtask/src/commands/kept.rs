@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 const README: &str = "README.md";
 

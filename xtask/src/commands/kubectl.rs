@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use xshell::{Shell, cmd};
 
 use crate::dry_run;
-use crate::error::{Error, Exit, Result};
 use crate::session::Session;
+use base::{Error, Exit, Result};
 
 /// Runs kubectl and hands its status on; a dry run shows the command line. An interrupt is
 /// for kubectl, which knows best how to end.

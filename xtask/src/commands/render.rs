@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{Exit, Result};
 use crate::names::Workload;
 use crate::render::everything;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
+use base::{Exit, Result};
 
 /// Prints all documents.
 ///

@@ -8,8 +8,8 @@ use super::finding::{Finding, When};
 use super::mask::Mask;
 use super::shown::{argument, shown};
 use super::{advice, checks};
-use crate::error::Exit;
 use crate::programs::{Kind, Program};
+use base::Exit;
 
 /// The outcome.
 #[derive(Clone, Debug)]

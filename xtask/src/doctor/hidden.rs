@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use ring::digest::{Context, SHA256};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// The bytes of a secret. They cannot be printed.
 #[derive(Clone, PartialEq, Eq, Default)]

@@ -22,7 +22,7 @@ pub use advice::reloads;
 pub use diagnosis::Diagnosis;
 pub use look::{Reader, Subject, User};
 
-use crate::error::Result;
+use base::Result;
 
 /// Looks at a subject and decides by what was seen.
 ///

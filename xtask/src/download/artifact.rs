@@ -13,7 +13,7 @@ use super::settings::{Settings, Site, shown};
 use super::sha256::Sha256;
 use super::trouble::{About, Failure, Trouble};
 use super::unpack::{Found, unpack};
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// The most bytes of a file with checksums.
 const CHECKSUMS: u64 = 1 << 20;

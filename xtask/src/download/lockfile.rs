@@ -18,7 +18,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::sha256::Sha256;
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// The file's name, in the root of the checkout.
 pub const NAME: &str = "tools.lock";

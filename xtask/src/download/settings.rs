@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// A place to download from, and the environment variable that names a mirror of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

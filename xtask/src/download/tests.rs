@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::support::{Said, downloads};
 use super::testing::{Answer, Gate, Request, Server, file};
 use super::*;
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 const ETAG: &str = "\"one\"";
 

@@ -10,7 +10,7 @@ use reqwest::Url;
 use super::progress::{part, size};
 use super::settings::{CACHE, Site, host, shown};
 use super::sha256::Sha256;
-use crate::error::Error;
+use base::Error;
 
 /// Why something could not be downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl Failure {
             let until = status.until.map_or_else(String::new, |until| {
                 let time = Timestamp::from_second(until).map(|time| format!(" until {time}"));
                 let left = Duration::from_secs(u64::try_from(until - now).unwrap_or(0));
-                format!("{} (in {})", time.unwrap_or_default(), crate::console::duration(left))
+                format!("{} (in {})", time.unwrap_or_default(), base::duration(left))
             });
             return Error::environment(format!(
                 "{what} cannot be downloaded: {host} takes no more requests from here{until}, its rate limit \
@@ -278,7 +278,7 @@ fn disk(what: &str, path: &Path, kind: ErrorKind, words: &str) -> Error {
 }
 
 fn seconds(time: Duration) -> String {
-    crate::console::duration(time)
+    base::duration(time)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::edit::Edit;
 use super::settings::SECOND_HOST;
 use crate::cluster::{ClientSecret, Cluster};
-use crate::error::{Error, Result};
 use crate::names::{ARGOCD_HOST, SecretName};
 use crate::session::Session;
+use base::{Error, Result};
 
 const CONFIG: SecretName = SecretName { namespace: "dex", name: "dex" };
 const FILE: &str = "config.yaml";

@@ -2,10 +2,10 @@
 
 use super::{dex, secrets, settings};
 use crate::cluster::Cluster;
-use crate::error::Result;
 use crate::lab::Place;
 use crate::names::Workload;
 use crate::session::Session;
+use base::Result;
 
 /// A change of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Heals the faults that are in.
 
 use super::{Fault, Part, forget, recorded};
-use crate::error::Result;
 use crate::names::Workload;
 use crate::session::Session;
+use base::Result;
 
 /// Undoes what faults changed, the last first, and restarts who read it, without waiting
 /// for them: all that are in, or one. `argocd`: whether Argo CD is restarted here too.

@@ -2,7 +2,7 @@
 
 use super::{Choice, Fault};
 use crate::cluster::Cluster;
-use crate::error::Result;
+use base::Result;
 
 const NAMESPACE: &str = "argocd";
 /// The annotation: names, with commas between them.

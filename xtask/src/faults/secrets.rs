@@ -1,8 +1,8 @@
 //! Edits of Secrets.
 
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
-use crate::error::{Error, Result};
 use crate::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, OIDC_KEY, OIDC_SECRET};
+use base::{Error, Result};
 
 /// The key under which `rename_key` puts the value.
 const OTHER_KEY: &str = "client-secret";

@@ -5,9 +5,9 @@ use serde_yaml::{Mapping, Value};
 
 use super::edit::{Edit, private_issuer};
 use crate::cluster::Cluster;
-use crate::error::{Error, Result};
 use crate::names::{ARGOCD_HOST, Workload};
 use crate::session::Session;
+use base::{Error, Result};
 
 const NAMESPACE: &str = "argocd";
 const CM: &str = "argocd-cm";

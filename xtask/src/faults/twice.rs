@@ -12,11 +12,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};
 use probe::NotOpen;
 
-use crate::cluster::Cluster;
-use crate::error::{Error, Result};
+use crate::cluster::{Cluster, failed};
 use crate::goals::login_options;
 use crate::names::Workload;
 use crate::session::Session;
+use base::{Error, Result};
 
 /// What a server says when it has noticed that its settings changed.
 const NOTICED: &str = "oidc config modified. restarting";
@@ -63,7 +63,7 @@ async fn log(cluster: &Cluster) -> Result<impl AsyncBufRead + Unpin> {
     let name = name.ok_or_else(|| Error::environment("argocd-server has no pod"))?;
     let api: Api<Pod> = Api::namespaced(cluster.client(), Workload::Argocd.namespace());
     let parameters = LogParams { follow: true, tail_lines: Some(0), ..LogParams::default() };
-    Ok(api.log_stream(&name, &parameters).await?)
+    Ok(api.log_stream(&name, &parameters).await.map_err(failed)?)
 }
 
 /// Ends when the server says that it has noticed a change.

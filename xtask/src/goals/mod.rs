@@ -10,8 +10,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use crate::cli::Goal;
-use crate::console::{Tone, duration};
-use crate::error::{Error, Exit, Result};
+use crate::console::Tone;
 use crate::faults::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
 use crate::names::Workload;
@@ -21,6 +20,7 @@ use crate::report::{GoalRecord, Report};
 use crate::run;
 use crate::session::Session;
 use crate::timings::Timings;
+use base::{Error, Exit, Result, duration};
 
 pub use status::Status;
 pub use test::log_in_once;

@@ -7,10 +7,10 @@ use serde_json::{Map, json};
 
 use super::stories::{self, Row};
 use crate::cli::Goal;
-use crate::error::{Exit, Result};
 use crate::names::Workload;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
+use base::{Exit, Result};
 
 /// The goals of both stories with their tests, in their order.
 pub fn goals() -> Vec<Goal> {

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 
-use crate::error::Result;
 use crate::lab::{Access, Place};
 use crate::names::{ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, USER, Workload};
 use crate::programs::Program;
 use crate::session::Session;
+use base::Result;
 
 /// A lab that is up.
 pub struct Status {

@@ -9,7 +9,6 @@ use serde_json::Map;
 
 use crate::cli::{Expect, Goal};
 use crate::console::Tone;
-use crate::error::{Error, Result};
 use crate::faults::Fault;
 use crate::known::{self, Stage};
 use crate::names::Workload;
@@ -17,6 +16,7 @@ use crate::plan::Plan;
 use crate::report::{GoalRecord, StepRecord};
 use crate::run;
 use crate::session::Session;
+use base::{Error, Result};
 
 /// One act: a goal, and the stage that the test after it looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

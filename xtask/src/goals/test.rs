@@ -9,8 +9,7 @@ use releases::{Era, Release};
 use serde_json::{Value, json};
 
 use crate::cli::Expect;
-use crate::console::{Tone, duration};
-use crate::error::{Error, Result};
+use crate::console::Tone;
 use crate::known;
 use crate::lab::Place;
 use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
@@ -18,6 +17,7 @@ use crate::plan::Action;
 use crate::programs::Program;
 use crate::report::{GoalRecord, StepRecord, millis};
 use crate::session::Session;
+use base::{Error, Result, duration};
 
 /// Longest time to wait for an Argo CD that restarts by itself.
 const RESTART: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use local_lab::home::{self, Description, Home, State};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Access;
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// What the lab's process prints when it can be used.
 const READY: &str = "ready";

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, test_kill_process};
 
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// Held while goals run; let go of when it is dropped, however the process ends.
 #[derive(Debug)]

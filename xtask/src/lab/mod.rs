@@ -9,7 +9,7 @@ mod lock;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 pub use beside::{beside, faults_folder, sweep, sweep_beside};
 pub use kind::{ImageRef, KindLab};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use releases::Release;
 
 use crate::download::{Artifact, Downloads, Platform, Progress, Site};
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// The largest such binary, in bytes: they have 60 to 230 MB.
 const LIMIT: u64 = 500_000_000;

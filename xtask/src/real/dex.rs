@@ -7,8 +7,8 @@ use crate::download::{
     Claim, Downloads, Failure, Found, LOCK, Part, Platform, Progress, Receipt, Sha256, Site, Slot, Trouble,
     Unpacked, mismatch, shown, unpack_aside,
 };
-use crate::error::{Error, Result};
 use crate::tools::Version;
+use base::{Error, Result};
 
 /// The version that is downloaded unless told otherwise.
 pub const DEX: &str = "v2.45.1";

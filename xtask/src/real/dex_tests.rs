@@ -15,7 +15,7 @@ use super::*;
 use crate::download::support::{Said, Served, downloads};
 use crate::download::testing::{Answer, Request, Server, file};
 use crate::download::{Platform, Sha256};
-use crate::error::Result;
+use base::Result;
 
 const AMD64: Platform = Platform { os: "linux", arch: "amd64" };
 const PROGRAM: &[u8] = b"the program of Dex";

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pktline::{DELIMITER, FLUSH, Packet, line, packets};
 use crate::download::{Ask, Downloads, Failure, Progress, Site, Trouble, write};
-use crate::error::Result;
+use base::Result;
 
 /// The repository.
 const REPOSITORY: &str = "/argoproj/argo-cd.git";

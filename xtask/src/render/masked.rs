@@ -4,9 +4,9 @@ use local_lab::charts;
 use serde_json::Value;
 
 use super::{Manifest, Sources, Variables};
-use crate::error::{Error, Result};
 use crate::names::Workload;
 use crate::programs::Program;
+use base::{Error, Result};
 
 /// What stands in a secret's place.
 const MASK: &str = "********";

@@ -12,8 +12,8 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
 use crate::names;
+use base::{Error, Result};
 
 pub use masked::everything;
 

@@ -15,12 +15,12 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use crate::cli::{LabChoice, Options};
 use crate::cluster::{Cluster, Observer};
 use crate::console::{Console, Running};
-use crate::error::{Error, Result};
 use crate::lab::kind::{self, Kit};
 use crate::lab::{Access, Choosing, Chosen, KindLab, Lab, LocalLab, Place, choose, sweep_beside};
 use crate::names::Workload;
 use crate::programs::Program;
 use crate::render::{Sources, Variables};
+use base::{Error, Result};
 
 pub use folders::checkout;
 use folders::{lab_folder, usual_folder};

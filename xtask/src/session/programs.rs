@@ -6,11 +6,11 @@ use releases::Release;
 
 use super::{Session, checkout};
 use crate::download::{Downloads, Lockfile, Settings, Shown};
-use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::names::Workload;
 use crate::programs::Program;
 use crate::real;
+use base::{Error, Result};
 
 impl Session {
     /// The program to install as a component: the one that an option names, else the

@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 
 use super::Tool;
 use crate::download::{Artifact, Downloads, Lockfile, Platform, Sha256, no_checksum};
-use crate::error::Result;
+use base::Result;
 
 /// What is published of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

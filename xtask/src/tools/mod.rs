@@ -4,7 +4,6 @@
 //! taken from the cache, into which they are downloaded once, at pinned versions.
 
 mod engine;
-mod limited;
 mod lock;
 mod pins;
 mod version;
@@ -21,7 +20,7 @@ use std::time::Duration;
 use xshell::{Shell, cmd};
 
 use crate::download::{Downloads, Platform, Progress};
-use crate::error::Result;
+use base::Result;
 
 pub use engine::{Engine, EngineState, Engines, LIMIT, PROVIDER};
 pub use lock::{Published, artifacts, lock, published};
@@ -118,7 +117,7 @@ impl<'a> Toolbox<'a> {
         let questions = Tool::ALL.map(|tool| self.on_path(tool));
         let answers = std::thread::scope(|scope| {
             let asked = questions.map(|question| {
-                question.map(|(path, command)| (path, scope.spawn(|| limited::run(command, VERSION))))
+                question.map(|(path, command)| (path, scope.spawn(|| base::limited::run(command, VERSION))))
             });
             asked.map(|asked| {
                 asked.map(|(path, answer)| {
@@ -133,7 +132,7 @@ impl<'a> Toolbox<'a> {
 
     /// Finds a tool. Asks nothing of the network.
     pub fn find(&self, tool: Tool) -> Found {
-        let asked = self.on_path(tool).map(|(path, command)| (path, limited::run(command, VERSION)));
+        let asked = self.on_path(tool).map(|(path, command)| (path, base::limited::run(command, VERSION)));
         self.judge(tool, asked)
     }
 
@@ -168,7 +167,7 @@ impl<'a> Toolbox<'a> {
         Some((path, command))
     }
 
-    fn judge(&self, tool: Tool, answer: Option<(PathBuf, io::Result<limited::Ended>)>) -> Found {
+    fn judge(&self, tool: Tool, answer: Option<(PathBuf, io::Result<base::limited::Ended>)>) -> Found {
         let mut passed_over = None;
         if let Some((path, answer)) = answer {
             match read(tool, answer) {
@@ -193,7 +192,7 @@ impl<'a> Toolbox<'a> {
 }
 
 /// The version in a tool's answer, or why there is none.
-fn read(tool: Tool, answer: io::Result<limited::Ended>) -> Result<Version, String> {
+fn read(tool: Tool, answer: io::Result<base::limited::Ended>) -> Result<Version, String> {
     let ended = answer.map_err(|error| format!("it cannot be run ({error})"))?;
     if let Some(version) = Version::of(tool, &ended.stdout) {
         return Ok(version);

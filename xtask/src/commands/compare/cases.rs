@@ -9,13 +9,13 @@ use url::Url;
 
 use super::diff::{Answer, of_answer, of_login};
 use crate::cli::Goal;
-use crate::error::{Error, Result};
 use crate::faults::Fault;
 use crate::goals::login_options;
 use crate::names::{ARGOCD_HOST, DEX_HOST, Workload};
 use crate::plan::Plan;
 use crate::run;
 use crate::session::Session;
+use base::{Error, Result};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(10);

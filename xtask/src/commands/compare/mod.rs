@@ -11,12 +11,12 @@ use serde_json::{Map, json};
 
 use crate::cli::{Goal, Options};
 use crate::commands::own_lab::OwnLab;
-use crate::error::{Error, Exit, Result};
 use crate::lab::{Lock, beside, sweep};
 use crate::names::Workload;
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::Session;
+use base::{Error, Exit, Result};
 
 use cases::Case;
 use diff::{Answer, Difference, differences};

@@ -16,7 +16,6 @@ use super::doctor::of_lab;
 use super::own_lab::OwnLab;
 use crate::cli::{Goal, Options};
 use crate::doctor::examine;
-use crate::error::{Error, Exit, Result};
 use crate::faults::{Choice, Fault, Seen};
 use crate::goals::test;
 use crate::lab::{Lock, Place, faults_folder};
@@ -26,6 +25,7 @@ use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::run;
 use crate::session::{Session, checkout};
+use base::{Error, Exit, Result};
 
 use row::{Outcome, Row};
 use table::Kept;

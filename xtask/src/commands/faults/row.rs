@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::console::duration;
 use crate::faults::Fault;
+use base::duration;
 
 /// One fault, put in, looked at and healed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

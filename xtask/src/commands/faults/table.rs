@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Outcome, Row};
 use crate::commands::kept::Place;
-use crate::console::duration;
-use crate::error::Result;
 use crate::faults::Fault;
+use base::Result;
+use base::duration;
 
 const PLACE: Place = Place {
     file: "xtask/faults.json",

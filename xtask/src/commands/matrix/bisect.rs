@@ -8,8 +8,8 @@ use releases::Release;
 use super::lab::Measured;
 use super::select::{Available, Subject, parse};
 use super::table::cell;
-use crate::error::{Error, Result};
 use crate::known::Stage;
+use base::{Error, Result};
 
 /// `v3.2.6..v3.3.7`: a release of the old behaviour and one of the new.
 #[derive(Clone, Debug, PartialEq, Eq)]

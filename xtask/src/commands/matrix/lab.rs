@@ -9,12 +9,12 @@ use super::select::Subject;
 use crate::cli::Options;
 use crate::commands::own_lab::OwnLab;
 use crate::console::Running;
-use crate::error::{Error, Result};
 use crate::goals::stories::{self, Act, Logins, Row};
 use crate::known::Stage;
 use crate::names::Workload;
 use crate::programs::Program;
 use crate::session::Session;
+use base::{Error, Result};
 
 /// Logins after each act, at least, unless `--logins` says otherwise: of a release whose
 /// behaviour is to be found out, nothing is known beforehand.

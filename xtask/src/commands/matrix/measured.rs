@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::lab::Measured;
 use super::table::COLUMNS;
 use crate::commands::kept::Place;
-use crate::error::Result;
 use crate::programs::Kind;
+use base::Result;
 
 const PLACE: Place = Place {
     file: "xtask/measured.json",

@@ -18,13 +18,13 @@ use serde_json::Map;
 use crate::cli::Options;
 use crate::console::{Console, Tone};
 use crate::download::Shown;
-use crate::error::{Error, Exit, Result};
 use crate::goals::stories::{self, Act};
 use crate::known::Stage;
 use crate::lab::{Lock, beside, sweep};
 use crate::real;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::{Session, checkout};
+use base::{Error, Exit, Result};
 
 use bisect::Range;
 use lab::{LOGINS, Measured};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use releases::{Era, Release};
 
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// One row of a matrix: a release, or a program that will say which release it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

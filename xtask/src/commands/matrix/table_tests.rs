@@ -4,9 +4,9 @@ use releases::Release;
 
 use super::*;
 use crate::cli::Goal;
-use crate::error::Error;
 use crate::goals::stories::Row;
 use crate::programs::Program;
+use base::Error;
 
 fn row(after: Goal, stage: Stage, verdict: Verdict, ok: usize, known: Option<Verdict>) -> Row {
     Row {

@@ -8,11 +8,11 @@ use xshell::Shell;
 
 use crate::cli::ToolsArgs;
 use crate::download::{Downloads, Platform, Shown};
-use crate::error::{Error, Exit, Result};
 use crate::real;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
 use crate::tools::{self, Engines, Found, Published, Source, Toolbox};
+use base::{Error, Exit, Result};
 
 use shown::{Program, Shed};
 

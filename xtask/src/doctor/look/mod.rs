@@ -24,7 +24,7 @@ pub use reader::Reader;
 use super::could_not::CouldNot;
 use super::evidence::Evidence;
 use super::hidden::Fingerprints;
-use crate::error::Result;
+use base::Result;
 
 /// What is to be looked at.
 pub struct Subject {

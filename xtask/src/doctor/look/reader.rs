@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::doctor::could_not::Right;
 use crate::doctor::shown::shown;
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// The longest that one request may take.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -11,11 +11,11 @@ use super::messages::{self, Doing, Trouble};
 use super::runner::Said;
 use super::state::{self, Stage, State};
 use super::{KindLab, Kit, node};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, failed};
 use crate::console::Running;
-use crate::error::{Error, Result};
 use crate::names::OWNED;
 use crate::render::{Manifest, Sources, Variables};
+use base::{Error, Result};
 
 /// The label of the node that says which folder's lab it is.
 pub const FOLDER: &str = "oidc-lab/folder";
@@ -145,7 +145,7 @@ impl Bringing<'_> {
         let cluster = Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?;
         let nodes: Api<Node> = Api::all(cluster.client());
         let owned = format!("{OWNED}=true");
-        Ok(nodes.list(&ListParams::default().labels(&owned)).await?.items.into_iter().next())
+        Ok(nodes.list(&ListParams::default().labels(&owned)).await.map_err(failed)?.items.into_iter().next())
     }
 
     /// A cluster that stood when the last run ended: up, started again, or gone.
@@ -291,7 +291,7 @@ pub fn abandon(lab: &KindLab, kit: &Kit, place: &Place) -> Result<()> {
 /// It is not, or does not answer.
 pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
     let nodes: Api<Node> = Api::all(cluster.client());
-    let nodes = nodes.list(&ListParams::default()).await?.items;
+    let nodes = nodes.list(&ListParams::default()).await.map_err(failed)?.items;
     let ours = |node: &Node| {
         let label = |key: &str| node.metadata.labels.as_ref().and_then(|labels| labels.get(key).cloned());
         label(OWNED).as_deref() == Some("true") && label(FOLDER).is_none_or(|folder| folder == lab.id())

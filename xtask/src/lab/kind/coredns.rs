@@ -11,9 +11,9 @@ use kube::api::{Api, Patch, PatchParams};
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
-use crate::cluster::Cluster;
-use crate::error::{Error, Result};
+use crate::cluster::{Cluster, failed};
 use crate::names::COREDNS;
+use base::{Error, Result};
 
 /// The line before what is the lab's.
 const BEGIN: &str = "# oidc-lab begin";
@@ -30,7 +30,7 @@ const STARTED_FOR: &str = "oidc-lab/corefile";
 /// There is no CoreDNS as kubeadm makes it, or the cluster does not answer.
 pub async fn rewrite(cluster: &Cluster, lines: &str) -> Result<&'static str> {
     let configs: Api<ConfigMap> = Api::namespaced(cluster.client(), COREDNS.namespace);
-    let config = configs.get(COREDNS.name).await.map_err(|error| Error::from(error).context("CoreDNS"))?;
+    let config = configs.get(COREDNS.name).await.map_err(|error| failed(error).context("CoreDNS"))?;
     let live = config.data.as_ref().and_then(|data| data.get("Corefile"));
     let live = live.ok_or_else(|| Error::environment("CoreDNS has no Corefile"))?;
     let wanted = with_lines(live, lines)?;
@@ -38,11 +38,11 @@ pub async fn rewrite(cluster: &Cluster, lines: &str) -> Result<&'static str> {
         // With the version that was read: what somebody else changed meanwhile is not lost.
         let version = config.metadata.resource_version;
         let patch = json!({"metadata": {"resourceVersion": version}, "data": {"Corefile": wanted}});
-        configs.patch(COREDNS.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        configs.patch(COREDNS.name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
     }
     let hash = hash(&wanted);
     let deployments: Api<Deployment> = Api::namespaced(cluster.client(), COREDNS.namespace);
-    let deployment = deployments.get(COREDNS.name).await?;
+    let deployment = deployments.get(COREDNS.name).await.map_err(failed)?;
     let template = deployment.spec.and_then(|spec| spec.template.metadata);
     let started_for = template.and_then(|metadata| metadata.annotations?.remove(STARTED_FOR));
     if started_for.as_ref() == Some(&hash) {
@@ -52,7 +52,7 @@ pub async fn rewrite(cluster: &Cluster, lines: &str) -> Result<&'static str> {
     // The annotation also tells a later run that a killed one had come this far.
     let annotations = json!({STARTED_FOR: hash});
     let patch = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
-    deployments.patch(COREDNS.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    deployments.patch(COREDNS.name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
     Ok("rewritten")
 }
 

@@ -15,7 +15,7 @@ use super::state::{self, State};
 use super::{ImageRef, KindLab, Kit};
 use crate::cli::Ingress;
 use crate::console::Running;
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// On pod templates: which versions of their Secrets the pods were started with.
 const SECRETS: &str = "oidc-lab/secrets";

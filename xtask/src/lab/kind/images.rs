@@ -9,7 +9,7 @@ use super::runner::Said;
 use super::state::State;
 use super::{KindLab, Kit, helm, messages};
 use crate::console::Running;
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// Images by name, with the ids that the engine knows them by.
 pub type Ids = BTreeMap<String, String>;

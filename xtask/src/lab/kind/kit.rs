@@ -16,8 +16,8 @@ use super::runner::{Children, Said};
 use super::{KindLab, state};
 use crate::console::{Console, Running};
 use crate::download::{Downloads, Lockfile, Platform, Settings, Shown};
-use crate::error::{Error, Result};
 use crate::tools::{self, Engine, EngineState, Engines, PROVIDER, Tool, Toolbox, Version};
+use base::{Error, Result};
 
 /// From this version on docker has to be told which platform to save; before it, it
 /// cannot be told.

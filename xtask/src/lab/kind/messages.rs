@@ -2,7 +2,7 @@
 //! do about it. The wordings were seen on kind v0.33, Helm 3.22 and 4.3, and docker.
 
 use super::runner::Said;
-use crate::error::Error;
+use base::Error;
 
 /// What was being done.
 #[derive(Clone, Copy, Debug)]

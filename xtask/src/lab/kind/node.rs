@@ -10,7 +10,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use super::KindLab;
 use crate::cluster::Cluster;
 use crate::console::Running;
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// Waits until a node is ready. A cluster that does not answer yet is asked again, at
 /// growing intervals, as any watch is that broke off.

@@ -12,9 +12,9 @@ use kube::runtime::conditions;
 use kube::runtime::wait::await_condition;
 use serde_json::json;
 
-use crate::cluster::Cluster;
-use crate::error::{Error, Result};
+use crate::cluster::{Cluster, failed};
 use crate::names::{DEX_HOST, OWNED, Workload};
+use base::{Error, Result};
 
 /// The pod that asks.
 const POD: &str = "oidc-lab-resolves";
@@ -29,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// The name resolves to something else than Dex's Service, or not at all.
 pub async fn check(cluster: &Cluster, node: &str) -> Result<String> {
     let services: Api<Service> = Api::namespaced(cluster.client(), Workload::Dex.namespace());
-    let service = services.get(SERVICE).await?;
+    let service = services.get(SERVICE).await.map_err(failed)?;
     let wanted = service.spec.and_then(|spec| spec.cluster_ip).unwrap_or_default();
     let deployment = cluster.deployment(Workload::Argocd).await?;
     let image = deployment
@@ -38,7 +38,7 @@ pub async fn check(cluster: &Cluster, node: &str) -> Result<String> {
         .unwrap_or_default();
     let pods: Api<Pod> = Api::namespaced(cluster.client(), Workload::Argocd.namespace());
     remove(&pods).await?;
-    pods.create(&PostParams::default(), &pod(&image, node)?).await?;
+    pods.create(&PostParams::default(), &pod(&image, node)?).await.map_err(failed)?;
     let asked = tokio::time::timeout(LIMIT, await_condition(pods.clone(), POD, has_ended)).await;
     let answer = match asked {
         Ok(Ok(Some(pod))) => answer(&pod),
@@ -51,9 +51,9 @@ pub async fn check(cluster: &Cluster, node: &str) -> Result<String> {
 }
 
 async fn remove(pods: &Api<Pod>) -> Result<()> {
-    let Some(pod) = pods.get_opt(POD).await? else { return Ok(()) };
+    let Some(pod) = pods.get_opt(POD).await.map_err(failed)? else { return Ok(()) };
     let uid = pod.metadata.uid.unwrap_or_default();
-    pods.delete(POD, &DeleteParams::default().grace_period(0)).await?;
+    pods.delete(POD, &DeleteParams::default().grace_period(0)).await.map_err(failed)?;
     let gone = await_condition(pods.clone(), POD, conditions::is_deleted(&uid));
     match tokio::time::timeout(LIMIT, gone).await {
         Ok(Ok(_)) => Ok(()),

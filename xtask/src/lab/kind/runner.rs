@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::commands::Stdin;
 use super::state::make_folder;
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// How long a child has to end after it was asked to; Helm writes down that it failed,
 /// an engine cancels what it pulls.

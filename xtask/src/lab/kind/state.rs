@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KindLab;
 use crate::cli::Ingress;
-use crate::error::{Error, Result};
+use base::{Error, Result};
 
 /// Goes up when an older binary could not work with what stands in the folder.
 const FORMAT: u32 = 1;

@@ -13,10 +13,10 @@ use super::{ImageRef, KindLab, Kit, coredns, images, node, resolves};
 use crate::cli::Ingress;
 use crate::cluster::Cluster;
 use crate::console::Running;
-use crate::error::{Error, Result};
 use crate::names::Workload;
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
+use base::{Error, Result};
 
 /// A step that only a lab on kind has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use xshell::{Shell, cmd};
 
-use super::limited;
 use super::on_path;
 use super::version::Version;
-use crate::error::{Error, Result};
+use base::limited;
+use base::{Error, Result};
 
 /// The longest time in which an engine has to answer.
 pub const LIMIT: Duration = Duration::from_millis(900);

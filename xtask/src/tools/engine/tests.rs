@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 
 use super::words::{UPDATE, docker, is_local, nerdctl, podman};
 use super::*;
-use crate::tools::limited::Ended;
+use base::limited::Ended;
 
 const CLIENT: &str =
     r#"{"Client":{"Version":"28.2.2","ApiVersion":"1.50","Context":"default"},"Server":null}"#;

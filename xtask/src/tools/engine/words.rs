@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::EngineState;
 use crate::tools::first_line;
-use crate::tools::limited::Ended;
 use crate::tools::version::Version;
+use base::limited::Ended;
 
 /// What to do about an engine that is too old.
 pub(super) const UPDATE: &str = "update it";

@@ -114,23 +114,17 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<kube::Error> for Error {
-    fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => {
-                Self::environment(format!("the cluster answered: {}", status.message))
-            }
-            kube::Error::HyperError(_) | kube::Error::Service(_) => {
-                Self::environment("the cluster API does not answer")
-                    .hint("`cargo xtask status` says whether the lab is still up")
-            }
-            other => Self::environment(format!("the cluster API: {other}")),
-        }
-    }
-}
-
 impl From<xshell::Error> for Error {
     fn from(error: xshell::Error) -> Self {
         Self::environment(error.to_string())
     }
+}
+
+/// The innermost words of an error: the outer ones repeat addresses, which may hold secrets.
+pub fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut source = error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    source.to_string()
 }
