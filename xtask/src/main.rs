@@ -8,7 +8,6 @@ mod cli;
 mod cluster;
 mod commands;
 mod console;
-mod doctor;
 mod download;
 mod dry_run;
 mod faults;

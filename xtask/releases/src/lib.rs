@@ -53,6 +53,12 @@ impl Release {
         Self { major, minor, patch, pre: String::new(), build: String::new() }
     }
 
+    /// The release that an image's tag names. A tag has no `+`; an underscore stands for it.
+    pub fn of_image(image: &str) -> Option<Self> {
+        let (_, tag) = image.rsplit_once(':')?;
+        Self::parse(&tag.replacen('_', "+", 1)).ok()
+    }
+
     /// Reads `v3.3.6` or `3.3.6`, with or without a pre-release (`-rc1`) and build
     /// metadata (`+mine`).
     ///

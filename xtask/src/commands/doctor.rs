@@ -9,11 +9,11 @@ use probe::{Password, Resolve, Tls};
 use url::Url;
 
 use crate::console::Tone;
-use crate::doctor::{Diagnosis, Reader, Subject, User, examine};
 use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
 use base::{Error, Exit, Result};
+use doctor::{Diagnosis, Reader, Subject, User, examine};
 
 /// What `doctor` understands besides the options of all goals.
 #[derive(Clone, Debug, Args)]

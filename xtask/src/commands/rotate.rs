@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, oneshot};
 
 use crate::console::Tone;
-use crate::doctor::reloads;
 use crate::goals::test;
 use crate::lab::Lock;
 use crate::names::Workload;
@@ -21,6 +20,7 @@ use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::Session;
 use crate::steps;
 use base::{Error, Exit, Result, duration};
+use doctor::reloads;
 
 /// Logins that have to pass one after another before and after, so that what fails in
 /// between is the rotation's.

@@ -15,7 +15,6 @@ use serde_json::Map;
 use super::doctor::of_lab;
 use super::own_lab::OwnLab;
 use crate::cli::{Goal, Options};
-use crate::doctor::examine;
 use crate::faults::{Choice, Fault, Seen};
 use crate::goals::test;
 use crate::lab::{Lock, Place, faults_folder};
@@ -26,6 +25,7 @@ use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::run;
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
+use doctor::examine;
 
 use row::{Outcome, Row};
 use table::Kept;
@@ -194,7 +194,7 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
 /// Whether a fault that shows on some releases only shows on this one.
 fn shows_here(fault: Fault, release: Option<Release>) -> bool {
     let Some(release) = release else { return true };
-    let reloads = crate::doctor::reloads(&release);
+    let reloads = doctor::reloads(&release);
     match fault {
         Fault::Rotate | Fault::StaleReplica => !reloads,
         Fault::StaleSessionManager => reloads,

@@ -1,0 +1,391 @@
+//! Faults as people make them by hand, and fixes that can be typed as they are printed.
+
+use probe::rehearsal::Redeemed;
+use probe::{Cause, Step};
+
+use super::tests::finds;
+use super::*;
+use crate::evidence::{DexSeen, Form, Seen, Source, Taken};
+use crate::fixtures::*;
+use crate::hidden::Hidden;
+
+fn dex_seen(evidence: &mut Evidence) -> &mut DexSeen {
+    match &mut evidence.provider.dex {
+        Seen::There(dex) => dex,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Dex with a secret that it was started with, and the provider's word on Argo CD's.
+fn dex_takes(evidence: &mut Evidence, value: &str, answer: Taken) {
+    dex(evidence, value, "00:00:02", "00:00:30");
+    evidence.provider.tried = tried(Form::Presented, answer);
+}
+
+#[test]
+fn white_space_anywhere_around_dexs_secret_is_named_where_it_stands_and_cut_off() {
+    for value in [format!(" {SECRET}"), format!("{SECRET}\r\n"), format!("\t{SECRET}  ")] {
+        let findings = finds(
+            |e| {
+                refused(e);
+                dex_takes(e, &value, Taken::No);
+            },
+            &["secret-whitespace certain now"],
+        );
+        assert_eq!(findings[0].at, "Secret argocd/dex-clients, key argo-cd");
+        let fix = &findings[0].fix;
+        assert!(fix.contains(r#"gsub("\\A\\s+|\\s+\\z"; "")"#), "{fix}");
+        assert!(fix.contains("rollout restart deploy/dex") && !fix.contains("argocd-oidc"), "{fix}");
+    }
+}
+
+#[test]
+fn white_space_in_both_secrets_is_cut_off_in_both() {
+    let value = format!("  {SECRET} ");
+    let findings = finds(
+        |e| {
+            refused(e);
+            dex_takes(e, &value, Taken::No);
+            e.provider.tried.extend(tried(Form::AsStored, Taken::Yes));
+            e.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", &value, "00:00:02"));
+        },
+        &["secret-whitespace certain now"],
+    );
+    for secret in ["patch secret argocd-oidc", "patch secret dex-clients"] {
+        assert!(findings[0].fix.contains(secret), "{}", findings[0].fix);
+    }
+}
+
+#[test]
+fn what_dex_will_read_at_its_next_start_bites_later() {
+    for (value, id) in [("another", "secret-mismatch"), (" the-client-secret", "secret-whitespace")] {
+        let findings = finds(
+            |e| {
+                dex_takes(e, value, Taken::Yes);
+                dex(e, value, "12:00:00", "00:00:30");
+            },
+            &[&format!("{id} certain later")],
+        );
+        assert!(findings[0].fix.contains("restart deploy/dex"), "{}", findings[0].fix);
+    }
+    // Dex was started after that and takes the secret: it has it from elsewhere.
+    finds(|e| dex_takes(e, "another", Taken::Yes), &[]);
+}
+
+#[test]
+fn an_empty_issuer_is_no_lost_first_start() {
+    let findings = finds(
+        |e| {
+            e.settings =
+                Seen::There(settings("http://argocd.host", &CONFIG.replace("http://dex.host", "''")));
+            e.provider = Default::default();
+            dex(e, SECRET, "00:00:02", "00:00:30");
+            ends(e, Step::Login, Cause::FirstStart);
+        },
+        &["issuer-mismatch certain now"],
+    );
+    assert!(findings[0].fix.contains("issuer: http://dex.host"), "{}", findings[0].fix);
+}
+
+#[test]
+fn an_issuer_at_which_nobody_answers_is_held_against_dex_in_the_cluster() {
+    let elsewhere = |e: &mut Evidence, ready| {
+        dex(e, SECRET, "00:00:02", "00:00:30");
+        dex_seen(e).deployment.ready = ready;
+        e.provider.issuer = "https://dex.host".into();
+        e.provider.discovery = Default::default();
+        ends(e, Step::Login, Cause::ProviderBadGateway);
+    };
+    finds(|e| elsewhere(e, 1), &["issuer-mismatch certain now"]);
+    // A Dex that is down may be the right one.
+    finds(|e| elsewhere(e, 0), &["provider-unreachable certain now"]);
+    // A Dex that does not know the client is another one.
+    finds(
+        |e| {
+            elsewhere(e, 1);
+            dex_seen(e).config.as_mut().unwrap().client = None;
+        },
+        &["provider-unreachable certain now"],
+    );
+}
+
+#[test]
+fn a_path_in_url_below_which_nobody_answers_is_no_matter_of_registration() {
+    let unregistered = |e: &mut Evidence, url: &str, status: u16| {
+        e.settings = Seen::There(settings(url, CONFIG));
+        dex(e, SECRET, "00:00:02", "00:00:30");
+        let form = Err(fails(Step::Authorize, Cause::UnregisteredRedirect));
+        let nobody = probe::Failure::new(Step::Callback, Some(status), "404 page not found", Cause::Unknown);
+        outside(e).rehearsals = vec![rehearsal(form, Redeemed::Unclear(nobody))];
+    };
+    let findings = finds(|e| unregistered(e, "http://argocd.host/argo", 404), &["argocd-url certain now"]);
+    assert!(findings[0].fix.contains(r#"'{"data":{"url":"http://argocd.host"}}'"#), "{}", findings[0].fix);
+    // Argo CD answers there, and only the registration lacks it.
+    finds(
+        |e| {
+            unregistered(e, "http://argocd.host/argo", 404);
+            e.root_path = "/argo".into();
+        },
+        &["redirect-uri certain now"],
+    );
+}
+
+#[test]
+fn a_server_that_asks_for_the_address_of_before_is_stale_and_the_registration_right() {
+    finds(
+        |e| {
+            dex(e, SECRET, "00:00:02", "00:00:30");
+            ends(e, Step::Authorize, Cause::UnregisteredRedirect);
+            let asked = outside(e).rehearsals[0].asked.as_mut().unwrap();
+            asked.redirect_uri = "http://before.example.com/auth/callback".into();
+        },
+        &["stale-argocd certain now"],
+    );
+}
+
+#[test]
+fn a_root_path_that_the_address_does_not_have_is_no_lost_first_start() {
+    let findings = finds(
+        |e| {
+            e.root_path = "/argo".into();
+            ends(e, Step::Login, Cause::SsoOff);
+        },
+        &["argocd-url certain now"],
+    );
+    assert!(findings[0].at.contains("server.rootpath"), "{}", findings[0].at);
+}
+
+#[test]
+fn without_an_address_that_users_type_url_is_held_against_the_ingresses() {
+    let elsewhere = |e: &mut Evidence, host: &str| {
+        e.settings = Seen::There(settings("http://argo.example.com", CONFIG));
+        e.hosts = Seen::There(vec![host.into()]);
+        e.outside = None;
+    };
+    let findings = finds(|e| elsewhere(e, "argocd.host"), &["argocd-url likely now"]);
+    assert!(findings[0].fix.contains(r#""url":"http://argocd.host""#), "{}", findings[0].fix);
+    for host in ["argo.example.com", "*.example.com"] {
+        finds(|e| elsewhere(e, host), &[]);
+    }
+    // Somebody answers there: it is led there by something else than an Ingress.
+    finds(
+        |e| {
+            let outside = e.outside.take();
+            elsewhere(e, "argocd.host");
+            e.outside = outside.map(|outside| crate::evidence::Outside { given: false, ..outside });
+            crate::fixtures::outside(e).rehearsals[0].asked.as_mut().unwrap().redirect_uri =
+                "http://argo.example.com/auth/callback".into();
+        },
+        &[],
+    );
+}
+
+#[test]
+fn one_layer_of_base64_is_taken_off_where_it_is_one_too_many() {
+    for (form, secret, namespace) in
+        [(Form::Decoded, "argocd-oidc", "argocd"), (Form::Encoded, "dex-clients", "argocd")]
+    {
+        let findings = finds(
+            |e| {
+                refused(e);
+                dex_takes(e, "anything", Taken::No);
+                e.provider.tried.extend(tried(form, Taken::Yes));
+            },
+            &["secret-whitespace certain now"],
+        );
+        let fix = &findings[0].fix;
+        assert!(fix.contains(&format!("-n {namespace} patch secret {secret}")), "{fix}");
+        assert!(fix.contains(r#"@base64d | gsub("\\s"; ""))"#), "{fix}");
+    }
+}
+
+#[test]
+fn a_dex_that_calls_itself_by_another_host_is_told_its_name() {
+    let calls_itself = |e: &mut Evidence, issuer: &str| {
+        dex(e, SECRET, "00:00:02", "00:00:30");
+        let config = dex_seen(e).config.as_mut().unwrap();
+        config.issuer = issuer.into();
+        config.source = Some(Source { kind: "configmap", ..Source::default() });
+        config.source.as_mut().unwrap().key = "config.yaml".into();
+        if let crate::evidence::Discovery::Document(document) = &mut e.provider.discovery {
+            document.issuer = issuer.into();
+        }
+        ends(e, Step::Login, Cause::IssuerMismatch);
+    };
+    for (issuer, command) in [
+        (
+            "http://elsewhere.example.com",
+            r#"split("http://elsewhere.example.com") | join("http://dex.host")"#,
+        ),
+        ("http://dex.host/", "issuer: http://dex.host/"),
+    ] {
+        let findings = finds(|e| calls_itself(e, issuer), &["issuer-mismatch certain now"]);
+        assert!(findings[0].fix.contains(command), "{}", findings[0].fix);
+    }
+}
+
+#[test]
+fn a_key_that_dex_will_not_find_at_its_next_start_bites_later() {
+    let findings = finds(
+        |e| {
+            dex_takes(e, SECRET, Taken::Yes);
+            dex_seen(e).secret.as_mut().unwrap().0.keys.clear();
+        },
+        &["secret-mismatch certain later"],
+    );
+    assert!(findings[0].fix.contains("get secret argocd-oidc"), "{}", findings[0].fix);
+}
+
+#[test]
+fn what_a_reference_that_leads_nowhere_hides_is_found_too() {
+    let unlabelled = |e: &mut Evidence, of_dex: &str| {
+        refused(e);
+        dex_takes(e, of_dex, Taken::No);
+        e.current = Some(Hidden::new("$argocd-oidc:clientSecret"));
+        if let Seen::There(secret) = &mut e.named_secret {
+            secret.labelled = false;
+        }
+    };
+    for (of_dex, expected) in [
+        (SECRET.to_owned(), &["secret-unlabelled certain now"][..]),
+        ("another".to_owned(), &["secret-unlabelled certain now", "secret-mismatch likely now"]),
+        (format!("{SECRET}\n"), &["secret-unlabelled certain now", "secret-whitespace certain now"]),
+    ] {
+        finds(|e| unlabelled(e, &of_dex), expected);
+    }
+    finds(
+        |e| {
+            refused(e);
+            dex_takes(e, &format!("{SECRET}\n"), Taken::No);
+            let text = CONFIG.replace("argocd-oidc:", "argocd-oidc.");
+            e.settings = Seen::There(settings("http://argocd.host", &text));
+            e.meant_secret =
+                Some((secret("argocd-oidc", "clientSecret", SECRET, "00:00:02"), "clientSecret".into()));
+            e.named_secret = Seen::NotLooked;
+        },
+        &["secret-reference certain now", "secret-whitespace certain now"],
+    );
+}
+
+#[test]
+fn the_registration_is_written_anew_where_it_is_known_where_it_stands() {
+    let findings = finds(
+        |e| {
+            e.settings = Seen::There(settings("http://argocd.host", CONFIG));
+            dex(e, SECRET, "00:00:02", "00:00:30");
+            let config = dex_seen(e).config.as_mut().unwrap();
+            config.client.as_mut().unwrap().redirect_uris = vec!["http://argocd.host/callback".into()];
+            config.source = Some(Source {
+                kind: "secret",
+                namespace: "dex".into(),
+                name: "dex".into(),
+                key: "config.yaml".into(),
+            });
+            ends(e, Step::Authorize, Cause::UnregisteredRedirect);
+        },
+        &["redirect-uri certain now"],
+    );
+    let write = r#"@base64d | split("http://argocd.host/callback") | join("http://argocd.host/auth/callback") | @base64"#;
+    assert!(findings[0].fix.contains(write), "{}", findings[0].fix);
+}
+
+#[test]
+fn a_secret_in_the_settings_is_called_so_and_moved_out_of_them() {
+    let findings = finds(
+        |e| {
+            refused(e);
+            dex_takes(e, SECRET, Taken::No);
+            let text = CONFIG.replace("$argocd-oidc:clientSecret", "written-by-hand");
+            e.settings = Seen::There(settings("http://argocd.host", &text));
+            e.named_secret = Seen::NotLooked;
+            e.current = Some(Hidden::new("written-by-hand"));
+        },
+        &["secret-mismatch certain now"],
+    );
+    let said = format!("{:?}", findings[0]);
+    assert!(!said.contains("Argo CD's Secret holds") && !said.contains("written-by-hand"), "{said}");
+    assert!(findings[0].fix.contains("clientSecret: $oidc.dex.clientSecret"), "{}", findings[0].fix);
+}
+
+#[test]
+fn a_field_is_written_where_it_stands_on_a_line_and_left_to_a_person_elsewhere() {
+    for (config, command) in [
+        (CONFIG.to_owned(), "get configmap argocd-cm -o json | jq"),
+        (format!("{{{}}}", CONFIG.trim().replace('\n', ", ")), "edit configmap argocd-cm"),
+    ] {
+        let findings = finds(
+            |e| {
+                e.settings = Seen::There(settings("http://argocd.host", &config));
+                ends(e, Step::Authorize, Cause::InvalidScope);
+                e.provider.issuer = "http://dex.host".into();
+            },
+            &["scope certain now"],
+        );
+        assert!(findings[0].fix.contains(command), "{}", findings[0].fix);
+    }
+}
+
+#[test]
+fn an_argocd_secret_that_is_gone_is_created_and_not_patched() {
+    let findings = finds(|e| e.argocd_secret = Seen::Absent, &["server-key-missing certain later"]);
+    assert!(findings[0].fix.contains("create secret generic argocd-secret"), "{}", findings[0].fix);
+}
+
+#[test]
+fn two_handlers_are_known_by_the_log_where_all_tries_met_one_of_them() {
+    for (redeemed, certainty) in [(Redeemed::SecretTaken, "likely"), (Redeemed::SecretRefused, "certain")] {
+        let change = |e: &mut Evidence, servings| {
+            e.release = Some("v2.13.9".parse().unwrap());
+            outside(e).rehearsals = vec![rehearsal(Ok(()), redeemed.clone())];
+            e.pods = vec![pod("argocd-server-a", "00:01:00", Some(redeemed.clone()))];
+            e.pods[0].log.as_mut().unwrap().servings = servings;
+            e.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", SECRET, "12:00:00"));
+        };
+        finds(|e| change(e, 2), &[&format!("stale-replica {certainty} now")]);
+        match redeemed {
+            Redeemed::SecretTaken => finds(|e| change(e, 1), &[]),
+            _ => finds(|e| change(e, 1), &["stale-argocd certain now"]),
+        };
+    }
+    // The second handler came of another change: both have the secret of now.
+    finds(
+        |e| {
+            e.release = Some("v2.13.9".parse().unwrap());
+            e.pods[0].log.as_mut().unwrap().servings = 2;
+        },
+        &[],
+    );
+}
+
+#[test]
+fn rights_are_given_by_claims_and_not_by_the_name_that_is_shown() {
+    // The policy names the address, and `scopes` has no claim with it.
+    let findings = finds(
+        |e| outside(e).logins = logins(vec![], Some(user("admin@example.com", &[]))),
+        &["no-rights likely now"],
+    );
+    assert!(findings[0].fix.contains(r#""scopes": "[groups, email]""#), "{}", findings[0].fix);
+    assert!(!findings[0].fix.contains("policy.csv"), "{}", findings[0].fix);
+    // Without argocd-rbac-cm nobody has any.
+    let findings = finds(
+        |e| {
+            e.rbac = Seen::Absent;
+            outside(e).logins = logins(vec![], Some(user("admin@example.com", &["dev"])));
+        },
+        &["no-rights likely now"],
+    );
+    assert!(findings[0].fix.contains("create configmap argocd-rbac-cm"), "{}", findings[0].fix);
+}
+
+#[test]
+fn dex_config_beside_oidc_config_is_named() {
+    finds(
+        |e| {
+            if let Seen::There(settings) = &mut e.settings {
+                settings.has_dex_config = true;
+            }
+            outside(e).logins = logins(vec![group(Step::Userinfo, Cause::NotLoggedIn)], None);
+        },
+        &["provider-unreachable likely now"],
+    );
+}

@@ -1,0 +1,102 @@
+//! Fixes as commands that can be typed as they are printed.
+//!
+//! `kubectl edit` leaves it to a person to find the place and to write the right thing there.
+//! Where the right thing is known, the command writes it itself. `oidc.config` is a text
+//! inside of a ConfigMap, so jq writes the line anew; no value of a Secret is in any command.
+
+use super::secrets::restart_dex;
+use crate::advice;
+use crate::evidence::{DexConfig, Evidence};
+use crate::shown::{argument, shown};
+
+/// `kubectl edit`, with what to write as a comment, and a restart.
+pub fn edit_settings(evidence: &Evidence, comment: &str) -> String {
+    format!(
+        "{} edit configmap argocd-cm   # {comment}\n{}",
+        evidence.argocd_kubectl(),
+        advice::restart_argocd(evidence)
+    )
+}
+
+/// An object and the kubectl that has its namespace: `kubectl -n argocd`, `secret argocd-oidc`.
+pub type Place<'a> = (&'a str, &'a str);
+
+/// Writes fields of `data` of an object, made by jq from those of another, whose values stand
+/// in no command line.
+pub fn carry(from: Place<'_>, fields: &str, to: Place<'_>) -> String {
+    format!(
+        "{} get {} -o json | jq '{{data: {{{fields}}}}}' | {} patch {} --patch-file /dev/stdin",
+        from.0, from.1, to.0, to.1
+    )
+}
+
+/// Writes fields of `data` of an object, made by jq from what it holds.
+pub fn rewrite(object: Place<'_>, fields: &str) -> String {
+    carry(object, fields, object)
+}
+
+/// Writes `url` in argocd-cm, and restarts the server.
+pub fn set_url(evidence: &Evidence, url: &str) -> String {
+    match is_plain(url) {
+        true => format!(
+            "{} patch configmap argocd-cm --type merge -p '{{\"data\":{{\"url\":\"{url}\"}}}}'\n{}",
+            evidence.argocd_kubectl(),
+            advice::restart_argocd(evidence)
+        ),
+        false => edit_settings(evidence, &format!("url: {}", shown(url))),
+    }
+}
+
+/// Writes one field of `oidc.config`, and restarts the server.
+pub fn set_field(evidence: &Evidence, field: &str, value: &str) -> String {
+    let has_lines = evidence.oidc().is_some_and(|config| config.has_line(field));
+    if !has_lines || !is_plain(value) {
+        return edit_settings(evidence, &format!("{field}: {}", shown(value)));
+    }
+    let kubectl = evidence.argocd_kubectl();
+    // The field's line and what belongs to it: lines that are indented, or items of a list.
+    let line = format!(r"(?<before>\\A|\n){field}:[^\n]*(\n[ \t-][^\n]*)*");
+    let written = format!(r"\(.before){field}: {value}");
+    let text = format!("\"oidc.config\": (.data[\"oidc.config\"] | sub(\"{line}\"; \"{written}\"))");
+    format!("{}\n{}", rewrite((&kubectl, "configmap argocd-cm"), &text), advice::restart_argocd(evidence))
+}
+
+/// Writes a list into a field of `oidc.config`, and restarts the server.
+pub fn set_list(evidence: &Evidence, field: &str, values: &[String]) -> String {
+    set_field(evidence, field, &format!("[{}]", values.join(", ")))
+}
+
+/// Puts another text into Dex's configuration in the place of one, and restarts Dex. `None`
+/// where that needs a person: it is not known where it stands.
+pub fn replace_in_dex(evidence: &Evidence, config: &DexConfig, from: &str, to: &str) -> Option<String> {
+    let source = config.source.as_ref().filter(|_| is_plain(from) && is_plain(to))?;
+    let kubectl = format!("{} -n {}", evidence.kubectl, argument(&source.namespace));
+    let (kind, name) = (source.kind, argument(&source.name));
+    let (decode, encode) = if kind == "secret" { (" | @base64d", " | @base64") } else { ("", "") };
+    let key = format!("\"{}\"", Some(&source.key).filter(|key| is_plain(key))?);
+    let text = format!("{key}: (.data[{key}]{decode} | split(\"{from}\") | join(\"{to}\"){encode})");
+    let object = format!("{kind} {name}");
+    Some(format!("{}\n{}", rewrite((&kubectl, &object), &text), restart_dex(evidence)))
+}
+
+/// Whether a text means itself between single quotes of a shell, in a string of jq and of
+/// JSON, and as a value of YAML.
+fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@$,[] ".contains(c);
+    !text.is_empty() && text.chars().all(plain) && !text.contains(": ") && !text.ends_with(':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_means_itself_everywhere_is_put_into_a_command() {
+        for text in ["http://dex.host:5556", "$argocd-oidc:clientSecret", "[openid, email]"] {
+            assert!(is_plain(text), "{text}");
+        }
+        for text in ["", "it's", "\"", "\\(env)", "a: b", "a:", "a\nb", "`id`", "#x", "é"] {
+            assert!(!is_plain(text), "{text}");
+        }
+    }
+}

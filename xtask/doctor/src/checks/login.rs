@@ -1,0 +1,209 @@
+//! What only a login of a user shows.
+
+use probe::{Cause, CauseId, FailureGroup, Step, User, Verdict};
+
+use super::at;
+use super::commands::rewrite;
+use crate::advice;
+use crate::evidence::{Evidence, Logins, Rbac, Rejected};
+use crate::finding::{Certainty, Finding};
+use crate::shown::{listed, shown};
+
+/// Findings about a user's logins.
+pub fn check(evidence: &Evidence) -> Vec<Finding> {
+    let Some(logins) = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref()) else {
+        return vec![];
+    };
+    let mut findings: Vec<Finding> =
+        logins.failures.iter().filter_map(|failure| of_failure(evidence, failure)).collect();
+    if logins.verdict == Verdict::LoggedIn {
+        findings.extend(no_rights(evidence, logins));
+    }
+    findings
+}
+
+fn said(failure: &FailureGroup) -> String {
+    let status = failure.status.map_or_else(String::new, |status| format!("{status} "));
+    format!("{} logins end at {}: {status}{}", failure.count, failure.step, shown(&failure.message))
+}
+
+fn of_failure(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
+    let provider = || "the identity provider".to_owned();
+    let finding = |id, place: String| Finding::new(id, place).seen(said(failure)).why(failure.explanation);
+    Some(match failure.answer {
+        Cause::WrongPassword => finding(CauseId::Credentials, provider())
+            .fix("log in with the user's name and password as the provider knows them"),
+        Cause::AccessDenied => finding(CauseId::IdpRefused, provider())
+            .fix("let the user in at the provider: its own rules or log say why not"),
+        Cause::InvalidGrant => finding(CauseId::CodeReused, provider())
+            .certainty(Certainty::Likely)
+            .fix("run one replica of the provider, or give its replicas a storage that they share"),
+        Cause::StateMismatch => finding(CauseId::StateMismatch, "the browser".into())
+            .fix("begin a new login, and only one at a time"),
+        Cause::Audience => {
+            finding(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences".into()).fix(
+                format!(
+                    "{} edit configmap argocd-cm   # allowedAudiences: with the client's ID",
+                    evidence.argocd_kubectl()
+                ),
+            )
+        }
+        Cause::TokenExpired => clock(evidence, failure),
+        Cause::TokenRejected | Cause::NotLoggedIn => rejected(evidence, failure)?,
+        Cause::SessionStore if evidence.redis.there().is_none_or(|all| all.iter().all(|it| it.ready > 0)) => {
+            finding(CauseId::Redis, "Argo CD's Redis".into())
+                .certainty(Certainty::Possible)
+                .fix(format!("{} get pods -l app.kubernetes.io/part-of=argocd", evidence.argocd_kubectl()))
+                .one_of(&[CauseId::Redis, CauseId::ProviderUnreachable], failure.decides.unwrap_or_default())
+        }
+        _ => return None,
+    })
+}
+
+fn clock(evidence: &Evidence, failure: &FailureGroup) -> Finding {
+    let provider = evidence.provider.ahead;
+    let argocd = evidence.outside.as_ref().and_then(|outside| outside.ahead);
+    let clocks = provider.zip(argocd).map(|(provider, argocd)| {
+        format!(
+            "by the Date of their answers, the provider's clock is {} s ahead of Argo CD's",
+            provider - argocd
+        )
+    });
+    Finding::new(CauseId::Clock, "clocks, or the lifetime of the provider's tokens")
+        .seen(said(failure))
+        .seen_if(clocks)
+        .why("Argo CD takes the token for expired: its lifetime is very short, or the clocks differ")
+        .fix("set the clocks (chronyc tracking, timedatectl), and let ID tokens live for minutes at least")
+}
+
+/// Argo CD does not take the token, and its log says why.
+fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
+    // Without argocd-cm there are no settings to take a token by.
+    if evidence.settings.is_absent() {
+        return None;
+    }
+    let logs = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.rejected);
+    let newest = logs.max_by_key(|(time, _)| *time);
+    let line = newest.map(|(time, why)| {
+        format!("argocd-server's log says at {} why it does not take a token: {}", at(time), why.words())
+    });
+    let seen = |id, place: &str| Finding::new(id, place).seen(said(failure)).seen_if(line.clone());
+    Some(match newest.map(|(_, why)| why) {
+        // Its own checks have more to say.
+        Some(Rejected::Audience) if super::settings::audience(evidence).is_some() => return None,
+        Some(Rejected::Audience) => {
+            seen(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences")
+                .why("the token is for another audience than Argo CD expects")
+                .fix(format!(
+                    "{} edit configmap argocd-cm   # allowedAudiences: with the client's ID",
+                    evidence.argocd_kubectl()
+                ))
+        }
+        Some(Rejected::Expired) => clock(evidence, failure).seen_if(line),
+        Some(Rejected::Issuer | Rejected::Signature | Rejected::Certificate)
+            if failure.step == Step::Userinfo =>
+        {
+            stale_sessions(evidence, failure).seen_if(line)
+        }
+        _ if asks_own_dex(evidence) => {
+            seen(CauseId::ProviderUnreachable, "ConfigMap argocd-cm, dex.config")
+                .certainty(Certainty::Likely)
+                .seen("argocd-cm has oidc.config and dex.config")
+                .why("while dex.config is there, Argo CD asks its own Dex for the keys that tokens are checked with, whatever issuer oidc.config names")
+                .fix(format!(
+                    "{} patch configmap argocd-cm --type json -p '[{{\"op\":\"remove\",\"path\":\"/data/dex.config\"}}]'\n{}",
+                    evidence.argocd_kubectl(),
+                    advice::restart_argocd(evidence)
+                ))
+        }
+        _ => {
+            let log =
+                "read argocd-server's log: the line `Failed to verify session token` goes on with the reason";
+            stale_sessions(evidence, failure).certainty(Certainty::Possible).seen_if(line).one_of(
+                &[CauseId::StaleSessionManager, CauseId::Audience, CauseId::Clock],
+                failure.decides.unwrap_or(log),
+            )
+        }
+    })
+}
+
+/// Whether there is a configuration of Argo CD's own Dex beside that of another provider.
+fn asks_own_dex(evidence: &Evidence) -> bool {
+    evidence.settings.there().is_some_and(|settings| settings.has_dex_config && settings.config().is_some())
+}
+
+fn stale_sessions(evidence: &Evidence, failure: &FailureGroup) -> Finding {
+    let started = evidence.pods.iter().filter(|pod| !pod.ending).filter_map(|pod| pod.started).min();
+    let written = evidence.settings.there().and_then(|settings| settings.written);
+    let times = started.zip(written).map(|(started, written)| {
+        format!("argocd-cm was written at {}, and argocd-server runs since {}", at(written), at(started))
+    });
+    Finding::new(
+        CauseId::StaleSessionManager,
+        format!("Deployment {}/argocd-server", shown(&evidence.namespace)),
+    )
+    .seen(said(failure))
+    .seen_if(times)
+    .why("the login passes and the API does not take its token: what checks tokens was made once, for the issuer and the CA of that moment, on every release")
+    .fix(advice::restart_argocd(evidence))
+    .lasting(Some("restart argocd-server whenever the issuer or its CA changes".to_owned()))
+}
+
+fn no_rights(evidence: &Evidence, logins: &Logins) -> Option<Finding> {
+    let nothing = Rbac::nothing();
+    let rbac = if evidence.rbac.is_absent() { &nothing } else { evidence.rbac.there()? };
+    let user = logins.user.as_ref()?;
+    // The name that Argo CD shows is no subject of a policy: those are the `sub` of the token
+    // and the values of the claims in `scopes`, which are shown as groups.
+    let names: Vec<&str> = user.groups.iter().map(String::as_str).collect();
+    if rbac.names(&names) {
+        return None;
+    }
+    Some(
+        Finding::new(CauseId::NoRights, "ConfigMap argocd-rbac-cm, policy.csv")
+            // A project may have roles of its own.
+            .certainty(Certainty::Likely)
+            .seen(format!(
+                "{} is logged in, with {} as groups (claims {})",
+                shown(&user.username),
+                listed(&user.groups),
+                listed(&rbac.scopes)
+            ))
+            .seen(format!(
+                "the policies name {}, and policy.default is empty",
+                if rbac.subjects.is_empty() { "nobody".to_owned() } else { listed(&rbac.subjects) }
+            ))
+            .why("nothing is given to this user or to a group of theirs, so everything is empty or forbidden")
+            .fix(give_rights(evidence, rbac, user)),
+    )
+}
+
+/// A role for this user, by a claim that Argo CD looks at.
+fn give_rights(evidence: &Evidence, rbac: &Rbac, user: &User) -> String {
+    let kubectl = evidence.argocd_kubectl();
+    let name = shown(&user.username);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@+".contains(c);
+    if name.is_empty() || !name.chars().all(plain) || evidence.rbac.is_absent() {
+        return format!(
+            "{kubectl} {} configmap argocd-rbac-cm{}",
+            if evidence.rbac.is_absent() { "create" } else { "edit" },
+            match evidence.rbac.is_absent() {
+                true => " --from-literal=policy.default=role:readonly".to_owned(),
+                false => format!("   # policy.csv: g, {name}, role:readonly; or another claim in scopes"),
+            }
+        );
+    }
+    let given = rbac.subjects.contains(&user.username);
+    let policy = match given {
+        true => String::new(),
+        false => {
+            format!("\"policy.csv\": ((.data[\"policy.csv\"] // \"\") + \"\\ng, {name}, role:readonly\\n\")")
+        }
+    };
+    let scopes = match user.groups.contains(&user.username) {
+        true => String::new(),
+        false => "\"scopes\": \"[groups, email]\"".to_owned(),
+    };
+    let changes: Vec<String> = [policy, scopes].into_iter().filter(|change| !change.is_empty()).collect();
+    rewrite((&kubectl, "configmap argocd-rbac-cm"), &changes.join(", "))
+}

@@ -1,0 +1,315 @@
+//! The identity provider: whether Argo CD reaches it, trusts it and means the same one.
+
+use probe::{Cause, CauseId, Failure, Step};
+
+use url::Url;
+
+use super::commands::{edit_settings, replace_in_dex, set_field};
+use super::when_settings;
+use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, Settings};
+use crate::finding::{Certainty, Finding};
+use crate::shown::{argument, listed, shown};
+
+const ISSUER: &str = "ConfigMap argocd-cm, oidc.config issuer";
+
+/// What Argo CD or a browser is told when nobody answers at the provider's address.
+const NOBODY: [Cause; 5] = [
+    Cause::ProviderUnknownHost,
+    Cause::ProviderRefusesConnections,
+    Cause::ProviderBadGateway,
+    Cause::ProviderUnreachable,
+    Cause::FrontWithoutBackend,
+];
+
+/// Findings about the provider.
+pub fn check(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings = vec![];
+    findings.extend(issuer(evidence));
+    findings.extend(certificate(evidence));
+    if findings.is_empty() {
+        findings.extend(unreachable(evidence));
+    }
+    findings.extend(several_replicas(evidence));
+    findings.extend(lifetimes(evidence));
+    findings
+}
+
+/// What Dex in the cluster calls itself, if that is another name than Argo CD is told, and
+/// this client is one of its own: then it is the provider that is meant.
+fn another_dex(evidence: &Evidence) -> Option<&DexConfig> {
+    let dex = evidence.provider.dex.there().filter(|dex| dex.deployment.ready > 0)?;
+    let config = dex.config.as_ref().filter(|config| config.client.is_some())?;
+    (!config.issuer.is_empty() && config.issuer != evidence.provider.issuer).then_some(config)
+}
+
+/// The issuer is empty, or nobody answers at its address, and Dex is there by another name.
+fn another_issuer(evidence: &Evidence) -> Option<Finding> {
+    let empty = evidence.oidc().is_some() && evidence.provider.issuer.trim().is_empty();
+    let failures = evidence.failures();
+    let failure = failures.iter().map(|(failure, _)| *failure).find(|it| {
+        let nobody = NOBODY.contains(&it.cause) && is_providers(it);
+        nobody || empty && matches!(it.cause, Cause::FirstStart | Cause::SsoOff)
+    });
+    let dex = another_dex(evidence);
+    if !empty && (failure.is_none() || dex.is_none()) {
+        return None;
+    }
+    Some(
+        Finding::new(CauseId::IssuerMismatch, ISSUER)
+            .when(when_settings(evidence))
+            .seen(match empty {
+                true => "issuer is empty or not there".to_owned(),
+                false => format!("issuer is {}", shown(&evidence.provider.issuer)),
+            })
+            .seen_if(failure.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
+            .seen_if(dex.map(|config| {
+                format!(
+                    "Dex, which knows client {}, is up and has the issuer {} ({})",
+                    shown(&evidence.client_id),
+                    shown(&config.issuer),
+                    shown(&config.at)
+                )
+            }))
+            .why("Argo CD asks at the issuer's address who the provider is, and that is not where the provider is")
+            .fix(match dex {
+                Some(config) => set_field(evidence, "issuer", &config.issuer),
+                None => edit_settings(evidence, "issuer: as the provider's discovery document has it"),
+            }),
+    )
+}
+
+/// Dex that answers at one host and calls itself by another: whoever followed its word
+/// would look for it elsewhere, so it is Dex that has to be told its name.
+fn its_own_name(evidence: &Evidence, document: &Document) -> Option<String> {
+    let host = |issuer: &str| issuer.parse::<Url>().ok()?.host_str().map(str::to_owned);
+    let config = evidence.provider.dex.there()?.config.as_ref()?;
+    let elsewhere = host(&document.issuer) != host(&evidence.provider.issuer);
+    (elsewhere && config.issuer == document.issuer)
+        .then(|| replace_in_dex(evidence, config, &document.issuer, &evidence.provider.issuer))?
+}
+
+fn issuer(evidence: &Evidence) -> Option<Finding> {
+    if let Some(finding) = another_issuer(evidence) {
+        return Some(finding);
+    }
+    let said = evidence.failure(&[Cause::IssuerMismatch]);
+    let document = evidence.provider.document();
+    let differs = document.filter(|document| document.issuer != evidence.provider.issuer);
+    // What answers here may be another server than the one that Argo CD reaches by that name.
+    if said.is_none() && (differs.is_none() || evidence.passes()) {
+        return None;
+    }
+    let fix = match differs {
+        Some(document) => its_own_name(evidence, document)
+            .unwrap_or_else(|| set_field(evidence, "issuer", &document.issuer)),
+        None => {
+            edit_settings(evidence, "issuer: letter for letter as the provider's discovery document has it")
+        }
+    };
+    Some(
+        Finding::new(CauseId::IssuerMismatch, ISSUER)
+            .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .seen_if(said.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
+            .seen_if(differs.map(|document| {
+                format!(
+                    "issuer is {}, and the provider's discovery document (asked {}) says {}",
+                    shown(&evidence.provider.issuer),
+                    evidence.provider.way.words(),
+                    shown(&document.issuer)
+                )
+            }))
+            .why("Argo CD takes a provider for the one that it was told only if both names are the same, letter for letter: scheme, host, a slash at the end")
+            .fix(fix),
+    )
+}
+
+fn certificate(evidence: &Evidence) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::ProviderCertificate])?;
+    let has_root = evidence.oidc().map(|config| config.has_root_ca);
+    Some(
+        Finding::new(CauseId::ProviderCa, "ConfigMap argocd-cm, oidc.config rootCA")
+            .seen(format!("Argo CD says: {}", shown(&failure.message)))
+            .seen_if(has_root.map(|has| {
+                if has { "rootCA is set, to another authority" } else { "rootCA is not set" }.to_owned()
+            }))
+            .why("the provider's certificate is signed by an authority that Argo CD does not trust")
+            .fix(edit_settings(evidence, "rootCA: the certificate of the provider's authority in PEM")),
+    )
+}
+
+/// Whether a failure is about the provider: Argo CD's own words say so, and elsewhere
+/// the step does.
+fn is_providers(failure: &Failure) -> bool {
+    match failure.cause {
+        Cause::ProviderUnknownHost
+        | Cause::ProviderRefusesConnections
+        | Cause::ProviderBadGateway
+        | Cause::ProviderUnreachable => true,
+        _ => matches!(failure.step, Step::Authorize | Step::Form),
+    }
+}
+
+fn unreachable(evidence: &Evidence) -> Option<Finding> {
+    let failures = evidence.failures();
+    let failure = failures
+        .iter()
+        .map(|(failure, _)| *failure)
+        .find(|it| NOBODY.contains(&it.cause) && is_providers(it));
+    let own = match &evidence.provider.discovery {
+        Discovery::NoAnswer(words) => Some(shown(words)),
+        Discovery::Status(status @ (404 | 500..=599)) => Some(format!("status {status}")),
+        _ => None,
+    };
+    // Only this machine does not reach it: that says nothing about Argo CD, unless
+    // nobody asked Argo CD.
+    let asked = evidence.outside.is_some() || evidence.pods.iter().any(|pod| !pod.rehearsed.is_empty());
+    let dex = evidence.provider.dex.there();
+    let down = dex.filter(|dex| dex.deployment.ready == 0);
+    if failure.is_none() && (down.is_none() || (asked && own.is_none())) {
+        return None;
+    }
+    // Without oidc.config, Argo CD's provider is the Dex that came with it.
+    let own_dex = evidence.settings.there().is_some_and(Settings::uses_own_dex);
+    let place = match down {
+        Some(dex) => {
+            format!("Deployment {}/{}", shown(&dex.deployment.namespace), shown(&dex.deployment.name))
+        }
+        None if own_dex => "ConfigMap argocd-cm, dex.config".to_owned(),
+        None => ISSUER.to_owned(),
+    };
+    let by_whom =
+        |failure: &Failure| if failure.step.is_argocds() { "Argo CD says" } else { "on the way to its form" };
+    Some(
+        Finding::new(CauseId::ProviderUnreachable, place)
+            .certainty(if failure.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .seen_if(failure.map(|failure| format!("{}: {}", by_whom(failure), shown(&failure.message))))
+            .seen_if(own.map(|words| {
+                format!("asked for its discovery document ({}): {words}", evidence.provider.way.words())
+            }))
+            .seen_if(down.map(pods_of))
+            .why("Argo CD asks the provider who it is before it sends anybody there, and for a token after; nobody answers at its address")
+            .fix(match down {
+                Some(dex) if dex.deployment.wanted == 0 => format!(
+                    "{} -n {} scale deploy/{} --replicas=1",
+                    evidence.kubectl,
+                    argument(&dex.deployment.namespace),
+                    argument(&dex.deployment.name)
+                ),
+                Some(dex) => format!(
+                    "{} -n {} describe pods",
+                    evidence.kubectl,
+                    argument(&dex.deployment.namespace)
+                ),
+                None if own_dex => format!(
+                    "{} get deploy,pods -l app.kubernetes.io/name=argocd-dex-server   # Argo CD's own Dex has to be up",
+                    evidence.argocd_kubectl()
+                ),
+                None => format!(
+                    "bring the provider up, or make its name ({}) known to the cluster's DNS and correct the issuer",
+                    shown(&evidence.provider.issuer)
+                ),
+            }),
+    )
+}
+
+fn pods_of(dex: &DexSeen) -> String {
+    let states: Vec<String> = dex
+        .pods
+        .iter()
+        .map(|pod| {
+            let state = pod.waiting.clone().unwrap_or_else(|| "not ready".to_owned());
+            format!("{} {}", shown(&pod.name), shown(&state))
+        })
+        .collect();
+    let wanted = dex.deployment.wanted;
+    format!(
+        "Dex's Deployment wants {wanted} pods and {} are ready; its pods: {}",
+        dex.deployment.ready,
+        listed(&states)
+    )
+}
+
+/// Codes are in the memory of the replica that gave them out.
+fn several_replicas(evidence: &Evidence) -> Option<Finding> {
+    let dex = evidence.provider.dex.there()?;
+    let config = dex.config.as_ref()?;
+    let running = dex.pods.iter().filter(|pod| pod.ready && !pod.ending).count();
+    if config.storage != "memory" || (dex.deployment.wanted < 2 && running < 2) {
+        return None;
+    }
+    let (namespace, name) = (&dex.deployment.namespace, &dex.deployment.name);
+    Some(
+        Finding::new(CauseId::CodeReused, format!("Deployment {}/{}, spec.replicas", shown(namespace), shown(name)))
+            .seen(format!("Dex has {} replicas, of which {running} are ready", dex.deployment.wanted))
+            .seen(format!("storage.type is memory ({})", shown(&config.at)))
+            .why("each replica knows only the logins and codes that it began itself, and signs with keys of its own; a login whose requests meet two of them fails")
+            .fix(format!("{} -n {} scale deploy/{} --replicas=1", evidence.kubectl, argument(namespace), argument(name)))
+            .lasting(Some("give Dex a storage that its replicas share (kubernetes)".to_owned())),
+    )
+}
+
+/// Tokens that end before anybody can use them.
+fn lifetimes(evidence: &Evidence) -> Option<Finding> {
+    const SHORTEST: f64 = 60.0;
+    let dex = evidence.provider.dex.there()?;
+    let config = dex.config.as_ref()?;
+    let text = config.id_tokens.as_ref()?;
+    let seconds = go_seconds(text)?;
+    // Zero is Go's word for the default.
+    if seconds == 0.0 || seconds >= SHORTEST {
+        return None;
+    }
+    let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+    let failed = logins.and_then(|logins| logins.failures.first());
+    let said = failed.filter(|failure| matches!(failure.step, Step::Callback | Step::Userinfo));
+    Some(
+        Finding::new(CauseId::Clock, format!("{}, expiry.idTokens", shown(&config.at)))
+            .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .seen(format!("Dex's ID tokens live for {}", shown(text)))
+            .seen_if(said.map(|failure| format!("a login ends at {}: {}", failure.step, shown(&failure.message))))
+            .why("a token that is expired when Argo CD looks at it opens nothing, and a page that finds itself logged out begins a new login")
+            .fix(format!("let tokens live longer: expiry.idTokens in {} (Dex's default is 24h), and restart Dex", shown(&config.at))),
+    )
+}
+
+/// A duration as Go writes it (`1h30m`, `100ms`), in seconds.
+fn go_seconds(text: &str) -> Option<f64> {
+    const UNITS: [(&str, f64); 7] =
+        [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let (mut rest, mut sum) = (text.trim(), 0.0);
+    if rest == "0" {
+        return Some(0.0);
+    }
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..end].parse().ok()?;
+        rest = &rest[end..];
+        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let (_, unit) = UNITS.iter().find(|(name, _)| *name == &rest[..end])?;
+        sum += number * unit;
+        rest = &rest[end..];
+    }
+    (!text.trim().is_empty()).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_gos() {
+        for (text, seconds) in [
+            ("24h", Some(86_400.0)),
+            ("1h30m", Some(5400.0)),
+            ("1ns", Some(1e-9)),
+            ("1.5s", Some(1.5)),
+            ("0", Some(0.0)),
+            ("", None),
+            ("5", None),
+            ("h", None),
+            ("1d", None),
+        ] {
+            assert_eq!(go_seconds(text), seconds, "{text}");
+        }
+    }
+}

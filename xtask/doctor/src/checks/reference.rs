@@ -1,0 +1,173 @@
+//! How `oidc.config` names the client secret, and whether that leads to one.
+
+use probe::CauseId;
+use releases::Era;
+
+use super::commands::set_field;
+use super::secrets::{create, write_key};
+use super::{at, at_field, when};
+use crate::advice;
+use crate::evidence::{Evidence, OidcConfig, PART_OF, Reference, Seen, Term};
+use crate::finding::Finding;
+use crate::shown::{argument, listed, shown};
+
+/// What happens where a reference leads nowhere.
+const LITERALLY: &str = "Argo CD presents the text of the reference to the provider instead of the secret, and the provider refuses it";
+
+/// Whether the reference leads to a value.
+pub fn check(evidence: &Evidence) -> Vec<Finding> {
+    let Some(config) = evidence.oidc() else { return vec![] };
+    let mut findings = vec![];
+    match &config.client_secret {
+        Term::Plain(value) if value.is_empty() => findings.extend(no_secret(evidence, config)),
+        Term::Plain(_) => findings.extend(misspelt(evidence, "without a `$` before it")),
+        Term::Reference(Reference::Of { secret, key }) => findings.extend(of_other(evidence, secret, key)),
+        Term::Reference(own @ Reference::Own(key)) => findings.extend(of_own(evidence, own, key)),
+    }
+    findings.extend(client_id(evidence));
+    findings
+}
+
+fn no_secret(evidence: &Evidence, config: &OidcConfig) -> Option<Finding> {
+    // A public client with PKCE has none.
+    if config.pkce || evidence.presented().refused == 0 {
+        return None;
+    }
+    Some(
+        Finding::new(CauseId::SecretKeyMissing, at_field("clientSecret"))
+            .seen("oidc.config has no clientSecret, and the provider does not let this client in without")
+            .why("Argo CD presents an empty secret")
+            .fix(format!(
+                "{} edit configmap argocd-cm   # clientSecret: $argocd-oidc:clientSecret",
+                evidence.argocd_kubectl()
+            )),
+    )
+}
+
+/// A reference with another character than `:`, without `$`, or with braces.
+fn misspelt(evidence: &Evidence, how: &str) -> Option<Finding> {
+    let (secret, key) = evidence.meant_secret.as_ref()?;
+    let (name, key) = (shown(&secret.name), shown(key));
+    Some(
+        Finding::new(CauseId::SecretReference, at_field("clientSecret"))
+            .when(when(evidence))
+            .seen(format!("clientSecret names Secret {name} and its key {key} {how}"))
+            .seen(format!("Secret {}/{name} is there and has the key {key}", shown(&secret.namespace)))
+            .why(LITERALLY)
+            .fix(set_field(evidence, "clientSecret", &format!("${name}:{key}"))),
+    )
+}
+
+fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
+    let namespace = shown(&evidence.namespace);
+    let kubectl = evidence.argocd_kubectl();
+    let reference = Reference::Of { secret: secret.to_owned(), key: key.to_owned() }.shown(false);
+    if evidence.release.as_ref().is_some_and(|release| release.era() == Era::NoReferences) {
+        return Some(
+            Finding::new(CauseId::SecretReference, at_field("clientSecret"))
+                .seen(format!("clientSecret is {reference}"))
+                .seen("this release knows only keys of argocd-secret; $secret:key came with v2.1.0")
+                .why(LITERALLY)
+                .fix("put the client secret into a key of argocd-secret and write $key, or upgrade to v2.1.0 or later"),
+        );
+    }
+    let at_secret = format!("Secret {namespace}/{}", shown(secret));
+    match &evidence.named_secret {
+        Seen::NotLooked => None,
+        Seen::Absent => Some(
+            Finding::new(CauseId::SecretKeyMissing, at_secret.clone())
+                .when(when(evidence))
+                .seen(format!("clientSecret is {reference}, and there is no {at_secret}"))
+                .why(LITERALLY)
+                .fix(format!("{}\n{}", create(&kubectl, secret, key), advice::restart_argocd(evidence)))
+                .lasting(advice::lasting(evidence)),
+        ),
+        Seen::There(seen) if seen.value(key).is_none() => {
+            let keys: Vec<&String> = seen.keys.keys().collect();
+            let empty = seen.keys.contains_key(key);
+            let what = if empty { "is empty" } else { "is not there" };
+            Some(
+                Finding::new(CauseId::SecretKeyMissing, format!("{at_secret}, key {}", shown(key)))
+                    .when(when(evidence))
+                    .seen(format!(
+                        "clientSecret is {reference}, and the key {what}; the keys are {}",
+                        listed(&keys)
+                    ))
+                    .seen_if(unresolved(evidence))
+                    .why(if empty { "Argo CD presents an empty secret to the provider" } else { LITERALLY })
+                    .fix(format!(
+                        "{}\n{}",
+                        write_key(&kubectl, secret, key),
+                        advice::restart_argocd(evidence)
+                    ))
+                    .lasting(advice::lasting(evidence)),
+            )
+        }
+        Seen::There(seen) if !seen.labelled => {
+            let label = format!("{}={}", PART_OF.0, PART_OF.1);
+            Some(
+                Finding::new(CauseId::SecretUnlabelled, format!("{at_secret}, metadata.labels"))
+                    .when(when(evidence))
+                    .seen(format!("{at_secret} has the key {} and not the label {label}", shown(key)))
+                    .seen_if(unresolved(evidence))
+                    .why(format!(
+                        "Argo CD reads only Secrets that carry the label, on every release. {LITERALLY}"
+                    ))
+                    .fix(format!(
+                        "{kubectl} label --overwrite secret {} {label}\n{}",
+                        argument(secret),
+                        advice::restart_argocd(evidence)
+                    )),
+            )
+        }
+        Seen::There(_) => None,
+    }
+}
+
+fn of_own(evidence: &Evidence, own: &Reference, key: &str) -> Option<Finding> {
+    let secret = evidence.argocd_secret.there()?;
+    if secret.value(key).is_some() {
+        return None;
+    }
+    if let Some(finding) = misspelt(evidence, "with another character than `:` between them") {
+        return Some(finding);
+    }
+    Some(
+        Finding::new(
+            CauseId::SecretKeyMissing,
+            format!("Secret {}/argocd-secret", shown(&evidence.namespace)),
+        )
+        .when(when(evidence))
+        .seen(format!(
+            "clientSecret is {}, which names a key of argocd-secret, and there is no such key",
+            own.shown(false)
+        ))
+        .seen_if(unresolved(evidence))
+        .why(LITERALLY)
+        .fix(format!(
+            "{} edit configmap argocd-cm   # clientSecret: $SECRET:KEY, or a key that argocd-secret has\n{}",
+            evidence.argocd_kubectl(),
+            advice::restart_argocd(evidence)
+        )),
+    )
+}
+
+/// A `$…` that was seen in an authorize request.
+fn client_id(evidence: &Evidence) -> Option<Finding> {
+    let outside = evidence.outside.as_ref()?;
+    let asked = outside.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())?;
+    asked.client_id.starts_with('$').then(|| {
+        Finding::new(CauseId::SecretReference, at_field("clientID"))
+            .seen("the authorize request has a client_id that begins with `$`")
+            .why("Argo CD sends a reference in place of the client's ID, and the provider knows no such client")
+            .fix(format!("{} edit configmap argocd-cm   # clientID: the ID itself, or $SECRET:KEY", evidence.argocd_kubectl()))
+    })
+}
+
+/// What the servers' logs say about references.
+fn unresolved(evidence: &Evidence) -> Option<String> {
+    let times = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.unresolved);
+    times.max().map(|time| {
+        format!("argocd-server's log says at {} that a key which the settings name does not exist", at(time))
+    })
+}

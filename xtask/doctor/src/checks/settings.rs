@@ -1,0 +1,394 @@
+//! argocd-cm against the address that users type, against the provider's registration,
+//! and against what a login needs.
+
+use probe::rehearsal::Redeemed;
+use probe::{Cause, CauseId, Step};
+use url::Url;
+
+use super::commands::{edit_settings, replace_in_dex, set_list, set_url};
+use super::when_settings;
+use crate::advice;
+use crate::evidence::{DexClient, Evidence, Outside, Settings};
+use crate::finding::{Certainty, Finding, When};
+use crate::shown::{listed, shown};
+
+const URL: &str = "ConfigMap argocd-cm, url";
+
+/// Findings about the address and the settings around it.
+pub fn check(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings = vec![];
+    findings.extend(redirect_loop(evidence));
+    // A cookie that gets lost on the way between two addresses is what is seen; that the
+    // addresses differ is its explanation.
+    match state_cookie(evidence) {
+        Some(finding) => findings.push(finding),
+        None => findings.extend(argocd_url(evidence)),
+    }
+    if !findings.iter().any(|finding| finding.id == CauseId::ArgocdUrl) {
+        findings.extend(redirect_uri(evidence));
+    }
+    findings.extend(scope(evidence));
+    findings.extend(audience(evidence));
+    findings
+}
+
+/// `url` as Argo CD has it: from argocd-cm, else from what it tells everybody.
+fn configured_url(evidence: &Evidence) -> Option<&str> {
+    let public = || Some(evidence.outside.as_ref()?.public.there()?.url.as_str());
+    evidence.settings.there().map(|settings| settings.url.as_str()).or_else(public)
+}
+
+/// The address that users type, where somebody said so.
+fn typed(evidence: &Evidence) -> Option<&Outside> {
+    evidence.outside.as_ref().filter(|outside| outside.given)
+}
+
+fn argocd_url(evidence: &Evidence) -> Option<Finding> {
+    let url = configured_url(evidence)?;
+    let oidc = evidence.oidc().is_some()
+        || evidence
+            .outside
+            .as_ref()
+            .is_some_and(|outside| outside.public.there().is_some_and(|public| public.issuer.is_some()));
+    if url.trim().is_empty() {
+        return oidc.then(|| {
+            Finding::new(CauseId::ArgocdUrl, URL)
+                .when(when_settings(evidence))
+                .seen("url is empty or not there, and oidc.config is")
+                .why("without url Argo CD does not know where people come back to: it offers no login, or asks the provider to send them nowhere")
+                .fix(right_url(evidence))
+        });
+    }
+    let parsed = match url.parse::<Url>() {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => parsed,
+        _ => {
+            return Some(
+                Finding::new(CauseId::ArgocdUrl, URL)
+                    .when(when_settings(evidence))
+                    .seen(format!("url is {}, which is no web address", shown(url)))
+                    .why("Argo CD builds the address that the provider sends people back to from it")
+                    .fix(right_url(evidence)),
+            );
+        }
+    };
+    if let Some(finding) = wrong_path(evidence, &parsed).or_else(|| wrong_root(evidence, &parsed)) {
+        return Some(finding);
+    }
+    if typed(evidence).is_none() {
+        return no_host(evidence, &parsed);
+    }
+    let outside = typed(evidence)?;
+    let known = evidence.settings.there().is_some_and(|settings| lists(settings, &outside.address));
+    if parsed.origin() == outside.address.origin() || known {
+        return None;
+    }
+    let refused = match &outside.button {
+        Some(Err(failure)) if failure.cause == Cause::InvalidRedirectUrl => Some(format!(
+            "asked for a login that is to end at its own page, Argo CD says: {}",
+            shown(&failure.message)
+        )),
+        _ => None,
+    };
+    let elsewhere = evidence.failure(&[Cause::RedirectElsewhere]).map(|failure| {
+        format!("the provider does not send people back to that address: {}", shown(&failure.message))
+    });
+    let certain = refused.is_some() || elsewhere.is_some();
+    Some(
+        Finding::new(CauseId::ArgocdUrl, URL)
+            .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
+            .when(when_settings(evidence))
+            .seen(format!("url is {}, and users type {}", shown(url), shown(&origin(&outside.address))))
+            .seen_if(refused)
+            .seen_if(elsewhere)
+            .seen_if(hosts(evidence))
+            .why("Argo CD sends people to the provider with the address of `url` to come back to, and takes no other address for its own")
+            .fix(right_url(evidence)),
+    )
+}
+
+/// `url` as it has to be: the address that users type.
+fn right_url(evidence: &Evidence) -> String {
+    match typed(evidence) {
+        Some(outside) => set_url(
+            evidence,
+            &format!("{}{}", origin(&outside.address), evidence.root_path.trim_end_matches('/')),
+        ),
+        None => edit_settings(evidence, "url: the address that users type, with its scheme"),
+    }
+}
+
+/// Nobody said what users type, nobody answers at `url`, and what leads to the server has
+/// other names.
+fn no_host(evidence: &Evidence, url: &Url) -> Option<Finding> {
+    let answers = evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some());
+    let hosts = evidence.hosts.there().filter(|hosts| !hosts.is_empty() && !answers)?;
+    let host = url.host_str()?;
+    // A name that begins with `*.` is one for all below it.
+    let is_it = |known: &String| {
+        let below = known.strip_prefix('*').and_then(|rest| host.strip_suffix(rest));
+        known == host || below.is_some_and(|name| !name.is_empty() && !name.contains('.'))
+    };
+    if hosts.iter().any(is_it) {
+        return None;
+    }
+    let finding = Finding::new(CauseId::ArgocdUrl, URL)
+        .certainty(Certainty::Likely)
+        .seen(format!("url is {}, and no Argo CD answers there", shown(url.as_str())))
+        .seen_if(self::hosts(evidence))
+        .why("Argo CD sends people to the provider with the address of `url` to come back to, and takes no other address for its own");
+    Some(match hosts.as_slice() {
+        [only] if !only.starts_with('*') => {
+            let path = evidence.root_path.trim_end_matches('/');
+            finding.fix(set_url(evidence, &format!("{}://{only}{path}", url.scheme())))
+        }
+        _ => finding.fix(edit_settings(evidence, "url: the address that users type, with its scheme")),
+    })
+}
+
+/// argocd-server answers below a path that neither `url` nor what users type has.
+fn wrong_root(evidence: &Evidence, url: &Url) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::SsoOff])?;
+    let path = |path: &str| path.trim_matches('/').to_owned();
+    let (root, outside) = (path(&evidence.root_path), typed(evidence)?);
+    if root.is_empty() || path(url.path()) == root || path(outside.address.path()) == root {
+        return None;
+    }
+    let kubectl = evidence.argocd_kubectl();
+    Some(
+        Finding::new(CauseId::ArgocdUrl, "ConfigMap argocd-cmd-params-cm, server.rootpath")
+            .seen(format!("argocd-server answers below /{}, and url is {}", shown(&root), shown(url.as_str())))
+            .seen(format!("/auth/login at the address that users type says: {}", shown(&failure.message)))
+            .why("a server with a root path answers below it only, and `url`, what users type and the provider's registration need that path too")
+            .fix(format!(
+                "{kubectl} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"server.rootpath\":\"\"}}}}'   # or put /{} into url, and register it at the provider\n{}",
+                shown(&root),
+                advice::restart_argocd(evidence)
+            )),
+    )
+}
+
+/// `url` has a path below which Argo CD does not answer: a code that is brought there
+/// finds nobody.
+fn wrong_path(evidence: &Evidence, url: &Url) -> Option<Finding> {
+    let path = |path: &str| path.trim_matches('/').to_owned();
+    if path(url.path()) == path(&evidence.root_path) {
+        return None;
+    }
+    let rehearsals = &evidence.outside.as_ref()?.rehearsals;
+    let nobody = rehearsals.iter().find_map(|rehearsal| match rehearsal.redeemed.as_ref()? {
+        Redeemed::Unclear(failure) if failure.step == Step::Callback && failure.status == Some(404) => {
+            Some(failure)
+        }
+        _ => None,
+    })?;
+    Some(
+        Finding::new(CauseId::ArgocdUrl, URL)
+            .when(when_settings(evidence))
+            .seen(format!("url is {}", shown(url.as_str())))
+            .seen(match path(&evidence.root_path).as_str() {
+                "" => "argocd-server has no server.rootpath".to_owned(),
+                root => format!("server.rootpath is /{}", shown(root)),
+            })
+            .seen(format!("a code that is brought back there is answered: {}", shown(&nobody.message)))
+            .why("Argo CD sends people to the provider with the address of `url` to come back to, and below its path nobody answers")
+            .fix(right_url(evidence)),
+    )
+}
+
+fn hosts(evidence: &Evidence) -> Option<String> {
+    let hosts = evidence.hosts.there()?;
+    (!hosts.is_empty()).then(|| format!("Ingresses lead these hosts to argocd-server: {}", listed(hosts)))
+}
+
+/// Whether `additionalUrls` has this address.
+fn lists(settings: &Settings, address: &Url) -> bool {
+    let same = |url: &String| url.parse::<Url>().is_ok_and(|url| url.origin() == address.origin());
+    settings.additional_urls.iter().any(same)
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+fn state_cookie(evidence: &Evidence) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::StateCookieLost, Cause::SecureCookieOverHttp])?;
+    let outside = evidence.outside.as_ref()?;
+    let asked = outside.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())?;
+    let secure = failure.cause == Cause::SecureCookieOverHttp;
+    let back: Option<Url> = asked.redirect_uri.parse().ok();
+    let moved = back.as_ref().is_some_and(|back| back.origin() != outside.address.origin());
+    let why = match (secure, moved) {
+        (true, _) => {
+            "Argo CD marks its cookie Secure because `url` says https, and browsers do not take such a cookie over http"
+        }
+        (_, true) => {
+            "the cookie that ties a login together is set at the address where it begins, and a browser does not bring it to another one"
+        }
+        _ => {
+            "the cookie that ties a login together does not come back: something between browser and Argo CD drops it"
+        }
+    };
+    Some(
+        Finding::new(CauseId::StateCookie, URL)
+            .seen(format!(
+                "the login begins at {} and comes back to {}",
+                shown(&origin(&outside.address)),
+                shown(&asked.redirect_uri)
+            ))
+            .seen(format!("Argo CD's callback says: {}", shown(&failure.message)))
+            .seen_if(hosts(evidence))
+            .why(why)
+            .fix(match moved || secure {
+                true => edit_settings(
+                    evidence,
+                    &format!(
+                        "url: {} (and its /auth/callback at the provider), or let users type the other one",
+                        shown(&origin(&outside.address))
+                    ),
+                ),
+                false => "let cookies of /auth pass through what stands before Argo CD".to_owned(),
+            }),
+    )
+}
+
+fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
+    let refused = evidence.failure(&[Cause::UnregisteredRedirect, Cause::RedirectElsewhere]);
+    let url = configured_url(evidence).filter(|url| !url.trim().is_empty())?;
+    let wanted = format!("{}/auth/callback", url.trim_end_matches('/'));
+    let dex = evidence.provider.dex.there();
+    let config = dex.and_then(|dex| dex.config.as_ref());
+    let registered =
+        config.and_then(|config| config.client.as_ref()).map(|client: &DexClient| &client.redirect_uris);
+    let missing = registered.is_some_and(|uris| !uris.is_empty() && !uris.contains(&wanted));
+    if refused.is_none() && !missing {
+        return None;
+    }
+    // What is set now is registered, and the server asks for what was set before.
+    let asked =
+        evidence.outside.iter().flat_map(|outside| &outside.rehearsals).find_map(|it| it.asked.as_ref());
+    let asks_otherwise = asked.is_some_and(|asked| asked.redirect_uri != wanted);
+    if asks_otherwise && registered.is_some_and(|uris| uris.contains(&wanted)) {
+        return None;
+    }
+    let place = config.map_or_else(
+        || "the provider's registration of this client".to_owned(),
+        |config| format!("{}, redirectURIs of client {}", shown(&config.at), shown(&evidence.client_id)),
+    );
+    Some(
+        Finding::new(CauseId::RedirectUri, place)
+            // What Dex's configuration says may not be what it was started with.
+            .certainty(if refused.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .when(if refused.is_some() { When::Now } else { When::Later })
+            .seen(format!("Argo CD asks to be called back at {}", shown(&wanted)))
+            .seen_if(refused.map(|failure| format!("the provider says: {}", shown(&failure.message))))
+            .seen_if(registered.map(|uris| format!("registered are: {}", listed(uris))))
+            .why("a provider sends people back only to addresses that were registered for the client, letter for letter")
+            .fix(match (config, registered.map(Vec::as_slice)) {
+                (Some(config), Some([only])) => replace_in_dex(evidence, config, only, &wanted),
+                _ => None,
+            }
+            .unwrap_or_else(|| {
+                format!(
+                    "register {} at the provider for client {}",
+                    shown(&wanted),
+                    shown(&evidence.client_id)
+                )
+            })),
+    )
+}
+
+fn scope(evidence: &Evidence) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::InvalidScope])?;
+    let requested = evidence.oidc().map(|config| config.requested()).unwrap_or_default();
+    let known = evidence.provider.document().map(|document| document.scopes.as_slice()).unwrap_or_default();
+    let unknown: Vec<&String> =
+        requested.iter().filter(|scope| !known.is_empty() && !known.contains(scope)).collect();
+    // What the provider knows of them; it takes none without the first.
+    const OPENID: &str = "openid";
+    let others = requested.iter().filter(|scope| known.contains(scope) && *scope != OPENID).cloned();
+    let taken: Vec<String> = std::iter::once(OPENID.to_owned()).chain(others).collect();
+    Some(
+        Finding::new(CauseId::Scope, "ConfigMap argocd-cm, oidc.config requestedScopes")
+            .seen(format!(
+                "the provider sends people back with an error, and Argo CD says: {}",
+                shown(&failure.message)
+            ))
+            .seen_if(
+                (!unknown.is_empty())
+                    .then(|| format!("the provider does not list {} among its scopes", listed(&unknown))),
+            )
+            .why("the provider refuses a scope that Argo CD asks for")
+            .fix(match known.is_empty() || taken.is_empty() {
+                true => edit_settings(evidence, "requestedScopes: openid, without the scope that is refused"),
+                false => set_list(evidence, "requestedScopes", &taken),
+            }),
+    )
+}
+
+/// Tokens that are made for a client whose ID is not among those that are taken.
+pub fn audience(evidence: &Evidence) -> Option<Finding> {
+    let config = evidence.oidc()?;
+    let client = &evidence.client_id;
+    if client.is_empty() || config.audiences.is_empty() || config.audiences.contains(client) {
+        return None;
+    }
+    if evidence.release.as_ref().is_some_and(|release| !release.knows_allowed_audiences()) {
+        return None;
+    }
+    let login = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+    let failed = login.and_then(|logins| logins.failures.first());
+    let said = failed.filter(|failure| matches!(failure.step, Step::Callback | Step::Userinfo));
+    let with_client = [config.audiences.as_slice(), std::slice::from_ref(client)].concat();
+    Some(
+        Finding::new(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences")
+            .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .when(if login.is_some() { when_settings(evidence) } else { When::Now })
+            .seen(format!("allowedAudiences is {}, without the client's own ID {}", listed(&config.audiences), shown(client)))
+            .seen_if(said.map(|failure| format!("a login ends at {}: {}", failure.step, shown(&failure.message))))
+            .why("an ID token is made for the client that asked for it, and Argo CD takes only tokens for the audiences in this list")
+            .fix(set_list(evidence, "allowedAudiences", &with_client)),
+    )
+}
+
+fn redirect_loop(evidence: &Evidence) -> Option<Finding> {
+    let outside = evidence.outside.as_ref()?;
+    let looping = evidence.failure(&[Cause::RedirectLoop]);
+    // Sent to https for the same page, and there is nobody.
+    let sent_to_https = outside.rehearsals.iter().find_map(|rehearsal| {
+        let failure = rehearsal.form.as_ref().err().filter(|failure| failure.step == Step::Login)?;
+        let host = outside.address.host_str()?;
+        let to = format!("https://{host}");
+        let sent = rehearsal.exchanges.iter().any(|exchange| {
+            exchange.step == Step::Login
+                && exchange.url.starts_with("http://")
+                && exchange.location.as_ref().is_some_and(|location| location.starts_with(&to))
+        });
+        (sent && outside.address.scheme() == "http" && failure.status.is_none()).then_some(failure)
+    });
+    let tls_twice = evidence.insecure != Some(true);
+    let failure = match (looping, sent_to_https) {
+        (Some(failure), _) => failure,
+        (None, Some(failure)) if evidence.server.there().is_some() && tls_twice => failure,
+        _ => return None,
+    };
+    let params = "ConfigMap argocd-cmd-params-cm, server.insecure";
+    let insecure = match evidence.insecure {
+        Some(true) => "server.insecure is true, so Argo CD itself sends nobody to https",
+        Some(false) => {
+            "server.insecure is not true: Argo CD ends TLS itself and sends whoever comes by http to https"
+        }
+        None => "server.insecure could not be read",
+    };
+    Some(
+        Finding::new(CauseId::RedirectLoop, params)
+            .certainty(if evidence.insecure == Some(false) { Certainty::Certain } else { Certainty::Likely })
+            .seen(format!("/auth/login does not come to an end: {}", shown(&failure.message)))
+            .seen(insecure)
+            .why("what stands before Argo CD comes by plain http, and Argo CD answers that with a redirect to https, which comes by plain http again or meets nobody")
+            .fix(format!(
+                "{} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"server.insecure\":\"true\"}}}}'\n{}",
+                evidence.argocd_kubectl(),
+                advice::restart_argocd(evidence)
+            )),
+    )
+}

@@ -1,0 +1,342 @@
+//! Whether Argo CD still presents a client secret that its Secret no longer holds.
+//!
+//! What a server holds in its memory nobody can read. But it can be made to show it: a
+//! code that nobody gave out is brought to it, it redeems the code with its secret, and
+//! the provider's words tell whether that is the right one (see [`probe::rehearsal`]).
+//! Times and releases then say why; where no rehearsal could be made they are all there is.
+
+use jiff::Timestamp;
+use probe::CauseId;
+use probe::rehearsal::Redeemed;
+use releases::Era;
+
+use super::at;
+use super::secrets::agrees;
+use crate::advice;
+use crate::evidence::{Evidence, Form, PodSeen, Reference, Rehearsed, Term, Written};
+use crate::finding::{Certainty, Finding};
+use crate::shown::{listed, shown};
+
+/// Whether servers are behind their Secret.
+pub fn secret(evidence: &Evidence) -> Option<Finding> {
+    let presented = evidence.presented();
+    let agrees = agrees(evidence);
+    match (presented.refused, presented.taken) {
+        // Which of two handlers takes a connection goes by streaks: that all tries met the
+        // same one says nothing about the other.
+        (0, 1..) if agrees != Some(false) && two_handlers(evidence).is_some() && behind(evidence) => {
+            Some(two_minds(evidence).certainty(Certainty::Likely))
+        }
+        (1.., 0) if agrees == Some(true) && two_handlers(evidence).is_some() => Some(two_minds(evidence)),
+        (0, 0) if agrees == Some(true) => by_time(evidence),
+        (0, _) => None,
+        (_, 1..) => Some(two_minds(evidence)),
+        (_, 0) => match agrees {
+            Some(true) => Some(stale(evidence, Certainty::Certain)),
+            // The value itself is wrong, which is a finding of its own.
+            Some(false) => None,
+            None => Some(undecided(evidence)),
+        },
+    }
+}
+
+/// What the servers ask the provider for, against what argocd-cm says: some releases go on
+/// with the settings of their start.
+pub fn settings(evidence: &Evidence) -> Option<Finding> {
+    let (settings, config) = (evidence.settings.there()?, evidence.oidc()?);
+    let outside = evidence.outside.as_ref()?;
+    let asked = outside.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())?;
+    let mut differ: Vec<String> = vec![];
+    if !evidence.client_id.is_empty()
+        && asked.client_id != evidence.client_id
+        && !asked.client_id.starts_with('$')
+    {
+        differ.push(format!(
+            "clientID is {}, and it asks as {}",
+            shown(&evidence.client_id),
+            shown(&asked.client_id)
+        ));
+    }
+    let back = |url: &String| asked.redirect_uri == format!("{}/auth/callback", url.trim_end_matches('/'));
+    if !settings.url.is_empty() && !back(&settings.url) && !settings.additional_urls.iter().any(back) {
+        differ.push(format!(
+            "url is {}, and it asks to be called back at {}",
+            shown(&settings.url),
+            shown(&asked.redirect_uri)
+        ));
+    }
+    if !asked.scopes.is_empty() && asked.scopes != config.requested() {
+        differ.push(format!(
+            "the scopes are {}, and it asks for {}",
+            listed(&config.requested()),
+            listed(&asked.scopes)
+        ));
+    }
+    let endpoint = evidence.provider.document().map(|document| document.authorization_endpoint.as_str());
+    if let Some(Ok(endpoint)) = endpoint.filter(|it| !it.is_empty()).map(str::parse::<url::Url>)
+        && (endpoint.origin(), endpoint.path()) != (asked.provider.origin(), asked.provider.path())
+    {
+        differ.push(format!(
+            "the issuer's authorization endpoint is {}, and it sends people to {}",
+            shown(endpoint.as_str()),
+            shown(asked.provider.as_str())
+        ));
+    }
+    if differ.is_empty() {
+        return None;
+    }
+    let times = settings.written.zip(oldest(evidence)).map(|(written, since)| {
+        format!(
+            "argocd-cm was written at {}, and argocd-server made its client app last at {}",
+            at(written),
+            at(since)
+        )
+    });
+    let deployment = format!("Deployment {}/argocd-server, settings", shown(&evidence.namespace));
+    let finding = differ.into_iter().fold(Finding::new(CauseId::StaleArgocd, deployment), Finding::seen);
+    Some(
+        finding
+            .seen_if(times)
+            .seen_if(noticed_in_vain(evidence))
+            .seen_if(era(evidence))
+            .why("argocd-server runs with the settings that argocd-cm had before")
+            .fix(advice::restart_argocd(evidence))
+            .lasting(advice::lasting(evidence)),
+    )
+}
+
+/// When the value behind `clientSecret` was written last.
+fn written(evidence: &Evidence) -> Option<&Written> {
+    match &evidence.oidc()?.client_secret {
+        Term::Reference(Reference::Of { key, .. }) => {
+            evidence.named_secret.there()?.keys.get(key)?.written.as_ref()
+        }
+        Term::Reference(Reference::Own(key)) => {
+            evidence.argocd_secret.there()?.keys.get(key)?.written.as_ref()
+        }
+        Term::Plain(_) => None,
+    }
+}
+
+/// Since when the server that is furthest behind holds what it holds.
+fn oldest(evidence: &Evidence) -> Option<Timestamp> {
+    running(evidence).filter_map(PodSeen::holds_since).min()
+}
+
+fn running(evidence: &Evidence) -> impl Iterator<Item = &PodSeen> {
+    evidence.pods.iter().filter(|pod| !pod.ending)
+}
+
+/// Whether the release goes on with what it read at its start. `None` if the release is
+/// not known.
+fn never_notices(evidence: &Evidence) -> Option<bool> {
+    let era = evidence.release.as_ref()?.era();
+    Some(matches!(era, Era::NoReferences | Era::ComparesText | Era::KeepsClientApp | Era::BothAnswer))
+}
+
+fn times(evidence: &Evidence) -> Option<String> {
+    let written = written(evidence)?;
+    let said = !written.by.is_empty() && written.by != "unknown";
+    let by = if said { format!(" by {}", shown(&written.by)) } else { String::new() };
+    let since = oldest(evidence)?;
+    let from = if running(evidence).any(|pod| pod.log.as_ref().is_some_and(|log| log.client_app.is_some())) {
+        "made its client app last"
+    } else {
+        "was started"
+    };
+    Some(format!("the Secret was written at {}{by}; argocd-server {from} at {}", at(written.at), at(since)))
+}
+
+fn era(evidence: &Evidence) -> Option<String> {
+    let release = evidence.release.as_ref()?;
+    let era = release.era();
+    Some(format!("argocd {release}, era `{}`: {}", era.name(), era.because()))
+}
+
+/// The line of the log that shows that a release restarted its servers and kept its
+/// client app.
+fn noticed_in_vain(evidence: &Evidence) -> Option<String> {
+    let log = running(evidence)
+        .filter_map(|pod| pod.log.as_ref())
+        .find(|log| log.modified.is_some_and(|modified| log.client_app.is_none_or(|made| made < modified)))?;
+    log.modified.map(|time| {
+        format!(
+            "its log says `oidc config modified. restarting` at {} and no `Creating client app` after it",
+            at(time)
+        )
+    })
+}
+
+fn rehearsed(evidence: &Evidence) -> String {
+    let presented = evidence.presented();
+    let all = presented.refused + presented.taken;
+    format!(
+        "brought a code that nobody gave out, Argo CD was refused as invalid_client in {} of {all} tries: the provider does not take the secret that it presents",
+        presented.refused
+    )
+}
+
+fn stale(evidence: &Evidence, certainty: Certainty) -> Finding {
+    let deployment = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
+    Finding::new(CauseId::StaleArgocd, deployment)
+        .certainty(certainty)
+        .seen_if(evidence.provider.said_of(Form::Presented))
+        .seen_if(holds(evidence))
+        .seen(rehearsed(evidence))
+        .seen_if(times(evidence))
+        .seen_if(noticed_in_vain(evidence))
+        .seen_if(era(evidence))
+        .why("the Secret and the provider agree, and Argo CD presents another secret: the one that it read before")
+        .fix(advice::restart_argocd(evidence))
+        .lasting(advice::lasting(evidence))
+}
+
+fn holds(evidence: &Evidence) -> Option<String> {
+    Some(super::secrets::holds(evidence, evidence.current.as_ref()?))
+}
+
+/// No rehearsal could be made; the Secret is right and the servers are older.
+fn by_time(evidence: &Evidence) -> Option<Finding> {
+    let behind = oldest(evidence)? < written(evidence)?.at;
+    if !behind || never_notices(evidence) != Some(true) {
+        return None;
+    }
+    let id = match evidence.release.as_ref().map(|release| release.era()) {
+        Some(Era::BothAnswer) => CauseId::StaleReplica,
+        _ => CauseId::StaleArgocd,
+    };
+    let deployment = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
+    Some(
+        Finding::new(id, deployment)
+            .certainty(Certainty::Likely)
+            .seen_if(evidence.provider.said_of(Form::Presented))
+            .seen_if(holds(evidence))
+            .seen_if(times(evidence))
+            .seen_if(noticed_in_vain(evidence))
+            .seen_if(era(evidence))
+            .why("the Secret was written after the server read it, and this release does not take a change over")
+            .fix(advice::restart_argocd(evidence))
+            .lasting(advice::lasting(evidence)),
+    )
+}
+
+/// Refused, and nobody can tell whether the Secret is right.
+fn undecided(evidence: &Evidence) -> Finding {
+    use CauseId::{
+        SecretKeyMissing, SecretMismatch, SecretReference, SecretUnlabelled, SecretWhitespace, StaleArgocd,
+    };
+    let behind = oldest(evidence).zip(written(evidence)).map(|(oldest, written)| oldest < written.at);
+    let looked = evidence.named_secret.there().is_some() || evidence.argocd_secret.there().is_some();
+    let decides = "show the provider's token endpoint the secret that the Secret holds now (`doctor` does, where it may read the Secret and reach the endpoint): invalid_grant means that Argo CD is behind, invalid_client that the two disagree";
+    if behind == Some(true) && never_notices(evidence) == Some(true) {
+        return stale(evidence, Certainty::Likely)
+            .one_of(&[StaleArgocd, SecretMismatch, SecretWhitespace], decides);
+    }
+    let (id, candidates): (_, &[CauseId]) = match (looked, behind) {
+        // The Secret was read: it is there, with its label and key.
+        (true, Some(false)) => (SecretMismatch, &[SecretMismatch, SecretWhitespace]),
+        (true, _) => (SecretMismatch, &[SecretMismatch, SecretWhitespace, StaleArgocd]),
+        (false, _) if never_notices(evidence) == Some(false) => (
+            SecretMismatch,
+            &[
+                SecretMismatch,
+                SecretWhitespace,
+                SecretUnlabelled,
+                SecretKeyMissing,
+                SecretReference,
+                StaleArgocd,
+            ],
+        ),
+        (false, _) => (
+            StaleArgocd,
+            &[
+                StaleArgocd,
+                SecretMismatch,
+                SecretUnlabelled,
+                SecretKeyMissing,
+                SecretReference,
+                SecretWhitespace,
+            ],
+        ),
+    };
+    let place = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
+    let fix = match id {
+        StaleArgocd => format!("{}   # if a restart heals it, it was this", advice::restart_argocd(evidence)),
+        _ => "compare the client secret at the provider with the one in Argo CD's Secret".to_owned(),
+    };
+    Finding::new(id, place)
+        .certainty(Certainty::Possible)
+        .seen(rehearsed(evidence))
+        .seen_if(evidence.provider.said_of(Form::Presented))
+        .seen_if(times(evidence))
+        .seen_if(era(evidence))
+        .why("the provider does not take the client secret that Argo CD presents; several causes look like this")
+        .fix(fix)
+        .lasting(advice::lasting(evidence))
+        .one_of(candidates, decides)
+}
+
+/// The log of a release that starts a second handler beside the first, where it did.
+fn two_handlers(evidence: &Evidence) -> Option<String> {
+    if evidence.release.as_ref().is_some_and(|release| release.era() != Era::BothAnswer) {
+        return None;
+    }
+    let logs = running(evidence).filter_map(|pod| pod.log.as_ref());
+    let log = logs.into_iter().find(|log| log.servings > 1 && log.shut_down.is_none())?;
+    Some(format!(
+        "one process says `serving on port` {} times and shut nothing down: that many handlers answer on one port",
+        log.servings
+    ))
+}
+
+/// Whether the Secret was written after one of the servers was started.
+fn behind(evidence: &Evidence) -> bool {
+    let started = running(evidence).filter_map(|pod| pod.started).min();
+    started.zip(written(evidence)).is_some_and(|(started, written)| started < written.at)
+}
+
+/// The provider takes the secret now and then.
+fn two_minds(evidence: &Evidence) -> Finding {
+    let named = |wanted: Redeemed| -> Vec<String> {
+        let wanted = Rehearsed::Redeemed(wanted);
+        let all = |pod: &&PodSeen| !pod.rehearsed.is_empty() && pod.rehearsed.iter().all(|it| *it == wanted);
+        running(evidence)
+            .filter(all)
+            .map(|pod| match pod.holds_since() {
+                Some(since) => format!("{} (since {})", shown(&pod.name), at(since)),
+                None => shown(&pod.name),
+            })
+            .collect::<Vec<_>>()
+    };
+    let (stale, fresh) = (named(Redeemed::SecretRefused), named(Redeemed::SecretTaken));
+    let presented = evidence.presented();
+    let place = match stale.as_slice() {
+        [] => format!("Deployment {}/argocd-server", shown(&evidence.namespace)),
+        _ => format!("Deployment {}/argocd-server, pods {}", shown(&evidence.namespace), listed(&stale)),
+    };
+    let by_pod = (!stale.is_empty() && !fresh.is_empty()).then(|| {
+        format!("the provider refuses the secret of {} and takes that of {}", listed(&stale), listed(&fresh))
+    });
+    let pods = running(evidence).count();
+    let why = match by_pod.is_some() || pods > 1 {
+        true => "replicas hold different client secrets, and each connection meets one of them",
+        false => {
+            "several handlers of one server hold different client secrets, and each connection meets one of them"
+        }
+    };
+    Finding::new(CauseId::StaleReplica, place)
+        .seen(format!(
+            "brought a code that nobody gave out, Argo CD presented a secret that the provider takes in {} of {} tries, and another one in {}",
+            presented.taken,
+            presented.taken + presented.refused,
+            presented.refused
+        ))
+        .seen_if(evidence.provider.said_of(Form::Presented))
+        .seen_if(by_pod)
+        .seen_if(two_handlers(evidence))
+        .seen_if(times(evidence))
+        .seen_if(era(evidence))
+        .why(why)
+        .fix(advice::restart_argocd(evidence))
+        .lasting(advice::lasting(evidence))
+}

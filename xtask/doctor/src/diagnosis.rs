@@ -1,0 +1,284 @@
+//! What a run of the doctor says, for programs and for people.
+
+use serde_json::{Map, Value, json};
+
+use super::could_not::CouldNot;
+use super::evidence::Evidence;
+use super::finding::{Finding, When};
+use super::mask::Mask;
+use super::shown::{argument, shown};
+use super::{advice, checks};
+use base::Exit;
+
+/// The outcome.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// What was looked at, in a line.
+    pub subject: String,
+    /// What was found, in the order in which it should be read.
+    pub findings: Vec<Finding>,
+    /// Failures that were seen and that no finding explains.
+    pub unexplained: Vec<String>,
+    /// What could not be looked at.
+    pub could_not: Vec<CouldNot>,
+    /// Roles that would suffice, as manifests; empty if no right was missing.
+    pub roles: String,
+    /// What this release does when the secret changes.
+    pub release: Option<String>,
+    /// How to rotate safely, if that was asked.
+    pub safe_order: Vec<String>,
+    /// Whether anything that a login depends on could be looked at.
+    pub looked: bool,
+}
+
+impl Diagnosis {
+    /// Decides by the evidence.
+    pub fn of(evidence: &Evidence, roles: String, before_rotation: bool) -> Self {
+        let mut findings = checks::all(evidence);
+        if before_rotation {
+            findings.extend(checks::before_rotation(evidence));
+            findings = super::finding::in_order(findings);
+        }
+        let looked = evidence.settings.there().is_some()
+            || !evidence.presented().eq(&Default::default())
+            || evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some())
+            || !evidence.failures().is_empty();
+        let diagnosis = Self {
+            subject: subject(evidence),
+            unexplained: unexplained(evidence, &findings),
+            findings,
+            could_not: evidence.could_not.clone(),
+            roles,
+            release: evidence.release.as_ref().map(|release| {
+                let era = release.era();
+                let nearest = advice::nearest_that_reloads(release).map_or_else(String::new, |nearest| {
+                    format!("; the nearest that does not need a restart is {nearest}")
+                });
+                format!(
+                    "argocd {release}, when the client secret changes: {} (era `{}`){nearest}",
+                    era.because(),
+                    era.name()
+                )
+            }),
+            safe_order: if before_rotation { checks::safe_order(evidence) } else { vec![] },
+            looked,
+        };
+        diagnosis.masked(evidence)
+    }
+
+    /// Nothing that was read as a secret is in any text: by construction, and then once
+    /// more by looking for it.
+    fn masked(mut self, evidence: &Evidence) -> Self {
+        let secrets = Mask::new(evidence.secrets());
+        let mask = |text: &mut String| secrets.apply(text);
+        mask(&mut self.subject);
+        for finding in &mut self.findings {
+            for text in [&mut finding.at, &mut finding.why, &mut finding.fix] {
+                mask(text);
+            }
+            finding.evidence.iter_mut().for_each(mask);
+            finding.lasting_fix.iter_mut().for_each(mask);
+            finding.decides.iter_mut().for_each(mask);
+        }
+        self.unexplained.iter_mut().for_each(mask);
+        for could_not in &mut self.could_not {
+            mask(&mut could_not.what);
+            mask(&mut could_not.because);
+        }
+        self
+    }
+
+    /// For `--format json`: the fields of the command.
+    pub fn fields(&self) -> Map<String, Value> {
+        let fields = json!({
+            "subject": self.subject,
+            "findings": self.findings,
+            "unexplained": self.unexplained,
+            "could_not": self.could_not,
+            "release": self.release,
+        });
+        let mut fields = match fields {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        if !self.roles.is_empty() {
+            fields.insert("role".into(), self.roles.clone().into());
+        }
+        if !self.safe_order.is_empty() {
+            fields.insert("safe_order".into(), json!(self.safe_order));
+        }
+        fields
+    }
+
+    /// What the program exits with.
+    pub fn exit(&self) -> Exit {
+        match (self.findings.is_empty() && self.unexplained.is_empty(), self.looked) {
+            (false, _) => Exit::Verdict,
+            (true, true) => Exit::Done,
+            (true, false) => Exit::Environment,
+        }
+    }
+
+    /// For a person, below the headline.
+    pub fn body(&self) -> String {
+        let mut text = String::new();
+        for (number, finding) in self.findings.iter().enumerate() {
+            text.push('\n');
+            text.push_str(&one(number + 1, finding));
+        }
+        if !self.unexplained.is_empty() {
+            text.push_str("\nseen, and not explained by any check\n");
+            for failure in &self.unexplained {
+                text.push_str(&format!("  {failure}\n"));
+            }
+        }
+        if !self.could_not.is_empty() {
+            text.push_str("\ncould not look at\n");
+            for could_not in &self.could_not {
+                let right =
+                    could_not.right.as_ref().map_or_else(String::new, |right| format!(" (needs: {right})"));
+                text.push_str(&format!("  {}: {}{right}\n", could_not.what, could_not.because));
+            }
+        }
+        if !self.roles.is_empty() {
+            text.push_str("\nThis Role would suffice; bind it to whoever runs the doctor:\n\n");
+            text.push_str(&self.roles);
+        }
+        if !self.safe_order.is_empty() {
+            text.push_str("\nto rotate the client secret here\n");
+            for (number, step) in self.safe_order.iter().enumerate() {
+                text.push_str(&format!("  {}. {step}\n", number + 1));
+            }
+        }
+        if let (Some(release), false) =
+            (&self.release, self.findings.is_empty() && self.safe_order.is_empty())
+        {
+            text.push_str(&format!("\n{release}\n"));
+        }
+        text
+    }
+
+    /// The outcome in a line.
+    pub fn headline(&self) -> String {
+        let now = self.findings.iter().filter(|finding| finding.when == When::Now).count();
+        let later = self.findings.len() - now;
+        let subject = &self.subject;
+        let count = |count: usize, what: &str| match count {
+            0 => None,
+            1 => Some(format!("1 finding {what}")),
+            _ => Some(format!("{count} findings {what}")),
+        };
+        let explains = if now == 1 { "explains what you see" } else { "explain what you see" };
+        let parts: Vec<String> =
+            count(now, explains).into_iter().chain(count(later, "will bite later")).collect();
+        match (parts.is_empty(), self.looked) {
+            _ if !self.unexplained.is_empty() => {
+                let parts: Vec<String> =
+                    std::iter::once("logins fail in a way that no check explains".to_owned())
+                        .chain(parts)
+                        .collect();
+                format!("{subject}: {}", parts.join(", "))
+            }
+            (false, _) => format!("{subject}: {}", parts.join(", ")),
+            (true, true) if self.could_not.is_empty() => format!("{subject}: nothing found"),
+            (true, true) => format!("{subject}: nothing found in what could be looked at"),
+            (true, false) => format!("{subject}: could not look"),
+        }
+    }
+}
+
+/// What was seen to fail where nothing that was found explains it.
+fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
+    if findings.iter().any(|finding| finding.when == When::Now) {
+        return vec![];
+    }
+    let words = |step: probe::Step, status: Option<u16>, message: &str| {
+        let status = status.map_or_else(String::new, |status| format!("{status} "));
+        format!("{step}: {status}{}", shown(message))
+    };
+    let rehearsed = evidence.failures().into_iter().map(|(it, _)| words(it.step, it.status, &it.message));
+    let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+    let logins = logins.into_iter().flat_map(|logins| &logins.failures);
+    let mut all: Vec<String> = not_there(evidence);
+    for failure in rehearsed.chain(logins.map(|it| words(it.step, it.status, &it.message))) {
+        if !all.contains(&failure) {
+            all.push(failure);
+        }
+    }
+    all
+}
+
+/// What has to be there for any login at all, and is not.
+fn not_there(evidence: &Evidence) -> Vec<String> {
+    let Some(server) = evidence.server.there() else { return vec![] };
+    let (namespace, name) = (shown(&server.namespace), shown(&server.name));
+    let mut all = vec![];
+    if server.wanted == 0 {
+        all.push(format!(
+            "Deployment {namespace}/{name} is to have no pods: {} scale deploy/{} --replicas=1",
+            evidence.argocd_kubectl(),
+            argument(&server.name)
+        ));
+    } else if server.ready == 0 {
+        all.push(format!(
+            "Deployment {namespace}/{name} is to have {} pods, and none is ready",
+            server.wanted
+        ));
+    }
+    if evidence.settings.is_absent() {
+        all.push(format!("ConfigMap {namespace}/argocd-cm, which has all settings, is not there"));
+    }
+    all
+}
+
+fn one(number: usize, finding: &Finding) -> String {
+    let mut text =
+        format!("{number}. {}  ({}, {})\n", finding.id, finding.certainty.name(), finding.when.words());
+    let mut line = |name: &str, said: &str| {
+        for (at, said) in said.lines().enumerate() {
+            let name = if at == 0 { name } else { "" };
+            text.push_str(&format!("   {name:<8} {said}\n"));
+        }
+    };
+    line("where", &finding.at);
+    for (at, evidence) in finding.evidence.iter().enumerate() {
+        line(if at == 0 { "seen" } else { "" }, evidence);
+    }
+    line("why", &finding.why);
+    line("fix", &finding.fix);
+    if let Some(lasting) = &finding.lasting_fix {
+        line("lasting", lasting);
+    }
+    if !finding.candidates.is_empty() {
+        let names: Vec<&str> = finding.candidates.iter().map(|id| id.name()).collect();
+        line("one of", &names.join(", "));
+    }
+    if let Some(decides) = &finding.decides {
+        line("decides", decides);
+    }
+    text
+}
+
+/// How the images begin of programs that only answer like Argo CD, which is always said.
+const STAND_INS: &str = "oidc-lab/stand-in-";
+
+/// What was looked at: `argocd v3.3.6 (stand-in), 1 replica`.
+fn subject(evidence: &Evidence) -> String {
+    let server = evidence.server.there();
+    let stand_in = server.is_some_and(|server| server.image.starts_with(STAND_INS));
+    let kind = if stand_in { " (stand-in)" } else { "" };
+    let release = match &evidence.release {
+        Some(release) => format!("argocd {release}{kind}"),
+        None => "argocd of an unknown release".to_owned(),
+    };
+    let replicas = match server.map(|server| server.wanted) {
+        None => String::new(),
+        Some(1) => ", 1 replica".to_owned(),
+        Some(wanted) => format!(", {wanted} replicas"),
+    };
+    format!("{release}{replicas}")
+}
+
+#[cfg(test)]
+#[path = "diagnosis_tests.rs"]
+mod tests;

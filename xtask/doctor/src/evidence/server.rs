@@ -1,0 +1,202 @@
+//! argocd-server: its Deployment, its pods, how each was started.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Container, Pod};
+use probe::Failure;
+use probe::rehearsal::Redeemed;
+use releases::Release;
+
+use super::log::LogSeen;
+
+/// A Deployment, as far as a login depends on it.
+#[derive(Clone, Debug, Default)]
+pub struct DeploymentSeen {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// How many pods it is to have.
+    pub wanted: i32,
+    /// How many are ready.
+    pub ready: i32,
+    /// The image of its first container.
+    pub image: String,
+    /// The release that it says it runs.
+    pub release: Option<Release>,
+    /// Its annotations and those of its pods' template.
+    pub annotations: BTreeMap<String, String>,
+    /// The environment of its first container, as far as it is text or names a Secret.
+    pub env: BTreeMap<String, EnvSeen>,
+    /// The arguments of its first container.
+    pub args: Vec<String>,
+}
+
+/// A variable of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnvSeen {
+    /// Its text. It may be a secret, so it is only compared.
+    Text(crate::hidden::Hidden),
+    /// A key of a Secret.
+    Secret {
+        /// The Secret.
+        name: String,
+        /// The key.
+        key: String,
+    },
+    /// Something else.
+    Other,
+}
+
+/// One pod.
+#[derive(Clone, Debug, Default)]
+pub struct PodSeen {
+    /// Its name.
+    pub name: String,
+    /// When its process was started: everything that is read once was read then.
+    pub started: Option<Timestamp>,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Whether it is being deleted.
+    pub ending: bool,
+    /// What it waits for instead of running: `CrashLoopBackOff`.
+    pub waiting: Option<String>,
+    /// What its log says; `None` if it was not read.
+    pub log: Option<LogSeen>,
+    /// What came of rehearsals that met this pod alone.
+    pub rehearsed: Vec<Rehearsed>,
+}
+
+/// What a rehearsal that met one pod alone showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rehearsed {
+    /// Argo CD redeemed the code, or said why it did not.
+    Redeemed(Redeemed),
+    /// It did not begin a login.
+    NotBegun(Failure),
+}
+
+impl DeploymentSeen {
+    /// Reads a Deployment.
+    pub fn of(deployment: &Deployment) -> Self {
+        let spec = deployment.spec.as_ref();
+        let template = spec.map(|spec| &spec.template);
+        let container = template.and_then(|it| it.spec.as_ref()).and_then(|it| it.containers.first());
+        let mut annotations = deployment.metadata.annotations.clone().unwrap_or_default();
+        let below = template.and_then(|it| it.metadata.as_ref()).and_then(|it| it.annotations.clone());
+        annotations.extend(below.unwrap_or_default());
+        let image = container.and_then(|it| it.image.clone()).unwrap_or_default();
+        let labels = template.and_then(|it| it.metadata.as_ref()).and_then(|it| it.labels.as_ref());
+        let label = labels.and_then(|labels| labels.get("app.kubernetes.io/version"));
+        let of_label = label.and_then(|version| Release::parse(version).ok());
+        Self {
+            namespace: deployment.metadata.namespace.clone().unwrap_or_default(),
+            name: deployment.metadata.name.clone().unwrap_or_default(),
+            wanted: spec.and_then(|it| it.replicas).unwrap_or(1),
+            ready: deployment.status.as_ref().and_then(|it| it.ready_replicas).unwrap_or(0),
+            release: Release::of_image(&image).or(of_label),
+            image,
+            annotations,
+            env: container.map(env).unwrap_or_default(),
+            args: container.and_then(|it| it.args.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+fn env(container: &Container) -> BTreeMap<String, EnvSeen> {
+    let one = |variable: &k8s_openapi::api::core::v1::EnvVar| {
+        let reference = variable.value_from.as_ref().and_then(|source| source.secret_key_ref.as_ref());
+        let seen = match (&variable.value, reference) {
+            (Some(value), _) => EnvSeen::Text(crate::hidden::Hidden::new(value.as_str())),
+            (None, Some(reference)) => {
+                EnvSeen::Secret { name: reference.name.clone(), key: reference.key.clone() }
+            }
+            (None, None) => EnvSeen::Other,
+        };
+        (variable.name.clone(), seen)
+    };
+    container.env.iter().flatten().map(one).collect()
+}
+
+impl PodSeen {
+    /// Reads a pod by its first container.
+    pub fn of(pod: &Pod) -> Self {
+        let status = pod.status.as_ref();
+        let first = pod.spec.as_ref().and_then(|spec| spec.containers.first()).map(|it| it.name.as_str());
+        let containers = status.and_then(|status| status.container_statuses.as_ref());
+        let container = containers
+            .and_then(|all| all.iter().find(|it| Some(it.name.as_str()) == first).or_else(|| all.first()));
+        let state = container.and_then(|it| it.state.as_ref());
+        let running = state.and_then(|it| it.running.as_ref()).and_then(|it| it.started_at.as_ref());
+        Self {
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            started: running.map(|time| time.0),
+            ready: container.is_some_and(|it| it.ready),
+            ending: pod.metadata.deletion_timestamp.is_some(),
+            waiting: state
+                .and_then(|it| it.waiting.as_ref())
+                .map(|it| it.reason.clone().unwrap_or_else(|| "waiting".to_owned())),
+            log: None,
+            rehearsed: vec![],
+        }
+    }
+
+    /// The moment from which on this server uses what it uses for a client secret: when
+    /// it made its client app last, or was started.
+    pub fn holds_since(&self) -> Option<Timestamp> {
+        self.log.as_ref().and_then(|log| log.client_app).or(self.started)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_deployment_says_what_it_runs_and_with_what() {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {"name": "dex", "namespace": "dex", "annotations": {"a": "1"}},
+            "spec": {"replicas": 2, "selector": {}, "template": {
+                "metadata": {"annotations": {"b": "2"}, "labels": {"app.kubernetes.io/version": "v3.3.6"}},
+                "spec": {"containers": [{"name": "c", "image": "argocd@sha256:00", "args": ["x"], "env": [
+                    {"name": "T", "value": "v"},
+                    {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+                    {"name": "F", "valueFrom": {"fieldRef": {"fieldPath": "x"}}},
+                ]}]},
+            }},
+            "status": {"readyReplicas": 1},
+        }))
+        .unwrap();
+        let seen = DeploymentSeen::of(&deployment);
+        assert_eq!((seen.wanted, seen.ready, seen.annotations.len()), (2, 1, 2));
+        assert_eq!(seen.release.map(|release| release.to_string()).as_deref(), Some("v3.3.6"));
+        assert_eq!(seen.env["S"], EnvSeen::Secret { name: "s".into(), key: "k".into() });
+        assert_eq!(seen.env["F"], EnvSeen::Other);
+        assert_eq!(DeploymentSeen::of(&Deployment::default()).wanted, 1);
+    }
+
+    #[test]
+    fn a_pod_says_since_when_it_runs_or_what_it_waits_for() {
+        let pod = |state| -> PodSeen {
+            let pod = serde_json::from_value(json!({
+                "metadata": {"name": "p"},
+                "spec": {"containers": [{"name": "server"}]},
+                "status": {"containerStatuses": [
+                    {"name": "sidecar", "ready": true, "image": "", "imageID": "", "restartCount": 0},
+                    {"name": "server", "ready": false, "image": "", "imageID": "", "restartCount": 0, "state": state},
+                ]},
+            }));
+            PodSeen::of(&pod.unwrap())
+        };
+        let running = pod(json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}));
+        assert_eq!(running.started.map(|time| time.to_string()).as_deref(), Some("2026-01-01T00:00:00Z"));
+        assert!(!running.ready);
+        let waiting = pod(json!({"waiting": {"reason": "CrashLoopBackOff"}}));
+        assert_eq!((waiting.started, waiting.waiting.as_deref()), (None, Some("CrashLoopBackOff")));
+        assert_eq!(PodSeen::of(&Pod::default()).name, "");
+    }
+}

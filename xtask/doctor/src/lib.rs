@@ -1,0 +1,36 @@
+//! Why a login into Argo CD fails and what to do about it, on any cluster. It looks ([`look`]),
+//! keeps what it saw as plain data ([`evidence`]), decides by that alone ([`checks`]) and says
+//! what it found ([`finding`], [`diagnosis`]). Looking is reading: the only door to a cluster can
+//! GET and nothing else, and a secret that was read is never shown, only its length and a
+//! fingerprint that holds for one run ([`hidden`]). It knows the probe and the releases, and
+//! nothing of labs, goals or terminals.
+
+mod advice;
+mod checks;
+mod could_not;
+mod diagnosis;
+mod evidence;
+mod finding;
+#[cfg(test)]
+mod fixtures;
+mod hidden;
+mod look;
+mod mask;
+mod shown;
+
+pub use advice::reloads;
+pub use diagnosis::Diagnosis;
+pub use look::{Reader, Subject, User};
+
+use base::Result;
+
+/// Looks at a subject and decides by what was seen.
+///
+/// # Errors
+/// The system gives no random numbers. What could not be looked at is in the diagnosis.
+pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnosis> {
+    let evidence = look::look(subject).await?;
+    let rights = subject.cluster.as_ref().map(Reader::rights).unwrap_or_default();
+    let roles = if rights.lacking { could_not::roles(&rights.asked) } else { String::new() };
+    Ok(Diagnosis::of(&evidence, roles, before_rotation))
+}

@@ -1,0 +1,301 @@
+//! Reads Argo CD's objects.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::reader::{LogPart, Reader, Unread};
+use crate::could_not::{CouldNot, Right};
+use crate::evidence::{
+    DeploymentSeen, Evidence, LogSeen, Oidc, PodSeen, Rbac, Reference, SecretSeen, Seen, Settings, Term,
+};
+use crate::hidden::Hidden;
+use crate::shown::shown;
+
+/// The pods that are looked at. An argocd-server has a handful.
+pub const MOST_PODS: usize = 100;
+/// The pods whose logs are read.
+const MOST_LOGS: usize = 10;
+/// How much of a log is read: its start, where a server says what it runs with, and its
+/// end, where it says what happened last.
+const LOG_START: usize = 64 * 1024;
+const LOG_END: LogPart = LogPart::Last { lines: 1000, bytes: 2 * 1024 * 1024 };
+
+/// Rights in one namespace.
+pub fn right(
+    namespace: &str,
+    group: &'static str,
+    resource: &'static str,
+    verb: &'static str,
+    name: Option<&str>,
+) -> Right {
+    Right { namespace: namespace.to_owned(), group, resource, verb, name: name.map(str::to_owned) }
+}
+
+/// A right to one object of the core group.
+pub fn one(namespace: &str, resource: &'static str, name: &str) -> Right {
+    right(namespace, "", resource, "get", Some(name))
+}
+
+/// What reading gave, and a note where it could not be read.
+pub fn seen<T>(result: Result<T, Unread>, what: &str, could_not: &mut Vec<CouldNot>) -> Seen<T> {
+    match result {
+        Ok(thing) => Seen::There(thing),
+        Err(Unread::Absent) => Seen::Absent,
+        Err(unread) => {
+            could_not.push(note(what, &unread));
+            Seen::NotLooked
+        }
+    }
+}
+
+/// A note about something that could not be looked at.
+pub fn note(what: &str, unread: &Unread) -> CouldNot {
+    let (because, right) = match unread {
+        Unread::Absent => ("it is not there".to_owned(), None),
+        Unread::Forbidden(right) => ("this user may not".to_owned(), Some(right.to_string())),
+        Unread::Failed(words) => (words.clone(), None),
+    };
+    CouldNot { what: what.to_owned(), because, right }
+}
+
+/// Reads what is there whatever the settings say.
+pub async fn objects(reader: &Reader, evidence: &mut Evidence) {
+    let namespace = evidence.namespace.clone();
+    reader.will_ask(["pods/log", "pods/proxy"].map(|resource| right(&namespace, "", resource, "get", None)));
+    let config_map = |name: &'static str| {
+        let right = one(&namespace, "configmaps", name);
+        async move { reader.object::<ConfigMap>(&right).await }
+    };
+    let secret = one(&namespace, "secrets", "argocd-secret");
+    let deployments = right(&namespace, "apps", "deployments", "list", None);
+    let pods = right(&namespace, "", "pods", "list", None);
+    let ingresses = right(&namespace, "networking.k8s.io", "ingresses", "list", None);
+    let (settings, params, rbac, secret, deployments, pods, ingresses) = futures::join!(
+        config_map("argocd-cm"),
+        config_map("argocd-cmd-params-cm"),
+        config_map("argocd-rbac-cm"),
+        reader.object::<Secret>(&secret),
+        reader.list::<Deployment>(&deployments, "app.kubernetes.io/part-of=argocd", MOST_PODS),
+        reader.list::<Pod>(&pods, "app.kubernetes.io/name=argocd-server", MOST_PODS),
+        reader.list::<Ingress>(&ingresses, "", MOST_PODS),
+    );
+    let could_not = &mut evidence.could_not;
+    let settings = seen(settings, "ConfigMap argocd-cm (the settings)", could_not);
+    evidence.settings = map(settings, |it| Settings::of(&it));
+    let params =
+        seen(params, "ConfigMap argocd-cmd-params-cm (whether the server ends TLS itself)", could_not);
+    let rbac = seen(rbac, "ConfigMap argocd-rbac-cm (who may do anything)", could_not);
+    evidence.rbac = map(rbac, |it| Rbac::of(&it));
+    let secret = seen(secret, "Secret argocd-secret (server.secretkey)", could_not);
+    evidence.argocd_secret = map(secret, |it| SecretSeen::of(&it));
+    if let Seen::There(listed) = seen(deployments, "Deployments (release, replicas, Redis)", could_not) {
+        take_deployments(evidence, &listed.items);
+    }
+    let could_not = &mut evidence.could_not;
+    if let Seen::There(listed) = seen(pods, "Pods of argocd-server (when each was started)", could_not) {
+        evidence.pods = listed.items.iter().map(PodSeen::of).collect();
+        if listed.more {
+            could_not.push(CouldNot {
+                what: format!("all Pods of argocd-server but the first {MOST_PODS}"),
+                because: "there are too many".to_owned(),
+                right: None,
+            });
+        }
+    }
+    let ingresses = seen(ingresses, "Ingresses (the hosts that lead to Argo CD)", could_not);
+    evidence.hosts = map(ingresses, |listed| hosts(&listed.items));
+    evidence.insecure = insecure(evidence, params.there());
+    evidence.root_path = told(evidence, params.there(), "--rootpath", "server.rootpath").unwrap_or_default();
+    let redis = told(evidence, params.there(), "--redis", "redis.server").unwrap_or_default();
+    let own = redis.is_empty() || redis.contains("argocd-redis") || redis.contains("ARGOCD_REDIS");
+    evidence.redis_elsewhere = !own;
+    if evidence.settings.is_absent() && evidence.server.is_absent() {
+        let what = format!("Argo CD in namespace {}", shown(&namespace));
+        let because = "there is none: no ConfigMap argocd-cm and no argocd-server".to_owned();
+        evidence.could_not.push(CouldNot { what, because, right: None });
+    }
+    let because = evidence.settings.there().and_then(without_oidc);
+    evidence.could_not.extend(because.map(|because| CouldNot {
+        what: "oidc.config in ConfigMap argocd-cm".to_owned(),
+        because,
+        right: None,
+    }));
+}
+
+/// Why there is nothing to be learnt from `oidc.config`.
+fn without_oidc(settings: &Settings) -> Option<String> {
+    match (&settings.oidc, settings.has_dex_config) {
+        (Oidc::Config(_), _) => None,
+        (Oidc::Unreadable(line), _) => {
+            let line = line.map_or_else(String::new, |line| format!(" from line {line} on"));
+            Some(format!("it is not what Argo CD reads{line}: Argo CD runs without SSO"))
+        }
+        (Oidc::Absent, true) => Some(
+            "it is not there: Argo CD logs in through a Dex of its own (dex.config), whose client secret it makes itself"
+                .to_owned(),
+        ),
+        (Oidc::Absent, false) => Some("it is not there: no login through a provider is configured".to_owned()),
+    }
+}
+
+fn map<T, U>(seen: Seen<T>, read: impl FnOnce(T) -> U) -> Seen<U> {
+    match seen {
+        Seen::NotLooked => Seen::NotLooked,
+        Seen::Absent => Seen::Absent,
+        Seen::There(thing) => Seen::There(read(thing)),
+    }
+}
+
+fn take_deployments(evidence: &mut Evidence, deployments: &[Deployment]) {
+    let label = |deployment: &Deployment, key: &str| {
+        deployment.metadata.labels.as_ref().and_then(|labels| labels.get(key)).cloned().unwrap_or_default()
+    };
+    let name = |deployment: &&Deployment| label(deployment, "app.kubernetes.io/name");
+    let server = deployments.iter().find(|it| name(it) == "argocd-server");
+    evidence.server = server.map_or(Seen::Absent, |it| Seen::There(DeploymentSeen::of(it)));
+    evidence.release = evidence.server.there().and_then(|server| server.release.clone());
+    let is_redis =
+        |it: &&Deployment| ["argocd-redis", "argocd-redis-ha-haproxy"].contains(&name(it).as_str());
+    let redis: Vec<_> = deployments.iter().filter(is_redis).map(DeploymentSeen::of).collect();
+    evidence.redis = if redis.is_empty() { Seen::Absent } else { Seen::There(redis) };
+}
+
+/// The hosts of the Ingresses whose paths lead to a Service of argocd-server.
+fn hosts(ingresses: &[Ingress]) -> Vec<String> {
+    let rules = ingresses.iter().filter_map(|it| it.spec.as_ref()?.rules.as_ref()).flatten();
+    let leads = rules.filter(|rule| {
+        let paths = rule.http.iter().flat_map(|http| &http.paths);
+        let mut services = paths.filter_map(|path| path.backend.service.as_ref());
+        services.any(|service| service.name.ends_with("argocd-server"))
+    });
+    let mut hosts: Vec<String> = leads.filter_map(|rule| rule.host.clone()).collect();
+    hosts.dedup();
+    hosts
+}
+
+/// What the server is told by an argument, else by argocd-cmd-params-cm.
+fn told(evidence: &Evidence, params: Option<&ConfigMap>, flag: &str, key: &str) -> Option<String> {
+    let args = evidence.server.there().map(|server| server.args.as_slice()).unwrap_or_default();
+    let argument = args.iter().enumerate().find_map(|(at, arg)| match arg.strip_prefix(flag)? {
+        "" => args.get(at + 1).cloned(),
+        value => value.strip_prefix('=').map(str::to_owned),
+    });
+    argument.or_else(|| params?.data.as_ref()?.get(key).cloned())
+}
+
+/// Whether the server leaves TLS to others: by its arguments, its environment, or the
+/// ConfigMap that the environment comes from.
+fn insecure(evidence: &Evidence, params: Option<&ConfigMap>) -> Option<bool> {
+    let server = evidence.server.there();
+    let argument = server.and_then(|server| {
+        server.args.iter().find_map(|arg| match arg.strip_prefix("--insecure")? {
+            "" => Some(true),
+            value => Some(value.trim_start_matches('=') == "true"),
+        })
+    });
+    let param = params.map(|params| {
+        params.data.as_ref().and_then(|data| data.get("server.insecure")).is_some_and(|value| value == "true")
+    });
+    argument.or(param)
+}
+
+/// Reads the Secrets that the settings name, and resolves what stands behind them.
+pub async fn named(reader: &Reader, evidence: &mut Evidence) {
+    let Some(config) = evidence.oidc().cloned() else { return };
+    let namespace = evidence.namespace.clone();
+    if let Term::Reference(Reference::Of { secret, .. }) = &config.client_secret {
+        let read = reader.object::<Secret>(&one(&namespace, "secrets", secret)).await;
+        let what = format!("Secret {} (the client secret)", shown(secret));
+        let secret = seen(read, &what, &mut evidence.could_not);
+        evidence.named_secret = map(secret, |it| SecretSeen::of(&it));
+    }
+    for (secret, key) in meant(evidence, &config.client_secret) {
+        if let Ok(found) = reader.object::<Secret>(&one(&namespace, "secrets", &secret)).await {
+            let found = SecretSeen::of(&found);
+            if found.value(&key).is_some() {
+                evidence.meant_secret = Some((found, key));
+                break;
+            }
+        }
+    }
+    evidence.current = current(evidence, &config.client_secret);
+    evidence.client_id = text(reader, evidence, &config.client_id).await;
+    evidence.provider.issuer = text(reader, evidence, &config.issuer).await;
+}
+
+/// The Secrets that a reference which leads nowhere may have meant.
+fn meant(evidence: &Evidence, term: &Term) -> Vec<(String, String)> {
+    match term {
+        Term::Reference(Reference::Own(key)) => {
+            let known = evidence.argocd_secret.there().is_none_or(|secret| secret.value(key).is_some());
+            if known { vec![] } else { Reference::meant(key) }
+        }
+        Term::Plain(value) => Reference::meant(&value.text()),
+        Term::Reference(Reference::Of { .. }) => vec![],
+    }
+}
+
+/// What Argo CD would present if it read its settings now.
+fn current(evidence: &Evidence, term: &Term) -> Option<Hidden> {
+    let value = match term {
+        Term::Plain(value) => return (!value.is_empty()).then(|| value.clone()),
+        Term::Reference(Reference::Of { key, .. }) => {
+            evidence.named_secret.there().filter(|secret| secret.labelled)?.value(key)?
+        }
+        Term::Reference(Reference::Own(key)) => evidence.argocd_secret.there()?.value(key)?,
+    };
+    Some(value.trimmed())
+}
+
+/// The text of a field that is no secret but may stand in one.
+async fn text(reader: &Reader, evidence: &Evidence, term: &Term) -> String {
+    let value = match term {
+        Term::Plain(value) => return value.text(),
+        Term::Reference(Reference::Own(key)) => {
+            evidence.argocd_secret.there().and_then(|secret| secret.value(key)).cloned()
+        }
+        Term::Reference(Reference::Of { secret, key }) => match evidence.named_secret.there() {
+            Some(named) if named.name == *secret => named.value(key).cloned(),
+            _ => {
+                let read = reader.object::<Secret>(&one(&evidence.namespace, "secrets", secret)).await;
+                read.ok().and_then(|secret| SecretSeen::of(&secret).value(key).cloned())
+            }
+        },
+    };
+    value.map(|value| value.trimmed().text()).unwrap_or_default()
+}
+
+/// Reads the logs of the pods: last, so that they tell of what was just tried.
+pub async fn logs(reader: &Reader, evidence: &mut Evidence) {
+    let namespace = evidence.namespace.clone();
+    let names: Vec<String> = evidence.pods.iter().take(MOST_LOGS).map(|pod| pod.name.clone()).collect();
+    let read = names.iter().map(|name| {
+        let right = one(&namespace, "pods/log", name);
+        async move {
+            let (start, end) = futures::join!(
+                reader.log(&right, "server", LogPart::First(LOG_START)),
+                reader.log(&right, "server", LOG_END),
+            );
+            // The last line of the first bytes is cut, most likely.
+            let start = start?;
+            let whole = start.rfind('\n').map_or("", |end| &start[..=end]);
+            Ok::<_, Unread>(LogSeen::read(&format!("{whole}{}", end?)))
+        }
+    });
+    let logs = futures::future::join_all(read).await;
+    for (pod, log) in evidence.pods.iter_mut().zip(logs) {
+        match log {
+            Ok(log) => pod.log = Some(log),
+            // A pod that has gone meanwhile, or not come yet, has nothing to say.
+            Err(_) if pod.ending || pod.waiting.is_some() => {}
+            Err(Unread::Absent) => {}
+            Err(unread) => {
+                let what = "logs of argocd-server (what it runs with, why it refuses)";
+                if !evidence.could_not.iter().any(|it| it.what == what) {
+                    evidence.could_not.push(note(what, &unread));
+                }
+            }
+        }
+    }
+}

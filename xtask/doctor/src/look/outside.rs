@@ -1,0 +1,177 @@
+//! Looks at Argo CD as anybody can: what it tells everybody, rehearsals, and logins of a
+//! user whose password was given.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use probe::rehearsal::Redeemed;
+use probe::{Options, Password, Rehearsal};
+use releases::{Era, Release};
+use serde_json::Value;
+use url::Url;
+
+use super::{note_once, web};
+use crate::evidence::{Evidence, Logins, Outside, Public, Seen, is_known, tells};
+use crate::shown::shown;
+
+/// Rehearsals of a release that has one handler, and of one that may have two: the rarer
+/// was seen to take a quarter of the connections, and is then missed three times in a thousand.
+const ONE_HANDLER: usize = 3;
+const TWO_HANDLERS: usize = 20;
+/// Of a release that is not known.
+const UNKNOWN: usize = 10;
+/// Rehearsals at the same time.
+const AT_ONCE: usize = 4;
+
+/// How long a login waits for an Argo CD that has just started: old releases answer their
+/// first API requests with 503.
+const GRACE: Duration = Duration::from_secs(3);
+/// Logins of a user: a second one shows what does not fail each time.
+const LOGINS: u32 = 2;
+
+/// Who logs in.
+pub struct User {
+    /// The name at the identity provider.
+    pub name: String,
+    /// The password there.
+    pub password: Password,
+}
+
+impl User {
+    /// A user of the identity provider.
+    pub fn new(name: &str, password: Password) -> Self {
+        Self { name: name.to_owned(), password }
+    }
+}
+
+/// Looks at the address of `options`.
+pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user: Option<&User>) {
+    let address = options.argocd.clone();
+    let settings_url = web::below(&address, "api/v1/settings");
+    let version_url = web::below(&address, "api/version");
+    let (public, version) = futures::join!(web::get(options, &settings_url), web::get(options, &version_url));
+    let release = version.ok().and_then(|answer| release(&answer.body));
+    let ahead = public.as_ref().ok().and_then(web::ahead);
+    let public = public.ok().filter(|answer| answer.status == 200).and_then(|answer| settings(&answer.body));
+    if evidence.release.is_none() {
+        evidence.release = release;
+    }
+    let several = evidence.server.there().is_some_and(|server| server.wanted > 1);
+    let count = match evidence.release.as_ref().map(Release::era) {
+        Some(Era::BothAnswer) => TWO_HANDLERS,
+        Some(_) if several => UNKNOWN,
+        Some(_) => ONE_HANDLER,
+        None => UNKNOWN,
+    };
+    let page = web::below(&address, "applications");
+    let rehearsals =
+        futures::stream::iter(0..count).map(|_| probe::rehearse(options)).buffer_unordered(AT_ONCE);
+    let (rehearsals, button, logins) = futures::join!(
+        rehearsals.collect::<Vec<Rehearsal>>(),
+        probe::rehearsal::knock(options, &page),
+        log_in(options, user.is_some()),
+    );
+    if !given && public.is_none() {
+        // What answers at the address that the settings name need not be Argo CD: this
+        // machine may not reach it, or stand before a door of somebody else's.
+        let because = match rehearsals.first().map(|rehearsal| &rehearsal.form) {
+            Some(Err(failure)) => shown(&failure.message),
+            _ => "what answers there is not Argo CD".to_owned(),
+        };
+        note_once(evidence, "Argo CD at the address that its settings name", because);
+        return;
+    }
+    notes(evidence, &rehearsals);
+    evidence.outside = Some(Outside {
+        address,
+        given,
+        public: public.map_or(Seen::NotLooked, Seen::There),
+        rehearsals,
+        button: given.then_some(button),
+        logins,
+        ahead,
+    });
+}
+
+/// What rehearsals met and what tells nothing about the installation.
+fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal]) {
+    for rehearsal in rehearsals {
+        if let Err(failure) = &rehearsal.form
+            && !tells(failure)
+        {
+            note_once(
+                evidence,
+                "the provider's login page, as this machine sees it",
+                shown(&failure.message),
+            );
+        }
+        if let Some(Redeemed::Unclear(failure)) = &rehearsal.redeemed
+            && !is_known(failure)
+        {
+            let because = format!("to a code that nobody gave out Argo CD says: {}", shown(&failure.message));
+            note_once(evidence, "whether the provider takes what Argo CD presents", because);
+        }
+    }
+}
+
+async fn log_in(options: &Options, has_user: bool) -> Option<Logins> {
+    let options = Options { logins: LOGINS, concurrency: LOGINS, startup_grace: GRACE, ..options.clone() };
+    if !has_user {
+        return None;
+    }
+    let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
+    Some(Logins {
+        verdict: report.verdict,
+        ok: report.ok(),
+        total: report.logins.len(),
+        failures: report.failures(),
+        user: report.logins.into_iter().find_map(|login| login.outcome.ok()),
+    })
+}
+
+fn release(body: &[u8]) -> Option<Release> {
+    let version: Value = serde_json::from_slice(body).ok()?;
+    // A build has its commit behind a plus.
+    let text = version["Version"].as_str()?;
+    Release::parse(text.split('+').next()?).ok()
+}
+
+fn settings(body: &[u8]) -> Option<Public> {
+    let settings: Value = serde_json::from_slice(body).ok()?;
+    settings.is_object().then(|| Public {
+        url: settings["url"].as_str().unwrap_or_default().to_owned(),
+        issuer: settings["oidcConfig"]["issuer"].as_str().map(str::to_owned),
+        client_id: settings["oidcConfig"]["clientID"].as_str().unwrap_or_default().to_owned(),
+    })
+}
+
+/// The address of an installation, by its settings.
+pub fn address(evidence: &Evidence) -> Option<Url> {
+    let url = evidence.settings.there()?.url.parse::<Url>().ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_argo_cd_tells_everybody_is_read_or_left() {
+        assert_eq!(
+            release(br#"{"Version":"v3.3.6+998fb59"}"#).map(|it| it.to_string()).as_deref(),
+            Some("v3.3.6")
+        );
+        assert_eq!(
+            release(br#"{"Version":"v3.3.6+stand-in"}"#).map(|it| it.to_string()).as_deref(),
+            Some("v3.3.6")
+        );
+        for other in ["", "{}", r#"{"Version":"latest"}"#, "<html>"] {
+            assert_eq!(release(other.as_bytes()), None, "{other}");
+        }
+        let public =
+            settings(br#"{"url":"http://a","oidcConfig":{"issuer":"http://d","clientID":"c"}}"#).unwrap();
+        assert_eq!((public.url.as_str(), public.issuer.as_deref()), ("http://a", Some("http://d")));
+        assert_eq!(settings(b"{}").unwrap().issuer, None);
+        assert_eq!(settings(b"<html>"), None);
+    }
+}

@@ -1,0 +1,384 @@
+//! The only door to a cluster. It can GET and nothing else, takes no more than it was
+//! told to, waits no longer than it was told to, and remembers which rights it lacked.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{COOKIE, HeaderMap, HeaderValue, USER_AGENT};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::could_not::Right;
+use crate::shown::shown;
+use base::{Error, Result};
+
+/// The longest that one request may take.
+const LIMIT: Duration = Duration::from_secs(10);
+/// The largest object that is read. The API keeps none that is larger than 1.5 MiB.
+const OBJECT: usize = 4 * 1024 * 1024;
+/// The largest list that is read.
+const LIST: usize = 16 * 1024 * 1024;
+/// The largest page of a server behind the API's proxy.
+const PAGE: usize = 256 * 1024;
+
+/// What the cluster's own record calls it.
+const AGENT: &str = concat!("argocd-oidc-lab-doctor/", env!("CARGO_PKG_VERSION"));
+
+/// A cluster, for reading.
+pub struct Reader {
+    client: Client,
+    limit: Duration,
+    rights: Mutex<Rights>,
+}
+
+/// Rights that were made use of, or tried to.
+#[derive(Clone, Debug, Default)]
+pub struct Rights {
+    /// All.
+    pub asked: BTreeSet<Right>,
+    /// Whether one of them was lacking.
+    pub lacking: bool,
+}
+
+/// Why something could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is not there.
+    Absent,
+    /// The user may not.
+    Forbidden(Right),
+    /// In a sentence's part: `no answer within 10 s`.
+    Failed(String),
+}
+
+/// A list, and whether there was more of it.
+pub struct Listed<T> {
+    /// Its items.
+    pub items: Vec<T>,
+    /// Whether it went on.
+    pub more: bool,
+}
+
+/// An answer of a server behind the API's proxy.
+pub struct Page {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body as text.
+    pub text: String,
+}
+
+/// What came back, cut at a limit.
+struct Raw {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    cut: bool,
+}
+
+impl Reader {
+    /// The cluster behind a context of the user's kubeconfig, which is read and never
+    /// written.
+    ///
+    /// # Errors
+    /// There is no such context, or it cannot be used.
+    pub async fn of_context(context: &str) -> Result<Self> {
+        let file = Kubeconfig::read().map_err(|error| unusable(&error))?;
+        Self::of(file, context).await
+    }
+
+    /// The cluster behind a context of a kubeconfig.
+    ///
+    /// # Errors
+    /// As [`Reader::of_context`].
+    pub async fn of_kubeconfig(path: &Path, context: &str) -> Result<Self> {
+        let file = Kubeconfig::read_from(path).map_err(|error| unusable(&error))?;
+        let mut config = Self::configured(file, context).await?;
+        // An HTTP proxy of the user's network has no business on loopback.
+        config.proxy_url = None;
+        Self::connected(config)
+    }
+
+    async fn of(file: Kubeconfig, context: &str) -> Result<Self> {
+        Self::connected(Self::configured(file, context).await?)
+    }
+
+    async fn configured(file: Kubeconfig, context: &str) -> Result<Config> {
+        if !file.contexts.iter().any(|it| it.name == context) {
+            return Err(Error::environment(format!("the kubeconfig has no context {}", shown(context)))
+                .hint("`kubectl config get-contexts` lists the contexts"));
+        }
+        let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+        Config::from_custom_kubeconfig(file, &options).await.map_err(|error| unusable(&error))
+    }
+
+    fn connected(mut config: Config) -> Result<Self> {
+        config.connect_timeout = Some(LIMIT);
+        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+        // A server that says no is a part of what is to be seen.
+        config.default_retry = false;
+        let client = Client::try_from(config).map_err(|error| unusable(&error))?;
+        Ok(Self { client, limit: LIMIT, rights: Mutex::default() })
+    }
+
+    /// A cluster at an address, which has to answer within `limit`.
+    #[cfg(test)]
+    pub fn at(address: &str, limit: Duration) -> Self {
+        let reader = Self::connected(Config::new(address.parse().unwrap())).unwrap();
+        Self { limit, ..reader }
+    }
+
+    /// The rights that were asked for so far.
+    pub fn rights(&self) -> Rights {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Rights that will be needed once others are there.
+    pub fn will_ask(&self, rights: impl IntoIterator<Item = Right>) {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner).asked.extend(rights);
+    }
+
+    /// One object.
+    ///
+    /// # Errors
+    /// It is not there, may not be read, or is something else.
+    pub async fn object<T: DeserializeOwned>(&self, right: &Right) -> Result<T, Unread> {
+        let name = right.name.as_deref().unwrap_or_default();
+        let path = format!("{}/{}", base(right)?, segment(name)?);
+        let raw = self.read(right, &path, OBJECT).await?;
+        parse(&raw, right)
+    }
+
+    /// The first objects of a kind that carry labels.
+    ///
+    /// # Errors
+    /// They may not be read, or are something else.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        right: &Right,
+        labels: &str,
+        most: usize,
+    ) -> Result<Listed<T>, Unread> {
+        #[derive(Deserialize)]
+        struct List<T> {
+            #[serde(default)]
+            metadata: Metadata,
+            #[serde(default = "Vec::new")]
+            items: Vec<T>,
+        }
+        #[derive(Default, Deserialize)]
+        struct Metadata {
+            #[serde(default, rename = "continue")]
+            more: Option<String>,
+        }
+        let labels: String = url::form_urlencoded::byte_serialize(labels.as_bytes()).collect();
+        let path = format!("{}?limit={most}&labelSelector={labels}", base(right)?);
+        let raw = self.read(right, &path, LIST).await?;
+        let list: List<T> = parse(&raw, right)?;
+        // A server may know nothing of limits.
+        let more = list.metadata.more.is_some_and(|more| !more.is_empty()) || list.items.len() > most;
+        let items = list.items.into_iter().take(most).collect();
+        Ok(Listed { items, more })
+    }
+
+    /// A part of a container's log, with times: its last lines, or its first bytes.
+    ///
+    /// # Errors
+    /// It may not be read, or there is none.
+    pub async fn log(&self, right: &Right, container: &str, part: LogPart) -> Result<String, Unread> {
+        let pod = segment(right.name.as_deref().unwrap_or_default())?;
+        let (query, most) = match part {
+            LogPart::First(bytes) => (format!("limitBytes={bytes}"), bytes),
+            LogPart::Last { lines, bytes } => (format!("tailLines={lines}&limitBytes={bytes}"), bytes),
+        };
+        let container = segment(container)?;
+        let of_pods = Right { resource: "pods", ..right.clone() };
+        let path = format!("{}/{pod}/log?container={container}&timestamps=true&{query}", base(&of_pods)?);
+        let raw = self.read(right, &path, most).await?;
+        match raw.status {
+            200 => Ok(String::from_utf8_lossy(&raw.body).into_owned()),
+            status => Err(Unread::Failed(format!("status {status}"))),
+        }
+    }
+
+    /// What a pod answers to a GET, through the API's proxy.
+    ///
+    /// # Errors
+    /// The way to the pod is not open.
+    pub async fn pod(
+        &self,
+        right: &Right,
+        place: &Place<'_>,
+        path: &str,
+        cookie: Option<&str>,
+    ) -> Result<Page, Unread> {
+        let pod = segment(right.name.as_deref().unwrap_or_default())?;
+        let of_pods = Right { resource: "pods", ..right.clone() };
+        let Place { scheme, port } = place;
+        let path = format!("{}/{scheme}:{pod}:{port}/proxy{path}", base(&of_pods)?);
+        self.page(right, &path, cookie).await
+    }
+
+    /// What a Service answers to a GET, through the API's proxy.
+    ///
+    /// # Errors
+    /// The way to the Service is not open.
+    pub async fn service(&self, right: &Right, place: &Place<'_>, path: &str) -> Result<Page, Unread> {
+        let service = segment(right.name.as_deref().unwrap_or_default())?;
+        let of_services = Right { resource: "services", ..right.clone() };
+        let Place { scheme, port } = place;
+        let path = format!("{}/{scheme}:{service}:{port}/proxy{path}", base(&of_services)?);
+        self.page(right, &path, None).await
+    }
+
+    async fn page(&self, right: &Right, path: &str, cookie: Option<&str>) -> Result<Page, Unread> {
+        let raw = self.send(right, path, PAGE, cookie).await?;
+        if is_status_of_the_api(&raw) {
+            return Err(self.refused(right, &raw));
+        }
+        Ok(Page {
+            status: raw.status,
+            headers: raw.headers,
+            text: String::from_utf8_lossy(&raw.body).into_owned(),
+        })
+    }
+
+    async fn read(&self, right: &Right, path: &str, most: usize) -> Result<Raw, Unread> {
+        let raw = self.send(right, path, most, None).await?;
+        match raw.status {
+            200 => Ok(raw),
+            _ => Err(self.refused(right, &raw)),
+        }
+    }
+
+    fn refused(&self, right: &Right, raw: &Raw) -> Unread {
+        match raw.status {
+            404 => Unread::Absent,
+            403 => {
+                self.rights.lock().unwrap_or_else(PoisonError::into_inner).lacking = true;
+                Unread::Forbidden(right.clone())
+            }
+            401 => Unread::Failed("the cluster does not let this user in (401)".to_owned()),
+            status => Unread::Failed(format!("the cluster answers with status {status}")),
+        }
+    }
+
+    async fn send(
+        &self,
+        right: &Right,
+        path: &str,
+        most: usize,
+        cookie: Option<&str>,
+    ) -> Result<Raw, Unread> {
+        self.will_ask([right.clone()]);
+        let mut request = http::Request::get(path);
+        if let Some(cookie) = cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        let request = request
+            .body(Body::empty())
+            .map_err(|_| Unread::Failed(format!("no path leads to {}", shown(&right.to_string()))))?;
+        let asking = async {
+            let response = self.client.send(request).await.map_err(|error| Unread::Failed(words(&error)))?;
+            let (parts, mut body) = response.into_parts();
+            let mut raw =
+                Raw { status: parts.status.as_u16(), headers: parts.headers, body: vec![], cut: false };
+            while let Some(frame) = body.frame().await {
+                let Ok(frame) = frame else {
+                    return Err(Unread::Failed("the answer broke off".to_owned()));
+                };
+                let Some(data) = frame.data_ref() else { continue };
+                let room = most - raw.body.len();
+                raw.body.extend_from_slice(&data[..data.len().min(room)]);
+                if data.len() > room {
+                    raw.cut = true;
+                    break;
+                }
+            }
+            Ok(raw)
+        };
+        match tokio::time::timeout(self.limit, asking).await {
+            Ok(raw) => raw,
+            Err(_) => {
+                Err(Unread::Failed(format!("no complete answer within {} s", self.limit.as_secs_f64())))
+            }
+        }
+    }
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> Error {
+    Error::environment(format!("the kubeconfig cannot be used: {}", shown(&error.to_string())))
+        .hint("`kubectl config get-contexts` lists the contexts; KUBECONFIG names another file")
+}
+
+/// Which part of a log.
+#[derive(Clone, Copy, Debug)]
+pub enum LogPart {
+    /// The first bytes.
+    First(usize),
+    /// The last lines.
+    Last {
+        /// How many.
+        lines: usize,
+        /// And how many bytes of them.
+        bytes: usize,
+    },
+}
+
+/// Where a server behind the API's proxy listens.
+#[derive(Clone, Debug)]
+pub struct Place<'a> {
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// The port, by number or name.
+    pub port: &'a str,
+}
+
+/// `/api/v1/namespaces/argocd/secrets`.
+fn base(right: &Right) -> Result<String, Unread> {
+    let group = match right.group {
+        "" => "/api/v1".to_owned(),
+        group => format!("/apis/{group}/v1"),
+    };
+    Ok(format!("{group}/namespaces/{}/{}", segment(&right.namespace)?, right.resource))
+}
+
+/// A name as a part of a path. What no object can be called leads nowhere.
+fn segment(name: &str) -> Result<&str, Unread> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let good = (1..=253).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('.');
+    if good { Ok(name) } else { Err(Unread::Failed(format!("no object can be called {:?}", shown(name)))) }
+}
+
+/// Reads a document. What the parser says may quote a secret, so it is not said.
+fn parse<T: DeserializeOwned>(raw: &Raw, right: &Right) -> Result<T, Unread> {
+    if raw.cut {
+        return Err(Unread::Failed(format!("the answer is larger than {} KiB", raw.body.len() / 1024)));
+    }
+    serde_json::from_slice(&raw.body).map_err(|_| {
+        Unread::Failed(format!("the cluster's answer is no {} that this program knows", right.resource))
+    })
+}
+
+/// Whether it was the API that answered, and not the server behind its proxy.
+fn is_status_of_the_api(raw: &Raw) -> bool {
+    raw.status >= 400
+        && serde_json::from_slice::<serde_json::Value>(&raw.body)
+            .is_ok_and(|body| body["kind"] == "Status" && body["apiVersion"] == "v1")
+}
+
+/// The innermost words of an error of the client.
+fn words(error: &kube::Error) -> String {
+    let mut source: &dyn std::error::Error = error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    shown(&source.to_string())
+}

@@ -1,0 +1,178 @@
+//! Meets each replica alone, through the cluster API's proxy to its pod: makes it begin
+//! a login and redeem a code that nobody gave out.
+
+use http::header::{LOCATION, SET_COOKIE};
+use probe::rehearsal::{self, Redeemed};
+use probe::{Cause, Failure, Step};
+use releases::Era;
+use url::Url;
+
+use super::cluster::{note, one};
+use super::reader::{Page, Place, Reader, Unread};
+use crate::could_not::{CouldNot, Right};
+use crate::evidence::{Evidence, Rehearsed, is_known};
+use crate::shown::shown;
+
+/// The pods that are met. More of them are as old as one of these, most likely.
+const MOST: usize = 10;
+/// How often a server is met that may have several handlers.
+const BOTH_ANSWER: usize = 4;
+
+/// A login that a pod has begun.
+struct Begun {
+    /// Path and query of the callback with the code that nobody gave out.
+    callback: String,
+    /// The cookie that has to come back with it.
+    cookie: Option<String>,
+}
+
+/// Rehearses at each pod, and across pods where there are several.
+pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
+    const WHAT: &str = "each replica by itself (whether all of them present the same client secret)";
+    let times = match evidence.release.as_ref().map(|release| release.era()) {
+        Some(Era::BothAnswer) => BOTH_ANSWER,
+        _ => 1,
+    };
+    let way = Way::of(reader, evidence);
+    let running: Vec<usize> = (0..evidence.pods.len())
+        .filter(|at| evidence.pods[*at].waiting.is_none() && !evidence.pods[*at].ending)
+        .collect();
+    if running.len() > MOST {
+        evidence.could_not.push(CouldNot {
+            what: format!("all replicas but the first {MOST} by themselves"),
+            because: "there are many".to_owned(),
+            right: None,
+        });
+    }
+    let names: Vec<String> = running.iter().take(MOST).map(|at| evidence.pods[*at].name.clone()).collect();
+    let rehearsals = names.iter().map(|name| way.rehearse(name, times));
+    let (rehearsed, crossed) = futures::join!(futures::future::join_all(rehearsals), way.cross(&names));
+    for (at, rehearsed) in running.into_iter().zip(rehearsed) {
+        match rehearsed {
+            Ok(rehearsed) => {
+                if let Some(words) = rehearsed.iter().find_map(foreign)
+                    && !evidence.could_not.iter().any(|it| it.what == WHAT)
+                {
+                    evidence.could_not.push(note(WHAT, &Unread::Failed(words)));
+                }
+                evidence.pods[at].rehearsed = rehearsed;
+            }
+            Err(unread) if !evidence.could_not.iter().any(|it| it.what == WHAT) => {
+                evidence.could_not.push(note(WHAT, &unread));
+            }
+            Err(_) => {}
+        }
+    }
+    evidence.crossed = crossed;
+}
+
+/// The words of an answer that says nothing about the installation: a mesh or a path in
+/// between, or a provider with words of its own.
+fn foreign(rehearsed: &Rehearsed) -> Option<String> {
+    match rehearsed {
+        Rehearsed::NotBegun(failure) | Rehearsed::Redeemed(Redeemed::Unclear(failure))
+            if !is_known(failure) =>
+        {
+            Some(format!("a pod answers: {}", shown(&failure.message)))
+        }
+        _ => None,
+    }
+}
+
+/// The way to the pods.
+struct Way<'a> {
+    reader: &'a Reader,
+    namespace: String,
+    schemes: [&'static str; 2],
+    root: String,
+}
+
+impl<'a> Way<'a> {
+    fn of(reader: &'a Reader, evidence: &Evidence) -> Self {
+        let root = evidence.root_path.trim_matches('/');
+        Self {
+            reader,
+            namespace: evidence.namespace.clone(),
+            // What the settings say comes first; they may be younger than the server.
+            schemes: match evidence.insecure {
+                Some(true) => ["http", "https"],
+                _ => ["https", "http"],
+            },
+            root: if root.is_empty() { String::new() } else { format!("/{root}") },
+        }
+    }
+
+    async fn get(&self, pod: &str, path: &str, cookie: Option<&str>) -> Result<Page, Unread> {
+        let right: Right = one(&self.namespace, "pods/proxy", pod);
+        let path = format!("{}{path}", self.root);
+        let mut first = None;
+        for scheme in self.schemes {
+            let place = Place { scheme, port: "8080" };
+            match self.reader.pod(&right, &place, &path, cookie).await {
+                Err(unread @ Unread::Failed(_)) => first = first.or(Some(unread)),
+                other => return other,
+            }
+        }
+        Err(first.unwrap_or(Unread::Absent))
+    }
+
+    async fn rehearse(&self, pod: &str, times: usize) -> Result<Vec<Rehearsed>, Unread> {
+        let mut all = vec![];
+        for _ in 0..times {
+            all.push(match self.begin(pod).await? {
+                Err(failure) => Rehearsed::NotBegun(failure),
+                Ok(begun) => {
+                    let page = self.end(pod, &begun).await?;
+                    Rehearsed::Redeemed(Redeemed::of(page.status, &page.text))
+                }
+            });
+        }
+        Ok(all)
+    }
+
+    /// Begins a login at the first pod and ends it at each other one.
+    async fn cross(&self, pods: &[String]) -> Vec<(String, String, Option<Failure>)> {
+        let Some((first, others)) = pods.split_first() else { return vec![] };
+        let each = others.iter().map(|other| async move {
+            let begun = self.begin(first).await.ok()?.ok()?;
+            let page = self.end(other, &begun).await.ok()?;
+            let failure = match Redeemed::of(page.status, &page.text) {
+                Redeemed::Unclear(failure) => Some(failure),
+                Redeemed::SecretTaken | Redeemed::SecretRefused => None,
+            };
+            Some((first.clone(), other.clone(), failure))
+        });
+        futures::future::join_all(each).await.into_iter().flatten().collect()
+    }
+
+    async fn begin(&self, pod: &str) -> Result<Result<Begun, Failure>, Unread> {
+        let page = self.get(pod, "/auth/login", None).await?;
+        let location = page.headers.get(LOCATION).and_then(|it| it.to_str().ok());
+        let authorize =
+            location.filter(|_| (300..400).contains(&page.status)).and_then(|it| it.parse::<Url>().ok());
+        let Some(callback) = authorize.as_ref().and_then(rehearsal::callback) else {
+            return Ok(Err(match location {
+                Some(to) if page.status < 400 => {
+                    let words = format!("redirects to {}", shown(to.split('?').next().unwrap_or_default()));
+                    Failure::new(Step::Login, Some(page.status), words, Cause::NoRedirect)
+                }
+                _ => rehearsal::failure(Step::Login, page.status, &page.text),
+            }));
+        };
+        let query = callback.query().unwrap_or_default();
+        let cookies: Vec<&str> = page
+            .headers
+            .get_all(SET_COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok()?.split(';').next())
+            .collect();
+        Ok(Ok(Begun {
+            callback: format!("/auth/callback?{query}"),
+            cookie: (!cookies.is_empty()).then(|| cookies.join("; ")),
+        }))
+    }
+
+    async fn end(&self, pod: &str, begun: &Begun) -> Result<Page, Unread> {
+        self.get(pod, &begun.callback, begun.cookie.as_deref()).await
+    }
+}
