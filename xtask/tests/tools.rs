@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
-#[path = "../src/download/testing.rs"]
+#[path = "../toolbox/src/download/testing.rs"]
 mod testing;
 
 use std::io::{BufRead as _, BufReader};

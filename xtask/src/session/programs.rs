@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use releases::Release;
 
 use super::{Session, checkout};
-use crate::download::{Downloads, Lockfile, Settings, Shown};
 use crate::lab::Lab;
 use crate::names::Workload;
 use crate::programs::Program;
-use crate::real;
+use crate::shown_download::ShownDownload;
 use base::{Error, Result};
+use toolbox::download::{Downloads, Lockfile, Settings};
+use toolbox::real;
 
 impl Session {
     /// The program to install as a component: the one that an option names, else the
@@ -91,7 +92,7 @@ impl Session {
     async fn downloaded(&self, workload: Workload) -> Result<PathBuf> {
         let downloads = self.downloads()?;
         let running = self.console.step(workload.program(), "looking for the released program");
-        let progress = Shown::new(&running);
+        let progress = ShownDownload::new(&running);
         let (path, version) = match workload {
             Workload::Argocd => {
                 let release = self.release().await?;

@@ -17,14 +17,14 @@ use serde_json::Map;
 
 use crate::cli::Options;
 use crate::console::{Console, Tone};
-use crate::download::Shown;
 use crate::goals::stories::{self, Act};
 use crate::known::Stage;
 use crate::lab::{Lock, beside, sweep};
-use crate::real;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::{Session, checkout};
+use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};
+use toolbox::real;
 
 use bisect::Range;
 use lab::{LOGINS, Measured};
@@ -169,7 +169,7 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
 /// The releases that there are by now.
 async fn released(session: &Session) -> Result<Vec<Release>> {
     let running = session.console.step("releases", "asking which there are");
-    let released = real::released(&session.downloads()?, &Shown::new(&running)).await?;
+    let released = real::released(&session.downloads()?, &ShownDownload::new(&running)).await?;
     let releases: Vec<Release> = released.finals().cloned().collect();
     running.done(&format!("{}{}", releases.len(), if released.cached { ", as asked earlier" } else { "" }));
     Ok(releases)

@@ -7,12 +7,13 @@ use serde_json::{Map, json};
 use xshell::Shell;
 
 use crate::cli::ToolsArgs;
-use crate::download::{Downloads, Platform, Shown};
-use crate::real;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
-use crate::tools::{self, Engines, Found, Published, Source, Toolbox};
+use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};
+use toolbox::download::{Downloads, Platform};
+use toolbox::real;
+use toolbox::tools::{self, Engines, Found, Published, Source, Toolbox};
 
 use shown::{Program, Shed};
 
@@ -77,7 +78,7 @@ async fn download(session: &Session, toolbox: &Toolbox<'_>, found: Found) -> Res
         return Ok(found);
     }
     let running = session.console.step(found.tool.name(), "downloading");
-    let got = toolbox.make_there(found, &Shown::new(&running)).await?;
+    let got = toolbox.make_there(found, &ShownDownload::new(&running)).await?;
     running.done(&format!("{} is in the cache", got.version));
     Ok(got)
 }
@@ -85,14 +86,14 @@ async fn download(session: &Session, toolbox: &Toolbox<'_>, found: Found) -> Res
 async fn argocd(session: &Session, downloads: &Downloads) -> Result<()> {
     let release = session.options.argocd.clone().unwrap_or_default();
     let running = session.console.step("argocd", "downloading");
-    real::argocd(downloads, &release, &Shown::new(&running)).await?;
+    real::argocd(downloads, &release, &ShownDownload::new(&running)).await?;
     running.done(&format!("{release} is in the cache"));
     Ok(())
 }
 
 async fn dex(session: &Session, downloads: &Downloads) -> Result<()> {
     let running = session.console.step("dex", "downloading");
-    real::dex(downloads, real::DEX, &Shown::new(&running)).await?;
+    real::dex(downloads, real::DEX, &ShownDownload::new(&running)).await?;
     running.done(&format!("{} is in the cache", real::DEX));
     Ok(())
 }

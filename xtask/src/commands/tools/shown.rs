@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::download::{Downloads, Platform};
-use crate::tools::{Engine, EngineState, Engines, Found, Source};
+use toolbox::download::{Downloads, Platform};
+use toolbox::tools::{Engine, EngineState, Engines, Found, Source};
 
 /// A program that is there or could be.
 pub struct Program {

@@ -15,9 +15,10 @@ use super::parts::Part;
 use super::runner::{Children, Said};
 use super::{KindLab, state};
 use crate::console::{Console, Running};
-use crate::download::{Downloads, Lockfile, Platform, Settings, Shown};
-use crate::tools::{self, Engine, EngineState, Engines, PROVIDER, Tool, Toolbox, Version};
+use crate::shown_download::ShownDownload;
 use base::{Error, Result};
+use toolbox::download::{Downloads, Lockfile, Platform, Settings};
+use toolbox::tools::{self, Engine, EngineState, Engines, PROVIDER, Tool, Toolbox, Version};
 
 /// From this version on docker has to be told which platform to save; before it, it
 /// cannot be told.
@@ -101,7 +102,7 @@ impl Kit {
         let settings = Settings::from_environment(|name| std::env::var_os(name), offline)?;
         let downloads = Downloads::new(settings, Lockfile::read(root)?);
         let toolbox = Toolbox::new(&shell, &downloads, Platform::here()?);
-        let progress = Shown::new(running);
+        let progress = ShownDownload::new(running);
         let mut paths = vec![];
         let mut described = vec![];
         let mut helm_major = 3;

@@ -17,9 +17,9 @@ mod trouble;
 mod unpack;
 
 #[cfg(test)]
-pub mod support;
+pub(crate) mod support;
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +29,7 @@ pub use client::Ask;
 pub use fetch::Wanted;
 pub use lockfile::{Lockfile, NAME as LOCK, mismatch};
 pub use platform::Platform;
-pub use progress::{Progress, Shown};
+pub use progress::{Progress, part};
 pub use settings::{Settings, Site, is_safe, shown};
 pub use sha256::Sha256;
 pub use trouble::{Failure, Trouble};

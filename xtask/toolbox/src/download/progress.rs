@@ -1,11 +1,6 @@
 //! What a download says while it runs. The console owns the bars; whoever downloads
 //! only reports.
 
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
-
-use crate::console::Running;
-
 /// Listens to a download.
 pub trait Progress: Send + Sync {
     /// So many bytes of `what` are here, of so many in all if that is known.
@@ -13,34 +8,6 @@ pub trait Progress: Send + Sync {
 
     /// Something that people should know: that it waits for another process, say.
     fn note(&self, text: &str);
-}
-
-/// Shows a download in the line of a step that runs.
-pub struct Shown<'a> {
-    running: &'a Running<'a>,
-    drawn: Mutex<Option<Instant>>,
-}
-
-impl<'a> Shown<'a> {
-    /// In this step's line.
-    pub fn new(running: &'a Running<'a>) -> Self {
-        Self { running, drawn: Mutex::default() }
-    }
-}
-
-impl Progress for Shown<'_> {
-    fn at(&self, what: &str, bytes: u64, total: Option<u64>) {
-        // Text that changes at every few kilobytes cannot be read and costs time.
-        let Ok(mut drawn) = self.drawn.lock() else { return };
-        if drawn.is_none_or(|then| then.elapsed() > Duration::from_millis(50)) {
-            *drawn = Some(Instant::now());
-            self.running.doing(&format!("{what}: {}", part(bytes, total)));
-        }
-    }
-
-    fn note(&self, text: &str) {
-        self.running.note(text);
-    }
 }
 
 /// `12.3 of 45.6 MB`.
