@@ -17,9 +17,11 @@
 pub mod api;
 pub mod charts;
 mod endpoints;
+pub mod folder;
 pub mod home;
 pub mod ingress;
 pub mod lab;
+pub mod locks;
 pub mod logs;
 pub mod program;
 pub mod release;
