@@ -239,7 +239,7 @@ fn interrupt() -> Result<impl Future<Output = ()>> {
 /// `cargo xtask` alone: the status, and what to type next.
 async fn overview(session: &Session, report: &mut Report) -> Result<Exit> {
     let console = &session.console;
-    let next = if session.lab.find().is_some() {
+    let next = if session.lab.find()?.is_some() {
         goals::run(session, &[Goal::Status], report).await?;
         "next: cargo xtask test | break | fix | down        all: cargo xtask --help"
     } else {

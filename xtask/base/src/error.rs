@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::folder::FolderError;
+
 /// The exit codes of `cargo xtask`, as scripts know them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -113,6 +115,24 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<FolderError> for Error {
+    fn from(error: FolderError) -> Self {
+        let hint = match &error {
+            FolderError::Refused { .. } => {
+                "name a folder that is empty or not there yet in OIDC_LAB_DIR, or move what is there"
+            }
+            FolderError::Failed { .. } => {
+                "the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR"
+            }
+            FolderError::Lock { .. } => {
+                "too many files may be open, or its file system has no locks: then name a folder on another in OIDC_LAB_DIR"
+            }
+            FolderError::Lives { .. } => "`cargo xtask status` says whether it can be used",
+        };
+        Self::environment(error.to_string()).hint(hint)
+    }
+}
 
 impl From<xshell::Error> for Error {
     fn from(error: xshell::Error) -> Self {

@@ -5,7 +5,9 @@
 
 mod error;
 pub mod files;
+pub mod folder;
 pub mod limited;
+pub mod locks;
 mod time;
 
 pub use error::{Error, Exit, Result, innermost};

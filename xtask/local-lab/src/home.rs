@@ -2,25 +2,53 @@
 //!
 //! A pid says little: it may belong to somebody else by now. The lab's process
 //! holds a lock on a file for as long as it lives, and the kernel lets go of it
-//! however the process ends.
+//! however the process ends. Who asks takes that lock too, for a moment and with
+//! others who ask; what cannot be asked is an error, and never a lab that is down.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use base::folder::{Contents, Folder, FolderError};
+use base::locks::{self, Mode};
 use local_cluster::workloads;
 
 /// Goes up when an older binary could not work with what stands in the folder.
 const FORMAT: u32 = 1;
 
+/// How long a lab waits for its lock: who asks has it for a moment only.
+const ASKED: Duration = Duration::from_secs(1);
+
+/// What a lab, or what brings it up, puts into its folder.
+const ENTRIES: [&str; 9] = [
+    "alive.lock",
+    "audit.log",
+    "audit.log.1",
+    "kubeconfig",
+    "lab.json",
+    "lab.log",
+    "logs",
+    "processes",
+    "timings.json",
+];
+
+const CONTENTS: Contents =
+    Contents { known: |name| ENTRIES.contains(&name.strip_suffix(".part").unwrap_or(name)), older: is_older };
+
+/// Whether a program that knew no markers has, or had, a lab in a folder.
+pub fn is_older(folder: &Path) -> bool {
+    ["lab.json", "alive.lock"].iter().all(|name| folder.join(name).is_file())
+}
+
 /// The folder of a local lab.
 #[derive(Clone, Debug)]
 pub struct Home {
-    folder: PathBuf,
+    folder: Folder,
 }
 
 /// What a running lab says of itself (`lab.json`). It holds no secret: the token
@@ -56,101 +84,119 @@ pub enum State {
 impl Home {
     /// The lab of this folder, which need not exist.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: Folder::new(folder, CONTENTS) }
     }
 
     /// The folder.
-    pub fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// The kubeconfig, readable by its owner only.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.folder.join("kubeconfig")
+        self.file("kubeconfig")
     }
 
     /// Where container logs are.
     pub fn logs(&self) -> PathBuf {
-        self.folder.join("logs")
+        self.file("logs")
     }
 
     /// Where the lab's real processes have their files, and what is known of them.
     pub fn processes(&self) -> PathBuf {
-        self.folder.join("processes")
+        self.file("processes")
     }
 
     /// What the lab's own process printed.
     pub fn log(&self) -> PathBuf {
-        self.folder.join("lab.log")
+        self.file("lab.log")
     }
 
     /// Who asked the cluster API for what.
     pub fn audit(&self) -> PathBuf {
-        self.folder.join("audit.log")
+        self.file("audit.log")
     }
 
     fn description(&self) -> PathBuf {
-        self.folder.join("lab.json")
+        self.file("lab.json")
     }
 
     fn alive(&self) -> PathBuf {
-        self.folder.join("alive.lock")
+        self.file("alive.lock")
     }
 
-    /// Makes the folder, for its owner only, and what belongs into it.
+    /// Makes the folder the lab's, for its owner only, and what belongs into it.
     ///
     /// # Errors
-    /// It cannot be made or written.
-    pub fn create(&self) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.logs())
+    /// It is somebody's own, or cannot be made or written.
+    pub fn create(&self) -> Result<(), FolderError> {
+        self.folder.claim()?;
+        let path = self.logs();
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| FolderError::Failed {
+            path,
+            what: "written",
+            error,
+        })
     }
 
     /// Whether a lab runs here.
-    pub fn state(&self) -> State {
-        match self.try_alive() {
-            Ok(_) => return State::Down,
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(_)) => return State::Down,
+    ///
+    /// # Errors
+    /// The folder is somebody's own, or the lab's lock cannot be asked.
+    pub fn state(&self) -> Result<State, FolderError> {
+        if !self.folder.is_ours()? || self.wait_until_down(Duration::ZERO)? {
+            return Ok(State::Down);
         }
-        let Ok(text) = fs::read(self.description()) else { return State::Unclear(None) };
-        match serde_json::from_slice::<Description>(&text) {
+        let description = fs::read(self.description()).unwrap_or_default();
+        Ok(match serde_json::from_slice::<Description>(&description) {
             Ok(description) if description.format == FORMAT && !description.ending => State::Up(description),
             Ok(description) => State::Unclear(Some(description.pid)),
-            Err(_) => State::Unclear(None),
-        }
+            // One that is starting.
+            Err(_) => State::Unclear(fs::read_to_string(self.alive()).ok().and_then(|pid| pid.parse().ok())),
+        })
     }
 
-    /// Opens the file whose lock says that the lab lives, locked.
-    fn try_alive(&self) -> Result<File, TryLockError> {
-        let file = File::open(self.alive()).map_err(TryLockError::Error)?;
-        file.try_lock()?;
-        Ok(file)
-    }
-
-    /// Takes the lab's place: holds the lock until the file is dropped.
+    /// Takes the lab's place: holds the lock until the file is dropped. Blocks.
     ///
     /// # Errors
     /// Another lab lives here, or the folder cannot be written.
-    pub fn live(&self) -> io::Result<File> {
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.alive())?;
-        file.try_lock().map_err(|error| match error {
-            TryLockError::Error(error) => error,
-            TryLockError::WouldBlock => io::Error::other("another lab runs in this folder"),
-        })?;
+    pub fn live(&self) -> Result<File, FolderError> {
+        let mut file = self.lock(Mode::Exclusive, ASKED)?.ok_or_else(|| self.lives())?;
+        let mut said = || {
+            // What a killed lab said of itself is not true of this one.
+            match fs::remove_file(self.description()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            file.set_len(0)?;
+            write!(file, "{}", std::process::id())
+        };
+        said().map_err(|error| FolderError::Failed { path: self.alive(), what: "written", error })?;
         Ok(file)
     }
 
-    /// Waits until the lab that lives here is gone. Blocks.
+    /// Waits until no lab lives here, and says whether that is so within the limit. Blocks.
     ///
     /// # Errors
-    /// The lock file cannot be read.
-    pub fn wait_until_down(&self) -> io::Result<()> {
-        match File::open(self.alive()) {
-            Ok(file) => file.lock(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+    /// The lab's lock cannot be asked.
+    pub fn wait_until_down(&self, limit: Duration) -> Result<bool, FolderError> {
+        match self.lock(Mode::Shared, limit) {
+            Err(FolderError::Lock { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            lock => Ok(lock?.is_some()),
         }
+    }
+
+    fn lock(&self, mode: Mode, limit: Duration) -> Result<Option<File>, FolderError> {
+        let path = self.alive();
+        locks::take(&path, mode, limit).map_err(|error| FolderError::Lock { path, error })
+    }
+
+    fn lives(&self) -> FolderError {
+        FolderError::Lives { path: self.folder.path().to_owned() }
     }
 
     /// Writes what a running lab says of itself.
@@ -187,16 +233,34 @@ impl Home {
         fs::rename(partial, path)
     }
 
-    /// Removes what a lab that is down left behind: processes first, then the folder.
+    /// Removes what a lab that is down left behind, processes first: how to find them stands
+    /// in the folder, which stays. Says whether there was anything.
     ///
     /// # Errors
-    /// Something in the folder cannot be removed.
-    pub fn clear(&self) -> io::Result<()> {
-        workloads::sweep(&self.processes());
-        match fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    /// A lab lives here, or something in the folder cannot be removed.
+    pub fn clear(&self) -> Result<bool, FolderError> {
+        self.vacate(Folder::clear)
+    }
+
+    /// The same, and removes the folder too if it was made for the lab.
+    ///
+    /// # Errors
+    /// A lab lives here, or something in the folder cannot be removed.
+    pub fn remove(&self) -> Result<bool, FolderError> {
+        self.vacate(Folder::remove)
+    }
+
+    fn vacate(&self, act: fn(&Folder) -> Result<bool, FolderError>) -> Result<bool, FolderError> {
+        if !self.folder.is_ours()? {
+            return Ok(false);
         }
+        // Held meanwhile, so that no lab begins in a folder that is being cleared.
+        let _down = match self.lock(Mode::Shared, Duration::ZERO) {
+            Err(FolderError::Lock { error, .. }) if error.kind() == io::ErrorKind::NotFound => None,
+            lock => Some(lock?.ok_or_else(|| self.lives())?),
+        };
+        workloads::sweep(&self.processes());
+        act(&self.folder)
     }
 }
 
@@ -215,25 +279,92 @@ pub fn build_id() -> String {
 mod tests {
     use super::*;
 
+    fn address() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 1))
+    }
+
     #[test]
     fn a_lab_is_up_while_its_lock_is_held_and_down_after() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("lab"));
-        assert_eq!(home.state(), State::Down);
+        let own = Some(std::process::id());
+        assert_eq!(home.state().unwrap(), State::Down);
         home.create().unwrap();
+        assert_eq!(home.state().unwrap(), State::Down);
         let alive = home.live().unwrap();
-        assert_eq!(home.state(), State::Unclear(None));
-        assert!(home.live().is_err());
-        let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let description = home.describe("b", address, address).unwrap();
-        assert_eq!(home.state(), State::Up(description.clone()));
+        assert_eq!(home.state().unwrap(), State::Unclear(own));
+        let description = home.describe("b", address(), address()).unwrap();
+        assert_eq!(home.state().unwrap(), State::Up(description.clone()));
         home.withdraw(description).unwrap();
-        assert_eq!(home.state(), State::Unclear(Some(std::process::id())));
+        assert_eq!(home.state().unwrap(), State::Unclear(own));
+        for error in [home.live().map(drop), home.clear().map(drop), home.remove().map(drop)] {
+            assert!(error.unwrap_err().to_string().starts_with("another lab runs in "));
+        }
+        assert!(!home.wait_until_down(Duration::from_millis(10)).unwrap());
         drop(alive);
-        assert_eq!(home.state(), State::Down);
-        home.wait_until_down().unwrap();
+        assert_eq!(home.state().unwrap(), State::Down);
+        assert!(home.wait_until_down(Duration::ZERO).unwrap());
+        assert!(home.remove().unwrap());
+        assert!(!home.folder().path().exists());
+    }
+
+    #[test]
+    fn two_who_ask_take_each_other_for_no_lab_and_keep_none_from_starting() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("lab"));
+        home.create().unwrap();
+        home.live().unwrap();
+        let asking = home.lock(Mode::Shared, Duration::ZERO).unwrap();
+        assert_eq!(home.state().unwrap(), State::Down);
+        assert!(home.wait_until_down(Duration::ZERO).unwrap());
+        let starting = std::thread::spawn({
+            let home = home.clone();
+            move || home.live()
+        });
+        drop(asking);
+        let _alive = starting.join().unwrap().unwrap();
+        assert_ne!(home.state().unwrap(), State::Down);
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_asked_is_an_error_and_never_a_lab_that_is_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("lab"));
+        home.create().unwrap();
+        std::os::unix::fs::symlink(home.alive(), home.alive()).unwrap();
+        let errors = [
+            home.state().map(drop),
+            home.wait_until_down(ASKED).map(drop),
+            home.live().map(drop),
+            home.clear().map(drop),
+            home.remove().map(drop),
+        ];
+        for error in errors {
+            assert!(error.unwrap_err().to_string().contains("alive.lock cannot be locked: "));
+        }
+        assert!(home.logs().exists());
+    }
+
+    #[test]
+    fn a_folder_as_an_older_program_left_it_is_the_labs() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        fs::create_dir(home.logs()).unwrap();
+        fs::write(home.log(), "").unwrap();
+        fs::write(home.alive(), "").unwrap();
+        assert!(home.state().is_err());
+        // As v0.1.0 wrote it.
+        let text = r#"{"format":1,"pid":4000000,"build":"1-2","api":"127.0.0.1:1","ingress":"127.0.0.1:2"}"#;
+        fs::write(home.description(), text).unwrap();
+        assert_eq!(home.state().unwrap(), State::Down);
+        let alive = File::open(home.alive()).unwrap();
+        alive.lock().unwrap();
+        assert!(matches!(home.state().unwrap(), State::Up(found) if found.pid == 4_000_000));
+        drop(alive);
+        home.create().unwrap();
         home.clear().unwrap();
-        assert!(!home.folder().exists());
+        assert_eq!(home.state().unwrap(), State::Down);
+        assert!(home.remove().unwrap() && !folder.path().exists());
     }
 
     #[test]
@@ -242,10 +373,9 @@ mod tests {
         let home = Home::new(folder.path());
         home.create().unwrap();
         let _alive = home.live().unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut description = home.describe("b", address, address).unwrap();
+        let mut description = home.describe("b", address(), address()).unwrap();
         description.format = 99;
         home.write(&home.description(), serde_json::to_string(&description).unwrap().as_bytes()).unwrap();
-        assert_eq!(home.state(), State::Unclear(Some(std::process::id())));
+        assert_eq!(home.state().unwrap(), State::Unclear(Some(std::process::id())));
     }
 }

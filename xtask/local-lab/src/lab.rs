@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::home::{Home, build_id};
 use crate::ingress::Ingress;
+use base::folder::FolderError;
 use local_cluster::api::{self, Api, Audit};
 use local_cluster::logs::Logs;
 use local_cluster::program::{ClusterAccess, Images};
@@ -30,7 +31,10 @@ pub const SUPERVISE: &str = "supervise-process";
 /// Why a lab does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    /// The folder is somebody else's, or cannot be written.
+    /// The folder is somebody's own, or another lab's.
+    #[error(transparent)]
+    Claim(#[from] FolderError),
+    /// The folder cannot be written.
     #[error("{folder}: {error}")]
     Folder {
         /// The folder.
@@ -62,11 +66,11 @@ pub enum LabError {
 /// # Errors
 /// [`LabError`], all before `ready`.
 pub async fn serve(home: Home, ingress: SocketAddr, ready: impl FnOnce()) -> Result<(), LabError> {
-    let folder = |error| LabError::Folder { folder: home.folder().display().to_string(), error };
+    let folder = |error| LabError::Folder { folder: home.folder().path().display().to_string(), error };
     let mut terminate = signal(SignalKind::terminate()).map_err(LabError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(LabError::System)?;
-    home.create().map_err(folder)?;
-    let alive = home.live().map_err(folder)?;
+    home.create()?;
+    let alive = home.live()?;
 
     let supervisor = Supervisor::this_program(SUPERVISE).map_err(LabError::System)?;
     let identity = tls::identity()?;

@@ -60,7 +60,7 @@ struct Phase {
 /// # Errors
 /// No lab is up, logins fail beforehand, or a step cannot be done.
 pub async fn rotate(session: &Session, args: &RotateArgs, report: &mut Report) -> Result<Exit> {
-    let _lock = Lock::take(&session.folder)?;
+    let _lock = Lock::take(session.lab.own_folder())?;
     let since = Instant::now();
     let argocd = session.program(Workload::Argocd).await?;
     let release = argocd.as_ref().and_then(|program| program.release());

@@ -33,7 +33,7 @@ pub use test::options as login_options;
 /// the expected one is no error but [`Exit::Verdict`].
 pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Result<Exit> {
     let _lock = match goals.iter().any(|goal| *goal != Goal::Status) {
-        true => Some(Lock::take(&session.folder)?),
+        true => Some(Lock::take(session.lab.own_folder())?),
         false => None,
     };
     let mut outcome = Ok(Exit::Done);
@@ -45,13 +45,13 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
     }
     if let (Err(error), Lab::Kind(lab)) = (&outcome, &session.lab)
         && error.exit == Exit::Environment
-        && lab.find().is_some()
+        && matches!(lab.find(), Ok(Some(_)))
     {
         // Before anything is cleaned up: afterwards nobody can look.
         kind::show_diagnosis(session).await;
     }
     // What runs is asked once, at the end: a report about a lab that is gone has none.
-    if session.lab.find().is_some() {
+    if matches!(session.lab.find(), Ok(Some(_))) {
         report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
         report.dex = session.program(Workload::Dex).await.unwrap_or_default();
     }

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base::folder::Folder;
 use local_lab::home::{self, Description, Home, State};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -43,45 +44,48 @@ impl LocalLab {
     }
 
     /// The lab's folder.
-    pub fn folder(&self) -> &Path {
+    pub fn own_folder(&self) -> &Folder {
         self.home.folder()
     }
 
     /// Whether a process of the lab runs, useful or not.
-    pub fn is_there(&self) -> bool {
-        self.home.state() != State::Down
+    ///
+    /// # Errors
+    /// The folder is somebody's own, or the lab's lock cannot be asked.
+    pub fn is_there(&self) -> Result<bool> {
+        Ok(self.home.state()? != State::Down)
     }
 
     /// How to reach the lab, if it is up.
-    pub fn find(&self) -> Option<Access> {
-        match self.home.state() {
+    ///
+    /// # Errors
+    /// The folder is somebody's own, or the lab's lock cannot be asked.
+    pub fn find(&self) -> Result<Option<Access>> {
+        Ok(match self.home.state()? {
             State::Up(description) => Some(self.access(&description)),
             State::Down | State::Unclear(_) => None,
-        }
+        })
     }
 
     /// Brings the lab up, or finds it up. A lab of another build of this program, or
     /// one on another port than the wished one, is replaced. Blocks.
     ///
     /// # Errors
-    /// It does not come up, with the last words of its process.
+    /// The folder is somebody's own, or the lab does not come up, with the last words of
+    /// its process.
     pub fn start(&self, port: Option<u16>) -> Result<Started> {
-        match self.home.state() {
-            State::Up(found) => {
-                let as_wished = port.is_none_or(|port| port == found.ingress.port());
-                if found.build == home::build_id() && as_wished {
-                    return Ok(Started { access: self.access(&found), fresh: false });
-                }
-                self.stop()?;
+        let state = self.home.state()?;
+        if let State::Up(found) = &state {
+            let as_wished = port.is_none_or(|port| port == found.ingress.port());
+            if found.build == home::build_id() && as_wished {
+                return Ok(Started { access: self.access(found), fresh: false });
             }
-            State::Unclear(_) => {
-                self.stop()?;
-            }
-            State::Down => {}
         }
-        self.clear().and_then(|()| self.home.create()).map_err(|error| self.cannot_write(&error))?;
+        self.end(&state)?;
+        self.home.clear()?;
+        self.home.create()?;
         self.spawn(port)?;
-        match self.home.state() {
+        match self.home.state()? {
             State::Up(description) => Ok(Started { access: self.access(&description), fresh: true }),
             _ => Err(self.did_not_start()),
         }
@@ -95,7 +99,7 @@ impl LocalLab {
         let log =
             OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(self.home.log());
         let log = log.map_err(cannot)?;
-        let folder = self.home.folder().as_os_str().to_owned();
+        let folder = self.own_folder().path().as_os_str().to_owned();
         let mut arguments = vec!["serve-local-lab".into(), folder];
         arguments.extend(port.map(|port| format!("--port={port}").into()));
         let handle = duct::cmd(program, arguments)
@@ -129,35 +133,25 @@ impl LocalLab {
         }
     }
 
-    /// Stops the lab and removes its folder. `true` if there was one. Blocks.
+    /// Stops the lab and removes all that is its own. `true` if there was anything. Blocks.
     ///
     /// # Errors
-    /// It cannot be stopped, or its folder cannot be removed.
+    /// The folder is somebody's own, the lab cannot be stopped, or something cannot be removed.
     pub fn stop(&self) -> Result<bool> {
-        let was = self.home.state();
-        let pid = match &was {
-            State::Down => None,
-            State::Up(description) => Some(description.pid),
-            State::Unclear(pid) => *pid,
-        };
-        if was != State::Down {
-            self.end(pid)?;
-        }
-        let there = was != State::Down || self.home.folder().exists();
-        self.clear().map_err(|error| self.cannot_write(&error))?;
-        Ok(there)
-    }
-
-    /// Removes what a lab that is down left behind, processes first: how to find them
-    /// stands in the folder.
-    fn clear(&self) -> io::Result<()> {
-        local_cluster::workloads::sweep(&self.home.processes());
-        self.home.clear()
+        let was = self.home.state()?;
+        self.end(&was)?;
+        let removed = self.home.remove()?;
+        Ok(removed || was != State::Down)
     }
 
     /// Ends the process that holds the folder: asks it to, then does not ask.
-    fn end(&self, pid: Option<u32>) -> Result<()> {
-        let folder = self.home.folder().display().to_string();
+    fn end(&self, state: &State) -> Result<()> {
+        let pid = match state {
+            State::Down => return Ok(()),
+            State::Up(description) => Some(description.pid),
+            State::Unclear(pid) => *pid,
+        };
+        let folder = self.own_folder().path().display().to_string();
         let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         let Some(pid) = pid else {
             return Err(Error::environment(format!("a process holds {folder} and does not say which it is"))
@@ -165,20 +159,11 @@ impl LocalLab {
         };
         for signal in [Signal::TERM, Signal::KILL] {
             // The lock is still held by the process that wrote this pid, so the pid is its.
-            if kill_process(pid, signal).is_err() || self.gone_within(STOP_LIMIT) {
+            if kill_process(pid, signal).is_err() || self.home.wait_until_down(STOP_LIMIT)? {
                 return Ok(());
             }
         }
         Err(Error::environment(format!("the local lab (process {}) does not end", pid.as_raw_nonzero())))
-    }
-
-    fn gone_within(&self, limit: Duration) -> bool {
-        let (gone, wait) = std::sync::mpsc::channel();
-        let home = self.home.clone();
-        std::thread::spawn(move || {
-            let _ = gone.send(home.wait_until_down());
-        });
-        matches!(wait.recv_timeout(limit), Ok(Ok(())))
     }
 
     fn access(&self, description: &Description) -> Access {
@@ -187,11 +172,6 @@ impl LocalLab {
             context: local_lab::lab::CONTEXT.to_owned(),
             ingress: description.ingress,
         }
-    }
-
-    fn cannot_write(&self, error: &io::Error) -> Error {
-        Error::environment(format!("{} cannot be written: {error}", self.home.folder().display()))
-            .hint("the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR")
     }
 
     fn did_not_start(&self) -> Error {
@@ -204,7 +184,7 @@ impl LocalLab {
             None => {
                 Error::environment("the local lab ended before it was ready, without a word").hint(format!(
                     "free space and memory are worth a look; its folder is {}",
-                    self.home.folder().display()
+                    self.own_folder().path().display()
                 ))
             }
         }

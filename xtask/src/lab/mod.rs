@@ -9,9 +9,10 @@ mod lock;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use base::folder::Folder;
 use base::{Error, Result};
 
-pub use beside::{beside, faults_folder, sweep, sweep_beside};
+pub use beside::{OwnLabs, sweep_beside};
 pub use kind::{ImageRef, KindLab};
 pub use local::{LocalLab, serve};
 pub use lock::Lock;
@@ -55,14 +56,22 @@ impl Lab {
 
     /// Where its state is.
     pub fn folder(&self) -> &Path {
+        self.own_folder().path()
+    }
+
+    /// The same, with what tells whether it is the lab's.
+    pub fn own_folder(&self) -> &Folder {
         match self {
-            Self::Kind(lab) => lab.folder(),
-            Self::Local(lab) => lab.folder(),
+            Self::Kind(lab) => lab.own_folder(),
+            Self::Local(lab) => lab.own_folder(),
         }
     }
 
     /// How to reach it, if it is up.
-    pub fn find(&self) -> Option<Access> {
+    ///
+    /// # Errors
+    /// Its folder is somebody's own, or its lock cannot be asked.
+    pub fn find(&self) -> Result<Option<Access>> {
         match self {
             Self::Kind(lab) => lab.find(),
             Self::Local(lab) => lab.find(),

@@ -17,7 +17,8 @@ pub fn checkout() -> PathBuf {
 /// The lab's folder.
 pub(super) fn lab_folder(root: &Path) -> PathBuf {
     match std::env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
-        Some(folder) => std::path::absolute(&folder).unwrap_or_else(|_| folder.into()),
+        // A slash at its end would name what a link leads to, and put what is beside it into it.
+        Some(folder) => std::path::absolute(&folder).unwrap_or_else(|_| folder.into()).components().collect(),
         None => usual_folder(root),
     }
 }

@@ -38,8 +38,6 @@ pub struct Session {
     pub sources: Sources,
     /// The lab.
     pub lab: Lab,
-    /// The lab's folder.
-    pub folder: PathBuf,
     cluster: AsyncMutex<Option<Cluster>>,
     /// The outside programs of a lab on kind.
     kit: OnceCell<Arc<Kit>>,
@@ -70,7 +68,7 @@ impl Session {
             LabChoice::Auto => {
                 let choosing = Choosing {
                     kind: kind.is_there(),
-                    local: local.is_there(),
+                    local: local.is_there()?,
                     wants_kind: option_of(Place::Kind, &options).is_some(),
                     wants_local: option_of(Place::Local, &options).is_some(),
                     creates,
@@ -101,9 +99,8 @@ impl Session {
     /// A session about the local lab of a folder.
     pub fn at(folder: PathBuf, options: Options, console: Arc<Console>) -> Self {
         Self {
-            lab: Lab::Local(LocalLab::new(&folder)),
+            lab: Lab::Local(LocalLab::new(folder)),
             kit: OnceCell::new(),
-            folder,
             sources: Sources::new(checkout()),
             options,
             console,
@@ -120,7 +117,7 @@ impl Session {
     /// # Errors
     /// It is not up.
     pub fn access(&self) -> Result<Access> {
-        self.lab.find().ok_or_else(|| {
+        self.lab.find()?.ok_or_else(|| {
             Error::environment("no lab is up")
                 .hint("`cargo xtask working` or `cargo xtask broken` brings one up")
         })
@@ -185,7 +182,7 @@ impl Session {
                 let stopped = tokio::task::spawn_blocking(move || {
                     let _changing = changing.lock().unwrap_or_else(PoisonError::into_inner);
                     let stopped = lab.stop();
-                    sweep_beside(lab.folder());
+                    sweep_beside(lab.own_folder().path());
                     stopped
                 });
                 let stopped = stopped.await;
@@ -272,7 +269,8 @@ impl Session {
     pub fn is_fresh(&self) -> bool {
         let was_there = match &self.lab {
             Lab::Kind(lab) => lab.is_there(),
-            Lab::Local(lab) => lab.is_there(),
+            // What cannot be asked may well be there.
+            Lab::Local(lab) => lab.is_there().unwrap_or(true),
         };
         !was_there || self.unfinished.load(Ordering::Acquire)
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 
 use crate::cli::{Goal, Options};
 use crate::commands::own_lab::OwnLab;
-use crate::lab::{Lock, beside, sweep};
+use crate::lab::OwnLabs;
 use crate::names::Workload;
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
@@ -27,9 +27,7 @@ use diff::{Answer, Difference, differences};
 /// No real program is named, or a lab does not come up.
 pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
-    let folder = beside(&session.folder, "compare");
-    let _lock = Lock::take(&folder)?;
-    sweep(&folder);
+    let own = OwnLabs::of(&session.lab, "compare")?;
     let argocd = session.chosen(Workload::Argocd).await?;
     let dex = session.chosen(Workload::Dex).await?;
     if argocd.kind == Kind::StandIn && dex.kind == Kind::StandIn {
@@ -45,8 +43,7 @@ pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
         argocd.described(),
         dex.described()
     ));
-    let quiet =
-        |options: Options, name: &str| OwnLab::new(folder.join(name), Options { port: None, ..options });
+    let quiet = |options: Options, name: &str| OwnLab::new(own.lab(name), Options { port: None, ..options });
     let stand_in = Options {
         argocd: Some(release.clone()),
         argocd_bin: None,

@@ -17,7 +17,7 @@ use super::own_lab::OwnLab;
 use crate::cli::{Goal, Options};
 use crate::faults::{Choice, Fault, Seen};
 use crate::goals::test;
-use crate::lab::{Lock, Place, faults_folder};
+use crate::lab::{OwnLabs, Place};
 use crate::names::Workload;
 use crate::plan::Plan;
 use crate::programs::Kind;
@@ -65,12 +65,11 @@ fn fault(name: &str) -> Result<Fault, String> {
 /// A lab does not come up, or a fault cannot be put in or healed.
 pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
-    let folder = faults_folder(&session.folder);
-    let _lock = Lock::take(&folder)?;
+    let labs = OwnLabs::of(&session.lab, "faults")?;
     report.place = Some(Place::Local);
     let mut record =
         GoalRecord { goal: "faults".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = all(session, &folder, &args.chosen(), &mut record).await;
+    let outcome = all(session, &labs.lab("lab"), &args.chosen(), &mut record).await;
     record.time = since.elapsed();
     let rows = outcome?;
     session.console.result(&table::text(&rows));

@@ -19,7 +19,7 @@ use crate::cli::Options;
 use crate::console::{Console, Tone};
 use crate::goals::stories::{self, Act};
 use crate::known::Stage;
-use crate::lab::{Lock, beside, sweep};
+use crate::lab::OwnLabs;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::{Session, checkout};
 use crate::shown_download::ShownDownload;
@@ -144,23 +144,20 @@ impl MatrixArgs {
 /// be run is a row of the table and makes the exit 3.
 pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
-    let folder = beside(&session.folder, "matrix");
-    let _lock = Lock::take(&folder)?;
-    sweep(&folder);
+    let labs = OwnLabs::of(&session.lab, "matrix")?;
     let available = match &args.argocd_bins {
         Some(folder) => Available::in_folder(folder)?,
         None if session.options.real => Available::of(released(session).await?),
         None => Available::published(),
     };
     let jobs = args.jobs.map_or_else(cores, usize::from);
-    let run = Run { session, folder: folder.clone(), jobs };
+    let run = Run { session, labs: &labs, jobs };
     let mut record =
         GoalRecord { goal: "matrix".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
     let outcome = match &args.bisect {
         Some(range) => run.bisect(range, args.story, &available, &mut record).await,
         None => run.table(args, &available, &mut record).await,
     };
-    sweep(&folder);
     record.time = since.elapsed();
     report.goals.push(record);
     outcome
@@ -181,7 +178,7 @@ fn cores() -> usize {
 
 struct Run<'a> {
     session: &'a Session,
-    folder: PathBuf,
+    labs: &'a OwnLabs,
     jobs: usize,
 }
 
@@ -274,7 +271,7 @@ impl Run<'_> {
             let label = subject.label();
             let running = self.console().step(&label, "starting its lab");
             // A path says little about who it is, and may say the same as another.
-            let folder = self.folder.join(format!("{place}-{label}"));
+            let folder = self.labs.lab(&format!("{place}-{label}"));
             let measured = lab::measure(&subject, acts, folder, self.options(), &running).await;
             let outcome = match (&measured.error, measured.as_known()) {
                 (Some(error), _) => error.to_string(),

@@ -32,7 +32,7 @@ impl DryRun {
         Self {
             place: Kit::outlook(lab, session.sources.root(), session.wait()),
             choice: session.choice(lab),
-            port: lab.find().map(|access| access.ingress.port()).or(session.options.port),
+            port: lab.find().ok().flatten().map(|access| access.ingress.port()).or(session.options.port),
             node_image: session.options.node_image.clone(),
         }
     }

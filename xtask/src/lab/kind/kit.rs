@@ -117,6 +117,7 @@ impl Kit {
         }
         let [kind, helm, kubectl] = <[PathBuf; 3]>::try_from(paths)
             .map_err(|_| Error::environment("a tool was neither found nor downloaded"))?;
+        lab.own_folder().claim()?;
         let folder = lab.folder().to_owned();
         described.push(engine.name.to_owned());
         Ok(Self {

@@ -26,10 +26,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base::folder::Folder;
 use ring::digest::{SHA256, digest};
 
 use super::Access;
+use super::beside::with_suffix;
 use crate::names;
+use base::Result;
 
 pub use bringup::{Secret, bring_up};
 pub use cluster::abandon;
@@ -48,7 +51,7 @@ const REACHABLE: Duration = Duration::from_secs(1);
 /// A lab on kind, with its state in one folder.
 #[derive(Clone, Debug)]
 pub struct KindLab {
-    folder: PathBuf,
+    folder: Folder,
     name: String,
     id: String,
 }
@@ -59,19 +62,23 @@ impl KindLab {
     /// `usual` is the folder of a local lab that nobody named. Its cluster has the plain
     /// name; every other folder's has a suffix, so that two labs never meet.
     pub fn beside(local: &Path, usual: &Path) -> Self {
-        let mut folder = local.to_owned();
-        folder.as_mut_os_string().push("-kind");
+        let folder = with_suffix(local, "-kind");
         let hash = digest(&SHA256, folder.as_os_str().as_encoded_bytes());
         let id: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let name = match local == usual {
             true => names::CLUSTER.to_owned(),
             false => format!("{}-{id}", names::CLUSTER),
         };
-        Self { folder, name, id }
+        Self { folder: Folder::new(folder, state::CONTENTS), name, id }
     }
 
     /// Where its state is.
     pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The same, with what tells whether it is the lab's.
+    pub fn own_folder(&self) -> &Folder {
         &self.folder
     }
 
@@ -87,7 +94,7 @@ impl KindLab {
 
     /// The kubeconfig, readable by its owner only.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.folder.join("kubeconfig")
+        self.folder().join("kubeconfig")
     }
 
     /// The context that kind writes into it.
@@ -95,15 +102,20 @@ impl KindLab {
         format!("kind-{}", self.name)
     }
 
-    /// Whether a run has begun to make it, and none has removed it.
+    /// Whether a run has begun to make it, and none has removed it. In a folder of
+    /// somebody's own there is none.
     pub fn is_there(&self) -> bool {
-        State::read(self).is_some()
+        matches!(self.folder.is_ours(), Ok(true)) && State::read(self).is_some()
     }
 
     /// How to reach it, if its cluster stands and accepts connections.
-    pub fn find(&self) -> Option<Access> {
-        let state = State::read(self)?;
-        (state.stage == Stage::Up && self.accepts()).then(|| self.access(state.port))
+    ///
+    /// # Errors
+    /// Its folder is somebody's own.
+    pub fn find(&self) -> Result<Option<Access>> {
+        let state = if self.folder.is_ours()? { State::read(self) } else { None };
+        let up = state.filter(|state| state.stage == Stage::Up && self.accepts());
+        Ok(up.map(|state| self.access(state.port)))
     }
 
     fn access(&self, port: u16) -> Access {

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use base::folder::Contents;
 use serde::{Deserialize, Serialize};
 
 use super::KindLab;
@@ -15,6 +16,22 @@ use base::{Error, Result};
 
 /// Goes up when an older binary could not work with what stands in the folder.
 const FORMAT: u32 = 1;
+
+/// What tells the folder of a lab on kind.
+pub const CONTENTS: Contents = Contents { known: is_known, older: is_older };
+
+/// What this program, kind and Helm put into it.
+const ENTRIES: [&str; 9] = [
+    "charts",
+    "children",
+    "empty",
+    "helm",
+    "kind-config.yaml",
+    "kubeconfig",
+    "kubeconfig.lock",
+    "lab.json",
+    "timings.json",
+];
 
 /// Steps run side by side, and each adds what it did.
 static WRITING: Mutex<()> = Mutex::new(());
@@ -78,9 +95,8 @@ impl State {
     /// The folder cannot be written.
     pub fn write(&self, lab: &KindLab) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
-        make_folder(lab.folder())
-            .and_then(|()| write_private(&file(lab), &text))
-            .map_err(|error| cannot_write(lab, &error))
+        lab.own_folder().claim()?;
+        write_private(&file(lab), &text).map_err(|error| cannot_write(lab, &error))
     }
 
     /// Changes what is known of a lab that is there.
@@ -96,6 +112,21 @@ impl State {
         change(&mut state);
         state.write(lab)
     }
+}
+
+fn is_known(name: &str) -> bool {
+    let name = name.strip_suffix(".part").unwrap_or(name);
+    // An engine that is killed leaves an archive under a name of its own.
+    let archive = name.ends_with("-images.tar")
+        || name.starts_with(".docker_temp_")
+        || name.starts_with(".tmp-") && name.contains("-images.tar");
+    archive || ENTRIES.contains(&name)
+}
+
+/// Whether a program that knew no markers has a lab in a folder.
+fn is_older(folder: &Path) -> bool {
+    let text = fs::read(folder.join("lab.json")).unwrap_or_default();
+    serde_json::from_slice::<State>(&text).is_ok()
 }
 
 fn file(lab: &KindLab) -> PathBuf {
@@ -146,12 +177,10 @@ pub fn forget(lab: &KindLab) -> Result<()> {
 /// Removes everything that a lab left in its folder.
 ///
 /// # Errors
-/// Something cannot be removed.
+/// The folder is somebody's own, or something cannot be removed.
 pub fn clear(lab: &KindLab) -> Result<()> {
-    match fs::remove_dir_all(lab.folder()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_write(lab, &error)),
-        _ => Ok(()),
-    }
+    lab.own_folder().remove()?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -175,6 +204,35 @@ mod tests {
         clear(&lab).unwrap();
         assert!(!lab.folder().exists());
         clear(&lab).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_the_labs_stays_and_what_an_older_program_left_is_known() {
+        let root = tempfile::tempdir().unwrap();
+        let lab = KindLab::beside(&root.path().join("lab"), Path::new("/usual"));
+        fs::create_dir(lab.folder()).unwrap();
+        fs::write(file(&lab), "{}").unwrap();
+        for error in [lab.find().map(drop), State::creating(&lab, 1).write(&lab), clear(&lab)] {
+            assert!(error.unwrap_err().to_string().contains("lacks the lab's marker"));
+        }
+        assert!(!lab.is_there());
+        assert_eq!(fs::read_to_string(file(&lab)).unwrap(), "{}");
+        // As v0.1.0 wrote it.
+        let text = r#"{"format":1,"stage":"up","cluster":"oidc-lab","port":1,"ingress":"nginx","argocd":"v3.3.6",
+                       "argocd_image":null,"loaded":{}}"#;
+        fs::write(file(&lab), text).unwrap();
+        fs::create_dir(lab.folder().join("charts")).unwrap();
+        let tar = [".tmp-dex-images.tar123", "dex-images.tar", ".docker_temp_1", "kind-config.yaml.part"];
+        for name in tar {
+            fs::write(lab.folder().join(name), "").unwrap();
+        }
+        assert!(lab.is_there() && lab.find().unwrap().is_none());
+        fs::write(lab.folder().join("notes"), "").unwrap();
+        clear(&lab).unwrap();
+        assert!(!lab.is_there() && lab.folder().join("notes").exists());
+        fs::remove_file(lab.folder().join("notes")).unwrap();
+        clear(&lab).unwrap();
+        assert!(!lab.folder().exists());
     }
 
     #[test]
