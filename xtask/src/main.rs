@@ -50,8 +50,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit,
     };
-    if let Some(Command::ServeLocalLab { folder }) = &cli.command {
-        return match lab::serve(folder, cli.options.port.unwrap_or(0)) {
+    if let Some(Command::ServeLocalLab { folder, lag }) = &cli.command {
+        return match lab::serve(folder, cli.options.port.unwrap_or(0), *lag) {
             Ok(()) => Exit::Done.into(),
             Err(error) => {
                 Console::new(&cli.options, Surroundings::default()).error(&error);

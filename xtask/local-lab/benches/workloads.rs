@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use local_lab::ingress::Ingress;
 use local_lab::logs::Logs;
 use local_lab::program::{ClusterAccess, Exit, Images, Launch};
+use local_lab::routes::Routes;
 use local_lab::serve::{Handler, Limits, Request, Response, full, serve};
 use local_lab::store::{Key, Store, WriteError};
-use local_lab::workloads;
+use local_lab::tasks::Tasks;
+use local_lab::workloads::{self, Machine};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,12 +29,14 @@ async fn main() {
     let (store, stop) = (Store::new(), CancellationToken::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let ingress = listener.local_addr().expect("its address");
-    let door = Ingress::new(store.clone());
+    let (routes, tasks) = (Routes::new(&store), Tasks::default());
+    let door = Ingress::new(store.clone(), routes.clone(), &tasks);
     tokio::spawn(serve(Arc::new(listener), None, door, Limits::default(), stop.clone()));
     let cluster = ClusterAccess { server: String::new(), ca_pem: String::new(), token: String::new() };
     let images = Images::default().with("bench/instant", instant);
     let logs = Logs::new(folder.path());
-    let task = workloads::start(store.clone(), logs, images, cluster, ingress, stop.clone());
+    let machine = Machine { images, cluster, ingress, routes, tasks };
+    let task = workloads::start(store.clone(), logs, machine, stop.clone());
 
     let mut created = vec![];
     for number in 0..50 {
