@@ -30,6 +30,11 @@ fn other_password() -> Result<String> {
     bcrypt::hash(password.reveal(), COST).map_err(|error| Error::environment(format!("bcrypt: {error}")))
 }
 
+/// Groups by IDs of 36 characters, as large companies have them.
+fn many_groups() -> impl Iterator<Item = Value> {
+    (1..=100).map(|it| format!("5f0c1a9e-7d3b-4c68-9a2f-{it:012}").into())
+}
+
 /// Undoes a change.
 pub async fn undo(session: &Session, cluster: &Cluster, edit: Edit) -> Result<()> {
     let original = session.sources.values("dex")?["config"].clone();
@@ -55,6 +60,7 @@ fn field(edit: Edit) -> &'static str {
         Edit::OtherRedirectUri | Edit::SecondRedirectUri => "/staticClients/0/redirectURIs",
         Edit::ShortTokens => "/expiry",
         Edit::OtherPassword => "/staticPasswords/0/hash",
+        Edit::ManyGroups => "/staticPasswords/0/groups",
         _ => "/issuer",
     }
 }
@@ -73,6 +79,7 @@ fn change(config: &mut Value, edit: Edit, hash: Option<&str>) {
         }
         Edit::ShortTokens => config["expiry"] = json!({"idTokens": "1ms"}),
         Edit::OtherPassword => config["staticPasswords"][0]["hash"] = json!(hash),
+        Edit::ManyGroups => config["staticPasswords"][0]["groups"] = many_groups().collect(),
         _ => config["issuer"] = MOVED.into(),
     }
 }
@@ -107,6 +114,7 @@ mod tests {
             ),
             (Edit::ShortTokens, "/expiry/idTokens", "1ms"),
             (Edit::OtherPassword, "/staticPasswords/0/hash", "hash"),
+            (Edit::ManyGroups, "/staticPasswords/0/groups/99", "5f0c1a9e-7d3b-4c68-9a2f-000000000100"),
             (Edit::DexMoves, "/issuer", MOVED),
         ] {
             let mut config = original.clone();
