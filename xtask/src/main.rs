@@ -22,6 +22,7 @@ mod programs;
 mod real;
 mod render;
 mod report;
+mod route;
 mod run;
 mod session;
 mod steps;

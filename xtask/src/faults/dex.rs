@@ -6,11 +6,9 @@ use super::edit::Edit;
 use super::settings::SECOND_HOST;
 use crate::cluster::{ClientSecret, Cluster};
 use crate::error::{Error, Result};
-use crate::names::{ARGOCD_HOST, SecretName};
+use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE};
 use crate::session::Session;
 
-const CONFIG: SecretName = SecretName { namespace: "dex", name: "dex" };
-const FILE: &str = "config.yaml";
 /// Where Dex is after it has moved.
 pub const MOVED: &str = "http://dex.host/dex";
 
@@ -87,14 +85,14 @@ fn change(config: &mut Value, edit: Edit, hash: Option<&str>) {
 /// Edits the configuration as it is now.
 async fn config(cluster: &Cluster, edit: impl FnOnce(&mut Value)) -> Result<()> {
     let unreadable = || Error::environment("config.yaml in Secret dex/dex is not what Dex reads");
-    let text = cluster.secret_key(CONFIG, FILE).await?.ok_or_else(unreadable)?;
+    let text = cluster.secret_key(DEX_CONFIG, DEX_CONFIG_FILE).await?.ok_or_else(unreadable)?;
     let mut config: Value = serde_yaml::from_slice(&text).map_err(|_| unreadable())?;
     if config["staticClients"][0]["id"].is_null() {
         return Err(unreadable());
     }
     edit(&mut config);
     // JSON is YAML, and keeps every string a string.
-    cluster.set_secret_keys(CONFIG, &[(FILE, Some(config.to_string().as_bytes()))]).await
+    cluster.set_secret_keys(DEX_CONFIG, &[(DEX_CONFIG_FILE, Some(config.to_string().as_bytes()))]).await
 }
 
 #[cfg(test)]
