@@ -105,7 +105,7 @@ async fn follow(store: Store, known: Store, lag: Duration) {
         let due = later.front().map(|(at, _)| *at);
         tokio::select! {
             seen = endpoints.next() => later.push_back((Instant::now() + lag, seen)),
-            () = async { tokio::time::sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                 match later.pop_front() {
                     Some((_, Seen::All(all))) => {
                         for gone in known.list(ENDPOINTS, None).0 {

@@ -453,10 +453,8 @@ async fn a_long_token_comes_in_several_cookies_and_one_that_is_too_long_not_at_a
     let cookies = login.step("callback").set_cookies();
     let tokens: Vec<&str> = cookies.iter().filter(|it| it.starts_with("argocd.token")).copied().collect();
     assert_eq!(tokens.len(), 2, "{tokens:?}");
-    assert!(tokens[0].starts_with("argocd.token=2:ey") && tokens[0].starts_with("argocd.token=2:"));
+    assert!(tokens[0].starts_with("argocd.token=2:ey"));
     assert!(tokens[1].starts_with("argocd.token-1=") && tokens.iter().all(|it| it.len() <= 4093));
-    let userinfo: Value = serde_json::from_str(&login.last().body).unwrap();
-    assert_eq!(userinfo["groups"].as_array().unwrap().len(), 100);
 
     dex.end().await;
     let _dex = place.dex(&many_groups(2000), SECRET);
