@@ -85,6 +85,9 @@ pub fn of(cause: Cause, mixed: bool) -> Candidates {
             "look at Redis: whether its pod is ready and its Service has endpoints",
         ),
         Cause::RedirectLoop => one(&[RedirectLoop]),
+        Cause::TokenTooLarge => one(&[TokenTooLarge]),
+        Cause::CookieTooLarge => one(&[CookieTooLarge]),
+        Cause::TooManyCookies => one(&[TooManyCookies]),
         Cause::UnknownClient
         | Cause::NoTokenCookie
         | Cause::NoRedirect

@@ -57,6 +57,9 @@ pub enum Cause {
     Certificate,
     NotHttp,
     TooLarge,
+    TokenTooLarge,
+    CookieTooLarge,
+    TooManyCookies,
     Unknown,
 }
 
@@ -105,6 +108,12 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
             true => Cause::SecureCookieOverHttp,
             false => Cause::StateCookieLost,
         };
+    }
+    if says("request header or cookie too large") {
+        return Cause::CookieTooLarge;
+    }
+    if says("max number of cookies is") {
+        return Cause::TooManyCookies;
     }
     if says("invalid state in") {
         return Cause::StateMismatch;
@@ -377,6 +386,18 @@ impl Cause {
                  does not speak TLS at this port."
             }
             Self::NotHttp => "Something listens there that does not speak HTTP, or only https.",
+            Self::TokenTooLarge => {
+                "Argo CD's answer to the callback carries the token in cookies, and that is more than the proxy in \
+                 front of Argo CD takes (nginx: proxy_buffer_size, 4 KB): a user in many groups, as a rule."
+            }
+            Self::CookieTooLarge => {
+                "The token's cookies are more than the proxy in front of Argo CD takes in one line of a request \
+                 (nginx: large_client_header_buffers, 8 KB): a user in many groups, as a rule."
+            }
+            Self::TooManyCookies => {
+                "The token needs more cookies than Argo CD sets (ARGOCD_MAX_COOKIE_NUMBER): a user in very many \
+                 groups, as a rule."
+            }
             Self::TooLarge => "The answer is far larger than any page of a login.",
             Self::Unknown => "Not one of the known failures; the server's own words are all there is.",
         }

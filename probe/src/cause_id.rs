@@ -60,13 +60,19 @@ pub enum CauseId {
     CodeReused,
     /// The provider knows the user and does not let them in.
     IdpRefused,
+    /// A token of more headers than the proxy in front of Argo CD takes from it.
+    TokenTooLarge,
+    /// A token in more cookies than the proxy in front of Argo CD takes from the browser.
+    CookieTooLarge,
+    /// A token that needs more cookies than Argo CD sets.
+    TooManyCookies,
     /// The server's first start found an argocd-secret without `server.secretkey`.
     FirstStart,
 }
 
 impl CauseId {
     /// All of them, in the catalogue's order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::StaleArgocd,
         Self::SecretMismatch,
         Self::StaleReplica,
@@ -93,6 +99,9 @@ impl CauseId {
         Self::Credentials,
         Self::CodeReused,
         Self::IdpRefused,
+        Self::TokenTooLarge,
+        Self::CookieTooLarge,
+        Self::TooManyCookies,
         Self::FirstStart,
     ];
 
@@ -125,6 +134,9 @@ impl CauseId {
             Self::Credentials => "credentials",
             Self::CodeReused => "code-reused",
             Self::IdpRefused => "idp-refused",
+            Self::TokenTooLarge => "token-too-large",
+            Self::CookieTooLarge => "cookie-too-large",
+            Self::TooManyCookies => "too-many-cookies",
             Self::FirstStart => "first-start",
         }
     }

@@ -48,6 +48,13 @@ fn knows_what_servers_say() {
             "failed to get token: Post \"http://dex.host/token\": dial tcp: lookup dex.host: no such host",
             Cause::ProviderUnknownHost,
         ),
+        (
+            Callback,
+            500,
+            "claims={\"sub\":\"x\"}, err=the authentication token is 90000 characters long and requires 23 cookies but the max number of cookies is 20. Contact",
+            Cause::TooManyCookies,
+        ),
+        (Userinfo, 400, "<title>400 Request Header Or Cookie Too Large</title>", Cause::CookieTooLarge),
         (Callback, 303, "", Cause::NoTokenCookie),
         (Callback, 500, "something new", Cause::Unknown),
         (

@@ -264,6 +264,9 @@ pub enum Command {
     ServeLocalLab {
         /// The lab's folder.
         folder: PathBuf,
+        /// How late its routes are: for tests, which say so to whoever starts it.
+        #[arg(long, env = "OIDC_LAB_TEST_LAG", hide = true)]
+        lag: Option<local_cluster::routes::Lag>,
     },
 }
 

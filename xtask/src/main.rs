@@ -18,6 +18,7 @@ mod plan;
 mod programs;
 mod render;
 mod report;
+mod route;
 mod run;
 mod session;
 mod shown_download;
@@ -46,8 +47,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit,
     };
-    if let Some(Command::ServeLocalLab { folder }) = &cli.command {
-        return match lab::serve(folder, cli.options.port.unwrap_or(0)) {
+    if let Some(Command::ServeLocalLab { folder, lag }) = &cli.command {
+        return match lab::serve(folder, cli.options.port.unwrap_or(0), *lag) {
             Ok(()) => Exit::Done.into(),
             Err(error) => {
                 Console::new(&cli.options, Surroundings::default()).error(&error);

@@ -43,6 +43,10 @@ pub const OIDC_SECRET: SecretName = SecretName { namespace: "argocd", name: "arg
 pub const DEX_SECRET: SecretName = SecretName { namespace: "dex", name: "dex-clients" };
 /// Argo CD's own Secret.
 pub const ARGOCD_SECRET: SecretName = SecretName { namespace: "argocd", name: "argocd-secret" };
+/// Dex's configuration, in a Secret as its chart makes it.
+pub const DEX_CONFIG: SecretName = SecretName { namespace: "dex", name: "dex" };
+/// The key of [`DEX_CONFIG`].
+pub const DEX_CONFIG_FILE: &str = "config.yaml";
 /// The key of [`OIDC_SECRET`].
 pub const OIDC_KEY: &str = "clientSecret";
 /// The key of [`DEX_SECRET`].

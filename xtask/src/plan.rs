@@ -53,7 +53,7 @@ pub enum Action {
     },
     /// Start a component's pods anew.
     Restart(Workload),
-    /// Wait until a component's pods are all new and ready.
+    /// Wait until a component's pods are all new and ready, and reached through the ingress.
     Ready(Workload),
     /// Wait until Argo CD's server takes in changes of what is there already.
     HearsChanges,
@@ -213,7 +213,10 @@ impl Action {
             Self::Heal { only: Some(fault), .. } => format!("undo what {} changed", fault.name()),
             Self::Heal { only: None, .. } => "undo what faults changed".into(),
             Self::Restart(workload) => format!("restart {}", name(workload)),
-            Self::Ready(workload) => format!("wait until {} is ready", name(workload)),
+            Self::Ready(Workload::Redis) => format!("wait until {} is ready", name(Workload::Redis)),
+            Self::Ready(workload) => {
+                format!("wait until {} is ready and the ingress leads to it", name(workload))
+            }
             Self::HearsChanges => "wait until argocd/argocd-server hears of changes".into(),
             Self::HearsNewSecrets => {
                 "wait until argocd/argocd-server takes a Secret that is created for a new one".into()

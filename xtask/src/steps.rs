@@ -12,7 +12,7 @@ use crate::plan::Action;
 use crate::programs::Kind;
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
-use crate::{faults, goals};
+use crate::{faults, goals, route};
 use base::{Error, Result};
 
 /// Does a step and says in a few words what came of it.
@@ -107,6 +107,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
                 cluster.wait_ready(redis, session.wait(), |text| running.waiting(text)).await?;
             }
             session.saw_ready(workload);
+            route::wait(session, &cluster, workload, running).await?;
             if workload == Workload::Argocd && starts_deaf(session).await? {
                 // Whoever changes something by hand right afterwards is to be heard.
                 settle(session, &cluster, Change::Update).await?;

@@ -150,3 +150,33 @@ fn a_key_of_argocd_secret_behaves_like_one_of_another_secret() {
     restart_argocd(&lab);
     assert_eq!(lab.verdict(&[]), "logged-in");
 }
+
+#[test]
+fn a_way_that_leads_nowhere_is_waited_for_and_said() {
+    if !has("kubectl", "a_way_that_leads_nowhere_is_waited_for_and_said") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let selector = |name: &str| {
+        let patch = format!(r#"{{"spec":{{"selector":{{"app.kubernetes.io/name":"{name}"}}}}}}"#);
+        lab.kubectl(&["-n", "dex", "patch", "service", "dex-host", "-p", &patch]);
+    };
+    // Ready it is, and nobody is led to it.
+    selector("nobody");
+    let ended = lab.expect(3, &["--wait", "2", "fix"]);
+    let way =
+        "the way to dex/dex by http://dex.host/.well-known/openid-configuration was not there after 2 s";
+    assert!(ended.error().contains(way) && ended.error().contains("led to no new pods"), "{ended}");
+    selector("dex");
+    lab.expect(0, &["fix", "test"]);
+    // The Service leads to it, and the ingress elsewhere.
+    let path =
+        r#"{"path":"/","pathType":"Prefix","backend":{"service":{"name":"none","port":{"number":80}}}}"#;
+    let patch = format!(r#"{{"spec":{{"rules":[{{"host":"argocd.host","http":{{"paths":[{path}]}}}}]}}}}"#);
+    lab.kubectl(&["-n", "argocd", "patch", "ingress", "argocd-server", "--type=merge", "-p", &patch]);
+    let ended = lab.expect(3, &["--wait", "2", "fix"]);
+    assert!(ended.error().contains("http://argocd.host/healthz was not there after 2 s"), "{ended}");
+    assert!(ended.error().contains("the answer was 503"), "{ended}");
+    lab.expect(0, &["working", "test"]);
+}

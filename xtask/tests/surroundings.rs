@@ -66,6 +66,24 @@ fn a_killed_lab_is_told_apart_from_one_that_is_up_and_made_anew() {
 }
 
 #[test]
+fn a_lab_that_ended_by_itself_is_told_of_by_the_next_goals() {
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let pid = lab.pid();
+    kill("-KILL", pid);
+    while is_running(pid) {
+        std::thread::yield_now();
+    }
+    // What its process prints last when a part of it panics.
+    let said = "the lab ended: the janitor panicked: on purpose";
+    std::fs::write(lab.path().join("lab.log"), format!("thread panicked\nerror: {said}\n")).unwrap();
+    assert!(lab.expect(3, &["test"]).error().contains(&format!("no lab is up: {said}")));
+    let working = lab.expect(0, &["working"]);
+    assert!(working.stderr.contains(said), "{working}");
+    assert!(!lab.expect(0, &["working", "test"]).stderr.contains(said));
+}
+
+#[test]
 fn a_lab_that_hangs_is_ended_all_the_same() {
     let lab = Lab::new();
     lab.expect(0, &["working"]);

@@ -4,6 +4,13 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+/// All ready addresses.
+pub(crate) fn all(endpoints: &Value) -> impl Iterator<Item = SocketAddr> {
+    let subsets = endpoints["subsets"].as_array().into_iter().flatten();
+    let names = subsets.flat_map(|it| it["ports"].as_array().into_iter().flatten().map(|it| &it["name"]));
+    names.flat_map(|name| addresses(endpoints, name))
+}
+
 /// The ready addresses behind a Service's port of this name (`null` if it has none).
 pub fn addresses(endpoints: &Value, port: &Value) -> Vec<SocketAddr> {
     let mut found = vec![];

@@ -12,9 +12,11 @@ mod endpoints;
 pub mod logs;
 pub mod program;
 pub mod resources;
+pub mod routes;
 pub mod schema;
 pub mod serve;
 pub mod store;
+pub mod tasks;
 pub mod tls;
 pub mod workloads;
 

@@ -19,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -64,13 +64,14 @@ impl Default for Limits {
 
 /// Where connections come from.
 pub trait Accept: Send + Sync + 'static {
-    /// The next connection. Dropping the future loses none.
-    fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
+    /// The next connection; `None` when there will be no more. Dropping the future loses
+    /// none.
+    fn accept(&self) -> impl Future<Output = Option<io::Result<(TcpStream, SocketAddr)>>> + Send;
 }
 
 impl Accept for TcpListener {
-    fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send {
-        Self::accept(self)
+    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        Some(Self::accept(self).await)
     }
 }
 
@@ -175,8 +176,8 @@ where
     let _ = tokio::time::timeout(limits.body_time, reading).await;
 }
 
-/// Accepts connections until `stop`, then lets open requests end within
-/// [`Limits::grace`], and returns when the last connection is closed.
+/// Accepts connections until `stop` or until there are no more, then lets open requests
+/// end within [`Limits::grace`], and returns when the last connection is closed.
 ///
 /// Several calls may share one listener: each connection then goes to whichever
 /// of them takes it, as with two servers on one socket.
@@ -199,7 +200,15 @@ pub async fn serve(
             () = stop.cancelled() => break,
             accepted = accept(&listener, &slots) => accepted,
         };
-        let Some((stream, peer, slot)) = accepted else { continue };
+        let Some((accepted, slot)) = accepted else { break };
+        let Ok((stream, peer)) = accepted else {
+            drop(slot);
+            // Out of file descriptors, most likely: accepting again at once would spin.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        // Answers are small and written whole; waiting to fill a segment only costs.
+        let _ = stream.set_nodelay(true);
         let (handler, tls, stop, abort) = (handler.connection(), tls.clone(), stop.clone(), abort.clone());
         tasks.spawn(async move {
             let _slot = slot;
@@ -233,20 +242,9 @@ pub async fn serve(
 async fn accept(
     listener: &Arc<impl Accept>,
     slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(io::Result<(TcpStream, SocketAddr)>, OwnedSemaphorePermit)> {
     let slot = slots.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            // Answers are small and written whole; waiting to fill a segment only costs.
-            let _ = stream.set_nodelay(true);
-            Some((stream, peer, slot))
-        }
-        Err(_) => {
-            // Out of file descriptors, most likely: accepting again at once would spin.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
-    }
+    Some((listener.accept().await?, slot))
 }
 
 async fn connection(

@@ -15,8 +15,12 @@ use std::time::{Duration, Instant};
 
 use local_cluster::logs::{LogKey, Logs};
 use local_cluster::program::{ClusterAccess, Exit, Images, Launch, Program, START_ERROR};
+use local_cluster::routes::Routes;
 use local_cluster::store::{Key, Store};
-use local_cluster::workloads::{self, HOST_PROCESS_IMAGE, Supervisor, host_process, supervise, sweep};
+use local_cluster::tasks::Tasks;
+use local_cluster::workloads::{
+    self, HOST_PROCESS_IMAGE, Machine, Supervisor, host_process, supervise, sweep,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -422,7 +426,9 @@ async fn pod() {
     let (store, stop) = (Store::new(), CancellationToken::new());
     let images = Images::default().with(HOST_PROCESS_IMAGE, program(run.folder.path()));
     let proxy = SocketAddr::from(([127, 0, 0, 1], 9));
-    let task = workloads::start(store.clone(), run.logs.clone(), images, cluster(), proxy, stop.clone());
+    let (routes, tasks) = (Routes::new(&store), Tasks::default());
+    let machine = Machine { images, cluster: cluster(), ingress: proxy, routes, tasks };
+    let task = workloads::start(store.clone(), run.logs.clone(), machine, stop.clone());
     let exe = std::env::current_exe().unwrap();
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n"}, "spec": {
         "containers": [{

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use local_cluster::logs::Logs;
 use local_cluster::program::{ClusterAccess, Exit, Images, Launch};
+use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Limits, Request, Response, full, serve};
 use local_cluster::store::{Key, Store, WriteError};
-use local_cluster::workloads;
+use local_cluster::tasks::Tasks;
+use local_cluster::workloads::{self, Machine};
 use local_lab::ingress::Ingress;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,12 +29,14 @@ async fn main() {
     let (store, stop) = (Store::new(), CancellationToken::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let ingress = listener.local_addr().expect("its address");
-    let door = Ingress::new(store.clone());
+    let (routes, tasks) = (Routes::new(&store), Tasks::default());
+    let door = Ingress::new(store.clone(), routes.clone(), &tasks);
     tokio::spawn(serve(Arc::new(listener), None, door, Limits::default(), stop.clone()));
     let cluster = ClusterAccess { server: String::new(), ca_pem: String::new(), token: String::new() };
     let images = Images::default().with("bench/instant", instant);
     let logs = Logs::new(folder.path());
-    let task = workloads::start(store.clone(), logs, images, cluster, ingress, stop.clone());
+    let machine = Machine { images, cluster, ingress, routes, tasks };
+    let task = workloads::start(store.clone(), logs, machine, stop.clone());
 
     let mut created = vec![];
     for number in 0..50 {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -17,16 +18,24 @@ use base::folder::FolderError;
 use local_cluster::api::{self, Api, Audit};
 use local_cluster::logs::Logs;
 use local_cluster::program::{ClusterAccess, Images};
+use local_cluster::routes::{Lag, Routes};
 use local_cluster::serve::{Limits, serve as serve_http};
 use local_cluster::store::Store;
-use local_cluster::workloads::Supervisor;
+use local_cluster::tasks::Tasks;
+use local_cluster::workloads::{Machine, Supervisor};
 use local_cluster::{tls, workloads};
 
 /// The context in the lab's kubeconfig.
 pub const CONTEXT: &str = "oidc-lab";
 
+/// How a lab's last words begin that ended by itself.
+pub const ENDED: &str = "the lab ended";
+
 /// The argument by which this program knows that it is to call [`workloads::supervise`].
 pub const SUPERVISE: &str = "supervise-process";
+
+/// How long programs have to end in a lab that has failed.
+const LAST_WORDS: Duration = Duration::from_secs(6);
 
 /// Why a lab does not run.
 #[derive(Debug, thiserror::Error)]
@@ -55,17 +64,29 @@ pub enum LabError {
     /// No certificate.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// Something that the lab cannot do without has failed: nothing of it can be relied on.
+    #[error("{ENDED}: {0}")]
+    Task(String),
     /// No signals, no random numbers.
     #[error("the system refuses a basic service: {0}")]
     System(io::Error),
 }
 
-/// Runs a lab with the ingress on `ingress` (port 0: a free one), calls `ready` when
-/// it can be used, and returns when SIGTERM or SIGINT has stopped it.
+/// How a lab is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the ingress listens; port 0 is a free one.
+    pub ingress: SocketAddr,
+    /// How late routes are.
+    pub lag: Option<Lag>,
+}
+
+/// Runs a lab, calls `ready` when it can be used, and returns when SIGTERM or SIGINT has
+/// stopped it, or one of `tasks`, to which it adds its own, has panicked.
 ///
 /// # Errors
-/// [`LabError`], all before `ready`.
-pub async fn serve(home: Home, ingress: SocketAddr, ready: impl FnOnce()) -> Result<(), LabError> {
+/// [`LabError`], all but [`LabError::Task`] before `ready`.
+pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnce()) -> Result<(), LabError> {
     let folder = |error| LabError::Folder { folder: home.folder().path().display().to_string(), error };
     let mut terminate = signal(SignalKind::terminate()).map_err(LabError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(LabError::System)?;
@@ -76,7 +97,7 @@ pub async fn serve(home: Home, ingress: SocketAddr, ready: impl FnOnce()) -> Res
     let identity = tls::identity()?;
     let token = token().map_err(LabError::System)?;
     let api_listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-    let ingress_listener = listen(ingress).await?;
+    let ingress_listener = listen(options.ingress).await?;
     let api_address = api_listener.local_addr().map_err(LabError::System)?;
     let ingress_address = ingress_listener.local_addr().map_err(LabError::System)?;
     let cluster = ClusterAccess { server: format!("https://{api_address}"), ca_pem: identity.ca_pem, token };
@@ -86,7 +107,7 @@ pub async fn serve(home: Home, ingress: SocketAddr, ready: impl FnOnce()) -> Res
     api::bootstrap(&store);
     let logs = Logs::new(home.logs());
     let audit = Audit::to_file(&home.audit()).map_err(folder)?;
-    let api = Api::new(store.clone(), logs.clone(), &cluster.token, audit);
+    let api = Api::new(store.clone(), logs.clone(), &cluster.token, audit, &tasks);
     let images = Images::default()
         .with(stand_ins::dex::IMAGE, stand_ins::dex::program())
         .with(stand_ins::argocd::IMAGE, stand_ins::argocd::program())
@@ -94,29 +115,45 @@ pub async fn serve(home: Home, ingress: SocketAddr, ready: impl FnOnce()) -> Res
         .with(workloads::HOST_PROCESS_IMAGE, workloads::host_process(supervisor, home.processes()));
     let limits = Limits::default();
     let servers = CancellationToken::new();
-    let serving_api =
-        tokio::spawn(serve_http(api_listener, Some(identity.acceptor), api, limits, servers.clone()));
-    let door = Ingress::new(store.clone()).on_port(ingress_address.port());
-    let serving_ingress = tokio::spawn(serve_http(ingress_listener, None, door, limits, servers.clone()));
-    let workloads = workloads::start(store, logs, images, cluster.clone(), ingress_address, stop.clone());
+    let routes = match options.lag {
+        None => Routes::new(&store),
+        Some(lag) => Routes::late(&store, lag, &tasks),
+    };
+    let door = Ingress::new(store.clone(), routes.clone(), &tasks).on_port(ingress_address.port());
+    let serving_api = serve_http(api_listener, Some(identity.acceptor), api, limits, servers.clone());
+    let serving_api = tasks.spawn("the cluster API", serving_api);
+    // What is too large for it, the ingress says itself.
+    let heads = Limits { header_bytes: 1024 * 1024, ..limits };
+    let serving_ingress = serve_http(ingress_listener, None, door, heads, servers.clone());
+    let serving_ingress = tasks.spawn("the ingress", serving_ingress);
+    let machine =
+        Machine { images, cluster: cluster.clone(), ingress: ingress_address, routes, tasks: tasks.clone() };
+    let workloads = workloads::start(store, logs, machine, stop.clone());
 
     home.write(&home.kubeconfig(), cluster.kubeconfig(CONTEXT, None).as_bytes()).map_err(folder)?;
     let description = home.describe(&build_id(), api_address, ingress_address).map_err(folder)?;
     ready();
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    // Held until the process has ended: whoever waits for the lock waits for that.
+    std::mem::forget(alive);
+    let failed = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        said = tasks.failed() => Some(said),
+    };
     // It ends all the same if the folder is gone.
     let _ = home.withdraw(description);
     // Programs end first, while the cluster that they talk to is still there.
     stop.cancel();
+    if let Some(said) = failed {
+        // Whoever would end them may be what failed. What they have started ends with
+        // this process.
+        let _ = tokio::time::timeout(LAST_WORDS, workloads).await;
+        return Err(LabError::Task(said));
+    }
     let _ = workloads.await;
     servers.cancel();
     let _ = tokio::join!(serving_api, serving_ingress);
-    // Held until the process has ended: whoever waits for the lock waits for that.
-    std::mem::forget(alive);
     Ok(())
 }
 
@@ -131,4 +168,30 @@ fn token() -> io::Result<String> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::State;
+
+    #[tokio::test]
+    async fn a_panic_in_the_background_ends_the_lab_with_what_it_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("lab"));
+        let (tasks, options) =
+            (Tasks::default(), Options { ingress: SocketAddr::from(([127, 0, 0, 1], 0)), lag: None });
+        let ready = {
+            let tasks = tasks.clone();
+            move || drop(tasks.spawn("a task of the test", async { panic!("on purpose") }))
+        };
+        let serving = serve(home.clone(), options, tasks, ready);
+        let ended = tokio::time::timeout(Duration::from_secs(60), serving).await.unwrap();
+        assert_eq!(ended.unwrap_err().to_string(), "the lab ended: a task of the test panicked: on purpose");
+        assert_eq!(
+            home.state(),
+            State::Unclear(Some(std::process::id())),
+            "nobody takes it for one that is up"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod edits;
+mod endpoints;
 mod ready;
 mod requests;
 mod secrets;

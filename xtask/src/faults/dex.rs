@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 use super::edit::Edit;
 use super::settings::SECOND_HOST;
 use crate::cluster::{ClientSecret, Cluster};
-use crate::names::{ARGOCD_HOST, SecretName};
+use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE};
 use crate::session::Session;
 use base::{Error, Result};
 
-const CONFIG: SecretName = SecretName { namespace: "dex", name: "dex" };
-const FILE: &str = "config.yaml";
 /// Where Dex is after it has moved.
 pub const MOVED: &str = "http://dex.host/dex";
 
@@ -28,6 +26,11 @@ fn other_password() -> Result<String> {
     const COST: u32 = 10;
     let password = ClientSecret::random()?;
     bcrypt::hash(password.reveal(), COST).map_err(|error| Error::environment(format!("bcrypt: {error}")))
+}
+
+/// Groups by IDs of 36 characters, as large companies have them.
+fn many_groups() -> impl Iterator<Item = Value> {
+    (1..=100).map(|it| format!("5f0c1a9e-7d3b-4c68-9a2f-{it:012}").into())
 }
 
 /// Undoes a change.
@@ -55,6 +58,7 @@ fn field(edit: Edit) -> &'static str {
         Edit::OtherRedirectUri | Edit::SecondRedirectUri => "/staticClients/0/redirectURIs",
         Edit::ShortTokens => "/expiry",
         Edit::OtherPassword => "/staticPasswords/0/hash",
+        Edit::ManyGroups => "/staticPasswords/0/groups",
         _ => "/issuer",
     }
 }
@@ -73,6 +77,7 @@ fn change(config: &mut Value, edit: Edit, hash: Option<&str>) {
         }
         Edit::ShortTokens => config["expiry"] = json!({"idTokens": "1ms"}),
         Edit::OtherPassword => config["staticPasswords"][0]["hash"] = json!(hash),
+        Edit::ManyGroups => config["staticPasswords"][0]["groups"] = many_groups().collect(),
         _ => config["issuer"] = MOVED.into(),
     }
 }
@@ -80,14 +85,14 @@ fn change(config: &mut Value, edit: Edit, hash: Option<&str>) {
 /// Edits the configuration as it is now.
 async fn config(cluster: &Cluster, edit: impl FnOnce(&mut Value)) -> Result<()> {
     let unreadable = || Error::environment("config.yaml in Secret dex/dex is not what Dex reads");
-    let text = cluster.secret_key(CONFIG, FILE).await?.ok_or_else(unreadable)?;
+    let text = cluster.secret_key(DEX_CONFIG, DEX_CONFIG_FILE).await?.ok_or_else(unreadable)?;
     let mut config: Value = serde_yaml::from_slice(&text).map_err(|_| unreadable())?;
     if config["staticClients"][0]["id"].is_null() {
         return Err(unreadable());
     }
     edit(&mut config);
     // JSON is YAML, and keeps every string a string.
-    cluster.set_secret_keys(CONFIG, &[(FILE, Some(config.to_string().as_bytes()))]).await
+    cluster.set_secret_keys(DEX_CONFIG, &[(DEX_CONFIG_FILE, Some(config.to_string().as_bytes()))]).await
 }
 
 #[cfg(test)]
@@ -107,6 +112,7 @@ mod tests {
             ),
             (Edit::ShortTokens, "/expiry/idTokens", "1ms"),
             (Edit::OtherPassword, "/staticPasswords/0/hash", "hash"),
+            (Edit::ManyGroups, "/staticPasswords/0/groups/99", "5f0c1a9e-7d3b-4c68-9a2f-000000000100"),
             (Edit::DexMoves, "/issuer", MOVED),
         ] {
             let mut config = original.clone();

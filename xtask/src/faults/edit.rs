@@ -28,6 +28,7 @@ pub enum Edit {
     PrivateIssuer,
     OtherAudience,
     UnknownScope,
+    GroupsScope,
     NoPolicy,
     OwnTls,
     SecondHost,
@@ -36,6 +37,7 @@ pub enum Edit {
     DexMoves,
     ShortTokens,
     OtherPassword,
+    ManyGroups,
 }
 
 impl Edit {
@@ -59,6 +61,7 @@ impl Edit {
             Self::PrivateIssuer => "private-issuer",
             Self::OtherAudience => "other-audience",
             Self::UnknownScope => "unknown-scope",
+            Self::GroupsScope => "groups-scope",
             Self::NoPolicy => "no-policy",
             Self::OwnTls => "own-tls",
             Self::SecondHost => "second-host",
@@ -67,6 +70,7 @@ impl Edit {
             Self::DexMoves => "dex-moves",
             Self::ShortTokens => "short-tokens",
             Self::OtherPassword => "other-password",
+            Self::ManyGroups => "many-groups",
         }
     }
 
@@ -90,6 +94,7 @@ impl Edit {
             Self::PrivateIssuer => "write the cluster API's address as issuer into oidc.config",
             Self::OtherAudience => "write allowedAudiences: [another-client] into oidc.config",
             Self::UnknownScope => "add the scope everything to requestedScopes in oidc.config",
+            Self::GroupsScope => "add the scope groups to requestedScopes in oidc.config",
             Self::NoPolicy => "empty policy.csv in argocd-rbac-cm",
             Self::OwnTls => "write server.insecure: false into argocd-cmd-params-cm",
             Self::SecondHost => "lead login.argocd.host to argocd-server too",
@@ -102,6 +107,7 @@ impl Edit {
             Self::DexMoves => "write issuer: http://dex.host/dex into Dex's configuration",
             Self::ShortTokens => "write expiry.idTokens: 1ms into Dex's configuration",
             Self::OtherPassword => "write another password's hash into Dex's configuration",
+            Self::ManyGroups => "put the user into 100 groups in Dex's configuration",
         }
     }
 
@@ -126,6 +132,7 @@ impl Edit {
                 | Self::DexMoves
                 | Self::ShortTokens
                 | Self::OtherPassword
+                | Self::ManyGroups
         )
     }
 

@@ -59,6 +59,7 @@ pub enum Fault {
     RedirectLoop,
     Credentials,
     CodeReused,
+    ManyGroups,
     FirstStart,
 }
 
@@ -102,6 +103,7 @@ impl Fault {
             Self::Rotate => "rotate",
             Self::RotateTwice => "rotate-twice",
             Self::NoUrl => "no-url",
+            Self::ManyGroups => "many-groups",
             _ => self.id().name(),
         }
     }
@@ -133,6 +135,7 @@ impl Fault {
             Self::RedirectLoop => CauseId::RedirectLoop,
             Self::Credentials => CauseId::Credentials,
             Self::CodeReused => CauseId::CodeReused,
+            Self::ManyGroups => CauseId::TokenTooLarge,
             Self::FirstStart => CauseId::FirstStart,
         }
     }
@@ -180,6 +183,7 @@ impl Fault {
             }
             Self::Credentials => "Dex expects another password of the user",
             Self::CodeReused => "Dex has two replicas, each with a memory of its own",
+            Self::ManyGroups => "the user is in 100 groups, and Argo CD asks for them",
             Self::FirstStart => {
                 "argocd-secret is emptied and Argo CD's server started, as on a fresh cluster"
             }
@@ -241,6 +245,7 @@ impl Fault {
             Self::RedirectLoop => &[E(Edit::OwnTls), Restart(Argocd)],
             Self::Credentials => &[E(Edit::OtherPassword), Restart(Dex)],
             Self::CodeReused => &[Scale(Dex, 2)],
+            Self::ManyGroups => &[E(Edit::ManyGroups), Restart(Dex), E(Edit::GroupsScope), Restart(Argocd)],
             Self::FirstStart => &[E(Edit::EmptyArgocdSecret), Restart(Argocd)],
         }
     }
@@ -314,7 +319,14 @@ mod tests {
     fn every_cause_that_a_cluster_can_have_has_a_fault() {
         for id in CauseId::ALL {
             let has = Fault::all().iter().any(|fault| fault.id() == id);
-            let made_elsewhere = matches!(id, CauseId::StateMismatch | CauseId::IdpRefused);
+            // The last two are what more groups and a wider front lead to.
+            let made_elsewhere = matches!(
+                id,
+                CauseId::StateMismatch
+                    | CauseId::IdpRefused
+                    | CauseId::CookieTooLarge
+                    | CauseId::TooManyCookies
+            );
             assert_eq!(has, !made_elsewhere, "{id}");
         }
     }

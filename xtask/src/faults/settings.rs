@@ -81,7 +81,7 @@ fn field(edit: Edit) -> &'static str {
     match edit {
         Edit::Reference => "clientSecret",
         Edit::OtherAudience => "allowedAudiences",
-        Edit::UnknownScope => "requestedScopes",
+        Edit::UnknownScope | Edit::GroupsScope => "requestedScopes",
         _ => "issuer",
     }
 }
@@ -93,9 +93,10 @@ fn change(config: &mut Mapping, edit: Edit, private: &str) {
     let value = match edit {
         Edit::Reference => "$argocd-oidc.clientSecret".into(),
         Edit::OtherAudience => vec!["another-client"].into(),
-        Edit::UnknownScope => {
+        Edit::UnknownScope | Edit::GroupsScope => {
+            let more = if edit == Edit::GroupsScope { "groups" } else { "everything" };
             let mut scopes = now.as_sequence().cloned().unwrap_or_default();
-            scopes.push("everything".into());
+            scopes.push(more.into());
             scopes.into()
         }
         Edit::IssuerMoves => super::dex::MOVED.into(),
@@ -153,8 +154,11 @@ mod tests {
             assert_eq!(config.get(field(edit)).and_then(Value::as_str), Some(expected));
             assert_eq!(config.len(), 3);
         }
-        let scopes = changed(Edit::UnknownScope);
-        assert_eq!(scopes.get("requestedScopes").unwrap().as_sequence().unwrap().len(), 2);
+        for (edit, scope) in [(Edit::UnknownScope, "everything"), (Edit::GroupsScope, "groups")] {
+            let config = changed(edit);
+            let scopes = config.get("requestedScopes").unwrap().as_sequence().unwrap();
+            assert_eq!((scopes.len(), scopes[1].as_str()), (2, Some(scope)));
+        }
         assert_eq!(changed(Edit::OtherAudience).len(), 4);
     }
 }

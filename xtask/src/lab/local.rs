@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::folder::Folder;
+use local_cluster::routes::Lag;
+use local_cluster::tasks::Tasks;
 use local_lab::home::{self, Description, Home, State};
+use local_lab::lab;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Access;
@@ -65,6 +68,16 @@ impl LocalLab {
             State::Up(description) => Some(self.access(&description)),
             State::Down | State::Unclear(_) => None,
         })
+    }
+
+    /// Why the lab that was here has ended by itself, if one did and said so.
+    pub fn ended(&self) -> Option<String> {
+        if self.is_there().unwrap_or(true) {
+            return None;
+        }
+        let log = std::fs::read_to_string(self.home.log()).ok()?;
+        let last = log.lines().rev().find(|line| !line.trim().is_empty())?;
+        last.strip_prefix("error: ").filter(|said| said.starts_with(lab::ENDED)).map(str::to_owned)
     }
 
     /// Brings the lab up, or finds it up. A lab of another build of this program, or
@@ -194,8 +207,8 @@ impl LocalLab {
 /// The lab's own process: serves until it is told to stop.
 ///
 /// # Errors
-/// A port is taken, or the folder cannot be written.
-pub fn serve(folder: &Path, port: u16) -> Result<()> {
+/// A port is taken, the folder cannot be written, or a part of it has panicked.
+pub fn serve(folder: &Path, port: u16, lag: Option<Lag>) -> Result<()> {
     let fail = |error: &dyn std::fmt::Display| Error::environment(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -209,5 +222,7 @@ pub fn serve(folder: &Path, port: u16) -> Result<()> {
         let _ = writeln!(stdout, "{READY}");
         let _ = stdout.flush();
     };
-    runtime.block_on(local_lab::lab::serve(Home::new(folder), ingress, ready)).map_err(|error| fail(&error))
+    let options = lab::Options { ingress, lag };
+    let serving = lab::serve(Home::new(folder), options, Tasks::default(), ready);
+    runtime.block_on(serving).map_err(|error| fail(&error))
 }

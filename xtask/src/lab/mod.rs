@@ -54,6 +54,14 @@ impl Lab {
         }
     }
 
+    /// Why it has ended by itself, if it did and said so.
+    pub fn ended(&self) -> Option<String> {
+        match self {
+            Self::Kind(_) => None,
+            Self::Local(lab) => lab.ended(),
+        }
+    }
+
     /// Where its state is.
     pub fn folder(&self) -> &Path {
         self.own_folder().path()

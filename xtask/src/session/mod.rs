@@ -118,7 +118,8 @@ impl Session {
     /// It is not up.
     pub fn access(&self) -> Result<Access> {
         self.lab.find()?.ok_or_else(|| {
-            Error::environment("no lab is up")
+            let said = self.lab.ended().map_or_else(String::new, |said| format!(": {said}"));
+            Error::environment(format!("no lab is up{said}"))
                 .hint("`cargo xtask working` or `cargo xtask broken` brings one up")
         })
     }
@@ -152,6 +153,9 @@ impl Session {
         let Lab::Local(lab) = &self.lab else {
             return Err(Error::usage("a lab on kind is not one process that could be started"));
         };
+        if let Some(said) = lab.ended() {
+            self.console.note(&format!("{said}; it is started anew"));
+        }
         let (lab, port) = (lab.clone(), self.options.port);
         let (changing, unfinished) = (self.changing.clone(), self.unfinished.clone());
         let started = tokio::task::spawn_blocking(move || {

@@ -432,3 +432,47 @@ async fn garbage_is_answered_and_survived() {
     half.write_all(b"GET /auth/login HTTP/1.1\r\nHo").await.unwrap();
     assert!(Login::run(&place).await.passed());
 }
+
+/// Dex with a user in so many groups.
+fn many_groups(count: usize) -> String {
+    let groups: Vec<String> = (0..count).map(|it| format!("00000000-0000-4000-8000-{it:012}")).collect();
+    format!("{DEX_CONFIG}  groups: {}\n", json!(groups))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_token_comes_in_several_cookies_and_one_that_is_too_long_not_at_all() {
+    let place = Place::new().await;
+    let asking = OIDC_CONFIG.replace(r#""email"]"#, r#""email", "groups"]"#);
+    let dex = place.dex(&many_groups(100), SECRET);
+    let mut argocd = ArgoCd::objects(&place).await;
+    argocd.config_map("argocd-cm", json!({ "url": HOST, "oidc.config": asking }));
+    argocd.run(&place, "v3.3.6");
+    argocd.settled().await;
+    let login = Login::run(&place).await;
+    assert!(login.passed(), "{login:#?}");
+    let cookies = login.step("callback").set_cookies();
+    let tokens: Vec<&str> = cookies.iter().filter(|it| it.starts_with("argocd.token")).copied().collect();
+    assert_eq!(tokens.len(), 2, "{tokens:?}");
+    assert!(tokens[0].starts_with("argocd.token=2:ey"));
+    assert!(tokens[1].starts_with("argocd.token-1=") && tokens.iter().all(|it| it.len() <= 4093));
+
+    dex.end().await;
+    let _dex = place.dex(&many_groups(2000), SECRET);
+    let login = Login::run(&place).await;
+    let (status, body) = (login.last().status, &login.last().body);
+    assert_eq!((login.last().step, status), ("callback", 500));
+    assert!(body.starts_with(r#"claims={"at_hash":"#), "{}", &body[..80]);
+    let why = &body[body.find("}, err=").unwrap()..];
+    assert!(
+        why.starts_with("}, err=the authentication token is ")
+            && why.contains("cookies but the max number of cookies is 20. Contact"),
+        "{why}"
+    );
+
+    let env = [("ARGOCD_SERVER_INSECURE", "true"), ("ARGOCD_MAX_COOKIE_NUMBER", "40")];
+    argocd.container.take().unwrap().end().await;
+    argocd.run_with(&place, "v3.3.6", env.map(|(name, value)| (name.into(), value.into())).into());
+    argocd.settled().await;
+    let login = Login::run(&place).await;
+    assert!(login.passed(), "a limit that was raised: {:?}", login.last().status);
+}

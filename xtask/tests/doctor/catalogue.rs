@@ -51,6 +51,7 @@ const ROWS: &[Row] = &[
     refused("redirect-loop", "login", "TLS failed"),
     refused("credentials", "form", "Invalid Email Address and password."),
     Row { fault: "code-reused", id: "code-reused", verdicts: &["mixed", "refused"], ends: None },
+    Row { id: "token-too-large", ..refused("many-groups", "callback", "502") },
     refused("first-start", "login", "404 page not found"),
 ];
 

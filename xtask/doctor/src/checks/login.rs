@@ -7,7 +7,7 @@ use super::commands::rewrite;
 use crate::advice;
 use crate::evidence::{Evidence, Logins, Rbac, Rejected};
 use crate::finding::{Certainty, Finding};
-use crate::shown::{listed, shown};
+use crate::shown::{argument, listed, shown};
 
 /// Findings about a user's logins.
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
@@ -48,6 +48,7 @@ fn of_failure(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
                 ),
             )
         }
+        Cause::TokenTooLarge | Cause::CookieTooLarge | Cause::TooManyCookies => too_large(evidence, failure)?,
         Cause::TokenExpired => clock(evidence, failure),
         Cause::TokenRejected | Cause::NotLoggedIn => rejected(evidence, failure)?,
         Cause::SessionStore if evidence.redis.there().is_none_or(|all| all.iter().all(|it| it.ready > 0)) => {
@@ -58,6 +59,48 @@ fn of_failure(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
         }
         _ => return None,
     })
+}
+
+/// A token that somebody on the way finds too large. Which of the user's claims make it so,
+/// only the provider shows.
+fn too_large(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
+    const GROUPS: &str =
+        "let the provider put fewer groups into the token: those that argocd-rbac-cm names, or none";
+    let kubectl = evidence.argocd_kubectl();
+    let front = || match evidence.ingresses.as_slice() {
+        [] => "the proxy in front of Argo CD".to_owned(),
+        names => format!("Ingress {}", listed(names)),
+    };
+    let (id, place, fix) = match failure.answer {
+        Cause::TokenTooLarge => {
+            let annotate = |name: &str| {
+                format!(
+                    "{kubectl} annotate ingress {} nginx.ingress.kubernetes.io/proxy-buffer-size=128k --overwrite",
+                    argument(name)
+                )
+            };
+            let commands: Vec<String> = evidence.ingresses.iter().map(|name| annotate(name)).collect();
+            let fix = match commands.is_empty() {
+                true => "raise the front's limit of an answer's headers (nginx: proxy_buffer_size 128k)".to_owned(),
+                false => format!("{}   # ingress-nginx; another front has a setting of its own", commands.join("\n")),
+            };
+            (CauseId::TokenTooLarge, front(), fix)
+        }
+        Cause::CookieTooLarge => (
+            CauseId::CookieTooLarge,
+            front(),
+            "raise the front's limit of a request's headers (ingress-nginx, the controller's ConfigMap: large-client-header-buffers: 4 128k)"
+                .to_owned(),
+        ),
+        Cause::TooManyCookies => (
+            CauseId::TooManyCookies,
+            format!("Deployment {}/argocd-server", shown(&evidence.namespace)),
+            format!("{GROUPS}; or: {kubectl} set env deploy/argocd-server ARGOCD_MAX_COOKIE_NUMBER=40"),
+        ),
+        _ => return None,
+    };
+    let finding = Finding::new(id, place).seen(said(failure)).why(failure.explanation).fix(fix);
+    Some(finding.lasting(Some(GROUPS.to_owned())))
 }
 
 fn clock(evidence: &Evidence, failure: &FailureGroup) -> Finding {

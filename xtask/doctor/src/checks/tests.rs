@@ -480,6 +480,9 @@ fn what_only_logins_show() {
         (Step::Callback, Cause::SessionStore, "redis possible now"),
         (Step::Userinfo, Cause::NotLoggedIn, "stale-session-manager possible now"),
         (Step::Callback, Cause::StateMismatch, "state-mismatch certain now"),
+        (Step::Callback, Cause::TokenTooLarge, "token-too-large certain now"),
+        (Step::Userinfo, Cause::CookieTooLarge, "cookie-too-large certain now"),
+        (Step::Callback, Cause::TooManyCookies, "too-many-cookies certain now"),
     ] {
         finds(|e| outside(e).logins = logins(vec![group(step, cause)], None), &[expected]);
     }

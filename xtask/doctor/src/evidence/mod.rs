@@ -95,6 +95,8 @@ pub struct Evidence {
     pub redis_elsewhere: bool,
     /// The hosts under which Ingress objects lead to argocd-server.
     pub hosts: Seen<Vec<String>>,
+    /// The names of those Ingress objects.
+    pub ingresses: Vec<String>,
     /// The provider.
     pub provider: Provider,
     /// Argo CD from outside.
@@ -136,6 +138,7 @@ impl Evidence {
             redis: Seen::NotLooked,
             redis_elsewhere: false,
             hosts: Seen::NotLooked,
+            ingresses: vec![],
             provider: Provider::default(),
             outside: None,
             could_not: vec![],

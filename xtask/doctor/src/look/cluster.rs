@@ -104,6 +104,9 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence) {
         }
     }
     let ingresses = seen(ingresses, "Ingresses (the hosts that lead to Argo CD)", could_not);
+    let leads = |it: &&Ingress| !hosts(std::slice::from_ref(*it)).is_empty();
+    let leading = ingresses.there().into_iter().flat_map(|listed| listed.items.iter().filter(leads));
+    evidence.ingresses = leading.filter_map(|it| it.metadata.name.clone()).collect();
     evidence.hosts = map(ingresses, |listed| hosts(&listed.items));
     evidence.insecure = insecure(evidence, params.there());
     evidence.root_path = told(evidence, params.there(), "--rootpath", "server.rootpath").unwrap_or_default();

@@ -81,7 +81,7 @@ impl Options {
 }
 
 /// GET of a log.
-pub fn read(call: &Call<'_>) -> Result<Response, Refusal> {
+pub async fn read(call: &Call<'_>) -> Result<Response, Refusal> {
     let namespace = call.target.namespace.as_deref().unwrap_or_default();
     let name = call.target.name.as_deref().unwrap_or_default();
     let options = Options::parse(&call.query, name)?;
@@ -98,15 +98,23 @@ pub fn read(call: &Call<'_>) -> Result<Response, Refusal> {
     let missing = || {
         Refusal::bad_request(format!("previous terminated container {container:?} in pod {name:?} not found"))
     };
-    let run = if options.previous { restarts.checked_sub(1).ok_or_else(missing)? } else { restarts };
+    let previous = options.previous;
+    let run = if previous { restarts.checked_sub(1).ok_or_else(missing)? } else { restarts };
     let key = LogKey {
         namespace: namespace.into(),
         pod: name.into(),
         container: container.clone(),
         restart: u32::try_from(run).unwrap_or(u32::MAX),
     };
-    let Some(reader) = call.api.logs.open(&key) else {
-        if options.previous {
+    let logs = call.api.logs.clone();
+    let opened = aside(move || {
+        let reader = logs.open(&key)?;
+        let mut tailing = Tailing { reader, options, pending: VecDeque::new() };
+        tailing.skip_to_tail();
+        Some(tailing)
+    });
+    let Some(tailing) = opened.await.flatten() else {
+        if previous {
             return Err(missing());
         }
         let waiting = status.and_then(|it| it["state"]["waiting"]["reason"].as_str());
@@ -115,13 +123,14 @@ pub fn read(call: &Call<'_>) -> Result<Response, Refusal> {
             waiting.unwrap_or("ContainerCreating")
         )));
     };
-    let mut tailing = Tailing { reader, options, pending: VecDeque::new(), ended: false };
-    tailing.skip_to_tail();
-    let pieces = stream::unfold(tailing, |mut tailing| async move {
-        let piece = tailing.next().await?;
-        Some((piece, tailing))
-    });
+    let pieces = stream::unfold(tailing, Tailing::next);
     Ok(reply::respond(StatusCode::OK, "text/plain", reply::stream(pieces)))
+}
+
+/// Works on files away from the runtime, whose threads are for those who wait for
+/// nothing. `None` if that panics.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
 }
 
 /// The container that is asked for, or the only one.
@@ -156,7 +165,6 @@ struct Tailing {
     reader: LogReader,
     options: Options,
     pending: VecDeque<String>,
-    ended: bool,
 }
 
 impl Tailing {
@@ -186,30 +194,38 @@ impl Tailing {
         }
     }
 
-    async fn next(&mut self) -> Option<Bytes> {
+    /// What is written by now and wanted; empty if there is nothing.
+    fn piece(&mut self) -> String {
+        let mut piece = String::new();
+        while piece.len() < PIECE
+            && let Some(line) = self.pending.pop_front().or_else(|| self.line())
+        {
+            piece.push_str(&line);
+        }
+        piece
+    }
+
+    async fn next(mut self) -> Option<(Bytes, Self)> {
         if self.options.limit == Some(0) {
             return None;
         }
+        let mut ended = !self.options.follow;
         loop {
-            let mut piece = String::new();
-            while piece.len() < PIECE
-                && let Some(line) = self.pending.pop_front().or_else(|| self.line())
-            {
-                piece.push_str(&line);
-            }
+            let piece;
+            (piece, self) = aside(move || (self.piece(), self)).await?;
             if !piece.is_empty() {
                 let mut piece = Bytes::from(piece);
                 if let Some(left) = self.options.limit {
                     piece.truncate(left);
                     self.options.limit = Some(left - piece.len());
                 }
-                return Some(piece);
+                return Some((piece, self));
             }
-            if !self.options.follow || self.ended {
+            if ended {
                 return None;
             }
             // What was written before the end is still to be read.
-            self.ended = !self.reader.more().await;
+            ended = !self.reader.more().await;
         }
     }
 }

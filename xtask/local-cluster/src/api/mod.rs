@@ -35,7 +35,7 @@ mod watch;
 mod write;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -50,6 +50,7 @@ use crate::logs::Logs;
 use crate::schema::openapi;
 use crate::serve::{BodyError, Handler, Limits, Request, Response, drain, read_body, text};
 use crate::store::Store;
+use crate::tasks::Tasks;
 
 pub use audit::Audit;
 pub use bootstrap::bootstrap;
@@ -76,6 +77,8 @@ struct Shared {
     audit: Audit,
     kinds: Kinds,
     limits: Limits,
+    /// Held while an address is chosen, until its Service is stored.
+    allocating: Mutex<()>,
     _janitor: DropGuard,
 }
 
@@ -95,10 +98,10 @@ impl Api {
     ///
     /// It starts a task that collects garbage and empties namespaces, so it is
     /// called inside a Tokio runtime; the task ends with the last clone.
-    pub fn new(store: Store, logs: Logs, token: &str, audit: Audit) -> Self {
+    pub fn new(store: Store, logs: Logs, token: &str, audit: Audit, tasks: &Tasks) -> Self {
         let stop = CancellationToken::new();
         let kinds = Kinds::default();
-        tokio::spawn(janitor::run(store.clone(), kinds.clone(), stop.clone()));
+        tasks.spawn("the janitor", janitor::run(store.clone(), kinds.clone(), stop.clone()));
         let shared = Shared {
             store,
             logs,
@@ -106,6 +109,7 @@ impl Api {
             audit,
             kinds,
             limits: Limits::default(),
+            allocating: Mutex::default(),
             _janitor: stop.drop_guard(),
         };
         Self { shared: Arc::new(shared) }
@@ -288,7 +292,7 @@ impl Shared {
                 _ => return Err(Refusal::method_not_allowed()),
             },
             Some("scale") if resource.has_scale => scale::answer(&call, &body, pretty)?,
-            Some("log") if call.kind.is_core("Pod") && reads => log::read(&call)?,
+            Some("log") if call.kind.is_core("Pod") && reads => log::read(&call).await?,
             Some("eviction") if call.kind.is_core("Pod") && call.method == Method::POST => {
                 delete::evict(&call, &body, pretty)?
             }

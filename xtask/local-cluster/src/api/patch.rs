@@ -53,8 +53,7 @@ pub fn patch(call: &Call<'_>, body: &Bytes, pretty: bool) -> Result<Response, Re
             )));
         }
         if new["kind"] != old["kind"] || new["apiVersion"] != old["apiVersion"] {
-            // The store is busy with this change and cannot be asked; that nothing of
-            // another kind fits here is all that matters.
+            // That nothing of another kind fits here is all that matters.
             check_type(&call.kind, &mut new, &|_, _| true)?;
         }
         writing.place(&mut new)?;

@@ -10,8 +10,8 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -27,6 +27,9 @@ const LISTENING: &str = "oidc-lab/listening";
 
 /// How long a pod may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long a pod's answer may be: as long as a log.
+const ANSWER: usize = 16 * 1024 * 1024;
 
 /// Passes a request on.
 pub async fn forward(
@@ -74,13 +77,17 @@ pub async fn forward(
     tokio::spawn(connection);
     let response = sender.send_request(request).await.map_err(|error| unreachable(&error.to_string()))?;
     let (mut head, body) = response.into_parts();
+    // One that says beforehand that it is too long is not begun.
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|length| length > ANSWER) {
+        return Err(unreachable(&format!("the answer is longer than {ANSWER} bytes")));
+    }
     drop_hop_headers(&mut head.headers);
     if let Some(location) = head.headers.get(LOCATION).and_then(|it| it.to_str().ok())
         && let Ok(rewritten) = HeaderValue::from_str(&rewrite(location, &prefix, address, &asked_host))
     {
         head.headers.insert(LOCATION, rewritten);
     }
-    Ok(Response::from_parts(head, body.map_err(io::Error::other).boxed()))
+    Ok(Response::from_parts(head, Limited::new(body, ANSWER).map_err(io::Error::other).boxed()))
 }
 
 /// Streams into pods are not there; where a pod listens can be said all the same.

@@ -28,6 +28,9 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// How long a watch goes on whose client does not say.
 const TIMEOUT: u64 = 1800;
 
+/// How long one goes on at most: more would overflow somebody's clock.
+const LONGEST: u64 = 366 * 24 * 3600;
+
 /// Answers a watch. A client that does not read costs nothing but its connection:
 /// the watch is a cursor, and nothing is written ahead.
 pub async fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
@@ -43,7 +46,7 @@ pub async fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
         (Some(true), _) | (None, Version::Newest | Version::Any) => store.list(&resource, namespace),
         (_, Version::NotOlderThan(version) | Version::Exact(version)) => (vec![], version),
     };
-    let deadline = Instant::now() + Duration::from_secs(options.timeout.unwrap_or(TIMEOUT));
+    let deadline = Instant::now() + Duration::from_secs(options.timeout.unwrap_or(TIMEOUT).min(LONGEST));
     let watched = store.watch(&resource, namespace, since);
     let mut pending: VecDeque<Step> =
         initial.into_iter().filter(|object| selector.matches(object)).map(Step::Initial).collect();

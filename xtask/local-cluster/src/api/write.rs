@@ -185,6 +185,8 @@ impl<'a> Writing<'a> {
             self.with_writer(|writer| writer.track_update(None, &mut object));
         }
         strategy::before_create(&call.kind, &mut object);
+        // Until it is stored, an address is nobody's, and nobody else may find it free.
+        let _allocating = call.kind.is_core("Service").then(|| call.api.allocating.lock());
         strategy::admit(&call.api.store, &call.kind, &mut object);
         for attempt in 1.. {
             let mut object = object.clone();
@@ -270,15 +272,18 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Changes the stored object by `change`, in one step.
+    /// Changes the stored object by `change`, which is made again where somebody else has
+    /// written in between.
     pub fn store_change(
         &mut self,
-        change: impl FnOnce(&mut Self, &Value) -> Result<Changed, Refusal>,
+        mut change: impl FnMut(&mut Self, &Value) -> Result<Changed, Refusal>,
     ) -> Result<Arc<Value>, Refusal> {
         let call = self.call;
         let name = call.target.name.as_deref().unwrap_or_default();
         let key = call.kind.key(call.target.namespace.as_deref(), name);
+        let said = self.warnings.len();
         let stored = call.api.store.update(&key, |old| {
+            self.warnings.truncate(said);
             let Changed { object, tracked } = change(self, old)?;
             let new = self.finish(old, object, tracked)?;
             if self.options.dry_run { Err(Stop::Tried(new)) } else { Ok(new) }
@@ -379,6 +384,6 @@ pub fn replace(call: &Call<'_>, body: &Bytes, pretty: bool) -> Result<Response, 
             return Err(Refusal::invalid(&resource.group, &resource.plural, url, &[cause]));
         }
     }
-    let stored = writing.store_change(|_, _| Ok(Changed { object, tracked: false }))?;
+    let stored = writing.store_change(|_, _| Ok(Changed { object: object.clone(), tracked: false }))?;
     Ok(writing.answer(StatusCode::OK, &stored))
 }

@@ -178,8 +178,9 @@ impl Store {
         Ok(object)
     }
 
-    /// Replaces an object by what `change` makes of it, as one step: nobody writes
-    /// in between. Returning the object unchanged writes nothing and keeps its
+    /// Replaces an object by what `change` makes of it. Nothing is locked meanwhile:
+    /// where somebody else has written in between, `change` is made again on what is
+    /// there now. Returning the object unchanged writes nothing and keeps its
     /// version. `generation` goes up when `spec` changed; uid and creation time
     /// stay. An object whose `deletionTimestamp` is set and whose last finalizer
     /// goes is removed.
@@ -190,30 +191,37 @@ impl Store {
     pub fn update<E: From<WriteError>>(
         &self,
         key: &Key,
-        change: impl FnOnce(&Value) -> Result<Value, E>,
+        mut change: impl FnMut(&Value) -> Result<Value, E>,
     ) -> Result<Arc<Value>, E> {
-        let mut inner = self.lock();
-        let Some(old) = inner.objects.get(key).cloned() else {
-            return Err(WriteError::NotFound(key.clone()).into());
-        };
-        let mut new = change(&old)?;
-        if !new.is_object() {
-            return Err(WriteError::NotAnObject(key.clone()).into());
+        loop {
+            let old = self.get(key).ok_or_else(|| WriteError::NotFound(key.clone()))?;
+            let mut new = change(&old)?;
+            if !new.is_object() {
+                return Err(WriteError::NotAnObject(key.clone()).into());
+            }
+            if let Some(version) = object::resource_version(&new)
+                && Some(version) != object::resource_version(&old)
+            {
+                return Err(WriteError::Conflict(key.clone()).into());
+            }
+            object::keep_identity(&old, &mut new);
+            if new == *old {
+                return Ok(old);
+            }
+            object::count_generation(&old, &mut new);
+            let Some(mut inner) = self.unless_changed(key, &old) else { continue };
+            let object =
+                if object::is_gone(&new) { inner.remove(key, Some(new)) } else { Some(inner.put(key, new)) };
+            self.announce(inner);
+            return Ok(object.unwrap_or(old));
         }
-        if let Some(version) = object::resource_version(&new)
-            && Some(version) != object::resource_version(&old)
-        {
-            return Err(WriteError::Conflict(key.clone()).into());
-        }
-        object::keep_identity(&old, &mut new);
-        if new == *old {
-            return Ok(old);
-        }
-        object::count_generation(&old, &mut new);
-        let object =
-            if object::is_gone(&new) { inner.remove(key, Some(new)) } else { Some(inner.put(key, new)) };
-        self.announce(inner);
-        Ok(object.unwrap_or(old))
+    }
+
+    /// Locks, if the object is still this very one.
+    fn unless_changed(&self, key: &Key, old: &Arc<Value>) -> Option<MutexGuard<'_, Inner>> {
+        let inner = self.lock();
+        let same = inner.objects.get(key).is_some_and(|now| Arc::ptr_eq(now, old));
+        same.then_some(inner)
     }
 
     /// Deletes an object. One with finalizers only gets its `deletionTimestamp`
@@ -222,43 +230,37 @@ impl Store {
     /// # Errors
     /// [`WriteError::NotFound`].
     pub fn delete(&self, key: &Key) -> Result<Arc<Value>, WriteError> {
-        let held = self.get(key).is_some_and(|object| object::has_finalizers(&object));
-        if held {
-            return self.update(key, |old| Ok::<_, WriteError>(object::marked_for_deletion(old)));
-        }
-        self.remove(key)
+        let fate = |old: &Value| match object::has_finalizers(old) {
+            true => Ok::<_, WriteError>(Fate::Kept(object::marked_for_deletion(old))),
+            false => Ok(Fate::Gone(old.clone())),
+        };
+        Ok(self.delete_if(key, fate)?.0)
     }
 
-    /// Deletes an object as `decide` says, as one step. Returns its last state and
-    /// whether it is gone.
+    /// Deletes an object as `decide` says, which is asked again where somebody else has
+    /// written in between. Returns its last state and whether it is gone.
     ///
     /// # Errors
     /// [`WriteError::NotFound`], or what `decide` answers.
     pub fn delete_if<E: From<WriteError>>(
         &self,
         key: &Key,
-        decide: impl FnOnce(&Value) -> Result<Fate, E>,
+        mut decide: impl FnMut(&Value) -> Result<Fate, E>,
     ) -> Result<(Arc<Value>, bool), E> {
-        let mut inner = self.lock();
-        let Some(old) = inner.objects.get(key).cloned() else {
-            return Err(WriteError::NotFound(key.clone()).into());
-        };
-        let mut new = match decide(&old)? {
-            Fate::Gone(mut last) => {
-                object::keep_identity(&old, &mut last);
-                let last = inner.remove(key, Some(last)).unwrap_or(old);
-                self.announce(inner);
-                return Ok((last, true));
+        loop {
+            let old = self.get(key).ok_or_else(|| WriteError::NotFound(key.clone()))?;
+            let fate = decide(&old)?;
+            let gone = matches!(fate, Fate::Gone(_));
+            let (Fate::Gone(mut new) | Fate::Kept(mut new)) = fate;
+            object::keep_identity(&old, &mut new);
+            if !gone && new == *old {
+                return Ok((old, false));
             }
-            Fate::Kept(new) => new,
-        };
-        object::keep_identity(&old, &mut new);
-        if new == *old {
-            return Ok((old, false));
+            let Some(mut inner) = self.unless_changed(key, &old) else { continue };
+            let last = if gone { inner.remove(key, Some(new)).unwrap_or(old) } else { inner.put(key, new) };
+            self.announce(inner);
+            return Ok((last, gone));
         }
-        let marked = inner.put(key, new);
-        self.announce(inner);
-        Ok((marked, false))
     }
 
     /// Removes an object at once, finalizers or not.

@@ -124,7 +124,7 @@ fn heavy_changes_are_kept_for_a_shorter_while() {
     let since = store.version();
     for n in 0..100 {
         let heavy = secret(&format!("{n}{}", "x".repeat(1 << 20)));
-        store.update(&key(), |_| Ok::<_, WriteError>(heavy)).unwrap();
+        store.update(&key(), |_| Ok::<_, WriteError>(heavy.clone())).unwrap();
     }
     assert!(store.watch("secrets", None, since).is_err());
     assert!(store.watch("secrets", None, store.version() - 10).is_ok(), "a hiccup is bridged all the same");
@@ -155,4 +155,34 @@ fn removing_by_uid_spares_a_later_object_of_the_same_name() {
     assert!(!store.remove_uid(&key(), object::uid_of(&first)));
     assert!(store.remove_uid(&key(), object::uid_of(&second)));
     assert!(store.get(&key()).is_none());
+}
+
+#[test]
+fn a_change_may_look_into_the_store_and_is_made_again_on_what_came_between() {
+    let (sender, done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let store = Store::new();
+        store.create(&key(), secret("1")).unwrap();
+        let mut tries = 0;
+        let stored = store.update(&key(), |old| {
+            tries += 1;
+            if tries == 1 {
+                // Somebody else is quicker.
+                store.update(&key(), |_| Ok::<_, WriteError>(secret("2")))?;
+            }
+            let mut new = old.clone();
+            new["data"]["mine"] = "too".into();
+            Ok::<_, WriteError>(new)
+        });
+        let deleted = store.delete_if(&key(), |old| {
+            tries += 1;
+            if tries == 3 {
+                store.update(&key(), |_| Ok::<_, WriteError>(secret("3")))?;
+            }
+            Ok::<_, WriteError>(Fate::Gone(old.clone()))
+        });
+        let _ = sender.send((stored.unwrap()["data"].clone(), deleted.unwrap().0["data"].clone(), tries));
+    });
+    let (stored, deleted, tries) = done.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+    assert_eq!((stored, deleted, tries), (json!({"k": "2", "mine": "too"}), json!({"k": "3"}), 4));
 }

@@ -25,7 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::logs::Logs;
 use crate::program::{ClusterAccess, Images};
+use crate::routes::Routes;
 use crate::store::Store;
+use crate::tasks::Tasks;
 use events::Recorder;
 pub use host::{HOST_PROCESS_IMAGE, Supervisor, host_process, supervise, sweep};
 
@@ -37,25 +39,43 @@ pub const ADDRESS: &str = "127.0.0.1";
 /// `{"8080":"127.0.0.1:41234"}`.
 pub const LISTENING: &str = "oidc-lab/listening";
 
+/// What pods are run with.
+pub struct Machine {
+    /// What there is to run.
+    pub images: Images,
+    /// The cluster API, for programs.
+    pub cluster: ClusterAccess,
+    /// The ingress, for programs.
+    pub ingress: SocketAddr,
+    /// The way to pods behind Services.
+    pub routes: Routes,
+    /// Who hears of a panic.
+    pub tasks: Tasks,
+}
+
 /// Starts the controllers and the kubelet. When `stop` is set, all containers are told
 /// to end, killed if they do not, and the task ends after the last of them.
-pub fn start(
-    store: Store,
-    logs: Logs,
-    images: Images,
-    cluster: ClusterAccess,
-    ingress: SocketAddr,
-    stop: CancellationToken,
-) -> JoinHandle<()> {
+pub fn start(store: Store, logs: Logs, machine: Machine, stop: CancellationToken) -> JoinHandle<()> {
+    let Machine { images, cluster, ingress, routes, tasks } = machine;
     let recorder = Recorder::new(store.clone(), "kubelet");
     let controllers = controllers::run(store.clone(), recorder.clone(), stop.clone());
     // Programs reach each other until the last of them has ended.
     let ended = CancellationToken::new();
-    let services = services::Services::new(store.clone(), ended.clone());
-    let node = Arc::new(kubelet::Node { store, logs, images, cluster, ingress, recorder, services, stop });
-    tokio::spawn(async move {
-        let controllers = tokio::spawn(controllers);
-        kubelet::run(node).await;
+    let services = services::Services::new(store.clone(), routes, tasks.clone(), ended.clone());
+    let controllers = tasks.spawn("the controllers", controllers);
+    let node = kubelet::Node {
+        store,
+        logs,
+        images,
+        cluster,
+        ingress,
+        recorder,
+        services,
+        tasks: tasks.clone(),
+        stop,
+    };
+    tasks.spawn("the kubelet", async move {
+        kubelet::run(Arc::new(node)).await;
         ended.cancel();
         let _ = controllers.await;
     })

@@ -69,7 +69,7 @@ fn owned_pods(store: &Store, set: &Value) -> Vec<Arc<Value>> {
         .collect()
 }
 
-fn set_owners(store: &Store, pod: &Value, change: impl FnOnce(&mut Vec<Value>)) -> Option<Arc<Value>> {
+fn set_owners(store: &Store, pod: &Value, mut change: impl FnMut(&mut Vec<Value>)) -> Option<Arc<Value>> {
     let key = Key::new("pods", object::namespace(pod), object::name(pod));
     let changed = store.update(&key, |old| {
         let mut new = old.clone();
@@ -182,7 +182,7 @@ fn write_status(store: &Store, key: &Key, set: &Value, owned: &[Arc<Value>]) -> 
     }
     let _ = store.update(key, |old| {
         let mut new = old.clone();
-        new["status"] = status;
+        new["status"] = status.clone();
         Ok::<_, WriteError>(new)
     });
     waits.into_iter().filter(|wait| !wait.is_zero()).min().map(|wait| Instant::now() + wait)

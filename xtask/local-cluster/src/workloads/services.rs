@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::ADDRESS;
 use crate::endpoints::addresses;
+use crate::routes::{Gone, Routes};
 use crate::store::{Change, Key, Store, object};
+use crate::tasks::Tasks;
 
 /// A Service's port: its uid and the number.
 type Id = (String, u16);
@@ -29,6 +31,8 @@ type Id = (String, u16);
 #[derive(Clone)]
 pub(super) struct Services {
     store: Store,
+    routes: Routes,
+    tasks: Tasks,
     doors: Arc<Mutex<HashMap<Id, u16>>>,
     stop: CancellationToken,
 }
@@ -36,8 +40,8 @@ pub(super) struct Services {
 impl Services {
     /// No ports yet; each is opened when the first container is told of it, and closed
     /// with its Service or by `stop`.
-    pub(super) fn new(store: Store, stop: CancellationToken) -> Self {
-        Self { store, doors: Arc::default(), stop }
+    pub(super) fn new(store: Store, routes: Routes, tasks: Tasks, stop: CancellationToken) -> Self {
+        Self { store, routes, tasks, doors: Arc::default(), stop }
     }
 
     /// The variables about the Services of a namespace.
@@ -53,7 +57,7 @@ impl Services {
                     continue;
                 };
                 // Without a port of its own, a Service is not known, and nothing worse.
-                let Ok(door) = self.door(service, number, &port["name"]) else { continue };
+                let Ok(door) = self.door(service, number) else { continue };
                 let url = format!("tcp://{ADDRESS}:{door}");
                 if index == 0 {
                     set("SERVICE_HOST".into(), ADDRESS.into());
@@ -76,7 +80,7 @@ impl Services {
     }
 
     /// The loopback port of a Service's port, opened if it is not yet.
-    fn door(&self, service: &Value, number: u16, name: &Value) -> io::Result<u16> {
+    fn door(&self, service: &Value, number: u16) -> io::Result<u16> {
         let id = (object::uid_of(service).to_owned(), number);
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(door) = doors.get(&id) {
@@ -88,14 +92,14 @@ impl Services {
         let listener = TcpListener::from_std(listener)?;
         doors.insert(id.clone(), door);
         let key = Key::new("services", object::namespace(service), object::name(service));
-        tokio::spawn(self.clone().lead(listener, key, id, name.clone()));
+        let task = format!("the address of {}/{}", key.namespace, key.name);
+        self.tasks.spawn(task, self.clone().lead(listener, key, id));
         Ok(door)
     }
 
     /// Leads connections to the Service's pods, in turn, until the Service is gone.
-    async fn lead(self, listener: TcpListener, service: Key, id: Id, port: Value) {
+    async fn lead(self, listener: TcpListener, service: Key, id: Id) {
         let turn = AtomicUsize::new(0);
-        let endpoints = Key::new("endpoints", &service.namespace, &service.name);
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -107,15 +111,24 @@ impl Services {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let all = self.store.get(&endpoints).map(|it| addresses(&it, &port)).unwrap_or_default();
+            let all = self.addresses(&service, id.1).unwrap_or_default();
             // Nobody is there: the connection is closed, as kube-proxy refuses it.
             let start = turn.fetch_add(1, Ordering::Relaxed);
             let order: Vec<_> = (0..all.len()).map(|it| all[(start + it) % all.len()]).collect();
             if !order.is_empty() {
-                tokio::spawn(join(client, order, self.stop.clone()));
+                tokio::spawn(join(client, order, self.routes.clone(), self.stop.clone()));
             }
         }
         self.doors.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// Who is behind a Service's port, by the name that the port has now.
+    fn addresses(&self, service: &Key, number: u16) -> Option<Vec<SocketAddr>> {
+        let object = self.store.get(service)?;
+        let mut ports = object["spec"]["ports"].as_array()?.iter();
+        let port = ports.find(|it| it["port"].as_u64() == Some(number.into()))?;
+        let endpoints = self.routes.endpoints(&service.namespace, &service.name)?;
+        Some(addresses(&endpoints, &port["name"]))
     }
 
     async fn gone(&self, service: &Key, uid: &str) {
@@ -137,8 +150,21 @@ impl Services {
 }
 
 /// Joins a client with the first of `servers` that takes it.
-async fn join(mut client: TcpStream, servers: Vec<SocketAddr>, stop: CancellationToken) {
+async fn join(mut client: TcpStream, servers: Vec<SocketAddr>, routes: Routes, stop: CancellationToken) {
     for address in servers {
+        match routes.gone(address) {
+            Some(Gone::Hangs) => {
+                let mut nobody = tokio::io::sink();
+                tokio::select! {
+                    _ = tokio::io::copy(&mut client, &mut nobody) => {}
+                    () = stop.cancelled() => {}
+                }
+                return;
+            }
+            // Of bytes nobody knows how they would say 502.
+            Some(Gone::Answers502) => return,
+            Some(Gone::Refuses) | None => {}
+        }
         let Ok(mut server) = TcpStream::connect(address).await else { continue };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         tokio::select! {

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::support::{Cluster, TOKEN};
+use crate::support::{Cluster, PATIENCE, TOKEN};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use local_cluster::logs::{LogKey, LogWriter};
 use local_cluster::serve::{self, Handler, Limits, Request, Response};
 use serde_json::{Value, json};
@@ -105,6 +107,9 @@ impl Handler for Echo {
             "body": String::from_utf8_lossy(&body), "authorization": header("authorization"),
             "connection": header("connection"), "x-own": header("x-own"), "host": header("host"),
         });
+        if let Some(length) = parts.uri.path().strip_prefix("/bytes/") {
+            return Response::new(bytes(length.parse().unwrap(), parts.uri.query().is_some()));
+        }
         let mut response = Response::new(serve::full(seen.to_string()));
         if parts.uri.path() == "/away" {
             *response.status_mut() = http::StatusCode::FOUND;
@@ -112,6 +117,17 @@ impl Handler for Echo {
         }
         response
     }
+}
+
+/// So many bytes, said beforehand or not.
+fn bytes(length: usize, unsaid: bool) -> serve::Body {
+    let all = Bytes::from(vec![b'x'; length]);
+    if !unsaid {
+        return serve::full(all);
+    }
+    let pieces: Vec<_> = all.chunks(1 << 16).map(Bytes::copy_from_slice).collect();
+    let frames = pieces.into_iter().map(|it| Ok::<_, std::io::Error>(hyper::body::Frame::data(it)));
+    http_body_util::StreamBody::new(futures::stream::iter(frames)).boxed()
 }
 
 fn echo(cluster: &Cluster) -> SocketAddr {
@@ -168,6 +184,65 @@ fn a_request_is_passed_on_to_where_the_pod_listens() {
     let post =
         recorded.iter().find(|line| line["verb"] == "create" && line["resource"] == "pods/proxy").unwrap();
     assert_eq!(post["name"], "p:8080");
+}
+
+#[test]
+fn what_is_passed_back_has_a_limit() {
+    const LIMIT: usize = 16 << 20;
+    let cluster = Cluster::start();
+    pod(&cluster, "p", &["c"]);
+    let listening = json!({"8080": echo(&cluster).to_string()}).to_string();
+    cluster.merge(
+        &format!("{PODS}/p"),
+        &json!({"metadata": {"annotations": {"oidc-lab/listening": listening}}}),
+    );
+    let path = |length: usize| format!("{PODS}/p:8080/proxy/bytes/{length}");
+    assert_eq!(cluster.get(&path(LIMIT)).text.len(), LIMIT);
+    let said = cluster.get(&path(LIMIT + 1));
+    assert_eq!(
+        (said.status, said.message().as_str()),
+        (503, "error trying to reach service: the answer is longer than 16777216 bytes")
+    );
+    // What was not said beforehand is broken off.
+    let unsaid = cluster.ask("GET", &format!("{}?unsaid", path(LIMIT + (1 << 20)))).try_send();
+    assert!(unsaid.is_err());
+    assert_eq!(cluster.get(&format!("{}?unsaid", path(LIMIT))).text.len(), LIMIT);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_at_once_keeps_nobody_else_waiting() {
+    let cluster = Cluster::start();
+    pod(&cluster, "p", &["c"]);
+    let _writer = log(&cluster, "c", 0);
+    // A pipe has nothing to read until somebody opens it to write.
+    let file = cluster.folder().join("logs/default_p_c_0.log");
+    std::fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    // More of them than the cluster has threads.
+    let (asking, answered) = (std::sync::Barrier::new(5), std::sync::mpsc::channel());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut kept = cluster.keep();
+                asking.wait();
+                kept.send("GET", &format!("{PODS}/p/log"), "text/plain", "")
+            });
+        }
+        scope.spawn(|| {
+            let mut kept = cluster.keep();
+            asking.wait();
+            let ask = |_| kept.send("GET", "/api/v1/namespaces/default", "text/plain", "").0;
+            answered.0.send((0..50).map(ask).filter(|status| *status == 200).count()).unwrap();
+        });
+        let answers = answered.1.recv_timeout(PATIENCE);
+        // Whoever reads gets a line and the end.
+        std::thread::spawn(move || {
+            loop {
+                std::fs::write(&file, "2026-01-01T00:00:00Z late\n").unwrap();
+            }
+        });
+        assert_eq!(answers, Ok(50));
+    });
 }
 
 #[test]

@@ -14,6 +14,7 @@ use local_cluster::api::{self, Api, Audit};
 use local_cluster::logs::Logs;
 use local_cluster::serve::{Limits, serve};
 use local_cluster::store::Store;
+use local_cluster::tasks::Tasks;
 use local_cluster::tls;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -50,7 +51,7 @@ impl Cluster {
         let address = runtime.block_on(async {
             let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
             let address = listener.local_addr().unwrap();
-            let api = Api::new(store.clone(), logs.clone(), TOKEN, audit);
+            let api = Api::new(store.clone(), logs.clone(), TOKEN, audit, &Tasks::default());
             tokio::spawn(serve(listener, Some(identity.acceptor), api, Limits::default(), stop.clone()));
             address
         });
@@ -158,13 +159,18 @@ impl Ask<'_> {
 
     /// Sends it and reads the whole answer.
     pub fn send(self) -> Answer {
+        self.try_send().unwrap()
+    }
+
+    /// As [`Ask::send`], for an answer that may be broken off.
+    pub fn try_send(self) -> hyper::Result<Answer> {
         let Ask { cluster, request, body } = self;
         let request = request.body(Full::new(body)).unwrap();
         cluster.block_on(async {
             let (parts, body) = cluster.exchange(request).await.into_parts();
-            let bytes = body.collect().await.unwrap().to_bytes();
+            let bytes = body.collect().await?.to_bytes();
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+            Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, text })
         })
     }
 

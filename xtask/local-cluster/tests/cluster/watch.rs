@@ -91,7 +91,7 @@ fn a_version_too_old_is_gone() {
     for n in 0..1100 {
         let object = json!({"kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}, "data": {"n": n.to_string()}});
         let key = local_cluster::store::Key::new("configmaps", "default", "a");
-        cluster.store.update(&key, |_| Ok::<_, local_cluster::store::WriteError>(object)).unwrap();
+        cluster.store.update(&key, |_| Ok::<_, local_cluster::store::WriteError>(object.clone())).unwrap();
     }
     let mut watch = cluster.ask("GET", &format!("{MAPS}?watch=1&resourceVersion={old}")).lines();
     let (kind, status) = watch.event();
@@ -200,4 +200,13 @@ fn a_watcher_that_does_not_read_holds_nobody_up() {
         assert_eq!(attentive.change(), format!("ADDED m{n}"));
     }
     drop(silent);
+}
+
+#[test]
+fn a_timeout_beyond_all_clocks_is_a_long_one() {
+    let cluster = Cluster::start();
+    let query = format!("watch=true&timeoutSeconds={}", i64::MAX);
+    let mut watch = cluster.ask("GET", &format!("{MAPS}?{query}")).lines();
+    cluster.post(MAPS, &map("a", "1"));
+    while watch.change() != "ADDED a" {}
 }

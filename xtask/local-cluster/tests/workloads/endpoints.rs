@@ -131,6 +131,21 @@ async fn containers_reach_services_by_the_variables_of_a_kubelet() {
     lab.end().await;
 }
 
+#[tokio::test]
+async fn a_port_that_is_renamed_goes_on_leading_to_its_pods() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    lab.create("services", service(json!([{"name": "web", "port": 80, "targetPort": "http"}])));
+    lab.deploy(deployment("web", 1));
+    lab.rolled_out("web").await;
+    let address = format!("127.0.0.1:{}", web.launched()[0].env["S_SERVICE_PORT"]);
+    assert!(get(&address).await.unwrap().contains("200 OK"));
+    lab.change("services", "s", |it| it["spec"]["ports"][0]["name"] = "site".into());
+    lab.first("endpoints", |it| it["subsets"][0]["ports"][0]["name"] == "site").await;
+    assert!(get(&address).await.unwrap().contains("200 OK"));
+    lab.end().await;
+}
+
 async fn get(address: &str) -> std::io::Result<String> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(address).await?;

@@ -1,14 +1,16 @@
 //! Containers that end, and containers that are ended.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use local_cluster::logs::LogKey;
-use local_cluster::program::{Exit, Images, Launch};
+use local_cluster::program::{Exit, Images, Launch, Program, Running};
 use local_cluster::store::object;
 use serde_json::{Value, json};
 
-use crate::support::{Lab, Web, condition, container, deployment};
+use crate::support::{LIMIT, Lab, Web, condition, container, deployment};
 
 /// A Deployment whose containers have no port and no probe.
 fn plain(name: &str) -> Value {
@@ -264,4 +266,39 @@ async fn what_a_probe_cannot_ask_is_said() {
         lab.event("Unhealthy", words).await;
         lab.end().await;
     }
+}
+
+#[tokio::test]
+async fn a_grace_beyond_all_clocks_is_a_long_one() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    let mut wanted = deployment("web", 1);
+    wanted["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = i64::MAX.into();
+    lab.deploy(wanted);
+    lab.rolled_out("web").await;
+    let old = object::name(&lab.pods()[0]).to_owned();
+    lab.delete_pod(&old, u64::MAX);
+    lab.until("pods", |pods| pods.iter().all(|it| object::name(it) != old).then_some(())).await;
+    lab.end().await;
+}
+
+/// A program whose variables cannot be told.
+struct Speechless;
+
+impl Program for Speechless {
+    fn run(&self, _: Launch) -> Running {
+        Box::pin(std::future::ready(Exit::success()))
+    }
+
+    fn variables(&self, _: &BTreeMap<u16, SocketAddr>) -> BTreeMap<String, String> {
+        panic!("no words")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_what_runs_pods_is_said_to_whoever_runs_the_lab() {
+    let lab = Lab::new(Images::default().with("test/web", Speechless));
+    lab.deploy(plain("web"));
+    let said = tokio::time::timeout(LIMIT, lab.tasks.failed()).await.unwrap();
+    assert!(said.starts_with("pod n/web-") && said.ends_with(" panicked: no words"), "{said}");
 }

@@ -170,7 +170,7 @@ async fn a_broken_update_leaves_the_old_pods_and_a_rollback_ends_it() {
     assert!(message.contains("the images that it runs are test/web"), "{message}");
     let status = lab.get("deployments.apps", "web").unwrap()["status"].clone();
     assert_eq!((&status["availableReplicas"], &status["updatedReplicas"]), (&json!(3), &json!(1)));
-    lab.change("deployments.apps", "web", |it| it["spec"]["template"] = good);
+    lab.change("deployments.apps", "web", |it| it["spec"]["template"] = good.clone());
     lab.rolled_out("web").await;
     let sets = lab.list("replicasets.apps");
     let back = sets.iter().find(|it| it["spec"]["replicas"] == 3).unwrap();

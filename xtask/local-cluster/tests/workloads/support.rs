@@ -8,20 +8,23 @@ use std::time::Duration;
 
 use local_cluster::logs::Logs;
 use local_cluster::program::{ClusterAccess, Exit, Images, Launch};
+use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Limits, Request, Response, serve, text};
 use local_cluster::store::{Key, Seen, Store, WriteError, object};
-use local_cluster::workloads;
+use local_cluster::tasks::Tasks;
+use local_cluster::workloads::{self, Machine};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Far more than anything here takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 pub struct Lab {
     pub store: Store,
     pub logs: Logs,
+    pub tasks: Tasks,
     pub stop: CancellationToken,
     pub task: JoinHandle<()>,
     _folder: tempfile::TempDir,
@@ -38,8 +41,10 @@ impl Lab {
             token: "s3cret-token".into(),
         };
         let proxy = SocketAddr::from(([127, 0, 0, 1], 9));
-        let task = workloads::start(store.clone(), logs.clone(), images, cluster, proxy, stop.clone());
-        Self { store, logs, stop, task, _folder: folder }
+        let (routes, tasks) = (Routes::new(&store), Tasks::default());
+        let machine = Machine { images, cluster, ingress: proxy, routes, tasks: tasks.clone() };
+        let task = workloads::start(store.clone(), logs.clone(), machine, stop.clone());
+        Self { store, logs, tasks, stop, task, _folder: folder }
     }
 
     pub fn create(&self, resource: &str, object: Value) -> Arc<Value> {
@@ -55,7 +60,7 @@ impl Lab {
         self.store.get(&Key::new(resource, "n", name))
     }
 
-    pub fn change(&self, resource: &str, name: &str, change: impl FnOnce(&mut Value)) {
+    pub fn change(&self, resource: &str, name: &str, mut change: impl FnMut(&mut Value)) {
         let changed = self.store.update(&Key::new(resource, "n", name), |old| {
             let mut new = old.clone();
             change(&mut new);

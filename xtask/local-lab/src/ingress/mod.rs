@@ -4,10 +4,12 @@
 //! It answers as ingress-nginx does with its defaults: its pages for 404 (no rule), 503
 //! (no ready pod), 502 (the pod refuses or breaks off), 504 (it says nothing) and 413
 //! (a body over 1 MiB), its headers towards the server, its next try where a
-//! connection could not be made or a harmless request got no answer. What differs:
-//! connections to servers are never shared between clients ([`upstream`]), bodies are
-//! passed on as they come and not gathered first, there is no TLS, and annotations of
-//! an Ingress are not read.
+//! connection could not be made or a harmless request got no answer. It has nginx' limits
+//! of headers ([`settings`]): 502 to an answer whose head is larger than one buffer, 400
+//! and 414 to a request with a line that is. What differs: connections to servers are
+//! never shared between clients ([`upstream`]), bodies are passed on as they come and not
+//! gathered first, there is no TLS, and of the annotations of an Ingress only
+//! `proxy-buffer-size` and `proxy-connect-timeout` are read.
 //!
 //! As a forward proxy (`GET http://host/…`) it stands in for the cluster's DNS: it
 //! knows the hosts of Ingress objects and the names of Services. It is no way out to
@@ -18,13 +20,13 @@ mod headers;
 mod pages;
 mod paths;
 mod proxy;
+mod settings;
 mod table;
 mod tunnel;
 mod upstream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::uri::{Authority, Scheme};
@@ -35,49 +37,36 @@ use tokio::sync::watch;
 use self::headers::Way;
 use self::pages::{Refusal, page};
 use self::proxy::Exchange;
-use self::table::{Backend, Builder, Table};
+use self::settings::Settings;
+use self::table::{Builder, Route, Table};
 use self::upstream::Upstreams;
+use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Request, Response};
 use local_cluster::store::{Key, Store, WriteError, object};
+use local_cluster::tasks::Tasks;
 
 const INGRESSES: &str = "ingresses.networking.k8s.io";
 
 /// The port that a URL without one means, and that an ingress of a cluster has.
 const HTTP: u16 = 80;
 
-/// What nginx calls `proxy_connect_timeout`, `proxy_read_timeout`,
-/// `client_max_body_size` and `proxy_next_upstream_tries`, with ingress-nginx's values.
-#[derive(Clone, Copy, Debug)]
-struct Settings {
-    connect: Duration,
-    silence: Duration,
-    body_bytes: u64,
-    tries: u32,
-}
-
-const SETTINGS: Settings = Settings {
-    connect: Duration::from_secs(5),
-    silence: Duration::from_secs(60),
-    body_bytes: 1024 * 1024,
-    tries: 3,
-};
-
 /// The ingress as a server's handler. Cheap to clone; all clones are one ingress.
 #[derive(Clone)]
 pub struct Ingress {
     table: watch::Receiver<Arc<Table>>,
+    routes: Routes,
     upstreams: Upstreams,
     port: u16,
     settings: Settings,
 }
 
 impl Ingress {
-    /// An ingress for the Ingress objects, Services and Endpoints in `store`, which it
-    /// follows for as long as a clone of it lives. Call it inside a Tokio runtime.
-    pub fn new(store: Store) -> Self {
+    /// An ingress for the Ingress objects and Services in `store`, which it follows for
+    /// as long as a clone of it lives. Call it inside a Tokio runtime.
+    pub fn new(store: Store, routes: Routes, tasks: &Tasks) -> Self {
         let (sender, table) = watch::channel(Arc::new(Table::default()));
-        tokio::spawn(follow(store, sender));
-        Self { table, upstreams: Upstreams::default(), port: HTTP, settings: SETTINGS }
+        tasks.spawn("the ingress", follow(store, routes.clone(), sender));
+        Self { table, routes, upstreams: Upstreams::default(), port: HTTP, settings: Settings::DEFAULT }
     }
 
     /// The same ingress, which clients of the forward proxy reach by `port` too and not
@@ -96,19 +85,22 @@ impl Ingress {
 }
 
 /// Keeps the table up to date.
-async fn follow(store: Store, table: watch::Sender<Arc<Table>>) {
+async fn follow(store: Store, routes: Routes, table: watch::Sender<Arc<Table>>) {
     let mut ingresses = store.follow(INGRESSES);
+    let mut settings = store.follow("configmaps");
     let mut services = store.follow("services");
-    let mut endpoints = store.follow("endpoints");
-    let mut builder = Builder::new(store.clone());
+    let mut endpoints = routes.known().follow("endpoints");
+    let mut builder = Builder::new(store.clone(), routes);
     loop {
         tokio::select! {
             () = table.closed() => return,
             _ = ingresses.next() => {}
+            _ = settings.next() => {}
             _ = services.next() => {}
             _ = endpoints.next() => {}
         }
         while ingresses.try_next().is_some()
+            || settings.try_next().is_some()
             || services.try_next().is_some()
             || endpoints.try_next().is_some()
         {}
@@ -173,8 +165,8 @@ impl Target {
         Ok(Self { name, port: authority.port_u16().unwrap_or(HTTP), path, proxied, host })
     }
 
-    /// The backend in `table`.
-    fn backend(&self, table: &Table, own_port: u16) -> Result<Arc<Backend>, Refusal> {
+    /// The way in `table`.
+    fn route(&self, table: &Table, own_port: u16) -> Result<Route, Refusal> {
         let (name, port) = (&self.name, self.port);
         if self.proxied && !table.knows(name) {
             return table.service(name, port).ok_or_else(|| {
@@ -199,21 +191,30 @@ impl Handler for Ingress {
         if request.method() == Method::CONNECT {
             return self.refuse_tunnel(&request).answer();
         }
+        let settings = self.settings.changed(&[self.table.borrow().controller]);
+        if let Err(refusal) = settings.buffers.check(request.method(), request.uri(), request.headers()) {
+            return refusal.answer();
+        }
         let target = match Target::of(&request) {
             Ok(target) => target,
             Err(refusal) => return refusal.answer(),
         };
         let announced =
             request.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > self.settings.body_bytes) {
+        if announced.is_some_and(|length| length > settings.body_bytes) {
             return page(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let way = Way { client: peer.ip(), host: &target.host, port: target.port };
-        let mut exchange = Exchange::new(request, &way, &self.settings);
         // Each try looks at the table of its moment.
+        let route = || target.route(&self.table.borrow(), self.port);
+        let settings = match route() {
+            Ok(route) => settings.changed(&[route.changes]),
+            Err(refusal) => return refusal.answer(),
+        };
+        let mut exchange = Exchange::new(request, &way, &settings);
         let next = || {
-            let backend = target.backend(&self.table.borrow(), self.port)?;
-            backend.next().ok_or(Refusal::Page(StatusCode::SERVICE_UNAVAILABLE))
+            let address = route()?.backend.next().ok_or(Refusal::Page(StatusCode::SERVICE_UNAVAILABLE))?;
+            Ok((address, self.routes.gone(address)))
         };
         exchange.run(&self.upstreams, next).await
     }

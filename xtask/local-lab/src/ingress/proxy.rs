@@ -14,8 +14,10 @@ use hyper::upgrade::OnUpgrade;
 use super::body::{Download, Upload};
 use super::headers::{self, Way};
 use super::pages::{Refusal, page};
+use super::settings::{Settings, head_length};
+use super::tunnel;
 use super::upstream::{Upstreams, connect};
-use super::{Settings, tunnel};
+use local_cluster::routes::Gone;
 use local_cluster::serve::{Request, Response, empty};
 
 /// A request on its way.
@@ -69,15 +71,20 @@ impl<'a> Exchange<'a> {
     pub(super) async fn run(
         &mut self,
         upstreams: &Upstreams,
-        mut next: impl FnMut() -> Result<SocketAddr, Refusal>,
+        mut next: impl FnMut() -> Result<(SocketAddr, Option<Gone>), Refusal>,
     ) -> Response {
         let mut failed = StatusCode::BAD_GATEWAY;
         for _ in 0..self.settings.tries {
-            let address = match next() {
-                Ok(address) => address,
+            let tried = match next() {
+                Ok((_, Some(Gone::Hangs))) => {
+                    tokio::time::sleep(self.settings.connect).await;
+                    Tried::Again(StatusCode::GATEWAY_TIMEOUT)
+                }
+                Ok((_, Some(Gone::Answers502))) => Tried::Failed(StatusCode::BAD_GATEWAY),
+                Ok((address, Some(Gone::Refuses) | None)) => self.attempt(upstreams, address).await,
                 Err(refusal) => return refusal.answer(),
             };
-            match self.attempt(upstreams, address).await {
+            match tried {
                 Tried::Answered(response) => return self.answer(response),
                 Tried::Again(status) => failed = status,
                 Tried::Failed(status) => return page(status),
@@ -123,6 +130,10 @@ impl<'a> Exchange<'a> {
         *request.extensions_mut() = self.spelling.clone();
         let answer = tokio::time::timeout(self.settings.silence, sender.try_send_request(request)).await;
         let error = match answer {
+            // nginx' log says of it: upstream sent too big header.
+            Ok(Ok(response)) if head_length(&response) > self.settings.answer_header => {
+                return Tried::Failed(StatusCode::BAD_GATEWAY);
+            }
             Ok(Ok(response)) => {
                 if self.upgrade.is_none() {
                     upstreams.keep(address, sender);

@@ -8,12 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use super::paths::{self, Kind};
+use super::settings::{CONFIG_MAP, Changes};
 use local_cluster::addresses;
+use local_cluster::routes::Routes;
 use local_cluster::store::{Key, Store, object};
 
 /// Where requests go, by host and path.
 #[derive(Default)]
 pub(super) struct Table {
+    /// What the controller's ConfigMap sets.
+    pub(super) controller: Changes,
     hosts: HashMap<String, Site>,
     /// Sites of `*.rest`, by `rest`.
     wildcards: HashMap<String, Site>,
@@ -24,7 +28,7 @@ pub(super) struct Table {
 }
 
 /// A Service's ports.
-type Ports = Vec<(u16, Arc<Backend>)>;
+type Ports = Vec<(u16, Route)>;
 
 /// The rules of one host.
 #[derive(Default)]
@@ -32,13 +36,21 @@ struct Site {
     /// In the order in which they are tried.
     rules: Vec<Rule>,
     /// `spec.defaultBackend` of an Ingress with rules for this host.
-    default: Option<Arc<Backend>>,
+    default: Option<Route>,
 }
 
 struct Rule {
     kind: Kind,
     path: String,
-    backend: Arc<Backend>,
+    route: Route,
+}
+
+/// A way to a backend.
+#[derive(Clone, Default)]
+pub(super) struct Route {
+    pub(super) backend: Arc<Backend>,
+    /// What the Ingress sets that leads there.
+    pub(super) changes: Changes,
 }
 
 /// A Service's port: the addresses behind it, and whose turn it is.
@@ -62,17 +74,22 @@ type Turns = HashMap<(String, String, u16), Arc<AtomicUsize>>;
 /// Makes tables, and keeps what lasts from one to the next.
 pub(super) struct Builder {
     store: Store,
+    routes: Routes,
     turns: Turns,
 }
 
 impl Builder {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store, turns: Turns::new() }
+    pub(super) fn new(store: Store, routes: Routes) -> Self {
+        Self { store, routes, turns: Turns::new() }
     }
 
     /// The table of what stands in the store now.
     pub(super) fn build(&mut self) -> Table {
         let mut table = Table::default();
+        let (namespace, name) = CONFIG_MAP;
+        if let Some(config) = self.store.get(&Key::new("configmaps", namespace, name)) {
+            table.controller = Changes::of_controller(&config);
+        }
         let (services, _) = self.store.list("services", None);
         for service in &services {
             let id = (object::namespace(service).to_owned(), object::name(service).to_owned());
@@ -101,15 +118,16 @@ impl Builder {
 
     fn add(&self, table: &mut Table, ingress: &Value, services: &[Arc<Value>]) {
         let spec = &ingress["spec"];
-        let backend = |backend: &Value| find_backend(table, ingress, backend, services);
-        let default = spec["defaultBackend"].as_object().map(|_| backend(&spec["defaultBackend"]));
+        let changes = Changes::of_ingress(ingress);
+        let route = |backend: &Value| Route { changes, ..find_backend(table, ingress, backend, services) };
+        let default = spec["defaultBackend"].as_object().map(|_| route(&spec["defaultBackend"]));
         let mut places = vec![];
         for rule in spec["rules"].as_array().into_iter().flatten() {
             let host = rule["host"].as_str().unwrap_or_default().to_ascii_lowercase();
             let paths = rule["http"]["paths"].as_array().into_iter().flatten().map(|path| Rule {
                 kind: Kind::read(path["pathType"].as_str().unwrap_or_default()),
                 path: path["path"].as_str().filter(|path| !path.is_empty()).unwrap_or("/").to_owned(),
-                backend: backend(&path["backend"]),
+                route: route(&path["backend"]),
             });
             places.push((host, paths.collect::<Vec<_>>()));
         }
@@ -129,13 +147,14 @@ impl Builder {
 
     fn backends(&mut self, service: &Value) -> Ports {
         let (namespace, name) = (object::namespace(service), object::name(service));
-        let endpoints = self.store.get(&Key::new("endpoints", namespace, name));
+        let endpoints = self.routes.endpoints(namespace, name);
         let ports = service["spec"]["ports"].as_array().into_iter().flatten();
         let ports = ports.filter_map(|port| {
             let number = u16::try_from(port["port"].as_u64()?).ok()?;
             let turn = self.turns.entry((namespace.to_owned(), name.to_owned(), number)).or_default().clone();
             let addresses = endpoints.as_deref().map(|it| addresses(it, &port["name"])).unwrap_or_default();
-            Some((number, Arc::new(Backend { addresses, turn })))
+            let backend = Arc::new(Backend { addresses, turn });
+            Some((number, Route { backend, changes: Changes::default() }))
         });
         ports.collect()
     }
@@ -143,7 +162,7 @@ impl Builder {
 
 /// The backend that an Ingress names. One whose Service or port is not there has no
 /// addresses, as in nginx.
-fn find_backend(table: &Table, ingress: &Value, backend: &Value, services: &[Arc<Value>]) -> Arc<Backend> {
+fn find_backend(table: &Table, ingress: &Value, backend: &Value, services: &[Arc<Value>]) -> Route {
     let namespace = object::namespace(ingress);
     let name = backend["service"]["name"].as_str().unwrap_or_default();
     let port = &backend["service"]["port"];
@@ -156,7 +175,7 @@ fn find_backend(table: &Table, ingress: &Value, backend: &Value, services: &[Arc
     });
     let ports = table.services.get(&(namespace.to_owned(), name.to_owned()));
     let found = ports.into_iter().flatten().find(|(port, _)| Some(*port) == number);
-    found.map(|(_, backend)| backend.clone()).unwrap_or_default()
+    found.map(|(_, route)| route.clone()).unwrap_or_default()
 }
 
 impl Table {
@@ -171,21 +190,21 @@ impl Table {
         self.site(host).is_some()
     }
 
-    /// The backend for a host (in lower case) and a path from [`paths::normal`]; `None`
-    /// where no rule takes it.
-    pub(super) fn find(&self, host: &str, path: &str) -> Option<Arc<Backend>> {
+    /// The way for a host (in lower case) and a path from [`paths::normal`]; `None` where
+    /// no rule takes it.
+    pub(super) fn find(&self, host: &str, path: &str) -> Option<Route> {
         let site = self.site(host).unwrap_or(&self.any);
         let rule = site.rules.iter().find(|rule| paths::matches(rule.kind, &rule.path, path));
-        let found = rule.map(|rule| &rule.backend);
+        let found = rule.map(|rule| &rule.route);
         found.or(site.default.as_ref()).or(self.any.default.as_ref()).cloned()
     }
 
-    /// The backend behind a name of the cluster's DNS: `service.namespace`, with or
+    /// The way to a name of the cluster's DNS: `service.namespace`, with or
     /// without `.svc` and `.svc.cluster.local`.
-    pub(super) fn service(&self, host: &str, port: u16) -> Option<Arc<Backend>> {
+    pub(super) fn service(&self, host: &str, port: u16) -> Option<Route> {
         let host = host.strip_suffix(".cluster.local").unwrap_or(host);
         let (name, namespace) = host.strip_suffix(".svc").unwrap_or(host).split_once('.')?;
         let ports = self.services.get(&(namespace.to_owned(), name.to_owned()))?;
-        ports.iter().find(|(number, _)| *number == port).map(|(_, backend)| backend.clone())
+        ports.iter().find(|(number, _)| *number == port).map(|(_, route)| route.clone())
     }
 }

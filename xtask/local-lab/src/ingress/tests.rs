@@ -1,5 +1,6 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use local_cluster::routes::{Gone, Lag};
 use local_cluster::serve::{Limits, full, serve, text};
 use local_cluster::store::{Key, WriteError};
 
@@ -31,13 +33,18 @@ const QUICK: Settings = Settings {
     connect: Duration::from_millis(200),
     silence: Duration::from_millis(200),
     body_bytes: 1000,
-    tries: 3,
+    ..Settings::DEFAULT
 };
 
 impl Gate {
     async fn open(settings: Settings) -> Self {
         let store = Store::new();
-        let ingress = Ingress::new(store.clone()).with_settings(settings);
+        let routes = Routes::new(&store);
+        Self::over(store, routes, settings).await
+    }
+
+    async fn over(store: Store, routes: Routes, settings: Settings) -> Self {
+        let ingress = Ingress::new(store.clone(), routes, &Tasks::default()).with_settings(settings);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -82,7 +89,7 @@ impl Gate {
         object["metadata"] = json!({"name": name, "namespace": "n"});
         let key = Key::new(resource, "n", name);
         if self.store.create(&key, object.clone()).is_err() {
-            self.store.update(&key, |_| Ok::<_, WriteError>(object)).unwrap();
+            self.store.update(&key, |_| Ok::<_, WriteError>(object.clone())).unwrap();
         }
     }
 
@@ -126,10 +133,20 @@ impl Handler for Named {
                 Ok(body) => Response::new(full(body.to_bytes())),
                 Err(_) => text(StatusCode::BAD_REQUEST, "broken"),
             },
+            "/head" => {
+                let mut response = text(StatusCode::OK, self.name);
+                let length = request.uri().query().unwrap().parse::<usize>().unwrap();
+                let filler = "x".repeat(length - settings::head_length(&response) - HEAD_REST);
+                response.headers_mut().insert("x-filler", filler.parse().unwrap());
+                response
+            }
             _ => text(StatusCode::OK, self.name),
         }
     }
 }
+
+/// What servers add to a head that is made by hand, with the filler's own line.
+const HEAD_REST: usize = "x-filler: \r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\ncontent-length: 1\r\n".len();
 
 async fn named(name: &'static str) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -175,7 +192,7 @@ async fn closed_port() -> u16 {
 
 #[tokio::test]
 async fn requests_go_by_host_and_path() {
-    let gate = Gate::open(SETTINGS).await;
+    let gate = Gate::open(Settings::DEFAULT).await;
     let ((a, _), (b, _), (wild, _)) = (named("a").await, named("b").await, named("wild").await);
     gate.route("a", "one.host", "/", &[a]).await;
     gate.route("b", "one.host", "/api", &[b]).await;
@@ -203,7 +220,7 @@ async fn requests_go_by_host_and_path() {
 
 #[tokio::test]
 async fn default_backends_and_named_ports() {
-    let gate = Gate::open(SETTINGS).await;
+    let gate = Gate::open(Settings::DEFAULT).await;
     let ((a, _), (rest, _)) = (named("a").await, named("rest").await);
     gate.put("services", "a", json!({"spec": {"ports": [{"name": "web", "port": 8080}]}}));
     gate.put(
@@ -225,7 +242,7 @@ async fn default_backends_and_named_ports() {
 
 #[tokio::test]
 async fn bad_requests_are_answered_and_nothing_panics() {
-    let gate = Gate::open(SETTINGS).await;
+    let gate = Gate::open(Settings::DEFAULT).await;
     let (a, _) = named("a").await;
     gate.route("a", "one.host", "/", &[a]).await;
     for (request, status) in [
@@ -311,7 +328,7 @@ async fn bodies_have_a_limit_announced_or_not() {
 
 #[tokio::test]
 async fn pods_take_turns_and_a_dead_one_is_passed_over() {
-    let gate = Gate::open(SETTINGS).await;
+    let gate = Gate::open(Settings::DEFAULT).await;
     let ((a, _), (b, _)) = (named("a").await, named("b").await);
     gate.route("s", "one.host", "/", &[a, b]).await;
     let mut seen = vec![];
@@ -330,7 +347,7 @@ async fn pods_take_turns_and_a_dead_one_is_passed_over() {
 
 #[tokio::test]
 async fn a_clients_connection_has_its_own_to_the_server() {
-    let gate = Gate::open(SETTINGS).await;
+    let gate = Gate::open(Settings::DEFAULT).await;
     let (a, connections) = named("a").await;
     gate.route("a", "one.host", "/", &[a]).await;
     for client in 1..=3 {
@@ -351,7 +368,7 @@ async fn a_clients_connection_has_its_own_to_the_server() {
 
 #[tokio::test]
 async fn messages_pass_as_they_were_written() {
-    let gate = Gate::open(SETTINGS).await;
+    let gate = Gate::open(Settings::DEFAULT).await;
     let (port, mut server) = by_hand().await;
     gate.route("a", "one.host", "/", &[port]).await;
     let request = "GET /a%2Fb//c?d=e%20f HTTP/1.1\r\nHost: One.host\r\nX-oDD-Name: 1\r\nCookie: a=1\r\n\
@@ -419,7 +436,7 @@ async fn streams_pass_as_they_come_and_a_silent_one_is_cut() {
 
 #[tokio::test]
 async fn a_client_that_goes_takes_its_servers_connection_along() {
-    let gate = Gate::open(SETTINGS).await;
+    let gate = Gate::open(Settings::DEFAULT).await;
     let (port, mut server) = by_hand().await;
     gate.route("a", "one.host", "/", &[port]).await;
     let mut client = TcpStream::connect(gate.address).await.unwrap();
@@ -433,7 +450,7 @@ async fn a_client_that_goes_takes_its_servers_connection_along() {
 
 #[tokio::test]
 async fn an_upgrade_becomes_a_tunnel() {
-    let gate = Gate::open(SETTINGS).await;
+    let gate = Gate::open(Settings::DEFAULT).await;
     let (port, mut server) = by_hand().await;
     gate.route("a", "one.host", "/", &[port]).await;
     let mut client = BufReader::new(TcpStream::connect(gate.address).await.unwrap());
@@ -468,7 +485,7 @@ async fn an_upgrade_becomes_a_tunnel() {
 
 #[tokio::test]
 async fn a_server_that_breaks_off_is_asked_again_only_if_that_does_no_harm() {
-    let gate = Gate::open(SETTINGS).await;
+    let gate = Gate::open(Settings::DEFAULT).await;
     let (port, mut server) = by_hand().await;
     gate.route("a", "one.host", "/", &[port]).await;
     let breaking = async {
@@ -489,4 +506,79 @@ async fn a_server_that_breaks_off_is_asked_again_only_if_that_does_no_harm() {
     let request = "POST / HTTP/1.1\r\nHost: one.host\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
     let (answer, ()) = tokio::join!(gate.raw(request), breaking);
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_whose_head_is_larger_than_the_buffer_is_a_502_and_nothing_is_tried_again() {
+    let gate = Gate::open(Settings::DEFAULT).await;
+    let (port, connections) = named("a").await;
+    gate.route("a", "a.host", "/", &[port]).await;
+    assert_eq!(gate.get("a.host", "/head?4096").await, (200, "a".into()));
+    let before = connections.load(Ordering::SeqCst);
+    let (status, body) = gate.get("a.host", "/head?4097").await;
+    assert_eq!((status, connections.load(Ordering::SeqCst)), (502, before + 1));
+    assert!(body.contains("<h1>502 Bad Gateway</h1>"), "{body}");
+    let annotate = |value: &str| {
+        let key = Key::new(INGRESSES, "n", "a");
+        let mut table = gate.ingress.table.clone();
+        table.borrow_and_update();
+        let change = |old: &Value| {
+            let mut new = old.clone();
+            new["metadata"]["annotations"] = json!({"nginx.ingress.kubernetes.io/proxy-buffer-size": value});
+            Ok::<_, WriteError>(new)
+        };
+        gate.store.update(&key, change).unwrap();
+        async move { table.changed().await.unwrap() }
+    };
+    annotate("8k").await;
+    assert_eq!(gate.get("a.host", "/head?8192").await, (200, "a".into()));
+    assert_eq!(gate.get("a.host", "/head?8193").await.0, 502);
+    annotate("as large as you like").await;
+    assert_eq!(gate.get("a.host", "/head?4097").await.0, 502);
+}
+
+#[tokio::test]
+async fn a_request_with_a_line_that_is_larger_than_the_buffer_is_refused() {
+    let gate = Gate::open(Settings::DEFAULT).await;
+    gate.route("a", "a.host", "/", &[named("a").await.0]).await;
+    let cookie = |length: usize| {
+        let cookie = "c".repeat(length - "Cookie: \r\n".len());
+        format!("GET / HTTP/1.1\r\nHost: a.host\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n")
+    };
+    assert!(gate.raw(&cookie(8192)).await.starts_with("HTTP/1.1 200"));
+    let refused = gate.raw(&cookie(8193)).await;
+    assert!(refused.starts_with("HTTP/1.1 400 Bad Request"), "{refused}");
+    assert!(refused.contains("<title>400 Request Header Or Cookie Too Large</title>"), "{refused}");
+    let (status, body) = gate.get("a.host", &format!("/{}", "p".repeat(8192))).await;
+    assert_eq!(status, 414);
+    assert!(body.contains("<h1>414 Request-URI Too Large</h1>"), "{body}");
+
+    // The controller's ConfigMap is for all.
+    let mut table = gate.ingress.table.clone();
+    table.borrow_and_update();
+    let config = json!({"metadata": {"name": "ingress-nginx-controller", "namespace": "ingress"},
+        "data": {"large-client-header-buffers": "4 16k"}});
+    gate.store.create(&Key::new("configmaps", "ingress", "ingress-nginx-controller"), config).unwrap();
+    table.changed().await.unwrap();
+    assert!(gate.raw(&cookie(8193)).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn the_address_of_a_pod_that_is_gone_does_what_was_asked_of_it() {
+    for (gone, status) in [(Gone::Refuses, 502), (Gone::Hangs, 504), (Gone::Answers502, 502)] {
+        let (store, tasks) = (Store::new(), Tasks::default());
+        let lag = Lag { by: Duration::from_secs(3600), gone };
+        let routes = Routes::late(&store, lag, &tasks);
+        let known = routes.known().clone();
+        let gate = Gate::over(store, routes, QUICK).await;
+        gate.route("a", "a.host", "/", &[]).await;
+        let key = Key::new("endpoints", "n", "a");
+        let mut table = gate.ingress.table.clone();
+        table.borrow_and_update();
+        let old = json!({"metadata": {"name": "a", "namespace": "n"},
+            "subsets": [{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"port": closed_port().await}]}]});
+        known.create(&key, old).unwrap();
+        table.changed().await.unwrap();
+        assert_eq!(gate.get("a.host", "/").await.0, status, "{gone:?}");
+    }
 }

@@ -41,10 +41,11 @@ pub fn bring_up(secret: Secret) -> Vec<Step> {
         step("dex-secret", &["namespaces"], Action::DexSecret),
     ];
     let dex = step("dex", &["dex-secret", "dex-load"], Action::Install(Dex));
+    // The way to Dex and Argo CD leads through the ingress.
     let ready = [
         kind("ingress-ready", &["ingress", "node"], IngressReady),
-        step("dex-ready", &["dex", "node"], Action::Ready(Dex)),
-        step("argocd-ready", &["argocd", "node"], Action::Ready(Argocd)),
+        step("dex-ready", &["dex", "ingress-ready"], Action::Ready(Dex)),
+        step("argocd-ready", &["argocd", "ingress-ready"], Action::Ready(Argocd)),
         kind("resolves", &["coredns", "dex", "argocd", "node"], Resolves),
     ];
     match secret {

@@ -11,6 +11,7 @@ use super::{KindLab, Kit};
 use crate::faults::{self, Edit};
 use crate::names::{COREDNS, PASSWORD, Rollout, USER, Workload};
 use crate::plan::Action;
+use crate::route;
 use crate::session::Session;
 
 /// What stands before a command that the lab runs …
@@ -104,7 +105,10 @@ impl DryRun {
                 vec![same(&["-n", namespace, "scale", "deployment", name, &replicas])]
             }
             Action::Restart(workload) => vec![same(&rollout("restart", workload.rollout()))],
-            Action::Ready(workload) => vec![same(&rollout("status", workload.rollout()))],
+            Action::Ready(workload) => {
+                let asked = route::typed(workload, &self.port()).map(|typed| format!("{SAME}{typed}"));
+                [same(&rollout("status", workload.rollout()))].into_iter().chain(asked).collect()
+            }
             Action::Login | Action::LogInOnce => vec![self.login()],
             // Twice what `rotate` shows, at moments that no command line can say.
             Action::RotateTwice => vec![self.login()],
@@ -113,8 +117,12 @@ impl DryRun {
         }
     }
 
+    fn port(&self) -> String {
+        self.port.map_or("PORT".to_owned(), |port| port.to_string())
+    }
+
     fn login(&self) -> String {
-        let port = self.port.map_or("PORT".to_owned(), |port| port.to_string());
+        let port = self.port();
         let resolve = |host: &str| format!("--resolve {host}:80:127.0.0.1:{port}");
         format!(
             "{SAME}PASSWORD={PASSWORD} cargo run -p probe -- --user {USER} --password-env PASSWORD {} {} http://argocd.host",

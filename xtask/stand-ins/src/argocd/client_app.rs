@@ -24,7 +24,7 @@ use super::outbound::Outbound;
 use super::pages;
 use super::provider::{Found, Provider};
 use super::settings::Settings;
-use super::token_cookie;
+use super::token_cookie::{self, MaxCookies};
 use crate::wire::{self, Values, random};
 use local_cluster::serve::Response;
 
@@ -35,6 +35,8 @@ pub(super) struct Surroundings {
     pub(super) base_href: String,
     pub(super) details: Details,
     pub(super) log: Log,
+    /// How many cookies a token may need.
+    pub(super) max_cookies: MaxCookies,
     /// Logins that are under way, where the release keeps them itself.
     pub(super) states: Arc<StateCache>,
 }
@@ -268,8 +270,9 @@ impl ClientApp {
             self.log().warn(format!("Failed to verify oidc token: {error}"));
             refuse_500("failed to verify the token")
         })?;
-        let cookies = token_cookie::set_cookies(&id_token, &self.surroundings.base_href, self.secure_cookie)
-            .map_err(|error| refuse_500(format!("error creating cookie metadata: {error}")))?;
+        let Surroundings { base_href, max_cookies, .. } = &self.surroundings;
+        let cookies = token_cookie::set_cookies(&id_token, base_href, self.secure_cookie, *max_cookies)
+            .map_err(|error| refuse_500(format!("claims={claims}, err={error}")))?;
         self.log().info(format!("Web login successful. Claims: {claims}"));
         let response = wire::redirect(&request.method, StatusCode::SEE_OTHER, return_url);
         Ok(cookies.into_iter().fold(response, |response, cookie| wire::with(response, SET_COOKIE, cookie)))

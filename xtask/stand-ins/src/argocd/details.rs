@@ -4,6 +4,7 @@
 //!
 //! Each was read from argo-cd's source at the tags on both sides of the change.
 
+use super::token_cookie::MaxCookies;
 use releases::Release;
 
 /// In which order settings are read, and what an incomplete argocd-secret leaves.
@@ -70,6 +71,8 @@ pub(super) struct Details {
     pub(super) allowed_audiences: bool,
     /// `additionalUrls` exist.
     pub(super) additional_urls: bool,
+    /// How many cookies a token may need, and the most that can be asked for.
+    pub(super) max_cookies: (MaxCookies, usize),
     /// API requests that are not GETs have to be JSON.
     pub(super) enforces_content_type: bool,
     /// API answers and pages may be compressed, so they vary with what is accepted.
@@ -116,6 +119,13 @@ impl Details {
             knows_availability: from(2, 14, 0),
             allowed_audiences: release.knows_allowed_audiences(),
             additional_urls: from(2, 14, 0),
+            max_cookies: if from(2, 8, 2) {
+                (MaxCookies::Number(20), usize::MAX)
+            } else if from(2, 2, 0) {
+                (MaxCookies::Number(10), 30)
+            } else {
+                (MaxCookies::Five, 5)
+            },
             enforces_content_type: from(2, 10, 0),
             varies_encoding: from(2, 8, 0),
             logout_says_nosniff: from(3, 4, 0),

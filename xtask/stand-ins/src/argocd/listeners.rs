@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::wire::random;
 use local_cluster::serve::Accept;
@@ -56,10 +57,10 @@ impl SharedListener {
 }
 
 impl Accept for SharedListener {
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
         let _waiting = Waiting::new(&self.inner.waiting);
         loop {
-            let turn = self.inner.turn.acquire().await.map_err(io::Error::other)?;
+            let turn = self.inner.turn.acquire().await.ok()?;
             let others = self.inner.waiting.load(Ordering::Acquire) > 1;
             if others && random::<1>().is_some_and(|[byte]| byte & 1 == 1) {
                 // The turn goes to whoever has waited longest for it.
@@ -67,39 +68,85 @@ impl Accept for SharedListener {
                 tokio::task::yield_now().await;
                 continue;
             }
-            return self.inner.listener.accept().await;
+            return Some(self.inner.listener.accept().await);
         }
     }
 }
 
 /// A listener that can be closed while its server goes on: nobody is accepted any
 /// more, and what was accepted is served.
-pub(super) struct ClosableListener(Mutex<Option<TcpListener>>);
+pub(super) struct ClosableListener {
+    listener: Mutex<Option<TcpListener>>,
+    closed: CancellationToken,
+}
 
 impl ClosableListener {
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self(Mutex::new(Some(listener)))
+        Self { listener: Mutex::new(Some(listener)), closed: CancellationToken::new() }
     }
 
     /// Closes it: from here on the port refuses connections.
     pub(super) fn close(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.closed.cancel();
     }
 }
 
 impl Accept for ClosableListener {
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        std::future::poll_fn(|context| {
-            let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        let accepting = std::future::poll_fn(|context| {
+            let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
             listener.as_ref().map_or(Poll::Pending, |listener| listener.poll_accept(context))
-        })
-        .await
+        });
+        tokio::select! {
+            () = self.closed.cancelled() => None,
+            accepted = accepting => Some(accepted),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+    use local_cluster::serve::{Handler, Limits, Request, Response, serve, text};
+
+    #[derive(Clone)]
+    struct Site;
+
+    impl Handler for Site {
+        async fn handle(&self, _peer: SocketAddr, _request: Request) -> Response {
+            text(http::StatusCode::OK, "site")
+        }
+    }
+
+    async fn ask(stream: &mut TcpStream) {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = vec![];
+        while !answer.ends_with(b"site") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_listener_is_closed_ends_with_its_last_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let listener = Arc::new(ClosableListener::new(listener));
+        let limits = Limits { grace: std::time::Duration::MAX, ..Limits::default() };
+        let mut server = tokio::spawn(serve(listener.clone(), None, Site, limits, CancellationToken::new()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        ask(&mut stream).await;
+        listener.close();
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        ask(&mut stream).await;
+        assert!(!server.is_finished());
+        drop(stream);
+        tokio::time::timeout(std::time::Duration::from_secs(20), &mut server).await.unwrap().unwrap();
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn each_of_those_who_wait_gets_his_share() {
@@ -110,7 +157,7 @@ mod tests {
         for server in 0..3 {
             let (shared, sender) = (shared.clone(), sender.clone());
             tokio::spawn(async move {
-                while let Ok((stream, _)) = shared.accept().await {
+                while let Some(Ok((stream, _))) = shared.accept().await {
                     sender.send((server, stream)).unwrap();
                 }
             });

@@ -121,6 +121,10 @@ async fn start(mut launch: Launch) -> Exit {
         base_href: flags.base_href.clone(),
         details,
         log,
+        max_cookies: {
+            let (default, highest) = details.max_cookies;
+            default.set(launch.env.get("ARGOCD_MAX_COOKIE_NUMBER").map(String::as_str), highest)
+        },
         states: Arc::new(StateCache::default()),
     };
     let process =

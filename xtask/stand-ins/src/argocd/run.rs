@@ -99,6 +99,7 @@ async fn rebuild(process: &Process, first: TcpListener, compare: Compare) -> Res
         };
         let listening = Arc::new(ClosableListener::new(listening));
         process.announce(&server);
+        lingering.retain(|serving: &AbortOnDropHandle<()>| !serving.is_finished());
         lingering.push(process.serve(&server, app, &gateway, &listening, CancellationToken::new()));
         let stop = Arc::new(StopChannel::default());
         let _watch = process.watch_and_stop(&server, &stop, compare);
@@ -339,8 +340,8 @@ impl Process {
         listener: &Arc<impl Accept>,
         stop: CancellationToken,
     ) -> AbortOnDropHandle<()> {
-        // How long is for whoever waits to say.
-        let limits = Limits { grace: Duration::MAX, ..Limits::default() };
+        // How long is for whoever waits to say; how large a head may be is Go's own limit.
+        let limits = Limits { grace: Duration::MAX, header_bytes: 1024 * 1024, ..Limits::default() };
         let site = Site { server: server.clone(), app, gateway: gateway.clone(), limits };
         AbortOnDropHandle::new(tokio::spawn(serve(listener.clone(), None, site, limits, stop)))
     }

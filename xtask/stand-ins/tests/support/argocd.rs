@@ -143,7 +143,7 @@ impl ArgoCd {
         let key = Key::new(resource, "argocd", name);
         let store = &self.cluster.store;
         let written = match store.get(&key) {
-            Some(_) => store.update(&key, |_| Ok::<_, WriteError>(object)),
+            Some(_) => store.update(&key, |_| Ok::<_, WriteError>(object.clone())),
             None => store.create(&key, object),
         };
         written.unwrap();

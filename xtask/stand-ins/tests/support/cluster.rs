@@ -9,6 +9,7 @@ use local_cluster::logs::Logs;
 use local_cluster::program::ClusterAccess;
 use local_cluster::serve::{Limits, serve};
 use local_cluster::store::{Key, Store};
+use local_cluster::tasks::Tasks;
 use local_cluster::tls::{self, Identity};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -42,7 +43,7 @@ impl Cluster {
             "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "argocd" },
         });
         store.create(&Key::new("namespaces", "", "argocd"), namespace).unwrap();
-        let api = Api::new(store.clone(), logs, TOKEN, Audit::none());
+        let api = Api::new(store.clone(), logs, TOKEN, Audit::none(), &Tasks::default());
         let mut cluster = Self { store, access, api, identity, address, serving: None };
         cluster.serve(listener);
         cluster

@@ -268,7 +268,7 @@ impl<'a> Sets<'a> {
         });
     }
 
-    fn change(&self, set: &Value, change: impl FnOnce(&mut Value)) -> Option<Arc<Value>> {
+    fn change(&self, set: &Value, mut change: impl FnMut(&mut Value)) -> Option<Arc<Value>> {
         let changed = self.context.store.update(&key_of(set), |old| {
             let mut new = old.clone();
             change(&mut new);

@@ -18,6 +18,7 @@ use super::prepare::Ready;
 use super::status::{Ended, State};
 use crate::program::{Exit, START_ERROR};
 use crate::store::object::{self, timestamp};
+use crate::tasks::words;
 use crate::workloads::events::Subject;
 
 /// What a shell says of a process that SIGKILL ended.
@@ -211,9 +212,7 @@ fn ended(error: tokio::task::JoinError) -> Exit {
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Exit {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    Exit { code: PANICKED, message: format!("the program panicked: {text}") }
+    Exit { code: PANICKED, message: format!("the program panicked: {}", words(panic)) }
 }
 
 /// A duration of whole seconds as Go prints it: `40s`, `1m20s`, `5m0s`.

@@ -33,6 +33,7 @@ use super::services::Services;
 use crate::logs::Logs;
 use crate::program::{ClusterAccess, Images};
 use crate::store::{Change, Key, Seen, Store, object};
+use crate::tasks::Tasks;
 
 /// How long programs have to stop when the whole lab does. Whoever stops the lab
 /// waits a little longer than this.
@@ -47,6 +48,7 @@ pub(super) struct Node {
     pub(super) ingress: SocketAddr,
     pub(super) recorder: Recorder,
     pub(super) services: Services,
+    pub(super) tasks: Tasks,
     /// The lab stops: containers end, but their pods stay in the store.
     pub(super) stop: CancellationToken,
 }
@@ -133,7 +135,7 @@ fn see(node: &Arc<Node>, tenants: &mut HashMap<String, Tenant>, pod: &Arc<Value>
     let before = before.and_then(|uid| tenants.remove(&uid)).map(|tenant| tenant.task);
     let (sender, receiver) = watch::channel(fate);
     let running = pod::run(node.clone(), key.clone(), pod.clone(), receiver);
-    let task = tokio::spawn(async move {
+    let task = node.tasks.spawn(format!("pod {}/{}", key.namespace, key.name), async move {
         if let Some(before) = before {
             let _ = before.await;
         }
@@ -146,5 +148,6 @@ fn see(node: &Arc<Node>, tenants: &mut HashMap<String, Tenant>, pod: &Arc<Value>
 fn grace(pod: &Value) -> Duration {
     let deletion = pod["metadata"]["deletionGracePeriodSeconds"].as_u64();
     let seconds = deletion.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30);
-    Duration::from_secs(seconds)
+    // A year is long enough; more would overflow somebody's clock.
+    Duration::from_secs(seconds.min(366 * 24 * 3600))
 }
