@@ -32,7 +32,8 @@ pub enum Action {
     Install(Workload),
     /// Install Argo CD and start its pods anew even if nothing changed.
     InstallAnew(Workload),
-    /// Write a new client secret where Dex expects it, and nowhere else.
+    /// Remember that a rotation has begun, and write a new client secret where Dex expects
+    /// it, and nowhere else.
     RotateDex,
     /// Write down that a fault is in.
     Remember(Fault),
@@ -204,7 +205,10 @@ impl Action {
             Self::NoOidcSecret => "delete argocd/argocd-oidc".into(),
             Self::Install(workload) => format!("install {}", name(workload)),
             Self::InstallAnew(workload) => format!("install {} with new pods", name(workload)),
-            Self::RotateDex => "write a new client secret into dex/dex-clients".into(),
+            Self::RotateDex => {
+                "remember that a rotation has begun, and write a new client secret into dex/dex-clients"
+                    .into()
+            }
             Self::Remember(fault) => format!("remember that {} is in", fault.name()),
             Self::Edit(edit) => edit.describe().into(),
             Self::Scale(workload, pods) => format!("scale {} to {pods}", name(workload)),

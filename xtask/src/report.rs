@@ -1,5 +1,6 @@
-//! What was done, for `--format json`: see the contract in the README.
+//! What was done, for `--format json`: goals or a command, their steps, how each ended.
 
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -72,6 +73,14 @@ impl Report {
         outcome
     }
 
+    /// Begins an entry that stands in the report with what was done until then however that
+    /// ends, also where it is dropped because the run was interrupted.
+    pub fn begun(&mut self, name: &str, since: Instant) -> Begun<'_> {
+        let record =
+            GoalRecord { goal: name.to_owned(), time: Duration::ZERO, steps: vec![], more: Map::new() };
+        Begun { report: self, record, since }
+    }
+
     /// The JSON document.
     pub fn document(&self, exit: Exit, error: Option<&Error>) -> Value {
         let argocd = self.argocd.as_ref().map(|program| {
@@ -85,6 +94,34 @@ impl Report {
             document["error"] = error.to_string().into();
         }
         document
+    }
+}
+
+/// An entry of a report whose goal or command goes on.
+pub struct Begun<'a> {
+    report: &'a mut Report,
+    record: GoalRecord,
+    since: Instant,
+}
+
+impl Deref for Begun<'_> {
+    type Target = GoalRecord;
+
+    fn deref(&self) -> &GoalRecord {
+        &self.record
+    }
+}
+
+impl DerefMut for Begun<'_> {
+    fn deref_mut(&mut self) -> &mut GoalRecord {
+        &mut self.record
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.record.time = self.since.elapsed();
+        self.report.goals.push(self.record.clone());
     }
 }
 

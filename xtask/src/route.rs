@@ -21,7 +21,7 @@ use crate::session::Session;
 use base::{Error, Result};
 
 /// Answers that have to come in a row: of several workers or replicas each is met.
-const ENOUGH: u32 = 5;
+const ENOUGH: u32 = 3;
 /// The longest that one answer is waited for. An address that is gone may never answer.
 const ANSWER: Duration = Duration::from_secs(1);
 /// The pause after an answer that was not the one.

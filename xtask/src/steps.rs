@@ -76,6 +76,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
             return install_all(session, &cluster, workload, &versions, running).await;
         }
         Action::RotateDex => {
+            faults::rotation_begun(&cluster).await?;
             let secret = ClientSecret::random()?;
             cluster.set_secret_keys(DEX_SECRET, &[(DEX_KEY, Some(secret.reveal().as_bytes()))]).await?;
             return Ok("written".into());
@@ -90,8 +91,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
         Action::RotateTwice => return faults::rotate_twice(session, &cluster).await.map(str::to_owned),
         Action::Heal { only, argocd } => {
             let healed = faults::heal(session, only, argocd).await?;
-            let names: Vec<&str> = healed.iter().map(|fault| fault.name()).collect();
-            return Ok(if names.is_empty() { "nothing to undo".into() } else { names.join(", ") });
+            return Ok(if healed.is_empty() { "nothing to undo".into() } else { healed.join(", ") });
         }
         Action::Restart(workload) => {
             cluster.restart(workload).await?;

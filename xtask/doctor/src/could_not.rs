@@ -73,7 +73,11 @@ pub fn roles(rights: &BTreeSet<Right>) -> String {
                 "  - apiGroups: [{group:?}]\n    resources: [{resource:?}]\n    verbs: [{verb:?}]"
             );
             // A right to all of a kind holds for each of them.
-            if !names.contains(&None) {
+            if names.contains(&None) {
+                if verb == "get" && !resource.contains('/') {
+                    text.push_str("    # all: which ones are needed stands in what could not be read\n");
+                }
+            } else {
                 let names: Vec<String> =
                     names.into_iter().flatten().map(|name| format!("{:?}", shown(name))).collect();
                 let _ = writeln!(text, "    resourceNames: [{}]", names.join(", "));

@@ -189,7 +189,7 @@ mod tests {
         let ended = tokio::time::timeout(Duration::from_secs(60), serving).await.unwrap();
         assert_eq!(ended.unwrap_err().to_string(), "the lab ended: a task of the test panicked: on purpose");
         assert_eq!(
-            home.state(),
+            home.state().unwrap(),
             State::Unclear(Some(std::process::id())),
             "nobody takes it for one that is up"
         );

@@ -69,7 +69,8 @@ impl Cluster {
 
     async fn leads(&self, service: &str, rollout: Rollout) -> Result<Leads> {
         let api: Api<Endpoints> = Api::namespaced(self.client(), rollout.namespace);
-        Ok(leads(&self.pods_of(rollout).await?, api.get_opt(service).await.map_err(unusable)?.as_ref()))
+        let (pods, endpoints) = futures::join!(self.pods_of(rollout), api.get_opt(service));
+        Ok(leads(&pods?, endpoints.map_err(failed)?.as_ref()))
     }
 }
 

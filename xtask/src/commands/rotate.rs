@@ -8,10 +8,12 @@ use clap::Args;
 use probe::{Event, Login};
 use releases::Release;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 
+use super::doctor::of_lab;
 use crate::console::Tone;
+use crate::faults;
 use crate::goals::test;
 use crate::lab::Lock;
 use crate::names::Workload;
@@ -20,6 +22,7 @@ use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::Session;
 use crate::steps;
 use base::{Error, Exit, Result, duration};
+use doctor::examine;
 use doctor::reloads;
 
 /// Logins that have to pass one after another before and after, so that what fails in
@@ -42,6 +45,8 @@ struct Seen {
     began: Instant,
     ended: Instant,
     passed: bool,
+    /// By an answer of somebody's own: no gateway's, and not for want of one.
+    refused: bool,
 }
 
 /// What was seen during one step.
@@ -69,12 +74,8 @@ pub async fn rotate(session: &Session, args: &RotateArgs, report: &mut Report) -
     let order = order(release.as_ref());
     let console = &session.console;
     console.note(&console.toned(Tone::Strong, &format!("rotate: {} logins begin each second", args.rate)));
-    let mut record =
-        GoalRecord { goal: "rotate".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = measured(session, args.rate, &order, &mut record).await;
-    record.time = since.elapsed();
-    report.goals.push(record);
-    outcome
+    let mut entry = report.begun("rotate", since);
+    measured(session, args.rate, &order, &mut entry).await
 }
 
 /// The steps, in the order in which they cost the fewest logins.
@@ -114,7 +115,9 @@ impl Watch {
     fn add(&self, login: &Login) {
         let ended = Instant::now();
         let began = ended.checked_sub(login.time).unwrap_or(ended);
-        let seen = Seen { began, ended, passed: login.outcome.is_ok() };
+        let status = login.outcome.as_ref().err().and_then(|failure| failure.status);
+        let refused = status.is_some_and(|status| !matches!(status, 502..=504));
+        let seen = Seen { began, ended, passed: login.outcome.is_ok(), refused };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
         self.bell.notify_one();
     }
@@ -123,15 +126,19 @@ impl Watch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until the last logins that began after `since` have all passed.
-    async fn steady(&self, since: Instant) {
+    /// Waits until the last logins that began after `since` have all passed: true. Or, where
+    /// nothing was changed yet, until one was refused: false.
+    async fn steady(&self, since: Instant, changed: bool) -> bool {
         loop {
             let heard = self.bell.notified();
             let mut all = self.all();
             all.retain(|seen| seen.began >= since);
             all.sort_by_key(|seen| seen.began);
+            if !changed && all.iter().any(|seen| seen.refused) {
+                return false;
+            }
             if all.len() >= STEADY && all.iter().rev().take(STEADY).all(|seen| seen.passed) {
-                return;
+                return true;
             }
             heard.await;
         }
@@ -163,22 +170,37 @@ async fn measured(session: &Session, rate: u32, order: &[Step], record: &mut Goa
         outcome
     };
     let (outcome, _) = futures::join!(rotating, logging);
-    let marks = outcome?;
+    let Some(marks) = outcome? else { return Err(refused(session).await) };
     let phases = phases(&marks, &watch.all());
     show(session, order, &phases, &watch.all(), record);
     Ok(Exit::Done)
 }
 
-/// Does the steps while logins go on, and gives the moment at which each began.
+/// Why logins are refused before anything was changed: that the doctor knows.
+async fn refused(session: &Session) -> Error {
+    let diagnosis = async { examine(&of_lab(session).await?, false).await };
+    let why = match diagnosis.await {
+        Ok(diagnosis) => match diagnosis.findings.first() {
+            Some(finding) => format!("{}: {}", finding.id, finding.why),
+            None => diagnosis.headline(),
+        },
+        Err(error) => error.to_string(),
+    };
+    Error::environment(format!("before the rotation, logins are refused, so nothing was changed: {why}"))
+        .hint("`cargo xtask doctor` says what to do")
+}
+
+/// Does the steps while logins go on, and gives the moment at which each began; `None` where
+/// logins are refused already.
 async fn steps_in(
     session: &Session,
     order: &[Step],
     watch: &Watch,
     record: &mut GoalRecord,
-) -> Result<Vec<(String, Instant)>> {
+) -> Result<Option<Vec<(String, Instant)>>> {
     let limit = session.wait();
     let steady = async |since: Instant, when: &str| {
-        tokio::time::timeout(limit, watch.steady(since)).await.map_err(|_| {
+        tokio::time::timeout(limit, watch.steady(since, when == "after")).await.map_err(|_| {
             let failed = watch.all().iter().filter(|seen| !seen.passed).count();
             Error::environment(format!(
                 "{when} the rotation, logins did not pass for {} s ({failed} failed)",
@@ -189,7 +211,9 @@ async fn steps_in(
     };
     let begun = Instant::now();
     let mut marks = vec![("before".to_owned(), begun)];
-    steady(begun, "before").await?;
+    if !steady(begun, "before").await? {
+        return Ok(None);
+    }
     for step in order {
         let since = Instant::now();
         marks.push((step.name.to_owned(), since));
@@ -198,10 +222,11 @@ async fn steps_in(
         running.done(&outcome);
         record.steps.push(StepRecord { name: step.name.to_owned(), ms: millis(since.elapsed()), outcome });
     }
+    faults::rotation_ended(&session.cluster().await?).await?;
     let after = Instant::now();
     marks.push(("after".to_owned(), after));
     steady(after, "after").await?;
-    Ok(marks)
+    Ok(Some(marks))
 }
 
 /// Logins by the step in which they began.
@@ -250,7 +275,7 @@ mod tests {
 
     fn login(start: Instant, from: u64, to: u64, passed: bool) -> Seen {
         let at = |ms| start + Duration::from_millis(ms);
-        Seen { began: at(from), ended: at(to), passed }
+        Seen { began: at(from), ended: at(to), passed, refused: !passed }
     }
 
     #[test]
@@ -289,9 +314,11 @@ mod tests {
         for number in 0..STEADY as u64 {
             watch.seen.lock().unwrap().push(login(start, number, number + 1, true));
         }
-        watch.steady(start).await;
+        assert!(watch.steady(start, true).await);
         watch.seen.lock().unwrap().push(login(start, 100, 101, false));
-        let waiting = tokio::time::timeout(Duration::from_millis(20), watch.steady(start)).await;
+        let waiting = tokio::time::timeout(Duration::from_millis(20), watch.steady(start, true)).await;
         assert!(waiting.is_err());
+        // Before anything was changed there is nothing to wait for.
+        assert!(!watch.steady(start, false).await);
     }
 }

@@ -1,16 +1,17 @@
-//! Heals the faults that are in.
+//! Heals the faults that are in, and a rotation that was interrupted.
 
-use super::{Fault, Part, forget, recorded};
+use super::{Fault, Part, forget, is_rotating, recorded, rotation_ended, secrets};
 use crate::names::Workload;
 use crate::session::Session;
 use base::Result;
 
 /// Undoes what faults changed, the last first, and restarts who read it, without waiting
-/// for them: all that are in, or one. `argocd`: whether Argo CD is restarted here too.
+/// for them: all that are in, or one. A rotation that did not come to its end is completed
+/// with the rest. `argocd`: whether Argo CD is restarted here too. Says what was healed.
 ///
 /// # Errors
 /// An object is missing or not the lab's.
-pub async fn heal(session: &Session, only: Option<Fault>, argocd: bool) -> Result<Vec<Fault>> {
+pub async fn heal(session: &Session, only: Option<Fault>, argocd: bool) -> Result<Vec<&'static str>> {
     let cluster = session.cluster().await?;
     let mut faults = recorded(&cluster).await?;
     if let Some(only) = only {
@@ -29,6 +30,12 @@ pub async fn heal(session: &Session, only: Option<Fault>, argocd: bool) -> Resul
             Part::Restart(_) | Part::Settle | Part::LogIn => {}
         }
     }
+    let rotating = only.is_none() && is_rotating(&cluster).await?;
+    if rotating {
+        // Dex's Secret was the first that was written; nobody knows who has read which.
+        secrets::restore(&cluster).await?;
+        restarts.extend([Workload::Dex, Workload::Argocd]);
+    }
     for workload in [Workload::Dex, Workload::Argocd] {
         let wanted = restarts.contains(&workload) && (argocd || workload != Workload::Argocd);
         if wanted {
@@ -36,7 +43,12 @@ pub async fn heal(session: &Session, only: Option<Fault>, argocd: bool) -> Resul
         }
     }
     forget(&cluster, &faults).await?;
-    Ok(faults)
+    let mut healed: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
+    if rotating {
+        rotation_ended(&cluster).await?;
+        healed.push("a rotation that was interrupted");
+    }
+    Ok(healed)
 }
 
 /// How many pods `values/` give a component.

@@ -25,7 +25,9 @@ use crate::plan::{Action, Step};
 pub use choice::{Choice, catalogue};
 pub use edit::Edit;
 pub use heal::heal;
-pub use record::{ANNOTATION, forget, record, recorded};
+pub use record::{
+    ANNOTATION, ROTATION, forget, is_rotating, record, recorded, rotation_begun, rotation_ended,
+};
 pub use twice::rotate_twice;
 
 /// A named way to break a working lab.

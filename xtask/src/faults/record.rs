@@ -1,4 +1,5 @@
-//! Which faults are in the lab: an annotation on its namespace `argocd`.
+//! Which faults are in the lab, and whether a rotation is under way: annotations on its
+//! namespace `argocd`.
 
 use super::{Choice, Fault};
 use crate::cluster::Cluster;
@@ -7,6 +8,33 @@ use base::Result;
 const NAMESPACE: &str = "argocd";
 /// The annotation: names, with commas between them.
 pub const ANNOTATION: &str = "oidc-lab/faults";
+
+/// The annotation of a rotation that has begun and not ended.
+pub const ROTATION: &str = "oidc-lab/rotation";
+
+/// Remembers a rotation, before anything of it is done.
+///
+/// # Errors
+/// The cluster does not answer, or the namespace is not the lab's.
+pub async fn rotation_begun(cluster: &Cluster) -> Result<()> {
+    cluster.annotate_namespace(NAMESPACE, ROTATION, Some("begun")).await
+}
+
+/// Whether a rotation has begun and not ended.
+///
+/// # Errors
+/// The cluster does not answer.
+pub async fn is_rotating(cluster: &Cluster) -> Result<bool> {
+    Ok(cluster.namespace_annotation(NAMESPACE, ROTATION).await?.is_some())
+}
+
+/// Forgets a rotation: all has read the new client secret, or is going to.
+///
+/// # Errors
+/// The cluster does not answer, or the namespace is not the lab's.
+pub async fn rotation_ended(cluster: &Cluster) -> Result<()> {
+    cluster.annotate_namespace(NAMESPACE, ROTATION, None).await
+}
 
 /// The faults that are in, in the order in which they were put in. What an older or newer
 /// program wrote and this one does not know is left out.

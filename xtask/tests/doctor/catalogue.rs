@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{diagnosis, found};
+use super::{diagnosis, found, role};
 use crate::support::Lab;
 
 /// The release that a row is about, unless it names another.
@@ -99,6 +99,7 @@ fn check_part(part: usize) {
     let lab = Lab::new();
     lab.expect(0, &["--argocd", DEFAULT, "working"]);
     rows(part, 3).for_each(|row| check(&lab, row));
+    role::suffices(&lab);
 }
 
 #[test]
@@ -121,6 +122,7 @@ fn a_session_manager_that_is_behind_shows_on_a_release_that_reloads() {
     let lab = Lab::new();
     lab.expect(0, &["--argocd", "v3.5.1", "working"]);
     check(&lab, &refused("stale-session-manager", "userinfo", "{}"));
+    role::suffices(&lab);
 }
 
 #[test]

@@ -205,13 +205,24 @@ fn insecure(evidence: &Evidence, params: Option<&ConfigMap>) -> Option<bool> {
 
 /// Reads the Secrets that the settings name, and resolves what stands behind them.
 pub async fn named(reader: &Reader, evidence: &mut Evidence) {
-    let Some(config) = evidence.oidc().cloned() else { return };
     let namespace = evidence.namespace.clone();
+    let Some(config) = evidence.oidc().cloned() else {
+        if matches!(evidence.settings, Seen::NotLooked) {
+            reader.will_ask([right(&namespace, "", "secrets", "get", None)]);
+        }
+        return;
+    };
     if let Term::Reference(Reference::Of { secret, .. }) = &config.client_secret {
         let read = reader.object::<Secret>(&one(&namespace, "secrets", secret)).await;
         let what = format!("Secret {} (the client secret)", shown(secret));
         let secret = seen(read, &what, &mut evidence.could_not);
         evidence.named_secret = map(secret, |it| SecretSeen::of(&it));
+    }
+    if let (Term::Reference(Reference::Own(key)), Seen::NotLooked) =
+        (&config.client_secret, &evidence.argocd_secret)
+    {
+        let meant = Reference::meant(key).into_iter();
+        reader.will_ask(meant.map(|(secret, _)| one(&namespace, "secrets", &secret)));
     }
     for (secret, key) in meant(evidence, &config.client_secret) {
         if let Ok(found) = reader.object::<Secret>(&one(&namespace, "secrets", &secret)).await {

@@ -26,7 +26,11 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
     let could_not = &mut evidence.could_not;
     let deployments = seen(deployments, &what("the provider's Deployment"), could_not);
     let pods = seen(pods, &what("the provider's Pods"), could_not);
-    let Seen::There(deployments) = deployments else { return };
+    let Seen::There(deployments) = deployments else {
+        let read = ["configmaps", "secrets"].map(|kind| right(namespace, "", kind, "get", None));
+        reader.will_ask(read);
+        return;
+    };
     let Some(deployment) = deployments.items.first() else {
         evidence.provider.dex = Seen::Absent;
         return;
@@ -38,6 +42,13 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
         secret: None,
     };
     dex.config = config(reader, evidence, namespace, deployment).await;
+    if dex.config.is_none() {
+        // The configuration says which of these is the client's.
+        reader.will_ask(dex.deployment.env.values().filter_map(|env| match env {
+            EnvSeen::Secret { name, .. } => Some(one(namespace, "secrets", name)),
+            _ => None,
+        }));
+    }
     let client = dex.config.as_ref().and_then(|config| config.client.as_ref());
     let env = client.and_then(|client| client.secret_env.as_ref());
     if let Some(EnvSeen::Secret { name, key }) = env.and_then(|env| dex.deployment.env.get(env)) {

@@ -22,7 +22,7 @@ pub use outside::User;
 pub use reader::Reader;
 
 use super::could_not::CouldNot;
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Seen};
 use super::hidden::Fingerprints;
 use base::Result;
 
@@ -91,6 +91,12 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         }
     }
     provider(subject, &mut evidence).await;
+    if let (Some(reader), Some(namespace)) = (&subject.cluster, &subject.provider_namespace)
+        && matches!(evidence.settings, Seen::NotLooked)
+    {
+        // The issuer may turn out to be a name that only the cluster knows.
+        reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
+    }
     let address = subject.address.clone().or_else(|| outside::address(&evidence));
     if let Some(address) = address {
         let given = subject.address.is_some();

@@ -80,7 +80,13 @@ impl DryRun {
                         .install(&self.choice.chart(part), &self.choice.values(part, Some(secrets), None))),
                 ]
             }
-            Action::RotateDex => vec![patch("dex", "dex-clients", "argo-cd")],
+            Action::RotateDex => {
+                let annotation = format!("{}=begun", faults::ROTATION);
+                vec![
+                    same(&["annotate", "namespace", "argocd", "--overwrite", &annotation]),
+                    patch("dex", "dex-clients", "argo-cd"),
+                ]
+            }
             Action::Remember(fault) => {
                 let annotation = format!("{}={}", faults::ANNOTATION, fault.name());
                 vec![same(&["annotate", "namespace", "argocd", "--overwrite", &annotation])]
