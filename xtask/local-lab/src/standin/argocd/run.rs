@@ -339,6 +339,7 @@ impl Process {
         listener: &Arc<impl Accept>,
         stop: CancellationToken,
     ) -> AbortOnDropHandle<()> {
+        server.set_client_app(app.clone());
         // How long is for whoever waits to say.
         let limits = Limits { grace: Duration::MAX, ..Limits::default() };
         let site = Site { server: server.clone(), app, gateway: gateway.clone(), limits };
