@@ -100,7 +100,10 @@ pub async fn command(session: &Session, command: &Command, report: &mut Report) 
         }
         Command::Compare => vec![
             named("labs", "bring up a lab of stand-ins and one of the real programs"),
-            named("cases", "log in under every fault on both, and show each field that differs"),
+            named(
+                "cases",
+                "log in under faults and changes on both, ask what no login asks, and show each field that differs",
+            ),
         ],
         _ => return Ok(None),
     };

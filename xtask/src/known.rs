@@ -1,8 +1,10 @@
 //! What releases are known to do, to hold what was seen against. It was measured on
 //! real servers; nothing here reaches the stand-ins.
 
-use probe::Verdict;
+use probe::{Cause, FailureGroup, Step, Verdict};
 use releases::{Era, Release};
+use serde::Serialize;
+use std::fmt;
 
 use crate::programs::Kind;
 
@@ -35,6 +37,56 @@ pub fn verdict(release: &Release, stage: Stage) -> Option<Verdict> {
         (Era::ReloadsInLoop, _) => None,
         (Era::Reloads | Era::ReloadsAgain, _) => Some(Verdict::LoggedIn),
     }
+}
+
+/// Where a login is refused, and by what kind of answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The step.
+    pub step: Step,
+    /// What kind of answer it was.
+    pub answer: Cause,
+}
+
+impl Refusal {
+    /// That of failures that are alike.
+    pub fn of(failure: &FailureGroup) -> Self {
+        Self { step: failure.step, answer: failure.answer }
+    }
+}
+
+/// `callback (invalid-client)`.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let answer = serde_json::to_value(self.answer).unwrap_or_default();
+        write!(f, "{} ({})", self.step, answer.as_str().unwrap_or_default())
+    }
+}
+
+/// The refusals that are known at a stage: each login that fails there fails in one of
+/// these ways. Empty where no failure is known, or none is certain.
+pub fn refusals(release: &Release, stage: Stage) -> &'static [Refusal] {
+    // Dex does not take the secret that Argo CD shows.
+    const SECRET: &[Refusal] = &[Refusal { step: Step::Callback, answer: Cause::InvalidClient }];
+    // The server runs without SSO, or with none of its settings.
+    const NO_SSO: &[Refusal] = &[
+        Refusal { step: Step::Login, answer: Cause::SsoOff },
+        Refusal { step: Step::Login, answer: Cause::FirstStart },
+    ];
+    match (verdict(release, stage), release.era(), stage) {
+        (Some(Verdict::Refused), Era::NoReferences, _) => SECRET,
+        (Some(Verdict::Refused), _, Stage::FirstStart) => NO_SSO,
+        (Some(Verdict::Refused | Verdict::Mixed), ..) => SECRET,
+        _ => &[],
+    }
+}
+
+/// Whether what was seen at a stage is what is known of it: the verdict, and how each
+/// failure came about. Where no verdict is certain, everything is.
+pub fn as_known(release: &Release, stage: Stage, seen: Verdict, failures: &[Refusal]) -> bool {
+    let Some(known) = verdict(release, stage) else { return true };
+    let ways = refusals(release, stage);
+    known == seen && failures.iter().all(|failure| ways.contains(failure))
 }
 
 /// Logins that tell `mixed` from the rest: how many at least, and how many at most while
@@ -73,5 +125,104 @@ mod tests {
             assert_eq!(verdict(&release, Stage::Broken), after_break, "{release}");
             assert_eq!(verdict(&release, Stage::Fix), Some(LoggedIn), "{release}");
         }
+    }
+
+    #[test]
+    fn a_refusal_counts_as_known_only_at_its_step_and_with_its_answer() {
+        let release = |name: &str| Release::parse(name).unwrap();
+        let at = |step, answer| vec![Refusal { step, answer }];
+        let secret = at(Step::Callback, Cause::InvalidClient);
+        for (name, stage, verdict, failures, expected) in [
+            ("v3.3.6", Stage::Break, Verdict::Refused, secret.clone(), true),
+            (
+                "v3.3.6",
+                Stage::Break,
+                Verdict::Refused,
+                at(Step::Authorize, Cause::FrontWithoutBackend),
+                false,
+            ),
+            ("v3.3.6", Stage::Break, Verdict::Refused, at(Step::Callback, Cause::TokenRejected), false),
+            ("v3.3.6", Stage::Break, Verdict::LoggedIn, vec![], false),
+            ("v3.3.6", Stage::FirstStart, Verdict::Refused, at(Step::Login, Cause::SsoOff), true),
+            ("v3.3.6", Stage::FirstStart, Verdict::Refused, secret.clone(), false),
+            ("v2.12.1", Stage::Broken, Verdict::Mixed, secret.clone(), true),
+            ("v2.12.1", Stage::Broken, Verdict::Mixed, at(Step::Login, Cause::Timeout), false),
+            ("v2.4.2", Stage::Broken, Verdict::Mixed, at(Step::Login, Cause::Timeout), true),
+            ("v3.5.1", Stage::Fix, Verdict::LoggedIn, vec![], true),
+        ] {
+            let seen = as_known(&release(name), stage, verdict, &failures);
+            assert_eq!(seen, expected, "{name} {stage:?} {verdict} {failures:?}");
+        }
+        assert_eq!(secret[0].to_string(), "callback (invalid-client)");
+    }
+
+    /// What the program says of releases was measured: both are written by hand from the
+    /// same servers, and neither may move without the other.
+    #[test]
+    fn what_is_known_is_what_was_measured() {
+        type Logins = std::collections::BTreeMap<String, [usize; 2]>;
+        #[derive(serde::Deserialize)]
+        struct Measured {
+            dex: String,
+            logins: Logins,
+        }
+        let measured: std::collections::BTreeMap<String, Measured> =
+            serde_json::from_str(include_str!("../measured.json")).unwrap();
+        let stages = [
+            ("working", Stage::Working),
+            ("break", Stage::Break),
+            ("broken", Stage::Broken),
+            ("fix", Stage::Fix),
+            ("first_start", Stage::FirstStart),
+        ];
+        let mut eras = std::collections::BTreeSet::new();
+        for (name, Measured { dex, logins }) in &measured {
+            assert!(dex.ends_with("(real)"), "{name}: a stand-in proves nothing: {dex}");
+            let release = Release::parse(name).unwrap();
+            eras.insert(release.era());
+            assert_eq!(logins.len(), stages.len(), "{name}: {logins:?}");
+            for (stage_name, stage) in stages {
+                let [ok, total] = logins[stage_name];
+                assert!(total >= 20, "{name} {stage_name}: {total} logins tell nothing");
+                let seen = match ok {
+                    0 => Verdict::Refused,
+                    ok if ok == total => Verdict::LoggedIn,
+                    _ => Verdict::Mixed,
+                };
+                let known = verdict(&release, stage);
+                assert!(
+                    known.is_none_or(|known| known == seen),
+                    "{name} {stage_name}: {known:?}, {ok}/{total}"
+                );
+            }
+            let [ok, _] = logins["first_start"];
+            assert_eq!(release.first_start_loses_sso(), ok == 0, "{name}: first start");
+        }
+        // Every era, and both sides of each edge between two that behave differently.
+        let known: std::collections::BTreeSet<Era> = Release::published()
+            .map(|release| release.era())
+            .filter(|era| *era != Era::NoReferences)
+            .collect();
+        assert_eq!(eras, known);
+        let has = |name: &str| measured.contains_key(name);
+        for edge in [
+            ["v2.2.16", "v2.4.2"],
+            ["v2.4.2", "v2.4.3"],
+            ["v2.13.9", "v2.14.0"],
+            ["v3.2.12", "v3.3.0"],
+            ["v3.3.6", "v3.3.7"],
+        ] {
+            assert!(edge.into_iter().all(has), "{edge:?} is not measured");
+        }
+        for edge in [["v3.2.6", "v3.2.7"], ["v3.2.9", "v3.2.10"], ["v3.3.0", "v3.3.1"], ["v3.3.7", "v3.3.8"]]
+        {
+            assert!(edge.into_iter().all(has), "{edge:?} is not measured");
+            let [left, right] = edge.map(|name| release_of(name).first_start_loses_sso());
+            assert_ne!(left, right, "{edge:?} is no edge");
+        }
+    }
+
+    fn release_of(name: &str) -> Release {
+        Release::parse(name).unwrap()
     }
 }

@@ -130,7 +130,10 @@ fn on_a_lab(
 ) -> Result<Exit> {
     let mut options = cli.options.clone();
     if options.lab == LabChoice::Auto
-        && matches!(cli.command, Some(Command::Render | Command::Tools(_) | Command::Matrix(_)))
+        && matches!(
+            cli.command,
+            Some(Command::Render | Command::Tools(_) | Command::Matrix(_) | Command::Compare)
+        )
     {
         // These need no lab that is up, so two of them are in nobody's way.
         options.lab = LabChoice::Local;

@@ -57,6 +57,11 @@ fn the_json_document_has_what_scripts_rely_on() {
         assert_eq!(&row[field], value, "{field}: {row:#}");
     }
     assert_eq!(row["logins"]["break"], json!({"total": 5, "ok": 0, "failed": 5}));
+    assert_eq!(row["refusals"]["break"], json!([{"step": "callback", "answer": "invalid-client"}]));
+    assert_eq!(
+        (&row["refusals"]["first_start"][0]["step"], &row["refusals"]["fix"]),
+        (&json!("login"), &json!([]))
+    );
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod support;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::{Ended, Lab, files, has};
@@ -111,6 +113,51 @@ fn a_dry_run_of_a_command_changes_nothing() {
     assert!(ended.stdout.contains("--context oidc-lab delete ns argocd"), "{ended}");
     assert!(written > 0);
     assert_eq!(writes(), written);
+}
+
+/// Two labs, one after the other: the second dies before its fault is in.
+#[test]
+fn rows_that_were_finished_outlive_a_later_error() {
+    let lab = Lab::new();
+    let mut child = lab
+        .command(&["--logins", "2", "--format", "json", "faults", "scope", "stale-session-manager"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let described = lab.path().with_extension("faults").join("lab.json");
+    let pid = || {
+        let description: Value = serde_json::from_slice(&std::fs::read(&described).ok()?).ok()?;
+        description["pid"].as_u64()
+    };
+    let deadline = Instant::now() + Duration::from_secs(300);
+    let mut first = None;
+    let second = loop {
+        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "no second lab came up");
+        match (first, pid()) {
+            (None, found) => first = found,
+            (Some(first), Some(found)) if found != first => break found,
+            _ => {}
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(Command::new("kill").args(["-9", &second.to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let goal = &document["goals"][0];
+    let rows = goal["faults"].as_array().unwrap_or_else(|| panic!("{document:#}"));
+    assert_eq!((rows.len(), &rows[0]["fault"], &rows[0]["outcome"]), (1, &"scope".into(), &"named".into()));
+    assert_eq!(goal["steps"][0]["name"], "scope", "{document:#}");
+    assert!(!document["error"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn where_two_servers_answer_a_rotation_is_a_stale_replica() {
+    let lab = Lab::new();
+    let document = lab.json(0, &["--argocd", "v2.12.1", "faults", "rotate"]);
+    let row = &document["goals"][0]["faults"][0];
+    assert_eq!((&row["answer"][0], &row["outcome"]), (&"stale-replica".into(), &"named".into()), "{row:#}");
 }
 
 #[test]

@@ -41,6 +41,34 @@ fn one_that_crashes_is_named_with_its_last_words() {
     assert!(processes_of(&path).is_empty());
 }
 
+/// The lab that is up is of another release, and not looked at; what was seen until the
+/// labs did not come up is said.
+#[test]
+fn what_compare_announces_is_what_it_runs() {
+    let lab = Lab::new();
+    lab.expect(0, &["--argocd", "v3.5.1", "working"]);
+    let path = argocd(&lab, "exit 20");
+    let path = path.to_str().unwrap();
+    let ended = lab.expect(3, &["--format", "json", "--argocd-bin", path, "--wait", "2", "compare"]);
+    let announced =
+        "compare: the stand-ins of argocd v3.3.6 and Dex with argocd v3.3.6 (real) and dex v2.45.1 (stand-in";
+    assert!(ended.stderr.contains(announced), "{ended}");
+    let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let goal = &document["goals"][0];
+    assert_eq!(
+        (&goal["argocd"]["version"], &goal["differences"]),
+        (&"v3.3.6".into(), &serde_json::json!([]))
+    );
+    assert!(goal["left_out"]["redis"].is_string(), "{goal:#}");
+    // A Dex alone is compared with the default release's stand-in, not with the lab's.
+    let script = "#!/bin/sh\necho 'Dex Version: v2.45.1'\n[ \"$1\" = version ] || exit 1\n";
+    let dex = program(&lab, "dex", script.as_bytes());
+    let ended = lab.expect(3, &["--dex-bin", dex.to_str().unwrap(), "--wait", "2", "compare"]);
+    let announced = "compare: the stand-ins of argocd v3.3.6 and Dex with argocd v3.3.6 (stand-in) and dex v2.45.1 (real)";
+    assert!(ended.stderr.contains(announced), "{ended}");
+    lab.expect(0, &["status"]);
+}
+
 #[test]
 fn one_that_hangs_is_waited_for_as_long_as_asked_and_gone_afterwards() {
     let lab = Lab::new();

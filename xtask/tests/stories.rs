@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::Value;
-use support::Lab;
+use support::{Lab, has};
 
 #[test]
 fn working_test_logs_in() {
@@ -69,6 +69,53 @@ fn stories_of(release: &str, expected: &str) {
     assert_eq!(verdicts, wanted, "{release}");
     assert_eq!(document["argocd"]["version"], release);
     assert_eq!(document["argocd"]["kind"], "stand-in");
+}
+
+/// Where the logins after each act failed.
+fn refusals(goal: &Value) -> Vec<Value> {
+    goal["stories"].as_array().unwrap().iter().map(|row| row["refusals"].clone()).collect()
+}
+
+#[test]
+fn a_refusal_counts_as_known_only_where_it_is_known() {
+    let lab = Lab::new();
+    let goal = lab.json(0, &["reproduce"])["goals"][0].clone();
+    let secret = serde_json::json!([{"step": "callback", "answer": "invalid-client"}]);
+    let none = serde_json::json!([]);
+    assert_eq!(refusals(&goal), [&none, &secret, &none, &secret, &none].map(Clone::clone), "{goal:#}");
+    assert_eq!((&goal["stories"][1]["known_refusals"], &goal["as_known"]), (&secret, &true.into()));
+
+    if !has("kubectl", "a_refusal_counts_as_known_only_where_it_is_known") {
+        return;
+    }
+    // By hand: what browsers are sent to is answered by another server than Dex.
+    lab.expect(0, &["working"]);
+    let ingress = lab.file(
+        "ingress.yaml",
+        r#"
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: astray, namespace: argocd}
+spec:
+  rules:
+  - host: dex.host
+    http:
+      paths:
+      - {path: /auth, pathType: Prefix, backend: {service: {name: argocd-server, port: {number: 80}}}}
+"#,
+    );
+    lab.kubectl(&["apply", "-f", ingress.to_str().unwrap()]);
+    let ended = lab.expect(1, &["--format", "json", "reproduce"]);
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let goal = &document["goals"][0];
+    assert_eq!(goal["as_known"], false);
+    for (row, after) in [(&goal["stories"][1], "break"), (&goal["stories"][3], "broken")] {
+        assert_eq!((&row["after"], &row["verdict"]), (&after.into(), &"refused".into()), "{row:#}");
+        assert_eq!(row["refusals"][0]["step"], "authorize", "{row:#}");
+        assert_eq!((&row["known"], &row["as_known"]), (&"refused".into(), &false.into()), "{row:#}");
+    }
+    let words = ended.stderr.lines().find(|line| line.trim_start().starts_with("break ")).unwrap();
+    assert!(words.contains("refused at authorize (") && words.ends_with("NO"), "{ended}");
 }
 
 #[test]

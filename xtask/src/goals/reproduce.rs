@@ -1,8 +1,8 @@
-//! `reproduce`: both stories, each verdict held against what the release is known to do.
+//! `reproduce`: both stories, each verdict held with its step and answer against what the
+//! release is known to do.
 
 use std::time::Instant;
 
-use probe::Verdict;
 use serde_json::{Map, json};
 
 use super::stories::{self, Row};
@@ -20,7 +20,7 @@ pub fn goals() -> Vec<Goal> {
 /// Runs both stories. The record of the goal carries a row for each stage.
 ///
 /// # Errors
-/// A goal could not be done. A verdict that is not the known one is [`Exit::Verdict`].
+/// A goal could not be done. Logins that end otherwise than known are [`Exit::Verdict`].
 pub async fn run(session: &Session, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
     let mut record = GoalRecord {
@@ -39,9 +39,10 @@ async fn both(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     let argocd = session.chosen(Workload::Argocd).await?;
     let rows = stories::play(session, &stories::BOTH, &mut record.steps, |_| {}).await?;
     let mut text = format!("argocd {}, era: {}\n", argocd.described(), argocd.era());
-    text.push_str("  after      verdict      logged in  known        as known\n");
+    let width = rows.iter().flat_map(|row| [row.seen().len(), row.known().len()]).max().unwrap_or(0);
+    text.push_str(&format!("  after      {:<width$}  logged in  {:<width$}  as known\n", "verdict", "known"));
     for row in &rows {
-        text.push_str(&line(row));
+        text.push_str(&line(row, width));
     }
     session.console.result(&text);
     let all_known = rows.iter().all(|row| row.as_known);
@@ -50,10 +51,9 @@ async fn both(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     Ok(if all_known { Exit::Done } else { Exit::Verdict })
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &Row, width: usize) -> String {
     let logged_in = format!("{} of {}", row.logins.ok, row.logins.total);
-    let known = row.known.map_or("not certain", Verdict::name);
     let as_known = if row.as_known { "yes" } else { "NO" };
-    let (goal, verdict) = (row.after.name(), row.verdict.name());
-    format!("  {goal:<10} {verdict:<12} {logged_in:<10} {known:<12} {as_known}\n")
+    let (goal, seen, known) = (row.after.name(), row.seen(), row.known());
+    format!("  {goal:<10} {seen:<width$}  {logged_in:<9}  {known:<width$}  {as_known}\n")
 }

@@ -10,7 +10,7 @@ use serde_json::Map;
 use crate::cli::{Expect, Goal};
 use crate::console::Tone;
 use crate::faults::Fault;
-use crate::known::{self, Stage};
+use crate::known::{self, Refusal, Stage};
 use crate::names::Workload;
 use crate::plan::Plan;
 use crate::report::{GoalRecord, StepRecord};
@@ -61,13 +61,39 @@ pub struct Row {
     pub verdict: Verdict,
     /// How many logins, and how they ended.
     pub logins: Logins,
+    /// How the logins that failed did, the most frequent way first.
+    pub refusals: Vec<Refusal>,
     /// The verdict that is known of this release; `None` where none is certain.
     pub known: Option<Verdict>,
-    /// Whether the verdict is the known one.
+    /// How logins are known to fail.
+    pub known_refusals: &'static [Refusal],
+    /// Whether verdict, step and answer are the known ones.
     pub as_known: bool,
     /// The first failure's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+impl Row {
+    /// `refused at callback (invalid-client)`.
+    pub fn seen(&self) -> String {
+        said(self.verdict, &self.refusals)
+    }
+
+    /// The same of what is known.
+    pub fn known(&self) -> String {
+        self.known.map_or_else(|| "not certain".to_owned(), |known| said(known, self.known_refusals))
+    }
+}
+
+/// A verdict with the ways in which logins failed.
+pub fn said(verdict: Verdict, refusals: &[Refusal]) -> String {
+    let mut ways: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    ways.dedup();
+    match ways.is_empty() {
+        true => verdict.name().to_owned(),
+        false => format!("{verdict} at {}", ways.join(" or ")),
+    }
 }
 
 /// Counted logins.
@@ -120,7 +146,11 @@ pub async fn play(
             verdict: found.verdict,
             logins: Logins { total, ok, failed: total - ok },
             known,
-            as_known: known.is_none_or(|known| known == found.verdict),
+            known_refusals: release.as_ref().map_or(&[], |release| known::refusals(release, act.stage)),
+            as_known: release
+                .as_ref()
+                .is_none_or(|release| known::as_known(release, act.stage, found.verdict, &found.refusals)),
+            refusals: found.refusals,
             message: found.message,
         };
         seen(&row);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Expect;
 use crate::console::Tone;
-use crate::known;
+use crate::known::{self, Refusal};
 use crate::lab::Place;
 use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
 use crate::plan::Action;
@@ -32,6 +32,8 @@ pub struct Found {
     pub ok: (usize, usize),
     /// The words of the most frequent failure.
     pub message: Option<String>,
+    /// How logins failed, the most frequent way first.
+    pub refusals: Vec<Refusal>,
 }
 
 /// Logs in and gives a verdict, held against `expect` (logged in, if it says nothing).
@@ -102,6 +104,7 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
         as_expected: report.verdict == verdict_of(expected),
         ok: (report.ok(), report.logins.len()),
         message: report.failures().first().map(|failure| failure.message.clone()),
+        refusals: report.failures().iter().map(Refusal::of).collect(),
     };
     if let Value::Object(fields) = json!(report) {
         record.more.extend(fields);

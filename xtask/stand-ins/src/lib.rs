@@ -7,8 +7,31 @@
 
 pub mod argocd;
 pub mod dex;
+mod multipart;
 pub mod redis;
 pub(crate) mod wire;
+
+/// Where the real programs were seen to answer otherwise and the stand-ins may stay as they
+/// are: no login notices, or none that a lab of ours makes. `compare` prints it.
+pub const DIFFERENCES: &[&str] = &[
+    "argocd, v2.4.3 - v2.13: of two servers on one listener the real one answers in streaks of some logins, the stand-in by a coin for each connection",
+    "argocd, up to v2.4.2: the real API answers 503 for a second after each start",
+    "argocd: `dex.config`, alone or beside `oidc.config`, is not looked at",
+    "argocd: proxies in the pod's environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) are not obeyed",
+    "argocd: what the provider's userinfo says is asked anew each time, not kept for `userInfoCacheExpiration`",
+    "argocd: Azure's groups overage, `userInfoPath` answered as a JWT, and Entra's `uti` are not known",
+    "argocd: 404 below /api/dex without a bundled Dex (real: 502), and for the API beyond logins",
+    "argocd: POST /api/v1/session is always 401 (real: other words for no credentials, 400 for what is no JSON)",
+    "argocd: the header Grpc-Metadata-Token is not looked at",
+    "argocd: /api/version tells nothing more to those who are logged in",
+    "argocd: /api/v1/settings lacks resourceOverrides, additionalUrls, idTokenClaims, dexConfig, statusBadgeEnabled, help, uiCssURL and execEnabled",
+    "argocd: errors below /api have `Vary`, answers to HEAD `Content-Length` (real: none), and nothing is compressed",
+    "argocd: a method that nobody knows closes the connection (real: 303)",
+    "argocd: the log leaves out codes and states of logins, and who called which API",
+    "dex: /callback/NAME is 404 (real: a page with 400), an unknown /approval 401 (real: 500), /auth without a query leads to `/auth/local?`",
+    "dex: /static, /theme and /robots.txt are 404",
+    "dex: no device flow, token exchange and introspection",
+];
 
 /// The tag of an image reference, or `latest`.
 pub(crate) fn tag(image: &str) -> &str {

@@ -147,6 +147,25 @@ pub(crate) fn in_go_order(mut response: Response) -> Response {
     response
 }
 
+/// The clean path that Go's router sends a client to instead of this one; `None` if it is
+/// clean: no `//`, no `.` and no `..` in it.
+pub(crate) fn unclean(path: &str) -> Option<String> {
+    if !path.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = vec![];
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let end = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    let clean = format!("/{}{end}", parts.join("/"));
+    (clean != path).then_some(clean)
+}
+
 /// As `html.EscapeString`.
 pub(crate) fn escape_html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -208,15 +227,22 @@ pub(crate) struct Values(Vec<(String, String)>);
 impl Values {
     /// Reads `a=b&c=d`; `None` where Go's parser reports an error.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut values = vec![];
+        let (values, whole) = Self::parse_what_can_be_read(text);
+        whole.then_some(values)
+    }
+
+    /// Reads what can be read, and says whether that is all: Go's `FormValue` goes on
+    /// with what its parser has, whatever error that reports.
+    pub(crate) fn parse_what_can_be_read(text: &str) -> (Self, bool) {
+        let (mut values, mut whole) = (vec![], true);
         for part in text.split('&').filter(|part| !part.is_empty()) {
-            if part.contains(';') {
-                return None;
-            }
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            values.push((query_unescape(key)?, query_unescape(value)?));
+            match (query_unescape(key), query_unescape(value)) {
+                (Some(key), Some(value)) if !part.contains(';') => values.push((key, value)),
+                _ => whole = false,
+            }
         }
-        Some(Self(values))
+        (Self(values), whole)
     }
 
     /// The first value of a key, or nothing.
@@ -301,6 +327,8 @@ mod tests {
         for broken in ["a=%", "a=%zz", "a;b", "%f=1"] {
             assert!(Values::parse(broken).is_none(), "{broken}");
         }
+        let (read, whole) = Values::parse_what_can_be_read("a=%zz&b=2");
+        assert_eq!((read.get("a"), read.get("b"), whole), ("", "2", false));
     }
 
     #[test]
@@ -312,6 +340,23 @@ mod tests {
         assert_eq!(post.headers()[CONTENT_LENGTH], "0");
         assert!(!post.headers().contains_key(CONTENT_TYPE));
         assert_eq!(redirect(&Method::GET, StatusCode::FOUND, "/\r\nX: y").status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn paths_are_cleaned_as_gos_router_does() {
+        for (path, clean) in [
+            ("//auth/login", Some("/auth/login")),
+            ("/auth/../auth/login", Some("/auth/login")),
+            ("/../x/.", Some("/x")),
+            ("/a//", Some("/a/")),
+            ("//", Some("/")),
+            ("*", None),
+            ("/", None),
+            ("/a/", None),
+            ("/a/..b/%2e%2e/c", None),
+        ] {
+            assert_eq!(unclean(path).as_deref(), clean, "{path}");
+        }
     }
 
     #[test]

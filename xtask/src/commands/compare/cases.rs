@@ -1,22 +1,26 @@
-//! What is played on both labs: logins under each fault, and single requests.
+//! What is played on both labs: logins under faults and after changes, and single requests.
 
 use std::time::Duration;
 
 use probe::http::{Connections, Request};
 use probe::{Options, Password};
 use releases::Era;
+use serde_json::Value;
 use url::Url;
 
+use super::browser::{Browser, multipart};
 use super::diff::{Answer, of_answer, of_login};
 use crate::cli::Goal;
 use crate::faults::Fault;
 use crate::goals::login_options;
-use crate::names::{ARGOCD_HOST, DEX_HOST, Workload};
+use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
 use crate::plan::Plan;
 use crate::run;
 use crate::session::Session;
 use base::{Error, Result};
 
+/// The request whose answer is compared only as far as the login page reads it.
+const SETTINGS: &str = "GET /api/v1/settings";
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -31,21 +35,63 @@ pub enum Case {
     DexDown,
     /// Requests that no login makes: what is left out, garbage, other paths.
     Requests,
+    /// The login form, sent as few clients send it.
+    Forms,
+    /// What a token is worth after its owner logged out.
+    Logout,
+    /// A login after a change of `oidc.config`.
+    Changed(Change),
     /// A login under a fault.
     Under(Fault),
 }
 
-/// The cases for a release, in their order. A fault whose outcome is chance is no case.
+/// A field of `oidc.config` that is added by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Tokens are to be for somebody else; nobody is restarted.
+    Audiences,
+    /// Argo CD is to show a token of Azure's; it is restarted.
+    WorkloadIdentity,
+    /// Groups are to come from where the provider has nothing; Argo CD is restarted.
+    UserInfo,
+}
+
+impl Change {
+    fn field(self) -> &'static str {
+        match self {
+            Self::Audiences => "allowedAudiences: [somebody-else]",
+            Self::WorkloadIdentity => "azure: {useWorkloadIdentity: true}",
+            Self::UserInfo => "enableUserInfoGroups: true\nuserInfoPath: /nowhere",
+        }
+    }
+}
+
+/// Faults that are no case: what a login meets under them is chance, or not the stand-in's.
+pub fn left_out(era: Era) -> Vec<(Fault, &'static str)> {
+    const CHANCE: &str = "which of two replicas is met is chance";
+    let mut left_out = vec![
+        (Fault::StaleReplica, CHANCE),
+        (Fault::ServerKeyChanged, CHANCE),
+        (Fault::Redis, "the stand-in for argocd-server has no Redis"),
+        (Fault::Clock, "whether a token of a millisecond is still good is a race with the clock"),
+        (Fault::CodeReused, CHANCE),
+    ];
+    if matches!(era, Era::BothAnswer | Era::ReloadsInLoop) {
+        let chance = "what a login meets after a change is chance on these releases";
+        left_out.extend([(Fault::Rotate, chance), (Fault::StaleSessionManager, chance)]);
+    }
+    left_out
+}
+
+/// The cases for a release, in their order.
 pub fn all(era: Era) -> Vec<Case> {
-    let chance = matches!(era, Era::BothAnswer | Era::ReloadsInLoop);
-    let chancy = [Fault::Rotate, Fault::StaleSessionManager];
-    // The stand-in has no Redis; a clock's fault is a race with the clock.
-    let left_out =
-        [Fault::Redis, Fault::Clock, Fault::StaleReplica, Fault::ServerKeyChanged, Fault::CodeReused];
+    let left_out = left_out(era);
     let faults = Fault::all().iter().copied();
-    let faults = faults.filter(|fault| !(left_out.contains(fault) || chance && chancy.contains(fault)));
-    [Case::Working, Case::WrongPassword, Case::Requests, Case::DexDown]
+    let faults = faults.filter(|fault| !left_out.iter().any(|(out, _)| out == fault));
+    let changes = [Change::Audiences, Change::WorkloadIdentity, Change::UserInfo].map(Case::Changed);
+    [Case::Working, Case::WrongPassword, Case::Requests, Case::Forms, Case::Logout, Case::DexDown]
         .into_iter()
+        .chain(changes)
         .chain(faults.map(Case::Under))
         .collect()
 }
@@ -58,6 +104,11 @@ impl Case {
             Self::WrongPassword => "wrong-password",
             Self::DexDown => "dex-down",
             Self::Requests => "requests",
+            Self::Forms => "forms",
+            Self::Logout => "logout",
+            Self::Changed(Change::Audiences) => "audiences-changed",
+            Self::Changed(Change::WorkloadIdentity) => "workload-identity",
+            Self::Changed(Change::UserInfo) => "userinfo-nowhere",
             Self::Under(fault) => fault.name(),
         }
     }
@@ -75,6 +126,9 @@ impl Case {
                 Ok(of_login(&probe::login(&options).await))
             }
             Self::Requests => requests(session).await,
+            Self::Forms => forms(session).await,
+            Self::Logout => log_out(session).await,
+            Self::Changed(change) => changed(session, change).await,
             Self::DexDown => {
                 // Argo CD knows its provider from a login before.
                 log_in(session).await?;
@@ -113,6 +167,86 @@ pub async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result
 
 async fn log_in(session: &Session) -> Result<Vec<Answer>> {
     Ok(of_login(&probe::login(&login_options(session)?).await))
+}
+
+/// The form in other encodings.
+async fn forms(session: &Session) -> Result<Vec<Answer>> {
+    let mut browser = Browser::new(session.access()?.ingress);
+    let (kind, body) = multipart(&[("login", USER), ("password", PASSWORD)]);
+    browser.send_form("form as multipart", kind, &body).await;
+    let (form, user) = ("application/x-www-form-urlencoded", USER.replace('@', "%40"));
+    browser.send_form("form with a bad escape", form, &format!("login={user}&password=%zz")).await;
+    browser
+        .send_form("form with a bad escape beside", form, &format!("x=%zz&login={user}&password={PASSWORD}"))
+        .await;
+    browser.send_form("form with nothing in it", form, "").await;
+    Ok(browser.answers())
+}
+
+async fn log_out(session: &Session) -> Result<Vec<Answer>> {
+    const USERINFO: &str = "/api/v1/session/userinfo";
+    let mut browser = Browser::new(session.access()?.ingress);
+    browser.log_in().await;
+    let kept = browser.cookies().clone();
+    browser.ask("GET /auth/logout", ARGOCD_HOST, "/auth/logout", None).await;
+    browser.ask("userinfo, cookie gone", ARGOCD_HOST, USERINFO, None).await;
+    *browser.cookies() = kept;
+    browser.ask("userinfo, cookie kept", ARGOCD_HOST, USERINFO, None).await;
+    browser.ask("GET /auth/logout again", ARGOCD_HOST, "/auth/logout", None).await;
+    Ok(browser.answers())
+}
+
+/// Adds a field to `oidc.config`, logs in, and puts things back.
+async fn changed(session: &Session, change: Change) -> Result<Vec<Answer>> {
+    const CM: (&str, &str) = ("argocd", "argocd-cm");
+    let cluster = session.cluster().await?;
+    let before = cluster.config_map(CM.0, CM.1).await?;
+    let restart = async || {
+        cluster.restart(Workload::Argocd).await?;
+        cluster.wait_ready(Workload::Argocd.rollout(), session.wait(), |_| {}).await
+    };
+    let oidc = before.get("oidc.config").map(String::as_str).unwrap_or_default();
+    let oidc = format!("{}\n{}\n", oidc.trim_end(), change.field());
+    cluster.set_config_map(CM.0, CM.1, "oidc.config", Some(&oidc)).await?;
+    match change {
+        Change::Audiences => {
+            // No restart follows from this, and `/api/v1/settings` shows when it is read.
+            cluster.set_config_map(CM.0, CM.1, "admin.enabled", Some("false")).await?;
+            let read = async {
+                while !shows_settings(session, "\"userLoginsDisabled\":true").await? {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Ok::<_, Error>(())
+            };
+            tokio::time::timeout(session.wait(), read).await.map_err(|_| {
+                Error::environment("argocd-server does not show a changed argocd-cm in /api/v1/settings")
+            })??;
+            log_in(session).await?;
+        }
+        Change::WorkloadIdentity | Change::UserInfo => restart().await?,
+    }
+    let answers = log_in(session).await;
+    for key in ["oidc.config", "admin.enabled"] {
+        cluster.set_config_map(CM.0, CM.1, key, before.get(key).map(String::as_str)).await?;
+    }
+    restart().await?;
+    answers
+}
+
+async fn shows_settings(session: &Session, words: &str) -> Result<bool> {
+    let options = login_options(session)?;
+    let url = format!("http://{ARGOCD_HOST}/api/v1/settings");
+    let url: Url = url.parse().map_err(|error| Error::environment(format!("{url}: {error}")))?;
+    let answer = Connections::new(&options).send(Request::get(&url, LIMIT)).await;
+    Ok(answer.is_ok_and(|answer| answer.text().contains(words)))
+}
+
+/// What the login page reads of `/api/v1/settings`.
+fn of_the_page(settings: &str) -> String {
+    let Ok(Value::Object(mut settings)) = serde_json::from_str(settings) else { return settings.to_owned() };
+    settings
+        .retain(|name, _| ["url", "oidcConfig", "dexConfig", "userLoginsDisabled"].contains(&name.as_str()));
+    Value::Object(settings).to_string()
 }
 
 /// A request: what it is called, URL, cookies, form.
@@ -156,6 +290,7 @@ async fn requests(session: &Session) -> Result<Vec<Answer>> {
             None,
         ),
         ("GET /nowhere", argocd("/nowhere"), None, None),
+        (SETTINGS, argocd("/api/v1/settings"), None, None),
         ("Dex GET discovery", dex("/.well-known/openid-configuration"), None, None),
         (
             "Dex GET /auth, unknown client",
@@ -192,12 +327,19 @@ async fn requests(session: &Session) -> Result<Vec<Answer>> {
                 let headers = answer.headers.iter();
                 let headers =
                     headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("(no text)")));
-                of_answer(name, answer.status, headers, &answer.text())
+                let body = answer.text();
+                let body = if name == SETTINGS { of_the_page(&body) } else { body };
+                of_answer(name, answer.status, headers, &body)
             }
             Err((no_answer, _)) => {
                 Answer { at: name.into(), status: no_answer.message(), headers: vec![], body: String::new() }
             }
         });
     }
+    let mut browser = Browser::new(session.access()?.ingress);
+    for target in ["//auth/login", "/auth/../auth/login?x=1", "/auth/./login", "//auth/logout"] {
+        browser.ask(&format!("GET {target}"), ARGOCD_HOST, target, None).await;
+    }
+    answers.extend(browser.answers());
     Ok(answers)
 }

@@ -3,7 +3,7 @@
 use probe::{Exchange, Login};
 use serde::Serialize;
 
-use super::reasons;
+use super::{pages, reasons};
 
 /// What one request was answered, with all that differs by chance taken out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Answer {
     pub status: String,
     /// The headers in the order in which they came.
     pub headers: Vec<(String, String)>,
-    /// The body, where it is short text or JSON; nothing for pages.
+    /// The body, where it is short text or JSON; of a page, what a person reads.
     pub body: String,
 }
 
@@ -25,7 +25,7 @@ pub struct Difference {
     pub case: String,
     /// The request.
     pub at: String,
-    /// The field: `status`, `header vary`, `header order`, `body`, `exchanges`.
+    /// The field: `status`, `header vary`, `header order`, `body`, `page`, `exchanges`.
     pub field: String,
     /// What the stand-in has.
     pub stand_in: String,
@@ -68,9 +68,19 @@ pub fn of_answer<'a>(
     body: &str,
 ) -> Answer {
     let headers = headers(all);
-    let page = headers.iter().any(|(name, value)| name == "content-type" && value.contains("html"));
-    let body = if page { String::new() } else { plain(body) };
+    // Nobody reads the page of a redirect; Dex's real one goes on with its list of connectors.
+    let body = if is_page(&headers) && (300..400).contains(&status) {
+        String::new()
+    } else if is_page(&headers) {
+        pages::text(&plain(body))
+    } else {
+        plain(body)
+    };
     Answer { at: at.to_owned(), status: status.to_string(), headers, body }
+}
+
+fn is_page(headers: &[(String, String)]) -> bool {
+    headers.iter().any(|(name, value)| name == "content-type" && value.contains("html"))
 }
 
 fn headers<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
@@ -94,6 +104,8 @@ fn plain(text: &str) -> String {
     for name in RANDOM {
         plain = masked(&plain, name, |c| c.is_ascii_alphanumeric());
     }
+    // A token is worth a login to whoever reads it.
+    plain = masked(&plain, "argocd.token=", |c| c != ';');
     plain = masked(&plain, "127.0.0.1:", |c| c.is_ascii_digit());
     // `Expires=Wed, 25 Nov 2026 02:07:52 GMT` says when it was asked.
     masked(&plain, "xpires=", |c| c != ';')
@@ -106,8 +118,9 @@ fn masked(text: &str, name: &str, part: impl Fn(char) -> bool) -> String {
     while let Some(start) = rest.find(name) {
         let (before, after) = rest.split_at(start + name.len());
         plain.push_str(before);
-        plain.push('…');
         rest = after.trim_start_matches(&part).trim_start_matches('…');
+        // What is empty is not random.
+        plain.push_str(if rest == after { "" } else { "…" });
     }
     plain.push_str(rest);
     plain
@@ -181,7 +194,16 @@ pub fn differences(case: &str, stand_in: &[Answer], real: &[Answer]) -> Vec<Diff
             names.cloned().collect::<Vec<_>>().join(", ")
         };
         add(&mine.at, "header order", &order(mine), &order(its));
-        add(&mine.at, "body", &mine.body, &its.body);
+        if is_page(&mine.headers) && is_page(&its.headers) {
+            let lines = |answer: &Answer| answer.body.lines().map(str::to_owned).collect::<Vec<_>>();
+            let (mine_says, its_says) = (lines(mine), lines(its));
+            for line in 0..mine_says.len().max(its_says.len()) {
+                let of = |lines: &[String]| lines.get(line).cloned().unwrap_or_else(|| "(none)".to_owned());
+                add(&mine.at, "page", &of(&mine_says), &of(&its_says));
+            }
+        } else {
+            add(&mine.at, "body", &mine.body, &its.body);
+        }
     }
     found
 }
@@ -230,11 +252,22 @@ mod tests {
             ),
             ("failed to query provider \"http://dex.host\"", "failed to query provider \"http://dex.host\""),
             ("text/plain; charset=utf-8", "text/plain; charset=utf-8"),
+            ("argocd.token=eyJ.eyJ.sig-_; path=/", "argocd.token=…; path=/"),
+            ("argocd.token=; Path=/", "argocd.token=; Path=/"),
             ("/auth?req=ab&state=YTjHzkrVnIojjBKCyBVSOjoT&x=1", "/auth?req=…&state=…&x=1"),
             ("Get \"https://127.0.0.1:45589/.well-known\"", "Get \"https://127.0.0.1:…/.well-known\""),
         ] {
             assert_eq!(plain(text), expected);
         }
+    }
+
+    #[test]
+    fn pages_are_held_against_each_other_line_by_line() {
+        let page = |says: &str| answer("400", &[("content-type", "text/html")], says);
+        let found = differences("case", &[page("Bad Request\nNo.")], &[page("Bad Request\nNever.\nx")]);
+        let found: Vec<_> =
+            found.iter().map(|it| (it.field.as_str(), it.stand_in.as_str(), it.real.as_str())).collect();
+        assert_eq!(found, [("page", "No.", "Never."), ("page", "(none)", "x")]);
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! `compare`: the stand-ins held against the real programs, on this machine, exchange by
 //! exchange.
 
+mod browser;
 mod cases;
 mod diff;
+mod pages;
 mod reasons;
 
 use std::time::Instant;
 
 use serde_json::{Map, json};
+use stand_ins::DIFFERENCES;
 
 use crate::cli::{Goal, Options};
 use crate::commands::own_lab::OwnLab;
-use crate::lab::OwnLabs;
+use crate::console::Console;
+use crate::lab::{OwnLabs, Place};
 use crate::names::Workload;
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
@@ -21,15 +25,39 @@ use base::{Error, Exit, Result};
 use cases::Case;
 use diff::{Answer, Difference, differences};
 
-/// Plays every case on a lab of stand-ins and on one of the real programs.
+/// Plays every case on a lab of stand-ins and on one of the real programs. Both labs are
+/// its own; the user's is not looked at.
 ///
 /// # Errors
-/// No real program is named, or a lab does not come up.
+/// No real program is named, or a lab does not come up. What was found until then is said.
 pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
     let own = OwnLabs::of(&session.lab, "compare")?;
-    let argocd = session.chosen(Workload::Argocd).await?;
-    let dex = session.chosen(Workload::Dex).await?;
+    report.place = Some(Place::Local);
+    let mut record =
+        GoalRecord { goal: "compare".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
+    let mut found: Vec<Difference> = vec![];
+    let outcome = play(session, &own, &mut record, &mut found).await;
+    show(&session.console, &found, record.steps.is_empty());
+    record.time = since.elapsed();
+    record.more.insert("differences".into(), json!(found));
+    report.goals.push(record);
+    outcome?;
+    let unlisted = found.iter().any(|it| it.reason.is_none());
+    Ok(if unlisted { Exit::Verdict } else { Exit::Done })
+}
+
+async fn play(
+    session: &Session,
+    own: &OwnLabs,
+    record: &mut GoalRecord,
+    found: &mut Vec<Difference>,
+) -> Result<()> {
+    let quiet = |options: Options, name: &str| OwnLab::new(own.lab(name), Options { port: None, ..options });
+    // What is said is what is run: the lab of real programs tells which they are.
+    let real = quiet(session.options.clone(), "real");
+    let argocd = real.chosen(Workload::Argocd).await?;
+    let dex = real.chosen(Workload::Dex).await?;
     if argocd.kind == Kind::StandIn && dex.kind == Kind::StandIn {
         return Err(Error::usage("there is nothing real to compare the stand-ins with")
             .hint("name it: --argocd-bin PATH, --dex-bin PATH, or --real"));
@@ -43,7 +71,19 @@ pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
         argocd.described(),
         dex.described()
     ));
-    let quiet = |options: Options, name: &str| OwnLab::new(own.lab(name), Options { port: None, ..options });
+    let left_out = cases::left_out(release.era());
+    for (fault, why) in &left_out {
+        console.explain(&format!("left out: {}: {why}", fault.name()));
+    }
+    for difference in DIFFERENCES {
+        console.explain(&format!("not asked, known to differ: {difference}"));
+    }
+    let named = left_out.iter().map(|(fault, why)| (fault.name().to_owned(), json!(why)));
+    record.more.insert("left_out".into(), Map::from_iter(named).into());
+    record.more.insert("known_to_differ".into(), json!(DIFFERENCES));
+    record.more.insert("argocd".into(), json!(argocd));
+    record.more.insert("dex".into(), json!(dex));
+
     let stand_in = Options {
         argocd: Some(release.clone()),
         argocd_bin: None,
@@ -51,46 +91,48 @@ pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
         real: false,
         ..session.options.clone()
     };
-    let labs = [quiet(stand_in, "stand-in"), quiet(session.options.clone(), "real")];
-    let running = console.step("labs", "bringing both up");
-    let up = futures::future::join_all(labs.iter().map(|lab| cases::goal(lab, Goal::Working, None))).await;
-    up.into_iter().collect::<Result<Vec<()>>>()?;
-    running.done("up");
-
-    let mut steps = vec![];
-    let mut found: Vec<Difference> = vec![];
-    for case in cases::all(release.era()) {
-        let began = Instant::now();
-        let running = console.step(case.name(), "on both labs");
-        let here = one(&labs, case).await?;
-        let new = differences(case.name(), &here[0], &here[1]);
-        let outcome = summary(&new, here[1].len());
-        running.done(&outcome);
-        steps.push(StepRecord { name: case.name().into(), ms: millis(began.elapsed()), outcome });
-        found.extend(new);
+    let labs = [quiet(stand_in, "stand-in"), real];
+    let outcome = async {
+        let running = console.step("labs", "bringing both up");
+        let up = labs.iter().map(|lab| cases::goal(lab, Goal::Working, None));
+        futures::future::join_all(up).await.into_iter().collect::<Result<Vec<()>>>()?;
+        running.done("up");
+        for case in cases::all(release.era()) {
+            let began = Instant::now();
+            let running = console.step(case.name(), "on both labs");
+            let here = one(&labs, case).await?;
+            let new = differences(case.name(), &here[0], &here[1]);
+            let outcome = summary(&new, here[1].len());
+            running.done(&outcome);
+            record.steps.push(StepRecord { name: case.name().into(), ms: millis(began.elapsed()), outcome });
+            found.extend(new);
+        }
+        Ok(())
     }
+    .await;
     for lab in labs {
         lab.done().await;
     }
+    outcome
+}
 
-    let unlisted = found.iter().filter(|it| it.reason.is_none()).count();
-    for difference in &found {
+/// Each difference, and how many there are; `nothing` was compared.
+fn show(console: &Console, found: &[Difference], nothing: bool) {
+    for difference in found {
         let Difference { case, at, field, stand_in, real, reason } = difference;
         let why = reason.map_or_else(|| "NOT LISTED".to_owned(), |why| format!("listed: {why}"));
         console
             .result(&format!("{case}, {at}, {field}\n  stand-in  {stand_in}\n  real      {real}\n  {why}"));
     }
+    if nothing {
+        return;
+    }
+    let unlisted = found.iter().filter(|it| it.reason.is_none()).count();
     console.result(&format!(
         "{} differences, {} with a reason, {unlisted} without",
         found.len(),
         found.len() - unlisted
     ));
-    let mut more = Map::new();
-    more.insert("argocd".into(), json!(argocd));
-    more.insert("dex".into(), json!(dex));
-    more.insert("differences".into(), json!(found));
-    report.goals.push(GoalRecord { goal: "compare".into(), time: since.elapsed(), steps, more });
-    Ok(if unlisted == 0 { Exit::Done } else { Exit::Verdict })
 }
 
 async fn one(labs: &[OwnLab; 2], case: Case) -> Result<Vec<Vec<Answer>>> {

@@ -20,6 +20,8 @@ struct Rule {
     reason: &'static str,
 }
 
+const GO: &str = "Go's router says 301 up to Go 1.25 and 307 later: the stand-in goes by the Go that released programs are built with";
+
 const RULES: &[Rule] = &[
     Rule {
         at: "/api/version",
@@ -27,6 +29,22 @@ const RULES: &[Rule] = &[
         stand_in: "+stand-in",
         real: "",
         reason: "a stand-in says in its version that it is one",
+    },
+    Rule { at: "//auth", field: "status", stand_in: "30", real: "30", reason: GO },
+    Rule { at: "/auth/.", field: "status", stand_in: "30", real: "30", reason: GO },
+    Rule {
+        at: "form",
+        field: "page",
+        stand_in: "Log in",
+        real: "Log in to Your Account",
+        reason: "pages of a stand-in have words of their own around what clients find by name",
+    },
+    Rule {
+        at: "form",
+        field: "page",
+        stand_in: "Log in",
+        real: "Login",
+        reason: "pages of a stand-in have words of their own around what clients find by name",
     },
     Rule {
         at: "the end",

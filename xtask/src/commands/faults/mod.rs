@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use probe::Verdict;
-use releases::Release;
+use probe::{CauseId, Verdict};
+use releases::{Era, Release};
 use serde_json::Map;
 
 use super::doctor::of_lab;
@@ -62,17 +62,20 @@ fn fault(name: &str) -> Result<Fault, String> {
 /// Runs the catalogue.
 ///
 /// # Errors
-/// A lab does not come up, or a fault cannot be put in or healed.
+/// A lab does not come up, or a fault cannot be put in or healed. The rows that were
+/// finished until then are shown.
 pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
     let labs = OwnLabs::of(&session.lab, "faults")?;
     report.place = Some(Place::Local);
     let mut record =
         GoalRecord { goal: "faults".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = all(session, &labs.lab("lab"), &args.chosen(), &mut record).await;
+    let mut rows = vec![];
+    let outcome = all(session, &labs.lab("lab"), &args.chosen(), &mut record, &mut rows).await;
     record.time = since.elapsed();
-    let rows = outcome?;
-    session.console.result(&table::text(&rows));
+    if !rows.is_empty() {
+        session.console.result(&table::text(&rows));
+    }
     record.more.insert("faults".into(), serde_json::json!(rows));
     report.goals.push(record);
     if args.update {
@@ -82,18 +85,19 @@ pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -
         kept.write(&root)?;
         session.console.note(&format!("{taken} of {} rows went into the README's table", rows.len()));
     }
+    outcome?;
     let good = rows.iter().all(|row| row.outcome != Outcome::Differs);
     Ok(if good { Exit::Done } else { Exit::Verdict })
 }
 
-/// The rows of all faults, in their order. Faults that show on the same release share a lab.
+/// Adds the rows of all faults, in their order. Faults that show on the same release share a lab.
 async fn all(
     session: &Session,
     folder: &Path,
     faults: &[Fault],
     record: &mut GoalRecord,
-) -> Result<Vec<Row>> {
-    let mut rows = vec![];
+    rows: &mut Vec<Row>,
+) -> Result<()> {
     let mut labs: Vec<Option<Release>> = vec![];
     for fault in faults {
         let release = release_for(*fault, &session.options);
@@ -104,10 +108,11 @@ async fn all(
     for release in labs {
         let own: Vec<Fault> =
             faults.iter().copied().filter(|fault| release_for(*fault, &session.options) == release).collect();
-        rows.extend(of_lab_of(session, folder.to_owned(), release, &own, record).await?);
+        let outcome = of_lab_of(session, folder.to_owned(), release, &own, record, rows).await;
+        rows.sort_by_key(|row| faults.iter().position(|fault| fault.name() == row.fault));
+        outcome?;
     }
-    rows.sort_by_key(|row| faults.iter().position(|fault| fault.name() == row.fault));
-    Ok(rows)
+    Ok(())
 }
 
 /// The release to show a fault on, where the options name none.
@@ -125,14 +130,14 @@ async fn of_lab_of(
     release: Option<Release>,
     faults: &[Fault],
     record: &mut GoalRecord,
-) -> Result<Vec<Row>> {
+    rows: &mut Vec<Row>,
+) -> Result<()> {
     let mut options = session.options.clone();
     (options.port, options.argocd, options.logins) = (None, release, Some(options.logins.unwrap_or(LOGINS)));
     let lab = OwnLab::new(folder, options);
     let outcome = async {
         goal(&lab, Goal::Working, None).await?;
         lab.complete();
-        let mut rows = vec![];
         for fault in faults {
             let running = session.console.step(fault.name(), "breaking, looking, healing");
             let since = Instant::now();
@@ -142,7 +147,7 @@ async fn of_lab_of(
             record.steps.push(StepRecord { name, ms, outcome: row.line() });
             rows.push(row);
         }
-        Ok(rows)
+        Ok(())
     }
     .await;
     lab.done().await;
@@ -178,7 +183,7 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     goal(session, Goal::Fix, None).await?;
     let healed = examine(&subject, false).await?.findings.is_empty()
         && test::run(session, None, &mut record).await?.verdict == Verdict::LoggedIn;
-    let named = row.answer.first().is_some_and(|id| id == fault.id().name());
+    let named = row.answer.first().is_some_and(|id| id == is(fault, argocd.release().as_ref()).name());
     let shows_not = found.verdict == Verdict::LoggedIn && row.answer.is_empty();
     row.outcome = match (named, fault.seen()) {
         (true, _) if healed => Outcome::Named,
@@ -188,6 +193,15 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
         _ => Outcome::Differs,
     };
     Ok(row)
+}
+
+/// The cause that a fault is on a release: where a change starts a second server beside
+/// the first, a rotation leaves one of each.
+fn is(fault: Fault, release: Option<&Release>) -> CauseId {
+    match (fault, release.map(Release::era)) {
+        (Fault::Rotate, Some(Era::BothAnswer)) => CauseId::StaleReplica,
+        _ => fault.id(),
+    }
 }
 
 /// Whether a fault that shows on some releases only shows on this one.

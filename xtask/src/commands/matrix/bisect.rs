@@ -8,7 +8,7 @@ use releases::Release;
 use super::lab::Measured;
 use super::select::{Available, Subject, parse};
 use super::table::cell;
-use crate::known::Stage;
+use crate::known::{Refusal, Stage};
 use base::{Error, Result};
 
 /// `v3.2.6..v3.3.7`: a release of the old behaviour and one of the new.
@@ -73,18 +73,30 @@ impl Found {
 
     /// `changed between v3.2.12: logged-in 20/20 and v3.3.0: refused 0/20`.
     pub fn text(&self, stage: Stage) -> String {
-        let line = |measured: &Measured| format!("{}: {}", measured.label, cell(measured.stage(stage)));
+        let line = |measured: &Measured| {
+            let (cell, ways) = (cell(measured.stage(stage)), measured.refusals(stage));
+            let ways: Vec<String> = ways.iter().map(|way| format!(" at {way}")).collect();
+            format!("{}: {cell}{}", measured.label, ways.join(","))
+        };
         let ends = self.seen.first_key_value().zip(self.seen.last_key_value());
         let (Some([before, after]), Some(((_, first), (_, last)))) = (self.change(), ends) else {
             return format!("nothing changed: all {} releases behave alike", self.seen.len());
         };
         let mut text = format!("changed between {} and {}", line(before), line(after));
-        let verdict = |measured: &Measured| measured.stage(stage).map(|(verdict, _)| verdict);
-        if verdict(first) == verdict(last) {
+        if behaviour(first, stage) == behaviour(last, stage) {
             text.push_str(&format!("; by {} it is as before", line(last)));
         }
         text
     }
+}
+
+/// What is held against each other: the verdict, and in which ways logins failed.
+fn behaviour(measured: &Measured, stage: Stage) -> Option<(Verdict, Vec<Refusal>)> {
+    let (verdict, _) = measured.stage(stage)?;
+    let mut refusals = measured.refusals(stage);
+    // Which of them was the most frequent is chance.
+    refusals.sort_by_key(ToString::to_string);
+    Some((verdict, refusals))
 }
 
 /// Looks at both ends and halves the range until two neighbours differ. Where both ends
@@ -98,9 +110,9 @@ pub async fn bisect<M>(subjects: &[Subject], stage: Stage, mut measure: M) -> Re
 where
     M: AsyncFnMut(&[Subject]) -> Vec<Measured>,
 {
-    let verdict = |measured: &Measured| -> Result<Verdict> {
-        match (&measured.error, measured.stage(stage)) {
-            (None, Some((verdict, _))) => Ok(verdict),
+    let behaves = |measured: &Measured| -> Result<(Verdict, Vec<Refusal>)> {
+        match (&measured.error, behaviour(measured, stage)) {
+            (None, Some(behaviour)) => Ok(behaviour),
             (Some(error), _) => Err(error.clone().context(&measured.label)),
             (None, None) => Err(Error::environment(format!("{} showed nothing", measured.label))),
         }
@@ -108,8 +120,8 @@ where
     let end = subjects.len() - 1;
     let ends = measure(&[subjects[0].clone(), subjects[end].clone()]).await;
     let mut seen: BTreeMap<usize, Measured> = [0, end].into_iter().zip(ends).collect();
-    let old = verdict(&seen[&0])?;
-    let mut other = (verdict(&seen[&end])? != old).then_some(end);
+    let old = behaves(&seen[&0])?;
+    let mut other = (behaves(&seen[&end])? != old).then_some(end);
     let mut middles = middles(end);
     loop {
         // Where to look next: between the neighbours that are known to differ, else
@@ -130,7 +142,7 @@ where
         let Some(measured) = measure(&subjects[place..=place]).await.pop() else {
             return Err(Error::environment("a release could not be looked at"));
         };
-        if verdict(&measured)? != old {
+        if behaves(&measured)? != old {
             other = Some(place);
         }
         seen.insert(place, measured);
@@ -156,6 +168,8 @@ fn middles(end: usize) -> impl Iterator<Item = usize> {
 mod tests {
     use std::time::Duration;
 
+    use probe::{Cause, Step};
+
     use super::*;
     use crate::cli::Goal;
     use crate::goals::stories::{Logins, Row};
@@ -168,7 +182,17 @@ mod tests {
             let (verdict, ok) = if refused { (Verdict::Refused, 0) } else { (Verdict::LoggedIn, 5) };
             let logins = Logins { total: 5, ok, failed: 5 - ok };
             let (after, stage) = (Goal::Break, Stage::Break);
-            let row = Row { after, stage, verdict, logins, known: None, as_known: true, message: None };
+            let row = Row {
+                after,
+                stage,
+                verdict,
+                logins,
+                refusals: vec![],
+                known: None,
+                known_refusals: &[],
+                as_known: true,
+                message: None,
+            };
             let (label, time) = (subject.label(), Duration::ZERO);
             Measured { label, argocd: None, dex: None, rows: vec![row], error: None, time }
         };
@@ -224,6 +248,23 @@ mod tests {
         assert!(found.change().is_none());
         assert_eq!(found.text(Stage::Break), "nothing changed: all 15 releases behave alike");
         assert_eq!((looked, found.into_seen().len()), (15, 15));
+    }
+
+    #[tokio::test]
+    async fn another_step_of_the_same_refusal_is_another_behaviour() {
+        let subjects = Range::parse("v3.3.5..v3.3.6").unwrap().subjects(&Available::published()).unwrap();
+        let found = bisect(&subjects, Stage::Break, async |subjects: &[Subject]| {
+            let mut seen = look(subjects, "v3.3.0", "v3.4.0");
+            for measured in &mut seen {
+                let step = if measured.label == "v3.3.5" { Step::Authorize } else { Step::Callback };
+                measured.rows[0].refusals = vec![Refusal { step, answer: Cause::Unknown }];
+            }
+            seen
+        });
+        assert_eq!(
+            found.await.unwrap().text(Stage::Break),
+            "changed between v3.3.5: refused 0/5 at authorize (unknown) and v3.3.6: refused 0/5 at callback (unknown)"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::cli::Options;
 use crate::commands::own_lab::OwnLab;
 use crate::console::Running;
 use crate::goals::stories::{self, Act, Logins, Row};
-use crate::known::Stage;
+use crate::known::{Refusal, Stage};
 use crate::names::Workload;
 use crate::programs::Program;
 use crate::session::Session;
@@ -46,6 +46,17 @@ impl Measured {
         let total = rows().map(|row| row.logins.total).sum();
         let ok = rows().map(|row| row.logins.ok).sum();
         Some((worst.verdict, Logins { total, ok, failed: total - ok }))
+    }
+
+    /// How logins failed at a stage, the most frequent way of each act first.
+    pub fn refusals(&self, stage: Stage) -> Vec<Refusal> {
+        let mut refusals: Vec<Refusal> = vec![];
+        for refusal in self.rows.iter().filter(|row| row.stage == stage).flat_map(|row| &row.refusals) {
+            if !refusals.contains(refusal) {
+                refusals.push(*refusal);
+            }
+        }
+        refusals
     }
 
     /// Whether everything was seen, and as the release is known.

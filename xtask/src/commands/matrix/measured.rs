@@ -118,7 +118,9 @@ mod tests {
             stage: Stage::Break,
             verdict: Verdict::Mixed,
             logins: Logins { total: 20, ok, failed: 20 - ok },
+            refusals: vec![],
             known: None,
+            known_refusals: &[],
             as_known: true,
             message: None,
         };

@@ -6,7 +6,7 @@ use probe::Verdict;
 use serde_json::{Map, Value, json};
 
 use super::lab::Measured;
-use crate::goals::stories::Logins;
+use crate::goals::stories::{Logins, Row};
 use crate::known::Stage;
 
 /// The columns: the name in JSON, and the heading.
@@ -60,11 +60,19 @@ pub fn text(all: &[Measured]) -> String {
         let _ = writeln!(text, "{}", line.join("  ").trim_end());
     }
     for measured in all {
+        for row in measured.rows.iter().filter(|row| !row.as_known) {
+            let _ = writeln!(text, "{} after {}: {}", measured.label, row.after.name(), otherwise(row));
+        }
         if let Some(error) = &measured.error {
             let _ = writeln!(text, "{}: {error}", measured.label);
         }
     }
     text
+}
+
+/// What was seen and what is known, where the two differ.
+fn otherwise(row: &Row) -> String {
+    format!("{} ({} of {} logged in), known is {}", row.seen(), row.logins.ok, row.logins.total, row.known())
 }
 
 /// As a Markdown table.
@@ -88,14 +96,16 @@ pub fn json(all: &[Measured]) -> Value {
             row.insert("version".into(), version.into());
             row.insert("kind".into(), kind.into());
             row.insert("era".into(), era.into());
-            let mut logins = Map::new();
+            let (mut logins, mut refusals) = (Map::new(), Map::new());
             for (stage, name, _) in COLUMNS {
                 let seen = measured.stage(stage);
                 row.insert(name.into(), json!(seen.map(|(verdict, _)| verdict)));
                 logins.insert(name.into(), json!(seen.map(|(_, logins)| logins)));
+                refusals.insert(name.into(), json!(measured.refusals(stage)));
             }
             row.insert("as_known".into(), measured.as_known().into());
             row.insert("logins".into(), logins.into());
+            row.insert("refusals".into(), refusals.into());
             row.insert("dex".into(), json!(measured.dex));
             row.insert("ms".into(), crate::report::millis(measured.time).into());
             if let Some(error) = &measured.error {
@@ -127,16 +137,11 @@ pub fn junit(all: &[Measured]) -> String {
                 xml.push_str("/>\n");
                 continue;
             }
-            let known = row.known.map_or("not certain", Verdict::name);
-            let said = format!(
-                "{} ({} of {} logged in), known is {known}",
-                row.verdict, row.logins.ok, row.logins.total
-            );
             let words = row.message.as_deref().unwrap_or_default();
             let _ = writeln!(
                 xml,
                 ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
-                escape(&said),
+                escape(&otherwise(row)),
                 escape(words)
             );
         }

@@ -1,12 +1,15 @@
 use std::time::Duration;
 
+use probe::{Cause, Step};
 use releases::Release;
 
 use super::*;
 use crate::cli::Goal;
-use crate::goals::stories::Row;
+use crate::known::Refusal;
 use crate::programs::Program;
 use base::Error;
+
+const SECRET: &[Refusal] = &[Refusal { step: Step::Callback, answer: Cause::InvalidClient }];
 
 fn row(after: Goal, stage: Stage, verdict: Verdict, ok: usize, known: Option<Verdict>) -> Row {
     Row {
@@ -14,7 +17,9 @@ fn row(after: Goal, stage: Stage, verdict: Verdict, ok: usize, known: Option<Ver
         stage,
         verdict,
         logins: Logins { total: 20, ok, failed: 20 - ok },
+        refusals: if ok < 20 { SECRET.to_vec() } else { vec![] },
         known,
+        known_refusals: if known == Some(Verdict::Mixed) { SECRET } else { &[] },
         as_known: known.is_none_or(|known| known == verdict),
         message: (ok < 20).then(|| "failed to get token: \"invalid_client\" <x>".to_owned()),
     }

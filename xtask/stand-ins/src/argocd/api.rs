@@ -9,13 +9,15 @@ use super::incoming::Incoming;
 use super::server::Server;
 use super::session::{self, BadToken};
 use super::token_cookie;
+use super::user_info;
 use crate::wire;
 use local_cluster::serve::Response;
 
 /// Codes of gRPC.
 const CANCELLED: i32 = 1;
-const INTERNAL: i32 = 13;
-const UNAUTHENTICATED: i32 = 16;
+pub(super) const UNKNOWN: i32 = 2;
+pub(super) const INTERNAL: i32 = 13;
+pub(super) const UNAUTHENTICATED: i32 = 16;
 
 #[derive(Serialize)]
 struct Error<'a> {
@@ -143,7 +145,10 @@ fn token(request: &Incoming) -> Option<String> {
 
 async fn authenticate(server: &Server, request: &Incoming) -> Option<Result<Value, BadToken>> {
     let token = token(request)?;
-    Some(server.sessions.verify(&token).await)
+    Some(match server.sessions.verify(&token).await {
+        Ok(claims) => user_info::with_groups(server, claims).await,
+        bad => bad,
+    })
 }
 
 /// The claims of whoever asks, where only those who are logged in may.
@@ -151,6 +156,9 @@ async fn claims(server: &Server, request: &Incoming) -> Result<Value, Box<Respon
     let refused = |why: &str| Box::new(error(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, why));
     match authenticate(server, request).await {
         Some(Ok(claims)) => Ok(claims),
+        Some(Err(BadToken { instead: Some((status, code, message)), .. })) => {
+            Err(Box::new(error(status, code, message)))
+        }
         Some(Err(bad)) => Err(refused(&format!("invalid session: {}", bad.why))),
         None => Err(refused("no session information")),
     }

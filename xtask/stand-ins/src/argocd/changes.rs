@@ -28,7 +28,7 @@ impl Before {
     fn of(server: &Server, settings: &Settings) -> Self {
         Self {
             oidc_text: settings.oidc_config_raw.clone(),
-            oidc: settings.oidc_config(&server.details, &server.log),
+            oidc: exported(server, settings),
             url: settings.url.clone(),
             additional_urls: settings.additional_urls.clone(),
             webhooks: settings.webhooks.clone(),
@@ -39,7 +39,7 @@ impl Before {
     fn difference(&self, server: &Server, now: &Settings, compare: Compare) -> Option<String> {
         let oidc_changed = match compare {
             Compare::Text => self.oidc_text != now.oidc_config_raw,
-            Compare::Resolved => self.oidc != now.oidc_config(&server.details, &server.log),
+            Compare::Resolved => self.oidc != exported(server, now),
         };
         if oidc_changed {
             return Some("oidc config".into());
@@ -53,6 +53,10 @@ impl Before {
         let webhooks = self.webhooks.iter().zip(&now.webhooks);
         webhooks.filter(|(before, now)| before != now).map(|((name, _), _)| (*name).to_owned()).next()
     }
+}
+
+fn exported(server: &Server, settings: &Settings) -> Option<OidcConfig> {
+    settings.oidc_config(&server.details, &server.log).map(OidcConfig::exported)
 }
 
 /// Waits for settings that differ from those that the server has now. All that come

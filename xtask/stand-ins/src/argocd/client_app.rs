@@ -12,6 +12,7 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, SET_COOKIE};
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
+use serde_json::Value;
 
 use super::app_state::{self, StateCache, StateCookie};
 use super::details::{Details, StateKept};
@@ -19,12 +20,14 @@ use super::go_url::{GoUrl, append_path};
 use super::id_token;
 use super::incoming::Incoming;
 use super::log::Log;
-use super::oauth2;
+use super::oauth2::{self, Tokens};
 use super::outbound::Outbound;
 use super::pages;
 use super::provider::{Found, Provider};
 use super::settings::Settings;
 use super::token_cookie::{self, MaxCookies};
+use super::user_info::{AccessTokens, Unknown};
+use super::workload_identity::WorkloadIdentity;
 use crate::wire::{self, Values, random};
 use local_cluster::serve::Response;
 
@@ -39,6 +42,8 @@ pub(super) struct Surroundings {
     pub(super) max_cookies: MaxCookies,
     /// Logins that are under way, where the release keeps them itself.
     pub(super) states: Arc<StateCache>,
+    pub(super) access_tokens: Arc<AccessTokens>,
+    pub(super) workload_identity: Arc<WorkloadIdentity>,
 }
 
 /// One client app. It holds a secret, so it cannot be printed.
@@ -48,6 +53,7 @@ pub(super) struct ClientApp {
     client_id: String,
     client_secret: String,
     use_pkce: bool,
+    use_workload_identity: bool,
     domain_hint: String,
     secure_cookie: bool,
     state_cookie: StateCookie,
@@ -82,6 +88,7 @@ impl ClientApp {
             client_id: config.client_id,
             client_secret: config.client_secret,
             use_pkce: config.enable_pkce,
+            use_workload_identity: config.use_workload_identity,
             domain_hint: config.domain_hint.trim().to_owned(),
             secure_cookie: settings.url.starts_with("https:"),
             state_cookie: StateCookie::new(signature, details.state)
@@ -254,11 +261,20 @@ impl ClientApp {
         return_url: &str,
     ) -> Result<Response, Refused> {
         let redirect_uri = self.redirect_uri(request);
-        let token = self
-            .exchange(provider, code, verifier, &redirect_uri)
+        let assertion = match self.use_workload_identity {
+            true => Some(
+                self.surroundings
+                    .workload_identity
+                    .token()
+                    .map_err(|error| refuse_500(format!("failed to generate client assertion: {error}")))?,
+            ),
+            false => None,
+        };
+        let tokens = self
+            .exchange(provider, code, verifier, assertion, &redirect_uri)
             .await
             .map_err(|error| refuse_500(format!("failed to get token: {error}")))?;
-        let id_token = token.ok_or_else(|| refuse_500("no id_token in token response"))?;
+        let id_token = tokens.id_token.ok_or_else(|| refuse_500("no id_token in token response"))?;
         let config = self.settings.oidc_config(self.details(), self.log()).unwrap_or_default();
         let now = id_token::now();
         let verified =
@@ -270,6 +286,7 @@ impl ClientApp {
             self.log().warn(format!("Failed to verify oidc token: {error}"));
             refuse_500("failed to verify the token")
         })?;
+        self.surroundings.access_tokens.put(&claims, tokens.access_token);
         let Surroundings { base_href, max_cookies, .. } = &self.surroundings;
         let cookies = token_cookie::set_cookies(&id_token, base_href, self.secure_cookie, *max_cookies)
             .map_err(|error| refuse_500(format!("claims={claims}, err={error}")))?;
@@ -278,7 +295,7 @@ impl ClientApp {
         Ok(cookies.into_iter().fold(response, |response, cookie| wire::with(response, SET_COOKIE, cookie)))
     }
 
-    /// The ID token for a code, if the answer has one. Nobody said how the client
+    /// The tokens for a code. Nobody said how the client
     /// has to show its secret: first in the header and, whatever is wrong, once
     /// more in the form.
     async fn exchange(
@@ -286,12 +303,17 @@ impl ClientApp {
         provider: &Found,
         code: &str,
         verifier: &str,
+        assertion: Option<&str>,
         redirect_uri: &str,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Tokens, String> {
         let mut form = Values::default();
         form.add("grant_type", "authorization_code");
         form.add("code", code);
         form.add("redirect_uri", redirect_uri);
+        if let Some(assertion) = assertion {
+            form.add("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+            form.add("client_assertion", assertion);
+        }
         if self.use_pkce && self.details().state == StateKept::CookieWithVerifier {
             form.add("code_verifier", verifier);
         }
@@ -305,15 +327,39 @@ impl ClientApp {
         let endpoint = &provider.token_endpoint;
         let shows_code = self.details().shows_error_code;
         let answer = self.outbound.post_form(endpoint, form.encode(), headers).await;
-        if let Ok(token) = answer.and_then(|answer| oauth2::id_token(&answer, shows_code)) {
-            return Ok(token);
+        if let Ok(tokens) = answer.and_then(|answer| oauth2::tokens(&answer, shows_code)) {
+            return Ok(tokens);
         }
         form.add("client_id", &self.client_id);
         if !self.client_secret.is_empty() {
             form.add("client_secret", &self.client_secret);
         }
         let answer = self.outbound.post_form(endpoint, form.encode(), HeaderMap::new()).await?;
-        oauth2::id_token(&answer, shows_code)
+        oauth2::tokens(&answer, shows_code)
+    }
+
+    /// The settings that it was made with.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the provider's userinfo endpoint says of whoever logged in with these claims.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    pub(super) async fn user_info(&self, url: &str, claims: &Value) -> Result<Value, Unknown> {
+        let sub = claims["sub"].as_str().unwrap_or_default();
+        let token = self.surroundings.access_tokens.of(sub);
+        let token = token.ok_or_else(|| Unknown::Unauthorized(format!("no accessToken for {sub}")))?;
+        let answer =
+            self.outbound.get_as(url, Some(&token)).await.map_err(|error| {
+                Unknown::Failed(format!("failed to query userinfo endpoint of IDP: {error}"))
+            })?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(Unknown::Unauthorized("%!w(<nil>)".into()));
+        }
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Unknown::Failed(format!("failed to decode response body to struct: {error}")))
     }
 }
 

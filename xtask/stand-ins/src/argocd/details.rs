@@ -31,6 +31,17 @@ pub(super) enum StateKept {
     CookieWithVerifier,
 }
 
+/// Whose settings say that groups come from the provider's userinfo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UserInfoBy {
+    /// Up to v2.9: they never do.
+    Nobody,
+    /// v2.10 – v3.2.1: the server's, as they are now.
+    Server,
+    /// From v3.2.2: those that the client app was made with.
+    ClientApp,
+}
+
 /// What a release says and does. Cheap to copy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Details {
@@ -69,6 +80,18 @@ pub(super) struct Details {
     pub(super) knows_availability: bool,
     /// `allowedAudiences` and what belongs to it exist.
     pub(super) allowed_audiences: bool,
+    pub(super) user_info: UserInfoBy,
+    /// `userInfoBaseURL` exists.
+    pub(super) user_info_base_url: bool,
+    /// `azure.useWorkloadIdentity` exists.
+    pub(super) workload_identity: bool,
+    /// Tokens are renewed before they end (`refreshTokenThreshold`).
+    pub(super) renews_tokens: bool,
+    /// A provider's token can be revoked: by its `jti`, or by its `at_hash`, since Dex's
+    /// have no `jti`.
+    pub(super) revokes_provider_tokens: bool,
+    /// Built with Go 1.26 or later, whose router says 307 to the clean path, not 301.
+    pub(super) go_1_26: bool,
     /// `additionalUrls` exist.
     pub(super) additional_urls: bool,
     /// How many cookies a token may need, and the most that can be asked for.
@@ -118,6 +141,18 @@ impl Details {
             shows_error_code: from(2, 8, 0),
             knows_availability: from(2, 14, 0),
             allowed_audiences: release.knows_allowed_audiences(),
+            user_info: if from(3, 2, 2) {
+                UserInfoBy::ClientApp
+            } else if from(2, 10, 0) {
+                UserInfoBy::Server
+            } else {
+                UserInfoBy::Nobody
+            },
+            user_info_base_url: from(3, 5, 0),
+            workload_identity: from(3, 0, 0),
+            renews_tokens: from(3, 3, 0),
+            revokes_provider_tokens: from(3, 4, 0),
+            go_1_26: from(3, 3, 9),
             additional_urls: from(2, 14, 0),
             max_cookies: if from(2, 8, 2) {
                 (MaxCookies::Number(20), usize::MAX)

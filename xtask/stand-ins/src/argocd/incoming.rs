@@ -33,8 +33,7 @@ impl Incoming {
         let header = |name| parts.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
         let is_form = header(CONTENT_TYPE)
             .is_some_and(|value| value.trim_start().starts_with("application/x-www-form-urlencoded"));
-        // Go goes on with what it could read of a broken query; nothing is near enough.
-        let values = |text: &str| Values::parse(text).unwrap_or_default();
+        let values = |text: &str| Values::parse_what_can_be_read(text).0;
         let host = parts.uri.authority().map(ToString::to_string);
         Ok(Self {
             path: parts.uri.path().to_owned(),

@@ -8,24 +8,16 @@
 //! - Eras: `run` with `changes` and `listeners`. Everything that a release does
 //!   or says differently and that has nothing to do with changes is in `details`.
 //! - A login: `client_app` with `app_state` and `go_url`; `provider`,
-//!   `oauth2`, `id_token` and `outbound` towards the provider; `session` and
-//!   `token_cookie` afterwards.
+//!   `oauth2`, `id_token`, `workload_identity` and `outbound` towards the provider;
+//!   `session`, `user_info` and `token_cookie` afterwards.
 //! - Requests: `server` routes `incoming` ones to `api`, `logout`, `pages`.
 //!
 //! What it does not have: applications, projects, repositories, policies, accounts
 //! and their passwords, gRPC, TLS of its own (without `--insecure` it redirects to
-//! https, where nobody answers), the bundled Dex (`dex.config`), groups from the
-//! provider's userinfo, refreshed tokens, the implicit flow, metrics, and Redis: a
-//! token that was logged out is good again after a restart.
-//!
-//! Where the real program was seen to do otherwise:
-//! - With several servers on one listener (v2.4.3 – v2.13) the real one changes
-//!   between them by streaks of some logins, this one by a coin for each connection.
-//! - Up to v2.4.2 its API answers 503 for a second after each start, because its
-//!   gateway calls a port that is not open yet and then waits.
-//! - Its log shows codes and states of logins, and who called which API.
-//! - Its API compresses for those who accept that, and `/api/v1/settings` shows
-//!   `resourceOverrides` to everybody up to v3.2.
+//! https, where nobody answers), the bundled Dex (`dex.config`), refreshed tokens, the
+//! implicit flow, metrics, and Redis: a token that was logged out is good again after a
+//! restart. Where the real program was seen to answer otherwise stands in
+//! [`super::DIFFERENCES`].
 
 mod api;
 mod app_state;
@@ -53,6 +45,8 @@ mod server;
 mod session;
 mod settings;
 mod token_cookie;
+mod user_info;
+mod workload_identity;
 
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
@@ -67,6 +61,7 @@ use local_cluster::program::{Exit, Launch, Program};
 use log::Log;
 use releases::Release;
 use run::Process;
+use workload_identity::WorkloadIdentity;
 
 /// The image name under which it is known, without tag. The tag is the release.
 pub const IMAGE: &str = "oidc-lab/stand-in-argocd";
@@ -126,6 +121,8 @@ async fn start(mut launch: Launch) -> Exit {
             default.set(launch.env.get("ARGOCD_MAX_COOKIE_NUMBER").map(String::as_str), highest)
         },
         states: Arc::new(StateCache::default()),
+        access_tokens: Arc::default(),
+        workload_identity: Arc::new(WorkloadIdentity::of(&launch.env, &launch.files)),
     };
     let process =
         Process { flags, version, namespace: launch.namespace, client, surroundings, stop: launch.stop };

@@ -6,21 +6,22 @@ use serde::Deserialize;
 use super::outbound::Answer;
 use crate::wire::quote;
 
+/// What a provider gave for a code, or why not. It holds tokens, so it cannot be printed.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Tokens {
-    access_token: String,
-    id_token: Option<String>,
+pub(super) struct Tokens {
+    pub(super) access_token: String,
+    pub(super) id_token: Option<String>,
     error: String,
     error_description: String,
     error_uri: String,
 }
 
-/// The ID token in an answer, if it has one.
+/// The tokens in an answer; it may have no ID token.
 ///
 /// # Errors
 /// The provider's error; releases that do not know its code show the whole answer.
-pub(super) fn id_token(answer: &Answer, shows_code: bool) -> Result<Option<String>, String> {
+pub(super) fn tokens(answer: &Answer, shows_code: bool) -> Result<Tokens, String> {
     let failed = !answer.status.is_success();
     let whole =
         || format!("oauth2: cannot fetch token: {}\nResponse: {}", answer.status_text(), answer.text());
@@ -44,7 +45,7 @@ pub(super) fn id_token(answer: &Answer, shows_code: bool) -> Result<Option<Strin
     if tokens.access_token.is_empty() {
         return Err("oauth2: server response missing access_token".into());
     }
-    Ok(tokens.id_token)
+    Ok(tokens)
 }
 
 #[cfg(test)]
@@ -53,7 +54,7 @@ mod tests {
     use http::StatusCode;
 
     fn read(status: StatusCode, body: &str, shows_code: bool) -> Result<Option<String>, String> {
-        id_token(&Answer { status, body: body.into() }, shows_code)
+        tokens(&Answer { status, body: body.into() }, shows_code).map(|tokens| tokens.id_token)
     }
 
     #[test]

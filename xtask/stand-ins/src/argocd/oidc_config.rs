@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::details::Details;
+use super::details::{Details, UserInfoBy};
 use super::log::Log;
 use super::references::Secrets;
 
@@ -26,6 +26,16 @@ pub(super) struct OidcConfig {
     pub(super) domain_hint: String,
     pub(super) allowed_audiences: Vec<String>,
     pub(super) skip_audience_check: bool,
+    /// Groups come from the provider's userinfo, which is at this path.
+    pub(super) enable_user_info_groups: bool,
+    pub(super) user_info_path: String,
+    /// Where that path is, if not at the issuer.
+    pub(super) user_info_base_url: String,
+    /// The client shows a token of the cluster, besides its secret.
+    pub(super) use_workload_identity: bool,
+    /// Compared, and not looked at otherwise: here nothing is kept, and no token renewed.
+    user_info_cache_expiration: String,
+    refresh_token_threshold: String,
 }
 
 impl OidcConfig {
@@ -41,6 +51,12 @@ impl OidcConfig {
                 None
             }
         }
+    }
+
+    /// What a running server compares with what it was started with: argo-cd's exported
+    /// configuration, which lacks what a token may be made for.
+    pub(super) fn exported(self) -> Self {
+        Self { allowed_audiences: vec![], skip_audience_check: false, ..self }
     }
 
     /// What a token may be made for.
@@ -88,7 +104,29 @@ fn parse(text: &str, secrets: &Secrets, details: &Details, log: &Log) -> Result<
         domain_hint: fields.text("domainHint")?,
         allowed_audiences: fields.texts("allowedAudiences")?,
         skip_audience_check: fields.flag("skipAudienceCheckWhenTokenHasNoAudience")?,
+        enable_user_info_groups: false,
+        user_info_path: String::new(),
+        user_info_base_url: String::new(),
+        use_workload_identity: false,
+        user_info_cache_expiration: String::new(),
+        refresh_token_threshold: String::new(),
     };
+    if details.user_info != UserInfoBy::Nobody {
+        config.enable_user_info_groups = fields.flag("enableUserInfoGroups")?;
+        config.user_info_path = fields.text("userInfoPath")?;
+        config.user_info_cache_expiration = fields.text("userInfoCacheExpiration")?;
+    }
+    if details.user_info_base_url {
+        config.user_info_base_url = fields.text("userInfoBaseURL")?;
+    }
+    if details.workload_identity {
+        let azure = fields.json("azure")?;
+        let azure = azure.as_ref().and_then(Value::as_object).unwrap_or(&empty);
+        config.use_workload_identity = Fields(azure).flag("useWorkloadIdentity")?;
+    }
+    if details.renews_tokens {
+        config.refresh_token_threshold = fields.text("refreshTokenThreshold")?;
+    }
     if !details.allowed_audiences {
         config.allowed_audiences.clear();
         config.skip_audience_check = false;

@@ -85,9 +85,23 @@ impl Outbound {
     /// # Errors
     /// Why there is no answer, in Go's words.
     pub(super) async fn get(&self, url: &str) -> Result<Answer, String> {
+        self.get_as(url, None).await
+    }
+
+    /// GETs a URL with a bearer's token, which no other host is shown.
+    ///
+    /// # Errors
+    /// Why there is no answer, in Go's words.
+    pub(super) async fn get_as(&self, url: &str, bearer: Option<&str>) -> Result<Answer, String> {
+        let origin = |url: &str| url::Url::parse(url).ok().map(|url| url.origin());
         let mut at = url.to_owned();
         for _ in 0..=MOST_REDIRECTS {
-            let response = self.send("Get", &at, |client| client.get(&at)).await?;
+            let bearer = bearer.filter(|_| origin(&at) == origin(url));
+            let request = |client: &Client| match bearer {
+                Some(token) => client.get(&at).bearer_auth(token),
+                None => client.get(&at),
+            };
+            let response = self.send("Get", &at, request).await?;
             match redirect(&response) {
                 Some(to) => at = to,
                 None => return read("Get", &at, response).await,

@@ -340,6 +340,7 @@ impl Process {
         listener: &Arc<impl Accept>,
         stop: CancellationToken,
     ) -> AbortOnDropHandle<()> {
+        server.set_client_app(app.clone());
         // How long is for whoever waits to say; how large a head may be is Go's own limit.
         let limits = Limits { grace: Duration::MAX, header_bytes: 1024 * 1024, ..Limits::default() };
         let site = Site { server: server.clone(), app, gateway: gateway.clone(), limits };

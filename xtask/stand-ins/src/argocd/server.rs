@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use super::api;
@@ -33,6 +33,8 @@ pub(super) struct Server {
     /// The settings that this server runs with: as they were at its start, then as
     /// they were told to it last.
     settings: Mutex<Arc<Settings>>,
+    /// The client app of the run that began last.
+    client_app: Mutex<Option<Arc<ClientApp>>>,
     available: AtomicBool,
     ending: AtomicBool,
 }
@@ -61,6 +63,7 @@ impl Server {
             sessions: Sessions::new(manager.clone(), proxy)?,
             manager,
             settings: Mutex::new(settings),
+            client_app: Mutex::default(),
             available: AtomicBool::new(false),
             ending: AtomicBool::new(false),
         }))
@@ -74,6 +77,16 @@ impl Server {
     /// Runs with these from now on.
     pub(super) fn set_settings(&self, settings: Arc<Settings>) {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// The client app of the run that began last, if a login was configured then.
+    pub(super) fn client_app(&self) -> Option<Arc<ClientApp>> {
+        self.client_app.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A run with this client app begins.
+    pub(super) fn set_client_app(&self, app: Option<Arc<ClientApp>>) {
+        *self.client_app.lock().unwrap_or_else(PoisonError::into_inner) = app;
     }
 
     /// Whether `/healthz` says that it can be used.
@@ -155,6 +168,18 @@ impl Site {
             return wire::redirect(&request.method, StatusCode::TEMPORARY_REDIRECT, &to);
         }
         let root = self.server.flags.root_path.trim_matches('/');
+        // Without a root path, logging out is looked for before the router is asked.
+        if (!root.is_empty() || request.path != "/auth/logout")
+            && let Some(clean) = wire::unclean(&request.path).filter(|_| request.method != Method::CONNECT)
+        {
+            let query =
+                request.target.split_once('?').map_or_else(String::new, |(_, query)| format!("?{query}"));
+            let status = match self.server.details.go_1_26 {
+                true => StatusCode::TEMPORARY_REDIRECT,
+                false => StatusCode::MOVED_PERMANENTLY,
+            };
+            return wire::redirect(&request.method, status, &format!("{clean}{query}"));
+        }
         if !root.is_empty() && request.path != "/healthz" {
             let below = request.path.strip_prefix('/').and_then(|path| path.strip_prefix(root));
             match below.filter(|path| path.starts_with('/')).map(ToOwned::to_owned) {

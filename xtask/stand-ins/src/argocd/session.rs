@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -37,11 +38,13 @@ pub(super) struct BadToken {
     pub(super) why: String,
     /// What is still known of it.
     pub(super) claims: Option<Value>,
+    /// What the client is told instead: HTTP's status, gRPC's code, the message.
+    pub(super) instead: Option<(StatusCode, i32, &'static str)>,
 }
 
 impl BadToken {
     fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), claims: None }
+        Self { why: why.into(), claims: None, instead: None }
     }
 }
 
@@ -91,11 +94,14 @@ impl Sessions {
         let claims = verified.map_err(|error| {
             let claims = matches!(error, VerifyError::Expired(_)).then(|| json!({"iss": "sso"}));
             if !details.hides_token_errors {
-                return BadToken { why: error.to_string(), claims };
+                return BadToken { claims, ..BadToken::new(error.to_string()) };
             }
             log.warn(format!("Failed to verify session token: failed to verify provider token: {error}"));
-            BadToken { why: "failed to verify the token".into(), claims }
+            BadToken { claims, ..BadToken::new("failed to verify the token") }
         })?;
+        if !details.revokes_provider_tokens {
+            return Ok(claims);
+        }
         let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
         if identity(&claims).is_some_and(|id| revoked.contains_key(id)) {
             return Err(BadToken::new("token is revoked, please re-login"));

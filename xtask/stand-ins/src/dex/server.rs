@@ -13,6 +13,7 @@ use super::keys::{Jwk, PendingKey};
 use super::log::Log;
 use super::storage::Storage;
 use super::{auth, form, pages, token};
+use crate::multipart;
 use crate::wire::{self, Values};
 use local_cluster::serve::{Handler, Limits, Request, Response, read_body};
 use local_cluster::store::object::uid;
@@ -42,6 +43,8 @@ pub(super) struct Incoming {
     pub(super) query: Values,
     /// The form in the body.
     pub(super) form: Values,
+    /// Query and form could be read whole.
+    whole: bool,
     /// In every log line about this request.
     pub(super) id: String,
 }
@@ -99,40 +102,46 @@ impl Web {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
         let Some(route) = path.strip_prefix(dex.config.prefix.as_str()) else { return wire::not_found() };
-        let is_form = parts
-            .headers
-            .get(http::header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.trim_start().starts_with("application/x-www-form-urlencoded"));
+        let content_type =
+            parts.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.unwrap_or_default().trim_start();
         let body = match read_body(body, &dex.limits).await {
             Ok(body) => body,
             Err(error) => return wire::error(error.status(), error.to_string()),
         };
-        let form =
-            if is_form { Values::parse(&String::from_utf8_lossy(&body)) } else { Some(Values::default()) };
-        let query = Values::parse(parts.uri.query().unwrap_or_default());
-        let (Some(query), Some(form)) = (query, form) else { return malformed(dex, route) };
+        let (form, form_whole) = if content_type.starts_with("application/x-www-form-urlencoded") {
+            Values::parse_what_can_be_read(&String::from_utf8_lossy(&body))
+        } else {
+            (multipart::values(content_type, &body), true)
+        };
+        let (query, whole) = Values::parse_what_can_be_read(parts.uri.query().unwrap_or_default());
         let target = parts.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string);
-        let request =
-            Incoming { method: parts.method, target, headers: parts.headers, query, form, id: uid() };
-        dex.route(route, request).await
+        let (method, headers, whole) = (parts.method, parts.headers, whole && form_whole);
+        dex.route(route, Incoming { method, target, headers, query, form, whole, id: uid() }).await
     }
 }
 
-/// A query or form that cannot be read: each place has its own answer.
-fn malformed(dex: &Dex, route: &str) -> Response {
+/// The answer to a query or form that cannot be read, where that matters: each place has
+/// its own. The login form goes on with what could be read.
+fn malformed(dex: &Dex, route: &str) -> Option<Response> {
     match route {
-        "/token" => token::error("invalid_request", "", StatusCode::BAD_REQUEST),
+        "/token" => Some(token::error("invalid_request", "", StatusCode::BAD_REQUEST)),
         "/auth" => {
             dex.log.error("failed to parse arguments", &[("err", "invalid URL escape")]);
-            pages::error(StatusCode::BAD_REQUEST, "Invalid request. Please try again.")
+            Some(pages::error(StatusCode::BAD_REQUEST, "Invalid request. Please try again."))
         }
-        _ => pages::error(StatusCode::BAD_REQUEST, "Failed to parse request."),
+        _ => {
+            let connector = route.strip_prefix("/auth/").is_some_and(|rest| !rest.contains('/'));
+            connector.then(|| pages::error(StatusCode::BAD_REQUEST, "Failed to parse request."))
+        }
     }
 }
 
 impl Dex {
     async fn route(&self, route: &str, request: Incoming) -> Response {
+        if let Some(response) = (!request.whole).then(|| malformed(self, route)).flatten() {
+            return response;
+        }
         match route {
             "/.well-known/openid-configuration" => self.discovery(),
             "/keys" => self.keys().await,

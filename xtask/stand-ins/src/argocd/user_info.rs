@@ -1,0 +1,99 @@
+//! Groups from the provider's userinfo endpoint (`enableUserInfoGroups`), for providers
+//! whose ID tokens have none. Whoever's groups cannot be had is not logged in.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::api::{INTERNAL, UNAUTHENTICATED, UNKNOWN};
+use super::details::UserInfoBy;
+use super::server::Server;
+use super::session::BadToken;
+
+/// The most users whose access tokens are kept; the oldest go first.
+const MOST: usize = 10_000;
+const OTHER_SUBJECT: &str = "subject of claims from user info endpoint didn't match subject of idToken, see https://openid.net/specs/openid-connect-core-1_0.html#UserInfo";
+
+/// The access token of each user's last login. Argo CD keeps them in Redis, this program
+/// as long as it runs. It holds tokens, so it cannot be printed.
+#[derive(Default)]
+pub(super) struct AccessTokens(Mutex<BTreeMap<String, (i64, String)>>);
+
+impl AccessTokens {
+    /// Keeps a token as long as the claims that came with it are good.
+    pub(super) fn put(&self, claims: &Value, token: String) {
+        let (Some(sub), Some(expiry)) = (claims["sub"].as_str(), claims["exp"].as_i64()) else { return };
+        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tokens.len() >= MOST {
+            let first = tokens.iter().min_by_key(|(_, (expiry, _))| *expiry).map(|(sub, _)| sub.clone());
+            first.map(|sub| tokens.remove(&sub));
+        }
+        tokens.insert(sub.to_owned(), (expiry, token));
+    }
+
+    /// The token of a user.
+    pub(super) fn of(&self, sub: &str) -> Option<String> {
+        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Timestamp::now().as_second();
+        tokens.get(sub).filter(|(expiry, _)| *expiry > now).map(|(_, token)| token.clone())
+    }
+}
+
+/// Why nothing is known from userinfo.
+pub(super) enum Unknown {
+    /// Nobody may ask, or no longer.
+    Unauthorized(String),
+    /// Anything else.
+    Failed(String),
+}
+
+/// The claims of a token that is good, with the groups that the provider says, where the
+/// settings want that.
+///
+/// # Errors
+/// It does not say them.
+pub(super) async fn with_groups(server: &Server, mut claims: Value) -> Result<Value, BadToken> {
+    let details = &server.details;
+    let (Some(app), false) = (server.client_app(), details.user_info == UserInfoBy::Nobody) else {
+        return Ok(claims);
+    };
+    let config = match details.user_info {
+        UserInfoBy::ClientApp => app.settings().oidc_config(details, &server.log),
+        _ => server.settings().oidc_config(details, &server.log),
+    };
+    let wanted = config.filter(|config| config.enable_user_info_groups && !config.user_info_path.is_empty());
+    let Some(config) = wanted else { return Ok(claims) };
+    let base = [&config.user_info_base_url, &config.issuer].into_iter().find(|base| !base.is_empty());
+    let url = format!("{}{}", base.map_or("", String::as_str), config.user_info_path);
+    let why = match app.user_info(&url, &claims).await {
+        Ok(info) if info["sub"] == claims["sub"] => {
+            claims["groups"] = info["groups"].clone();
+            return Ok(claims);
+        }
+        Ok(_) => OTHER_SUBJECT.to_owned(),
+        Err(Unknown::Unauthorized(why)) => {
+            // It was misspelled up to v3.4.
+            let querying = if details.user_info_base_url { "querying" } else { "quering" };
+            format!("error while {querying} userinfo endpoint: {why}")
+        }
+        Err(Unknown::Failed(why)) => format!("error fetching user info endpoint: {why}"),
+    };
+    let instead = match details.user_info {
+        UserInfoBy::ClientApp => None,
+        // Why is for the log alone.
+        _ => {
+            server.log.error(&why);
+            Some(if why == OTHER_SUBJECT {
+                (StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, OTHER_SUBJECT)
+            } else if why.starts_with("error while") {
+                (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "invalid session")
+            } else {
+                (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "invalid userinfo response")
+            })
+        }
+    };
+    Err(BadToken { why, claims: Some(claims), instead })
+}
