@@ -87,7 +87,9 @@ pub fn of(cause: Cause, mixed: bool) -> Candidates {
         Cause::RedirectLoop => one(&[RedirectLoop]),
         Cause::UnknownClient
         | Cause::NoTokenCookie
+        | Cause::NoButton
         | Cause::NoRedirect
+        | Cause::NotArgocd
         | Cause::ConsentPage
         | Cause::SeveralConnectors
         | Cause::FormWithoutPassword

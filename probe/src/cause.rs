@@ -29,6 +29,7 @@ pub enum Cause {
     IssuerMismatch,
     FirstStart,
     SsoOff,
+    NoButton,
     StateCookieLost,
     SecureCookieOverHttp,
     StateMismatch,
@@ -42,6 +43,7 @@ pub enum Cause {
     SessionStore,
     RedirectLoop,
     NoRedirect,
+    NotArgocd,
     ConsentPage,
     SeveralConnectors,
     FormWithoutPassword,
@@ -157,7 +159,8 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     }
     match (step, seen.status) {
         (Step::Login, Some(404)) if says("page not found") => Cause::SsoOff,
-        (Step::Login, Some(404)) => Cause::NoRoute,
+        (Step::Settings | Step::Login, Some(404)) => Cause::NoRoute,
+        (Step::Settings, Some(200..=399)) => Cause::NotArgocd,
         (Step::Login, Some(200..=399)) => Cause::NoRedirect,
         (Step::Callback, Some(200..=399)) if seen.secure_cookie_refused => Cause::SecureCookieOverHttp,
         (Step::Callback, Some(200..=399)) => Cause::NoTokenCookie,
@@ -289,6 +292,10 @@ impl Cause {
                 "Argo CD's server runs without SSO: `url` or oidc.config is not set, or it is a v3.2.7 to \
                  v3.2.9 or v3.3.1 to v3.3.7 that first started without server.secretkey (then a restart heals it)."
             }
+            Self::NoButton => {
+                "Argo CD's page shows no button for a login by SSO: oidc.config is not set or cannot be read, and \
+                 dex.config has no connector. Whoever knows /auth/login may still get further."
+            }
             Self::StateCookieLost => {
                 "Argo CD's state cookie did not come back with the callback: more than five minutes passed, \
                  or login and callback have different hosts (`url` in argocd-cm)."
@@ -336,6 +343,10 @@ impl Cause {
             Self::NoRedirect => {
                 "Argo CD's address answers, but not with a redirect to an identity provider: another program \
                  may be listening there, or a page of the front."
+            }
+            Self::NotArgocd => {
+                "What answers at this address is not Argo CD: another program may be listening there, or a page \
+                 of the front."
             }
             Self::ConsentPage => {
                 "The identity provider accepted the user and asks for consent, which a probe must not give: \

@@ -77,12 +77,15 @@ pub(crate) struct Attempt<'a> {
     redirect_uri: Option<Url>,
     /// Whether that is another address than the one it was asked at, or none at all.
     called_back_elsewhere: bool,
+    /// The address of Argo CD as a browser shows it: a front may send http to https, or a host to its
+    /// other name.
+    pub(crate) argocd: Url,
 }
 
 /// An answer together with the URL that gave it.
 pub(crate) struct Hop {
-    url: Url,
-    answer: Answer,
+    pub(crate) url: Url,
+    pub(crate) answer: Answer,
 }
 
 /// Where the provider's redirects ended.
@@ -92,8 +95,8 @@ pub(crate) enum Arrived {
 }
 
 /// What a redirect leads to.
-struct Next {
-    url: Url,
+pub(crate) struct Next {
+    pub(crate) url: Url,
     /// Whether method and body go along (307, 308).
     keeps_method: bool,
 }
@@ -110,6 +113,7 @@ impl<'a> Attempt<'a> {
             deadline: Instant::now() + options.login_timeout,
             redirect_uri: None,
             called_back_elsewhere: false,
+            argocd: options.argocd.clone(),
         }
     }
 
@@ -125,7 +129,11 @@ impl<'a> Attempt<'a> {
     }
 
     pub(crate) async fn run(&mut self) -> Result<User, Failure> {
-        let to_provider = self.login(None).await?;
+        let page = match self.options.as_curl {
+            true => None,
+            false => Some(self.settings().await?),
+        };
+        let to_provider = self.login(page.as_ref()).await?;
         let callback = match self.authorize(to_provider).await? {
             Arrived::AtForm(form) => self.form(&form.0, &form.1).await?,
             Arrived::AtCallback(url) => url,
@@ -137,17 +145,14 @@ impl<'a> Attempt<'a> {
     /// `GET /auth/login`, for a login that ends at `page`; gives where the redirect to the identity
     /// provider leads.
     pub(crate) async fn login(&mut self, page: Option<&Url>) -> Result<Url, Failure> {
-        let mut url = below(&self.options.argocd, "auth/login");
+        let mut url = below(&self.argocd, "auth/login");
         if let Some(page) = page {
             url.query_pairs_mut().append_pair("return_url", page.as_str());
         }
         loop {
             let hop = self.get(Step::Login, &url).await?;
             match self.redirect(Step::Login, &hop)? {
-                // The front sends http to https, or a host to its other name.
-                Some(next) if next.url.path() == url.path() && next.url.query() == url.query() => {
-                    url = next.url
-                }
+                Some(next) if is_moved(&url, &next.url) => url = next.url,
                 Some(next) => {
                     self.note(|hosts| format!("to {}", hosts.to(&next.url)));
                     return Ok(next.url);
@@ -165,7 +170,7 @@ impl<'a> Attempt<'a> {
         self.called_back_elsewhere = redirect_uri.is_some();
         self.redirect_uri = redirect_uri.and_then(|(_, value)| value.parse().ok());
         if let Some(uri) = &self.redirect_uri {
-            self.called_back_elsewhere = uri.origin() != self.options.argocd.origin();
+            self.called_back_elsewhere = uri.origin() != self.argocd.origin();
         }
         let mut url = first;
         loop {
@@ -263,8 +268,7 @@ impl<'a> Attempt<'a> {
             let hop = self.get(Step::Callback, &url).await?;
             let next = self.redirect(Step::Callback, &hop)?;
             if let Some(next) = &next
-                && next.url.path() == url.path()
-                && next.url.query() == url.query()
+                && is_moved(&url, &next.url)
             {
                 url = next.url.clone();
                 continue;
@@ -276,7 +280,7 @@ impl<'a> Attempt<'a> {
                     argocd.set_query(None);
                     argocd
                 }
-                None => self.options.argocd.clone(),
+                None => self.argocd.clone(),
             };
             let api = below(&argocd, "api/v1/session/userinfo");
             let names = self.jar.names(&api, Timestamp::now());
@@ -303,7 +307,7 @@ impl<'a> Attempt<'a> {
         Ok(user)
     }
 
-    async fn get(&mut self, step: Step, url: &Url) -> Result<Hop, Failure> {
+    pub(crate) async fn get(&mut self, step: Step, url: &Url) -> Result<Hop, Failure> {
         self.send(step, url, None, &[]).await
     }
 
@@ -395,7 +399,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Where an answer redirects to, if it does.
-    fn redirect(&mut self, step: Step, hop: &Hop) -> Result<Option<Next>, Failure> {
+    pub(crate) fn redirect(&mut self, step: Step, hop: &Hop) -> Result<Option<Next>, Failure> {
         let status = hop.answer.status;
         if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
@@ -428,11 +432,11 @@ impl<'a> Attempt<'a> {
             asked.origin() == url.origin()
                 && asked.path().trim_end_matches('/') == url.path().trim_end_matches('/')
         };
-        self.redirect_uri.as_ref().is_some_and(same) || same(&below(&self.options.argocd, "auth/callback"))
+        self.redirect_uri.as_ref().is_some_and(same) || same(&below(&self.argocd, "auth/callback"))
     }
 
     /// A failure that the server's answer tells about.
-    fn refused(&mut self, step: Step, hop: &Hop) -> Failure {
+    pub(crate) fn refused(&mut self, step: Step, hop: &Hop) -> Failure {
         let body = hop.answer.text();
         let query: String = url::form_urlencoded::parse(hop.url.query().unwrap_or_default().as_bytes())
             .map(|(name, value)| format!("{name}={value}&"))
@@ -457,7 +461,13 @@ impl<'a> Attempt<'a> {
         failure
     }
 
-    fn failure(&mut self, step: Step, status: Option<u16>, message: String, cause: Cause) -> Failure {
+    pub(crate) fn failure(
+        &mut self,
+        step: Step,
+        status: Option<u16>,
+        message: String,
+        cause: Cause,
+    ) -> Failure {
         let message = words::shorten(&self.redactor.text(&message));
         if let Some(last) = self.exchanges.last_mut()
             && last.note.is_empty()
@@ -468,7 +478,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Writes down what came of the last exchange.
-    fn note(&mut self, note: impl FnOnce(&Hosts) -> String) {
+    pub(crate) fn note(&mut self, note: impl FnOnce(&Hosts) -> String) {
         if let Some(last) = self.exchanges.last_mut() {
             let host = last.place.split('/').next().unwrap_or_default().to_owned();
             last.note = self.redactor.text(&note(&Hosts { host }));
@@ -477,7 +487,7 @@ impl<'a> Attempt<'a> {
 }
 
 /// Shows where a redirect leads, seen from a host.
-struct Hosts {
+pub(crate) struct Hosts {
     host: String,
 }
 
@@ -486,6 +496,12 @@ impl Hosts {
         let host = authority(url);
         if host == self.host { url.path().to_owned() } else { format!("{host}{}", url.path()) }
     }
+}
+
+/// Whether a redirect leads to the same place at another address: a front that sends http to https, or a
+/// host to its other name.
+pub(crate) fn is_moved(asked: &Url, to: &Url) -> bool {
+    asked.path() == to.path() && asked.query() == to.query()
 }
 
 /// `path` below an address that may have a path of its own.

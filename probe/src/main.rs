@@ -111,6 +111,7 @@ async fn interrupt() {
 
 fn options(cli: &Cli) -> Result<Options, String> {
     let mut options = Options::new(cli.argocd.clone(), &cli.user, password(cli)?);
+    options.as_curl = cli.as_curl;
     options.logins = cli.logins;
     options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;

@@ -17,6 +17,9 @@ pub struct Options {
     pub user: String,
     /// The password given to the identity provider's form.
     pub password: Password,
+    /// Begin at `/auth/login` and send no `return_url`, as a script does and a link; Argo CD's page asks for
+    /// its settings first, and says where the login is to end.
+    pub as_curl: bool,
     /// How many logins to do; at least one is done.
     pub logins: u32,
     /// Go on to so many logins at most while all of them end alike. Servers that take turns do so in
@@ -51,6 +54,7 @@ impl Options {
             argocd,
             user: user.into(),
             password,
+            as_curl: false,
             logins: 5,
             up_to: 0,
             concurrency: 1,

@@ -107,6 +107,15 @@ fn more_and_less_of_it() {
 }
 
 #[test]
+fn as_curl_goes_without_the_page() {
+    let fake = Fake::start();
+    let ran = run(command(&fake).args(["--logins", "1", "--as-curl"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(fake.seen()[0].target, "/auth/login");
+    assert!(!ran.out.contains("settings"), "{}", ran.out);
+}
+
+#[test]
 fn the_password_can_come_by_standard_input() {
     let fake = Fake::start();
     for (input, code) in [
@@ -227,7 +236,7 @@ fn a_trace_that_ends_early_is_said_in_the_document_and_by_the_exit() {
 
 #[test]
 fn nothing_that_answers_exits_with_1_unless_it_was_waited_out() {
-    let fake = Fake::start().always("argocd.host/auth/login", Reply::new(502, "text/html", BAD_GATEWAY));
+    let fake = Fake::start().always("argocd.host/api/v1/settings", Reply::new(502, "text/html", BAD_GATEWAY));
     let ran = run(command(&fake).args(["--logins", "2"]));
     assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("unreachable: 0 of 2 logins passed"), "{}", ran.out);
@@ -281,12 +290,13 @@ fn the_trace_is_complete_private_and_without_secrets() {
     assert_eq!(logins[1]["failure"]["answer"], "invalid-client");
     assert_eq!(logins[1]["failure"]["candidates"][0], "stale-argocd");
     let exchanges = logins[0]["exchanges"].as_array().expect("a list");
-    assert_eq!(exchanges.len(), 7);
-    assert_eq!(exchanges[4]["fields_sent"], serde_json::json!(["login", "password"]));
-    assert_eq!(exchanges[4]["location"], "http://argocd.host/auth/callback?code=…&state=…");
-    assert_eq!(exchanges[5]["cookies_sent"], serde_json::json!(["argocd.oauthstate"]));
+    assert_eq!(exchanges.len(), 9);
+    assert_eq!(exchanges[0]["step"], "settings");
+    assert_eq!(exchanges[6]["fields_sent"], serde_json::json!(["login", "password"]));
+    assert_eq!(exchanges[6]["location"], "http://argocd.host/auth/callback?code=…&state=…");
+    assert_eq!(exchanges[7]["cookies_sent"], serde_json::json!(["argocd.oauthstate"]));
     assert_eq!(
-        exchanges[5]["cookies"][1],
+        exchanges[7]["cookies"][1],
         serde_json::json!({"name": "argocd.token", "kept": "kept", "empty": false})
     );
     for secret in fake.secrets() {

@@ -38,7 +38,7 @@ async fn no_connection_serves_two_logins() {
     let mut login = 0;
     let mut used_by: HashMap<usize, usize> = HashMap::new();
     for request in fake.seen() {
-        login += usize::from(request.path() == "/auth/login");
+        login += usize::from(request.path() == "/api/v1/settings");
         assert_eq!(*used_by.entry(request.connection).or_insert(login), login, "{request:?}");
     }
     assert_eq!(login, 4);
@@ -50,7 +50,7 @@ async fn no_cookie_goes_from_one_login_to_the_next() {
     let mut options = fake.options();
     options.logins = 3;
     series(&options).await;
-    for request in fake.seen().iter().filter(|request| request.path() == "/auth/login") {
+    for request in fake.seen().iter().filter(|request| request.path() == "/api/v1/settings") {
         assert_eq!(request.header("cookie"), None);
     }
     let callbacks = fake.seen().into_iter().filter(|request| request.path() == "/auth/callback");
@@ -120,6 +120,8 @@ async fn some_failures_make_it_mixed() {
 #[tokio::test]
 async fn a_restart_of_argo_cd_is_waited_out_and_said() {
     for (place, step) in [
+        ("argocd.host/api/v1/settings", Step::Settings),
+        ("argocd.host/api/version", Step::Settings),
         ("argocd.host/auth/login", Step::Login),
         ("argocd.host/auth/callback", Step::Callback),
         ("argocd.host/api/v1/session/userinfo", Step::Userinfo),
@@ -136,7 +138,7 @@ async fn a_restart_of_argo_cd_is_waited_out_and_said() {
             assert_eq!((report.logins[0].restarts, report.logins[1].restarts), (3, 0));
             assert!(report.waited >= Duration::from_millis(200), "{:?}", report.waited);
             // Every try began from the start, with an empty jar.
-            let tries = fake.seen().into_iter().filter(|request| request.path() == "/auth/login");
+            let tries = fake.seen().into_iter().filter(|request| request.path() == "/api/v1/settings");
             assert_eq!(tries.filter(|request| request.header("cookie").is_none()).count(), 5, "{place}");
         }
     }
@@ -144,7 +146,7 @@ async fn a_restart_of_argo_cd_is_waited_out_and_said() {
 
 #[tokio::test]
 async fn waiting_has_a_limit_that_is_not_paid_by_each_login() {
-    let fake = Fake::start().always("argocd.host/auth/login", bad_gateway());
+    let fake = Fake::start().always("argocd.host/api/v1/settings", bad_gateway());
     let mut options = fake.options();
     options.logins = 50;
     options.startup_grace = Duration::from_millis(300);
