@@ -95,6 +95,7 @@ pub fn of(cause: Cause, mixed: bool) -> Candidates {
         | Cause::FormWithoutPassword
         | Cause::ScriptedPage
         | Cause::NoForm
+        | Cause::InsecureForm
         | Cause::NotHtml
         | Cause::NoRoute
         | Cause::FrontWithoutBackend

@@ -49,6 +49,7 @@ pub enum Cause {
     FormWithoutPassword,
     ScriptedPage,
     NoForm,
+    InsecureForm,
     NotHtml,
     NoRoute,
     FrontWithoutBackend,
@@ -165,6 +166,8 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
         (Step::Callback, Some(200..=399)) if seen.secure_cookie_refused => Cause::SecureCookieOverHttp,
         (Step::Callback, Some(200..=399)) => Cause::NoTokenCookie,
         (Step::Userinfo, Some(200 | 401)) => Cause::NotLoggedIn,
+        // Whatever the provider then says in its own words.
+        (Step::Authorize | Step::Form, Some(_)) if seen.secure_cookie_refused => Cause::SecureCookieOverHttp,
         _ => Cause::Unknown,
     }
 }
@@ -192,10 +195,23 @@ fn provider_problem(body: &str) -> Cause {
     if body.contains("x509") || body.contains("tls: ") {
         return Cause::ProviderCertificate;
     }
-    if ["502", "503", "504"].iter().any(|status| body.contains(status)) {
+    if names_a_gateway(body) {
         return Cause::ProviderBadGateway;
     }
     Cause::ProviderUnreachable
+}
+
+/// Whether one of a gateway's statuses is among the words: not within a longer number, and not as a port.
+fn names_a_gateway(body: &str) -> bool {
+    let is_status = |status: &str| {
+        body.match_indices(status).any(|(at, _)| {
+            let before = body[..at].chars().next_back();
+            let after = body[at + status.len()..].chars().next();
+            !before.is_some_and(|c| c.is_ascii_alphanumeric() || ":.-".contains(c))
+                && !after.is_some_and(|c| c.is_ascii_alphanumeric())
+        })
+    };
+    ["502", "503", "504"].into_iter().any(is_status)
 }
 
 /// The token request of the callback fails in the same words, without naming the provider.
@@ -301,8 +317,8 @@ impl Cause {
                  or login and callback have different hosts (`url` in argocd-cm)."
             }
             Self::SecureCookieOverHttp => {
-                "Argo CD set a Secure cookie over plain http, and browsers drop it: use https, or tell Argo CD \
-                 that TLS ends in front of it (`url` with the scheme that users type)."
+                "A Secure cookie came over plain http, and browsers drop it: use https, or tell the server that set \
+                 it which scheme users type (Argo CD by `url`, a provider by its own address and proxy settings)."
             }
             Self::StateMismatch => {
                 "The state that came back belongs to another login than the cookie: two logins at once in one \
@@ -362,6 +378,11 @@ impl Cause {
             }
             Self::ScriptedPage => "The page builds its login by JavaScript, which this probe does not run.",
             Self::NoForm => "The page has no login form.",
+            Self::InsecureForm => {
+                "The login page came by https and sends its form by http, where everybody on the way can read \
+                 the password; browsers warn, and the probe has not sent it. The provider, or the front before \
+                 it, builds addresses with the wrong scheme (X-Forwarded-Proto)."
+            }
             Self::NotHtml => "A login page was expected and something else came.",
             Self::NoRoute => {
                 "The front does not route this host or path to Argo CD (Ingress host, root path)."

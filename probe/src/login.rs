@@ -11,7 +11,7 @@ use crate::candidates;
 use crate::cause::{self, Cause, Circumstances};
 use crate::form::LoginForm;
 use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority};
-use crate::jar::{Jar, Kept};
+use crate::jar::{Jar, Kept, is_trustworthy};
 use crate::options::Options;
 use crate::page::Page;
 use crate::redact::Redactor;
@@ -224,6 +224,7 @@ impl<'a> Attempt<'a> {
             self.failure(Step::Form, Some(hop.answer.status), message, Cause::NoForm)
         })?;
         let mut url = filled.url;
+        self.keeps_the_password_safe(hop, &url)?;
         let mut body = filled.post.then_some(filled.body);
         loop {
             let hop = self.send(Step::Form, &url, body.as_deref(), &filled.fields).await?;
@@ -232,12 +233,26 @@ impl<'a> Attempt<'a> {
                 if self.is_callback(&next.url) {
                     return Ok(next.url);
                 }
-                url = next.url;
                 body = body.filter(|_| next.keeps_method);
+                if body.is_some() {
+                    self.keeps_the_password_safe(&hop, &next.url)?;
+                }
+                url = next.url;
                 continue;
             }
             return Err(self.after_form(&hop));
         }
+    }
+
+    /// A browser warns before it sends by http what was typed into a page that came by https; a probe, which
+    /// nobody can ask, does not send it.
+    fn keeps_the_password_safe(&mut self, page: &Hop, to: &Url) -> Result<(), Failure> {
+        if page.url.scheme() != "https" || is_trustworthy(to) {
+            return Ok(());
+        }
+        let message =
+            format!("the page came by https, and the password would go by http to {}", authority(to));
+        Err(self.failure(Step::Form, Some(page.answer.status), message, Cause::InsecureForm))
     }
 
     /// What it means that a page came where the way back to Argo CD should have been.
@@ -249,8 +264,11 @@ impl<'a> Attempt<'a> {
         }
         let page = Page::parse(&hop.answer.text());
         if LoginForm::of(&page).is_some() {
+            // Without the cookies of its own login, a provider begins another.
+            let lost = page.error.is_none() && self.lost_a_secure_cookie();
+            let cause = if lost { Cause::SecureCookieOverHttp } else { Cause::WrongPassword };
             let message = page.error.clone().unwrap_or_else(|| "the login form came again".to_owned());
-            return self.failure(Step::Form, Some(status), message, Cause::WrongPassword);
+            return self.failure(Step::Form, Some(status), message, cause);
         }
         if status >= 400 {
             return self.refused(Step::Form, hop);
@@ -370,7 +388,7 @@ impl<'a> Attempt<'a> {
                 exchange.time = time;
                 exchange.note = self.redactor.text(&no_answer.message());
                 self.exchanges.push(exchange);
-                let message = format!("{} ({})", no_answer.message(), authority(url));
+                let message = format!("{} ({})", no_answer.message(), self.connections.way(url));
                 let cause = cause::of_no_answer(&no_answer);
                 let mut failure = self.failure(step, None, message, cause);
                 let down = matches!(no_answer, NoAnswer::Refused | NoAnswer::Closed);
@@ -435,22 +453,24 @@ impl<'a> Attempt<'a> {
         self.redirect_uri.as_ref().is_some_and(same) || same(&below(&self.argocd, "auth/callback"))
     }
 
+    /// Whether a Secure cookie that came by http was dropped, as a browser would.
+    fn lost_a_secure_cookie(&self) -> bool {
+        let lost = |cookie: &SetCookie| matches!(cookie.kept, Kept::Refused(why) if why.contains("Secure"));
+        self.exchanges.iter().any(|exchange| exchange.cookies.iter().any(lost))
+    }
+
     /// A failure that the server's answer tells about.
     pub(crate) fn refused(&mut self, step: Step, hop: &Hop) -> Failure {
         let body = hop.answer.text();
         let query: String = url::form_urlencoded::parse(hop.url.query().unwrap_or_default().as_bytes())
             .map(|(name, value)| format!("{name}={value}&"))
             .collect();
-        let refused =
-            |cookie: &SetCookie| matches!(cookie.kept, Kept::Refused(why) if why.contains("Secure"));
-        let secure_cookie_refused =
-            self.exchanges.iter().any(|exchange| exchange.cookies.iter().any(refused));
         let status = hop.answer.status;
         let seen = Circumstances {
             status: Some(status),
             body: &body,
             query: &query,
-            secure_cookie_refused,
+            secure_cookie_refused: self.lost_a_secure_cookie(),
             called_back_elsewhere: self.called_back_elsewhere,
         };
         let cause = cause::of_answer(step, &seen);

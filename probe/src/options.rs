@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::proxy::Proxies;
 use crate::redact::Password;
 use crate::resolve::Resolve;
 use crate::tls::Tls;
@@ -39,6 +40,8 @@ pub struct Options {
     pub startup_grace: Duration,
     /// Overrides of name resolution; the first that fits is used.
     pub resolve: Vec<Resolve>,
+    /// The proxies that requests go by, but for hosts that `resolve` names and for this machine.
+    pub proxies: Proxies,
     /// Whom to trust over HTTPS.
     pub tls: Tls,
     /// How many redirects one login may be sent through.
@@ -48,7 +51,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Five logins, one after another, with the limits that suit a person who waits.
+    /// Five logins, one after another, with the limits that suit a person who waits, and the environment's
+    /// proxies.
     pub fn new(argocd: Url, user: impl Into<String>, password: Password) -> Self {
         Self {
             argocd,
@@ -63,6 +67,7 @@ impl Options {
             login_timeout: Duration::from_secs(60),
             startup_grace: Duration::from_secs(30),
             resolve: Vec::new(),
+            proxies: Proxies::from_environment(),
             tls: Tls::default(),
             max_redirects: 20,
             max_body: 1024 * 1024,

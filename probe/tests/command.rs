@@ -122,7 +122,8 @@ fn the_password_can_come_by_standard_input() {
         (format!("{PASSWORD}\n"), 0),
         (format!("{PASSWORD}\r\nmore\n"), 0),
         ("wrong\n".to_owned(), 1),
-        (String::new(), 3),
+        (String::new(), 2),
+        ("\n".to_owned(), 2),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
         command.args([&fake.url(), "--user", USER, "--password-stdin", "--logins", "1"]);
@@ -197,7 +198,7 @@ fn what_the_environment_lacks_is_told_and_exits_with_3() {
     assert_eq!(ran.code, Some(3));
     assert!(ran.err.contains("PROBE_PASSWORD (--password-env) is not set"), "{}", ran.err);
     let ran = run(command(&fake).env("PROBE_PASSWORD", ""));
-    assert_eq!((ran.code, ran.out.as_str()), (Some(3), ""));
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "nobody can have meant that");
     assert!(ran.err.contains("PROBE_PASSWORD (--password-env) is empty"), "{}", ran.err);
     assert!(fake.seen().is_empty());
 }
@@ -333,6 +334,91 @@ fn interrupted_by(signal: &str) {
     child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
     assert_eq!(child.wait().expect("ends").code(), Some(130));
     assert!(out.contains("all 2 logins passed as admin@example.com, 48 not done"), "{out}");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_password() {
+    for signal in ["-INT", "-TERM"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
+        command.args(["http://argocd.host", "--user", USER, "--password-stdin", "--format", "json"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        // Its handlers are there when the reading thread is: before, the signal ends it all the same.
+        let status = format!("/proc/{}/status", child.id());
+        let catches = || {
+            let status = std::fs::read_to_string(&status).unwrap_or_default();
+            let mask =
+                status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default().trim();
+            // SIGINT and SIGTERM are bits 1 and 14.
+            u64::from_str_radix(mask, 16).is_ok_and(|mask| mask & 0x4002 == 0x4002)
+        };
+        for _ in 0..2000 {
+            if catches() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        let mut out = String::new();
+        child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
+        assert_eq!(child.wait().expect("ends").code(), Some(130), "{signal}");
+        let json: serde_json::Value = serde_json::from_str(&out).expect("one document");
+        assert_eq!(json["exit"], 130);
+    }
+}
+
+#[test]
+fn proxies_are_taken_from_the_environment_as_by_curl() {
+    let proxy = Fake::start();
+    let address = format!("http://{}", proxy.address);
+    let by = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
+        command.env_clear().env("PROBE_PASSWORD", PASSWORD).envs(variables.iter().copied());
+        command.args([
+            "http://argocd.host",
+            "--user",
+            USER,
+            "--password-env",
+            "PROBE_PASSWORD",
+            "--wait",
+            "0s",
+        ]);
+        command.args(["--logins", "1", "--timeout", "5s"]);
+        command
+    };
+    let ran = run(&mut by(&[("http_proxy", &address)]));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(proxy.seen().iter().all(|request| request.target.starts_with("http://")), "as a proxy is asked");
+    // Names that lead nowhere by themselves, and so show that no proxy was asked.
+    let before = proxy.seen().len();
+    for variables in [
+        vec![("HTTP_PROXY", address.as_str())],
+        vec![("http_proxy", &address), ("no_proxy", "dex.host,.argocd.host")],
+        vec![("all_proxy", &address), ("NO_PROXY", "*")],
+    ] {
+        assert_eq!(run(&mut by(&variables)).code, Some(1), "{variables:?}");
+    }
+    assert_eq!(proxy.seen().len(), before);
+    // A host of `--resolve` is asked where that says.
+    let fake = Fake::start();
+    let ran = run(command(&fake).args(["--logins", "1"]).env("http_proxy", &address));
+    assert_eq!((ran.code, proxy.seen().len()), (Some(0), before), "{}", ran.err);
+    // One that does not answer is named, and without its password.
+    let dead = format!("http://me:hunter22@{}", free_address());
+    let ran = run(&mut by(&[("all_proxy", &dead)]));
+    assert!(ran.out.contains("argocd.host by the proxy 127.0.0.1:"), "{}", ran.out);
+    assert!(!ran.out.contains("hunter22") && !ran.err.contains("hunter22"));
+}
+
+/// An address on which nobody listens.
+fn free_address() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
 }
 
 #[test]
