@@ -85,6 +85,7 @@ pub fn of(cause: Cause, mixed: bool) -> Candidates {
             "look at Redis: whether its pod is ready and its Service has endpoints",
         ),
         Cause::RedirectLoop => one(&[RedirectLoop]),
+        Cause::CallbackTooLarge | Cause::CookieHeaderTooLarge | Cause::TooManyCookies => one(&[ManyGroups]),
         Cause::UnknownClient
         | Cause::NoTokenCookie
         | Cause::NoButton

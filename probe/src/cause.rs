@@ -53,6 +53,9 @@ pub enum Cause {
     NotHtml,
     NoRoute,
     FrontWithoutBackend,
+    CallbackTooLarge,
+    CookieHeaderTooLarge,
+    TooManyCookies,
     ConnectionRefused,
     ConnectionClosed,
     NameNotFound,
@@ -83,7 +86,13 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     let body = seen.body.to_ascii_lowercase();
     let query = seen.query.to_ascii_lowercase();
     let says = |part: &str| body.contains(part);
-    // The order matters: the particular before the general.
+    // The order matters: the particular before the general. This one quotes the user's claims.
+    if says("max number of cookies") {
+        return Cause::TooManyCookies;
+    }
+    if says("request header or cookie too large") || seen.status == Some(431) {
+        return Cause::CookieHeaderTooLarge;
+    }
     if says("failed to query provider") {
         return provider_problem(&body);
     }
@@ -389,6 +398,21 @@ impl Cause {
             }
             Self::FrontWithoutBackend => {
                 "The front has no running server behind it for this host: it is down, starting, or restarting."
+            }
+            Self::CallbackTooLarge => {
+                "What stands before Argo CD answers 502 at the callback alone, while /healthz and every step before \
+                 it are answered: the callback carries the token in its cookies, and most likely its headers are \
+                 larger than that proxy takes (nginx: proxy_buffer_size, 4 KB if nothing is set; its log says \
+                 `upstream sent too big header`). What makes a token that long are its groups."
+            }
+            Self::CookieHeaderTooLarge => {
+                "Argo CD's token, which the browser sends back in its cookies, is longer than what stands before \
+                 Argo CD takes in a request's header (nginx: large_client_header_buffers, 8 KB if nothing is set). \
+                 The token is that long by its groups."
+            }
+            Self::TooManyCookies => {
+                "The token needs more cookies than Argo CD sets (ARGOCD_MAX_COOKIE_NUMBER). It is that long by its \
+                 groups."
             }
             Self::ConnectionRefused => {
                 "Nothing listens at this address: wrong address or port, or it is down."

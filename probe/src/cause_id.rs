@@ -60,13 +60,15 @@ pub enum CauseId {
     CodeReused,
     /// The provider knows the user and does not let them in.
     IdpRefused,
+    /// The token is too long for cookies, or for what stands before Argo CD: too many groups are in it.
+    ManyGroups,
     /// The server's first start found an argocd-secret without `server.secretkey`.
     FirstStart,
 }
 
 impl CauseId {
     /// All of them, in the catalogue's order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::StaleArgocd,
         Self::SecretMismatch,
         Self::StaleReplica,
@@ -93,6 +95,7 @@ impl CauseId {
         Self::Credentials,
         Self::CodeReused,
         Self::IdpRefused,
+        Self::ManyGroups,
         Self::FirstStart,
     ];
 
@@ -125,6 +128,7 @@ impl CauseId {
             Self::Credentials => "credentials",
             Self::CodeReused => "code-reused",
             Self::IdpRefused => "idp-refused",
+            Self::ManyGroups => "many-groups",
             Self::FirstStart => "first-start",
         }
     }

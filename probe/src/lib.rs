@@ -27,6 +27,7 @@ mod stay;
 pub mod summary;
 pub mod table;
 mod tls;
+mod token_size;
 mod trace;
 pub mod usage;
 mod verdict;

@@ -15,6 +15,7 @@ use crate::jar::{Jar, Kept, is_trustworthy};
 use crate::options::Options;
 use crate::page::Page;
 use crate::redact::Redactor;
+use crate::token_size;
 use crate::trace::{Exchange, SetCookie, Step};
 use crate::words;
 
@@ -38,7 +39,8 @@ pub struct Failure {
     pub message: String,
     /// What it means.
     pub cause: Cause,
-    /// Whether it was Argo CD that gave no answer of its own: refused, closed, 502, 503 or 504.
+    /// Whether who was asked may be on its way: Argo CD refused or closed the connection, or a gateway said
+    /// 502, 503 or 504 for Argo CD or the provider.
     pub(crate) restarting: bool,
 }
 
@@ -122,8 +124,21 @@ impl<'a> Attempt<'a> {
         self.jar.header(url, now)
     }
 
-    /// Whether Argo CD itself answered anything in this attempt.
-    pub(crate) fn argocd_answered(&self) -> bool {
+    /// Whether an attempt with this outcome ended on an answer of Argo CD's or the provider's own.
+    pub(crate) fn was_answered(&self, outcome: &Result<User, Failure>) -> bool {
+        let nobody = |failure: &Failure| {
+            matches!(
+                failure.cause,
+                Cause::FrontWithoutBackend
+                    | Cause::ConnectionRefused
+                    | Cause::ConnectionClosed
+                    | Cause::NameNotFound
+                    | Cause::Timeout
+            )
+        };
+        if outcome.as_ref().is_err_and(nobody) {
+            return false;
+        }
         let own = |exchange: &Exchange| exchange.status.is_some_and(|status| !(502..=504).contains(&status));
         self.exchanges.iter().any(|exchange| exchange.step.is_argocds() && own(exchange))
     }
@@ -474,10 +489,12 @@ impl<'a> Attempt<'a> {
             called_back_elsewhere: self.called_back_elsewhere,
         };
         let cause = cause::of_answer(step, &seen);
-        let message = words::of_answer(&hop.answer);
+        let mut message = words::of_answer(&hop.answer);
+        if cause == Cause::CookieHeaderTooLarge {
+            message = format!("{message} ({})", token_size::sent(&self.jar, &hop.url));
+        }
         let mut failure = self.failure(step, Some(status), message, cause);
-        failure.restarting =
-            step.is_argocds() && hop.answer.is_from_a_front_alone() && cause == Cause::FrontWithoutBackend;
+        failure.restarting = hop.answer.is_from_a_front_alone() && cause == Cause::FrontWithoutBackend;
         failure
     }
 

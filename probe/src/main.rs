@@ -202,11 +202,12 @@ impl Screen {
             Event::Waiting { step, reason, limit, .. } if !self.quiet => {
                 self.clear_count();
                 let limit = limit.as_secs_f64();
-                complain(&format!("Argo CD is not answering ({step}: {reason}); waiting up to {limit} s"));
+                let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
+                complain(&format!("{who} is not answering ({step}: {reason}); waiting up to {limit} s"));
             }
             Event::Answering { waited } if !self.quiet => {
                 self.clear_count();
-                complain(&format!("Argo CD answers again after {:.1} s", waited.as_secs_f64()));
+                complain(&format!("it answers again after {:.1} s", waited.as_secs_f64()));
             }
             Event::Finished(login) => self.finished(login),
             _ => {}

@@ -330,12 +330,12 @@ async fn nobody_listening_is_unreachable() {
     assert_eq!((group.step, group.status, group.answer), (Step::Settings, None, Cause::ConnectionRefused));
     assert_eq!(group.message, format!("connection refused ({address})"));
 
-    // A provider that is down is a result: Argo CD did answer.
+    // Nor is it refused where the provider is down.
     options = fake.options();
     let dex = options.resolve.iter_mut().filter(|resolve| resolve.host == "dex.host");
     dex.for_each(|resolve| resolve.to = address);
     let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
-    assert_eq!(report.verdict, Verdict::Refused);
+    assert_eq!(report.verdict, Verdict::Unreachable);
     let group = &report.failures()[0];
     assert_eq!((group.step, group.answer), (Step::Authorize, Cause::ConnectionRefused));
     assert_eq!(group.message, "connection refused (dex.host)");
@@ -543,5 +543,45 @@ async fn a_providers_cookie_that_was_dropped_is_what_its_complaint_is_about() {
             let said = failure(&login).cause == Cause::SecureCookieOverHttp;
             assert_eq!(said, secure && cause == Cause::SecureCookieOverHttp, "{:?}", login.outcome);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_too_large_is_told_in_numbers_and_without_its_claims() {
+    let claims = |groups: &str| format!(r#"{{"email":"jane@corp.example","groups":{groups},"sub":"Cg4w"}}"#);
+    let why = "the authentication token is 163840 characters long and requires 41 cookies but the max number of \
+               cookies is 20. Contact your Argo CD administrator to increase the max number of cookies";
+    let many = serde_json::to_string(&vec!["a-team"; 2000]).unwrap();
+    for (groups, said) in [
+        (many.as_str(), "claims={… 2000 groups …}, err=the authentication token is"),
+        // What cannot be read is not shown either.
+        ("[\"a-team\", }} jane", "claims={…}, err=the authentication token is"),
+    ] {
+        let body = format!("claims={}, err={why}\n", claims(groups));
+        let fake = Fake::start().always("argocd.host/auth/callback", Reply::plain(500, &body));
+        let login = probe::login(&fake.options()).await;
+        let failure = failure(&login);
+        assert_eq!((failure.step, failure.cause), (Step::Callback, Cause::TooManyCookies));
+        assert!(
+            failure.message.starts_with(said) && failure.message.contains("requires 41 cookies"),
+            "{failure:?}"
+        );
+        let all = serde_json::to_string(&login).unwrap() + &table::render(&login, table::Style::default());
+        assert!(!all.contains("jane") && !all.contains("a-team"), "{all}");
+    }
+
+    let page = "<html><head><title>400 Request Header Or Cookie Too Large</title></head><body><center><h1>400 Bad \
+                Request</h1></center><center>Request Header Or Cookie Too Large</center></body></html>";
+    for reply in [Reply::new(400, "text/html", page), Reply::plain(431, "Request Header Fields Too Large")] {
+        let fake = Fake::start().always("argocd.host/api/v1/session/userinfo", reply);
+        let report = probe::run(&fake.options(), &mut |_| {}, std::future::pending()).await;
+        let group = &report.failures()[0];
+        assert_eq!((report.verdict, group.step), (Verdict::Refused, Step::Userinfo));
+        assert_eq!(
+            (group.answer, group.cause),
+            (Cause::CookieHeaderTooLarge, Some(probe::CauseId::ManyGroups))
+        );
+        assert!(group.message.contains("a Cookie header of "), "{group:?}");
+        assert!(group.message.contains(" bytes; the token is in 1 cookie"), "{group:?}");
     }
 }

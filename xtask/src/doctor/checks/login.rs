@@ -49,6 +49,16 @@ fn of_failure(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
             )
         }
         Cause::TokenExpired => clock(evidence, failure),
+        Cause::CallbackTooLarge | Cause::CookieHeaderTooLarge => {
+            let place = "what stands before Argo CD, and the groups in the provider's tokens";
+            // A server that ends a callback without a word makes its proxy say 502 as well.
+            let said = failure.answer == Cause::CookieHeaderTooLarge;
+            finding(CauseId::ManyGroups, place.into())
+                .certainty(if said { Certainty::Certain } else { Certainty::Likely })
+                .fix("let the provider put fewer groups into its tokens (those that policies name), or let what stands before Argo CD take larger headers (ingress-nginx: annotation nginx.ingress.kubernetes.io/proxy-buffer-size: 128k, and large-client-header-buffers: 4 128k in its ConfigMap)")
+        }
+        Cause::TooManyCookies => finding(CauseId::ManyGroups, "the groups in the provider's tokens".into())
+            .fix("let the provider put fewer groups into its tokens: those that policies name"),
         Cause::TokenRejected | Cause::NotLoggedIn => rejected(evidence, failure)?,
         Cause::SessionStore if evidence.redis.there().is_none_or(|all| all.iter().all(|it| it.ready > 0)) => {
             finding(CauseId::Redis, "Argo CD's Redis".into())

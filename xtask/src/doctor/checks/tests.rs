@@ -480,6 +480,10 @@ fn what_only_logins_show() {
         (Step::Callback, Cause::SessionStore, "redis possible now"),
         (Step::Userinfo, Cause::NotLoggedIn, "stale-session-manager possible now"),
         (Step::Callback, Cause::StateMismatch, "state-mismatch certain now"),
+        // A server that ends a callback without a word looks the same at its proxy.
+        (Step::Callback, Cause::CallbackTooLarge, "many-groups likely now"),
+        (Step::Userinfo, Cause::CookieHeaderTooLarge, "many-groups certain now"),
+        (Step::Callback, Cause::TooManyCookies, "many-groups certain now"),
     ] {
         finds(|e| outside(e).logins = logins(vec![group(step, cause)], None), &[expected]);
     }
