@@ -90,12 +90,15 @@ pub fn of(cause: Cause, mixed: bool) -> Candidates {
         Cause::TooManyCookies => one(&[TooManyCookies]),
         Cause::UnknownClient
         | Cause::NoTokenCookie
+        | Cause::NoButton
         | Cause::NoRedirect
+        | Cause::NotArgocd
         | Cause::ConsentPage
         | Cause::SeveralConnectors
         | Cause::FormWithoutPassword
         | Cause::ScriptedPage
         | Cause::NoForm
+        | Cause::InsecureForm
         | Cause::NotHtml
         | Cause::NoRoute
         | Cause::FrontWithoutBackend

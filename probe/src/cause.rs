@@ -29,6 +29,7 @@ pub enum Cause {
     IssuerMismatch,
     FirstStart,
     SsoOff,
+    NoButton,
     StateCookieLost,
     SecureCookieOverHttp,
     StateMismatch,
@@ -42,11 +43,13 @@ pub enum Cause {
     SessionStore,
     RedirectLoop,
     NoRedirect,
+    NotArgocd,
     ConsentPage,
     SeveralConnectors,
     FormWithoutPassword,
     ScriptedPage,
     NoForm,
+    InsecureForm,
     NotHtml,
     NoRoute,
     FrontWithoutBackend,
@@ -83,7 +86,13 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     let body = seen.body.to_ascii_lowercase();
     let query = seen.query.to_ascii_lowercase();
     let says = |part: &str| body.contains(part);
-    // The order matters: the particular before the general.
+    // The order matters: the particular before the general. This one quotes the user's claims.
+    if says("max number of cookies") {
+        return Cause::TooManyCookies;
+    }
+    if says("request header or cookie too large") || seen.status == Some(431) {
+        return Cause::CookieTooLarge;
+    }
     if says("failed to query provider") {
         return provider_problem(&body);
     }
@@ -108,12 +117,6 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
             true => Cause::SecureCookieOverHttp,
             false => Cause::StateCookieLost,
         };
-    }
-    if says("request header or cookie too large") {
-        return Cause::CookieTooLarge;
-    }
-    if says("max number of cookies is") {
-        return Cause::TooManyCookies;
     }
     if says("invalid state in") {
         return Cause::StateMismatch;
@@ -166,11 +169,14 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     }
     match (step, seen.status) {
         (Step::Login, Some(404)) if says("page not found") => Cause::SsoOff,
-        (Step::Login, Some(404)) => Cause::NoRoute,
+        (Step::Settings | Step::Login, Some(404)) => Cause::NoRoute,
+        (Step::Settings, Some(200..=399)) => Cause::NotArgocd,
         (Step::Login, Some(200..=399)) => Cause::NoRedirect,
         (Step::Callback, Some(200..=399)) if seen.secure_cookie_refused => Cause::SecureCookieOverHttp,
         (Step::Callback, Some(200..=399)) => Cause::NoTokenCookie,
         (Step::Userinfo, Some(200 | 401)) => Cause::NotLoggedIn,
+        // Whatever the provider then says in its own words.
+        (Step::Authorize | Step::Form, Some(_)) if seen.secure_cookie_refused => Cause::SecureCookieOverHttp,
         _ => Cause::Unknown,
     }
 }
@@ -198,10 +204,23 @@ fn provider_problem(body: &str) -> Cause {
     if body.contains("x509") || body.contains("tls: ") {
         return Cause::ProviderCertificate;
     }
-    if ["502", "503", "504"].iter().any(|status| body.contains(status)) {
+    if names_a_gateway(body) {
         return Cause::ProviderBadGateway;
     }
     Cause::ProviderUnreachable
+}
+
+/// Whether one of a gateway's statuses is among the words: not within a longer number, and not as a port.
+fn names_a_gateway(body: &str) -> bool {
+    let is_status = |status: &str| {
+        body.match_indices(status).any(|(at, _)| {
+            let before = body[..at].chars().next_back();
+            let after = body[at + status.len()..].chars().next();
+            !before.is_some_and(|c| c.is_ascii_alphanumeric() || ":.-".contains(c))
+                && !after.is_some_and(|c| c.is_ascii_alphanumeric())
+        })
+    };
+    ["502", "503", "504"].into_iter().any(is_status)
 }
 
 /// The token request of the callback fails in the same words, without naming the provider.
@@ -298,13 +317,17 @@ impl Cause {
                 "Argo CD's server runs without SSO: `url` or oidc.config is not set, or it is a v3.2.7 to \
                  v3.2.9 or v3.3.1 to v3.3.7 that first started without server.secretkey (then a restart heals it)."
             }
+            Self::NoButton => {
+                "Argo CD's page shows no button for a login by SSO: oidc.config is not set or cannot be read, and \
+                 dex.config has no connector. Whoever knows /auth/login may still get further."
+            }
             Self::StateCookieLost => {
                 "Argo CD's state cookie did not come back with the callback: more than five minutes passed, \
                  or login and callback have different hosts (`url` in argocd-cm)."
             }
             Self::SecureCookieOverHttp => {
-                "Argo CD set a Secure cookie over plain http, and browsers drop it: use https, or tell Argo CD \
-                 that TLS ends in front of it (`url` with the scheme that users type)."
+                "A Secure cookie came over plain http, and browsers drop it: use https, or tell the server that set \
+                 it which scheme users type (Argo CD by `url`, a provider by its own address and proxy settings)."
             }
             Self::StateMismatch => {
                 "The state that came back belongs to another login than the cookie: two logins at once in one \
@@ -346,6 +369,10 @@ impl Cause {
                 "Argo CD's address answers, but not with a redirect to an identity provider: another program \
                  may be listening there, or a page of the front."
             }
+            Self::NotArgocd => {
+                "What answers at this address is not Argo CD: another program may be listening there, or a page \
+                 of the front."
+            }
             Self::ConsentPage => {
                 "The identity provider accepted the user and asks for consent, which a probe must not give: \
                  grant it once by browser, or let the provider skip it (Dex: skipApprovalScreen)."
@@ -360,12 +387,32 @@ impl Cause {
             }
             Self::ScriptedPage => "The page builds its login by JavaScript, which this probe does not run.",
             Self::NoForm => "The page has no login form.",
+            Self::InsecureForm => {
+                "The login page came by https and sends its form by http, where everybody on the way can read \
+                 the password; browsers warn, and the probe has not sent it. The provider, or the front before \
+                 it, builds addresses with the wrong scheme (X-Forwarded-Proto)."
+            }
             Self::NotHtml => "A login page was expected and something else came.",
             Self::NoRoute => {
                 "The front does not route this host or path to Argo CD (Ingress host, root path)."
             }
             Self::FrontWithoutBackend => {
                 "The front has no running server behind it for this host: it is down, starting, or restarting."
+            }
+            Self::TokenTooLarge => {
+                "What stands before Argo CD answers 502 at the callback alone, while /healthz and every step before \
+                 it are answered: the callback carries the token in its cookies, and most likely its headers are \
+                 larger than that proxy takes (nginx: proxy_buffer_size, 4 KB if nothing is set; its log says \
+                 `upstream sent too big header`). What makes a token that long are its groups."
+            }
+            Self::CookieTooLarge => {
+                "Argo CD's token, which the browser sends back in its cookies, is longer than what stands before \
+                 Argo CD takes in a request's header (nginx: large_client_header_buffers, 8 KB if nothing is set). \
+                 The token is that long by its groups."
+            }
+            Self::TooManyCookies => {
+                "The token needs more cookies than Argo CD sets (ARGOCD_MAX_COOKIE_NUMBER). It is that long by its \
+                 groups."
             }
             Self::ConnectionRefused => {
                 "Nothing listens at this address: wrong address or port, or it is down."
@@ -386,18 +433,6 @@ impl Cause {
                  does not speak TLS at this port."
             }
             Self::NotHttp => "Something listens there that does not speak HTTP, or only https.",
-            Self::TokenTooLarge => {
-                "Argo CD's answer to the callback carries the token in cookies, and that is more than the proxy in \
-                 front of Argo CD takes (nginx: proxy_buffer_size, 4 KB): a user in many groups, as a rule."
-            }
-            Self::CookieTooLarge => {
-                "The token's cookies are more than the proxy in front of Argo CD takes in one line of a request \
-                 (nginx: large_client_header_buffers, 8 KB): a user in many groups, as a rule."
-            }
-            Self::TooManyCookies => {
-                "The token needs more cookies than Argo CD sets (ARGOCD_MAX_COOKIE_NUMBER): a user in very many \
-                 groups, as a rule."
-            }
             Self::TooLarge => "The answer is far larger than any page of a login.",
             Self::Unknown => "Not one of the known failures; the server's own words are all there is.",
         }

@@ -63,6 +63,19 @@ fn knows_what_servers_say() {
             "Failed to query provider \"http://dex.host\": 502 Bad Gateway: <html>",
             Cause::ProviderBadGateway,
         ),
+        // No gateway: these are a port, and a part of an address.
+        (
+            Login,
+            500,
+            "failed to query provider \"http://127.0.0.1:45020\": unexpected content type",
+            Cause::ProviderUnreachable,
+        ),
+        (
+            Login,
+            500,
+            "failed to query provider \"http://dex.host:503/\": malformed response",
+            Cause::ProviderUnreachable,
+        ),
         (
             Login,
             500,

@@ -35,6 +35,11 @@ pub(crate) struct Cli {
     #[arg(long, group = "password")]
     pub(crate) password_stdin: bool,
 
+    /// Begin at /auth/login and send no return_url, as a script with curl does: without Argo CD's page, which
+    /// asks for its settings first and says where the login is to end
+    #[arg(long)]
+    pub(crate) as_curl: bool,
+
     /// How many logins to do
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) logins: u32,

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, HeaderMap, ORIGIN};
@@ -10,6 +11,7 @@ use reqwest::{Client, Method};
 use url::Url;
 
 use crate::options::Options;
+use crate::proxy;
 use crate::tls::Tls;
 
 /// The connections of one login: a client for each scheme, host and port that it meets.
@@ -187,6 +189,24 @@ impl<'a> Connections<'a> {
         }
     }
 
+    /// Where connections for a URL go instead, if the options say so.
+    fn override_of(&self, url: &Url) -> Option<SocketAddr> {
+        let (host, port) = (url.host_str()?, url.port_or_known_default()?);
+        self.options.resolve.iter().find(|resolve| resolve.matches(host, port)).map(|resolve| resolve.to)
+    }
+
+    /// Who is asked, in words: the host of a URL, and the proxy by which it is asked.
+    pub(crate) fn way(&self, url: &Url) -> String {
+        let proxy = match self.override_of(url) {
+            Some(_) => None,
+            None => self.options.proxies.for_url(url).ok().flatten(),
+        };
+        match proxy {
+            Some(proxy) => format!("{} by the proxy {}", authority(url), authority(&proxy)),
+            None => authority(url),
+        }
+    }
+
     /// The client for a URL, and whether an override decides where it connects to.
     fn client(&mut self, url: &Url) -> Result<(Client, bool), NoAnswer> {
         let host = url.host_str().unwrap_or_default().to_owned();
@@ -207,9 +227,12 @@ impl<'a> Connections<'a> {
             .http1_only()
             .tls_backend_preconfigured(tls)
             .user_agent(concat!("argocd-oidc-lab-probe/", env!("CARGO_PKG_VERSION")));
-        let to = self.options.resolve.iter().find(|resolve| resolve.matches(&place.1, port)).map(|r| r.to);
+        let to = self.override_of(url);
         if let Some(to) = to {
             builder = builder.resolve(&place.1, to);
+        } else if let Some(proxy) = self.options.proxies.for_url(url).map_err(NoAnswer::Other)? {
+            let proxy = proxy::of_client(&proxy).map_err(|error| NoAnswer::Other(words(&error)))?;
+            builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|error| NoAnswer::Other(words(&error)))?;
         self.clients.push((place, client.clone(), to.is_some()));

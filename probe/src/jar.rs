@@ -73,7 +73,7 @@ impl Jar {
         attributes: Attributes,
         now: Timestamp,
     ) -> Result<Kept, &'static str> {
-        let secure_origin = url.scheme() == "https";
+        let secure_origin = is_trustworthy(url);
         let host = url.host_str().unwrap_or_default();
         if name.is_empty() && value.is_empty() {
             return Err("it has neither name nor value");
@@ -133,6 +133,12 @@ impl Jar {
         (!sent.is_empty()).then(|| sent.iter().map(pair).collect::<Vec<_>>().join("; "))
     }
 
+    /// The values of the cookies that a request to `url` carries and whose names begin so, in the order sent.
+    pub fn values(&self, url: &Url, prefix: &str, now: Timestamp) -> Vec<&str> {
+        let sent = self.for_url(url, now);
+        sent.into_iter().filter(|it| it.name.starts_with(prefix)).map(|it| it.value.as_str()).collect()
+    }
+
     /// The names of the cookies that a request to `url` carries, in the order sent.
     pub fn names(&self, url: &Url, now: Timestamp) -> Vec<String> {
         self.for_url(url, now).iter().map(|cookie| cookie.name.clone()).collect()
@@ -148,7 +154,7 @@ impl Jar {
                 false => domain_matches(host, &cookie.domain),
             })
             .filter(|cookie| path_matches(url.path(), &cookie.path))
-            .filter(|cookie| !cookie.secure || url.scheme() == "https")
+            .filter(|cookie| !cookie.secure || is_trustworthy(url))
             .filter(|cookie| cookie.expires.is_none_or(|expires| expires > now))
             .collect();
         sent.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), cookie.age));
@@ -211,6 +217,24 @@ fn max_age_of(value: &str, now: Timestamp) -> Option<Timestamp> {
     }
     let end = now.as_second().saturating_add(seconds);
     Some(Timestamp::from_second(end).unwrap_or(Timestamp::MAX))
+}
+
+/// Whether browsers take what goes to `url` for safe from others: https, or this machine itself.
+pub(crate) fn is_trustworthy(url: &Url) -> bool {
+    url.scheme() == "https" || is_loopback(url)
+}
+
+/// Whether `url` is on this machine by its own words, whatever a name resolves to.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        None => false,
+    }
 }
 
 fn domain_for(url: &Url, asked: Option<&str>) -> Result<(String, bool), &'static str> {

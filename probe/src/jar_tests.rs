@@ -47,6 +47,12 @@ fn a_cookie_goes_where_a_browser_sends_it() {
         // Secure is for https alone.
         ("https://argocd.host/", "s=1; Secure", "https://argocd.host/", true),
         ("https://argocd.host/", "s=1; Secure", "http://argocd.host/", false),
+        // On this machine itself nobody listens, by its own words at least.
+        ("http://127.0.0.1:8080/", "s=1; Secure", "http://127.0.0.1:8080/", true),
+        ("http://127.8.8.8/", "s=1; Secure; SameSite=None", "http://127.8.8.8/", true),
+        ("http://[::1]/", "s=1; Secure", "http://[::1]/", true),
+        ("http://localhost/", "s=1; Secure", "http://localhost/", true),
+        ("http://a.localhost/", "__Host-s=1; Secure; Path=/", "http://a.localhost/", true),
         ("https://argocd.host/", "s=1", "http://argocd.host/", true),
         // Names of attributes do not care about case, unknown ones count for nothing.
         (login, "s=1; pATH=/; httpOnly; SameSite=lax; Priority=High", "http://argocd.host/", true),
@@ -96,6 +102,8 @@ fn refuses_what_a_browser_refuses() {
     let long = format!("s={}", "x".repeat(4096));
     for (from, header, reason) in [
         ("http://argocd.host/", "s=1; Secure", "over http"),
+        ("http://localhost.argocd.host/", "s=1; Secure", "over http"),
+        ("http://128.0.0.1/", "s=1; Secure", "over http"),
         ("http://argocd.host/", "s=1; Domain=dex.host", "not one of the host"),
         ("http://argocd.host/", "s=1; Domain=sub.argocd.host", "not one of the host"),
         ("http://argocd.host/", "s=1; Domain=host", "top-level"),

@@ -1,7 +1,7 @@
 //! Logs in to an Argo CD by OIDC as a browser does, step by step, and says at which step and why it fails.
 //!
-//! A login has five steps: `login` (`GET /auth/login`), `authorize` (to the identity provider's form),
-//! `form` (sent with user name and password), `callback` (back at Argo CD with a code) and `userinfo` (the
+//! A login has six steps: `settings` (what Argo CD's page asks before it shows its button), `login`
+//! (`GET /auth/login`, with the page where it is to end), `authorize` (to the identity provider's form), `form` (sent with user name and password), `callback` (back at Argo CD with a code) and `userinfo` (the
 //! proof that the token is good). [`run()`] does a series of them and gives a [`Report`] with a [`Verdict`].
 //! Whatever is kept of an exchange has passed the [`redact::Redactor`].
 
@@ -15,15 +15,19 @@ pub mod jar;
 mod login;
 mod options;
 pub mod page;
+pub mod password;
+mod proxy;
 pub mod redact;
 pub mod rehearsal;
 mod report;
 mod resolve;
 mod run;
+mod settings;
 mod stay;
 pub mod summary;
 pub mod table;
 mod tls;
+mod token_size;
 mod trace;
 pub mod usage;
 mod verdict;
@@ -34,6 +38,7 @@ pub use cause_id::CauseId;
 pub use http::NoAnswer;
 pub use login::{Failure, User};
 pub use options::Options;
+pub use proxy::Proxies;
 pub use redact::Password;
 pub use rehearsal::{Rehearsal, rehearse};
 pub use report::{FailureGroup, Latency, Login, Report};

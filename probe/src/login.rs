@@ -11,10 +11,11 @@ use crate::candidates;
 use crate::cause::{self, Cause, Circumstances};
 use crate::form::LoginForm;
 use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority};
-use crate::jar::{Jar, Kept};
+use crate::jar::{Jar, Kept, is_trustworthy};
 use crate::options::Options;
 use crate::page::Page;
 use crate::redact::Redactor;
+use crate::token_size;
 use crate::trace::{Exchange, SetCookie, Step};
 use crate::words;
 
@@ -38,7 +39,8 @@ pub struct Failure {
     pub message: String,
     /// What it means.
     pub cause: Cause,
-    /// Whether it was Argo CD that gave no answer of its own: refused, closed, 502, 503 or 504.
+    /// Whether who was asked may be on its way: Argo CD refused or closed the connection, or a gateway said
+    /// 502, 503 or 504 for Argo CD or the provider.
     pub(crate) restarting: bool,
 }
 
@@ -77,12 +79,15 @@ pub(crate) struct Attempt<'a> {
     redirect_uri: Option<Url>,
     /// Whether that is another address than the one it was asked at, or none at all.
     called_back_elsewhere: bool,
+    /// The address of Argo CD as a browser shows it: a front may send http to https, or a host to its
+    /// other name.
+    pub(crate) argocd: Url,
 }
 
 /// An answer together with the URL that gave it.
 pub(crate) struct Hop {
-    url: Url,
-    answer: Answer,
+    pub(crate) url: Url,
+    pub(crate) answer: Answer,
 }
 
 /// Where the provider's redirects ended.
@@ -92,8 +97,8 @@ pub(crate) enum Arrived {
 }
 
 /// What a redirect leads to.
-struct Next {
-    url: Url,
+pub(crate) struct Next {
+    pub(crate) url: Url,
     /// Whether method and body go along (307, 308).
     keeps_method: bool,
 }
@@ -110,6 +115,7 @@ impl<'a> Attempt<'a> {
             deadline: Instant::now() + options.login_timeout,
             redirect_uri: None,
             called_back_elsewhere: false,
+            argocd: options.argocd.clone(),
         }
     }
 
@@ -118,14 +124,31 @@ impl<'a> Attempt<'a> {
         self.jar.header(url, now)
     }
 
-    /// Whether Argo CD itself answered anything in this attempt.
-    pub(crate) fn argocd_answered(&self) -> bool {
+    /// Whether an attempt with this outcome ended on an answer of Argo CD's or the provider's own.
+    pub(crate) fn was_answered(&self, outcome: &Result<User, Failure>) -> bool {
+        let nobody = |failure: &Failure| {
+            matches!(
+                failure.cause,
+                Cause::FrontWithoutBackend
+                    | Cause::ConnectionRefused
+                    | Cause::ConnectionClosed
+                    | Cause::NameNotFound
+                    | Cause::Timeout
+            )
+        };
+        if outcome.as_ref().is_err_and(nobody) {
+            return false;
+        }
         let own = |exchange: &Exchange| exchange.status.is_some_and(|status| !(502..=504).contains(&status));
         self.exchanges.iter().any(|exchange| exchange.step.is_argocds() && own(exchange))
     }
 
     pub(crate) async fn run(&mut self) -> Result<User, Failure> {
-        let to_provider = self.login(None).await?;
+        let page = match self.options.as_curl {
+            true => None,
+            false => Some(self.settings().await?),
+        };
+        let to_provider = self.login(page.as_ref()).await?;
         let callback = match self.authorize(to_provider).await? {
             Arrived::AtForm(form) => self.form(&form.0, &form.1).await?,
             Arrived::AtCallback(url) => url,
@@ -137,17 +160,14 @@ impl<'a> Attempt<'a> {
     /// `GET /auth/login`, for a login that ends at `page`; gives where the redirect to the identity
     /// provider leads.
     pub(crate) async fn login(&mut self, page: Option<&Url>) -> Result<Url, Failure> {
-        let mut url = below(&self.options.argocd, "auth/login");
+        let mut url = below(&self.argocd, "auth/login");
         if let Some(page) = page {
             url.query_pairs_mut().append_pair("return_url", page.as_str());
         }
         loop {
             let hop = self.get(Step::Login, &url).await?;
             match self.redirect(Step::Login, &hop)? {
-                // The front sends http to https, or a host to its other name.
-                Some(next) if next.url.path() == url.path() && next.url.query() == url.query() => {
-                    url = next.url
-                }
+                Some(next) if is_moved(&url, &next.url) => url = next.url,
                 Some(next) => {
                     self.note(|hosts| format!("to {}", hosts.to(&next.url)));
                     return Ok(next.url);
@@ -165,7 +185,7 @@ impl<'a> Attempt<'a> {
         self.called_back_elsewhere = redirect_uri.is_some();
         self.redirect_uri = redirect_uri.and_then(|(_, value)| value.parse().ok());
         if let Some(uri) = &self.redirect_uri {
-            self.called_back_elsewhere = uri.origin() != self.options.argocd.origin();
+            self.called_back_elsewhere = uri.origin() != self.argocd.origin();
         }
         let mut url = first;
         loop {
@@ -219,6 +239,7 @@ impl<'a> Attempt<'a> {
             self.failure(Step::Form, Some(hop.answer.status), message, Cause::NoForm)
         })?;
         let mut url = filled.url;
+        self.keeps_the_password_safe(hop, &url)?;
         let mut body = filled.post.then_some(filled.body);
         loop {
             let hop = self.send(Step::Form, &url, body.as_deref(), &filled.fields).await?;
@@ -227,12 +248,26 @@ impl<'a> Attempt<'a> {
                 if self.is_callback(&next.url) {
                     return Ok(next.url);
                 }
-                url = next.url;
                 body = body.filter(|_| next.keeps_method);
+                if body.is_some() {
+                    self.keeps_the_password_safe(&hop, &next.url)?;
+                }
+                url = next.url;
                 continue;
             }
             return Err(self.after_form(&hop));
         }
+    }
+
+    /// A browser warns before it sends by http what was typed into a page that came by https; a probe, which
+    /// nobody can ask, does not send it.
+    fn keeps_the_password_safe(&mut self, page: &Hop, to: &Url) -> Result<(), Failure> {
+        if page.url.scheme() != "https" || is_trustworthy(to) {
+            return Ok(());
+        }
+        let message =
+            format!("the page came by https, and the password would go by http to {}", authority(to));
+        Err(self.failure(Step::Form, Some(page.answer.status), message, Cause::InsecureForm))
     }
 
     /// What it means that a page came where the way back to Argo CD should have been.
@@ -244,8 +279,11 @@ impl<'a> Attempt<'a> {
         }
         let page = Page::parse(&hop.answer.text());
         if LoginForm::of(&page).is_some() {
+            // Without the cookies of its own login, a provider begins another.
+            let lost = page.error.is_none() && self.lost_a_secure_cookie();
+            let cause = if lost { Cause::SecureCookieOverHttp } else { Cause::WrongPassword };
             let message = page.error.clone().unwrap_or_else(|| "the login form came again".to_owned());
-            return self.failure(Step::Form, Some(status), message, Cause::WrongPassword);
+            return self.failure(Step::Form, Some(status), message, cause);
         }
         if status >= 400 {
             return self.refused(Step::Form, hop);
@@ -263,8 +301,7 @@ impl<'a> Attempt<'a> {
             let hop = self.get(Step::Callback, &url).await?;
             let next = self.redirect(Step::Callback, &hop)?;
             if let Some(next) = &next
-                && next.url.path() == url.path()
-                && next.url.query() == url.query()
+                && is_moved(&url, &next.url)
             {
                 url = next.url.clone();
                 continue;
@@ -276,7 +313,7 @@ impl<'a> Attempt<'a> {
                     argocd.set_query(None);
                     argocd
                 }
-                None => self.options.argocd.clone(),
+                None => self.argocd.clone(),
             };
             let api = below(&argocd, "api/v1/session/userinfo");
             let names = self.jar.names(&api, Timestamp::now());
@@ -303,7 +340,7 @@ impl<'a> Attempt<'a> {
         Ok(user)
     }
 
-    async fn get(&mut self, step: Step, url: &Url) -> Result<Hop, Failure> {
+    pub(crate) async fn get(&mut self, step: Step, url: &Url) -> Result<Hop, Failure> {
         self.send(step, url, None, &[]).await
     }
 
@@ -366,7 +403,7 @@ impl<'a> Attempt<'a> {
                 exchange.time = time;
                 exchange.note = self.redactor.text(&no_answer.message());
                 self.exchanges.push(exchange);
-                let message = format!("{} ({})", no_answer.message(), authority(url));
+                let message = format!("{} ({})", no_answer.message(), self.connections.way(url));
                 let cause = cause::of_no_answer(&no_answer);
                 let mut failure = self.failure(step, None, message, cause);
                 let down = matches!(no_answer, NoAnswer::Refused | NoAnswer::Closed);
@@ -395,7 +432,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Where an answer redirects to, if it does.
-    fn redirect(&mut self, step: Step, hop: &Hop) -> Result<Option<Next>, Failure> {
+    pub(crate) fn redirect(&mut self, step: Step, hop: &Hop) -> Result<Option<Next>, Failure> {
         let status = hop.answer.status;
         if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
@@ -428,36 +465,46 @@ impl<'a> Attempt<'a> {
             asked.origin() == url.origin()
                 && asked.path().trim_end_matches('/') == url.path().trim_end_matches('/')
         };
-        self.redirect_uri.as_ref().is_some_and(same) || same(&below(&self.options.argocd, "auth/callback"))
+        self.redirect_uri.as_ref().is_some_and(same) || same(&below(&self.argocd, "auth/callback"))
+    }
+
+    /// Whether a Secure cookie that came by http was dropped, as a browser would.
+    fn lost_a_secure_cookie(&self) -> bool {
+        let lost = |cookie: &SetCookie| matches!(cookie.kept, Kept::Refused(why) if why.contains("Secure"));
+        self.exchanges.iter().any(|exchange| exchange.cookies.iter().any(lost))
     }
 
     /// A failure that the server's answer tells about.
-    fn refused(&mut self, step: Step, hop: &Hop) -> Failure {
+    pub(crate) fn refused(&mut self, step: Step, hop: &Hop) -> Failure {
         let body = hop.answer.text();
         let query: String = url::form_urlencoded::parse(hop.url.query().unwrap_or_default().as_bytes())
             .map(|(name, value)| format!("{name}={value}&"))
             .collect();
-        let refused =
-            |cookie: &SetCookie| matches!(cookie.kept, Kept::Refused(why) if why.contains("Secure"));
-        let secure_cookie_refused =
-            self.exchanges.iter().any(|exchange| exchange.cookies.iter().any(refused));
         let status = hop.answer.status;
         let seen = Circumstances {
             status: Some(status),
             body: &body,
             query: &query,
-            secure_cookie_refused,
+            secure_cookie_refused: self.lost_a_secure_cookie(),
             called_back_elsewhere: self.called_back_elsewhere,
         };
         let cause = cause::of_answer(step, &seen);
-        let message = words::of_answer(&hop.answer);
+        let mut message = words::of_answer(&hop.answer);
+        if cause == Cause::CookieTooLarge {
+            message = format!("{message} ({})", token_size::sent(&self.jar, &hop.url));
+        }
         let mut failure = self.failure(step, Some(status), message, cause);
-        failure.restarting =
-            step.is_argocds() && hop.answer.is_from_a_front_alone() && cause == Cause::FrontWithoutBackend;
+        failure.restarting = hop.answer.is_from_a_front_alone() && cause == Cause::FrontWithoutBackend;
         failure
     }
 
-    fn failure(&mut self, step: Step, status: Option<u16>, message: String, cause: Cause) -> Failure {
+    pub(crate) fn failure(
+        &mut self,
+        step: Step,
+        status: Option<u16>,
+        message: String,
+        cause: Cause,
+    ) -> Failure {
         let message = words::shorten(&self.redactor.text(&message));
         if let Some(last) = self.exchanges.last_mut()
             && last.note.is_empty()
@@ -468,7 +515,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Writes down what came of the last exchange.
-    fn note(&mut self, note: impl FnOnce(&Hosts) -> String) {
+    pub(crate) fn note(&mut self, note: impl FnOnce(&Hosts) -> String) {
         if let Some(last) = self.exchanges.last_mut() {
             let host = last.place.split('/').next().unwrap_or_default().to_owned();
             last.note = self.redactor.text(&note(&Hosts { host }));
@@ -477,7 +524,7 @@ impl<'a> Attempt<'a> {
 }
 
 /// Shows where a redirect leads, seen from a host.
-struct Hosts {
+pub(crate) struct Hosts {
     host: String,
 }
 
@@ -486,6 +533,12 @@ impl Hosts {
         let host = authority(url);
         if host == self.host { url.path().to_owned() } else { format!("{host}{}", url.path()) }
     }
+}
+
+/// Whether a redirect leads to the same place at another address: a front that sends http to https, or a
+/// host to its other name.
+pub(crate) fn is_moved(asked: &Url, to: &Url) -> bool {
+    asked.path() == to.path() && asked.query() == to.query()
 }
 
 /// `path` below an address that may have a path of its own.

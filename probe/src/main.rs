@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
 use probe::{Event, Login, Options, Password, Report, Tls, Verdict, summary, table, usage};
 use serde::Serialize;
@@ -19,8 +20,20 @@ use trace_file::TraceFile;
 /// The environment is missing something or failed.
 const ENVIRONMENT: u8 = 3;
 
-/// The command line cannot be read.
+/// The command line cannot be read, or asks for what nobody can mean.
 const USAGE: u8 = 2;
+
+/// Ended by Ctrl-C or SIGTERM.
+const INTERRUPTED: u8 = 130;
+
+/// Why nothing could be tried, in one sentence, and the exit code for it.
+struct Stop(u8, String);
+
+impl From<String> for Stop {
+    fn from(message: String) -> Self {
+        Self(ENVIRONMENT, message)
+    }
+}
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -38,12 +51,12 @@ fn main() -> ExitCode {
     };
     match probe(&cli) {
         Ok(code) => ExitCode::from(code),
-        Err(message) => {
+        Err(Stop(code, message)) => {
             complain(&format!("error: {message}"));
             if cli.format == Format::Json {
-                document_of_error(&message, ENVIRONMENT);
+                document_of_error(&message, code);
             }
-            ExitCode::from(ENVIRONMENT)
+            ExitCode::from(code)
         }
     }
 }
@@ -54,15 +67,21 @@ fn document_of_error(message: &str, exit: u8) {
     print(&format!("{document:#}"));
 }
 
-/// Gives the exit code, or one sentence about what the environment lacks.
-fn probe(cli: &Cli) -> Result<u8, String> {
-    let options = options(cli)?;
-    let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
+/// Gives the exit code, or why nothing was tried.
+fn probe(cli: &Cli) -> Result<u8, Stop> {
     // One thread: a login waits for servers nearly all of its time, and they may want the other cores.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("the event loop could not be started: {error}"))?;
+    let password = runtime.block_on(async {
+        tokio::select! {
+            password = password(cli) => password,
+            () = interrupt() => Err(Stop(INTERRUPTED, "interrupted while it waited for the password".to_owned())),
+        }
+    })?;
+    let options = options(cli, password)?;
+    let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
     let mut screen = Screen::new(cli);
     let mut trace_failed = None;
     let mut interrupted = false;
@@ -109,8 +128,9 @@ async fn interrupt() {
     }
 }
 
-fn options(cli: &Cli) -> Result<Options, String> {
-    let mut options = Options::new(cli.argocd.clone(), &cli.user, password(cli)?);
+fn options(cli: &Cli, password: Password) -> Result<Options, String> {
+    let mut options = Options::new(cli.argocd.clone(), &cli.user, password);
+    options.as_curl = cli.as_curl;
     options.logins = cli.logins;
     options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;
@@ -130,31 +150,17 @@ fn options(cli: &Cli) -> Result<Options, String> {
     Ok(options)
 }
 
-fn password(cli: &Cli) -> Result<Password, String> {
-    if let Some(name) = &cli.password_env {
-        return match std::env::var(name) {
-            // A secret that CI does not know is an empty variable; no login could tell that from a wrong one.
-            Ok(password) if password.is_empty() => {
-                Err(format!("the environment variable {name} (--password-env) is empty"))
-            }
-            Ok(password) => Ok(Password::new(password)),
-            Err(_) => Err(format!("the environment variable {name} (--password-env) is not set or not text")),
-        };
-    }
-    let mut line = String::new();
-    io::stdin()
-        .read_line(&mut line)
-        .map_err(|error| format!("the password could not be read from standard input: {error}"))?;
-    let password = line.trim_end_matches(['\n', '\r']);
-    match password.is_empty() {
-        true => Err("standard input (--password-stdin) has no password on its first line".to_owned()),
-        false => Ok(Password::new(password)),
-    }
+async fn password(cli: &Cli) -> Result<Password, Stop> {
+    let source = cli.password_env.as_deref().map_or(Source::Input, Source::Environment);
+    password::read(source).await.map_err(|error| match error {
+        NoPassword::Empty(_) => Stop(USAGE, error.to_string()),
+        NoPassword::Unreadable(message) => message.into(),
+    })
 }
 
 fn exit_code(cli: &Cli, report: &Report, interrupted: bool, trace_failed: bool) -> u8 {
     match report.verdict {
-        _ if interrupted => 130,
+        _ if interrupted => INTERRUPTED,
         _ if trace_failed => ENVIRONMENT,
         verdict if verdict == cli.expect.verdict() => 0,
         _ => 1,
@@ -196,11 +202,12 @@ impl Screen {
             Event::Waiting { step, reason, limit, .. } if !self.quiet => {
                 self.clear_count();
                 let limit = limit.as_secs_f64();
-                complain(&format!("Argo CD is not answering ({step}: {reason}); waiting up to {limit} s"));
+                let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
+                complain(&format!("{who} is not answering ({step}: {reason}); waiting up to {limit} s"));
             }
             Event::Answering { waited } if !self.quiet => {
                 self.clear_count();
-                complain(&format!("Argo CD answers again after {:.1} s", waited.as_secs_f64()));
+                complain(&format!("it answers again after {:.1} s", waited.as_secs_f64()));
             }
             Event::Finished(login) => self.finished(login),
             _ => {}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::proxy::Proxies;
 use crate::redact::Password;
 use crate::resolve::Resolve;
 use crate::tls::Tls;
@@ -17,6 +18,9 @@ pub struct Options {
     pub user: String,
     /// The password given to the identity provider's form.
     pub password: Password,
+    /// Begin at `/auth/login` and send no `return_url`, as a script does and a link; Argo CD's page asks for
+    /// its settings first, and says where the login is to end.
+    pub as_curl: bool,
     /// How many logins to do; at least one is done.
     pub logins: u32,
     /// Go on to so many logins at most while all of them end alike. Servers that take turns do so in
@@ -36,6 +40,8 @@ pub struct Options {
     pub startup_grace: Duration,
     /// Overrides of name resolution; the first that fits is used.
     pub resolve: Vec<Resolve>,
+    /// The proxies that requests go by, but for hosts that `resolve` names and for this machine.
+    pub proxies: Proxies,
     /// Whom to trust over HTTPS.
     pub tls: Tls,
     /// How many redirects one login may be sent through.
@@ -45,12 +51,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// Five logins, one after another, with the limits that suit a person who waits.
+    /// Five logins, one after another, with the limits that suit a person who waits, and the environment's
+    /// proxies.
     pub fn new(argocd: Url, user: impl Into<String>, password: Password) -> Self {
         Self {
             argocd,
             user: user.into(),
             password,
+            as_curl: false,
             logins: 5,
             up_to: 0,
             concurrency: 1,
@@ -59,6 +67,7 @@ impl Options {
             login_timeout: Duration::from_secs(60),
             startup_grace: Duration::from_secs(30),
             resolve: Vec::new(),
+            proxies: Proxies::from_environment(),
             tls: Tls::default(),
             max_redirects: 20,
             max_body: 1024 * 1024,

@@ -116,6 +116,7 @@ impl Redactor {
                 }
                 Err(_) => self.text(value),
             },
+            name if is_secret_header(name) && !value.is_empty() => MASK.to_owned(),
             _ => self.text(value),
         }
     }
@@ -186,6 +187,15 @@ pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let part = ["token", "secret", "passw", "assertion", "csrf"].iter().any(|part| name.contains(part));
     part || NAMES.contains(&name.as_str())
+}
+
+/// Whether a header of this name, in small letters, holds something that lets others in (`x-auth-token`,
+/// `x-api-key`).
+fn is_secret_header(name: &str) -> bool {
+    const PARTS: [&str; 8] = ["key", "apikey", "auth", "session", "sid", "jwt", "credential", "credentials"];
+    // Who somebody is, as a front tells the servers behind it, is no secret.
+    let last = name.rsplit(['-', '_']).next().unwrap_or_default();
+    is_secret(name) || PARTS.contains(&last) || name.contains("session-id")
 }
 
 fn is_word(c: char) -> bool {
@@ -274,6 +284,15 @@ mod tests {
             ),
             ("Content-Type", "text/html; charset=utf-8", "text/html; charset=utf-8"),
             ("X-Debug", "token=abc; x=1", "token=…; x=1"),
+            ("X-Auth-Token", "abc", "…"),
+            ("X-Api-Key", "abc", "…"),
+            ("x-amz-security-token", "abc", "…"),
+            ("X-CSRFToken", "abc", "…"),
+            ("X-Session-Id", "abc", "…"),
+            ("X-Auth", "abc", "…"),
+            ("X-Auth-Token", "", ""),
+            ("X-Auth-Request-User", "me", "me"),
+            ("X-Keycloak", "26", "26"),
         ] {
             assert_eq!(redactor.header(name, value, &page), shown);
         }

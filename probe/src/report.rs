@@ -28,7 +28,7 @@ pub struct Login {
     pub waited: Duration,
     /// How often it began again because Argo CD was not answering.
     pub restarts: u32,
-    /// Whether Argo CD itself answered anything in the last attempt.
+    /// Whether the last attempt ended on an answer of Argo CD's or the provider's own.
     pub answered: bool,
     /// The exchanges in their order, secrets masked.
     pub exchanges: Vec<Exchange>,

@@ -1,4 +1,5 @@
-//! A series of logins: several at a time, at a steady rate, and patient with an Argo CD that restarts.
+//! A series of logins: several at a time, at a steady rate, and patient with an Argo CD that restarts and a
+//! provider that its gateway does not know yet.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use url::Url;
 
+use crate::cause::Cause;
 use crate::http::{Connections, Request};
 use crate::login::{Attempt, Failure, below};
 use crate::options::Options;
@@ -16,13 +19,28 @@ use crate::trace::Step;
 /// The first pause before a login begins again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
+/// The longest wait for a provider that only its gateway answers for: long enough for a route that is not
+/// there yet, too short for one that never will be to be noticed much.
+const PROVIDER_GRACE: Duration = Duration::from_secs(10);
+
+/// Requests that have to be answered before an Argo CD counts as well, each on a connection of its own.
+const HEALTHY: usize = 5;
+
 /// Requests before each login beyond those asked for.
 const KNOCKS: usize = 50;
+
+/// How long a step that nobody answered is waited for.
+fn patience(options: &Options, step: Step) -> Duration {
+    match step.is_argocds() {
+        true => options.startup_grace,
+        false => options.startup_grace.min(PROVIDER_GRACE),
+    }
+}
 
 /// What happens while a series runs.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// Argo CD is not answering; the login begins again until it does, for `limit` at most.
+    /// Argo CD or the provider is not answering; the login begins again until it does, for `limit` at most.
     Waiting {
         /// The login that met it first.
         login: u32,
@@ -100,7 +118,8 @@ pub async fn run(
         };
         match message {
             Some(Message::Waiting { login, step, reason }) => {
-                observer(Event::Waiting { login, step, reason: &reason, limit: options.startup_grace });
+                let limit = patience(options, step);
+                observer(Event::Waiting { login, step, reason: &reason, limit });
             }
             Some(Message::Answering { waited }) => observer(Event::Answering { waited }),
             Some(Message::Finished(login)) => {
@@ -129,24 +148,49 @@ async fn knock(options: &Options) {
     }
 }
 
-/// One login, begun again as long as Argo CD is not answering and patience lasts.
+/// Whether Argo CD answers each time, or somebody in its name who is no gateway.
+async fn is_well(options: &Options, argocd: &Url) -> bool {
+    let url = below(argocd, "healthz");
+    for _ in 0..HEALTHY {
+        let answer = Connections::new(options).send(Request::get(&url, options.timeout)).await;
+        if answer.map_or(true, |answer| answer.is_from_a_front_alone()) {
+            return false;
+        }
+    }
+    true
+}
+
+/// One login, begun again as long as nobody is answering and patience lasts.
 async fn one(number: u32, options: &Options, outage: &Outage, tell: &impl Fn(Message)) -> Login {
     let mut pause = PAUSES.0;
     let mut restarts = 0;
     let mut first_unanswered = None;
+    let mut tried_again = false;
     loop {
         let start = Instant::now();
         let mut attempt = Attempt::new(options);
-        let outcome = attempt.run().await;
+        let mut outcome = attempt.run().await;
         let time = start.elapsed();
-        let answered = attempt.argocd_answered();
+        if let Err(failure) = &mut outcome
+            && (failure.step, failure.status, failure.restarting) == (Step::Callback, Some(502), true)
+            && is_well(options, &attempt.argocd).await
+        {
+            // A restart may have ended just now, and then it is not met a second time.
+            if !tried_again && !options.startup_grace.is_zero() {
+                tried_again = true;
+                restarts += 1;
+                continue;
+            }
+            (failure.cause, failure.restarting) = (Cause::TokenTooLarge, false);
+        }
+        let answered = attempt.was_answered(&outcome);
         let waited = first_unanswered.map_or(Duration::ZERO, |first| start - first);
         if let Err(Failure { restarting: true, step, message, .. }) = &outcome {
             let since = *first_unanswered.get_or_insert(start);
             let (began, outage_since) = outage.begin(start);
             // Each login has its own patience, and the series has one for each outage: a hundred logins
             // against a dead server do not wait a hundred times.
-            let left = options.startup_grace.saturating_sub(since.min(outage_since).elapsed());
+            let left = patience(options, *step).saturating_sub(since.min(outage_since).elapsed());
             if !left.is_zero() {
                 if began {
                     tell(Message::Waiting { login: number, step: *step, reason: message.clone() });

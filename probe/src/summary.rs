@@ -57,8 +57,7 @@ pub fn render(report: &Report, style: Style) -> String {
         let restarts: u32 = report.logins.iter().map(|login| login.restarts).sum();
         let waited = crate::http::seconds(report.waited);
         let again = if restarts == 1 { "once".to_owned() } else { format!("{restarts} times") };
-        text +=
-            &format!("  waited {waited} for an Argo CD that was not answering; logins began again {again}\n");
+        text += &format!("  waited {waited} for what was not answering; logins began again {again}\n");
     }
     text
 }

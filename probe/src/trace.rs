@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use crate::jar::Kept;
 
-/// The five steps of a login, in their order.
+/// The six steps of a login, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
+    /// What Argo CD's page asks before anybody presses its button: `GET /api/v1/settings`, and the version.
+    Settings,
     /// `GET /auth/login` of Argo CD.
     Login,
     /// From the identity provider's address to its login form.
@@ -26,6 +28,7 @@ impl Step {
     /// The name used in JSON and in text.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Settings => "settings",
             Self::Login => "login",
             Self::Authorize => "authorize",
             Self::Form => "form",
@@ -36,7 +39,7 @@ impl Step {
 
     /// Whether Argo CD answers this step; the identity provider answers the others.
     pub fn is_argocds(self) -> bool {
-        matches!(self, Self::Login | Self::Callback | Self::Userinfo)
+        matches!(self, Self::Settings | Self::Login | Self::Callback | Self::Userinfo)
     }
 }
 

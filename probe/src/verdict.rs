@@ -8,17 +8,18 @@ use serde::Serialize;
 pub enum Verdict {
     /// Every login passed.
     LoggedIn,
-    /// Argo CD answered and no login passed.
+    /// No login passed, and one at least ended on an answer of Argo CD's or the provider's own.
     Refused,
     /// Some passed and some did not.
     Mixed,
-    /// Argo CD never answered.
+    /// No login passed, and none ended on an answer of its own of either: refused connections, time-outs, a
+    /// gateway's words.
     Unreachable,
 }
 
 impl Verdict {
-    /// The verdict over `ok` logins that passed and `failed` that did not; `answered` says whether Argo CD
-    /// itself answered in any of them.
+    /// The verdict over `ok` logins that passed and `failed` that did not; `answered` says whether any of them
+    /// ended on an answer of Argo CD's or the provider's own.
     pub fn of(ok: usize, failed: usize, answered: bool) -> Self {
         match (ok, failed) {
             (0, _) if !answered => Self::Unreachable,

@@ -24,6 +24,7 @@ pub(crate) fn of_answer(answer: &Answer) -> String {
 }
 
 pub(crate) fn of_text(text: &str) -> String {
+    let text = &without_claims(text);
     // Argo CD quotes whole pages of a front behind its own words.
     let own = ["<html", "<!doctype", "<HTML", "<!DOCTYPE"].iter().filter_map(|start| text.find(start)).min();
     let own = match own {
@@ -33,6 +34,22 @@ pub(crate) fn of_text(text: &str) -> String {
     let lines = own.lines().map(str::trim).filter(|line| !line.is_empty()).take(3);
     let words = lines.collect::<Vec<_>>().join(" ");
     words.trim_end_matches(':').to_owned()
+}
+
+/// A text without the claims of a token that it quotes (`claims={…}`), and with how many groups were among them.
+fn without_claims(text: &str) -> String {
+    const START: &str = "claims={";
+    let Some(at) = text.find(START).map(|at| at + START.len() - 1) else { return text.to_owned() };
+    let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<serde_json::Value>();
+    let claims = values.next().and_then(Result::ok);
+    let rest = match &claims {
+        Some(_) => &text[at + values.byte_offset()..],
+        // No claims that can be read, and so nothing of them may be shown: what Argo CD says comes after all.
+        None => text.rfind(", err=").map_or("", |err| &text[err.max(at)..]),
+    };
+    let groups = claims.as_ref().and_then(|claims| claims["groups"].as_array());
+    let groups = groups.map_or_else(String::new, |groups| format!(" {} groups …", groups.len()));
+    format!("{}{{…{groups}}}{rest}", &text[..at])
 }
 
 fn of_json(text: &str) -> Option<String> {

@@ -107,13 +107,23 @@ fn more_and_less_of_it() {
 }
 
 #[test]
+fn as_curl_goes_without_the_page() {
+    let fake = Fake::start();
+    let ran = run(command(&fake).args(["--logins", "1", "--as-curl"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(fake.seen()[0].target, "/auth/login");
+    assert!(!ran.out.contains("settings"), "{}", ran.out);
+}
+
+#[test]
 fn the_password_can_come_by_standard_input() {
     let fake = Fake::start();
     for (input, code) in [
         (format!("{PASSWORD}\n"), 0),
         (format!("{PASSWORD}\r\nmore\n"), 0),
         ("wrong\n".to_owned(), 1),
-        (String::new(), 3),
+        (String::new(), 2),
+        ("\n".to_owned(), 2),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
         command.args([&fake.url(), "--user", USER, "--password-stdin", "--logins", "1"]);
@@ -188,7 +198,7 @@ fn what_the_environment_lacks_is_told_and_exits_with_3() {
     assert_eq!(ran.code, Some(3));
     assert!(ran.err.contains("PROBE_PASSWORD (--password-env) is not set"), "{}", ran.err);
     let ran = run(command(&fake).env("PROBE_PASSWORD", ""));
-    assert_eq!((ran.code, ran.out.as_str()), (Some(3), ""));
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "nobody can have meant that");
     assert!(ran.err.contains("PROBE_PASSWORD (--password-env) is empty"), "{}", ran.err);
     assert!(fake.seen().is_empty());
 }
@@ -227,7 +237,7 @@ fn a_trace_that_ends_early_is_said_in_the_document_and_by_the_exit() {
 
 #[test]
 fn nothing_that_answers_exits_with_1_unless_it_was_waited_out() {
-    let fake = Fake::start().always("argocd.host/auth/login", Reply::new(502, "text/html", BAD_GATEWAY));
+    let fake = Fake::start().always("argocd.host/api/v1/settings", Reply::new(502, "text/html", BAD_GATEWAY));
     let ran = run(command(&fake).args(["--logins", "2"]));
     assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("unreachable: 0 of 2 logins passed"), "{}", ran.out);
@@ -281,12 +291,13 @@ fn the_trace_is_complete_private_and_without_secrets() {
     assert_eq!(logins[1]["failure"]["answer"], "invalid-client");
     assert_eq!(logins[1]["failure"]["candidates"][0], "stale-argocd");
     let exchanges = logins[0]["exchanges"].as_array().expect("a list");
-    assert_eq!(exchanges.len(), 7);
-    assert_eq!(exchanges[4]["fields_sent"], serde_json::json!(["login", "password"]));
-    assert_eq!(exchanges[4]["location"], "http://argocd.host/auth/callback?code=…&state=…");
-    assert_eq!(exchanges[5]["cookies_sent"], serde_json::json!(["argocd.oauthstate"]));
+    assert_eq!(exchanges.len(), 9);
+    assert_eq!(exchanges[0]["step"], "settings");
+    assert_eq!(exchanges[6]["fields_sent"], serde_json::json!(["login", "password"]));
+    assert_eq!(exchanges[6]["location"], "http://argocd.host/auth/callback?code=…&state=…");
+    assert_eq!(exchanges[7]["cookies_sent"], serde_json::json!(["argocd.oauthstate"]));
     assert_eq!(
-        exchanges[5]["cookies"][1],
+        exchanges[7]["cookies"][1],
         serde_json::json!({"name": "argocd.token", "kept": "kept", "empty": false})
     );
     for secret in fake.secrets() {
@@ -323,6 +334,91 @@ fn interrupted_by(signal: &str) {
     child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
     assert_eq!(child.wait().expect("ends").code(), Some(130));
     assert!(out.contains("all 2 logins passed as admin@example.com, 48 not done"), "{out}");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_password() {
+    for signal in ["-INT", "-TERM"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
+        command.args(["http://argocd.host", "--user", USER, "--password-stdin", "--format", "json"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        // Its handlers are there when the reading thread is: before, the signal ends it all the same.
+        let status = format!("/proc/{}/status", child.id());
+        let catches = || {
+            let status = std::fs::read_to_string(&status).unwrap_or_default();
+            let mask =
+                status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default().trim();
+            // SIGINT and SIGTERM are bits 1 and 14.
+            u64::from_str_radix(mask, 16).is_ok_and(|mask| mask & 0x4002 == 0x4002)
+        };
+        for _ in 0..2000 {
+            if catches() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        let mut out = String::new();
+        child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
+        assert_eq!(child.wait().expect("ends").code(), Some(130), "{signal}");
+        let json: serde_json::Value = serde_json::from_str(&out).expect("one document");
+        assert_eq!(json["exit"], 130);
+    }
+}
+
+#[test]
+fn proxies_are_taken_from_the_environment_as_by_curl() {
+    let proxy = Fake::start();
+    let address = format!("http://{}", proxy.address);
+    let by = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
+        command.env_clear().env("PROBE_PASSWORD", PASSWORD).envs(variables.iter().copied());
+        command.args([
+            "http://argocd.host",
+            "--user",
+            USER,
+            "--password-env",
+            "PROBE_PASSWORD",
+            "--wait",
+            "0s",
+        ]);
+        command.args(["--logins", "1", "--timeout", "5s"]);
+        command
+    };
+    let ran = run(&mut by(&[("http_proxy", &address)]));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(proxy.seen().iter().all(|request| request.target.starts_with("http://")), "as a proxy is asked");
+    // Names that lead nowhere by themselves, and so show that no proxy was asked.
+    let before = proxy.seen().len();
+    for variables in [
+        vec![("HTTP_PROXY", address.as_str())],
+        vec![("http_proxy", &address), ("no_proxy", "dex.host,.argocd.host")],
+        vec![("all_proxy", &address), ("NO_PROXY", "*")],
+    ] {
+        assert_eq!(run(&mut by(&variables)).code, Some(1), "{variables:?}");
+    }
+    assert_eq!(proxy.seen().len(), before);
+    // A host of `--resolve` is asked where that says.
+    let fake = Fake::start();
+    let ran = run(command(&fake).args(["--logins", "1"]).env("http_proxy", &address));
+    assert_eq!((ran.code, proxy.seen().len()), (Some(0), before), "{}", ran.err);
+    // One that does not answer is named, and without its password.
+    let dead = format!("http://me:hunter22@{}", free_address());
+    let ran = run(&mut by(&[("all_proxy", &dead)]));
+    assert!(ran.out.contains("argocd.host by the proxy 127.0.0.1:"), "{}", ran.out);
+    assert!(!ran.out.contains("hunter22") && !ran.err.contains("hunter22"));
+}
+
+/// An address on which nobody listens.
+fn free_address() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
 }
 
 #[test]

@@ -5,14 +5,14 @@ mod support;
 use std::time::Duration;
 
 use probe::{Cause, Failure, Login, Step, Tls, Verdict, table};
-use support::{BAD_GATEWAY, Fake, INVALID_CLIENT, Reply, USER, tls::Authority};
+use support::{BAD_GATEWAY, Fake, INVALID_CLIENT, INVALID_REDIRECT, Reply, USER, tls::Authority};
 
 fn failure(login: &Login) -> &Failure {
     login.outcome.as_ref().expect_err("the login passed")
 }
 
 #[tokio::test]
-async fn a_login_passes_all_five_steps() {
+async fn a_login_passes_all_six_steps() {
     let fake = Fake::start();
     let login = probe::login(&fake.options()).await;
     let user = login.outcome.as_ref().unwrap();
@@ -23,6 +23,8 @@ async fn a_login_passes_all_five_steps() {
     assert_eq!(
         steps,
         [
+            (Step::Settings, "GET", "argocd.host/api/v1/settings", Some(200)),
+            (Step::Settings, "GET", "argocd.host/api/version", Some(200)),
             (Step::Login, "GET", "argocd.host/auth/login", Some(303)),
             (Step::Authorize, "GET", "dex.host/auth", Some(302)),
             (Step::Authorize, "GET", "dex.host/auth/local", Some(302)),
@@ -44,6 +46,9 @@ async fn every_failure_has_its_step_words_and_cause() {
     let callback = "argocd.host/auth/callback";
     let form = "dex.host/auth/local/login";
     let userinfo = "argocd.host/api/v1/session/userinfo";
+    let (settings, version) = ("argocd.host/api/v1/settings", "argocd.host/api/version");
+    let no_key =
+        r#"{"error":"server.secretkey is missing","code":2,"message":"server.secretkey is missing"}"#;
     let old_wording = "failed to get token: oauth2: cannot fetch token: 401 Unauthorized\nResponse: \
                        {\"error\":\"invalid_client\",\"error_description\":\"Invalid client credentials.\"}\n";
     let query_failed =
@@ -75,6 +80,34 @@ async fn every_failure_has_its_step_words_and_cause() {
             Some(500),
             Cause::InvalidClient,
             "401 Unauthorized",
+        ),
+        (
+            settings,
+            Reply::new(500, "application/json", no_key),
+            Step::Settings,
+            Some(500),
+            Cause::ServerKeyMissing,
+            "server.secretkey is missing",
+        ),
+        (
+            version,
+            Reply::new(500, "application/json", no_key),
+            Step::Settings,
+            Some(500),
+            Cause::ServerKeyMissing,
+            "server.secretkey is missing",
+        ),
+        (settings, Reply::json("{}"), Step::Settings, Some(200), Cause::NoButton, "no button: neither"),
+        (settings, Reply::plain(404, "no"), Step::Settings, Some(404), Cause::NoRoute, "no"),
+        (settings, Reply::page("<p>Hello</p>"), Step::Settings, Some(200), Cause::NotArgocd, "Hello"),
+        (settings, Reply::redirect("/oauth2"), Step::Settings, Some(302), Cause::NotArgocd, "redirects with"),
+        (
+            login,
+            Reply::plain(400, INVALID_REDIRECT),
+            Step::Login,
+            Some(400),
+            Cause::InvalidRedirectUrl,
+            "must match",
         ),
         (
             login,
@@ -294,15 +327,15 @@ async fn nobody_listening_is_unreachable() {
     let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
     assert_eq!(report.verdict, Verdict::Unreachable);
     let group = &report.failures()[0];
-    assert_eq!((group.step, group.status, group.answer), (Step::Login, None, Cause::ConnectionRefused));
+    assert_eq!((group.step, group.status, group.answer), (Step::Settings, None, Cause::ConnectionRefused));
     assert_eq!(group.message, format!("connection refused ({address})"));
 
-    // A provider that is down is a result: Argo CD did answer.
+    // Nor is it refused where the provider is down.
     options = fake.options();
     let dex = options.resolve.iter_mut().filter(|resolve| resolve.host == "dex.host");
     dex.for_each(|resolve| resolve.to = address);
     let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
-    assert_eq!(report.verdict, Verdict::Refused);
+    assert_eq!(report.verdict, Verdict::Unreachable);
     let group = &report.failures()[0];
     assert_eq!((group.step, group.answer), (Step::Authorize, Cause::ConnectionRefused));
     assert_eq!(group.message, "connection refused (dex.host)");
@@ -314,7 +347,7 @@ async fn a_name_that_does_not_resolve_is_told() {
     options.argocd = "http://argocd.invalid".parse().unwrap();
     let login = probe::login(&options).await;
     let failure = failure(&login);
-    assert_eq!((failure.step, failure.cause), (Step::Login, Cause::NameNotFound), "{failure:?}");
+    assert_eq!((failure.step, failure.cause), (Step::Settings, Cause::NameNotFound), "{failure:?}");
 }
 
 #[tokio::test]
@@ -324,6 +357,7 @@ async fn an_override_moves_the_port_and_the_server_hears_the_url() {
     let mut options = fake.options();
     options.argocd = "http://argocd.host:8080".parse().unwrap();
     options.resolve = vec![probe::Resolve::new("argocd.host", 8080, fake.address)];
+    options.as_curl = true;
     let login = probe::login(&options).await;
     assert_eq!(failure(&login).cause, Cause::SsoOff);
     assert_eq!(fake.seen()[0].host(), "argocd.host:8080");
@@ -331,8 +365,14 @@ async fn an_override_moves_the_port_and_the_server_hears_the_url() {
 
 #[tokio::test]
 async fn argo_cd_may_have_a_path_of_its_own() {
-    let fake =
-        Fake::start().answer("argocd.host/root/auth/login", |_, _| Some(Reply::plain(500, INVALID_CLIENT)));
+    let (settings, version) = (r#"{"oidcConfig":{"name":"Dex"}}"#, r#"{"Version":"v3.4.7"}"#);
+    let fake = Fake::start()
+        .always("argocd.host/root/api/v1/settings", Reply::json(settings))
+        .always("argocd.host/root/api/version", Reply::json(version))
+        .answer("argocd.host/root/auth/login", |request, _| {
+            let page = request.parameter("return_url")?;
+            (page == "http://argocd.host/root/applications").then(|| Reply::plain(500, INVALID_CLIENT))
+        });
     for url in ["http://argocd.host/root", "http://argocd.host/root/", "http://argocd.host/root/?x=1#y"] {
         let mut options = fake.options();
         options.argocd = url.parse().unwrap();
@@ -349,7 +389,7 @@ async fn over_https_only_known_authorities_are_trusted() {
     let refused = failure(&stranger);
     assert_eq!(
         (refused.step, refused.cause, stranger.answered),
-        (Step::Login, Cause::Certificate, false),
+        (Step::Settings, Cause::Certificate, false),
         "{refused:?}"
     );
 
@@ -368,8 +408,10 @@ async fn over_https_only_known_authorities_are_trusted() {
 async fn a_front_may_send_http_to_https_first() {
     let authority = Authority::new();
     let secure = Fake::start_tls(&authority);
-    let plain =
-        Fake::start().always("argocd.host/auth/login", Reply::redirect("https://argocd.host/auth/login"));
+    let to_https = |path: &str| Reply::redirect(&format!("https://argocd.host{path}"));
+    let plain = Fake::start()
+        .always("argocd.host/api/v1/settings", to_https("/api/v1/settings"))
+        .always("argocd.host/auth/login", to_https("/auth/login"));
     let mut options = secure.options();
     options.argocd = plain.url().parse().unwrap();
     options.tls = Tls::with_ca(authority.pem().as_bytes()).unwrap();
@@ -380,6 +422,166 @@ async fn a_front_may_send_http_to_https_first() {
         .for_each(|resolve| resolve.to = plain.address);
     let login = probe::login(&options).await;
     assert!(login.outcome.is_ok(), "{:?}", login.outcome);
+    // From there on the browser is at the other address, and so is where the login ends.
+    let places: Vec<_> = login.exchanges.iter().map(|exchange| exchange.url.as_str()).take(4).collect();
+    assert_eq!(
+        places,
+        [
+            "http://argocd.host/api/v1/settings",
+            "https://argocd.host/api/v1/settings",
+            "https://argocd.host/api/version",
+            "https://argocd.host/auth/login?return_url=https%3A%2F%2Fargocd.host%2F",
+        ]
+    );
+    options.as_curl = true;
+    let login = probe::login(&options).await;
+    assert!(login.outcome.is_ok(), "{:?}", login.outcome);
     let steps: Vec<_> = login.exchanges.iter().map(|exchange| exchange.step).collect();
     assert_eq!(steps[..3], [Step::Login, Step::Login, Step::Authorize]);
+}
+
+#[tokio::test]
+async fn a_login_ends_where_the_page_of_that_release_says() {
+    for (version, page) in [
+        ("v2.4.2", "http://argocd.host/applications"),
+        ("v3.3.6+998fb59", "http://argocd.host/applications"),
+        ("v3.4.7", "http://argocd.host/applications"),
+        ("v3.5.0-rc1", "http://argocd.host/"),
+        ("latest", "http://argocd.host/"),
+    ] {
+        let said = Reply::json(&format!(r#"{{"Version":"{version}"}}"#));
+        let fake = Fake::start().always("argocd.host/api/version", said);
+        let login = probe::login(&fake.options()).await;
+        assert!(login.outcome.is_ok(), "{version}: {:?}", login.outcome);
+        let asked = fake.seen().into_iter().find(|request| request.path() == "/auth/login").unwrap();
+        assert_eq!(asked.parameter("return_url").as_deref(), Some(page), "{version}");
+        assert_eq!(login.exchanges[0].note, "button \"Log in via Dex\"");
+        assert_eq!(login.exchanges[1].note, version);
+    }
+    // Whatever else knows no version is asked as the newest would be.
+    let fake = Fake::start().always("argocd.host/api/version", Reply::plain(404, "no"));
+    assert!(probe::login(&fake.options()).await.outcome.is_ok());
+}
+
+#[tokio::test]
+async fn as_curl_does_without_the_page() {
+    // Of an Argo CD that was told of another address.
+    let fake = Fake::start().answer("argocd.host/auth/login", |request, _| {
+        request.parameter("return_url").map(|_| Reply::plain(400, INVALID_REDIRECT))
+    });
+    let mut options = fake.options();
+    let login = probe::login(&options).await;
+    assert_eq!((failure(&login).step, failure(&login).cause), (Step::Login, Cause::InvalidRedirectUrl));
+    options.as_curl = true;
+    assert!(probe::login(&options).await.outcome.is_ok());
+    let mut asked = fake.seen().into_iter().rev().map(|request| request.path().to_owned());
+    assert_eq!(asked.nth(6).as_deref(), Some("/auth/login"), "nothing comes before it");
+}
+
+#[tokio::test]
+async fn a_page_that_does_pkce_by_itself_is_said() {
+    let settings = r#"{"oidcConfig":{"name":"Dex","enablePKCEAuthentication":true}}"#;
+    for (version, by_script) in [("v2.14.11", true), ("v3.0.0", true), ("v3.1.0", false), ("v3.5.1", false)] {
+        let fake = Fake::start()
+            .always("argocd.host/api/v1/settings", Reply::json(settings))
+            .always("argocd.host/api/version", Reply::json(&format!(r#"{{"Version":"{version}"}}"#)));
+        let login = probe::login(&fake.options()).await;
+        assert!(login.outcome.is_ok(), "{version}: {:?}", login.outcome);
+        assert_eq!(login.exchanges[1].note.contains("PKCE by a script"), by_script, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn no_password_goes_from_a_page_by_https_to_a_form_by_http() {
+    let authority = Authority::new();
+    let page =
+        "<form method=post action=http://dex.host/login><input name=u><input name=p type=password></form>";
+    for (action, moved) in [(page.to_owned(), false), (page.replace("http://dex.host", ""), true)] {
+        let fake = Fake::start_tls(&authority)
+            .answer("dex.host/auth/local/login", move |_, _| Some(Reply::page(&action)));
+        // A redirect that keeps the method brings the password along.
+        let to = Reply::new(307, "", "").header("Location", "http://dex.host/login");
+        let fake = if moved { fake.always("dex.host/login", to) } else { fake };
+        let mut options = fake.options();
+        options.tls = Tls::with_ca(authority.pem().as_bytes()).unwrap();
+        let plain = Fake::start();
+        options
+            .resolve
+            .iter_mut()
+            .filter(|resolve| resolve.port == 80)
+            .for_each(|resolve| resolve.to = plain.address);
+        let login = probe::login(&options).await;
+        let failure = failure(&login);
+        assert_eq!((failure.step, failure.cause), (Step::Form, Cause::InsecureForm), "{failure:?}");
+        assert!(failure.message.contains("by http to dex.host"), "{failure:?}");
+        assert!(plain.seen().is_empty());
+        assert_eq!(fake.seen().iter().any(|request| request.method == "POST"), moved);
+    }
+}
+
+#[tokio::test]
+async fn a_providers_cookie_that_was_dropped_is_what_its_complaint_is_about() {
+    let form = "dex.host/auth/local/login";
+    let page = "<form method=post><input name=u><input name=p type=password></form>";
+    let complaint = "<p>Restart login cookie not found. You may have gone back.</p>";
+    let wrong = "<div role=alert class=error>Wrong password</div>";
+    for (status, answer, cause) in [
+        (400, complaint.to_owned(), Cause::SecureCookieOverHttp),
+        // It begins another login, without a word.
+        (200, page.to_owned(), Cause::SecureCookieOverHttp),
+        (500, "<p>Oops</p>".to_owned(), Cause::SecureCookieOverHttp),
+        (200, format!("{wrong}{page}"), Cause::WrongPassword),
+    ] {
+        for secure in [true, false] {
+            let cookie = if secure { "AUTH_SESSION=abc; Secure; SameSite=None" } else { "AUTH_SESSION=abc" };
+            let first = Reply::page(page).header("Set-Cookie", cookie);
+            let answer = Reply::new(status, "text/html", &answer);
+            let fake = Fake::start().answer(form, move |request, _| {
+                Some(if request.method == "GET" { first.clone() } else { answer.clone() })
+            });
+            let login = probe::login(&fake.options()).await;
+            let said = failure(&login).cause == Cause::SecureCookieOverHttp;
+            assert_eq!(said, secure && cause == Cause::SecureCookieOverHttp, "{:?}", login.outcome);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_too_large_is_told_in_numbers_and_without_its_claims() {
+    let claims = |groups: &str| format!(r#"{{"email":"jane@corp.example","groups":{groups},"sub":"Cg4w"}}"#);
+    let why = "the authentication token is 163840 characters long and requires 41 cookies but the max number of \
+               cookies is 20. Contact your Argo CD administrator to increase the max number of cookies";
+    let many = serde_json::to_string(&vec!["a-team"; 2000]).unwrap();
+    for (groups, said) in [
+        (many.as_str(), "claims={… 2000 groups …}, err=the authentication token is"),
+        // What cannot be read is not shown either.
+        ("[\"a-team\", }} jane", "claims={…}, err=the authentication token is"),
+    ] {
+        let body = format!("claims={}, err={why}\n", claims(groups));
+        let fake = Fake::start().always("argocd.host/auth/callback", Reply::plain(500, &body));
+        let login = probe::login(&fake.options()).await;
+        let failure = failure(&login);
+        assert_eq!((failure.step, failure.cause), (Step::Callback, Cause::TooManyCookies));
+        assert!(
+            failure.message.starts_with(said) && failure.message.contains("requires 41 cookies"),
+            "{failure:?}"
+        );
+        let all = serde_json::to_string(&login).unwrap() + &table::render(&login, table::Style::default());
+        assert!(!all.contains("jane") && !all.contains("a-team"), "{all}");
+    }
+
+    let page = "<html><head><title>400 Request Header Or Cookie Too Large</title></head><body><center><h1>400 Bad \
+                Request</h1></center><center>Request Header Or Cookie Too Large</center></body></html>";
+    for reply in [Reply::new(400, "text/html", page), Reply::plain(431, "Request Header Fields Too Large")] {
+        let fake = Fake::start().always("argocd.host/api/v1/session/userinfo", reply);
+        let report = probe::run(&fake.options(), &mut |_| {}, std::future::pending()).await;
+        let group = &report.failures()[0];
+        assert_eq!((report.verdict, group.step), (Verdict::Refused, Step::Userinfo));
+        assert_eq!(
+            (group.answer, group.cause),
+            (Cause::CookieTooLarge, Some(probe::CauseId::CookieTooLarge))
+        );
+        assert!(group.message.contains("a Cookie header of "), "{group:?}");
+        assert!(group.message.contains(" bytes; the token is in 1 cookie"), "{group:?}");
+    }
 }

@@ -38,7 +38,7 @@ async fn no_connection_serves_two_logins() {
     let mut login = 0;
     let mut used_by: HashMap<usize, usize> = HashMap::new();
     for request in fake.seen() {
-        login += usize::from(request.path() == "/auth/login");
+        login += usize::from(request.path() == "/api/v1/settings");
         assert_eq!(*used_by.entry(request.connection).or_insert(login), login, "{request:?}");
     }
     assert_eq!(login, 4);
@@ -50,7 +50,7 @@ async fn no_cookie_goes_from_one_login_to_the_next() {
     let mut options = fake.options();
     options.logins = 3;
     series(&options).await;
-    for request in fake.seen().iter().filter(|request| request.path() == "/auth/login") {
+    for request in fake.seen().iter().filter(|request| request.path() == "/api/v1/settings") {
         assert_eq!(request.header("cookie"), None);
     }
     let callbacks = fake.seen().into_iter().filter(|request| request.path() == "/auth/callback");
@@ -120,12 +120,17 @@ async fn some_failures_make_it_mixed() {
 #[tokio::test]
 async fn a_restart_of_argo_cd_is_waited_out_and_said() {
     for (place, step) in [
+        ("argocd.host/api/v1/settings", Step::Settings),
+        ("argocd.host/api/version", Step::Settings),
         ("argocd.host/auth/login", Step::Login),
         ("argocd.host/auth/callback", Step::Callback),
         ("argocd.host/api/v1/session/userinfo", Step::Userinfo),
     ] {
         for down in [bad_gateway(), Reply::new(503, "", ""), Reply::close()] {
-            let fake = Fake::start().answer(place, move |_, count| (count < 3).then(|| down.clone()));
+            let all_down = down.clone();
+            let fake = Fake::start()
+                .answer(place, move |_, count| (count < 3).then(|| down.clone()))
+                .answer("argocd.host/healthz", move |_, count| (count < 3).then(|| all_down.clone()));
             let mut options = fake.options();
             options.logins = 2;
             options.startup_grace = Duration::from_secs(20);
@@ -136,7 +141,7 @@ async fn a_restart_of_argo_cd_is_waited_out_and_said() {
             assert_eq!((report.logins[0].restarts, report.logins[1].restarts), (3, 0));
             assert!(report.waited >= Duration::from_millis(200), "{:?}", report.waited);
             // Every try began from the start, with an empty jar.
-            let tries = fake.seen().into_iter().filter(|request| request.path() == "/auth/login");
+            let tries = fake.seen().into_iter().filter(|request| request.path() == "/api/v1/settings");
             assert_eq!(tries.filter(|request| request.header("cookie").is_none()).count(), 5, "{place}");
         }
     }
@@ -144,7 +149,7 @@ async fn a_restart_of_argo_cd_is_waited_out_and_said() {
 
 #[tokio::test]
 async fn waiting_has_a_limit_that_is_not_paid_by_each_login() {
-    let fake = Fake::start().always("argocd.host/auth/login", bad_gateway());
+    let fake = Fake::start().always("argocd.host/api/v1/settings", bad_gateway());
     let mut options = fake.options();
     options.logins = 50;
     options.startup_grace = Duration::from_millis(300);
@@ -167,10 +172,8 @@ async fn a_login_that_was_answered_is_never_done_again() {
         ("argocd.host/auth/login", Reply::plain(404, "404 page not found\n")),
         ("argocd.host/auth/callback", support::invalid_client()),
         ("argocd.host/api/v1/session/userinfo", Reply::plain(401, "no session information\n")),
-        // The provider is not Argo CD, whatever it says.
-        ("dex.host/auth", bad_gateway()),
-        ("dex.host/auth", Reply::close()),
-        ("dex.host/auth/local/login", bad_gateway()),
+        ("dex.host/auth", Reply::plain(500, "Internal Server Error")),
+        ("dex.host/auth/local/login", Reply::plain(400, "no")),
     ] {
         let fake = Fake::start().always(place, reply);
         let mut options = fake.options();
@@ -182,6 +185,104 @@ async fn a_login_that_was_answered_is_never_done_again() {
         let tries = fake.seen().into_iter().filter(|request| request.path() == "/auth/login").count();
         assert_eq!((tries, report.waited), (2, Duration::ZERO), "{place}");
     }
+}
+
+#[tokio::test]
+async fn a_gateway_before_the_provider_is_waited_out_for_a_short_time() {
+    for (place, step) in [("dex.host/auth", Step::Authorize), ("dex.host/auth/local/login", Step::Authorize)]
+    {
+        let fake = Fake::start().answer(place, |_, count| (count < 3).then(bad_gateway));
+        let mut options = fake.options();
+        options.logins = 2;
+        options.startup_grace = Duration::from_secs(20);
+        let (report, events) = series(&options).await;
+        assert_eq!(report.verdict, Verdict::LoggedIn, "{place}: {:?}", report.failures());
+        let waiting = format!("waiting at {step}");
+        assert_eq!(events, [waiting.as_str(), "answering", "finished 1", "finished 2"], "{place}");
+    }
+    // Nobody's own answer was met, however well Argo CD is.
+    let fake = Fake::start().always("dex.host/auth", bad_gateway());
+    let mut options = fake.options();
+    options.logins = 20;
+    options.startup_grace = Duration::from_millis(300);
+    let (report, events) = series(&options).await;
+    assert_eq!((report.verdict, report.failed()), (Verdict::Unreachable, 20));
+    assert_eq!(events.iter().filter(|event| event.starts_with("waiting")).count(), 1);
+}
+
+#[tokio::test]
+async fn who_met_nobodys_answer_was_not_refused() {
+    for (place, reply, verdict, cause) in [
+        ("dex.host/auth", Reply::close(), Verdict::Unreachable, Cause::ConnectionClosed),
+        ("dex.host/auth", Reply::hang(), Verdict::Unreachable, Cause::Timeout),
+        ("dex.host/auth/local/login", bad_gateway(), Verdict::Unreachable, Cause::FrontWithoutBackend),
+        ("argocd.host/auth/login", bad_gateway(), Verdict::Unreachable, Cause::FrontWithoutBackend),
+        ("argocd.host/auth/login", Reply::hang(), Verdict::Unreachable, Cause::Timeout),
+        // Argo CD's own words about its provider, and words of the provider's own.
+        (
+            "argocd.host/auth/login",
+            Reply::plain(500, "failed to query provider \"http://dex.host\": 503 Service Unavailable\n"),
+            Verdict::Refused,
+            Cause::ProviderBadGateway,
+        ),
+        ("dex.host/auth", Reply::plain(500, "Internal Server Error"), Verdict::Refused, Cause::Unknown),
+    ] {
+        let fake = Fake::start().always(place, reply);
+        let mut options = fake.options();
+        (options.logins, options.timeout) = (2, Duration::from_millis(500));
+        let (report, _) = series(&options).await;
+        let group = &report.failures()[0];
+        assert_eq!((report.verdict, group.answer), (verdict, cause), "{place}: {group:?}");
+    }
+    // One login that ended on an answer decides.
+    let fake = Fake::start()
+        .answer("dex.host/auth", |_, count| (count > 0).then(bad_gateway))
+        .invalid_client(|_| true);
+    let mut options = fake.options();
+    options.logins = 3;
+    assert_eq!(series(&options).await.0.verdict, Verdict::Refused);
+}
+
+#[tokio::test]
+async fn a_callback_that_is_too_large_for_the_proxy_is_no_restart() {
+    let too_large = |page: &'static str| {
+        Fake::start()
+            .answer("argocd.host/auth/callback", |_, _| Some(bad_gateway()))
+            .always("argocd.host/healthz", Reply::plain(200, page))
+    };
+    let fake = too_large("ok");
+    let mut options = fake.options();
+    options.logins = 2;
+    options.startup_grace = Duration::from_secs(20);
+    let start = Instant::now();
+    let (report, events) = series(&options).await;
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    let group = &report.failures()[0];
+    assert_eq!((report.verdict, group.count, group.status), (Verdict::Refused, 2, Some(502)));
+    assert_eq!((group.answer, group.cause), (Cause::TokenTooLarge, Some(probe::CauseId::TokenTooLarge)));
+    assert_eq!((events, report.waited), (vec!["finished 1".into(), "finished 2".into()], Duration::ZERO));
+    let callbacks = fake.seen().into_iter().filter(|request| request.path() == "/auth/callback");
+    assert_eq!(callbacks.count(), 4, "each login is tried a second time");
+
+    // A restart that is over by the time that /healthz is asked.
+    let fake = Fake::start()
+        .answer("argocd.host/auth/callback", |_, count| (count == 0).then(bad_gateway))
+        .always("argocd.host/healthz", Reply::plain(200, "ok"));
+    let mut options = fake.options();
+    options.startup_grace = Duration::from_secs(20);
+    assert_eq!(series(&options).await.0.verdict, Verdict::LoggedIn);
+
+    // One of several that is down is met by others as well.
+    let fake = Fake::start()
+        .always("argocd.host/auth/callback", bad_gateway())
+        .answer("argocd.host/healthz", |_, count| {
+            Some(if count % 2 == 0 { Reply::plain(200, "ok") } else { bad_gateway() })
+        });
+    let mut options = fake.options();
+    options.startup_grace = Duration::from_millis(300);
+    let (report, _) = series(&options).await;
+    assert_eq!(report.verdict, Verdict::Unreachable);
+    assert_eq!(report.failures()[0].answer, Cause::FrontWithoutBackend);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ fn working_test_logs_in() {
     let lab = Lab::new();
     let ended = lab.expect(0, &["working", "test"]);
     assert!(ended.stdout.contains("logged-in: 5 of 5 logged in"), "{ended}");
-    for step in ["login", "authorize", "form", "callback", "userinfo"] {
+    for step in ["settings", "login", "authorize", "form", "callback", "userinfo"] {
         assert!(ended.stdout.contains(step), "{step}: {ended}");
     }
     assert!(ended.stderr.contains("argocd v3.3.6 (stand-in"), "what is a stand-in is named as one: {ended}");

@@ -28,6 +28,9 @@ pub const PASSWORD: &str = "Tr0ub4dor&3 horse";
 /// The error that Argo CD's callback answers with when the provider does not accept its secret.
 pub const INVALID_CLIENT: &str =
     "failed to get token: oauth2: \"invalid_client\" \"Invalid client credentials.\"\n";
+/// What Argo CD says to a `return_url` that is not below its `url`.
+pub const INVALID_REDIRECT: &str = "Invalid redirect URL: the protocol and host (including port) must match and the \
+     path must be within allowed URLs if provided\n";
 /// How Argo CD takes its state cookie back, whether the login passes or not.
 const EMPTIED: (&str, &str) = ("Set-Cookie", "argocd.oauthstate=; HttpOnly; SameSite=Lax");
 /// The page of nginx for a backend that is gone.
@@ -186,7 +189,17 @@ impl Shared {
 
     fn well(&self, request: &Request, place: &str) -> Reply {
         match place {
+            "argocd.host/api/version" => Reply::json(r#"{"Version":"v3.5.1+cd22b0e"}"#),
+            "argocd.host/api/v1/settings" => Reply::json(&format!(
+                r#"{{"url":"{0}://argocd.host","oidcConfig":{{"name":"Dex","issuer":"{0}://dex.host","clientID":"argo-cd"}}}}"#,
+                self.scheme
+            )),
             "argocd.host/auth/login" => {
+                let page = request.parameter("return_url").unwrap_or_default();
+                let own = format!("{}://argocd.host/", self.scheme);
+                if !page.is_empty() && !page.starts_with(&own) {
+                    return Reply::plain(400, INVALID_REDIRECT);
+                }
                 let (state, sealed) = (self.secret("state"), self.secret("sealed"));
                 let query = format!(
                     "client_id=argo-cd&redirect_uri={}%3A%2F%2Fargocd.host%2Fauth%2Fcallback&response_type=code\

@@ -48,8 +48,10 @@ impl Request {
         self.header("host").unwrap_or_default()
     }
 
+    /// Also of a target with its scheme and host, as a proxy gets it.
     pub fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
+        let path = self.target.split('?').next().unwrap_or_default();
+        path.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or(path)
     }
 
     pub fn query(&self) -> &str {

@@ -1,10 +1,10 @@
 //! `doctor`: why a login fails, on the lab, on any cluster, or from outside alone.
 
-use std::io::{self, BufRead as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use probe::password::{self, NoPassword, Source};
 use probe::{Password, Resolve, Tls};
 use url::Url;
 
@@ -115,7 +115,7 @@ async fn subject(session: &Session, args: &DoctorArgs) -> Result<Subject> {
         subject.tls = Tls::with_ca(&pem).map_err(|error| failed(format!("cannot be used: {error}")))?;
     }
     if let Some(user) = &args.user {
-        subject.user = Some(User::new(user, password(args)?));
+        subject.user = Some(User::new(user, password(args).await?));
     }
     Ok(subject)
 }
@@ -153,23 +153,10 @@ pub async fn of_lab(session: &Session) -> Result<Subject> {
     Ok(subject)
 }
 
-fn password(args: &DoctorArgs) -> Result<Password> {
-    if let Some(name) = &args.password_env {
-        return std::env::var(name).map(Password::new).map_err(|_| {
-            Error::environment(format!(
-                "the environment variable {name} (--password-env) is not set or not text"
-            ))
-        });
-    }
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).map_err(|error| {
-        Error::environment(format!("the password cannot be read from standard input: {error}"))
-    })?;
-    let password = line.trim_end_matches(['\n', '\r']);
-    match password.is_empty() {
-        true => {
-            Err(Error::environment("standard input (--password-stdin) has no password on its first line"))
-        }
-        false => Ok(Password::new(password)),
-    }
+async fn password(args: &DoctorArgs) -> Result<Password> {
+    let source = args.password_env.as_deref().map_or(Source::Input, Source::Environment);
+    password::read(source).await.map_err(|error| match error {
+        NoPassword::Empty(_) => Error::usage(error.to_string()),
+        NoPassword::Unreadable(message) => Error::environment(message),
+    })
 }

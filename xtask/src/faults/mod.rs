@@ -142,6 +142,17 @@ impl Fault {
         }
     }
 
+    /// What a person reads on Argo CD's own page, where that is not what a login says.
+    pub fn person_reads(self) -> &'static str {
+        match self {
+            Self::ServerKeyMissing => "no button: Unable to load data: server.secretkey is missing",
+            Self::NoRights => "no applications available to you just yet",
+            Self::RedirectLoop => "the browser's own error page",
+            Self::FirstStart => "the button, then an empty page",
+            _ => "the same",
+        }
+    }
+
     /// What is changed, in a sentence's part.
     pub fn what(self) -> &'static str {
         match self {

@@ -74,14 +74,14 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     let running = console.step("logins", &Action::Login.describe());
     let mut ended = 0;
     let mut observer = |event: Event<'_>| match event {
-        Event::Waiting { reason, limit, .. } => {
+        Event::Waiting { step, reason, limit, .. } => {
             let limit = duration(limit);
-            console.note(&format!(
-                "  Argo CD does not answer ({reason}); waiting up to {limit} for its restart"
-            ));
+            let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
+            console
+                .note(&format!("  {who} does not answer ({reason}); waiting up to {limit} for its restart"));
         }
         Event::Answering { waited } => {
-            console.note(&format!("  Argo CD answers again after {}", duration(waited)));
+            console.note(&format!("  it answers again after {}", duration(waited)));
         }
         Event::Finished(login) => {
             ended += 1;

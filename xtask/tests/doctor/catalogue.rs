@@ -22,6 +22,7 @@ const fn refused(fault: &'static str, step: &'static str, words: &'static str) -
 }
 
 const INVALID_CLIENT: &str = "invalid_client";
+const INVALID_REDIRECT: &str = "Invalid redirect URL: the protocol and host (including port) must match";
 
 const ROWS: &[Row] = &[
     Row { fault: "rotate", id: "stale-argocd", ..refused("rotate", "callback", INVALID_CLIENT) },
@@ -33,22 +34,22 @@ const ROWS: &[Row] = &[
     refused("secret-reference", "callback", INVALID_CLIENT),
     refused("secret-whitespace", "callback", INVALID_CLIENT),
     refused("redirect-uri", "authorize", "Unregistered redirect_uri"),
-    refused("argocd-url", "authorize", "Unregistered redirect_uri"),
-    Row { id: "argocd-url", ..refused("no-url", "authorize", "Unregistered redirect_uri") },
+    refused("argocd-url", "login", INVALID_REDIRECT),
+    Row { id: "argocd-url", ..refused("no-url", "login", INVALID_REDIRECT) },
     refused("issuer-mismatch", "login", "issuer did not match"),
     refused("provider-unreachable", "login", "failed to query provider"),
     refused("provider-ca", "login", "x509"),
-    refused("state-cookie", "callback", "named cookie not present"),
+    refused("state-cookie", "login", INVALID_REDIRECT),
     Row {
         verdicts: &["mixed", "refused"],
         ..refused("server-key-changed", "callback", "message authentication failed")
     },
-    refused("server-key-missing", "userinfo", "{}"),
+    refused("server-key-missing", "settings", "server.secretkey is missing"),
     refused("audience", "callback", "failed to verify the token"),
     refused("clock", "callback", "failed to verify the token"),
     refused("scope", "callback", "invalid_scope"),
     Row { fault: "no-rights", id: "no-rights", verdicts: &["logged-in"], ends: None },
-    refused("redirect-loop", "login", "TLS failed"),
+    refused("redirect-loop", "settings", "TLS failed"),
     refused("credentials", "form", "Invalid Email Address and password."),
     Row { fault: "code-reused", id: "code-reused", verdicts: &["mixed", "refused"], ends: None },
     Row { id: "token-too-large", ..refused("many-groups", "callback", "502") },

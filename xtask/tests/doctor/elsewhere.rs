@@ -172,3 +172,15 @@ fn before_a_rotation_it_foretells_what_comes_of_it() {
     lab.expect(0, &["--argocd", "v3.5.1", "working"]);
     lab.expect(0, &["doctor", "--before-rotation"]);
 }
+
+#[test]
+fn an_empty_password_is_wrong_usage() {
+    let lab = Lab::new();
+    let args = ["--lab", "local", "doctor", "--url", "http://argocd.localhost:1", "--user", "me"];
+    let by_variable = [&args[..], &["--password-env", "EMPTY"]].concat();
+    let ended = Ended::of(lab.command(&by_variable).env("EMPTY", ""));
+    assert_eq!(ended.status, 2, "{ended}");
+    assert!(ended.error().contains("EMPTY (--password-env) is empty"), "{ended}");
+    let ended = lab.expect(2, &[&args[..], &["--password-stdin"]].concat());
+    assert!(ended.error().contains("no password on its first line"), "{ended}");
+}

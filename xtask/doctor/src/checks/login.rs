@@ -99,7 +99,10 @@ fn too_large(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
         ),
         _ => return None,
     };
-    let finding = Finding::new(id, place).seen(said(failure)).why(failure.explanation).fix(fix);
+    // A server that ends a callback without a word makes its proxy say 502 as well.
+    let certainty = if id == CauseId::TokenTooLarge { Certainty::Likely } else { Certainty::Certain };
+    let finding =
+        Finding::new(id, place).certainty(certainty).seen(said(failure)).why(failure.explanation).fix(fix);
     Some(finding.lasting(Some(GROUPS.to_owned())))
 }
 

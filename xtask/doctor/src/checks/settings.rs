@@ -212,6 +212,10 @@ fn origin(url: &Url) -> String {
 
 fn state_cookie(evidence: &Evidence) -> Option<Finding> {
     let failure = evidence.failure(&[Cause::StateCookieLost, Cause::SecureCookieOverHttp])?;
+    // One of the provider's own is none of Argo CD's.
+    if !failure.step.is_argocds() {
+        return None;
+    }
     let outside = evidence.outside.as_ref()?;
     let asked = outside.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())?;
     let secure = failure.cause == Cause::SecureCookieOverHttp;

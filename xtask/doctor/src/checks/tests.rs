@@ -480,7 +480,8 @@ fn what_only_logins_show() {
         (Step::Callback, Cause::SessionStore, "redis possible now"),
         (Step::Userinfo, Cause::NotLoggedIn, "stale-session-manager possible now"),
         (Step::Callback, Cause::StateMismatch, "state-mismatch certain now"),
-        (Step::Callback, Cause::TokenTooLarge, "token-too-large certain now"),
+        // A server that ends a callback without a word looks the same at its proxy.
+        (Step::Callback, Cause::TokenTooLarge, "token-too-large likely now"),
         (Step::Userinfo, Cause::CookieTooLarge, "cookie-too-large certain now"),
         (Step::Callback, Cause::TooManyCookies, "too-many-cookies certain now"),
     ] {

@@ -66,16 +66,17 @@ impl Kept {
     /// The table for the README, in the catalogue's order.
     pub fn markdown(&self) -> String {
         let mut text = String::from(
-            "| fault | what is changed | what a login says | doctor | after | seen on |\n|---|---|---|---|---|---|\n",
+            "| fault | what is changed | what a login says | what a person reads | doctor | after | seen on |\n|---|---|---|---|---|---|---|\n",
         );
         for fault in Fault::all() {
             let Some(row) = self.rows.get(fault.name()) else { continue };
             let certainty = row.certainty.as_deref().unwrap_or_default();
             text.push_str(&format!(
-                "| `{}` | {} | {} | `{}`, {certainty} | {} | argocd {}, dex {} |\n",
+                "| `{}` | {} | {} | {} | `{}`, {certainty} | {} | argocd {}, dex {} |\n",
                 row.fault,
                 cell(fault.what()),
                 cell(&cut(&row.symptom)),
+                fault.person_reads(),
                 row.answer.join("`, `"),
                 duration(row.diagnosis),
                 row.argocd,

@@ -99,7 +99,11 @@ async fn route(server: &Server, request: &Incoming) -> Response {
         return wire::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content type");
     }
     match (request.path.as_str(), &request.method) {
-        ("/api/version", &Method::GET) => ok(&json!({ "Version": server.version })),
+        // It looks whether everybody may see everything, and so reads the settings.
+        ("/api/version", &Method::GET) => match server.manager.complete_settings() {
+            Ok(_) => ok(&json!({ "Version": server.version })),
+            Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, &why),
+        },
         ("/api/v1/session/userinfo", &Method::GET) => userinfo(server, request).await,
         ("/api/v1/session", &Method::POST) => {
             // No account is behind a stand-in, so no password is right.

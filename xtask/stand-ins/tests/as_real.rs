@@ -3,13 +3,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod standin_support;
+mod support;
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use standin_support::argocd::{ArgoCd, Login, OIDC_CONFIG};
-use standin_support::{DEX_CONFIG, PASSWORD, Place, SECRET, USER};
+use support::argocd::{ArgoCd, Login, OIDC_CONFIG};
+use support::{DEX_CONFIG, PASSWORD, Place, SECRET, USER};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const HOST: &str = "http://argocd.host";
