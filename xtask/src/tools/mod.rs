@@ -138,7 +138,6 @@ impl<'a> Toolbox<'a> {
     }
 
     /// A tool that is there: found, or downloaded now.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the kind lab"))]
     ///
     /// # Errors
     /// It cannot be downloaded.
