@@ -1,4 +1,5 @@
-//! All flags, without logic. The contract behind them is written in the README.
+//! All goals, commands and flags, without logic. Scripts rely on them: they are added to, and
+//! changed only for a reason that is written down.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

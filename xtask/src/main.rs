@@ -1,5 +1,6 @@
 //! `cargo xtask`: brings up Argo CD and Dex, and breaks, heals and tests the login
-//! between them. See the README for the command line's contract.
+//! between them. This file takes a command line to the lab that it is about; the goals and
+//! commands are in modules of their own.
 
 #[cfg(not(unix))]
 compile_error!("the lab needs Linux or macOS; on Windows, use WSL");
@@ -101,6 +102,12 @@ fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
             Ok(Exit::Done)
         });
     }
+    if let Some(fault) = cli.options.fault()
+        && !cli.goals.iter().any(|goal| matches!(goal, Goal::Break | Goal::Fix))
+    {
+        return Err(Error::usage(format!("no goal here uses --fault {}", fault.name()))
+            .hint("`break` puts it in and `fix` heals it; leave it out, or name one of them"));
+    }
     if let Some(Command::Check) = cli.command {
         return report.entry("check", |record| commands::check(console, cli.options.dry_run, record));
     }
@@ -129,12 +136,13 @@ fn on_a_lab(
     interrupted: &mut (impl Future<Output = ()> + Unpin),
 ) -> Result<Exit> {
     let mut options = cli.options.clone();
-    if options.lab == LabChoice::Auto
-        && matches!(
-            cli.command,
-            Some(Command::Render | Command::Tools(_) | Command::Matrix(_) | Command::Compare)
-        )
-    {
+    let needs_no_lab = match &cli.command {
+        Some(Command::Render | Command::Tools(_) | Command::Matrix(_) | Command::Compare) => true,
+        Some(Command::Doctor(args)) => args.looks_elsewhere(),
+        Some(Command::Faults(_)) => options.dry_run,
+        _ => false,
+    };
+    if options.lab == LabChoice::Auto && needs_no_lab {
         // These need no lab that is up, so two of them are in nobody's way.
         options.lab = LabChoice::Local;
     }

@@ -22,6 +22,9 @@ fn wrong_usage_is_a_document_too() {
         ("--colour", "unexpected argument '--colour' found"),
         ("doctor working", "unexpected argument 'working' found"),
         ("matrix nope", "\"nope\" is no Argo CD release"),
+        ("--fault scope working test", "no goal here uses --fault scope"),
+        ("--fault scope doctor", "no goal here uses --fault scope"),
+        ("reproduce --fault scope", "no goal here uses --fault scope"),
     ] {
         let document = lab.json(2, &line.split(' ').collect::<Vec<_>>());
         let error = document["error"].as_str().unwrap();

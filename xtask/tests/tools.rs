@@ -30,7 +30,11 @@ fn path(lab: &Lab, programs: &[(&str, &str)]) -> PathBuf {
 }
 
 fn tools(lab: &Lab, server: &str, args: &[&str]) -> Command {
-    let mut command = lab.command(&[&["tools"], args].concat());
+    with_cache(lab, server, &[&["tools"], args].concat())
+}
+
+fn with_cache(lab: &Lab, server: &str, args: &[&str]) -> Command {
+    let mut command = lab.command(args);
     command.env("PATH", path(lab, &[])).env("OIDC_LAB_CACHE", lab.home().join("cache"));
     for name in ["GITHUB", "REGISTRY", "GET_HELM", "DL_K8S"] {
         command.env(format!("OIDC_LAB_{name}"), server);
@@ -126,6 +130,40 @@ fn what_is_missing_is_downloaded_once_and_then_works_offline() {
         assert!(Command::new(program).stdout(Stdio::null()).status().unwrap().success());
     }
     assert_eq!(server.asked().len(), asked);
+}
+
+#[test]
+fn kubectl_is_taken_from_the_cache_where_path_has_none() {
+    let server = Server::start(|request| {
+        let script = b"#!/bin/sh\necho made-up: \"$@\"\nexit 7\n";
+        match request.path.ends_with(".sha256") {
+            true => Answer::ok(sha256(script)),
+            false => file(request, script, "\"1\""),
+        }
+    });
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let kubectl = |before: &[&str]| {
+        let args = [before, &["kubectl", "--", "get", "pods"]].concat();
+        Ended::of(&mut with_cache(&lab, &server.url(), &args))
+    };
+    let ended = kubectl(&["--offline"]);
+    assert_eq!((ended.status, ended.stdout.as_str()), (3, ""), "{ended}");
+    assert!(ended.error().contains("kubectl v1.37.0") && ended.error().contains("--offline"), "{ended}");
+    let shown = kubectl(&["--dry-run"]);
+    assert_eq!(shown.status, 0, "{shown}");
+    assert!(server.asked().is_empty());
+    let ended = kubectl(&[]);
+    assert_eq!(ended.status, 7, "its own status: {ended}");
+    assert!(
+        ended.stdout.starts_with("made-up: --kubeconfig ") && ended.stdout.ends_with("get pods\n"),
+        "{ended}"
+    );
+    assert_eq!(server.asked().len(), 2, "the file and its checksum");
+    assert_eq!(kubectl(&["--offline"]).status, 7);
+    // What is on PATH is the user's own, and asked nothing before.
+    path(&lab, &[("kubectl", "echo own")]);
+    assert_eq!(kubectl(&[]).stdout, "own\n");
 }
 
 #[test]

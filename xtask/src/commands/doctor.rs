@@ -61,6 +61,13 @@ pub struct DoctorArgs {
     before_rotation: bool,
 }
 
+impl DoctorArgs {
+    /// Whether another installation than the lab is named.
+    pub fn looks_elsewhere(&self) -> bool {
+        self.context.is_some() || self.url.is_some()
+    }
+}
+
 fn web_address(text: &str) -> Result<Url, String> {
     let url =
         text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -75,7 +82,7 @@ pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -
     let since = Instant::now();
     let subject = subject(session, args).await?;
     let diagnosis = examine(&subject, args.before_rotation).await?;
-    if args.context.is_none() && args.url.is_none() {
+    if !args.looks_elsewhere() {
         report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
         report.dex = session.program(Workload::Dex).await.unwrap_or_default();
     } else {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,13 +11,16 @@ use xshell::{Shell, cmd};
 
 use crate::dry_run;
 use crate::session::Session;
+use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};
+use toolbox::download::Platform;
+use toolbox::tools::{Tool, Toolbox, on_path};
 
 /// Runs kubectl and hands its status on; a dry run shows the command line. An interrupt is
 /// for kubectl, which knows best how to end.
 ///
 /// # Errors
-/// No lab is up, or there is no kubectl.
+/// No lab is up, or there is no kubectl and none can be downloaded.
 pub async fn kubectl(
     session: &Session,
     args: &[OsString],
@@ -25,16 +29,21 @@ pub async fn kubectl(
 ) -> Result<Exit> {
     let access = session.access()?;
     let (kubeconfig, context) = (access.kubeconfig, access.context);
+    let mut interrupted = std::pin::pin!(interrupted);
     let shell = Shell::new()?;
-    let command = cmd!(shell, "kubectl --kubeconfig {kubeconfig} --context {context} {args...}");
+    let program = tokio::select! {
+        biased;
+        () = &mut interrupted => return Err(Error::interrupted()),
+        program = program(session, &shell) => program?,
+    };
+    let command = cmd!(shell, "{program} --kubeconfig {kubeconfig} --context {context} {args...}");
     if session.options.dry_run {
         dry_run::show(&session.console, "kubectl", &[("kubectl", command.to_string())], more);
         return Ok(Exit::Done);
     }
-    let cannot = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Error::environment("kubectl is not on PATH")
-            .hint(format!("install it, or point any client at {}", kubeconfig.display())),
-        _ => Error::environment(format!("kubectl cannot be run: {error}")),
+    let cannot = |error: io::Error| {
+        Error::environment(format!("kubectl cannot be run: {error}"))
+            .hint(format!("any other client can be pointed at {}", kubeconfig.display()))
     };
     // A plugin or an old kubectl that looks at the environment finds the lab too.
     let mut command = Command::from(command);
@@ -44,7 +53,7 @@ pub async fn kubectl(
     let mut ended = std::pin::pin!(tokio::task::spawn_blocking(move || child.wait()));
     let ended = tokio::select! {
         ended = &mut ended => ended,
-        () = interrupted => {
+        () = &mut interrupted => {
             // It has had Ctrl-C of the terminal, but no signal that was sent to this process alone.
             let _ = pid.map(|pid| kill_process(pid, Signal::INT));
             ended.await
@@ -56,4 +65,20 @@ pub async fn kubectl(
         Some(code) => Exit::Of(u8::try_from(code).unwrap_or(1)),
         None => Exit::Interrupted,
     })
+}
+
+/// The user's own, whatever its version; else the cache's, which is downloaded where it is not
+/// there yet and this is no dry run.
+async fn program(session: &Session, shell: &Shell) -> Result<PathBuf> {
+    let name = Tool::Kubectl.name();
+    if on_path(shell, name).is_some() {
+        return Ok(name.into());
+    }
+    let downloads = session.downloads()?;
+    let toolbox = Toolbox::new(shell, &downloads, Platform::here()?);
+    if session.options.dry_run {
+        return Ok(toolbox.find(Tool::Kubectl).path);
+    }
+    let running = session.console.step(name, "looking for kubectl");
+    Ok(toolbox.get(Tool::Kubectl, &ShownDownload::new(&running)).await?.path)
 }

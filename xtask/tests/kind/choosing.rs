@@ -67,6 +67,10 @@ fn two_labs_that_are_up_have_to_be_told_apart() {
     world.expect(0, &["--lab", "local", "working"]);
     let ended = world.expect(2, &["test"]);
     assert!(ended.error().contains("a local lab and a lab on kind are both up"), "{ended}");
+    // What needs no lab asks for none.
+    assert_ne!(world.run(&["doctor", "--url", "http://127.0.0.1:1"]).status, 2);
+    assert!(world.expect(3, &["doctor", "--context", "none"]).error().contains("kubeconfig"));
+    world.expect(0, &["--dry-run", "faults", "rotate"]);
     world.expect(0, &["--lab", "kind", "test"]);
     world.expect(0, &["--lab", "local", "test"]);
     world.expect(0, &["--lab", "local", "down"]);
