@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
 use std::process::Stdio;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -49,6 +50,8 @@ pub struct Console {
     silent: bool,
     verbose: u8,
     bars: MultiProgress,
+    /// The document was written, or is being written.
+    documented: AtomicBool,
 }
 
 /// What a line is about; on a terminal with colours it shows.
@@ -74,6 +77,7 @@ impl Console {
             silent: false,
             verbose: options.verbose,
             bars: MultiProgress::with_draw_target(target),
+            documented: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +90,7 @@ impl Console {
             silent: true,
             verbose: 0,
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
+            documented: AtomicBool::new(false),
         }
     }
 
@@ -131,9 +136,9 @@ impl Console {
         }
     }
 
-    /// The one document of `--format json`.
+    /// The one document of `--format json`: whoever comes first writes it.
     pub fn document(&self, document: &Value) {
-        if self.json {
+        if self.json && !self.documented.swap(true, Ordering::AcqRel) {
             Self::write(document);
         }
     }

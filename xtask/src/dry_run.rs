@@ -17,10 +17,10 @@ use crate::session::Session;
 use crate::timings::Timings;
 
 /// Shows the plans of goals.
-pub fn goals(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {
+pub async fn goals(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {
     let console = &session.console;
     let kind = match &session.lab {
-        Lab::Kind(lab) => Some(DryRun::new(session, lab)),
+        Lab::Kind(lab) => Some(DryRun::new(session, lab).await),
         Lab::Local(_) => None,
     };
     if let Some(kind) = &kind {

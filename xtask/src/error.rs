@@ -45,9 +45,6 @@ impl From<Exit> for ExitCode {
 pub struct Error {
     /// What the process exits with.
     pub exit: Exit,
-    /// Whether a lab in another place would not meet this: an image, the network or a
-    /// container engine is wanting.
-    pub elsewhere: bool,
     message: String,
     hint: Option<String>,
 }
@@ -58,30 +55,23 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// The environment is missing something, or failed (exit 3).
     pub fn environment(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Environment, elsewhere: false, message: message.into(), hint: None }
+        Self { exit: Exit::Environment, message: message.into(), hint: None }
     }
 
     /// The command line asks for something that is not there (exit 2).
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, elsewhere: false, message: message.into(), hint: None }
+        Self { exit: Exit::Usage, message: message.into(), hint: None }
     }
 
     /// Ctrl-C or SIGTERM (exit 130).
     pub fn interrupted() -> Self {
-        Self { exit: Exit::Interrupted, elsewhere: false, message: "interrupted".into(), hint: None }
+        Self { exit: Exit::Interrupted, message: "interrupted".into(), hint: None }
     }
 
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
-        self
-    }
-
-    /// Says that a lab in another place would not meet this.
-    #[must_use]
-    pub fn elsewhere(mut self) -> Self {
-        self.elsewhere = true;
         self
     }
 

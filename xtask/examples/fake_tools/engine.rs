@@ -39,6 +39,13 @@ pub fn run(world: &World, call: &Call) -> Outcome {
     if is_dead(world) {
         return Err(DEAD.into());
     }
+    if call.is(&["ps", "--all", "--quiet"]) {
+        let name = call.option("--filter").unwrap().strip_prefix("label=io.x-k8s.kind.cluster=").unwrap();
+        if world.cluster(name).exists() {
+            println!("0123456789ab");
+        }
+        return Ok(());
+    }
     if call.is(&["pull"]) {
         let image = &call.args[1];
         println!("Status: Downloaded newer image for {image}");

@@ -67,8 +67,7 @@ impl Cluster {
                     let Ok(pod) = pod else { continue };
                     if let Some(what) = no_image(&pod) {
                         return Error::environment(format!("{namespace}/{name}: {what}"))
-                            .hint("is the image's name right, and may it be pulled without a login?")
-                            .elsewhere();
+                            .hint("is the image's name right, and may it be pulled without a login?");
                     }
                     if let Some(what) = keeps_ending(&pod) {
                         let words = self.last_words(namespace, &[pod]).await;

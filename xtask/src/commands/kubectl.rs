@@ -23,7 +23,7 @@ pub async fn kubectl(
     interrupted: impl Future<Output = ()>,
     more: &mut Map<String, Value>,
 ) -> Result<Exit> {
-    let access = session.access()?;
+    let access = session.access().await?;
     let (kubeconfig, context) = (access.kubeconfig, access.context);
     let shell = Shell::new()?;
     let command = cmd!(shell, "kubectl --kubeconfig {kubeconfig} --context {context} {args...}");

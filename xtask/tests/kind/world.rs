@@ -133,12 +133,14 @@ impl World {
         let _ = std::fs::remove_file(self.path("hanging"));
     }
 
-    /// Waits until a call hangs, and gives its process.
+    /// Waits until a call hangs, and gives its process. The next that hangs is another.
     #[track_caller]
     pub fn hangs(&self) -> u32 {
         let path = self.path("hanging");
         until("a call hangs", || std::fs::read_to_string(&path).is_ok_and(|text| !text.is_empty()));
-        std::fs::read_to_string(path).unwrap().parse().unwrap()
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        text.trim().parse().unwrap()
     }
 
     /// What was asked of the fakes, in order.

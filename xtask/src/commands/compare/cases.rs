@@ -70,7 +70,7 @@ impl Case {
         match self {
             Self::Working => log_in(session).await,
             Self::WrongPassword => {
-                let mut options = login_options(session)?;
+                let mut options = login_options(session).await?;
                 options.password = Password::new("not-the-password");
                 Ok(of_login(&probe::login(&options).await))
             }
@@ -112,14 +112,14 @@ pub async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result
 }
 
 async fn log_in(session: &Session) -> Result<Vec<Answer>> {
-    Ok(of_login(&probe::login(&login_options(session)?).await))
+    Ok(of_login(&probe::login(&login_options(session).await?).await))
 }
 
 /// A request: what it is called, URL, cookies, form.
 type Asked = (&'static str, String, Option<&'static str>, Option<&'static str>);
 
 async fn requests(session: &Session) -> Result<Vec<Answer>> {
-    let options: Options = login_options(session)?;
+    let options: Options = login_options(session).await?;
     let argocd = |path: &str| format!("http://{ARGOCD_HOST}{path}");
     let dex = |path: &str| format!("http://{DEX_HOST}{path}");
     let client = "client_id=argo-cd&response_type=code&scope=openid&state=s";

@@ -1,7 +1,6 @@
 //! The cluster itself: made, found again, started again, removed.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
@@ -21,9 +20,6 @@ use crate::render::{Manifest, Sources, Variables};
 pub const FOLDER: &str = "oidc-lab/folder";
 /// The label of the node that says where the ingress is reached.
 pub const PORT: &str = "oidc-lab/port";
-
-/// How long a node that is started again has until its API answers.
-const START: Duration = Duration::from_secs(90);
 
 /// What came of bringing the cluster up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +153,7 @@ impl Bringing<'_> {
             ))
             .hint(format!("`cargo xtask down`, then `cargo xtask --port {port} working`")));
         }
-        if self.lab.accepts() {
+        if self.lab.accepts().await {
             return Ok(Some(Brought::Found));
         }
         if !self.exists(running).await? {
@@ -174,7 +170,7 @@ impl Bringing<'_> {
         if !said.is_ok() {
             return Err(self.error("write the kubeconfig anew", state.port, &said));
         }
-        node::wait_ready(self.lab, &self.place.node(), START, running).await.map_err(|error| {
+        node::wait_ready(self.lab, &self.place.node(), self.place.wait, running).await.map_err(|error| {
             error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
         })?;
         Ok(Some(Brought::Started))
@@ -261,7 +257,7 @@ impl Bringing<'_> {
     /// Whether the cluster of this name is the one that was made, if it can be asked.
     async fn is_still_ours(&self, running: &Running<'_>) -> Result<()> {
         let said = self.run(&self.place.kubeconfig(), running).await?;
-        if !said.is_ok() || !self.lab.accepts() {
+        if !said.is_ok() || !self.lab.accepts().await {
             return Ok(());
         }
         owned(&Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?, self.lab).await
@@ -269,15 +265,22 @@ impl Bringing<'_> {
 }
 
 /// The same as [`Bringing::remove`] for a lab that this run made, when nothing else is
-/// to be done any more. A cluster that is not written down as this lab's stays. Blocks.
+/// to be done any more. A cluster that is not written down as this lab's stays.
 ///
 /// # Errors
-/// It cannot be removed.
-pub fn abandon(lab: &KindLab, kit: &Kit, place: &Place) -> Result<()> {
+/// It cannot be removed, or not in time.
+pub async fn abandon(lab: &KindLab, kit: &Kit, place: &Place, running: &Running<'_>) -> Result<()> {
     if State::read(lab).is_none() {
         return state::clear(lab);
     }
-    let said = kit.run_blocking(place, &place.delete_cluster())?;
+    let said = match kit.run(place, &place.delete_cluster(), running).await {
+        Ok(said) => said,
+        Err(error) => {
+            // It was asked to end when its time was up; it may have to be told.
+            lab.end_children().await?;
+            return Err(error);
+        }
+    };
     if !said.is_ok() {
         let doing = Doing { what: "remove the half-made cluster", cluster: lab.name(), port: (0, false) };
         return Err(messages::error(doing, &said));

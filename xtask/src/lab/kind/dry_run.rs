@@ -28,11 +28,11 @@ pub struct DryRun {
 
 impl DryRun {
     /// Looks at which programs are there; changes nothing.
-    pub fn new(session: &Session, lab: &KindLab) -> Self {
+    pub async fn new(session: &Session, lab: &KindLab) -> Self {
         Self {
-            place: Kit::outlook(lab, session.sources.root(), session.wait()),
+            place: Kit::outlook(lab, session.sources.root(), session.wait()).await,
             choice: session.choice(lab),
-            port: lab.find().map(|access| access.ingress.port()).or(session.options.port),
+            port: lab.find().await.map(|access| access.ingress.port()).or(session.options.port),
             node_image: session.options.node_image.clone(),
         }
     }
@@ -75,8 +75,7 @@ impl DryRun {
                 let secrets = "<versions of the Secrets that its pods read>";
                 vec![
                     apply("manifests/ingress.yaml.j2, this namespace's part"),
-                    run(place
-                        .install(&self.choice.chart(part), &self.choice.values(part, Some(secrets), None))),
+                    run(place.install(&self.choice.chart(part), &self.values(part, Some(secrets)))),
                 ]
             }
             Action::RotateDex => vec![patch("dex", "dex-clients", "argo-cd")],
@@ -136,10 +135,7 @@ impl DryRun {
             KindStep::Node => vec![same(&["wait", "--for=condition=Ready", "node", "--all"])],
             KindStep::Chart(part) => {
                 let chart = self.choice.chart(part);
-                vec![
-                    run(place.pull_chart(&chart)),
-                    run(place.template(&chart, &self.choice.values(part, None, None))),
-                ]
+                vec![run(place.pull_chart(&chart)), run(place.template(&chart, &self.values(part, None)))]
             }
             KindStep::Images(part) => vec![run(place.pull_image(&self.images(part)))],
             KindStep::Load(part) => {
@@ -166,6 +162,11 @@ impl DryRun {
                 "dex.host",
             ])],
         }
+    }
+
+    /// The values as they would be given, or why they cannot be.
+    fn values(&self, part: Part, secrets: Option<&str>) -> String {
+        self.choice.values(part, secrets, None).unwrap_or_else(|error| format!("# {error}"))
     }
 
     /// Which images a chart names is known when it is rendered.

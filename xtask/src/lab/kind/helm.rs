@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use local_lab::release::Release;
-use serde::Deserialize as _;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::commands::{Place, Typed};
@@ -44,7 +44,10 @@ impl Choice {
 
     /// The values that a part gets besides those of its file: none of them a secret.
     /// Pods that were started with other annotations are started anew.
-    pub fn values(&self, part: Part, secrets: Option<&str>, image_id: Option<&str>) -> String {
+    ///
+    /// # Errors
+    /// They cannot be written as YAML.
+    pub fn values(&self, part: Part, secrets: Option<&str>, image_id: Option<&str>) -> Result<String> {
         let mut annotations = Map::new();
         annotations.extend(secrets.map(|secrets| (SECRETS.to_owned(), secrets.into())));
         annotations.extend(image_id.map(|id| (IMAGE.to_owned(), id.into())));
@@ -75,10 +78,16 @@ impl Choice {
             Part::Dex | Part::Ingress => {}
         }
         match values.is_empty() {
-            true => String::new(),
-            false => serde_yaml::to_string(&values).unwrap_or_default(),
+            true => Ok(String::new()),
+            false => yaml(&values),
         }
     }
+}
+
+/// Values as a chart reads them. Without them it would take its own.
+fn yaml(values: &impl Serialize) -> Result<String> {
+    serde_yaml::to_string(values)
+        .map_err(|error| Error::environment(format!("the values for a chart cannot be written: {error}")))
 }
 
 /// Pulls a chart, unless it is there, and renders it, so that values which it does not
@@ -103,7 +112,7 @@ pub async fn check(
             return Err(error(place, &format!("pull the {}", chart.described()), &said));
         }
     }
-    let values = choice.values(part, None, None);
+    let values = choice.values(part, None, None)?;
     let said = kit.run(place, &place.template(&chart, &values), running).await?;
     if !said.is_ok() {
         return Err(error(place, &format!("render the {}", chart.described()), &said));
@@ -236,17 +245,17 @@ mod tests {
 
     #[test]
     fn a_release_with_a_chart_of_its_own_needs_no_values_but_its_annotations() {
-        assert_eq!(choice("v3.3.6").values(Part::Argocd, None, None), "");
+        assert_eq!(choice("v3.3.6").values(Part::Argocd, None, None).unwrap(), "");
         assert_eq!(
-            choice("v3.3.6").values(Part::Argocd, Some("a=1,b=2"), None),
+            choice("v3.3.6").values(Part::Argocd, Some("a=1,b=2"), None).unwrap(),
             "server:\n  podAnnotations:\n    oidc-lab/secrets: a=1,b=2\n"
         );
         assert_eq!(
-            choice("v3.5.1").values(Part::Argocd, None, None),
+            choice("v3.5.1").values(Part::Argocd, None, None).unwrap(),
             "global:\n  image:\n    repository: quay.io/argoproj/argocd\n    tag: v3.5.1\n"
         );
         assert_eq!(
-            choice("v3.3.6").values(Part::Dex, Some("a=1"), None),
+            choice("v3.3.6").values(Part::Dex, Some("a=1"), None).unwrap(),
             "podAnnotations:\n  oidc-lab/secrets: a=1\n"
         );
     }
@@ -256,9 +265,21 @@ mod tests {
         let image = Some(ImageRef::parse("me/argocd:dev").unwrap());
         let values = Choice { image, ..choice("v3.3.6") }.values(Part::Argocd, None, Some("sha256:1"));
         assert_eq!(
-            values,
+            values.unwrap(),
             "global:\n  image:\n    repository: me/argocd\n    tag: dev\nserver:\n  podAnnotations:\n    oidc-lab/image-id: sha256:1\n"
         );
+    }
+
+    #[test]
+    fn values_that_cannot_be_written_are_an_error_and_not_none() {
+        struct Unwritable;
+        impl Serialize for Unwritable {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("no such thing in YAML"))
+            }
+        }
+        let error = yaml(&Unwritable).unwrap_err().to_string();
+        assert_eq!(error, "the values for a chart cannot be written: no such thing in YAML");
     }
 
     #[test]

@@ -43,8 +43,7 @@ pub async fn pull(
             return Err(Error::environment(format!(
                 "--offline, and the image {image} is not on this machine"
             ))
-            .hint(format!("`{} pull {image}` brings it here", place.engine))
-            .elsewhere());
+            .hint(format!("`{} pull {image}` brings it here", place.engine)));
         }
         let said = kit.run(place, &place.pull_image(image), running).await?;
         match said.is_ok() {

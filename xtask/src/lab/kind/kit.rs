@@ -52,15 +52,6 @@ struct Needs {
     here: Ids,
 }
 
-/// Whether a container engine really answers, and which.
-///
-/// # Errors
-/// None does; the sentence is about the one that comes nearest.
-pub fn answers() -> Result<()> {
-    let shell = Shell::new()?;
-    Engines::ask(&shell, tools::LIMIT).usable().map(drop)
-}
-
 fn version_of(engine: &Engine) -> Option<&Version> {
     match &engine.state {
         EngineState::Answers(version) => Some(version),
@@ -95,19 +86,22 @@ impl Kit {
         console: &Arc<Console>,
         running: &Running<'_>,
     ) -> Result<Self> {
-        let shell = Shell::new()?;
-        let engines = Engines::ask(&shell, tools::LIMIT);
-        let engine = engines.usable().map_err(Error::elsewhere)?;
+        let mut engines = Engines::of_this_machine().await?;
+        if let Some(engine) = lab.engine {
+            engines.wanted = Some(engine.to_owned());
+        }
+        let engine = engines.usable()?;
         let settings = Settings::from_environment(|name| std::env::var_os(name), offline)?;
         let downloads = Downloads::new(settings, Lockfile::read(root)?);
+        let shell = Shell::new()?;
         let toolbox = Toolbox::new(&shell, &downloads, Platform::here()?);
         let progress = Shown::new(running);
         let mut paths = vec![];
         let mut described = vec![];
         let mut helm_major = 3;
-        for found in toolbox.find_all() {
+        for found in tools::find_all(&downloads).await? {
             let tool = found.tool;
-            let got = toolbox.make_there(found, &progress).await.map_err(Error::elsewhere)?;
+            let got = toolbox.make_there(found, &progress).await?;
             if tool == Tool::Helm {
                 helm_major = got.version.major();
             }
@@ -128,7 +122,7 @@ impl Kit {
             engine: engine.name,
             engine_version: version_of(engine).cloned(),
             helm_major,
-            children: Children::new(folder.join("children")),
+            children: Children::new(lab.children()),
             kubeconfig: lab.kubeconfig(),
             empty: folder.join("empty"),
             folder,
@@ -138,16 +132,16 @@ impl Kit {
 
     /// How commands would be typed with what is here now, for `--dry-run`: nothing is
     /// downloaded, and no engine has to answer.
-    pub fn outlook(lab: &KindLab, root: &Path, wait: Duration) -> Place {
-        let shell = Shell::new().ok();
-        let engines = shell.as_ref().map(|shell| Engines::ask(shell, tools::LIMIT));
+    pub async fn outlook(lab: &KindLab, root: &Path, wait: Duration) -> Place {
+        let engines = Engines::of_this_machine().await.ok();
         let engine = engines.as_ref().and_then(|engines| engines.usable().ok());
-        let found = |shell| {
+        let found = async || {
             let settings = Settings::from_environment(|name| std::env::var_os(name), true).ok()?;
             let downloads = Downloads::new(settings, Lockfile::read(root).ok()?);
-            Some(Toolbox::new(shell, &downloads, Platform::here().ok()?).find(Tool::Helm).version)
+            let found = tools::find_all(&downloads).await.ok()?;
+            found.into_iter().find(|found| found.tool == Tool::Helm).map(|found| found.version)
         };
-        let helm = shell.as_ref().and_then(found).unwrap_or_else(|| Tool::Helm.pinned());
+        let helm = found().await.unwrap_or_else(|| Tool::Helm.pinned());
         let name = engine.map_or("docker", |engine| engine.name);
         let version = engine.and_then(version_of);
         Place {
@@ -188,11 +182,6 @@ impl Kit {
     /// The images of a part that are on this machine.
     pub fn here(&self, part: Part) -> Ids {
         self.part(part, |needs| needs.here.clone())
-    }
-
-    /// The children of this lab's runs.
-    pub fn children(&self) -> &Children {
-        &self.children
     }
 
     /// What the engine has to be told to save an image for this machine alone.
@@ -249,15 +238,6 @@ impl Kit {
             console.detail(2, &format!("  exit {:?}", said.code));
         }
         Ok(said)
-    }
-
-    /// Runs a command where nothing else is to be done meanwhile. Blocks.
-    ///
-    /// # Errors
-    /// It cannot be started.
-    pub fn run_blocking(&self, place: &Place, typed: &Typed) -> Result<Said> {
-        self.console.detail(2, &format!("$ {}", place.shown(typed)));
-        self.children.run_blocking(self.command(typed)?, &typed.label, &typed.stdin)
     }
 }
 

@@ -80,7 +80,7 @@ fn every_message_is_one_sentence_with_what_to_do() {
         .map(|(name, text)| {
             let error = error(DOING, &said(text));
             assert_eq!(error.exit.code(), 3);
-            format!("{name}: {error}{}", if error.elsewhere { " [elsewhere]" } else { "" })
+            format!("{name}: {error}")
         })
         .collect();
     assert!(all.iter().all(|line| !line.contains('\n') && line.contains("(hint: ")));

@@ -77,9 +77,9 @@ impl State {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, lab: &KindLab) -> Result<()> {
-        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        let text = serde_json::to_vec_pretty(self).map_err(io::Error::other);
         make_folder(lab.folder())
-            .and_then(|()| write_private(&file(lab), &text))
+            .and_then(|()| write_private(&file(lab), &text?))
             .map_err(|error| cannot_write(lab, &error))
     }
 

@@ -158,7 +158,9 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             let rollout = choice.ingress.rollout();
             cluster.wait_ready(rollout, session.wait(), |text| running.waiting(text)).await?;
         }
-        KindStep::Resolves => return resolves::check(&session.cluster().await?, &place.node()).await,
+        KindStep::Resolves => {
+            return resolves::check(&session.cluster().await?, &place.node(), session.wait()).await;
+        }
     }
     Ok("ready".into())
 }
@@ -188,7 +190,7 @@ pub async fn install(
     let (kit, place) = session.tools_of(lab, running).await?;
     let choice = session.choice(lab);
     let part = Part::from(workload);
-    let variables = session.variables()?;
+    let variables = session.variables().await?;
     let mut documents = vec![];
     if workload == Workload::Dex {
         documents.extend(session.sources.documents(Manifest::DexService, &variables)?);
@@ -208,7 +210,8 @@ pub async fn install(
             state.argocd_image = own.clone();
         })?;
     }
-    helm::install(&kit, &place, &chart, &choice.values(part, Some(secrets), id.as_deref()), running).await?;
+    let values = choice.values(part, Some(secrets), id.as_deref())?;
+    helm::install(&kit, &place, &chart, &values, running).await?;
     let image = own.map_or(String::new(), |own| format!(", image {own}"));
     Ok(format!("{}{image}", chart.described()))
 }

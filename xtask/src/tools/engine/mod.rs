@@ -70,7 +70,17 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Asks all engines at once; takes as long as the slowest, at most `limit`.
+    /// As [`Engines::ask`], without keeping anybody else waiting.
+    ///
+    /// # Errors
+    /// This process has no folder that it works in.
+    pub async fn of_this_machine() -> Result<Self> {
+        let ask = || Shell::new().map(|shell| Self::ask(&shell, LIMIT));
+        let asked = tokio::task::spawn_blocking(ask).await;
+        Ok(asked.map_err(|error| Error::environment(format!("asking the container engines: {error}")))??)
+    }
+
+    /// Asks all engines at once; takes as long as the slowest, at most `limit`. Blocks.
     pub fn ask(shell: &Shell, limit: Duration) -> Self {
         let wanted = shell.var_os(PROVIDER).filter(|name| !name.is_empty());
         let elsewhere = Elsewhere::of(shell);
@@ -131,6 +141,33 @@ impl Engines {
             Engine::error,
         ))
     }
+}
+
+/// The longest time in which an engine has to say which containers it has.
+const CONTAINERS: Duration = Duration::from_secs(1);
+
+/// The engine on PATH that has a container with a label, running or not; one that does not
+/// answer has none.
+pub async fn engine_with(label: String) -> Option<&'static str> {
+    let ask = move || {
+        let shell = Shell::new().ok()?;
+        let questions = NAMES.map(|name| {
+            let path = on_path(&shell, name)?;
+            Some(Command::from(cmd!(shell, "{path} ps --all --quiet --filter label={label}")))
+        });
+        let answers = std::thread::scope(|scope| {
+            let asked = questions.map(|command| scope.spawn(|| limited::run(command?, CONTAINERS).ok()));
+            asked.map(|asked| asked.join().ok().flatten())
+        });
+        let has = |ended: &Option<limited::Ended>| {
+            ended.as_ref().is_some_and(|ended| {
+                ended.status.is_some_and(|status| status.success()) && !ended.stdout.trim().is_empty()
+            })
+        };
+        // The last: podman's command may be called docker as well.
+        NAMES.into_iter().zip(answers).rfind(|(_, answer)| has(answer)).map(|(name, _)| name)
+    };
+    tokio::task::spawn_blocking(ask).await.ok().flatten()
 }
 
 impl Engine {
