@@ -196,7 +196,33 @@ pub struct Running<'a> {
     bar: ProgressBar,
     name: String,
     since: Instant,
-    waited_for: Mutex<String>,
+    waited_for: Mutex<WaitedFor>,
+}
+
+/// What a step was last said to wait for, and when.
+#[derive(Debug, Default)]
+struct WaitedFor {
+    text: String,
+    at: Option<Instant>,
+}
+
+/// The longest line about what is waited for.
+const LINE: usize = 160;
+
+impl WaitedFor {
+    /// The line to say now, if there is something new, and the last one was long ago.
+    fn line(&mut self, text: &str, now: Instant) -> Option<String> {
+        if self.text == text || self.at.is_some_and(|at| now.duration_since(at) < SLOW) {
+            return None;
+        }
+        text.clone_into(&mut self.text);
+        self.at = Some(now);
+        let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        Some(match plain.chars().count() > LINE {
+            true => plain.chars().take(LINE - 1).chain(['…']).collect(),
+            false => plain,
+        })
+    }
 }
 
 impl Running<'_> {
@@ -206,13 +232,15 @@ impl Running<'_> {
     }
 
     /// What a step that takes long waits for now: in its bar, and where there is none, as
-    /// in CI, on a line of its own when it changes.
+    /// in CI, on a line of its own when it changes, and not often.
     pub fn waiting(&self, text: &str) {
         self.doing(text);
         let slow = self.since.elapsed() >= SLOW;
-        let Ok(mut last) = self.waited_for.lock() else { return };
-        if slow && self.console.bars.is_hidden() && *last != text {
-            text.clone_into(&mut last);
+        let Ok(mut waited_for) = self.waited_for.lock() else { return };
+        if slow
+            && self.console.bars.is_hidden()
+            && let Some(text) = waited_for.line(text, Instant::now())
+        {
             self.console.note(&format!(
                 "  {:<20} {:>8}  waiting: {text}",
                 self.name,
@@ -277,6 +305,20 @@ mod tests {
         for (millis, text) in [(7, "7 ms"), (1449, "1.4 s"), (59_900, "59.9 s"), (125_000, "2 min 5 s")] {
             assert_eq!(duration(Duration::from_millis(millis)), text);
         }
+    }
+
+    #[test]
+    fn a_wait_says_what_is_new_seldom_and_shortly() {
+        let (mut waited, start) = (WaitedFor::default(), Instant::now());
+        let mut at = |seconds, text: &str| waited.line(text, start + Duration::from_secs(seconds));
+        assert_eq!(at(0, "a"), Some("a".into()));
+        assert_eq!(at(60, "a"), None, "nothing is new");
+        assert_eq!(at(61, "b"), Some("b".into()));
+        assert_eq!(at(65, "c"), None, "too soon");
+        assert_eq!(at(71, "c"), Some("c".into()));
+        let long = at(90, &format!("x\n{}", "y".repeat(700))).unwrap();
+        assert_eq!(long.chars().count(), LINE);
+        assert!(long.starts_with("x y") && long.ends_with('…'), "{long}");
     }
 
     #[test]

@@ -75,6 +75,18 @@ impl Error {
         self
     }
 
+    /// Does not advise to ask a lab that was taken down meanwhile.
+    #[must_use]
+    pub fn without_lab(mut self) -> Self {
+        const ASKS: &str = "cargo xtask kubectl";
+        if let Some(hint) = self.hint.take_if(|hint| hint.contains(ASKS)) {
+            let rest = hint.split("; ").filter(|part| !part.contains(ASKS));
+            let keep = ["`--keep` leaves a half-made lab up for a look"];
+            self.hint = Some(rest.chain(keep).collect::<Vec<_>>().join("; "));
+        }
+        self
+    }
+
     /// Puts what was being done before the message.
     #[must_use]
     pub fn context(mut self, doing: impl fmt::Display) -> Self {

@@ -166,7 +166,7 @@ fn attempt(
             match command {
                 Some(command) => run_command(session, command, report).await,
                 None if goals.is_empty() => overview(session, report).await,
-                None if session.options.dry_run => Ok(dry_run::goals(goals, session, report).await),
+                None if session.options.dry_run => dry_run::goals(goals, session, report).await,
                 None => goals::run(session, goals, report).await,
             }
         };
@@ -177,10 +177,10 @@ fn attempt(
             outcome = work => outcome,
         }
     });
-    if outcome.is_err() {
-        runtime.block_on(session.clean_up());
-    }
-    outcome
+    outcome.map_err(|error| match runtime.block_on(session.clean_up()) {
+        true => error.without_lab(),
+        false => error,
+    })
 }
 
 async fn run_command(session: &Session, command: &Command, report: &mut Report) -> Result<Exit> {

@@ -43,6 +43,10 @@ pub const OIDC_SECRET: SecretName = SecretName { namespace: "argocd", name: "arg
 pub const DEX_SECRET: SecretName = SecretName { namespace: "dex", name: "dex-clients" };
 /// Argo CD's own Secret.
 pub const ARGOCD_SECRET: SecretName = SecretName { namespace: "argocd", name: "argocd-secret" };
+/// The password of Argo CD's Redis, on kind.
+pub const REDIS_SECRET: SecretName = SecretName { namespace: "argocd", name: "argocd-redis" };
+/// The key of [`REDIS_SECRET`].
+pub const REDIS_KEY: &str = "auth";
 /// The key of [`OIDC_SECRET`].
 pub const OIDC_KEY: &str = "clientSecret";
 /// The key of [`DEX_SECRET`].

@@ -2,6 +2,7 @@
 
 mod apply;
 mod edits;
+mod failing;
 mod ready;
 mod requests;
 mod secrets;
@@ -15,6 +16,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use crate::error::{Error, Result};
 use requests::Observed;
 
+pub use failing::registry;
 pub use ready::pod_state;
 pub use requests::Observer;
 pub use secrets::{ArgocdKeys, ClientSecret};

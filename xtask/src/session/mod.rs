@@ -271,8 +271,8 @@ impl Session {
     }
 
     /// Ends what still works for this run, and takes down a lab that it started and did
-    /// not complete.
-    pub async fn clean_up(&self) {
+    /// not complete. Says whether it took one down.
+    pub async fn clean_up(&self) -> bool {
         let console = &self.console;
         if interrupt::heard() && matches!(self.lab, Lab::Kind(_)) {
             console
@@ -283,7 +283,7 @@ impl Session {
         {
             // Without the lab's folder nobody would know of it any more.
             console.note(&format!("nothing was cleaned up: {error}"));
-            return;
+            return false;
         }
         // A local lab that is being started or stopped is so by then.
         drop(self.changing.lock().unwrap_or_else(PoisonError::into_inner));
@@ -294,23 +294,24 @@ impl Session {
                 // Charts for a lab that did not come about.
                 let _ = kind::clear(lab);
             }
-            return;
+            return false;
         }
         if self.options.keep {
             console.note("the half-made lab was kept; `cargo xtask down` removes it");
-            return;
+            return false;
         }
         let outcome = match &self.lab {
             Lab::Local(_) => self.abandon(),
             Lab::Kind(lab) => self.abandon_kind(lab).await,
         };
-        match outcome {
+        match &outcome {
             Ok(()) => console.note("the half-made lab was taken down"),
             Err(error) => console.note(&format!(
                 "the half-made lab was not taken down: {}; `cargo xtask down` removes what is left",
                 error.message()
             )),
         }
+        outcome.is_ok()
     }
 
     async fn abandon_kind(&self, lab: &KindLab) -> Result<()> {

@@ -7,6 +7,7 @@ use kube::api::{Api, ListParams};
 
 use super::commands::{Place, Typed};
 use super::messages::{self, Doing, Trouble};
+use super::mirrors::{IMAGES, Mirrors};
 use super::runner::Said;
 use super::state::{self, Stage, State};
 use super::{KindLab, Kit, node};
@@ -176,7 +177,32 @@ impl Bringing<'_> {
         Ok(Some(Brought::Started))
     }
 
+    /// The image to make the node from, if kind is not to take its own by itself.
+    async fn node_image(&self, running: &Running<'_>) -> Result<Option<String>> {
+        let Mirrors { images, offline, .. } = &self.place.mirrors;
+        let wished = self.image.map(str::to_owned);
+        if !offline && (wished.is_some() || images.is_none()) {
+            return Ok(wished);
+        }
+        let why = if *offline { "--offline" } else { IMAGES };
+        let Some(image) = self.place.image_of_node(self.image) else {
+            return Err(Error::environment(format!(
+                "{why}, and this kind does not say which image its node has"
+            ))
+            .hint("name one with `--node-image`"));
+        };
+        if *offline && !self.run(&self.place.image_id(&image), running).await?.is_ok() {
+            let engine = self.place.engine;
+            return Err(Error::environment(format!(
+                "--offline, and the node's image {image} is not on this machine"
+            ))
+            .hint(format!("`{engine} pull {image}` brings it here; `--node-image` names another")));
+        }
+        Ok(Some(image))
+    }
+
     async fn create(&self, running: &Running<'_>) -> Result<()> {
+        let image = self.node_image(running).await?;
         // A free port can be taken by somebody else before the node has it: that is worth
         // a second try, and no third.
         let tries = if self.port.is_some() { 1 } else { 2 };
@@ -191,7 +217,7 @@ impl Bringing<'_> {
             let config = self.sources.text(Manifest::KindConfig, &variables)?;
             state::write_private(&self.place.config(), config.as_bytes())
                 .map_err(|error| state::cannot_write(self.lab, &error))?;
-            let said = self.run(&self.place.create_cluster(self.image), running).await?;
+            let said = self.run(&self.place.create_cluster(image.as_deref()), running).await?;
             if said.is_ok() {
                 return State::update(self.lab, |state| state.stage = Stage::Up);
             }

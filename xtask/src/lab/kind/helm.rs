@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::commands::{Place, Typed};
 use super::messages::{self, Doing, Trouble};
+use super::mirrors::{CHARTS, Charts};
 use super::parts::{Chart, Part};
 use super::runner::Said;
 use super::state::{self, State};
@@ -103,10 +104,20 @@ pub async fn check(
     running: &Running<'_>,
 ) -> Result<BTreeSet<String>> {
     let chart = choice.chart(part);
-    let file = place.charts().join(chart.file());
+    let (file, folder) = (place.chart_file(&chart), place.mirrors.folder());
     if !file.is_file() {
-        state::make_folder(&place.charts())
-            .map_err(|error| Error::environment(format!("{}: {error}", place.charts().display())))?;
+        let named = matches!(place.mirrors.charts, Charts::Folder(_));
+        if named || place.mirrors.offline {
+            let (why, what) = if named { (CHARTS, "in it") } else { ("--offline", "in the cache") };
+            return Err(Error::environment(format!(
+                "{why}, and the {} is not {what}: there is no {}",
+                chart.described(),
+                file.display()
+            ))
+            .hint(format!("`{}` brings it there", place.shown(&place.pull_chart(&chart)))));
+        }
+        state::make_folder(&folder)
+            .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
         let said = kit.run(place, &place.pull_chart(&chart), running).await?;
         if !said.is_ok() {
             return Err(error(place, &format!("pull the {}", chart.described()), &said));

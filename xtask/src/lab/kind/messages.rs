@@ -163,6 +163,21 @@ pub fn error(doing: Doing<'_>, said: &Said) -> Error {
         if hint.is_empty() { error } else { error.hint(hint) }
     };
     const LOCAL: &str = "`--lab local` needs no containers";
+    const NODE: &str = "`--node-image REF` names another, as of a mirror or one that this machine has";
+    let engines = matches!(
+        trouble(said),
+        Some(Trouble::EngineDead | Trouble::EngineDenied | Trouble::DiskFull | Trouble::TooManyWatches)
+    );
+    if let Some(image) = node_image(said).filter(|_| !engines) {
+        let login = match trouble(said) {
+            Some(Trouble::RateLimited) => "; `docker login` raises the limit, which is counted by the hour",
+            _ => "",
+        };
+        return plain(
+            format!("the node's image {image} cannot be pulled: {words}"),
+            &format!("{NODE}{login}"),
+        );
+    }
     match trouble(said) {
         Some(Trouble::EngineDead) => plain(
             "the container engine's daemon does not run".into(),
@@ -241,6 +256,12 @@ pub fn error(doing: Doing<'_>, said: &Said) -> Error {
         ),
         None => plain(words, "`-vv` shows every command and all that it says"),
     }
+}
+
+/// The image that kind could not pull for its node.
+fn node_image(said: &Said) -> Option<&str> {
+    let (_, rest) = said.stderr.split_once("failed to pull image \"")?;
+    rest.split_once('"').map(|(image, _)| image)
 }
 
 /// The words that say most: kind's and Helm's own error, else the last line.

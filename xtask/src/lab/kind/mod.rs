@@ -15,6 +15,7 @@ mod image_ref;
 mod images;
 mod kit;
 mod messages;
+mod mirrors;
 mod node;
 mod parts;
 mod resolves;

@@ -58,6 +58,8 @@ pub struct Engine {
     pub path: Option<PathBuf>,
     /// What is known of it.
     pub state: EngineState,
+    /// Whether `image save` of it can be told which platform to save.
+    pub saves_platforms: bool,
 }
 
 /// All engines.
@@ -93,15 +95,16 @@ impl Engines {
         let all = std::thread::scope(|scope| {
             let elsewhere = &elsewhere;
             let asked = questions.map(|(name, path, commands)| {
-                let state = scope.spawn(move || match commands {
-                    None => EngineState::Absent,
+                let answer = scope.spawn(move || match commands {
+                    None => (EngineState::Absent, false),
                     Some(commands) => ask(name, commands, elsewhere, limit),
                 });
-                (name, path, state)
+                (name, path, answer)
             });
-            let joined = asked.map(|(name, path, state)| {
-                let state = state.join().unwrap_or_else(|_| EngineState::Unclear("it was not asked".into()));
-                Engine { name, path, state }
+            let joined = asked.map(|(name, path, answer)| {
+                let unasked = |_| (EngineState::Unclear("it was not asked".into()), false);
+                let (state, saves_platforms) = answer.join().unwrap_or_else(unasked);
+                Engine { name, path, state, saves_platforms }
             });
             joined.into()
         });
@@ -286,7 +289,7 @@ fn questions(shell: &Shell, name: &str, path: &Path) -> Questions {
     Questions { version: version.into(), endpoint: endpoint.map(Into::into) }
 }
 
-fn ask(name: &str, questions: Questions, elsewhere: &Elsewhere, limit: Duration) -> EngineState {
+fn ask(name: &str, questions: Questions, elsewhere: &Elsewhere, limit: Duration) -> (EngineState, bool) {
     let (version, endpoint) = std::thread::scope(|scope| {
         let endpoint = questions.endpoint.map(|command| scope.spawn(move || limited::run(command, limit)));
         let version = limited::run(questions.version, limit);
@@ -294,9 +297,12 @@ fn ask(name: &str, questions: Questions, elsewhere: &Elsewhere, limit: Duration)
     });
     let endpoint = endpoint.and_then(Result::ok).map(|ended| ended.stdout).unwrap_or_default();
     match name {
-        "docker" => words::docker(version, &endpoint),
-        "podman" => words::podman(version, elsewhere.container_host.as_deref()),
-        _ => words::nerdctl(version),
+        "docker" => {
+            let saves_platforms = version.as_ref().is_ok_and(|ended| words::saves_platforms(&ended.stdout));
+            (words::docker(version, &endpoint), saves_platforms)
+        }
+        "podman" => (words::podman(version, elsewhere.container_host.as_deref()), false),
+        _ => (words::nerdctl(version), true),
     }
 }
 
