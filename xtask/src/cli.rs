@@ -83,7 +83,8 @@ impl Goal {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options")]
 pub struct Options {
-    /// Where the stack runs; `auto` takes the lab that is up, else one that can come up here.
+    /// Where the stack runs; `auto` takes the lab that is there, else `local`. Options of the
+    /// kind lab name it.
     #[arg(long, global = true, value_enum, env = "OIDC_LAB", default_value_t = LabChoice::Auto)]
     pub lab: LabChoice,
 
@@ -189,7 +190,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// Where the stack runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LabChoice {
-    /// The lab that is up, else one that can come up here.
+    /// The lab that is there, else the local one.
     Auto,
     /// A cluster in containers.
     Kind,

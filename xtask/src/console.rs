@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
 use std::process::Stdio;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -49,6 +50,8 @@ pub struct Console {
     silent: bool,
     verbose: u8,
     bars: MultiProgress,
+    /// The document was written, or is being written.
+    documented: AtomicBool,
 }
 
 /// What a line is about; on a terminal with colours it shows.
@@ -74,6 +77,7 @@ impl Console {
             silent: false,
             verbose: options.verbose,
             bars: MultiProgress::with_draw_target(target),
+            documented: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +90,7 @@ impl Console {
             silent: true,
             verbose: 0,
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
+            documented: AtomicBool::new(false),
         }
     }
 
@@ -131,9 +136,9 @@ impl Console {
         }
     }
 
-    /// The one document of `--format json`.
+    /// The one document of `--format json`: whoever comes first writes it.
     pub fn document(&self, document: &Value) {
-        if self.json {
+        if self.json && !self.documented.swap(true, Ordering::AcqRel) {
             Self::write(document);
         }
     }
@@ -191,7 +196,33 @@ pub struct Running<'a> {
     bar: ProgressBar,
     name: String,
     since: Instant,
-    waited_for: Mutex<String>,
+    waited_for: Mutex<WaitedFor>,
+}
+
+/// What a step was last said to wait for, and when.
+#[derive(Debug, Default)]
+struct WaitedFor {
+    text: String,
+    at: Option<Instant>,
+}
+
+/// The longest line about what is waited for.
+const LINE: usize = 160;
+
+impl WaitedFor {
+    /// The line to say now, if there is something new, and the last one was long ago.
+    fn line(&mut self, text: &str, now: Instant) -> Option<String> {
+        if self.text == text || self.at.is_some_and(|at| now.duration_since(at) < SLOW) {
+            return None;
+        }
+        text.clone_into(&mut self.text);
+        self.at = Some(now);
+        let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        Some(match plain.chars().count() > LINE {
+            true => plain.chars().take(LINE - 1).chain(['…']).collect(),
+            false => plain,
+        })
+    }
 }
 
 impl Running<'_> {
@@ -201,13 +232,15 @@ impl Running<'_> {
     }
 
     /// What a step that takes long waits for now: in its bar, and where there is none, as
-    /// in CI, on a line of its own when it changes.
+    /// in CI, on a line of its own when it changes, and not often.
     pub fn waiting(&self, text: &str) {
         self.doing(text);
         let slow = self.since.elapsed() >= SLOW;
-        let Ok(mut last) = self.waited_for.lock() else { return };
-        if slow && self.console.bars.is_hidden() && *last != text {
-            text.clone_into(&mut last);
+        let Ok(mut waited_for) = self.waited_for.lock() else { return };
+        if slow
+            && self.console.bars.is_hidden()
+            && let Some(text) = waited_for.line(text, Instant::now())
+        {
             self.console.note(&format!(
                 "  {:<20} {:>8}  waiting: {text}",
                 self.name,
@@ -256,6 +289,20 @@ fn put(stream: &mut dyn io::Write, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_says_what_is_new_seldom_and_shortly() {
+        let (mut waited, start) = (WaitedFor::default(), Instant::now());
+        let mut at = |seconds, text: &str| waited.line(text, start + Duration::from_secs(seconds));
+        assert_eq!(at(0, "a"), Some("a".into()));
+        assert_eq!(at(60, "a"), None, "nothing is new");
+        assert_eq!(at(61, "b"), Some("b".into()));
+        assert_eq!(at(65, "c"), None, "too soon");
+        assert_eq!(at(71, "c"), Some("c".into()));
+        let long = at(90, &format!("x\n{}", "y".repeat(700))).unwrap();
+        assert_eq!(long.chars().count(), LINE);
+        assert!(long.starts_with("x y") && long.ends_with('…'), "{long}");
+    }
 
     #[test]
     fn colours_only_where_asked_for() {

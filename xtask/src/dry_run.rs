@@ -17,10 +17,13 @@ use crate::timings::Timings;
 use base::{Exit, Result};
 
 /// Shows the plans of goals.
-pub fn goals(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {
+///
+/// # Errors
+/// An environment variable names nothing that could be used.
+pub async fn goals(goals: &[Goal], session: &Session, report: &mut Report) -> Result<Exit> {
     let console = &session.console;
     let kind = match &session.lab {
-        Lab::Kind(lab) => Some(DryRun::new(session, lab)),
+        Lab::Kind(lab) => Some(DryRun::new(session, lab).await?),
         Lab::Local(_) => None,
     };
     if let Some(kind) = &kind {
@@ -61,7 +64,7 @@ pub fn goals(goals: &[Goal], session: &Session, report: &mut Report) -> Exit {
             more,
         });
     }
-    Exit::Done
+    Ok(Exit::Done)
 }
 
 /// Shows what a command would do: its parts by name, for people and as `plan`.

@@ -33,13 +33,11 @@ use std::time::Instant;
 
 use serde_json::Map;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
 use base::{Error, Exit, Result};
 use cli::{Cli, Command, Goal, LabChoice};
 use console::{Console, Surroundings};
 use faults::{Choice, Fault};
-use lab::Place;
 use report::{GoalRecord, Report};
 use session::Session;
 
@@ -117,10 +115,8 @@ fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
         .build()
         .map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))?;
     // From here on an interrupt is heard, also while a place for the lab is chosen.
-    let mut interrupted = {
-        let _runtime = runtime.enter();
-        Box::pin(interrupt()?)
-    };
+    let leaving = console.clone();
+    let mut interrupted = Box::pin(base::interrupt::listen(move || leave(&leaving))?);
     let outcome = on_a_lab(&cli, console, report, &runtime, &mut interrupted);
     // A lab that is being started has been waited for; nothing else needs to be.
     runtime.shutdown_background();
@@ -146,39 +142,21 @@ fn on_a_lab(
         // These need no lab that is up, so two of them are in nobody's way.
         options.lab = LabChoice::Local;
     }
-    let mut goals = cli.goals.as_slice();
-    loop {
-        let session = Session::new(options.clone(), console.clone(), creates(goals))?;
-        report.place = Some(session.lab.place());
-        if let Some(Command::Kubectl { args }) = &cli.command {
-            return report.entry("kubectl", |record| {
-                runtime.block_on(commands::kubectl(&session, args, interrupted, &mut record.more))
-            });
+    let goals = cli.goals.as_slice();
+    let session = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = &mut *interrupted => Err(Error::interrupted()),
+            session = Session::new(options, console.clone(), goals) => session,
         }
-        if options.dry_run && !goals.is_empty() {
-            return Ok(dry_run::goals(goals, &session, report));
-        }
-        let before = report.goals.len();
-        let fresh = session.is_fresh();
-        let outcome = attempt(&session, goals, cli.command.as_ref(), report, runtime, interrupted);
-        let Err(error) = &outcome else { return outcome };
-        // A lab that was complete, before this run or in it, is not abandoned for another.
-        let fresh = fresh && session.is_fresh();
-        let kind_cannot = error.elsewhere && fresh && session.lab.place() == Place::Kind;
-        if options.lab != LabChoice::Auto || !kind_cannot || options.keep || session.wants_kind() {
-            return outcome;
-        }
-        // Never silently: what is tested from here on is a stand-in on this machine.
-        console.note(&format!("kind cannot come up here: {error}"));
-        console.note("going on with the local lab");
-        options.lab = LabChoice::Local;
-        // The goal that failed begins anew; those before it were reached.
-        goals = &goals[(report.goals.len() - before).saturating_sub(1)..];
+    })?;
+    report.place = Some(session.lab.place());
+    if let Some(Command::Kubectl { args }) = &cli.command {
+        return report.entry("kubectl", |record| {
+            runtime.block_on(commands::kubectl(&session, args, interrupted, &mut record.more))
+        });
     }
-}
-
-fn creates(goals: &[Goal]) -> bool {
-    goals.iter().any(|goal| matches!(goal, Goal::Working | Goal::Broken | Goal::Reproduce))
+    attempt(&session, goals, cli.command.as_ref(), report, runtime, interrupted)
 }
 
 /// Runs a command or goals on a lab, and cleans up after them if they fail.
@@ -195,6 +173,7 @@ fn attempt(
             match command {
                 Some(command) => run_command(session, command, report).await,
                 None if goals.is_empty() => overview(session, report).await,
+                None if session.options.dry_run => dry_run::goals(goals, session, report).await,
                 None => goals::run(session, goals, report).await,
             }
         };
@@ -205,10 +184,10 @@ fn attempt(
             outcome = work => outcome,
         }
     });
-    if outcome.is_err() {
-        session.clean_up();
-    }
-    outcome
+    outcome.map_err(|error| match runtime.block_on(session.clean_up()) {
+        true => error.without_lab(),
+        false => error,
+    })
 }
 
 async fn run_command(session: &Session, command: &Command, report: &mut Report) -> Result<Exit> {
@@ -233,25 +212,16 @@ async fn run_command(session: &Session, command: &Command, report: &mut Report) 
     }
 }
 
-/// Resolves at Ctrl-C, SIGTERM or SIGHUP.
-fn interrupt() -> Result<impl Future<Output = ()>> {
-    let listen = |kind| signal(kind).map_err(|error| Error::environment(format!("no signals: {error}")));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
+/// Leaves at once. What is left of this run the next one finds, and heals.
+fn leave(console: &Console) {
+    console.document(&Report::default().document(Exit::Interrupted, Some(&Error::interrupted())));
+    std::process::exit(Exit::Interrupted.code().into());
 }
 
 /// `cargo xtask` alone: the status, and what to type next.
 async fn overview(session: &Session, report: &mut Report) -> Result<Exit> {
     let console = &session.console;
-    let next = if session.lab.find()?.is_some() {
+    let next = if session.lab.find().await?.is_some() {
         goals::run(session, &[Goal::Status], report).await?;
         "next: cargo xtask test | break | fix | down        all: cargo xtask --help"
     } else {

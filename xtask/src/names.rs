@@ -47,6 +47,10 @@ pub const ARGOCD_SECRET: SecretName = SecretName { namespace: "argocd", name: "a
 pub const DEX_CONFIG: SecretName = SecretName { namespace: "dex", name: "dex" };
 /// The key of [`DEX_CONFIG`].
 pub const DEX_CONFIG_FILE: &str = "config.yaml";
+/// The password of Argo CD's Redis, on kind.
+pub const REDIS_SECRET: SecretName = SecretName { namespace: "argocd", name: "argocd-redis" };
+/// The key of [`REDIS_SECRET`].
+pub const REDIS_KEY: &str = "auth";
 /// The key of [`OIDC_SECRET`].
 pub const OIDC_KEY: &str = "clientSecret";
 /// The key of [`DEX_SECRET`].

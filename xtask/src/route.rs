@@ -49,7 +49,7 @@ pub async fn wait(
     running: &Running<'_>,
 ) -> Result<()> {
     let Some(way) = way(cluster, workload).await? else { return Ok(()) };
-    let (ingress, limit) = (session.access()?.ingress, session.wait());
+    let (ingress, limit) = (session.access().await?.ingress, session.wait());
     let rollout = workload.rollout();
     let seen = Mutex::new(format!("Service {}/{} led to no new pods", rollout.namespace, way.service));
     let see = |what: String| {

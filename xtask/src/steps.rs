@@ -33,7 +33,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
     match action {
         Action::StartLab | Action::StopLab | Action::Kind(_) | Action::Login => {}
         Action::Namespaces => {
-            apply(session, &cluster, Manifest::Namespaces, &session.variables()?, running).await?;
+            apply(session, &cluster, Manifest::Namespaces, &session.variables().await?, running).await?;
         }
         Action::ArgocdSecret => {
             if cluster.argocd_secret_is_filled().await? {
@@ -44,7 +44,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
                 admin_password_hash: Some(keys.password_hash),
                 admin_password_mtime: Some(keys.password_mtime),
                 server_secretkey: Some(keys.secretkey),
-                ..session.variables()?
+                ..session.variables().await?
             };
             apply(session, &cluster, Manifest::ArgocdSecret, &variables, running).await?;
             return Ok("filled".into());
@@ -64,7 +64,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
             client_secret(session, &cluster, Manifest::OidcSecret, secret, running).await?;
             return Ok("applied".into());
         }
-        Action::NoOidcSecret => cluster.delete_oidc_secret().await?,
+        Action::NoOidcSecret => cluster.delete_oidc_secret(session.wait()).await?,
         Action::Install(workload) => {
             let versions = cluster.secret_versions(workload).await?;
             return install_all(session, &cluster, workload, &versions, running).await;
@@ -141,7 +141,8 @@ async fn client_secret(
     secret: ClientSecret,
     running: &Running<'_>,
 ) -> Result<()> {
-    let variables = Variables { client_secret: Some(secret.reveal().to_owned()), ..session.variables()? };
+    let variables =
+        Variables { client_secret: Some(secret.reveal().to_owned()), ..session.variables().await? };
     apply(session, cluster, manifest, &variables, running).await
 }
 
@@ -219,7 +220,7 @@ async fn install_all(
 }
 
 async fn install(session: &Session, cluster: &Cluster, workload: Workload, secrets: &str) -> Result<String> {
-    let variables = session.variables()?;
+    let variables = session.variables().await?;
     let ingress = session.sources.documents(Manifest::Ingress, &variables)?;
     let own = |document: &&Value| document["metadata"]["namespace"] == workload.namespace();
     let program = session.chosen(workload).await?;

@@ -290,3 +290,35 @@ fn verbose_shows_exchanges_and_twice_also_requests_and_headers() {
     assert!(twice.stderr.contains("cluster: GET ") && twice.stderr.contains(path), "{twice}");
     assert!(twice.stderr.contains("< set-cookie: argocd.oauthstate=…"), "{twice}");
 }
+
+#[test]
+fn a_secret_that_a_finalizer_holds_is_waited_for_as_long_as_wait_says() {
+    use k8s_openapi::api::core::v1::Secret;
+    use kube::api::{Api, Patch, PatchParams};
+    use kube::config::{KubeConfigOptions, Kubeconfig};
+
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let finalizers = |held: &[&str]| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let file = Kubeconfig::read_from(lab.path().join("kubeconfig")).unwrap();
+            let options = KubeConfigOptions::default();
+            let config = kube::Config::from_custom_kubeconfig(file, &options).await.unwrap();
+            let client = kube::Client::try_from(config).unwrap();
+            let patch = Patch::Merge(serde_json::json!({"metadata": {"finalizers": held}}));
+            let secrets: Api<Secret> = Api::namespaced(client, "argocd");
+            secrets.patch("argocd-oidc", &PatchParams::default(), &patch).await.unwrap();
+        });
+    };
+    finalizers(&["example.com/held"]);
+    let ended = lab.expect(3, &["--wait", "1", "broken"]);
+    assert!(
+        ended.error().contains(
+            "Secret argocd/argocd-oidc was deleted and is still there after 1 s: it waits for example.com/held"
+        ),
+        "{ended}"
+    );
+    finalizers(&[]);
+    lab.expect(0, &["broken"]);
+}

@@ -47,9 +47,6 @@ impl From<Exit> for ExitCode {
 pub struct Error {
     /// What the process exits with.
     pub exit: Exit,
-    /// Whether a lab in another place would not meet this: an image, the network or a
-    /// container engine is wanting.
-    pub elsewhere: bool,
     message: String,
     hint: Option<String>,
 }
@@ -60,17 +57,17 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// The environment is missing something, or failed (exit 3).
     pub fn environment(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Environment, elsewhere: false, message: message.into(), hint: None }
+        Self { exit: Exit::Environment, message: message.into(), hint: None }
     }
 
     /// The command line asks for something that is not there (exit 2).
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, elsewhere: false, message: message.into(), hint: None }
+        Self { exit: Exit::Usage, message: message.into(), hint: None }
     }
 
     /// Ctrl-C or SIGTERM (exit 130).
     pub fn interrupted() -> Self {
-        Self { exit: Exit::Interrupted, elsewhere: false, message: "interrupted".into(), hint: None }
+        Self { exit: Exit::Interrupted, message: "interrupted".into(), hint: None }
     }
 
     /// Adds what to do about it.
@@ -80,10 +77,15 @@ impl Error {
         self
     }
 
-    /// Says that a lab in another place would not meet this.
+    /// Does not advise to ask a lab that was taken down meanwhile.
     #[must_use]
-    pub fn elsewhere(mut self) -> Self {
-        self.elsewhere = true;
+    pub fn without_lab(mut self) -> Self {
+        const ASKS: &str = "cargo xtask kubectl";
+        if let Some(hint) = self.hint.take_if(|hint| hint.contains(ASKS)) {
+            let rest = hint.split("; ").filter(|part| !part.contains(ASKS));
+            let keep = ["`--keep` leaves a half-made lab up for a look"];
+            self.hint = Some(rest.chain(keep).collect::<Vec<_>>().join("; "));
+        }
         self
     }
 

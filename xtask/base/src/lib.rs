@@ -6,6 +6,7 @@
 mod error;
 pub mod files;
 pub mod folder;
+pub mod interrupt;
 pub mod limited;
 pub mod locks;
 mod time;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::interrupt::Group;
+
 /// The most that is kept of what a program says, in bytes.
 const OUTPUT: u64 = 1 << 20;
 
@@ -43,6 +45,7 @@ pub fn run(mut command: Command, limit: Duration) -> io::Result<Ended> {
     // A group of its own: docker over ssh leaves an ssh that holds the pipes open.
     let mut child = command.process_group(0).spawn()?;
     let pid = Pid::from_child(&child);
+    let group = Group::of(pid);
     let (sender, events) = mpsc::channel();
     listen(&mut child, &sender);
     thread::spawn(move || {
@@ -61,6 +64,7 @@ pub fn run(mut command: Command, limit: Duration) -> io::Result<Ended> {
     if !heard.all() {
         let _ = kill_process_group(pid, Signal::KILL);
     }
+    drop(group);
     let status = child.wait()?;
     // What it said before its time was up may say why. One that left the group may
     // still hold the output open: it is not waited for.

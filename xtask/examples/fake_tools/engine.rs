@@ -10,6 +10,16 @@ use serde_json::{Map, Value, json};
 use super::world::World;
 use super::{Call, Outcome};
 
+/// What the real ones say where a registry's name does not resolve.
+pub fn no_network(world: &World, host: &str) -> Outcome {
+    match world.has("no-network") {
+        true => Err(format!(
+            "Error: failed to do request: Get \"https://{host}/v2/\": dial tcp: lookup {host} on 127.0.0.53:53: no such host"
+        )),
+        false => Ok(()),
+    }
+}
+
 const DEAD: &str =
     "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
 
@@ -31,7 +41,8 @@ pub fn run(world: &World, call: &Call) -> Outcome {
         return Ok(());
     }
     if call.is(&["version"]) {
-        let server = (!is_dead(world)).then(|| json!({"Version": "29.1.3", "Os": "linux", "Arch": "amd64"}));
+        let server = (!is_dead(world))
+            .then(|| json!({"Version": "29.1.3", "ApiVersion": "1.52", "Os": "linux", "Arch": "amd64"}));
         let client = json!({"Version": "29.1.3", "ApiVersion": "1.52"});
         println!("{}", json!({"Client": client, "Server": server}));
         return if server.is_some() { Ok(()) } else { Err(DEAD.into()) };
@@ -39,10 +50,26 @@ pub fn run(world: &World, call: &Call) -> Outcome {
     if is_dead(world) {
         return Err(DEAD.into());
     }
+    if call.is(&["ps", "--all", "--quiet"]) {
+        let name = call.option("--filter").unwrap().strip_prefix("label=io.x-k8s.kind.cluster=").unwrap();
+        if world.cluster(name).exists() {
+            println!("0123456789ab");
+        }
+        return Ok(());
+    }
     if call.is(&["pull"]) {
         let image = &call.args[1];
+        no_network(world, "registry-1.docker.io")?;
         println!("Status: Downloaded newer image for {image}");
         world.alone(|| add(world, image));
+        return Ok(());
+    }
+    if call.is(&["tag"]) {
+        let (image, name) = (&call.args[1], &call.args[2]);
+        if world.read("images.json")[image].is_null() {
+            return Err(format!("Error response from daemon: No such image: {image}"));
+        }
+        world.alone(|| add(world, name));
         return Ok(());
     }
     if call.is(&["image", "inspect"]) {

@@ -1,7 +1,8 @@
 //! Calls that are to go wrong: files in `faults/`, put there by a test.
 
 use std::fs;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 
 use serde_json::{Value, json};
 
@@ -43,6 +44,16 @@ impl Fault {
     pub fn strike(&self, world: &World) -> ExitCode {
         let Self(fault) = self;
         if fault["hang"] == true {
+            if fault["deaf"] == true {
+                // It goes on as a program that hears neither Ctrl-C nor SIGTERM.
+                let script =
+                    r#"trap '' INT TERM; echo $$ > "$0.new"; mv "$0.new" "$0"; while :; do sleep 1; done"#;
+                let mut deaf = Command::new("/bin/sh");
+                panic!(
+                    "{}",
+                    deaf.env("PATH", "/bin:/usr/bin").args(["-c", script]).arg(world.file("hanging")).exec()
+                );
+            }
             // The test waits for this file.
             fs::write(world.file("hanging"), std::process::id().to_string()).unwrap();
             loop {

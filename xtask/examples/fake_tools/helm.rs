@@ -10,7 +10,7 @@ use releases::Release;
 use serde_json::{Map, Value, json};
 
 use super::world::World;
-use super::{Call, Outcome, api, faults};
+use super::{Call, Outcome, api, engine, faults, node};
 
 /// Charts that there are, with the versions of this test world.
 const CHARTS: &[(&str, &str)] = &[("dex", "0.24.0"), ("ingress-nginx", "4.15.1"), ("traefik", "41.3.0")];
@@ -26,7 +26,7 @@ pub fn run(world: &World, call: &Call) -> Outcome {
         return Err(format!("Error: unknown flag: {}", flag.split('=').next().unwrap()));
     }
     match call.args.first().map(String::as_str) {
-        Some("pull") => pull(call),
+        Some("pull") => engine::no_network(world, "ghcr.io").and_then(|()| pull(call)),
         Some("template") => template(call),
         Some("upgrade") => upgrade(world, call, four),
         Some("uninstall") => uninstall(world, call),
@@ -133,9 +133,9 @@ impl Chart {
                 local_lab::charts::argocd(&self.values, Runs { image: &image, executable: None }, secrets)
             }
             "dex" => {
-                // With this file in the world, an image that the lab's kubelet does not know.
+                // With this file in the world, an image that the node's kubelet cannot pull.
                 let image = match world.has("dex-without-image") {
-                    true => "ghcr.io/dexidp/dex:v2.45.1",
+                    true => node::MISSING,
                     false => "oidc-lab/stand-in-dex:v2.45.1",
                 };
                 let runs = Runs { image, executable: None };
@@ -152,6 +152,10 @@ impl Chart {
         };
         let mut objects = objects.map_err(|error| format!("Error: {error}"))?;
         for object in objects.iter_mut().filter(|object| object["kind"] == "Deployment") {
+            let pod = &mut object["spec"]["template"]["spec"];
+            if pod["containers"][0]["image"] == node::MISSING {
+                pod["nodeName"] = "oidc-lab-control-plane".into();
+            }
             for (key, value) in annotations.as_object().into_iter().flatten() {
                 object["spec"]["template"]["metadata"]["annotations"][key] = value.clone();
             }

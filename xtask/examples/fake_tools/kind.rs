@@ -15,6 +15,10 @@ use serde_json::{Value, json};
 use super::world::World;
 use super::{Call, Outcome, api, engine, faults};
 
+/// The node's image unless another is named, as it is written in the real program.
+const NODE_IMAGE: &str =
+    "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5";
+
 pub fn run(world: &World, call: &Call) -> Outcome {
     if call.is(&["version"]) {
         println!("kind v0.33.0 go1.26.8 linux/amd64");
@@ -63,6 +67,14 @@ fn create(world: &World, call: &Call, name: &str) -> Outcome {
         return Err(format!(
             "ERROR: failed to create cluster: node(s) already exist for a cluster with the name {name:?}"
         ));
+    }
+    let image = call.option("--image").unwrap_or(NODE_IMAGE);
+    if world.read("images.json")[image].is_null() {
+        engine::no_network(world, "registry-1.docker.io").map_err(|said| {
+            let said = said.replace("Error: failed to do request", "Error response from daemon");
+            format!("ERROR: failed to create cluster: failed to pull image {image:?}: command \"docker pull {image}\" failed with error: exit status 1\nCommand Output: {said}")
+        })?;
+        world.alone(|| engine::add(world, image));
     }
     eprintln!("Creating cluster {name:?} ...\n ✓ Ensuring node image (kindest/node:v1.37.0)");
     fs::create_dir_all(world.cluster(name)).unwrap();

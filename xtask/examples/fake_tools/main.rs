@@ -27,6 +27,7 @@ mod node;
 mod world;
 
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -82,6 +83,10 @@ fn main() -> ExitCode {
     if let Some(fault) = faults::take(&world, &call, "before") {
         return fault.strike(&world);
     }
+    let talks = matches!(call.program.as_str(), "helm" | "kubectl") && !call.is(&["version"]);
+    if talks && !call.is(&["pull"]) {
+        keep_discovery();
+    }
     let outcome = match call.program.as_str() {
         "kind" => kind::run(&world, &call),
         "helm" => helm::run(&world, &call),
@@ -95,6 +100,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Keeps what an API answered, where the real kubectl and Helm do.
+fn keep_discovery() {
+    let home = || Path::new(&std::env::var_os("HOME").unwrap()).join(".kube/cache");
+    let folder = std::env::var_os("KUBECACHEDIR").map_or_else(home, Into::into);
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut file = std::fs::OpenOptions::new();
+    file.create(true).truncate(true).write(true).mode(0o600).open(folder.join("discovery")).unwrap();
 }
 
 /// Parts that this program plays by its own name.

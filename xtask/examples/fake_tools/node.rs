@@ -1,19 +1,23 @@
-//! The kubelet of a cluster's node, for the one pod that is assigned to it: it asks the
-//! cluster's name server for a name. Its answer is read off the live Corefile and the
+//! The kubelet of a cluster's node, for pods that are assigned to it: one whose image
+//! cannot be pulled, and one that asks the cluster's name server for a name. Its answer is read off the live Corefile and the
 //! Services, as CoreDNS would find it; nothing is sent to any name server.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Service};
 use kube::Client;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 
 use super::api;
 use super::world::World;
+
+/// An image that this kubelet cannot pull: for the reason in the world's file
+/// `dex-without-image`, in the words that kubelet and containerd have for it.
+pub const MISSING: &str = "ghcr.io/dexidp/dex:v2.45.1";
 
 /// Plays the kubelet until its cluster is gone.
 pub fn run(world: &World, cluster: &str) {
@@ -34,7 +38,11 @@ pub fn run(world: &World, cluster: &str) {
             let Ok(Some(Ok(pod))) = next else { continue };
             let mine = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(&node);
             if mine && done.insert(pod.metadata.uid.clone()) {
-                answer(&client, &pod, deaf).await;
+                let image = pod.spec.as_ref().and_then(|spec| spec.containers[0].image.clone());
+                match image.as_deref() {
+                    Some(MISSING) => cannot_pull(&client, &pod, world).await,
+                    _ => answer(&client, &pod, deaf).await,
+                }
             }
         }
     });
@@ -66,6 +74,44 @@ async fn answer(client: &Client, pod: &Pod, deaf: bool) {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let name = pod.metadata.name.as_deref().unwrap();
     let _ = pods.patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await;
+}
+
+/// Tries to pull an image three times, faster than the real one.
+async fn cannot_pull(client: &Client, pod: &Pod, world: &World) {
+    let why = std::fs::read_to_string(world.file("dex-without-image")).unwrap_or_default();
+    let why = format!(
+        "failed to pull and unpack image {MISSING:?}: failed to resolve reference {MISSING:?}: {}",
+        why.trim()
+    );
+    let (namespace, name) =
+        (pod.metadata.namespace.as_deref().unwrap(), pod.metadata.name.as_deref().unwrap());
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let events: Api<Event> = Api::namespaced(client.clone(), namespace);
+    for time in 1..=3 {
+        let message = format!("Failed to pull image {MISSING:?}: {why}");
+        let event: Event = serde_json::from_value(json!({
+            "metadata": {"name": format!("{name}.failed"), "namespace": namespace},
+            "involvedObject": {"kind": "Pod", "name": name, "namespace": namespace, "uid": pod.metadata.uid},
+            "reason": "Failed", "message": message, "count": time, "type": "Warning",
+        }))
+        .unwrap();
+        let _ = match time {
+            1 => events.create(&PostParams::default(), &event).await,
+            _ => {
+                let name = event.metadata.name.clone().unwrap();
+                let count = Patch::Merge(json!({"count": time}));
+                events.patch(&name, &PatchParams::default(), &count).await
+            }
+        };
+        for reason in ["ErrImagePull", "ImagePullBackOff"] {
+            let status = json!({"status": {"phase": "Pending", "containerStatuses": [{
+                "name": "dex", "image": MISSING, "imageID": "", "ready": false, "restartCount": 0,
+                "state": {"waiting": {"reason": reason, "message": why}},
+            }]}});
+            let _ = pods.patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+    }
 }
 
 /// What CoreDNS would answer: a rewrite of the Corefile, then the Service of that name.

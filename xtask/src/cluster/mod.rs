@@ -3,6 +3,7 @@
 mod apply;
 mod edits;
 mod endpoints;
+mod failing;
 mod ready;
 mod requests;
 mod secrets;
@@ -16,6 +17,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use base::{Error, Result};
 use requests::Observed;
 
+pub use failing::registry;
 pub use ready::pod_state;
 pub use requests::Observer;
 pub use secrets::{ArgocdKeys, ClientSecret};

@@ -1,15 +1,18 @@
 //! Waiting for a Deployment, and saying what it hangs on.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{ContainerState, Event, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams, LogParams};
 use kube::runtime::wait::await_condition;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
+use super::failing::{Before, Pulls, uid};
 use super::{Cluster, failed};
 use crate::console::SLOW;
 use crate::names::{Rollout, Workload};
@@ -47,49 +50,95 @@ impl Cluster {
     /// Says what a Deployment's pods wait for, until one waits for what will not come.
     async fn look(&self, rollout: Rollout, mut seen: impl FnMut(&str)) -> Error {
         let Rollout { namespace, name, selector } = rollout;
-        tokio::time::sleep(LONG).await;
         let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
         let events: Api<Event> = Api::namespaced(self.client(), namespace);
-        let pods = watcher(pods, watcher::Config::default().labels(selector)).default_backoff();
-        let events = watcher(events, watcher::Config::default()).default_backoff();
-        let mut pods = std::pin::pin!(pods.applied_objects());
-        let mut events = std::pin::pin!(events.applied_objects());
-        let (mut state, mut said) = (String::new(), String::new());
-        let mut watched = String::new();
-        // Where nothing changes any more, what was seen last is said once more when the
-        // wait has become a long one.
-        let mut reminder = std::pin::pin!(tokio::time::sleep(SLOW));
-        let mut reminded = false;
+        let mut pulls = Pulls::since(self.before(rollout).await.unwrap_or_default());
+        tokio::time::sleep(LONG).await;
+        let changes = watcher(pods, watcher::Config::default().labels(selector)).default_backoff();
+        let said = watcher(events, watcher::Config::default()).default_backoff();
+        let mut changes = std::pin::pin!(changes.applied_objects());
+        let mut said = std::pin::pin!(said.applied_objects());
+        // By pod: as it is now, and its last event.
+        let mut pods: BTreeMap<String, Pod> = BTreeMap::new();
+        let mut words: BTreeMap<String, String> = BTreeMap::new();
+        let mut shown = String::new();
+        // Where nothing changes any more, what was seen last is said once more.
+        let mut reminder = tokio::time::interval(SLOW);
         loop {
-            tokio::select! {
-                () = &mut reminder, if !reminded => reminded = true,
-                Some(pod) = pods.next() => {
+            let changed = tokio::select! {
+                _ = reminder.tick() => None,
+                Some(pod) = changes.next() => {
                     let Ok(pod) = pod else { continue };
-                    if let Some(what) = no_image(&pod) {
-                        return Error::environment(format!("{namespace}/{name}: {what}"))
-                            .hint("is the image's name right, and may it be pulled without a login?")
-                            .elsewhere();
-                    }
-                    if let Some(what) = keeps_ending(&pod) {
-                        let words = self.last_words(namespace, &[pod]).await;
-                        let what = [Some(what), words].into_iter().flatten().collect::<Vec<_>>().join("; ");
-                        return Error::environment(format!("{namespace}/{name}: {what}"))
-                            .hint(shows_logs(rollout));
-                    }
-                    watched = pod.metadata.name.clone().unwrap_or_default();
-                    state = pod_state(&pod);
+                    shown = uid(&pod);
+                    pods.insert(shown.clone(), pod);
+                    Some(shown.clone())
                 }
-                Some(event) = events.next() => {
+                Some(event) = said.next() => {
                     let Ok(event) = event else { continue };
-                    if event.involved_object.name.as_deref() != Some(&watched) {
-                        continue;
-                    }
-                    said = format!("; {}", event.message.unwrap_or_default());
+                    pulls.hear(&event);
+                    let pod = event.involved_object.uid.unwrap_or_default();
+                    words.insert(pod.clone(), event.message.unwrap_or_default());
+                    Some(pod)
                 }
                 else => std::future::pending().await,
+            };
+            if let Some(pod) = changed.and_then(|pod| pods.get(&pod))
+                && let Some(error) = self.fails(rollout, &pulls, pod).await
+            {
+                return error.context(format!("{namespace}/{name}"));
             }
-            seen(&format!("{state}{said}"));
+            if let Some(pod) = pods.get(&shown) {
+                let said = words.get(&shown).map_or(String::new(), |words| format!("; {words}"));
+                seen(&format!("{}{said}", pod_state(pod)));
+            }
         }
+    }
+
+    async fn before(&self, rollout: Rollout) -> Result<Before> {
+        let (pods, events) = futures::try_join!(self.pods_of(rollout), self.events(rollout.namespace))?;
+        Ok(Before::of(&pods, &events))
+    }
+
+    async fn events(&self, namespace: &str) -> Result<Vec<Event>> {
+        let api: Api<Event> = Api::namespaced(self.client(), namespace);
+        Ok(api.list(&ListParams::default()).await.map_err(failed)?.items)
+    }
+
+    /// Why a pod will not come up, if it is one of those that are waited for.
+    async fn fails(&self, rollout: Rollout, pulls: &Pulls, pod: &Pod) -> Option<Error> {
+        let (no_image, ends) = (pulls.no_image(pod), pulls.keeps_ending(pod));
+        if (no_image.is_none() && ends.is_none()) || !self.is_newest(rollout, pod).await.ok()? {
+            return None;
+        }
+        if no_image.is_some() {
+            return no_image;
+        }
+        let ends = ends?;
+        if ends.was_killed(pod, &self.events(rollout.namespace).await.ok()?) {
+            return None;
+        }
+        let words = self.last_words(rollout.namespace, std::slice::from_ref(pod)).await;
+        let what = [Some(ends.text()), words].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        Some(Error::environment(what).hint(shows_logs(rollout)))
+    }
+
+    /// Whether a pod is of a Deployment's newest template: an older one only has to go.
+    async fn is_newest(&self, rollout: Rollout, pod: &Pod) -> Result<bool> {
+        const REVISION: &str = "deployment.kubernetes.io/revision";
+        let deployments: Api<Deployment> = Api::namespaced(self.client(), rollout.namespace);
+        let Some(deployment) = deployments.get_opt(rollout.name).await.map_err(failed)? else {
+            return Ok(false);
+        };
+        let observed = deployment.status.as_ref().and_then(|status| status.observed_generation);
+        if observed < deployment.metadata.generation {
+            return Ok(false);
+        }
+        let owner = pod.metadata.owner_references.iter().flatten().find(|owner| owner.kind == "ReplicaSet");
+        let Some(owner) = owner else { return Ok(true) };
+        let sets: Api<ReplicaSet> = Api::namespaced(self.client(), rollout.namespace);
+        let set = sets.get_opt(&owner.name).await.map_err(failed)?;
+        let revision = |metadata: ObjectMeta| metadata.annotations?.remove(REVISION);
+        Ok(set.and_then(|set| revision(set.metadata)) == revision(deployment.metadata))
     }
 
     async fn not_ready(&self, rollout: Rollout, limit: Duration) -> Error {
@@ -151,40 +200,6 @@ fn shows_logs(Rollout { namespace, name, .. }: Rollout) -> String {
     format!("`cargo xtask kubectl -- -n {namespace} logs deploy/{name}` shows what it says")
 }
 
-/// A container that ended by itself as often as that will not do better the next time.
-const ENDS: i32 = 3;
-
-/// The container of a pod that ends each time it is started, by itself: what a signal
-/// ended may only have been slow.
-fn keeps_ending(pod: &Pod) -> Option<String> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-    statuses.iter().find_map(|container| {
-        let waiting = container.state.as_ref()?.waiting.as_ref()?;
-        let ended = container.last_state.as_ref()?.terminated.as_ref()?;
-        let by_itself = ended.exit_code < 128;
-        let again =
-            waiting.reason.as_deref() == Some("CrashLoopBackOff") && container.restart_count + 1 >= ENDS;
-        (again && by_itself).then(|| {
-            let (name, status, times) = (&container.name, ended.exit_code, container.restart_count + 1);
-            format!("container {name} ended {times} times, the last time with status {status}")
-        })
-    })
-}
-
-/// An image that a pod waits for and that there is not.
-fn no_image(pod: &Pod) -> Option<String> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-    statuses.iter().find_map(|container| {
-        let waiting = container.state.as_ref()?.waiting.as_ref()?;
-        let (reason, message) = (waiting.reason.as_deref()?, waiting.message.as_deref().unwrap_or_default());
-        let low = message.to_lowercase();
-        let gone = ["not found", "denied", "unauthorized", "too many requests", "toomanyrequests"];
-        let will_not_come = reason == "InvalidImageName" || gone.iter().any(|words| low.contains(words));
-        (matches!(reason, "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName") && will_not_come)
-            .then(|| format!("container {}: {reason} ({message})", container.name))
-    })
-}
-
 fn rolled_out(deployment: Option<&Deployment>) -> bool {
     let Some(deployment) = deployment else { return false };
     let (Some(spec), Some(status)) = (&deployment.spec, &deployment.status) else { return false };
@@ -225,6 +240,9 @@ pub fn pod_state(pod: &Pod) -> String {
             let message = waiting.message.as_deref().map_or(String::new(), |text| format!(" ({text})"));
             return format!("pod {name}, container {}: {reason}{message}", container.name);
         }
+        if let Some(ended) = container.state.as_ref().and_then(|state| state.terminated.as_ref()) {
+            return format!("pod {name}, container {} ended with status {}", container.name, ended.exit_code);
+        }
         if !container.ready {
             return format!("pod {name}, container {} runs and is not ready", container.name);
         }
@@ -263,43 +281,6 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_there_is_not_is_not_waited_for() {
-        let pod = |reason: &str, message: &str| {
-            serde_json::from_value::<Pod>(json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
-                {"name": "c", "ready": false, "image": "", "imageID": "", "restartCount": 0,
-                 "state": {"waiting": {"reason": reason, "message": message}}}]}}))
-            .unwrap()
-        };
-        let message =
-            "Back-off pulling image \"x:y\": ErrImagePull: failed to resolve reference: x:y: not found";
-        assert!(
-            no_image(&pod("ImagePullBackOff", message)).unwrap().starts_with("container c: ImagePullBackOff")
-        );
-        assert!(no_image(&pod("InvalidImageName", "")).is_some());
-        // A registry that does not answer now may answer in a minute.
-        assert_eq!(no_image(&pod("ImagePullBackOff", "dial tcp: i/o timeout")), None);
-        assert_eq!(no_image(&pod("ContainerCreating", "")), None);
-    }
-
-    #[test]
-    fn a_container_that_keeps_ending_by_itself_is_not_waited_for() {
-        let pod = |reason: &str, restarts: i32, status: i32| {
-            serde_json::from_value::<Pod>(json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
-                {"name": "c", "ready": false, "image": "", "imageID": "", "restartCount": restarts,
-                 "state": {"waiting": {"reason": reason}}, "lastState": {"terminated": {"exitCode": status}}}]}}))
-            .unwrap()
-        };
-        assert_eq!(
-            keeps_ending(&pod("CrashLoopBackOff", 2, 20)).unwrap(),
-            "container c ended 3 times, the last time with status 20"
-        );
-        assert_eq!(keeps_ending(&pod("CrashLoopBackOff", 1, 20)), None);
-        // Killed, as by a probe that a slow start did not pass.
-        assert_eq!(keeps_ending(&pod("CrashLoopBackOff", 5, 137)), None);
-        assert_eq!(keeps_ending(&pod("ContainerCreating", 5, 20)), None);
-    }
-
-    #[test]
     fn a_pod_says_what_it_waits_for() {
         let pod = |status| {
             serde_json::from_value::<Pod>(json!({"metadata": {"name": "p"}, "status": status})).unwrap()
@@ -310,5 +291,11 @@ mod tests {
         );
         assert_eq!(pod_state(&waiting), "pod p, container c: CrashLoopBackOff (back-off 10s)");
         assert_eq!(pod_state(&pod(json!({"phase": "Pending"}))), "pod p is Pending");
+        // As that of a hook that has done what it was for.
+        let done = pod(
+            json!({"phase": "Succeeded", "containerStatuses": [{"name": "c", "ready": false, "image": "",
+            "imageID": "", "restartCount": 0, "state": {"terminated": {"exitCode": 0}}}]}),
+        );
+        assert_eq!(pod_state(&done), "pod p, container c ended with status 0");
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
@@ -125,17 +126,35 @@ impl Cluster {
     /// Deletes Argo CD's client secret and waits until it is gone. Done if there is none.
     ///
     /// # Errors
-    /// The cluster does not answer, or the Secret is not the lab's.
-    pub async fn delete_oidc_secret(&self) -> Result<()> {
+    /// The cluster does not answer, the Secret is not the lab's, or it is still there after
+    /// `limit`: a finalizer holds it.
+    pub async fn delete_oidc_secret(&self, limit: Duration) -> Result<()> {
         let api = self.secrets(OIDC_SECRET);
         let Some(secret) = api.get_opt(OIDC_SECRET.name).await.map_err(failed)? else { return Ok(()) };
         owned(OIDC_SECRET, &secret)?;
         let uid = secret.metadata.uid.unwrap_or_default();
         api.delete(OIDC_SECRET.name, &DeleteParams::default()).await.map_err(failed)?;
-        await_condition(api, OIDC_SECRET.name, conditions::is_deleted(&uid))
+        let gone = await_condition(api.clone(), OIDC_SECRET.name, conditions::is_deleted(&uid));
+        if let Ok(gone) = tokio::time::timeout(limit, gone).await {
+            let waiting =
+                |error| Error::environment(format!("waiting for Secret argocd-oidc to go: {error}"));
+            return gone.map(drop).map_err(waiting);
+        }
+        let held = api
+            .get_opt(OIDC_SECRET.name)
             .await
-            .map_err(|error| Error::environment(format!("waiting for Secret argocd-oidc to go: {error}")))?;
-        Ok(())
+            .map_err(failed)?
+            .and_then(|secret| secret.metadata.finalizers);
+        let held = held
+            .filter(|held| !held.is_empty())
+            .map_or(String::new(), |held| format!(": it waits for {}, its finalizers", held.join(", ")));
+        let seconds = limit.as_secs();
+        Err(Error::environment(format!(
+            "Secret argocd/argocd-oidc was deleted and is still there after {seconds} s{held}"
+        ))
+        .hint(
+            "whoever put them in has to take them out; `cargo xtask kubectl -- -n argocd patch secret argocd-oidc --type=merge -p '{\"metadata\":{\"finalizers\":null}}'` does without",
+        ))
     }
 
     /// Writes a new client secret into both Secrets: Argo CD's first, so that it is

@@ -129,7 +129,7 @@ async fn subject(session: &Session, args: &DoctorArgs) -> Result<Subject> {
 
 /// The lab, if there is one and no option is for another installation.
 async fn lab(session: &Session, args: &DoctorArgs) -> Result<Subject> {
-    if session.lab.find()?.is_none() {
+    if session.lab.find().await?.is_none() {
         return Err(Error::environment("no lab is up, and nothing else is named to be looked at").hint(
             "`--context NAME` looks at a cluster of your kubeconfig, `--url URL` from outside, `cargo xtask working` brings a lab up",
         ));
@@ -147,7 +147,7 @@ async fn lab(session: &Session, args: &DoctorArgs) -> Result<Subject> {
 /// # Errors
 /// It is not up.
 pub async fn of_lab(session: &Session) -> Result<Subject> {
-    let access = session.access()?;
+    let access = session.access().await?;
     let address = format!("http://{ARGOCD_HOST}/");
     let mut subject = Subject {
         cluster: Some(Reader::of_kubeconfig(&access.kubeconfig, &access.context).await?),

@@ -27,7 +27,7 @@ pub async fn kubectl(
     interrupted: impl Future<Output = ()>,
     more: &mut Map<String, Value>,
 ) -> Result<Exit> {
-    let access = session.access()?;
+    let access = session.access().await?;
     let (kubeconfig, context) = (access.kubeconfig, access.context);
     let mut interrupted = std::pin::pin!(interrupted);
     let shell = Shell::new()?;

@@ -146,7 +146,7 @@ impl Watch {
 }
 
 async fn measured(session: &Session, rate: u32, order: &[Step], record: &mut GoalRecord) -> Result<Exit> {
-    let mut options = test::options(session)?;
+    let mut options = test::options(session).await?;
     (options.rate, options.concurrency, options.logins) = (Some(f64::from(rate)), AT_ONCE, u32::MAX);
     // What does not answer has failed.
     options.startup_grace = Duration::ZERO;

@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Nobody can log in, the server does not notice the first rotation, or a Secret is not
 /// the lab's.
 pub async fn rotate_twice(session: &Session, cluster: &Cluster) -> Result<&'static str> {
-    let page = probe::open_page(&login_options(session)?).await.map_err(|error| {
+    let page = probe::open_page(&login_options(session).await?).await.map_err(|error| {
         let why = match error {
             NotOpen::Login(failure) => format!("{}: {}", failure.step, failure.message),
             NotOpen::Connection(error) => error.to_string(),

@@ -45,13 +45,13 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
     }
     if let (Err(error), Lab::Kind(lab)) = (&outcome, &session.lab)
         && error.exit == Exit::Environment
-        && matches!(lab.find(), Ok(Some(_)))
+        && matches!(lab.find().await, Ok(Some(_)))
     {
         // Before anything is cleaned up: afterwards nobody can look.
         kind::show_diagnosis(session).await;
     }
     // What runs is asked once, at the end: a report about a lab that is gone has none.
-    if matches!(session.lab.find(), Ok(Some(_))) {
+    if matches!(session.lab.find().await, Ok(Some(_))) {
         report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
         report.dex = session.program(Workload::Dex).await.unwrap_or_default();
     }
@@ -92,7 +92,7 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         console.note(&heading(session, goal).await?);
     }
     if matches!(goal, Goal::Break | Goal::Fix) {
-        session.access()?;
+        session.access().await?;
     }
     if goal == Goal::Break {
         can_fail(session, fault.unwrap_or(Fault::Rotate)).await?;
@@ -104,7 +104,7 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
     match goal {
         Goal::Working | Goal::Broken => {
             session.complete();
-            let access = session.access()?;
+            let access = session.access().await?;
             console.note(&format!(
                 "  up in {time}: http://argocd.host and http://dex.host by {}",
                 access.ingress

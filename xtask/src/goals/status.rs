@@ -24,7 +24,7 @@ impl Status {
     /// # Errors
     /// No lab is up, or its cluster does not answer.
     pub async fn of(session: &Session) -> Result<Self> {
-        let access = session.access()?;
+        let access = session.access().await?;
         let argocd = session.program(Workload::Argocd).await?;
         let dex = session.program(Workload::Dex).await?;
         Ok(Self { place: session.lab.place(), access, argocd, dex })

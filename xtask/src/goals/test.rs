@@ -55,7 +55,7 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     let logins = logins.max(session.options.least_logins);
     // Where all are to end alike, it would go on to the last.
     let up_to = if expect.is_some_and(|expect| expect != Expect::Mixed) { logins } else { up_to.max(logins) };
-    let mut options = options(session)?;
+    let mut options = options(session).await?;
     options.logins = logins;
     options.up_to = up_to;
     // A login is one bcrypt at Dex and a little of everything else. Twice as many as there are
@@ -119,8 +119,8 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
 ///
 /// # Errors
 /// No lab is up.
-pub fn options(session: &Session) -> Result<probe::Options> {
-    let access = session.access()?;
+pub async fn options(session: &Session) -> Result<probe::Options> {
+    let access = session.access().await?;
     let url = format!("http://{ARGOCD_HOST}/");
     let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;
     let mut options = probe::Options::new(url, USER, Password::new(PASSWORD));
@@ -133,7 +133,7 @@ pub fn options(session: &Session) -> Result<probe::Options> {
 /// # Errors
 /// No lab is up.
 pub async fn log_in_once(session: &Session) -> Result<bool> {
-    Ok(probe::login(&options(session)?).await.outcome.is_ok())
+    Ok(probe::login(&options(session).await?).await.outcome.is_ok())
 }
 
 fn verdict_of(expect: Expect) -> Verdict {

@@ -79,9 +79,9 @@ impl Lab {
     ///
     /// # Errors
     /// Its folder is somebody's own, or its lock cannot be asked.
-    pub fn find(&self) -> Result<Option<Access>> {
+    pub async fn find(&self) -> Result<Option<Access>> {
         match self {
-            Self::Kind(lab) => lab.find(),
+            Self::Kind(lab) => lab.find().await,
             Self::Local(lab) => lab.find(),
         }
     }
@@ -90,45 +90,28 @@ impl Lab {
 /// What the two labs of a folder are like, to choose between them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Choosing {
-    /// The lab on kind is there.
+    /// The lab on kind is there: up, stopped or half-made.
     pub kind: bool,
     /// The local lab is there.
     pub local: bool,
     /// Options ask for what only kind has.
     pub wants_kind: bool,
-    /// Options ask for what only the local lab has.
-    pub wants_local: bool,
-    /// The goals bring a lab up.
-    pub creates: bool,
 }
 
-/// What `--lab auto` comes to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Chosen {
-    /// That place.
-    Place(Place),
-    /// The local lab, because the other cannot come up here, for this reason.
-    LocalBecause(String),
-}
-
-/// Chooses a place for `--lab auto`; `answers` says whether a container engine does, and
-/// is asked only where that matters.
+/// Chooses a place for `--lab auto`: what options name, else the lab that is there, else
+/// this machine. No container engine is asked, so that the same command does the same
+/// everywhere.
 ///
 /// # Errors
-/// Both labs are up.
-pub fn choose(choosing: Choosing, answers: impl FnOnce() -> Result<()>) -> Result<Chosen> {
-    let Choosing { kind, local, wants_kind, wants_local, creates } = choosing;
+/// Both labs are there.
+pub fn choose(choosing: Choosing) -> Result<Place> {
+    let Choosing { kind, local, wants_kind } = choosing;
     match (kind, local) {
+        _ if wants_kind => Ok(Place::Kind),
         (true, true) => Err(Error::usage("a local lab and a lab on kind are both up")
             .hint("say which one is meant: `--lab local` or `--lab kind`")),
-        (true, false) => Ok(Chosen::Place(Place::Kind)),
-        (false, true) => Ok(Chosen::Place(Place::Local)),
-        (false, false) if wants_kind => Ok(Chosen::Place(Place::Kind)),
-        (false, false) if wants_local || !creates => Ok(Chosen::Place(Place::Local)),
-        (false, false) => Ok(match answers() {
-            Ok(()) => Chosen::Place(Place::Kind),
-            Err(error) => Chosen::LocalBecause(error.message().to_owned()),
-        }),
+        (true, false) => Ok(Place::Kind),
+        (false, _) => Ok(Place::Local),
     }
 }
 
@@ -148,22 +131,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auto_takes_the_lab_that_is_up_then_kind_if_an_engine_answers_then_local() {
-        let none = Choosing { creates: true, ..Choosing::default() };
-        let dead = || Err(Error::environment("docker is dead"));
-        let asked = || -> Result<()> { panic!("the engine is not to be asked") };
+    fn auto_takes_what_options_name_then_the_lab_that_is_there_then_this_machine() {
+        let none = Choosing::default();
         for (choosing, place) in [
+            (none, Place::Local),
             (Choosing { kind: true, ..none }, Place::Kind),
             (Choosing { local: true, ..none }, Place::Local),
-            (Choosing { creates: false, ..none }, Place::Local),
             (Choosing { wants_kind: true, ..none }, Place::Kind),
-            (Choosing { wants_local: true, ..none }, Place::Local),
+            (Choosing { wants_kind: true, local: true, ..none }, Place::Kind),
+            (Choosing { wants_kind: true, kind: true, local: true }, Place::Kind),
         ] {
-            assert_eq!(choose(choosing, asked).unwrap(), Chosen::Place(place), "{choosing:?}");
+            assert_eq!(choose(choosing).unwrap(), place, "{choosing:?}");
         }
-        assert_eq!(choose(none, || Ok(())).unwrap(), Chosen::Place(Place::Kind));
-        assert_eq!(choose(none, dead).unwrap(), Chosen::LocalBecause("docker is dead".into()));
-        let error = choose(Choosing { kind: true, local: true, ..none }, asked).unwrap_err();
+        let error = choose(Choosing { kind: true, local: true, ..none }).unwrap_err();
         assert_eq!(error.exit.code(), 2);
     }
 }

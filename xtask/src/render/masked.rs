@@ -30,6 +30,7 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
         admin_password_hash: Some(MASK.into()),
         admin_password_mtime: Some(MASK.into()),
         server_secretkey: Some(MASK.into()),
+        redis_password: Some(MASK.into()),
         ..Variables::new(0)
     };
     let mut all = vec![];

@@ -28,6 +28,8 @@ pub enum Manifest {
     DexSecret,
     /// Argo CD's own Secret, filled.
     ArgocdSecret,
+    /// The password of Argo CD's Redis, on kind.
+    ArgocdRedis,
     /// The client secret as Argo CD shows it.
     OidcSecret,
     /// Dex on port 80.
@@ -40,12 +42,13 @@ pub enum Manifest {
 
 impl Manifest {
     /// All of them, in the order in which they would be applied.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::KindConfig,
         Self::Namespaces,
         Self::Coredns,
         Self::DexSecret,
         Self::ArgocdSecret,
+        Self::ArgocdRedis,
         Self::OidcSecret,
         Self::DexService,
         Self::Ingress,
@@ -58,6 +61,7 @@ impl Manifest {
             Self::Namespaces => "namespaces.yaml.j2",
             Self::DexSecret => "dex-secret.yaml.j2",
             Self::ArgocdSecret => "argocd-secret.yaml.j2",
+            Self::ArgocdRedis => "argocd-redis.yaml.j2",
             Self::OidcSecret => "oidc-secret.yaml.j2",
             Self::DexService => "dex-service.yaml.j2",
             Self::Ingress => "ingress.yaml.j2",
@@ -95,6 +99,9 @@ pub struct Variables {
     /// The key that Argo CD's sessions and state cookies hang on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_secretkey: Option<String>,
+    /// The password of Argo CD's Redis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis_password: Option<String>,
 }
 
 impl Variables {
@@ -112,6 +119,7 @@ impl Variables {
             admin_password_hash: None,
             admin_password_mtime: None,
             server_secretkey: None,
+            redis_password: None,
         }
     }
 }

@@ -12,14 +12,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-use crate::cli::{LabChoice, Options};
+use crate::cli::{Goal, LabChoice, Options};
 use crate::cluster::{Cluster, Observer};
 use crate::console::{Console, Running};
 use crate::lab::kind::{self, Kit};
-use crate::lab::{Access, Choosing, Chosen, KindLab, Lab, LocalLab, Place, choose, sweep_beside};
+use crate::lab::{Access, Choosing, KindLab, Lab, LocalLab, Place, choose, sweep_beside};
 use crate::names::Workload;
 use crate::programs::Program;
 use crate::render::{Sources, Variables};
+use base::interrupt;
 use base::{Error, Result};
 
 pub use folders::checkout;
@@ -27,6 +28,9 @@ use folders::{lab_folder, usual_folder};
 
 /// Longest time to wait for a server that is starting on this machine.
 const WAIT: Duration = Duration::from_secs(60);
+
+/// What is said where nobody chose a lab and none was there.
+const OTHERS: &str = "a local lab of stand-ins; others: `--real` (the released programs), `--lab kind` (the real cluster in containers)";
 
 /// One run of `cargo xtask`.
 pub struct Session {
@@ -53,40 +57,40 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session in the checkout that this program was built from. `creates`: whether
-    /// its goals bring a lab up.
+    /// A session in the checkout that this program was built from, for these goals.
     ///
     /// # Errors
-    /// Both labs are up and no option chooses one, or an option is of the other lab.
-    pub fn new(options: Options, console: Arc<Console>, creates: bool) -> Result<Self> {
+    /// Both labs are there and no option chooses one, or an option is of the other lab.
+    pub async fn new(options: Options, console: Arc<Console>, goals: &[Goal]) -> Result<Self> {
+        let creates = goals.iter().any(|goal| matches!(goal, Goal::Working | Goal::Broken | Goal::Reproduce));
         let folder = lab_folder(&checkout());
         let local = LocalLab::new(&folder);
-        let kind = KindLab::beside(&folder, &usual_folder(&checkout()));
+        let mut kind = KindLab::beside(&folder, &usual_folder(&checkout()));
         let place = match options.lab {
             LabChoice::Kind => Place::Kind,
             LabChoice::Local => Place::Local,
-            LabChoice::Auto => {
-                let choosing = Choosing {
-                    kind: kind.is_there(),
-                    local: local.is_there()?,
-                    wants_kind: option_of(Place::Kind, &options).is_some(),
-                    wants_local: option_of(Place::Local, &options).is_some(),
-                    creates,
-                };
-                match choose(choosing, kind::answers)? {
-                    Chosen::Place(place) => place,
-                    Chosen::LocalBecause(reason) => {
-                        console.note(&format!("on the local lab: {reason}"));
-                        Place::Local
-                    }
-                }
-            }
+            LabChoice::Auto => choose(Choosing {
+                kind: kind.is_there(),
+                local: local.is_there()?,
+                wants_kind: option_of(Place::Kind, &options).is_some(),
+            })?,
         };
+        let nothing = options.lab == LabChoice::Auto && place == Place::Local && !local.is_there()?;
+        let lost = match nothing && goals.contains(&Goal::Down) {
+            true => kind.lost().await,
+            false => None,
+        };
+        let place = if lost.is_some() { Place::Kind } else { place };
+        kind = lost.unwrap_or(kind);
         let other = if place == Place::Kind { Place::Local } else { Place::Kind };
         if let Some(option) = option_of(other, &options).filter(|_| creates) {
             let (is, has) = (place.name(), other.name());
             return Err(Error::usage(format!("{option} is of the {has} lab, and this is the {is} lab"))
                 .hint(format!("leave it out, or choose the other with `--lab {has}`")));
+        }
+        let chosen = option_of(Place::Local, &options).is_some();
+        if nothing && place == Place::Local && creates && !chosen && !options.dry_run {
+            console.note(OTHERS);
         }
         Ok(match place {
             Place::Local => Self::at(folder, options, console),
@@ -116,11 +120,17 @@ impl Session {
     ///
     /// # Errors
     /// It is not up.
-    pub fn access(&self) -> Result<Access> {
-        self.lab.find()?.ok_or_else(|| {
-            let said = self.lab.ended().map_or_else(String::new, |said| format!(": {said}"));
-            Error::environment(format!("no lab is up{said}"))
-                .hint("`cargo xtask working` or `cargo xtask broken` brings one up")
+    pub async fn access(&self) -> Result<Access> {
+        self.lab.find().await?.ok_or_else(|| match &self.lab {
+            Lab::Kind(lab) if lab.stands() => {
+                Error::environment("no lab is up: the cluster of the one on kind does not answer")
+                    .hint("`cargo xtask working` starts its node again, or makes it anew if it is gone")
+            }
+            lab => {
+                let said = lab.ended().map_or_else(String::new, |said| format!(": {said}"));
+                Error::environment(format!("no lab is up{said}"))
+                    .hint("`cargo xtask working` or `cargo xtask broken` brings one up")
+            }
         })
     }
 
@@ -133,7 +143,7 @@ impl Session {
         if let Some(cluster) = &*cluster {
             return Ok(cluster.clone());
         }
-        let access = self.access()?;
+        let access = self.access().await?;
         let console = self.console.clone();
         let observer: Option<Observer> =
             console.shows(2).then(|| Arc::new(move |line: &str| console.detail(2, line)) as Observer);
@@ -222,7 +232,7 @@ impl Session {
             let kit =
                 Kit::find(lab, self.sources.root(), self.options.offline, &self.console, running).await?;
             // What a killed run left at work would get in the way of this one.
-            for name in kit.children().end_all()? {
+            for name in lab.end_children().await? {
                 self.console.note(&format!("  ended {name}, which a run that was killed had left at work"));
             }
             Ok::<_, Error>(Arc::new(kit))
@@ -242,8 +252,8 @@ impl Session {
     ///
     /// # Errors
     /// It is not up.
-    pub fn variables(&self) -> Result<Variables> {
-        let mut variables = Variables::new(self.access()?.ingress.port());
+    pub async fn variables(&self) -> Result<Variables> {
+        let mut variables = Variables::new(self.access().await?.ingress.port());
         if let Lab::Kind(lab) = &self.lab {
             lab.name().clone_into(&mut variables.cluster_name);
             lab.id().clone_into(&mut variables.lab_id);
@@ -263,29 +273,23 @@ impl Session {
         self.unfinished.store(false, Ordering::Release);
     }
 
-    /// Whether options ask for what only a lab on kind has.
-    pub fn wants_kind(&self) -> bool {
-        option_of(Place::Kind, &self.options).is_some()
-    }
-
-    /// Whether this run would leave nothing of the lab that was there before: it was not
-    /// there, or is this run's own and not complete.
-    pub fn is_fresh(&self) -> bool {
-        let was_there = match &self.lab {
-            Lab::Kind(lab) => lab.is_there(),
-            // What cannot be asked may well be there.
-            Lab::Local(lab) => lab.is_there().unwrap_or(true),
-        };
-        !was_there || self.unfinished.load(Ordering::Acquire)
-    }
-
     /// Ends what still works for this run, and takes down a lab that it started and did
-    /// not complete. Blocks.
-    pub fn clean_up(&self) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kit) = self.kit.get() {
-            let _ = kit.children().end_all();
+    /// not complete. Says whether it took one down.
+    pub async fn clean_up(&self) -> bool {
+        let console = &self.console;
+        if interrupt::heard() && matches!(self.lab, Lab::Kind(_)) {
+            console
+                .note("interrupted: cleaning up; Ctrl-C again kills what runs, a third time leaves at once");
         }
+        if let Lab::Kind(lab) = &self.lab
+            && let Err(error) = lab.end_children().await
+        {
+            // Without the lab's folder nobody would know of it any more.
+            console.note(&format!("nothing was cleaned up: {error}"));
+            return false;
+        }
+        // A local lab that is being started or stopped is so by then.
+        drop(self.changing.lock().unwrap_or_else(PoisonError::into_inner));
         if !self.unfinished.load(Ordering::Acquire) {
             if let Lab::Kind(lab) = &self.lab
                 && !lab.is_there()
@@ -293,33 +297,43 @@ impl Session {
                 // Charts for a lab that did not come about.
                 let _ = kind::clear(lab);
             }
-            return;
+            return false;
         }
         if self.options.keep {
-            self.console.note("the half-made lab was kept; `cargo xtask down` removes it");
-            return;
+            console.note("the half-made lab was kept; `cargo xtask down` removes it");
+            return false;
         }
-        if matches!(self.lab, Lab::Kind(_)) {
-            self.console.note("taking the half-made lab down");
+        let outcome = match &self.lab {
+            Lab::Local(_) => self.abandon(),
+            Lab::Kind(lab) => self.abandon_kind(lab).await,
+        };
+        match &outcome {
+            Ok(()) => console.note("the half-made lab was taken down"),
+            Err(error) => console.note(&format!(
+                "the half-made lab was not taken down: {}; `cargo xtask down` removes what is left",
+                error.message()
+            )),
         }
-        match self.abandon() {
-            Ok(()) => self.console.note("the half-made lab was taken down"),
-            Err(error) => self.console.error(&error),
-        }
+        outcome.is_ok()
     }
 
-    /// Takes the lab down, whatever there is of it, without a plan. Blocks.
+    async fn abandon_kind(&self, lab: &KindLab) -> Result<()> {
+        // Where nothing was run there is nothing to take down.
+        let Some(kit) = self.kit.get() else { return Ok(()) };
+        self.console.note("taking the half-made lab down");
+        let running = self.console.step("down", "taking the half-made lab down");
+        let place = kind::typed(lab, self.sources.root(), kit, self.wait());
+        kind::abandon(lab, kit, &place, &running).await
+    }
+
+    /// Takes a local lab down, whatever there is of it, without a plan. Blocks.
     ///
     /// # Errors
     /// It cannot be stopped, or what is left cannot be removed.
     pub fn abandon(&self) -> Result<()> {
-        match (&self.lab, self.kit.get()) {
-            (Lab::Local(lab), _) => lab.stop().map(drop),
-            (Lab::Kind(lab), Some(kit)) => {
-                kind::abandon(lab, kit, &kind::typed(lab, self.sources.root(), kit, self.wait()))
-            }
-            // Nothing was run yet, so there is nothing to take down.
-            (Lab::Kind(_), None) => Ok(()),
+        match &self.lab {
+            Lab::Local(lab) => lab.stop().map(drop),
+            Lab::Kind(_) => Ok(()),
         }
     }
 

@@ -23,7 +23,7 @@ impl Session {
         if let Some(program) = self.named(workload).await? {
             return Ok(program);
         }
-        let installed = match self.lab.find()? {
+        let installed = match self.lab.find().await? {
             Some(_) => self.program(workload).await?,
             None => None,
         };
@@ -111,7 +111,7 @@ impl Session {
         if let Some(release) = &self.options.argocd {
             return Ok(release.clone());
         }
-        let installed = match self.lab.find()? {
+        let installed = match self.lab.find().await? {
             Some(_) => self.program(Workload::Argocd).await?,
             None => None,
         };

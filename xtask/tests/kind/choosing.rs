@@ -4,10 +4,16 @@ use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
+use serde_json::json;
+
 use crate::world::{Ended, World};
 
+/// The line that names the labs that were not chosen.
+const OTHERS: &str =
+    "others: `--real` (the released programs), `--lab kind` (the real cluster in containers)";
+
 #[test]
-fn without_an_engine_kind_says_so_at_once_and_auto_goes_on_locally() {
+fn without_an_engine_kind_says_so_at_once() {
     let world = World::new();
     fs::remove_dir_all(world.path("bin")).unwrap();
     fs::create_dir(world.path("bin")).unwrap();
@@ -17,9 +23,6 @@ fn without_an_engine_kind_says_so_at_once_and_auto_goes_on_locally() {
     assert!(ended.error().contains("`--lab local`"), "{ended}");
     // Not a time that is measured: what would be waited for takes far longer.
     assert!(since.elapsed().as_secs() < 10);
-    let ended = world.expect(0, &["working", "test"]);
-    assert!(ended.stderr.contains("on the local lab: there is no container engine"), "{ended}");
-    assert_eq!(world.json(0, &["status"])["lab"], "local");
 }
 
 #[test]
@@ -28,36 +31,51 @@ fn a_dead_daemon_is_as_good_as_no_engine() {
     fs::write(world.path("engine-dead"), "").unwrap();
     let ended = world.expect(3, &["--lab", "kind", "working"]);
     assert!(ended.error().contains("its daemon does not run"), "{ended}");
-    let ended = world.expect(0, &["working"]);
-    assert!(
-        ended.stderr.contains("on the local lab: docker is installed, but its daemon does not run"),
-        "{ended}"
-    );
     assert!(world.clusters().is_empty());
 }
 
 #[test]
-fn auto_takes_kind_where_an_engine_answers() {
+fn auto_is_the_local_lab_where_none_is_there_and_asks_no_engine() {
     let world = World::new();
-    assert_eq!(world.json(0, &["working", "test"])["lab"], "kind");
+    let ended = world.expect(0, &["working", "test"]);
+    assert!(ended.stderr.contains(OTHERS), "{ended}");
+    assert!(!ended.stdout.contains(OTHERS), "{ended}");
+    assert_eq!(world.json(0, &["status"])["lab"], "local");
+    assert!(world.calls().is_empty(), "{:?}", world.calls());
+    // It is said once, where it is news.
+    assert!(!world.expect(0, &["working", "test"]).stderr.contains("others: "));
+    world.expect(0, &["down"]);
+    // Whoever chose is not told what else there is to choose.
+    assert!(!world.expect(0, &["--lab", "local", "working", "down"]).stderr.contains("others: "));
+    assert!(!world.expect(0, &["-q", "working", "down"]).stderr.contains("others: "));
 }
 
 #[test]
-fn an_image_that_is_wanting_sends_auto_to_the_local_lab_and_not_silently() {
+fn options_of_the_kind_lab_name_it() {
+    for options in
+        [["--ingress", "traefik"], ["--node-image", "x/node:v1"], ["--argocd-image", "me/argocd:dev"]]
+    {
+        let world = World::new();
+        assert_eq!(world.json(0, &[&options[..], &["--dry-run", "working"]].concat())["lab"], "kind");
+        // Also beside a local lab that is up.
+        world.expect(0, &["working"]);
+        assert_eq!(world.json(0, &[&options[..], &["--dry-run", "working"]].concat())["lab"], "kind");
+    }
+}
+
+#[test]
+fn what_kind_is_wanting_is_said_and_no_other_lab_taken() {
     let world = World::new();
     world.fails(
         &["kind create cluster"],
         "ERROR: failed to create cluster: failed to pull image \"kindest/node:v1.37.0\": command \"docker pull\" failed with error: exit status 1\nCommand Output: Error response from daemon: toomanyrequests: You have reached your unauthenticated pull rate limit.",
     );
-    let ended = world.expect(0, &["working", "test"]);
-    assert!(ended.stderr.contains("kind cannot come up here: cannot create the cluster oidc-lab"), "{ended}");
-    assert!(ended.stderr.contains("going on with the local lab"), "{ended}");
-    assert!(ended.stdout.contains("on the local lab"), "{ended}");
-    assert!(!world.lab().exists());
-    // Whoever asks for kind gets the reason instead.
-    world.expect(0, &["down"]);
-    world.expect(3, &["--lab", "kind", "working"]);
-    world.expect(3, &["--ingress", "traefik", "working"]);
+    for choice in [["--lab", "kind"], ["--ingress", "traefik"]] {
+        let ended = world.expect(3, &[&choice[..], &["working"]].concat());
+        assert!(ended.error().contains("cannot create the cluster oidc-lab"), "{ended}");
+        assert!(!world.lab().exists());
+    }
+    assert!(world.expect(3, &["status"]).error().contains("no lab is up"));
 }
 
 #[test]
@@ -154,6 +172,27 @@ fn a_lab_whose_state_was_lost_is_known_again_by_its_node() {
 }
 
 #[test]
+fn down_finds_a_cluster_whose_folder_is_gone_without_being_told_where() {
+    let world = World::new();
+    world.expect(0, &["--lab", "kind", "working"]);
+    fs::remove_dir_all(world.lab()).unwrap();
+    let ended = world.expect(0, &["down"]);
+    assert_eq!(ended.stdout, "the lab is gone\n", "{ended}");
+    assert!(world.clusters().is_empty());
+    // Where there is none, nothing else is asked, and nothing waited for.
+    world.forget_calls();
+    assert_eq!(world.expect(0, &["down"]).stdout, "there was no lab\n");
+    let asked = ["docker ps --all --quiet --filter label=io.x-k8s.kind.cluster=oidc-lab"];
+    assert_eq!(world.calls().into_iter().map(|call| call.line).collect::<Vec<_>>(), asked);
+    world.fault(&["docker ps"], json!({"hang": true}));
+    assert_eq!(world.expect(0, &["down"]).stdout, "there was no lab\n");
+    // Nor is it looked for where somebody said which lab is meant.
+    world.forget_calls();
+    world.expect(0, &["--lab", "local", "down"]);
+    assert!(world.calls().is_empty());
+}
+
+#[test]
 fn a_cluster_that_is_gone_is_made_anew() {
     let world = World::new();
     world.expect(0, &["--lab", "kind", "working"]);
@@ -173,7 +212,12 @@ fn a_node_that_stopped_is_started_again() {
     let lab = world.path("clusters/oidc-lab/lab");
     let stopped = world.command(&["--lab", "local", "down"]).env("OIDC_LAB_DIR", &lab).output().unwrap();
     assert!(stopped.status.success());
-    assert!(world.expect(3, &["test"]).error().contains("no lab is up"));
+    let ended = world.expect(3, &["test"]);
+    assert!(
+        ended.error().contains("no lab is up: the cluster of the one on kind does not answer"),
+        "{ended}"
+    );
+    assert!(ended.error().contains("`cargo xtask working` starts its node again"), "{ended}");
     let ended = world.expect(0, &["working", "test"]);
     assert!(ended.stderr.contains("started again"), "{ended}");
     assert_eq!(world.calls_with("docker start oidc-lab-control-plane").len(), 1);

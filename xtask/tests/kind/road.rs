@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{Ended, World, kill, until};
 
 const REFUSED: &str = r#"500 failed to get token: oauth2: "invalid_client" "Invalid client credentials.""#;
 
@@ -175,7 +175,7 @@ fn no_secret_is_in_an_argument_in_a_file_or_in_what_is_said() {
         }
     }
     let secrets = world.secrets();
-    assert_eq!(secrets.len(), 3, "client secret, server key, password: {secrets:?}");
+    assert_eq!(secrets.len(), 4, "client secret, server key, Redis' and admin's passwords: {secrets:?}");
     for secret in secrets {
         assert!(!said.contains(&secret), "a secret was said somewhere");
     }
@@ -197,8 +197,12 @@ fn only_the_labs_own_kubeconfig_is_used() {
     }
     assert_eq!(std::fs::read_to_string(&config).unwrap(), "not: [a, kubeconfig");
     world.expect(0, &["down"]);
-    let left: Vec<_> = std::fs::read_dir(world.path("home")).unwrap().flatten().map(|it| it.path()).collect();
-    assert_eq!(left, [world.path("home/.kube")]);
+    let names = |folder: &str| -> Vec<_> {
+        std::fs::read_dir(world.path(folder)).unwrap().flatten().map(|it| it.path()).collect()
+    };
+    assert_eq!(names("home"), [world.path("home/.kube")]);
+    // Nor is anything kept there of what this cluster's API answered.
+    assert_eq!(names("home/.kube"), [config]);
 }
 
 #[test]
@@ -220,8 +224,11 @@ fn a_dry_run_asks_for_versions_and_does_nothing() {
     for part in [
         "$ kind create cluster --name oidc-lab --config $LAB/kind-config.yaml",
         " turn 2, side by side\n",
-        "$ cd $LAB/empty && helm upgrade --install argocd $LAB/charts/argo-cd-9.4.17.tgz",
+        "$ cd $LAB/empty && helm upgrade --install argocd ",
+        "cache/charts/argo-cd-9.4.17.tgz --namespace argocd",
         "docker image save --output $LAB/dex-images.tar --platform linux/",
+        "# charts come from where their projects publish them, kept in ",
+        "# images come from the registries in their names",
     ] {
         assert!(ended.stdout.contains(part), "{part}: {ended}");
     }
@@ -231,4 +238,74 @@ fn a_dry_run_asks_for_versions_and_does_nothing() {
         "{asked:?}"
     );
     assert!(!world.lab().exists());
+}
+
+#[test]
+fn charts_and_images_come_from_the_mirrors_that_the_environment_names() {
+    let world = World::new();
+    let mirrored = |charts: &str, args: &[&str]| {
+        let mut command = world.command(&[&["--lab", "kind"], args].concat());
+        Ended::of(command.env("OIDC_LAB_CHARTS", charts).env("OIDC_LAB_IMAGES", "mirror.example/all"))
+    };
+    let node = "mirror.example/all/kindest/node:v1.37.0@sha256:a1ed56";
+    let ended = mirrored("oci://mirror.example/charts", &["--dry-run", "working"]);
+    assert_eq!(ended.status, 0, "{ended}");
+    for part in [
+        "# charts come from OIDC_LAB_CHARTS: oci://mirror.example/charts, kept in ",
+        "# images come from OIDC_LAB_IMAGES: mirror.example/all in place of the public registries",
+        "helm pull oci://mirror.example/charts/dex --version 0.24.0",
+        "docker pull 'mirror.example/all/<the same without its registry>'",
+        &format!("--image {node}"),
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {ended}");
+    }
+    let ended = mirrored("oci://mirror.example/charts", &["working", "test"]);
+    assert_eq!(ended.status, 0, "{ended}");
+    for call in world.calls_with(" pull ") {
+        assert!(call.line.contains("mirror.example/"), "{}", call.line);
+    }
+    assert_eq!(world.calls_with(&format!("--image {node}")).len(), 1);
+    // In the cluster they have the names that the charts know.
+    let tag = "docker tag mirror.example/all/argoproj/argocd:v3.3.6 quay.io/argoproj/argocd:v3.3.6";
+    assert_eq!(world.calls_with(tag).len(), 1);
+    assert!(world.calls_with("docker image save").iter().all(|call| !call.line.contains("mirror.example")));
+    // A folder of charts needs no network.
+    let kept = std::fs::read_dir(world.path("cache/charts")).unwrap().flatten().next().unwrap().path();
+    world.forget_calls();
+    let ended = mirrored(kept.to_str().unwrap(), &["working"]);
+    assert_eq!(ended.status, 0, "{ended}");
+    assert!(world.calls_with("helm pull").is_empty());
+    let ended = mirrored(world.path("home").to_str().unwrap(), &["working"]);
+    assert!(ended.error().contains("OIDC_LAB_CHARTS, and the chart "), "{ended}");
+}
+
+#[test]
+fn a_password_for_redis_is_made_once_and_no_hook_is_waited_for() {
+    let world = World::new();
+    world.expect(0, &["--lab", "kind", "working"]);
+    let made =
+        || world.calls().into_iter().filter(|call| call.stdin.contains("name: argocd-redis\n")).count();
+    assert_eq!(made(), 1);
+    let values =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../values/argocd.yaml")).unwrap();
+    assert!(values.contains("redisSecretInit:\n  enabled: false\n"));
+    // Redis runs with the one that it has.
+    let ended = world.expect(0, &["working"]);
+    assert!(
+        ended.stderr.lines().any(|it| it.contains("argocd-redis-secret") && it.ends_with("kept")),
+        "{ended}"
+    );
+    assert_eq!(made(), 1);
+}
+
+#[test]
+fn images_are_saved_while_the_cluster_is_made() {
+    let world = World::new();
+    world.fault(&["kind create cluster"], json!({"hang": true, "times": 1}));
+    let mut run = world.start(&["--lab", "kind", "working"]);
+    world.hangs();
+    until("all images are saved", || world.calls_with("docker image save").len() == 3);
+    assert!(world.calls_with("kind load").is_empty());
+    kill("-INT", run.id());
+    run.wait().unwrap();
 }

@@ -58,19 +58,19 @@ const CASES: &[(&str, &[&str], &str, &[&str])] = &[
         "a hook that hangs",
         &["helm upgrade --install argocd"],
         "Error: failed pre-install: 1 error occurred:\n\t* timed out waiting for the condition",
-        &["cannot install the chart argo-cd 9.4.17", "was not done in time", "--wait SECONDS"],
+        &["cannot install the chart argo-cd 9.4.17", "was not done in time", "--wait SECONDS", "--keep"],
     ),
     (
         "Helm 4's timeout",
         &["helm upgrade --install argocd"],
         "Error: resource Job/argocd/argocd-redis-secret-init not ready. status: InProgress\ncontext deadline exceeded",
-        &["was not done in time", "--wait SECONDS"],
+        &["was not done in time", "--wait SECONDS", "--keep"],
     ),
     (
         "a webhook that is not up",
         &["kubectl", "apply"],
         "Error from server (InternalError): Internal error occurred: failed calling webhook \"validate.nginx.ingress.kubernetes.io\": failed to call webhook: Post \"https://x.svc:443/\": dial tcp 10.96.1.2:443: connect: connection refused",
-        &["cannot apply manifests/", "failed calling webhook", "validatingwebhookconfigurations"],
+        &["cannot apply manifests/", "failed calling webhook", "run it again", "--keep"],
     ),
     (
         "the cluster went away",
@@ -189,29 +189,105 @@ fn a_name_that_does_not_resolve_inside_is_found_before_a_login_fails() {
 }
 
 #[test]
-fn a_step_that_hangs_says_what_it_waits_for_also_where_there_are_no_bars() {
+fn offline_asks_nothing_of_the_network_for_a_new_lab_either() {
     let world = World::new();
-    std::fs::write(world.path("dex-without-image"), "").unwrap();
-    let ended = world.expect(3, &["--lab", "kind", "--wait", "12", "working"]);
-    let waiting =
-        ended.stderr.lines().find(|line| line.contains("waiting: ")).unwrap_or_else(|| panic!("{ended}"));
-    assert!(waiting.contains("dex-ready"), "{waiting}");
-    assert!(waiting.contains("pod dex-") && waiting.contains("container dex: "), "{waiting}");
-    assert!(waiting.contains("ImagePull"), "{waiting}");
-    let error = ended.error();
-    assert!(error.contains("dex/dex was not ready after 12 s: pod dex-"), "{error}");
+    world.expect(0, &["--lab", "kind", "working"]);
+    world.expect(0, &["down"]);
+    std::fs::write(world.path("no-network"), "").unwrap();
+    world.forget_calls();
+    world.expect(0, &["--lab", "kind", "--offline", "working", "test"]);
+    assert!(world.calls_with(" pull ").is_empty());
+    world.expect(0, &["down"]);
+    let ended = world.expect(0, &["--lab", "kind", "--offline", "--dry-run", "working"]);
+    assert!(ended.stdout.contains("# images come from docker and the node alone (--offline)"), "{ended}");
+    assert!(!ended.stdout.contains("helm pull") && !ended.stdout.contains("docker pull"), "{ended}");
+    // What is wanting is named, with what brings it here.
+    let images = std::fs::read_to_string(world.path("images.json")).unwrap();
+    std::fs::write(world.path("images.json"), images.replace("kindest/", "other/")).unwrap();
+    let ended = world.expect(3, &["--lab", "kind", "--offline", "working"]);
+    assert!(
+        ended.error().contains("--offline, and the node's image kindest/node:v1.37.0@sha256:"),
+        "{ended}"
+    );
+    assert!(ended.error().contains("`docker pull kindest/node:v1.37.0@sha256:"), "{ended}");
+    std::fs::write(world.path("images.json"), images).unwrap();
+    std::fs::remove_file(world.path("cache/charts/dex-0.24.0.tgz")).unwrap();
+    let ended = world.expect(3, &["--lab", "kind", "--offline", "working"]);
+    assert!(ended.error().contains("--offline, and the chart dex 0.24.0 is not in the cache"), "{ended}");
+    assert!(world.calls_with(" pull ").is_empty());
 }
 
 #[test]
-fn what_was_in_the_cluster_is_shown_before_it_is_taken_down() {
+fn a_nodes_image_that_cannot_be_pulled_is_named() {
+    let world = World::new();
+    let message = "ERROR: failed to create cluster: failed to pull image \"me/node:v1\": command \"docker pull me/node:v1\" failed with error: exit status 1\nCommand Output: Error response from daemon: manifest for me/node:v1 not found: manifest unknown: manifest unknown";
+    world.fails(&["kind create cluster"], message);
+    let ended = world.expect(3, &["--lab", "kind", "--node-image", "me/node:v1", "working"]);
+    assert!(ended.error().contains("the node's image me/node:v1 cannot be pulled: manifest for"), "{ended}");
+    assert!(ended.error().contains("`--node-image REF` names another"), "{ended}");
+}
+
+/// Dex's image cannot be pulled, for a reason in kubelet's words.
+fn without_image(world: &World, why: &str) {
+    std::fs::write(world.path("dex-without-image"), why).unwrap();
+}
+
+#[test]
+fn an_image_that_will_never_come_ends_the_wait_with_what_to_do() {
+    for (why, hint) in [
+        (
+            "failed to do request: Head \"https://ghcr.io/v2/\": dial tcp: lookup ghcr.io: no such host",
+            "does the container engine reach ghcr.io?",
+        ),
+        ("ghcr.io/dexidp/dex:v2.45.1: not found", "is the image's name right?"),
+        ("unexpected status: 403 Forbidden: denied", "`docker login ghcr.io`"),
+        // In other words it is tried three times.
+        (
+            "failed to do request: dial tcp 140.82.121.34:443: i/o timeout",
+            "does the container engine reach ghcr.io?",
+        ),
+    ] {
+        let world = World::new();
+        without_image(&world, why);
+        let ended = world.expect(3, &["--lab", "kind", "working"]);
+        let error = ended.error();
+        assert!(
+            error.contains(
+                "dex/dex: container dex: the image ghcr.io/dexidp/dex:v2.45.1 does not come from ghcr.io"
+            ),
+            "{ended}"
+        );
+        assert!(error.contains(hint), "{ended}");
+    }
+}
+
+#[test]
+fn a_step_that_hangs_says_what_it_waits_for_also_where_there_are_no_bars() {
+    let world = World::new();
+    std::fs::write(world.path("node-not-ready"), "").unwrap();
+    let ended = world.expect(3, &["--lab", "kind", "--wait", "12", "working"]);
+    let lines: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("waiting: ")).collect();
+    assert_eq!(lines.len(), 1, "{ended}");
+    assert!(lines[0].contains("node ") && lines[0].contains("cni plugin not initialized"), "{ended}");
+}
+
+#[test]
+fn what_was_in_the_cluster_is_shown_before_it_is_taken_down_and_not_advised_to_be_asked_after_it() {
     let world = World::new();
     // The step that fails waits for Dex's pod, so that the pod is there by then.
-    std::fs::write(world.path("dex-without-image"), "").unwrap();
-    let ended = world.expect(3, &["--lab", "kind", "--wait", "2", "working"]);
+    without_image(&world, "ghcr.io/dexidp/dex:v2.45.1: not found");
+    let ended = world.expect(3, &["--lab", "kind", "working"]);
     let place = |part: &str| ended.stderr.find(part).unwrap_or_else(|| panic!("{part}: {ended}"));
     assert!(place("what was in the cluster") < place("  dex: pod dex-"), "{ended}");
     assert!(place("  dex: pod dex-") < place("    event dex-"), "{ended}");
     assert!(place("    event dex-") < place("taking the half-made lab down"), "{ended}");
+    let world = World::new();
+    world.fails(&["helm upgrade --install dex"], "Error: timed out waiting for the condition");
+    let ended = world.expect(3, &["--lab", "kind", "working"]);
+    assert!(!ended.error().contains("cargo xtask kubectl"), "{ended}");
+    assert!(ended.error().contains("`--keep` leaves a half-made lab up for a look"), "{ended}");
+    let ended = world.expect(3, &["--lab", "kind", "--keep", "working"]);
+    assert!(ended.error().contains("`cargo xtask kubectl -- get pods -A`"), "{ended}");
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl World {
         command.env("PATH", self.path("bin")).env("HOME", self.path("home"));
         // The usual folder, so that the cluster has its plain name.
         command.env("CARGO_TARGET_DIR", self.path("target"));
+        command.env("OIDC_LAB_CACHE", self.path("cache"));
         command.env("FAKE_WORLD", self.folder.path()).env("FAKE_XTASK", env!("CARGO_BIN_EXE_xtask"));
         command
     }
@@ -133,12 +134,14 @@ impl World {
         let _ = std::fs::remove_file(self.path("hanging"));
     }
 
-    /// Waits until a call hangs, and gives its process.
+    /// Waits until a call hangs, and gives its process. The next that hangs is another.
     #[track_caller]
     pub fn hangs(&self) -> u32 {
         let path = self.path("hanging");
         until("a call hangs", || std::fs::read_to_string(&path).is_ok_and(|text| !text.is_empty()));
-        std::fs::read_to_string(path).unwrap().parse().unwrap()
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        text.trim().parse().unwrap()
     }
 
     /// What was asked of the fakes, in order.
@@ -172,7 +175,8 @@ impl World {
         let stdin = self.calls().into_iter().map(|call| call.stdin).collect::<Vec<_>>().join("\n");
         let values = stdin.lines().filter_map(|line| {
             let (key, value) = line.trim().split_once(": ")?;
-            let secret = ["clientSecret", "argo-cd", "server.secretkey", "admin.password"].contains(&key);
+            let secret =
+                ["clientSecret", "argo-cd", "server.secretkey", "admin.password", "auth"].contains(&key);
             secret.then(|| value.trim_matches('"').to_owned())
         });
         values.filter(|value| value.len() > 20).collect()

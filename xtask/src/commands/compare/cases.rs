@@ -121,7 +121,7 @@ impl Case {
         match self {
             Self::Working => log_in(session).await,
             Self::WrongPassword => {
-                let mut options = login_options(session)?;
+                let mut options = login_options(session).await?;
                 options.password = Password::new("not-the-password");
                 Ok(of_login(&probe::login(&options).await))
             }
@@ -166,12 +166,12 @@ pub async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result
 }
 
 async fn log_in(session: &Session) -> Result<Vec<Answer>> {
-    Ok(of_login(&probe::login(&login_options(session)?).await))
+    Ok(of_login(&probe::login(&login_options(session).await?).await))
 }
 
 /// The form in other encodings.
 async fn forms(session: &Session) -> Result<Vec<Answer>> {
-    let mut browser = Browser::new(session.access()?.ingress);
+    let mut browser = Browser::new(session.access().await?.ingress);
     let (kind, body) = multipart(&[("login", USER), ("password", PASSWORD)]);
     browser.send_form("form as multipart", kind, &body).await;
     let (form, user) = ("application/x-www-form-urlencoded", USER.replace('@', "%40"));
@@ -185,7 +185,7 @@ async fn forms(session: &Session) -> Result<Vec<Answer>> {
 
 async fn log_out(session: &Session) -> Result<Vec<Answer>> {
     const USERINFO: &str = "/api/v1/session/userinfo";
-    let mut browser = Browser::new(session.access()?.ingress);
+    let mut browser = Browser::new(session.access().await?.ingress);
     browser.log_in().await;
     let kept = browser.cookies().clone();
     browser.ask("GET /auth/logout", ARGOCD_HOST, "/auth/logout", None).await;
@@ -234,7 +234,7 @@ async fn changed(session: &Session, change: Change) -> Result<Vec<Answer>> {
 }
 
 async fn shows_settings(session: &Session, words: &str) -> Result<bool> {
-    let options = login_options(session)?;
+    let options = login_options(session).await?;
     let url = format!("http://{ARGOCD_HOST}/api/v1/settings");
     let url: Url = url.parse().map_err(|error| Error::environment(format!("{url}: {error}")))?;
     let answer = Connections::new(&options).send(Request::get(&url, LIMIT)).await;
@@ -253,7 +253,7 @@ fn of_the_page(settings: &str) -> String {
 type Asked = (&'static str, String, Option<&'static str>, Option<&'static str>);
 
 async fn requests(session: &Session) -> Result<Vec<Answer>> {
-    let options: Options = login_options(session)?;
+    let options: Options = login_options(session).await?;
     let argocd = |path: &str| format!("http://{ARGOCD_HOST}{path}");
     let dex = |path: &str| format!("http://{DEX_HOST}{path}");
     let client = "client_id=argo-cd&response_type=code&scope=openid&state=s";
@@ -336,7 +336,7 @@ async fn requests(session: &Session) -> Result<Vec<Answer>> {
             }
         });
     }
-    let mut browser = Browser::new(session.access()?.ingress);
+    let mut browser = Browser::new(session.access().await?.ingress);
     for target in ["//auth/login", "/auth/../auth/login?x=1", "/auth/./login", "//auth/logout"] {
         browser.ask(&format!("GET {target}"), ARGOCD_HOST, target, None).await;
     }

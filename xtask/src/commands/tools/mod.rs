@@ -33,7 +33,7 @@ pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> 
     let platform = Platform::here()?;
     let shell = Shell::new()?;
     let toolbox = Toolbox::new(&shell, &downloads, platform);
-    let mut found = toolbox.find_all().to_vec();
+    let mut found = tools::find_all(&downloads).await?.to_vec();
     if args.download && !dry_run {
         found = try_join_all(found.into_iter().map(|found| download(session, &toolbox, found))).await?;
         if session.options.real {
@@ -45,8 +45,7 @@ pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> 
     if session.options.real {
         programs.extend(real_programs(session, &downloads, platform)?);
     }
-    let shed =
-        Shed { programs, engines: Engines::ask(&shell, tools::LIMIT), downloads: &downloads, platform };
+    let shed = Shed { programs, engines: Engines::of_this_machine().await?, downloads: &downloads, platform };
     session.console.result(&shed.text());
     more.extend(shed.document());
     report.goals.push(GoalRecord { goal: "tools".into(), time: since.elapsed(), steps: vec![], more });

@@ -1,7 +1,7 @@
 //! The plans of `working` and `broken` on kind: what waits for what.
 //!
 //! Three branches run beside the cluster's creation, one for each chart: pulled,
-//! checked, its images pulled. They meet the cluster where images are loaded.
+//! checked, its images pulled and saved. They meet the cluster where images are loaded.
 
 use super::parts::Part;
 use super::steps::KindStep;
@@ -19,7 +19,9 @@ pub enum Secret {
 
 /// The steps.
 pub fn bring_up(secret: Secret) -> Vec<Step> {
-    use KindStep::{Chart, Cluster, Coredns, Images, Ingress, IngressReady, Load, Node, Resolves, Tools};
+    use KindStep::{
+        Chart, Cluster, Coredns, Images, Ingress, IngressReady, Load, Node, RedisSecret, Resolves, Tools,
+    };
     let kind = |name, after: &[&'static str], what| step(name, after, Action::Kind(what));
     let mut steps = vec![
         kind("tools", &[], Tools),
@@ -38,6 +40,7 @@ pub fn bring_up(secret: Secret) -> Vec<Step> {
         kind("argocd-load", &["cluster", "argocd-images"], Load(Part::Argocd)),
         kind("ingress", &["namespaces", "ingress-load"], Ingress),
         step("argocd-secret", &["namespaces"], Action::ArgocdSecret),
+        kind("argocd-redis-secret", &["namespaces"], RedisSecret),
         step("dex-secret", &["namespaces"], Action::DexSecret),
     ];
     let dex = step("dex", &["dex-secret", "dex-load"], Action::Install(Dex));
@@ -54,7 +57,7 @@ pub fn bring_up(secret: Secret) -> Vec<Step> {
             steps.push(dex);
             steps.push(step(
                 "argocd",
-                &["argocd-secret", "oidc-secret", "argocd-load"],
+                &["argocd-secret", "argocd-redis-secret", "oidc-secret", "argocd-load"],
                 Action::Install(Argocd),
             ));
             steps.extend(ready);
@@ -64,7 +67,7 @@ pub fn bring_up(secret: Secret) -> Vec<Step> {
             steps.push(dex);
             steps.push(step(
                 "argocd",
-                &["argocd-secret", "no-oidc-secret", "argocd-load"],
+                &["argocd-secret", "argocd-redis-secret", "no-oidc-secret", "argocd-load"],
                 Action::InstallAnew(Argocd),
             ));
             steps.extend(ready);

@@ -1,13 +1,13 @@
 //! The cluster itself: made, found again, started again, removed.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
 
 use super::commands::{Place, Typed};
 use super::messages::{self, Doing, Trouble};
+use super::mirrors::{IMAGES, Mirrors};
 use super::runner::Said;
 use super::state::{self, Stage, State};
 use super::{KindLab, Kit, node};
@@ -21,9 +21,6 @@ use base::{Error, Result};
 pub const FOLDER: &str = "oidc-lab/folder";
 /// The label of the node that says where the ingress is reached.
 pub const PORT: &str = "oidc-lab/port";
-
-/// How long a node that is started again has until its API answers.
-const START: Duration = Duration::from_secs(90);
 
 /// What came of bringing the cluster up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +154,7 @@ impl Bringing<'_> {
             ))
             .hint(format!("`cargo xtask down`, then `cargo xtask --port {port} working`")));
         }
-        if self.lab.accepts() {
+        if self.lab.accepts().await {
             return Ok(Some(Brought::Found));
         }
         if !self.exists(running).await? {
@@ -174,13 +171,38 @@ impl Bringing<'_> {
         if !said.is_ok() {
             return Err(self.error("write the kubeconfig anew", state.port, &said));
         }
-        node::wait_ready(self.lab, &self.place.node(), START, running).await.map_err(|error| {
+        node::wait_ready(self.lab, &self.place.node(), self.place.wait, running).await.map_err(|error| {
             error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
         })?;
         Ok(Some(Brought::Started))
     }
 
+    /// The image to make the node from, if kind is not to take its own by itself.
+    async fn node_image(&self, running: &Running<'_>) -> Result<Option<String>> {
+        let Mirrors { images, offline, .. } = &self.place.mirrors;
+        let wished = self.image.map(str::to_owned);
+        if !offline && (wished.is_some() || images.is_none()) {
+            return Ok(wished);
+        }
+        let why = if *offline { "--offline" } else { IMAGES };
+        let Some(image) = self.place.image_of_node(self.image) else {
+            return Err(Error::environment(format!(
+                "{why}, and this kind does not say which image its node has"
+            ))
+            .hint("name one with `--node-image`"));
+        };
+        if *offline && !self.run(&self.place.image_id(&image), running).await?.is_ok() {
+            let engine = self.place.engine;
+            return Err(Error::environment(format!(
+                "--offline, and the node's image {image} is not on this machine"
+            ))
+            .hint(format!("`{engine} pull {image}` brings it here; `--node-image` names another")));
+        }
+        Ok(Some(image))
+    }
+
     async fn create(&self, running: &Running<'_>) -> Result<()> {
+        let image = self.node_image(running).await?;
         // A free port can be taken by somebody else before the node has it: that is worth
         // a second try, and no third.
         let tries = if self.port.is_some() { 1 } else { 2 };
@@ -195,7 +217,7 @@ impl Bringing<'_> {
             let config = self.sources.text(Manifest::KindConfig, &variables)?;
             state::write_private(&self.place.config(), config.as_bytes())
                 .map_err(|error| state::cannot_write(self.lab, &error))?;
-            let said = self.run(&self.place.create_cluster(self.image), running).await?;
+            let said = self.run(&self.place.create_cluster(image.as_deref()), running).await?;
             if said.is_ok() {
                 return State::update(self.lab, |state| state.stage = Stage::Up);
             }
@@ -261,7 +283,7 @@ impl Bringing<'_> {
     /// Whether the cluster of this name is the one that was made, if it can be asked.
     async fn is_still_ours(&self, running: &Running<'_>) -> Result<()> {
         let said = self.run(&self.place.kubeconfig(), running).await?;
-        if !said.is_ok() || !self.lab.accepts() {
+        if !said.is_ok() || !self.lab.accepts().await {
             return Ok(());
         }
         owned(&Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?, self.lab).await
@@ -269,15 +291,22 @@ impl Bringing<'_> {
 }
 
 /// The same as [`Bringing::remove`] for a lab that this run made, when nothing else is
-/// to be done any more. A cluster that is not written down as this lab's stays. Blocks.
+/// to be done any more. A cluster that is not written down as this lab's stays.
 ///
 /// # Errors
-/// It cannot be removed.
-pub fn abandon(lab: &KindLab, kit: &Kit, place: &Place) -> Result<()> {
+/// It cannot be removed, or not in time.
+pub async fn abandon(lab: &KindLab, kit: &Kit, place: &Place, running: &Running<'_>) -> Result<()> {
     if State::read(lab).is_none() {
         return state::clear(lab);
     }
-    let said = kit.run_blocking(place, &place.delete_cluster())?;
+    let said = match kit.run(place, &place.delete_cluster(), running).await {
+        Ok(said) => said,
+        Err(error) => {
+            // It was asked to end when its time was up; it may have to be told.
+            lab.end_children().await?;
+            return Err(error);
+        }
+    };
     if !said.is_ok() {
         let doing = Doing { what: "remove the half-made cluster", cluster: lab.name(), port: (0, false) };
         return Err(messages::error(doing, &said));

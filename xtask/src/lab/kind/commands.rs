@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::mirrors::{Charts, Mirrors, file_name};
 use super::parts::{Chart, Published};
 use super::{KindLab, Kit};
 use crate::names::MANAGER;
@@ -74,6 +75,10 @@ pub struct Place {
     /// What the engine has to be told to save an image for this machine alone, if
     /// it has to be told.
     pub platform: Option<String>,
+    /// Where charts and images come from.
+    pub mirrors: Mirrors,
+    /// The image that kind makes a node from unless told otherwise, if it says which.
+    pub node_image: Option<String>,
     /// The longest time to wait for something in the cluster.
     pub wait: Duration,
 }
@@ -93,9 +98,15 @@ impl Place {
         self.lab.folder().join("kind-config.yaml")
     }
 
-    /// The folder of charts that were pulled.
-    pub fn charts(&self) -> PathBuf {
-        self.lab.folder().join("charts")
+    /// The file of a chart.
+    pub fn chart_file(&self, chart: &Chart) -> PathBuf {
+        self.mirrors.folder().join(chart.file())
+    }
+
+    /// The image that the node is made from: the one that somebody wishes for, else kind's
+    /// own, from wherever images come from.
+    pub fn image_of_node(&self, wished: Option<&str>) -> Option<String> {
+        wished.map(str::to_owned).or_else(|| Some(self.mirrors.image(self.node_image.as_deref()?)))
     }
 
     /// The folder that Helm runs in. With `--repo` it would take a folder of the chart's
@@ -174,6 +185,17 @@ impl Place {
         Typed { limit: LONG, ..self.typed(Program::Engine, label, args!["pull", image]) }
     }
 
+    /// Gives an image another name.
+    pub fn tag_image(&self, image: &str, name: &str) -> Typed {
+        self.typed(Program::Engine, format!("tag-{}", file_name(name)), args!["tag", image, name])
+    }
+
+    /// Asks the node for an image.
+    pub fn image_on_node(&self, image: &str) -> Typed {
+        let args = args!["exec", self.node(), "crictl", "inspecti", "--quiet", image];
+        self.typed(Program::Engine, format!("on-node-{}", file_name(image)), args)
+    }
+
     /// The file that images are saved to on their way into the node.
     pub fn archive(&self, part: &str) -> PathBuf {
         self.lab.folder().join(format!("{part}-images.tar"))
@@ -199,16 +221,18 @@ impl Place {
     /// Pulls a chart.
     pub fn pull_chart(&self, chart: &Chart) -> Typed {
         let mut args = args!["pull"];
-        match chart.published {
-            Published::Oci(place) => args.push(format!("{place}/{}", chart.name)),
-            Published::Repo(url) => args.extend(args![chart.name, "--repo", url]),
+        match (&self.mirrors.charts, chart.published) {
+            (Charts::Registry(place), _) => args.push(format!("{place}/{}", chart.name)),
+            (Charts::Repository(url), _) => args.extend(args![chart.name, "--repo", url]),
+            (_, Published::Oci(place)) => args.push(format!("{place}/{}", chart.name)),
+            (_, Published::Repo(url)) => args.extend(args![chart.name, "--repo", url]),
         }
-        args.extend(args!["--version", chart.version, "--destination", self.charts().display()]);
+        args.extend(args!["--version", chart.version, "--destination", self.mirrors.folder().display()]);
         Typed { limit: SHORT * 5, ..self.typed(Program::Helm, format!("chart-{}", chart.name), args) }
     }
 
     fn chart_and_values(&self, chart: &Chart, values: &str) -> (Vec<String>, Stdin) {
-        let file = self.charts().join(chart.file());
+        let file = self.chart_file(chart);
         let mut args = args![chart.release, file.display(), "--namespace", chart.namespace];
         let path = self.root.join("values").join(format!("{}.yaml", chart.values));
         args.extend(args!["--values", path.display()]);
@@ -335,13 +359,10 @@ pub fn typed(lab: &KindLab, root: &Path, kit: &Kit, wait: Duration) -> Place {
         engine: kit.engine,
         helm: kit.helm_major,
         platform: kit.platform(),
+        mirrors: kit.mirrors(),
+        node_image: kit.node_image(),
         wait,
     }
-}
-
-/// An image's name as a file's.
-fn file_name(image: &str) -> String {
-    image.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
 }
 
 /// An argument as a shell takes it.

@@ -5,6 +5,7 @@
 
 use super::commands::Place;
 use super::helm::Choice;
+use super::mirrors::{Charts, Mirrors};
 use super::parts::Part;
 use super::steps::KindStep;
 use super::{KindLab, Kit};
@@ -13,6 +14,7 @@ use crate::names::{COREDNS, PASSWORD, Rollout, USER, Workload};
 use crate::plan::Action;
 use crate::route;
 use crate::session::Session;
+use base::Result;
 
 /// What stands before a command that the lab runs …
 const RUN: &str = "$ ";
@@ -29,20 +31,31 @@ pub struct DryRun {
 
 impl DryRun {
     /// Looks at which programs are there; changes nothing.
-    pub fn new(session: &Session, lab: &KindLab) -> Self {
-        Self {
-            place: Kit::outlook(lab, session.sources.root(), session.wait()),
+    ///
+    /// # Errors
+    /// An environment variable names nothing that could be used.
+    pub async fn new(session: &Session, lab: &KindLab) -> Result<Self> {
+        let offline = session.options.offline;
+        Ok(Self {
+            place: Kit::outlook(lab, session.sources.root(), offline, session.wait()).await?,
             choice: session.choice(lab),
-            port: lab.find().ok().flatten().map(|access| access.ingress.port()).or(session.options.port),
+            port: lab
+                .find()
+                .await
+                .ok()
+                .flatten()
+                .map(|access| access.ingress.port())
+                .or(session.options.port),
             node_image: session.options.node_image.clone(),
-        }
+        })
     }
 
     /// What stands before all plans: how to read the commands.
     pub fn heading(&self) -> String {
         format!(
-            "{}\n# {RUN}as it is run   # {SAME}the same by hand: the lab does it through the cluster's API",
-            self.place.folder_line()
+            "{}\n{}\n# {RUN}as it is run   # {SAME}the same by hand: the lab does it through the cluster's API",
+            self.place.folder_line(),
+            self.place.mirrors.described(self.place.engine)
         )
     }
 
@@ -76,8 +89,7 @@ impl DryRun {
                 let secrets = "<versions of the Secrets that its pods read>";
                 vec![
                     apply("manifests/ingress.yaml.j2, this namespace's part"),
-                    run(place
-                        .install(&self.choice.chart(part), &self.choice.values(part, Some(secrets), None))),
+                    run(place.install(&self.choice.chart(part), &self.values(part, Some(secrets)))),
                 ]
             }
             Action::RotateDex => {
@@ -145,23 +157,34 @@ impl DryRun {
             KindStep::Tools => vec![format!("{SAME}cargo xtask tools --download")],
             KindStep::Cluster => vec![format!(
                 "{}    # the config is manifests/kind-config.yaml.j2, rendered",
-                run(place.create_cluster(self.node_image.as_deref()))
+                run(place.create_cluster(self.image_of_node().as_deref()))
             )],
             KindStep::Node => vec![same(&["wait", "--for=condition=Ready", "node", "--all"])],
             KindStep::Chart(part) => {
                 let chart = self.choice.chart(part);
-                vec![
-                    run(place.pull_chart(&chart)),
-                    run(place.template(&chart, &self.choice.values(part, None, None))),
-                ]
+                let here = place.mirrors.offline || matches!(place.mirrors.charts, Charts::Folder(_));
+                let pull = (!here).then(|| run(place.pull_chart(&chart)));
+                pull.into_iter().chain([run(place.template(&chart, &self.values(part, None)))]).collect()
             }
-            KindStep::Images(part) => vec![run(place.pull_image(&self.images(part)))],
-            KindStep::Load(part) => {
-                vec![
-                    run(place.save_images(part.name(), &[&self.images(part)])),
-                    run(place.load_images(part.name())),
-                ]
+            KindStep::Images(part) => {
+                let (own, image) = (part == Part::Argocd && self.choice.image.is_some(), self.images(part));
+                let mut commands = vec![run(place.save_images(part.name(), &[&image]))];
+                match &place.mirrors {
+                    Mirrors { offline: true, .. } => {}
+                    Mirrors { images: Some(mirror), .. } if !own => {
+                        let from = format!("{mirror}/<the same without its registry>");
+                        commands.insert(0, run(place.tag_image(&from, &image)));
+                        commands.insert(0, run(place.pull_image(&from)));
+                    }
+                    Mirrors { .. } => commands.insert(0, run(place.pull_image(&image))),
+                }
+                commands
             }
+            KindStep::RedisSecret => {
+                let name = "manifests/argocd-redis.yaml.j2, with a random value";
+                vec![run(place.apply(name, String::new()))]
+            }
+            KindStep::Load(part) => vec![run(place.load_images(part.name()))],
             KindStep::Coredns => vec![
                 same(&["-n", COREDNS.namespace, "edit", "configmap", COREDNS.name]),
                 same(&rollout("restart", COREDNS)),
@@ -180,6 +203,17 @@ impl DryRun {
                 "dex.host",
             ])],
         }
+    }
+
+    /// The node's image, where kind is told which.
+    fn image_of_node(&self) -> Option<String> {
+        let told = self.place.mirrors.images.is_some() || self.place.mirrors.offline;
+        if told { self.place.image_of_node(self.node_image.as_deref()) } else { self.node_image.clone() }
+    }
+
+    /// The values as they would be given, or why they cannot be.
+    fn values(&self, part: Part, secrets: Option<&str>) -> String {
+        self.choice.values(part, secrets, None).unwrap_or_else(|error| format!("# {error}"))
     }
 
     /// Which images a chart names is known when it is rendered.
@@ -214,6 +248,8 @@ mod tests {
                 engine: "docker",
                 helm,
                 platform: Some("linux/amd64".into()),
+                mirrors: Mirrors::from_environment(|_| None, Path::new("/cache"), false).unwrap(),
+                node_image: None,
                 wait: Duration::from_secs(600),
             },
             choice: Choice { ingress, argocd: argocd.parse().unwrap(), image: None },

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use releases::Release;
-use serde::Deserialize as _;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::commands::{Place, Typed};
 use super::messages::{self, Doing, Trouble};
+use super::mirrors::{CHARTS, Charts};
 use super::parts::{Chart, Part};
 use super::runner::Said;
 use super::state::{self, State};
@@ -44,7 +45,10 @@ impl Choice {
 
     /// The values that a part gets besides those of its file: none of them a secret.
     /// Pods that were started with other annotations are started anew.
-    pub fn values(&self, part: Part, secrets: Option<&str>, image_id: Option<&str>) -> String {
+    ///
+    /// # Errors
+    /// They cannot be written as YAML.
+    pub fn values(&self, part: Part, secrets: Option<&str>, image_id: Option<&str>) -> Result<String> {
         let mut annotations = Map::new();
         annotations.extend(secrets.map(|secrets| (SECRETS.to_owned(), secrets.into())));
         annotations.extend(image_id.map(|id| (IMAGE.to_owned(), id.into())));
@@ -75,10 +79,16 @@ impl Choice {
             Part::Dex | Part::Ingress => {}
         }
         match values.is_empty() {
-            true => String::new(),
-            false => serde_yaml::to_string(&values).unwrap_or_default(),
+            true => Ok(String::new()),
+            false => yaml(&values),
         }
     }
+}
+
+/// Values as a chart reads them. Without them it would take its own.
+fn yaml(values: &impl Serialize) -> Result<String> {
+    serde_yaml::to_string(values)
+        .map_err(|error| Error::environment(format!("the values for a chart cannot be written: {error}")))
 }
 
 /// Pulls a chart, unless it is there, and renders it, so that values which it does not
@@ -94,16 +104,26 @@ pub async fn check(
     running: &Running<'_>,
 ) -> Result<BTreeSet<String>> {
     let chart = choice.chart(part);
-    let file = place.charts().join(chart.file());
+    let (file, folder) = (place.chart_file(&chart), place.mirrors.folder());
     if !file.is_file() {
-        state::make_folder(&place.charts())
-            .map_err(|error| Error::environment(format!("{}: {error}", place.charts().display())))?;
+        let named = matches!(place.mirrors.charts, Charts::Folder(_));
+        if named || place.mirrors.offline {
+            let (why, what) = if named { (CHARTS, "in it") } else { ("--offline", "in the cache") };
+            return Err(Error::environment(format!(
+                "{why}, and the {} is not {what}: there is no {}",
+                chart.described(),
+                file.display()
+            ))
+            .hint(format!("`{}` brings it there", place.shown(&place.pull_chart(&chart)))));
+        }
+        state::make_folder(&folder)
+            .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
         let said = kit.run(place, &place.pull_chart(&chart), running).await?;
         if !said.is_ok() {
             return Err(error(place, &format!("pull the {}", chart.described()), &said));
         }
     }
-    let values = choice.values(part, None, None);
+    let values = choice.values(part, None, None)?;
     let said = kit.run(place, &place.template(&chart, &values), running).await?;
     if !said.is_ok() {
         return Err(error(place, &format!("render the {}", chart.described()), &said));
@@ -236,17 +256,17 @@ mod tests {
 
     #[test]
     fn a_release_with_a_chart_of_its_own_needs_no_values_but_its_annotations() {
-        assert_eq!(choice("v3.3.6").values(Part::Argocd, None, None), "");
+        assert_eq!(choice("v3.3.6").values(Part::Argocd, None, None).unwrap(), "");
         assert_eq!(
-            choice("v3.3.6").values(Part::Argocd, Some("a=1,b=2"), None),
+            choice("v3.3.6").values(Part::Argocd, Some("a=1,b=2"), None).unwrap(),
             "server:\n  podAnnotations:\n    oidc-lab/secrets: a=1,b=2\n"
         );
         assert_eq!(
-            choice("v3.5.1").values(Part::Argocd, None, None),
+            choice("v3.5.1").values(Part::Argocd, None, None).unwrap(),
             "global:\n  image:\n    repository: quay.io/argoproj/argocd\n    tag: v3.5.1\n"
         );
         assert_eq!(
-            choice("v3.3.6").values(Part::Dex, Some("a=1"), None),
+            choice("v3.3.6").values(Part::Dex, Some("a=1"), None).unwrap(),
             "podAnnotations:\n  oidc-lab/secrets: a=1\n"
         );
     }
@@ -256,9 +276,21 @@ mod tests {
         let image = Some(ImageRef::parse("me/argocd:dev").unwrap());
         let values = Choice { image, ..choice("v3.3.6") }.values(Part::Argocd, None, Some("sha256:1"));
         assert_eq!(
-            values,
+            values.unwrap(),
             "global:\n  image:\n    repository: me/argocd\n    tag: dev\nserver:\n  podAnnotations:\n    oidc-lab/image-id: sha256:1\n"
         );
+    }
+
+    #[test]
+    fn values_that_cannot_be_written_are_an_error_and_not_none() {
+        struct Unwritable;
+        impl Serialize for Unwritable {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("no such thing in YAML"))
+            }
+        }
+        let error = yaml(&Unwritable).unwrap_err().to_string();
+        assert_eq!(error, "the values for a chart cannot be written: no such thing in YAML");
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Images: pulled by this machine's engine, once for all labs, while the cluster comes
-//! up; then loaded into the node. What this machine cannot pull, the node pulls itself.
+//! Images: pulled by this machine's engine, once for all labs, and saved for the node while
+//! the cluster comes up; then loaded into it. What this machine cannot pull, the node pulls
+//! itself, unless nothing is to be asked of the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,13 +25,16 @@ pub async fn pull(
     place: &Place,
     images: &BTreeSet<String>,
     own: Option<&str>,
-    offline: bool,
     running: &Running<'_>,
 ) -> Result<Ids> {
     let mut ids = Ids::new();
     for image in images {
         // An archive does not keep the digest that a registry knows an image by.
         if image.contains('@') {
+            if place.mirrors.offline {
+                // Whether the node has it can be asked when there is one.
+                continue;
+            }
             running.note(&format!("{image} is named by its digest: the node pulls it itself"));
             continue;
         }
@@ -39,14 +43,17 @@ pub async fn pull(
             continue;
         }
         let is_own = own == Some(image.as_str());
-        if offline {
+        if place.mirrors.offline {
             return Err(Error::environment(format!(
                 "--offline, and the image {image} is not on this machine"
             ))
-            .hint(format!("`{} pull {image}` brings it here", place.engine))
-            .elsewhere());
+            .hint(format!("`{} pull {image}` brings it here", place.engine)));
         }
-        let said = kit.run(place, &place.pull_image(image), running).await?;
+        let from = if is_own { image.clone() } else { place.mirrors.image(image) };
+        let mut said = kit.run(place, &place.pull_image(&from), running).await?;
+        if said.is_ok() && from != *image {
+            said = kit.run(place, &place.tag_image(&from, image), running).await?;
+        }
         match said.is_ok() {
             true => {
                 if let Some(id) = id(kit, place, image, running).await? {
@@ -59,7 +66,7 @@ pub async fn pull(
                 ))
                 .hint(format!("`{} image ls` shows what is there", place.engine)));
             }
-            false => running.note(&format!("{}; the node tries it itself", cannot_pull(place, image, &said))),
+            false => running.note(&format!("{}; the node tries it itself", cannot_pull(place, &from, &said))),
         }
     }
     Ok(ids)
@@ -75,11 +82,41 @@ async fn id(kit: &Kit, place: &Place, image: &str, running: &Running<'_>) -> Res
     Ok((said.is_ok() && !id.is_empty()).then(|| id.to_owned()))
 }
 
+/// Images that are not on the node yet, by what is known of it.
+fn new<'a>(lab: &KindLab, ids: &'a Ids) -> Vec<&'a str> {
+    let loaded = State::read(lab).map(|state| state.loaded).unwrap_or_default();
+    ids.iter().filter(|(image, id)| loaded.get(*image) != Some(id)).map(|(image, _)| &**image).collect()
+}
+
+/// Saves images for the node, while the node may still be on its way. What goes wrong is
+/// said when they are loaded.
+///
+/// # Errors
+/// The engine cannot be run.
+pub async fn save(
+    lab: &KindLab,
+    kit: &Kit,
+    place: &Place,
+    part: Part,
+    ids: &Ids,
+    running: &Running<'_>,
+) -> Result<()> {
+    let new = new(lab, ids);
+    let said = match new.is_empty() {
+        true => None,
+        false => Some(kit.run(place, &place.save_images(part.name(), &new), running).await?),
+    };
+    let saved = new.into_iter().map(str::to_owned).collect();
+    kit.saved(part, said.filter(|said| !said.is_ok()).map_or(Ok(saved), Err));
+    Ok(())
+}
+
 /// Loads images into the node that are not there yet. Says in a few words what was
 /// done.
 ///
 /// # Errors
-/// One's own image cannot be loaded. Any other the node pulls itself, and that is said.
+/// One's own image cannot be loaded, or the node would have to ask the network, offline.
+/// Any other the node pulls itself, and that is said.
 pub async fn load(
     lab: &KindLab,
     kit: &Kit,
@@ -89,9 +126,17 @@ pub async fn load(
     own: Option<&str>,
     running: &Running<'_>,
 ) -> Result<String> {
-    let loaded = State::read(lab).map(|state| state.loaded).unwrap_or_default();
-    let new: Vec<&str> =
-        ids.iter().filter(|(image, id)| loaded.get(*image) != Some(id)).map(|(image, _)| &**image).collect();
+    if place.mirrors.offline {
+        for image in kit.needed(part).iter().filter(|image| image.contains('@')) {
+            if !kit.run(place, &place.image_on_node(image), running).await?.is_ok() {
+                return Err(Error::environment(format!(
+                    "--offline, and the image {image} is not on the node"
+                ))
+                .hint("an archive does not keep a digest: name it by its tag in values/, or leave --offline out once"));
+            }
+        }
+    }
+    let new = new(lab, ids);
     if new.is_empty() {
         return Ok(if ids.is_empty() { "left to the node" } else { "already there" }.into());
     }
@@ -107,7 +152,7 @@ pub async fn load(
         }
         Some(said) => {
             let error = helm::error(place, &format!("load {}", new.join(", ")), &said);
-            if own.is_some_and(|own| new.contains(&own)) {
+            if place.mirrors.offline || own.is_some_and(|own| new.contains(&own)) {
                 return Err(error);
             }
             let because = match messages::trouble(&said) {
@@ -130,11 +175,17 @@ async fn load_archive(
     images: &[&str],
     running: &Running<'_>,
 ) -> Result<Option<Said>> {
-    for typed in [place.save_images(part.name(), images), place.load_images(part.name())] {
-        let said = kit.run(place, &typed, running).await?;
-        if !said.is_ok() {
-            return Ok(Some(said));
+    match kit.take_saved(part) {
+        Some(Err(said)) => return Ok(Some(said)),
+        Some(Ok(saved)) if images.iter().all(|image| saved.contains(*image)) => {}
+        // The node is another than the one that had them.
+        _ => {
+            let said = kit.run(place, &place.save_images(part.name(), images), running).await?;
+            if !said.is_ok() {
+                return Ok(Some(said));
+            }
         }
     }
-    Ok(None)
+    let said = kit.run(place, &place.load_images(part.name()), running).await?;
+    Ok((!said.is_ok()).then_some(said))
 }

@@ -11,6 +11,7 @@ use xshell::{Shell, cmd};
 
 use super::commands::{Place, Program, Typed};
 use super::images::Ids;
+use super::mirrors::{self, Mirrors};
 use super::parts::Part;
 use super::runner::{Children, Said};
 use super::{KindLab, state};
@@ -18,11 +19,7 @@ use crate::console::{Console, Running};
 use crate::shown_download::ShownDownload;
 use base::{Error, Result};
 use toolbox::download::{Downloads, Lockfile, Platform, Settings};
-use toolbox::tools::{self, Engine, EngineState, Engines, PROVIDER, Tool, Toolbox, Version};
-
-/// From this version on docker has to be told which platform to save; before it, it
-/// cannot be told.
-const SAVES_BY_PLATFORM: u32 = 28;
+use toolbox::tools::{self, Engine, Engines, PROVIDER, Tool, Toolbox};
 
 /// Outside programs that answer.
 pub struct Kit {
@@ -32,7 +29,9 @@ pub struct Kit {
     engine_path: PathBuf,
     /// The engine's name.
     pub engine: &'static str,
-    engine_version: Option<Version>,
+    platform: Option<String>,
+    mirrors: Mirrors,
+    node_image: Option<String>,
     /// Helm's first number.
     pub helm_major: u32,
     described: String,
@@ -51,36 +50,17 @@ struct Needs {
     images: BTreeSet<String>,
     /// Those that are on this machine.
     here: Ids,
+    /// Those that were saved for the node, or why they were not.
+    saved: Option<Result<BTreeSet<String>, Said>>,
 }
 
-/// Whether a container engine really answers, and which.
-///
-/// # Errors
-/// None does; the sentence is about the one that comes nearest.
-pub fn answers() -> Result<()> {
-    let shell = Shell::new()?;
-    Engines::ask(&shell, tools::LIMIT).usable().map(drop)
-}
-
-fn version_of(engine: &Engine) -> Option<&Version> {
-    match &engine.state {
-        EngineState::Answers(version) => Some(version),
-        _ => None,
-    }
-}
-
-fn platform(engine: &str, version: Option<&Version>) -> Option<String> {
-    let told = match engine {
-        "docker" => version.is_some_and(|version| version.major() >= SAVES_BY_PLATFORM),
-        "nerdctl" => true,
-        _ => false,
-    };
+fn platform(engine: Option<&Engine>) -> Option<String> {
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
     };
-    told.then(|| format!("linux/{arch}"))
+    engine.is_some_and(|engine| engine.saves_platforms).then(|| format!("linux/{arch}"))
 }
 
 impl Kit {
@@ -96,19 +76,23 @@ impl Kit {
         console: &Arc<Console>,
         running: &Running<'_>,
     ) -> Result<Self> {
-        let shell = Shell::new()?;
-        let engines = Engines::ask(&shell, tools::LIMIT);
-        let engine = engines.usable().map_err(Error::elsewhere)?;
+        let mut engines = Engines::of_this_machine().await?;
+        if let Some(engine) = lab.engine {
+            engines.wanted = Some(engine.to_owned());
+        }
+        let engine = engines.usable()?;
         let settings = Settings::from_environment(|name| std::env::var_os(name), offline)?;
+        let mirrors = Mirrors::from_environment(|name| std::env::var_os(name), &settings.cache, offline)?;
         let downloads = Downloads::new(settings, Lockfile::read(root)?);
+        let shell = Shell::new()?;
         let toolbox = Toolbox::new(&shell, &downloads, Platform::here()?);
         let progress = ShownDownload::new(running);
         let mut paths = vec![];
         let mut described = vec![];
         let mut helm_major = 3;
-        for found in toolbox.find_all() {
+        for found in tools::find_all(&downloads).await? {
             let tool = found.tool;
-            let got = toolbox.make_there(found, &progress).await.map_err(Error::elsewhere)?;
+            let got = toolbox.make_there(found, &progress).await?;
             if tool == Tool::Helm {
                 helm_major = got.version.major();
             }
@@ -118,6 +102,9 @@ impl Kit {
         let [kind, helm, kubectl] = <[PathBuf; 3]>::try_from(paths)
             .map_err(|_| Error::environment("a tool was neither found nor downloaded"))?;
         lab.own_folder().claim()?;
+        let program = kind.clone();
+        let node_image = tokio::task::spawn_blocking(move || mirrors::node_image(&program)).await;
+        let node_image = node_image.ok().flatten();
         let folder = lab.folder().to_owned();
         described.push(engine.name.to_owned());
         Ok(Self {
@@ -128,9 +115,11 @@ impl Kit {
             kubectl,
             engine_path: engine.path.clone().unwrap_or_else(|| engine.name.into()),
             engine: engine.name,
-            engine_version: version_of(engine).cloned(),
+            platform: platform(Some(engine)),
+            mirrors,
+            node_image,
             helm_major,
-            children: Children::new(folder.join("children")),
+            children: Children::new(lab.children()),
             kubeconfig: lab.kubeconfig(),
             empty: folder.join("empty"),
             folder,
@@ -140,26 +129,27 @@ impl Kit {
 
     /// How commands would be typed with what is here now, for `--dry-run`: nothing is
     /// downloaded, and no engine has to answer.
-    pub fn outlook(lab: &KindLab, root: &Path, wait: Duration) -> Place {
-        let shell = Shell::new().ok();
-        let engines = shell.as_ref().map(|shell| Engines::ask(shell, tools::LIMIT));
+    ///
+    /// # Errors
+    /// An environment variable names nothing that could be used.
+    pub async fn outlook(lab: &KindLab, root: &Path, offline: bool, wait: Duration) -> Result<Place> {
+        let engines = Engines::of_this_machine().await.ok();
         let engine = engines.as_ref().and_then(|engines| engines.usable().ok());
-        let found = |shell| {
-            let settings = Settings::from_environment(|name| std::env::var_os(name), true).ok()?;
-            let downloads = Downloads::new(settings, Lockfile::read(root).ok()?);
-            Some(Toolbox::new(shell, &downloads, Platform::here().ok()?).find(Tool::Helm).version)
-        };
-        let helm = shell.as_ref().and_then(found).unwrap_or_else(|| Tool::Helm.pinned());
+        let settings = Settings::from_environment(|name| std::env::var_os(name), true)?;
+        let mirrors = Mirrors::from_environment(|name| std::env::var_os(name), &settings.cache, offline)?;
+        let [kind, helm, _] = tools::find_all(&Downloads::new(settings, Lockfile::read(root)?)).await?;
+        let node_image = tokio::task::spawn_blocking(move || mirrors::node_image(&kind.path)).await;
         let name = engine.map_or("docker", |engine| engine.name);
-        let version = engine.and_then(version_of);
-        Place {
+        Ok(Place {
             lab: lab.clone(),
             root: root.to_owned(),
             engine: name,
-            helm: helm.major(),
-            platform: platform(name, version),
+            helm: helm.version.major(),
+            platform: platform(engine),
+            mirrors,
+            node_image: node_image.ok().flatten(),
             wait,
-        }
+        })
     }
 
     /// What was found, in a line.
@@ -187,19 +177,34 @@ impl Kit {
         self.part(part, |needs| needs.here = ids);
     }
 
+    /// Keeps in mind what came of saving a part's images.
+    pub fn saved(&self, part: Part, saved: Result<BTreeSet<String>, Said>) {
+        self.part(part, |needs| needs.saved = Some(saved));
+    }
+
+    /// What came of saving a part's images, once.
+    pub fn take_saved(&self, part: Part) -> Option<Result<BTreeSet<String>, Said>> {
+        self.part(part, |needs| needs.saved.take())
+    }
+
     /// The images of a part that are on this machine.
     pub fn here(&self, part: Part) -> Ids {
         self.part(part, |needs| needs.here.clone())
     }
 
-    /// The children of this lab's runs.
-    pub fn children(&self) -> &Children {
-        &self.children
-    }
-
     /// What the engine has to be told to save an image for this machine alone.
     pub fn platform(&self) -> Option<String> {
-        platform(self.engine, self.engine_version.as_ref())
+        self.platform.clone()
+    }
+
+    /// Where charts and images come from.
+    pub fn mirrors(&self) -> Mirrors {
+        self.mirrors.clone()
+    }
+
+    /// The image that kind makes a node from unless told otherwise, if it says which.
+    pub fn node_image(&self) -> Option<String> {
+        self.node_image.clone()
     }
 
     fn command(&self, typed: &Typed) -> Result<Command> {
@@ -214,6 +219,8 @@ impl Kit {
         let mut command = Command::from(cmd!(shell, "{program} {args...}"));
         // The user's own kubeconfig is out of the way even of a plugin that looks for it.
         command.env("KUBECONFIG", &self.kubeconfig);
+        // What clients keep of an API's answers belongs to the lab, and goes with it.
+        command.env("KUBECACHEDIR", self.folder.join("kube-cache"));
         if self.engine != "docker" {
             command.env(PROVIDER, self.engine);
         }
@@ -251,15 +258,6 @@ impl Kit {
             console.detail(2, &format!("  exit {:?}", said.code));
         }
         Ok(said)
-    }
-
-    /// Runs a command where nothing else is to be done meanwhile. Blocks.
-    ///
-    /// # Errors
-    /// It cannot be started.
-    pub fn run_blocking(&self, place: &Place, typed: &Typed) -> Result<Said> {
-        self.console.detail(2, &format!("$ {}", place.shown(typed)));
-        self.children.run_blocking(self.command(typed)?, &typed.label, &typed.stdin)
     }
 }
 

@@ -163,22 +163,34 @@ pub fn error(doing: Doing<'_>, said: &Said) -> Error {
         if hint.is_empty() { error } else { error.hint(hint) }
     };
     const LOCAL: &str = "`--lab local` needs no containers";
+    const NODE: &str = "`--node-image REF` names another, as of a mirror or one that this machine has";
+    let engines = matches!(
+        trouble(said),
+        Some(Trouble::EngineDead | Trouble::EngineDenied | Trouble::DiskFull | Trouble::TooManyWatches)
+    );
+    if let Some(image) = node_image(said).filter(|_| !engines) {
+        let login = match trouble(said) {
+            Some(Trouble::RateLimited) => "; `docker login` raises the limit, which is counted by the hour",
+            _ => "",
+        };
+        return plain(
+            format!("the node's image {image} cannot be pulled: {words}"),
+            &format!("{NODE}{login}"),
+        );
+    }
     match trouble(said) {
         Some(Trouble::EngineDead) => plain(
             "the container engine's daemon does not run".into(),
             &format!("start it (`sudo systemctl start docker`, or Docker Desktop); {LOCAL}"),
-        )
-        .elsewhere(),
+        ),
         Some(Trouble::EngineDenied) => plain(
             "you may not use the container engine's socket".into(),
             &format!("join the group docker (`sudo usermod -aG docker $USER`, then log in anew); {LOCAL}"),
-        )
-        .elsewhere(),
+        ),
         Some(Trouble::EngineAbsent) => plain(
             "there is no container engine on PATH".into(),
             &format!("install docker, podman or nerdctl; {LOCAL}"),
-        )
-        .elsewhere(),
+        ),
         Some(Trouble::NameTaken) => plain(
             format!("a cluster named {cluster} is there and is not this lab's"),
             &format!(
@@ -195,32 +207,27 @@ pub fn error(doing: Doing<'_>, said: &Said) -> Error {
         Some(Trouble::RateLimited) => plain(
             format!("the registry's limit for pulls is used up: {words}"),
             "`docker login` raises it, `--node-image` takes the node's image from a mirror; or wait, it is counted by the hour",
-        )
-        .elsewhere(),
+        ),
         Some(Trouble::NoImage) => {
-            plain(words, "is the image's name right, and may it be pulled without a login?").elsewhere()
+            plain(words, "is the image's name right, and may it be pulled without a login?")
         }
-        Some(Trouble::NoChart) => plain(words, "another release is chosen with `--argocd vX.Y.Z`").elsewhere(),
+        Some(Trouble::NoChart) => plain(words, "another release is chosen with `--argocd vX.Y.Z`"),
         Some(Trouble::Network) => plain(
             words,
             "check the network, and the proxy if there is one: the engine's daemon has settings of its own for it",
-        )
-        .elsewhere(),
+        ),
         Some(Trouble::DiskFull) => plain(
             "no space is left on the engine's disk".into(),
             "`docker system df` says what takes it; the lab's images are some gigabytes",
-        )
-        .elsewhere(),
+        ),
         Some(Trouble::TooManyWatches) => plain(
             words,
             "raise the limits: `sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512`",
-        )
-        .elsewhere(),
+        ),
         Some(Trouble::NodeDead) => plain(
             "Kubernetes did not start on the node".into(),
             "memory is a frequent cause; `--keep` leaves the node for a look, as with `kind export logs`",
-        )
-        .elsewhere(),
+        ),
         Some(Trouble::Digest) => plain(
             words,
             "docker from 29 on keeps images of other platforms by name only; the node pulls them itself",
@@ -249,6 +256,12 @@ pub fn error(doing: Doing<'_>, said: &Said) -> Error {
         ),
         None => plain(words, "`-vv` shows every command and all that it says"),
     }
+}
+
+/// The image that kind could not pull for its node.
+fn node_image(said: &Said) -> Option<&str> {
+    let (_, rest) = said.stderr.split_once("failed to pull image \"")?;
+    rest.split_once('"').map(|(image, _)| image)
 }
 
 /// The words that say most: kind's and Helm's own error, else the last line.

@@ -15,6 +15,7 @@ mod image_ref;
 mod images;
 mod kit;
 mod messages;
+mod mirrors;
 mod node;
 mod parts;
 mod resolves;
@@ -22,17 +23,21 @@ mod runner;
 mod state;
 mod steps;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::folder::Folder;
 use ring::digest::{SHA256, digest};
 
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use super::Access;
 use super::beside::with_suffix;
 use crate::names;
-use base::Result;
+use base::{Error, Result};
+use toolbox::tools;
 
 pub use bringup::{Secret, bring_up};
 pub use cluster::abandon;
@@ -40,7 +45,8 @@ pub use commands::typed;
 pub use diagnose::show as show_diagnosis;
 pub use dry_run::DryRun;
 pub use image_ref::ImageRef;
-pub use kit::{Kit, WAIT, answers};
+pub use kit::{Kit, WAIT};
+use runner::Children;
 use state::{Stage, State};
 pub use state::{clear, write_private};
 pub use steps::{KindStep, act, apply, install, owned, remove};
@@ -54,6 +60,8 @@ pub struct KindLab {
     folder: Folder,
     name: String,
     id: String,
+    /// The engine that was found to have its node, where nothing else is known of it.
+    engine: Option<&'static str>,
 }
 
 impl KindLab {
@@ -69,7 +77,7 @@ impl KindLab {
             true => names::CLUSTER.to_owned(),
             false => format!("{}-{id}", names::CLUSTER),
         };
-        Self { folder: Folder::new(folder, state::CONTENTS), name, id }
+        Self { folder: Folder::new(folder, state::CONTENTS), name, id, engine: None }
     }
 
     /// Where its state is.
@@ -102,6 +110,14 @@ impl KindLab {
         format!("kind-{}", self.name)
     }
 
+    /// The lab, if an engine on PATH has a node of its name though its folder is gone, as
+    /// after `cargo clean`. Nothing is downloaded to see that, and no engine waited for.
+    pub async fn lost(&self) -> Option<Self> {
+        let label = format!("io.x-k8s.kind.cluster={}", self.name);
+        let engine = tools::engine_with(label).await?;
+        Some(Self { engine: Some(engine), ..self.clone() })
+    }
+
     /// Whether a run has begun to make it, and none has removed it. In a folder of
     /// somebody's own there is none.
     pub fn is_there(&self) -> bool {
@@ -112,10 +128,29 @@ impl KindLab {
     ///
     /// # Errors
     /// Its folder is somebody's own.
-    pub fn find(&self) -> Result<Option<Access>> {
+    pub async fn find(&self) -> Result<Option<Access>> {
         let state = if self.folder.is_ours()? { State::read(self) } else { None };
-        let up = state.filter(|state| state.stage == Stage::Up && self.accepts());
-        Ok(up.map(|state| self.access(state.port)))
+        let Some(state) = state.filter(|state| state.stage == Stage::Up) else { return Ok(None) };
+        Ok(self.accepts().await.then(|| self.access(state.port)))
+    }
+
+    /// Whether its cluster stands, by what was written down of it.
+    pub fn stands(&self) -> bool {
+        State::read(self).is_some_and(|state| state.stage == Stage::Up)
+    }
+
+    /// Ends the programs that still work for it. Says which there were.
+    ///
+    /// # Errors
+    /// One of them does not end.
+    pub async fn end_children(&self) -> Result<Vec<String>> {
+        let children = Children::new(self.children());
+        let ended = tokio::task::spawn_blocking(move || children.end_all()).await;
+        ended.map_err(|error| Error::environment(format!("ending what runs for the lab: {error}")))?
+    }
+
+    fn children(&self) -> PathBuf {
+        self.folder().join("children")
     }
 
     fn access(&self, port: u16) -> Access {
@@ -127,9 +162,10 @@ impl KindLab {
     }
 
     /// Whether the cluster's API accepts a connection.
-    fn accepts(&self) -> bool {
-        api_address(&std::fs::read_to_string(self.kubeconfig()).unwrap_or_default())
-            .is_some_and(|address| TcpStream::connect_timeout(&address, REACHABLE).is_ok())
+    async fn accepts(&self) -> bool {
+        let kubeconfig = std::fs::read_to_string(self.kubeconfig()).unwrap_or_default();
+        let Some(address) = api_address(&kubeconfig) else { return false };
+        matches!(timeout(REACHABLE, TcpStream::connect(address)).await, Ok(Ok(_)))
     }
 }
 

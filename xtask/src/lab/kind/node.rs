@@ -9,7 +9,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::KindLab;
 use crate::cluster::Cluster;
-use crate::console::Running;
+use crate::console::{Running, SLOW};
 use base::{Error, Result};
 
 /// Waits until a node is ready. A cluster that does not answer yet is asked again, at
@@ -25,12 +25,17 @@ pub async fn wait_ready(lab: &KindLab, name: &str, limit: Duration, running: &Ru
         let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
         let changes = watcher(nodes, config).default_backoff().applied_objects();
         let mut changes = std::pin::pin!(changes);
-        while let Some(change) = changes.next().await {
-            match change {
-                Ok(node) if is_ready(&node) => return,
-                Ok(node) => last = state(&node),
-                // What a watch says while the server starts is of no use to anybody.
-                Err(_) => last = "its API does not answer yet".to_owned(),
+        // Where nothing changes any more, what was seen last is said once more.
+        let mut reminder = tokio::time::interval(SLOW);
+        loop {
+            tokio::select! {
+                _ = reminder.tick() => {}
+                Some(change) = changes.next() => match change {
+                    Ok(node) if is_ready(&node) => return,
+                    Ok(node) => last = state(&node),
+                    // What a watch says while the server starts is of no use to anybody.
+                    Err(_) => last = "its API does not answer yet".to_owned(),
+                },
             }
             running.waiting(&last);
         }

@@ -20,14 +20,11 @@ use base::{Error, Result};
 const POD: &str = "oidc-lab-resolves";
 /// Dex on port 80.
 const SERVICE: &str = "dex-host";
-/// How long the pod has: the image is there, and CoreDNS answers at once or not at all.
-const LIMIT: Duration = Duration::from_secs(90);
-
 /// Asks from a pod. Says in a few words what came of it.
 ///
 /// # Errors
 /// The name resolves to something else than Dex's Service, or not at all.
-pub async fn check(cluster: &Cluster, node: &str) -> Result<String> {
+pub async fn check(cluster: &Cluster, node: &str, limit: Duration) -> Result<String> {
     let services: Api<Service> = Api::namespaced(cluster.client(), Workload::Dex.namespace());
     let service = services.get(SERVICE).await.map_err(failed)?;
     let wanted = service.spec.and_then(|spec| spec.cluster_ip).unwrap_or_default();
@@ -37,25 +34,25 @@ pub async fn check(cluster: &Cluster, node: &str) -> Result<String> {
         .and_then(|spec| spec.template.spec?.containers.into_iter().next()?.image)
         .unwrap_or_default();
     let pods: Api<Pod> = Api::namespaced(cluster.client(), Workload::Argocd.namespace());
-    remove(&pods).await?;
+    remove(&pods, limit).await?;
     pods.create(&PostParams::default(), &pod(&image, node)?).await.map_err(failed)?;
-    let asked = tokio::time::timeout(LIMIT, await_condition(pods.clone(), POD, has_ended)).await;
+    let asked = tokio::time::timeout(limit, await_condition(pods.clone(), POD, has_ended)).await;
     let answer = match asked {
         Ok(Ok(Some(pod))) => answer(&pod),
         Ok(Ok(None)) => Answer::Unasked("somebody removed the pod".into()),
         Ok(Err(error)) => Answer::Unasked(error.to_string()),
-        Err(_) => Answer::Unasked(format!("the pod {POD} had not ended after {} s", LIMIT.as_secs())),
+        Err(_) => Answer::Unasked(format!("the pod {POD} had not ended after {} s", limit.as_secs())),
     };
-    remove(&pods).await?;
+    remove(&pods, limit).await?;
     judge(&answer, &wanted)
 }
 
-async fn remove(pods: &Api<Pod>) -> Result<()> {
+async fn remove(pods: &Api<Pod>, limit: Duration) -> Result<()> {
     let Some(pod) = pods.get_opt(POD).await.map_err(failed)? else { return Ok(()) };
     let uid = pod.metadata.uid.unwrap_or_default();
     pods.delete(POD, &DeleteParams::default().grace_period(0)).await.map_err(failed)?;
     let gone = await_condition(pods.clone(), POD, conditions::is_deleted(&uid));
-    match tokio::time::timeout(LIMIT, gone).await {
+    match tokio::time::timeout(limit, gone).await {
         Ok(Ok(_)) => Ok(()),
         _ => Err(Error::environment(format!("the pod {POD} does not go"))
             .hint(format!("`cargo xtask kubectl -- -n argocd delete pod {POD} --force` makes it"))),

@@ -17,12 +17,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid,
+};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use super::commands::Stdin;
 use super::state::make_folder;
+use base::interrupt::Group;
 use base::{Error, Result};
 
 /// How long a child has to end after it was asked to; Helm writes down that it failed,
@@ -111,19 +114,6 @@ impl Children {
         Ok(std::mem::take(&mut running.said))
     }
 
-    /// The same, where nothing else is to be done meanwhile. Blocks.
-    ///
-    /// # Errors
-    /// It cannot be started.
-    pub fn run_blocking(&self, command: Command, label: &str, stdin: &Stdin) -> Result<Said> {
-        let mut running = self.spawn(command, label, stdin)?;
-        while running.open > 0 {
-            let Some(event) = running.events.blocking_recv() else { break };
-            running.hear(event);
-        }
-        Ok(std::mem::take(&mut running.said))
-    }
-
     fn spawn(&self, program: Command, label: &str, stdin: &Stdin) -> Result<Running> {
         let shown = Path::new(program.get_program()).display().to_string();
         let cannot = |error: io::Error| Error::environment(format!("{shown} cannot be run: {error}"));
@@ -192,8 +182,10 @@ impl Children {
     fn end(&self, name: &str, path: &Path) -> Result<()> {
         for signal in [Signal::INT, Signal::KILL] {
             let pid = fs::read_to_string(self.folder.join(format!("{name}.pid"))).ok();
-            if let Some(pid) = pid.and_then(|text| Pid::from_raw(text.trim().parse().ok()?)) {
-                // The lock is held, so the process that was written down still lives.
+            let pid = pid.and_then(|text| Pid::from_raw(text.trim().parse().ok()?));
+            // The lock is held, so the process that was written down still lives.
+            let _group = pid.map(Group::of);
+            if let Some(pid) = pid {
                 let _ = kill_process_group(pid, signal);
             }
             if released(path, PATIENCE) {
@@ -264,6 +256,8 @@ impl Drop for Running {
 /// Hears everything that a child says, and its end. What it says on stdout may be in a
 /// file instead.
 fn listen(mut child: Child, file: Option<PathBuf>, events: UnboundedSender<Event>) {
+    let pid = Pid::from_child(&child);
+    let group = Group::of(pid);
     let read = |pipe: Option<Box<dyn Read + Send>>, whole: fn(String) -> Event| {
         let events = events.clone();
         thread::spawn(move || {
@@ -282,13 +276,20 @@ fn listen(mut child: Child, file: Option<PathBuf>, events: UnboundedSender<Event
                 }
             }
             let _ = events.send(whole(all));
-        });
+        })
     };
+    let mut readers = vec![read(child.stderr.take().map(|pipe| Box::new(pipe) as _), Event::Stderr)];
     if file.is_none() {
-        read(child.stdout.take().map(|pipe| Box::new(pipe) as _), Event::Stdout);
+        readers.push(read(child.stdout.take().map(|pipe| Box::new(pipe) as _), Event::Stdout));
     }
-    read(child.stderr.take().map(|pipe| Box::new(pipe) as _), Event::Stderr);
     thread::spawn(move || {
+        // It is not waited for before all that it started has ended too: until then its
+        // number is that of its group and of nobody else.
+        let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        for reader in readers {
+            let _ = reader.join();
+        }
+        drop(group);
         let code = child.wait().ok().and_then(|status| status.code());
         if let Some(file) = file {
             let _ = events.send(Event::Stdout(fs::read_to_string(file).unwrap_or_default()));

@@ -21,12 +21,13 @@ const FORMAT: u32 = 1;
 pub const CONTENTS: Contents = Contents { known: is_known, older: is_older };
 
 /// What this program, kind and Helm put into it.
-const ENTRIES: [&str; 9] = [
+const ENTRIES: [&str; 10] = [
     "charts",
     "children",
     "empty",
     "helm",
     "kind-config.yaml",
+    "kube-cache",
     "kubeconfig",
     "kubeconfig.lock",
     "lab.json",
@@ -94,9 +95,9 @@ impl State {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, lab: &KindLab) -> Result<()> {
-        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        let text = serde_json::to_vec_pretty(self).map_err(io::Error::other);
         lab.own_folder().claim()?;
-        write_private(&file(lab), &text).map_err(|error| cannot_write(lab, &error))
+        text.and_then(|text| write_private(&file(lab), &text)).map_err(|error| cannot_write(lab, &error))
     }
 
     /// Changes what is known of a lab that is there.
@@ -206,13 +207,13 @@ mod tests {
         clear(&lab).unwrap();
     }
 
-    #[test]
-    fn what_is_not_the_labs_stays_and_what_an_older_program_left_is_known() {
+    #[tokio::test]
+    async fn what_is_not_the_labs_stays_and_what_an_older_program_left_is_known() {
         let root = tempfile::tempdir().unwrap();
         let lab = KindLab::beside(&root.path().join("lab"), Path::new("/usual"));
         fs::create_dir(lab.folder()).unwrap();
         fs::write(file(&lab), "{}").unwrap();
-        for error in [lab.find().map(drop), State::creating(&lab, 1).write(&lab), clear(&lab)] {
+        for error in [lab.find().await.map(drop), State::creating(&lab, 1).write(&lab), clear(&lab)] {
             assert!(error.unwrap_err().to_string().contains("lacks the lab's marker"));
         }
         assert!(!lab.is_there());
@@ -226,7 +227,7 @@ mod tests {
         for name in tar {
             fs::write(lab.folder().join(name), "").unwrap();
         }
-        assert!(lab.is_there() && lab.find().unwrap().is_none());
+        assert!(lab.is_there() && lab.find().await.unwrap().is_none());
         fs::write(lab.folder().join("notes"), "").unwrap();
         clear(&lab).unwrap();
         assert!(!lab.is_there() && lab.folder().join("notes").exists());

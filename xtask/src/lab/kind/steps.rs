@@ -11,9 +11,9 @@ use super::parts::Part;
 use super::state::State;
 use super::{ImageRef, KindLab, Kit, coredns, images, node, resolves};
 use crate::cli::Ingress;
-use crate::cluster::Cluster;
+use crate::cluster::{ClientSecret, Cluster};
 use crate::console::Running;
-use crate::names::Workload;
+use crate::names::{REDIS_KEY, REDIS_SECRET, Workload};
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
 use base::{Error, Result};
@@ -29,7 +29,9 @@ pub enum KindStep {
     Node,
     /// Pull a chart and render it.
     Chart(Part),
-    /// Pull a chart's images on this machine.
+    /// Make the password of Argo CD's Redis, if there is none.
+    RedisSecret,
+    /// Pull a chart's images on this machine, and save them for the node.
     Images(Part),
     /// Load them into the node.
     Load(Part),
@@ -55,7 +57,10 @@ impl KindStep {
             Self::Chart(part) => {
                 format!("pull the chart of {}, and check that it takes the values", part.name())
             }
-            Self::Images(part) => format!("pull the images of {} on this machine", part.name()),
+            Self::RedisSecret => "create argocd/argocd-redis with a random password, if there is none".into(),
+            Self::Images(part) => {
+                format!("pull the images of {} on this machine, and save them for the node", part.name())
+            }
             Self::Load(part) => format!("load the images of {} into the node", part.name()),
             Self::Coredns => "rewrite dex.host to Dex's Service in CoreDNS".into(),
             Self::Ingress => "install the ingress".into(),
@@ -133,7 +138,8 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
         KindStep::Images(part) => {
             let own = own.as_deref().filter(|_| part == Part::Argocd);
             let images = kit.needed(part);
-            let ids = images::pull(&kit, &place, &images, own, session.options.offline, running).await?;
+            let ids = images::pull(&kit, &place, &images, own, running).await?;
+            images::save(lab, &kit, &place, part, &ids, running).await?;
             let outcome = format!("{} of {} here", ids.len(), images.len());
             kit.has(part, ids);
             return Ok(outcome);
@@ -141,6 +147,18 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
         KindStep::Load(part) => {
             let own = own.as_deref().filter(|_| part == Part::Argocd);
             return images::load(lab, &kit, &place, part, &kit.here(part), own, running).await;
+        }
+        KindStep::RedisSecret => {
+            let cluster = session.cluster().await?;
+            // Also one that an older chart's hook has made: Redis runs with it.
+            if cluster.client_secret(REDIS_SECRET, REDIS_KEY).await?.is_some() {
+                return Ok("kept".into());
+            }
+            let password = ClientSecret::random()?.reveal().to_owned();
+            let variables = Variables { redis_password: Some(password), ..session.variables().await? };
+            let text = session.sources.text(Manifest::ArgocdRedis, &variables)?;
+            apply(session, "manifests/argocd-redis.yaml.j2", text, running).await?;
+            return Ok("created".into());
         }
         KindStep::Coredns => {
             let lines = session.sources.text(Manifest::Coredns, &Variables::new(0))?;
@@ -158,7 +176,9 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             let rollout = choice.ingress.rollout();
             cluster.wait_ready(rollout, session.wait(), |text| running.waiting(text)).await?;
         }
-        KindStep::Resolves => return resolves::check(&session.cluster().await?, &place.node()).await,
+        KindStep::Resolves => {
+            return resolves::check(&session.cluster().await?, &place.node(), session.wait()).await;
+        }
     }
     Ok("ready".into())
 }
@@ -188,7 +208,7 @@ pub async fn install(
     let (kit, place) = session.tools_of(lab, running).await?;
     let choice = session.choice(lab);
     let part = Part::from(workload);
-    let variables = session.variables()?;
+    let variables = session.variables().await?;
     let mut documents = vec![];
     if workload == Workload::Dex {
         documents.extend(session.sources.documents(Manifest::DexService, &variables)?);
@@ -208,7 +228,8 @@ pub async fn install(
             state.argocd_image = own.clone();
         })?;
     }
-    helm::install(&kit, &place, &chart, &choice.values(part, Some(secrets), id.as_deref()), running).await?;
+    let values = choice.values(part, Some(secrets), id.as_deref())?;
+    helm::install(&kit, &place, &chart, &values, running).await?;
     let image = own.map_or(String::new(), |own| format!(", image {own}"));
     Ok(format!("{}{image}", chart.described()))
 }

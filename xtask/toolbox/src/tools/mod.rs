@@ -20,9 +20,9 @@ use std::time::Duration;
 use xshell::{Shell, cmd};
 
 use crate::download::{Downloads, Platform, Progress};
-use base::Result;
+use base::{Error, Result};
 
-pub use engine::{Engine, EngineState, Engines, LIMIT, PROVIDER};
+pub use engine::{Engine, EngineState, Engines, PROVIDER, engine_with};
 pub use lock::{Published, artifacts, lock, published};
 pub use version::Version;
 
@@ -105,13 +105,27 @@ pub struct Toolbox<'a> {
     platform: Platform,
 }
 
+/// As [`Toolbox::find_all`] for this machine, without keeping anybody else waiting.
+///
+/// # Errors
+/// Nothing is published for this machine.
+pub async fn find_all(downloads: &Downloads) -> Result<[Found; 3]> {
+    let downloads = downloads.clone();
+    let find = move || -> Result<_> {
+        let shell = Shell::new()?;
+        Ok(Toolbox::new(&shell, &downloads, Platform::here()?).find_all())
+    };
+    let found = tokio::task::spawn_blocking(find).await;
+    found.map_err(|error| Error::environment(format!("looking for tools: {error}")))?
+}
+
 impl<'a> Toolbox<'a> {
     /// Looks on the PATH that `shell` sees, then in the cache.
     pub fn new(shell: &'a Shell, downloads: &'a Downloads, platform: Platform) -> Self {
         Self { shell, downloads, platform }
     }
 
-    /// Finds all tools at once. Asks nothing of the network.
+    /// Finds all tools at once. Asks nothing of the network. Blocks.
     pub fn find_all(&self) -> [Found; 3] {
         // The shell is for one thread; what it would run is not.
         let questions = Tool::ALL.map(|tool| self.on_path(tool));

@@ -58,6 +58,8 @@ pub struct Engine {
     pub path: Option<PathBuf>,
     /// What is known of it.
     pub state: EngineState,
+    /// Whether `image save` of it can be told which platform to save.
+    pub saves_platforms: bool,
 }
 
 /// All engines.
@@ -70,7 +72,17 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Asks all engines at once; takes as long as the slowest, at most `limit`.
+    /// As [`Engines::ask`], without keeping anybody else waiting.
+    ///
+    /// # Errors
+    /// This process has no folder that it works in.
+    pub async fn of_this_machine() -> Result<Self> {
+        let ask = || Shell::new().map(|shell| Self::ask(&shell, LIMIT));
+        let asked = tokio::task::spawn_blocking(ask).await;
+        Ok(asked.map_err(|error| Error::environment(format!("asking the container engines: {error}")))??)
+    }
+
+    /// Asks all engines at once; takes as long as the slowest, at most `limit`. Blocks.
     pub fn ask(shell: &Shell, limit: Duration) -> Self {
         let wanted = shell.var_os(PROVIDER).filter(|name| !name.is_empty());
         let elsewhere = Elsewhere::of(shell);
@@ -83,15 +95,16 @@ impl Engines {
         let all = std::thread::scope(|scope| {
             let elsewhere = &elsewhere;
             let asked = questions.map(|(name, path, commands)| {
-                let state = scope.spawn(move || match commands {
-                    None => EngineState::Absent,
+                let answer = scope.spawn(move || match commands {
+                    None => (EngineState::Absent, false),
                     Some(commands) => ask(name, commands, elsewhere, limit),
                 });
-                (name, path, state)
+                (name, path, answer)
             });
-            let joined = asked.map(|(name, path, state)| {
-                let state = state.join().unwrap_or_else(|_| EngineState::Unclear("it was not asked".into()));
-                Engine { name, path, state }
+            let joined = asked.map(|(name, path, answer)| {
+                let unasked = |_| (EngineState::Unclear("it was not asked".into()), false);
+                let (state, saves_platforms) = answer.join().unwrap_or_else(unasked);
+                Engine { name, path, state, saves_platforms }
             });
             joined.into()
         });
@@ -131,6 +144,33 @@ impl Engines {
             Engine::error,
         ))
     }
+}
+
+/// The longest time in which an engine has to say which containers it has.
+const CONTAINERS: Duration = Duration::from_secs(1);
+
+/// The engine on PATH that has a container with a label, running or not; one that does not
+/// answer has none.
+pub async fn engine_with(label: String) -> Option<&'static str> {
+    let ask = move || {
+        let shell = Shell::new().ok()?;
+        let questions = NAMES.map(|name| {
+            let path = on_path(&shell, name)?;
+            Some(Command::from(cmd!(shell, "{path} ps --all --quiet --filter label={label}")))
+        });
+        let answers = std::thread::scope(|scope| {
+            let asked = questions.map(|command| scope.spawn(|| limited::run(command?, CONTAINERS).ok()));
+            asked.map(|asked| asked.join().ok().flatten())
+        });
+        let has = |ended: &Option<limited::Ended>| {
+            ended.as_ref().is_some_and(|ended| {
+                ended.status.is_some_and(|status| status.success()) && !ended.stdout.trim().is_empty()
+            })
+        };
+        // The last: podman's command may be called docker as well.
+        NAMES.into_iter().zip(answers).rfind(|(_, answer)| has(answer)).map(|(name, _)| name)
+    };
+    tokio::task::spawn_blocking(ask).await.ok().flatten()
 }
 
 impl Engine {
@@ -249,7 +289,7 @@ fn questions(shell: &Shell, name: &str, path: &Path) -> Questions {
     Questions { version: version.into(), endpoint: endpoint.map(Into::into) }
 }
 
-fn ask(name: &str, questions: Questions, elsewhere: &Elsewhere, limit: Duration) -> EngineState {
+fn ask(name: &str, questions: Questions, elsewhere: &Elsewhere, limit: Duration) -> (EngineState, bool) {
     let (version, endpoint) = std::thread::scope(|scope| {
         let endpoint = questions.endpoint.map(|command| scope.spawn(move || limited::run(command, limit)));
         let version = limited::run(questions.version, limit);
@@ -257,9 +297,12 @@ fn ask(name: &str, questions: Questions, elsewhere: &Elsewhere, limit: Duration)
     });
     let endpoint = endpoint.and_then(Result::ok).map(|ended| ended.stdout).unwrap_or_default();
     match name {
-        "docker" => words::docker(version, &endpoint),
-        "podman" => words::podman(version, elsewhere.container_host.as_deref()),
-        _ => words::nerdctl(version),
+        "docker" => {
+            let saves_platforms = version.as_ref().is_ok_and(|ended| words::saves_platforms(&ended.stdout));
+            (words::docker(version, &endpoint), saves_platforms)
+        }
+        "podman" => (words::podman(version, elsewhere.container_host.as_deref()), false),
+        _ => (words::nerdctl(version), true),
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
-use super::words::{UPDATE, docker, is_local, nerdctl, podman};
+use super::words::{UPDATE, docker, is_local, nerdctl, podman, saves_platforms};
 use super::*;
 use base::limited::Ended;
 
@@ -116,6 +116,23 @@ fn what_docker_says_is_understood() {
     }
     let silent = Ended { stdout: CLIENT.into(), ..Ended::default() };
     assert_eq!(docker(Ok(silent), local), EngineState::Silent("unix:///var/run/docker.sock".into()));
+}
+
+#[test]
+fn a_platform_is_saved_where_client_and_daemon_both_know_how() {
+    let answer = |client: &str, server: &str| {
+        format!(r#"{{"Client":{{"ApiVersion":"{client}"}},"Server":{{"ApiVersion":"{server}"}}}}"#)
+    };
+    for (client, server, both) in [
+        ("1.48", "1.48", true),
+        ("1.52", "1.54", true),
+        ("1.47", "1.52", false),
+        ("1.52", "1.47", false),
+        ("2.0", "2.1", true),
+    ] {
+        assert_eq!(saves_platforms(&answer(client, server)), both, "{client} {server}");
+    }
+    assert!(!saves_platforms(SERVER) && !saves_platforms(CLIENT) && !saves_platforms(""));
 }
 
 #[test]
@@ -236,7 +253,8 @@ fn every_state_is_a_sentence_with_what_to_do() {
     for state in states {
         let others = matches!(state, EngineState::Dead(_) | EngineState::Denied(_));
         for (name, macos) in [("docker", false), ("docker", true), ("podman", false), ("podman", true)] {
-            let (what, hint) = Engine { name, path: None, state: state.clone() }.trouble(macos);
+            let (what, hint) =
+                Engine { name, path: None, state: state.clone(), saves_platforms: false }.trouble(macos);
             if others || (name, macos) == ("docker", false) {
                 lines.push(format!("{}: {what} (hint: {hint})", if macos { "macOS" } else { "Linux" }));
             }
@@ -248,7 +266,8 @@ fn every_state_is_a_sentence_with_what_to_do() {
 #[test]
 fn the_first_that_answers_is_used_and_else_the_nearest_is_named() {
     let engines = |states: [EngineState; 3], wanted: Option<&str>| {
-        let all = NAMES.into_iter().zip(states).map(|(name, state)| Engine { name, path: None, state });
+        let engine = |(name, state)| Engine { name, path: None, state, saves_platforms: false };
+        let all = NAMES.into_iter().zip(states).map(engine);
         let engines = Engines { all: all.collect(), wanted: wanted.map(Into::into) };
         engines.usable().map(|engine| engine.name).map_err(|error| error.to_string())
     };

@@ -45,6 +45,17 @@ pub(super) fn docker(answer: io::Result<Ended>, endpoint: &str) -> EngineState {
     trouble(&ended, &place)
 }
 
+/// Whether docker's client and daemon both know `image save --platform`: each has to speak
+/// version 1.48 of the API, and neither's own version tells what the other does.
+pub(super) fn saves_platforms(answer: &str) -> bool {
+    let answer: Value = serde_json::from_str(answer.trim()).unwrap_or(Value::Null);
+    ["Client", "Server"].iter().all(|side| {
+        let version = answer[side]["ApiVersion"].as_str().and_then(|version| version.split_once('.'));
+        let numbers = version.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        numbers.is_some_and(|numbers: (u32, u32)| numbers >= (1, 48))
+    })
+}
+
 /// Reads what podman says to `podman info`.
 pub(super) fn podman(answer: io::Result<Ended>, container_host: Option<&str>) -> EngineState {
     if let Some(host) = container_host.map(redacted).filter(|host| !is_local(host)) {
