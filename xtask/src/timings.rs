@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base::folder::is_marked;
 use serde::{Deserialize, Serialize};
 
 use crate::lab::kind::write_private;
@@ -54,8 +53,8 @@ impl Timings {
         }
         let times = steps.iter().map(|step| (step.name.clone(), step.ms)).collect();
         timings.goals.insert(goal.to_owned(), times);
-        // Times are of use, and no goal fails for want of them. A lab that is gone keeps none.
-        if is_marked(folder) {
+        // Times are of use, and no goal fails for want of them.
+        if folder.is_dir() {
             let text = serde_json::to_vec_pretty(&timings).unwrap_or_default();
             let _ = write_private(&file(folder), &text);
         }
@@ -115,22 +114,15 @@ fn file(folder: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use crate::cli::Goal;
-    use crate::lab::{LocalLab, Place};
+    use crate::lab::Place;
 
     fn record(name: &str, ms: f64, outcome: &str) -> StepRecord {
         StepRecord { name: name.into(), ms, outcome: outcome.into() }
     }
 
-    /// A folder that is the lab's: no other gets a file of times.
-    fn lab() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        LocalLab::new(folder.path()).own_folder().claim().unwrap();
-        folder
-    }
-
     #[test]
     fn the_critical_path_is_the_chain_that_takes_longest() {
-        let folder = lab();
+        let folder = tempfile::tempdir().unwrap();
         let plan = Plan::of(Goal::Working, None, Place::Kind).unwrap();
         assert_eq!(Timings::read(folder.path()).critical(&plan), None);
         // A slow line: the images take longer than the cluster.
@@ -156,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_run_that_found_the_lab_up_does_not_take_the_place_of_one_that_made_it() {
-        let folder = lab();
+        let folder = tempfile::tempdir().unwrap();
         let time = || Timings::read(folder.path()).goals["working"]["cluster"];
         Timings::record(folder.path(), "working", &[record("cluster", 1.0, "already up")]);
         Timings::record(folder.path(), "working", &[record("cluster", 9.0, "created")]);

@@ -240,11 +240,6 @@ impl Folder {
     }
 }
 
-/// Whether a folder has the program's marker.
-pub fn is_marked(folder: &Path) -> bool {
-    folder.join(MARKER).is_file()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;

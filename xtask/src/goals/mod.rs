@@ -100,7 +100,9 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
     let since = Instant::now();
     run::run(session, &plan, &mut record.steps).await?;
     let time = duration(since.elapsed());
-    Timings::record(session.lab.folder(), goal.name(), &record.steps);
+    if goal != Goal::Down {
+        Timings::record(session.lab.folder(), goal.name(), &record.steps);
+    }
     match goal {
         Goal::Working | Goal::Broken => {
             session.complete();

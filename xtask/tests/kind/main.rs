@@ -5,6 +5,7 @@
 mod choosing;
 #[path = "../support/ended.rs"]
 mod ended;
+mod folders;
 mod killed;
 #[path = "../support/ports.rs"]
 mod ports;
