@@ -10,6 +10,7 @@
 
 mod ended;
 pub mod ports;
+pub mod programs;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,0 +1,106 @@
+//! What a person reads under each fault, and what the probe says of the same.
+
+use releases::Release;
+use serde_json::Value;
+
+use crate::person::{End, Person};
+use crate::support::Lab;
+use crate::support::programs::Real;
+use crate::webdriver::Programs;
+
+/// A fault as it is on the screen.
+pub struct Fault {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Where the attempt to log in ends.
+    end: End,
+    /// The words there.
+    words: &'static str,
+    /// What the probe says.
+    probe: Probe,
+}
+
+/// What the probe says of what is on the screen.
+enum Probe {
+    /// What it says can be read there.
+    TheSame,
+    /// Words of its own, since those on the screen are the browser's or its page's.
+    Says(&'static str),
+    /// That the login passed.
+    LoggedIn,
+}
+
+const INVALID_CLIENT: &str = r#"failed to get token: oauth2: "invalid_client" "Invalid client credentials.""#;
+const INVALID_REDIRECT: &str = "Invalid redirect URL: the protocol and host (including port) must match and the \
+                                path must be within allowed URLs if provided";
+
+/// What `break` does where a changed secret is not noticed.
+pub const ROTATE: Fault = same("rotate", End::AtTheForm, INVALID_CLIENT);
+
+/// All whose end is the same each time, and needs no second browser.
+pub const READ: [Fault; 20] = [
+    ROTATE,
+    same("secret-mismatch", End::AtTheForm, INVALID_CLIENT),
+    same("secret-unlabelled", End::AtTheForm, INVALID_CLIENT),
+    same("secret-key-missing", End::AtTheForm, INVALID_CLIENT),
+    same("secret-reference", End::AtTheForm, INVALID_CLIENT),
+    same("redirect-uri", End::AtTheButton, "Unregistered redirect_uri."),
+    same("argocd-url", End::AtTheButton, INVALID_REDIRECT),
+    same("no-url", End::AtTheButton, INVALID_REDIRECT),
+    same("issuer-mismatch", End::AtTheButton, "oidc: issuer did not match the issuer returned by provider"),
+    same("provider-unreachable", End::AtTheButton, "failed to query provider"),
+    same("provider-ca", End::AtTheButton, "x509: certificate signed by unknown authority"),
+    same("state-cookie", End::AtTheButton, INVALID_REDIRECT),
+    same("server-key-missing", End::AtThePage, "server.secretkey is missing"),
+    same("redis", End::AtTheForm, "connection reset by peer"),
+    same("audience", End::AtTheForm, "failed to verify the token"),
+    same("clock", End::AtTheForm, "failed to verify the token"),
+    same("scope", End::AtTheButton, "invalid_scope: Unrecognized scope(s)"),
+    same("credentials", End::AtTheForm, "Invalid Email Address and password."),
+    Fault {
+        name: "no-rights",
+        end: End::AtTheForm,
+        words: "No applications available to you just yet",
+        probe: Probe::LoggedIn,
+    },
+    Fault {
+        name: "redirect-loop",
+        end: End::AtThePage,
+        words: "ERR_SSL_PROTOCOL_ERROR",
+        probe: Probe::Says("TLS failed"),
+    },
+];
+
+const fn same(name: &'static str, end: End, words: &'static str) -> Fault {
+    Fault { name, end, words, probe: Probe::TheSame }
+}
+
+impl Fault {
+    /// Puts it into a lab of its own, and has it read.
+    pub fn is_read(&self, real: &Real, programs: &Programs, release: &Release) {
+        let lab = Lab::new();
+        real.expect(0, &lab, release, &["working", "break", "--fault", self.name]);
+        self.is_read_by(&Person::before(&lab, programs), &lab);
+    }
+
+    /// Has it read where it is in.
+    #[track_caller]
+    pub fn is_read_by(&self, person: &Person, lab: &Lab) {
+        let (end, sight) = person.reads(self.words);
+        assert_eq!(end, self.end, "{}: {sight:#?}", self.name);
+        let status = i32::from(!matches!(self.probe, Probe::LoggedIn));
+        let document = lab.json(status, &["test", "--logins", "5"]);
+        let test = &document["goals"][0];
+        let message = test["failures"][0]["message"].as_str();
+        match self.probe {
+            Probe::TheSame => {
+                let said = message.is_some_and(|message| sight.says(message));
+                assert!(said, "{}: {sight:#?}\nis not what the probe says:\n{test:#}", self.name);
+            }
+            Probe::Says(words) => {
+                assert!(message.is_some_and(|message| message.contains(words)), "{}: {test:#}", self.name);
+            }
+            Probe::LoggedIn => assert_eq!(test["verdict"], Value::from("logged-in"), "{test:#}"),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A person at a browser: presses what can be pressed on Argo CD's page, types into the
+//! provider's form, and reads.
+
+use serde_json::Value;
+
+use crate::support::Lab;
+use crate::webdriver::{Browser, Programs, Sight};
+
+/// Whoever logs in, before a browser of their own.
+pub struct Person {
+    browser: Browser,
+    address: String,
+    user: String,
+    password: String,
+}
+
+/// Where an attempt to log in came to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// Before there was anything to press.
+    AtThePage,
+    /// Before the provider's form.
+    AtTheButton,
+    /// After the form.
+    AtTheForm,
+}
+
+impl Person {
+    /// Sits down before a lab that is up.
+    pub fn before(lab: &Lab, programs: &Programs) -> Self {
+        let status = lab.json(0, &["status"])["goals"][0].clone();
+        let field = |it: &Value| it.as_str().unwrap_or_else(|| panic!("{status:#}")).to_owned();
+        Self {
+            browser: Browser::open(programs, &field(&status["address"])),
+            address: format!("http://{}/", field(&status["hosts"]["argocd"])),
+            user: field(&status["user"]),
+            password: field(&status["password"]),
+        }
+    }
+
+    /// Logs in and is shown the applications, as who they are.
+    #[track_caller]
+    pub fn logs_in(&self) {
+        self.reads("No applications available to you just yet");
+        self.browser.wait("button to log out", |sight| has_button(sight, "Log out").then_some(()));
+        self.browser.go(&format!("{}user-info", self.address));
+        let user = format!("Username: {}", self.user);
+        self.browser.wait(&user, |sight| sight.says(&user).then_some(()));
+    }
+
+    /// Logs out and is shown the page to log in.
+    #[track_caller]
+    pub fn logs_out(&self) {
+        self.browser.wait("button to log out", |sight| has_button(sight, "Log out").then_some(()));
+        self.browser.click("Log out");
+        self.browser.wait("button to log in", |sight| has_button(sight, "Log in via").then_some(()));
+    }
+
+    /// Tries to log in until these words are on the screen; where, and what else.
+    #[track_caller]
+    pub fn reads(&self, words: &str) -> (End, Sight) {
+        let shows = |what: &str, more: fn(&Sight) -> bool| {
+            let what = format!("{what}, nor “{words}”");
+            self.browser.wait(&what, |sight| {
+                let read = sight.says(words);
+                (read || more(sight)).then(|| read.then(|| sight.clone()))
+            })
+        };
+        self.browser.go(&self.address);
+        if let Some(sight) = shows("button to log in", |sight| has_button(sight, "Log in via")) {
+            return (End::AtThePage, sight);
+        }
+        self.browser.click("Log in via");
+        if let Some(sight) = shows("form", |sight| sight.fields.iter().any(|field| field == "login")) {
+            return (End::AtTheButton, sight);
+        }
+        self.browser.fill("login", &self.user);
+        self.browser.fill("password", &self.password);
+        self.browser.submit();
+        let sight = shows("page after the form", |_| false);
+        (End::AtTheForm, sight.unwrap_or_else(|| unreachable!("nothing else ends the wait")))
+    }
+}
+
+fn has_button(sight: &Sight, words: &str) -> bool {
+    sight.buttons.iter().any(|button| button.trim().starts_with(words))
+}

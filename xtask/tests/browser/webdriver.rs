@@ -1,0 +1,195 @@
+//! A real browser, told what to do over WebDriver: JSON over HTTP to a chromedriver of
+//! its own. The browser has a profile of its own and knows no network but the lab's
+//! ingress, which is its proxy.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+/// How long a page may take to show what is waited for: the longest is a server that
+/// gives up on a Redis that is gone.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What a person sees of a page.
+const LOOK: &str = "return {
+    address: location.href,
+    text: document.body ? document.body.innerText : '',
+    buttons: Array.from(document.querySelectorAll('button'), (it) => it.innerText),
+    fields: Array.from(document.querySelectorAll('input'), (it) => it.name),
+};";
+
+/// The programs, if this machine has them.
+#[derive(Clone)]
+pub struct Programs {
+    browser: PathBuf,
+    driver: PathBuf,
+}
+
+impl Programs {
+    /// `CHROMIUM` and `CHROMEDRIVER`, else what is on PATH under the usual names.
+    pub fn of_environment() -> Option<Self> {
+        let given = |name: &str| std::env::var_os(name).filter(|it: &OsString| !it.is_empty());
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        let on_path = |name: &str| {
+            std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+        };
+        let browsers = ["chromium", "chromium-browser", "google-chrome"];
+        Some(Self {
+            browser: given("CHROMIUM").map(Into::into).or_else(|| browsers.into_iter().find_map(on_path))?,
+            driver: given("CHROMEDRIVER").map(Into::into).or_else(|| on_path("chromedriver"))?,
+        })
+    }
+}
+
+/// What is on the screen.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Sight {
+    #[allow(dead_code, reason = "said when a test fails")]
+    address: String,
+    pub text: String,
+    pub buttons: Vec<String>,
+    pub fields: Vec<String>,
+}
+
+impl Sight {
+    /// Whether these words can be read, wherever the lines break.
+    pub fn says(&self, words: &str) -> bool {
+        spaced(&self.text).contains(&spaced(words))
+    }
+}
+
+fn spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A browser. Dropping it closes it.
+pub struct Browser {
+    runtime: Runtime,
+    client: reqwest::Client,
+    session: String,
+    driver: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Opens one behind a proxy, `HOST:PORT`.
+    pub fn open(programs: &Programs, proxy: &str) -> Self {
+        let mut driver = Command::new(&programs.driver)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port: u16 = said
+            .find_map(|line| line.unwrap().split_once("on port ")?.1.trim_end_matches('.').parse().ok())
+            .filter(|port| *port != 0)
+            .unwrap_or_else(|| panic!("{} names no port", programs.driver.display()));
+        // Another test of this process may have been faster.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let profile = tempfile::tempdir().unwrap();
+        let mut browser = Self {
+            runtime: Builder::new_current_thread().enable_all().build().unwrap(),
+            client: reqwest::Client::builder().no_proxy().timeout(2 * LIMIT).build().unwrap(),
+            session: format!("http://127.0.0.1:{port}/session"),
+            driver,
+            _profile: profile,
+        };
+        let capabilities = json!({"alwaysMatch": {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"binary": programs.browser, "args": [
+                "--headless=new",
+                // It is shown the lab's pages only, and root has no sandbox to offer.
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                "--disable-background-networking",
+                "--no-first-run",
+                format!("--proxy-server={proxy}"),
+                format!("--user-data-dir={}", browser._profile.path().display()),
+            ]},
+        }});
+        let session = browser.ask("", &json!({"capabilities": capabilities})).unwrap();
+        browser.session = format!("{}/{}", browser.session, session["sessionId"].as_str().unwrap());
+        browser
+    }
+
+    /// Types an address. That the browser has only an error page of its own to show is
+    /// for whoever looks.
+    pub fn go(&self, address: &str) {
+        let _shown = self.ask("/url", &json!({"url": address}));
+    }
+
+    /// Clicks on the button that begins with these words.
+    pub fn click(&self, words: &str) {
+        let button = format!("//button[starts-with(normalize-space(.), '{words}')]");
+        self.on("xpath", &button, "click", &json!({}));
+    }
+
+    /// Types into a field of a form.
+    pub fn fill(&self, field: &str, text: &str) {
+        self.on("css selector", &format!("input[name='{field}']"), "value", &json!({"text": text}));
+    }
+
+    /// Sends the form.
+    pub fn submit(&self) {
+        self.on("css selector", "button[type='submit']", "click", &json!({}));
+    }
+
+    /// Looks until what is waited for is there.
+    #[track_caller]
+    pub fn wait<T>(&self, what: &str, seen: impl Fn(&Sight) -> Option<T>) -> T {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let sight = self.look();
+            if let Some(found) = sight.as_ref().ok().and_then(&seen) {
+                return found;
+            }
+            assert!(Instant::now() < until, "no {what} within {LIMIT:?}, but {sight:#?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What is shown now; an error between two pages.
+    fn look(&self) -> Result<Sight, Value> {
+        let seen = self.ask("/execute/sync", &json!({"script": LOOK, "args": []}))?;
+        Ok(serde_json::from_value(seen).unwrap())
+    }
+
+    #[track_caller]
+    fn on(&self, using: &str, value: &str, act: &str, body: &Value) {
+        let found = self.ask("/element", &json!({"using": using, "value": value}));
+        let found = found.unwrap_or_else(|error| panic!("{value}: {error:#}"));
+        let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
+        let acted = self.ask(&format!("/element/{id}/{act}"), body);
+        acted.unwrap_or_else(|error| panic!("{act} on {value}: {error:#}"));
+    }
+
+    /// One command: the value that is answered, or the error.
+    fn ask(&self, path: &str, body: &Value) -> Result<Value, Value> {
+        let request = self.client.post(format!("{}{path}", self.session)).body(body.to_string());
+        let (status, text) = self.runtime.block_on(async {
+            let response = request.send().await.unwrap();
+            (response.status(), response.text().await.unwrap())
+        });
+        let mut answer: Value = serde_json::from_str(&text).unwrap();
+        let value = answer["value"].take();
+        if status.is_success() { Ok(value) } else { Err(value) }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver ends the browser with the session.
+        let _closed = self.runtime.block_on(self.client.delete(&self.session).send());
+        let _ended = self.driver.kill();
+        let _reaped = self.driver.wait();
+    }
+}
