@@ -181,7 +181,11 @@ fn attempt(
             // An interrupt that has come by now comes before any work.
             biased;
             () = interrupted => Err(Error::interrupted()),
-            outcome = work => outcome,
+            // What fails once there was one was ended with it.
+            outcome = work => match outcome {
+                Err(_) if base::interrupt::heard() => Err(Error::interrupted()),
+                outcome => outcome,
+            },
         }
     });
     outcome.map_err(|error| match runtime.block_on(session.clean_up()) {

@@ -1,6 +1,6 @@
 //! `doctor`: why a login fails, on the lab, on any cluster, or from outside alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -21,6 +21,10 @@ pub struct DoctorArgs {
     /// Look at the cluster behind this context of your kubeconfig, reading only [default: the lab].
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
+
+    /// The kubeconfig that has the context [default: as kubectl finds it].
+    #[arg(long, value_name = "FILE", requires = "context")]
+    kubeconfig: Option<PathBuf>,
 
     /// Argo CD's namespace there.
     #[arg(long, value_name = "NS", default_value = "argocd", requires = "context")]
@@ -107,9 +111,9 @@ fn show(session: &Session, diagnosis: &Diagnosis) {
 async fn subject(session: &Session, args: &DoctorArgs) -> Result<Subject> {
     let mut subject = match (&args.context, &args.url) {
         (Some(context), _) => Subject {
-            cluster: Some(Reader::of_context(context).await?),
+            cluster: Some(Reader::of_context(args.kubeconfig.as_deref(), context).await?),
             provider_namespace: args.provider_namespace.clone(),
-            ..Subject::new(&args.namespace, &format!("kubectl --context {context}"))
+            ..Subject::new(&args.namespace, &kubectl(args.kubeconfig.as_deref(), context))
         },
         (None, Some(_)) => Subject::new(&args.namespace, "kubectl"),
         (None, None) => return lab(session, args).await,
@@ -125,6 +129,14 @@ async fn subject(session: &Session, args: &DoctorArgs) -> Result<Subject> {
         subject.user = Some(User::new(user, password(args).await?));
     }
     Ok(subject)
+}
+
+/// How a command for the cluster begins.
+fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
+    match kubeconfig {
+        Some(path) => format!("kubectl --kubeconfig {} --context {context}", path.display()),
+        None => format!("kubectl --context {context}"),
+    }
 }
 
 /// The lab, if there is one and no option is for another installation.

@@ -100,6 +100,9 @@ fn nothing_to_look_at_is_said_with_exit_3() {
     let ended = lab.expect(3, &["doctor"]);
     assert!(ended.error().contains("--context NAME"), "{ended}");
     let kubeconfig = lab.file("kubeconfig", "apiVersion: v1\nkind: Config\n");
+    let named = lab.run(&["doctor", "--context", "prod", "--kubeconfig", "/nowhere/config"]);
+    assert_eq!((named.status, named.stdout.as_str()), (3, ""));
+    assert!(named.stderr.contains("/nowhere/config"), "{named}");
     let ended = Ended::of(lab.command(&["doctor", "--context", "prod"]).env("KUBECONFIG", &kubeconfig));
     assert_eq!(ended.status, 3, "{ended}");
     assert!(ended.error().contains("no context prod"), "{ended}");

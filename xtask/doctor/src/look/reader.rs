@@ -84,17 +84,17 @@ struct Raw {
 }
 
 impl Reader {
-    /// The cluster behind a context of the user's kubeconfig, which is read and never
-    /// written.
+    /// The cluster behind a context of a kubeconfig of the user's, the one that kubectl finds
+    /// unless a file is named. It is read and never written.
     ///
     /// # Errors
-    /// There is no such context, or it cannot be used.
-    pub async fn of_context(context: &str) -> Result<Self> {
-        let file = Kubeconfig::read().map_err(|error| unusable(&error))?;
-        Self::of(file, context).await
+    /// The file cannot be read, there is no such context, or it cannot be used.
+    pub async fn of_context(path: Option<&Path>, context: &str) -> Result<Self> {
+        let file = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        Self::connected(Self::configured(file.map_err(|error| unusable(&error))?, context).await?)
     }
 
-    /// The cluster behind a context of a kubeconfig.
+    /// The cluster behind a context of a lab's kubeconfig.
     ///
     /// # Errors
     /// As [`Reader::of_context`].
@@ -104,10 +104,6 @@ impl Reader {
         // An HTTP proxy of the user's network has no business on loopback.
         config.proxy_url = None;
         Self::connected(config)
-    }
-
-    async fn of(file: Kubeconfig, context: &str) -> Result<Self> {
-        Self::connected(Self::configured(file, context).await?)
     }
 
     async fn configured(file: Kubeconfig, context: &str) -> Result<Config> {

@@ -100,7 +100,7 @@ impl ArgoCd {
     pub fn synced(&self) -> String {
         let log = self.container().log();
         let line = log.iter().find(|line| line.contains("informer synced")).unwrap();
-        line.split("20").nth(1).unwrap()[..17].to_owned()
+        line.split_once("20").unwrap().1[..17].to_owned()
     }
 
     /// The second in which a Secret was created, as [`ArgoCd::synced`] writes it.
