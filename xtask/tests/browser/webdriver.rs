@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,14 @@ use tokio::runtime::{Builder, Runtime};
 /// gives up on a Redis that is gone.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// What a person sees of a page.
 const LOOK: &str = "return {
     address: location.href,
     text: document.body ? document.body.innerText : '',
-    buttons: Array.from(document.querySelectorAll('button'), (it) => it.innerText),
+    buttons: Array.from(document.querySelectorAll('button'), (it) => it.textContent),
     fields: Array.from(document.querySelectorAll('input'), (it) => it.name),
 };";
 
@@ -69,29 +72,24 @@ fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The chromedriver. Dropping it ends it.
+struct Driver(Child);
+
 /// A browser. Dropping it closes it.
 pub struct Browser {
     runtime: Runtime,
     client: reqwest::Client,
     session: String,
-    driver: Child,
+    _driver: Driver,
     _profile: TempDir,
 }
 
 impl Browser {
     /// Opens one behind a proxy, `HOST:PORT`.
     pub fn open(programs: &Programs, proxy: &str) -> Self {
-        let mut driver = Command::new(&programs.driver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port: u16 = said
-            .find_map(|line| line.unwrap().split_once("on port ")?.1.trim_end_matches('.').parse().ok())
-            .filter(|port| *port != 0)
+        // Now and then one ends without having named a port.
+        let (driver, port) = (0..3)
+            .find_map(|_| Driver::start(&programs.driver))
             .unwrap_or_else(|| panic!("{} names no port", programs.driver.display()));
         // Another test of this process may have been faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -100,7 +98,7 @@ impl Browser {
             runtime: Builder::new_current_thread().enable_all().build().unwrap(),
             client: reqwest::Client::builder().no_proxy().timeout(2 * LIMIT).build().unwrap(),
             session: format!("http://127.0.0.1:{port}/session"),
-            driver,
+            _driver: driver,
             _profile: profile,
         };
         let capabilities = json!({"alwaysMatch": {
@@ -121,10 +119,21 @@ impl Browser {
         browser
     }
 
-    /// Types an address. That the browser has only an error page of its own to show is
-    /// for whoever looks.
+    /// Types an address, and again as long as only the lab's ingress answers: a server that
+    /// restarts lets open requests end first. That the browser has only an error page of its
+    /// own to show is for whoever looks.
+    #[track_caller]
     pub fn go(&self, address: &str) {
-        let _shown = self.ask("/url", &json!({"url": address}));
+        let until = Instant::now() + LIMIT;
+        loop {
+            let _shown = self.ask("/url", &json!({"url": address}));
+            let sight = self.look();
+            if !sight.as_ref().is_ok_and(|sight| sight.says("oidc-lab-ingress")) {
+                return;
+            }
+            assert!(Instant::now() < until, "{address} has no server for {LIMIT:?}: {sight:#?}");
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// Clicks on the button that begins with these words.
@@ -153,7 +162,7 @@ impl Browser {
                 return found;
             }
             assert!(Instant::now() < until, "no {what} within {LIMIT:?}, but {sight:#?}");
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(PAUSE);
         }
     }
 
@@ -185,11 +194,30 @@ impl Browser {
     }
 }
 
+impl Driver {
+    /// Starts one on a free port, which it names.
+    fn start(program: &Path) -> Option<(Self, u16)> {
+        let mut driver = Command::new(program);
+        driver.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = Self(driver.spawn().unwrap());
+        let mut said = BufReader::new(driver.0.stdout.take().unwrap()).lines();
+        let port = said.find_map(|line| {
+            line.unwrap().split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok()
+        });
+        Some((driver, port?))
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
         // The driver ends the browser with the session.
-        let _closed = self.runtime.block_on(self.client.delete(&self.session).send());
-        let _ended = self.driver.kill();
-        let _reaped = self.driver.wait();
+        let _closed = self.runtime.block_on(async { self.client.delete(&self.session).send().await });
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
     }
 }
