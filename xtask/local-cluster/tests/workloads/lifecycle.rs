@@ -167,34 +167,6 @@ async fn a_bare_pod_ends_as_its_restart_policy_says() {
 }
 
 #[tokio::test]
-async fn init_containers_run_one_after_the_other_before_the_rest() {
-    let order = Arc::new(std::sync::Mutex::new(vec![]));
-    let noted = order.clone();
-    let images = Images::default().with("test/web", move |launch: Launch| {
-        noted.lock().unwrap().push(launch.container.clone());
-        async move {
-            if launch.container == "main" {
-                launch.stop.cancelled().await;
-            }
-            Exit::success()
-        }
-    });
-    let lab = Lab::new(images);
-    let it = |name: &str| json!({"name": name, "image": "test/web"});
-    lab.create(
-        "pods",
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n"},
-        "spec": {"initContainers": [it("one"), it("two")], "containers": [it("main")]}}),
-    );
-    let pod = lab.first("pods", |it| it["status"]["phase"] == "Running").await;
-    assert_eq!(*order.lock().unwrap(), ["one", "two", "main"]);
-    assert_eq!(pod["status"]["initContainerStatuses"][1]["state"]["terminated"]["reason"], "Completed");
-    assert_eq!(condition(&pod, "Initialized")["status"], "True");
-    assert_eq!(condition(&pod, "Ready")["status"], "True");
-    lab.end().await;
-}
-
-#[tokio::test]
 async fn readiness_follows_the_probe_and_liveness_starts_the_container_again() {
     let web = Web::default();
     web.healthy.send_replace(false);
@@ -226,26 +198,6 @@ async fn readiness_follows_the_probe_and_liveness_starts_the_container_again() {
         (pods[0]["status"]["containerStatuses"][0]["restartCount"].as_u64() >= Some(1)).then_some(())
     })
     .await;
-    lab.end().await;
-}
-
-#[tokio::test]
-async fn a_startup_probe_comes_before_the_others() {
-    let web = Web::default();
-    web.healthy.send_replace(false);
-    let lab = Lab::new(web.images());
-    let mut wanted = deployment("web", 1);
-    let it = container(&mut wanted);
-    it["startupProbe"] = json!({"httpGet": {"path": "/healthz", "port": "http"}, "failureThreshold": 30});
-    it["livenessProbe"] = json!({"tcpSocket": {"port": 8080}});
-    lab.deploy(wanted);
-    let running = |it: &Value| it["status"]["containerStatuses"][0]["state"]["running"].is_object();
-    let pod = lab.first("pods", running).await;
-    let status = &pod["status"]["containerStatuses"][0];
-    assert_eq!((&status["started"], &status["ready"]), (&json!(false), &json!(false)));
-    web.healthy.send_replace(true);
-    lab.rolled_out("web").await;
-    assert_eq!(lab.pods()[0]["status"]["containerStatuses"][0]["started"], true);
     lab.end().await;
 }
 

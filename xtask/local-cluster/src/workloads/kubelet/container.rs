@@ -28,25 +28,24 @@ const PANICKED: i32 = 101;
 /// What container runtimes report of a program that could not be started.
 const NOT_STARTED: i32 = 128;
 
-/// Runs a container until it is not to start again. `true` if its last run was a
-/// success.
-pub(super) async fn run(pod: &Pod, index: usize, spec: &Value, init: bool) -> bool {
+/// Runs a container until it is not to start again.
+pub(super) async fn run(pod: &Pod, index: usize, spec: &Value) {
     let name = spec["name"].as_str().unwrap_or_default();
-    let container = Container { pod, index, spec, init, name };
+    let container = Container { pod, index, spec, name };
     let mut backoff = Backoff::default();
     let mut restarts = 0;
     loop {
-        let Some(ready) = container.prepare(restarts).await else { return false };
+        let Some(ready) = container.prepare(restarts).await else { return };
         let exit = container.once(ready, restarts).await;
         let finished = Instant::now();
         if !pod.is_live() || !container.starts_again(exit.code) {
             pod.change(index, |it| it.done = true);
-            return exit.code == 0;
+            return;
         }
         if let Some(wait) = backoff.wait(finished)
             && !container.back_off(wait, finished).await
         {
-            return false;
+            return;
         }
         backoff.restarted(finished, Instant::now());
         restarts += 1;
@@ -58,7 +57,6 @@ pub(super) struct Container<'a> {
     pub(super) pod: &'a Pod,
     index: usize,
     pub(super) spec: &'a Value,
-    pub(super) init: bool,
     pub(super) name: &'a str,
 }
 
@@ -79,8 +77,7 @@ impl Container<'_> {
                 it.last = Some(ended.clone());
             }
             it.state = State::Running { since: started.clone() };
-            it.ready = !self.has("readinessProbe") && !self.has("startupProbe");
-            it.started = !self.has("startupProbe");
+            it.ready = !self.spec["readinessProbe"].is_object();
             it.restarts = restarts;
             it.id.clone_from(&id);
             it.listening.clone_from(&listening);
@@ -88,7 +85,6 @@ impl Container<'_> {
         let exit = self.watch_over(&mut running, &stop, &listening).await;
         self.pod.change(self.index, |it| {
             it.ready = false;
-            it.started = false;
             it.listening.clear();
             let (code, reason) = match exit.code {
                 0 => (0, "Completed"),
@@ -110,8 +106,8 @@ impl Container<'_> {
         tokio::select! {
             exit = &mut *running => exit.unwrap_or_else(ended),
             sick = health::watch(self.spec, listening, self) => {
-                let Sick { probe, grace } = sick;
-                self.normal("Killing", format!("Container {} failed {probe} probe, will be restarted", self.name));
+                let Sick { grace } = sick;
+                self.normal("Killing", format!("Container {} failed liveness probe, will be restarted", self.name));
                 stop.cancel();
                 let grace = tokio::time::sleep(grace.unwrap_or_else(|| self.pod.grace()));
                 let over = async {
@@ -130,15 +126,10 @@ impl Container<'_> {
         }
     }
 
-    fn has(&self, probe: &str) -> bool {
-        self.spec[probe].is_object()
-    }
-
     fn starts_again(&self, code: i32) -> bool {
         match self.pod.object["spec"]["restartPolicy"].as_str() {
             Some("Never") => false,
             Some("OnFailure") => code != 0,
-            _ if self.init => code != 0,
             _ => true,
         }
     }
@@ -176,11 +167,6 @@ impl Container<'_> {
 }
 
 impl Patient for Container<'_> {
-    fn started(&self) {
-        let ready = !self.has("readinessProbe");
-        self.pod.change(self.index, |it| (it.started, it.ready) = (true, ready));
-    }
-
     fn ready(&self, ready: bool) {
         self.pod.change(self.index, |it| it.ready = ready);
     }

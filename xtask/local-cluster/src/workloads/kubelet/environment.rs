@@ -7,26 +7,14 @@ use serde_json::Value;
 use super::expand::expand;
 use super::sources::{Sources, Unready};
 
-/// The variables of a container: those of `defaults` that the container does not set
-/// itself, then `envFrom`, then `env`, in the order in which they may refer to each
-/// other.
+/// The variables of a container: those of `env`, which may refer to earlier ones and to
+/// `defaults`, and those of `defaults` that it does not set itself.
 pub(super) fn environment(
     sources: &Sources<'_>,
     container: &Value,
     defaults: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, Unready> {
     let mut env = BTreeMap::new();
-    for source in container["envFrom"].as_array().into_iter().flatten() {
-        let prefix = source["prefix"].as_str().unwrap_or_default();
-        let data = match (&source["configMapRef"], &source["secretRef"]) {
-            (reference @ Value::Object(_), _) => sources.config_map(reference)?,
-            (_, reference @ Value::Object(_)) => sources.secret(reference)?,
-            _ => None,
-        };
-        for (key, value) in data.into_iter().flat_map(|data| data.texts()) {
-            env.insert(format!("{prefix}{key}"), value);
-        }
-    }
     for variable in container["env"].as_array().into_iter().flatten() {
         let Some(name) = variable["name"].as_str() else { continue };
         let value = match &variable["valueFrom"] {
@@ -49,12 +37,11 @@ pub(super) fn environment(
 }
 
 fn value_from(sources: &Sources<'_>, from: &Value) -> Result<Option<String>, Unready> {
-    let key = |reference: &Value| reference["key"].as_str().unwrap_or_default().to_owned();
     if let reference @ Value::Object(_) = &from["secretKeyRef"] {
-        return Ok(sources.secret_key(reference, &key(reference))?.map(text));
+        return Ok(sources.secret_key(reference)?.map(text));
     }
     if let reference @ Value::Object(_) = &from["configMapKeyRef"] {
-        return Ok(sources.config_map_key(reference, &key(reference))?.map(text));
+        return Ok(sources.config_map_key(reference)?.map(text));
     }
     if let Some(path) = from["fieldRef"]["fieldPath"].as_str() {
         return sources.field(path).map(Some);

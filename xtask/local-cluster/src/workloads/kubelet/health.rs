@@ -11,19 +11,15 @@ use super::probe::{Doors, Probe};
 
 /// What a container learns about itself.
 pub(super) trait Patient {
-    /// The startup probe has passed, or there is none.
-    fn started(&self);
     /// The readiness probe changed its mind.
     fn ready(&self, ready: bool);
     /// A probe failed, in the kubelet's words.
     fn unhealthy(&self, message: String);
 }
 
-/// A probe says that the container has to be started again.
+/// The liveness probe says that the container has to be started again.
 #[derive(Debug)]
 pub(super) struct Sick {
-    /// `liveness`, `startup`.
-    pub(super) probe: &'static str,
     /// How long it has to stop, if the probe says.
     pub(super) grace: Option<Duration>,
 }
@@ -37,12 +33,6 @@ pub(super) async fn watch(
 ) -> Sick {
     let probe = |field| Probe::read(container, field);
     let doors = Doors { container, listening };
-    if let Some(startup) = probe("startupProbe")
-        && let Err(sick) = start(&startup, &doors, patient).await
-    {
-        return sick;
-    }
-    patient.started();
     let (readiness, liveness) = (probe("readinessProbe"), probe("livenessProbe"));
     let ready = async {
         if let Some(readiness) = readiness {
@@ -59,29 +49,6 @@ pub(super) async fn watch(
     tokio::select! {
         sick = ready => sick,
         sick = alive => sick,
-    }
-}
-
-async fn start(probe: &Probe, doors: &Doors<'_>, patient: &impl Patient) -> Result<(), Sick> {
-    let mut rhythm = Rhythm::start(probe).await;
-    let mut passed = 0;
-    loop {
-        match probe.ask(doors).await {
-            Ok(()) => {
-                passed += 1;
-                if passed >= probe.successes {
-                    return Ok(());
-                }
-                rhythm.beat().await;
-            }
-            Err(message) => {
-                passed = 0;
-                if rhythm.failed(&message, "Startup", patient) {
-                    return Err(Sick { probe: "startup", grace: probe.grace });
-                }
-                rhythm.soon().await;
-            }
-        }
     }
 }
 
@@ -120,7 +87,7 @@ async fn keep_alive(probe: &Probe, doors: &Doors<'_>, patient: &impl Patient) ->
             Ok(()) => rhythm.failures = 0,
             Err(message) => {
                 if rhythm.failed(&message, "Liveness", patient) {
-                    return Sick { probe: "liveness", grace: probe.grace };
+                    return Sick { grace: probe.grace };
                 }
             }
         }

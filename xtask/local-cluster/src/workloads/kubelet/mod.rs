@@ -1,9 +1,7 @@
 //! The kubelet: runs the containers of every pod, and says how they are.
 //!
-//! What a real one does and this one does not: resources and their limits, lifecycle
-//! hooks, exec and grpc probes, sidecars, volumes other than Secrets, ConfigMaps, pod
-//! fields and empty directories, files that follow their Secret while a container runs.
-//! Whatever of that a pod cannot do without is said in its status or its events.
+//! What a real one does and this one does not stands in [`unsupported`]. Whatever of that
+//! a pod cannot do without is said in its status and its events.
 
 mod backoff;
 mod container;
@@ -15,6 +13,7 @@ mod prepare;
 mod probe;
 mod sources;
 mod status;
+mod unsupported;
 mod volumes;
 
 use std::collections::HashMap;

@@ -27,34 +27,17 @@ pub(super) struct Pod {
 
 /// Runs a pod to its end, and removes its object if its fate is to go.
 pub(super) async fn run(node: Arc<Node>, key: Key, object: Arc<Value>, fate: watch::Receiver<Fate>) {
-    let init = specs(&object, "initContainers");
-    let main = specs(&object, "containers");
-    let waits = !init.is_empty();
-    let statuses = init.iter().map(|spec| Container::new(spec, true, false));
-    let statuses = statuses.chain(main.iter().map(|spec| Container::new(spec, false, waits))).collect();
+    let specs = || object["spec"]["containers"].as_array().into_iter().flatten();
+    let statuses = specs().map(Container::new).collect();
     let pod = Pod { node, key, object: object.clone(), containers: Mutex::new(statuses), fate };
     if pod.is_live() {
         pod.publish();
         let scheduled = format!("Successfully assigned {}/{} to {NODE}", pod.key.namespace, pod.key.name);
         let scheduler = pod.node.recorder.speaking_as("default-scheduler");
         scheduler.normal(&Subject::of(&pod.object), "Scheduled", scheduled);
-        let mut initialized = true;
-        for (index, spec) in init.iter().enumerate() {
-            initialized = initialized && container::run(&pod, index, spec, true).await;
-        }
-        if initialized {
-            if waits {
-                pod.created();
-            }
-            let main = main.iter().enumerate();
-            join_all(main.map(|(index, spec)| container::run(&pod, init.len() + index, spec, false))).await;
-        }
+        join_all(specs().enumerate().map(|(index, spec)| container::run(&pod, index, spec))).await;
     }
     pod.end().await;
-}
-
-fn specs<'a>(pod: &'a Value, field: &str) -> Vec<&'a Value> {
-    pod["spec"][field].as_array().into_iter().flatten().collect()
 }
 
 impl Pod {
@@ -101,14 +84,6 @@ impl Pod {
         let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(container) = containers.get_mut(index) {
             change(container);
-        }
-        self.write(&containers);
-    }
-
-    fn created(&self) {
-        let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
-        for it in containers.iter_mut().filter(|it| !it.init) {
-            it.state = status::State::Waiting { reason: "ContainerCreating", message: String::new() };
         }
         self.write(&containers);
     }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::container::Container;
 use super::environment::{environment, words};
 use super::sources::{Sources, Unready};
-use super::volumes;
+use super::{unsupported, volumes};
 use crate::logs::LogKey;
 use crate::program::{Launch, Program};
 use crate::store::object;
@@ -75,9 +75,8 @@ impl Container<'_> {
 
     fn try_prepare(&self, restarts: u32) -> Result<Ready, NotReady> {
         let (pod, node) = (&self.pod.object, &self.pod.node);
-        if self.init && self.spec["restartPolicy"] == "Always" {
-            let message = "this lab runs no sidecars (hint: make it one of the pod's containers)";
-            return Err(NotReady::Configuration(Unready::configuration(message)));
+        if let Some(why) = unsupported::reason(pod, self.spec) {
+            return Err(NotReady::Configuration(Unready::configuration(why)));
         }
         let sources = Sources::new(&node.store, pod);
         // In a kubelet's order: volumes are mounted before images are pulled.

@@ -45,12 +45,6 @@ impl Data {
         keys.filter_map(|key| Some((key.clone(), self.get(key)?))).collect()
     }
 
-    /// Every key with its text.
-    pub(super) fn texts(&self) -> BTreeMap<String, String> {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        self.files().into_iter().map(|(key, bytes)| (key, text(bytes))).collect()
-    }
-
     /// The bytes of one key.
     pub(super) fn get(&self, key: &str) -> Option<Vec<u8>> {
         let plain = self.object["data"].get(key).and_then(Value::as_str);
@@ -60,10 +54,6 @@ impl Data {
         }
         plain.map(|text| text.as_bytes().to_vec()).or_else(|| BASE64_STANDARD.decode(encoded?).ok())
     }
-}
-
-fn optional(reference: &Value) -> bool {
-    reference["optional"] == true
 }
 
 fn name(reference: &Value) -> &str {
@@ -86,64 +76,34 @@ impl<'a> Sources<'a> {
     }
 
     /// The Secret of this name.
-    pub(super) fn secret_named(&self, name: &str) -> Option<Data> {
+    pub(super) fn secret(&self, name: &str) -> Option<Data> {
         self.object("secrets", name)
     }
 
     /// The ConfigMap of this name.
-    pub(super) fn config_map_named(&self, name: &str) -> Option<Data> {
+    pub(super) fn config_map(&self, name: &str) -> Option<Data> {
         self.object("configmaps", name)
     }
 
-    /// The Secret of a reference; `None` if it is not there and need not be.
-    pub(super) fn secret(&self, reference: &Value) -> Result<Option<Data>, Unready> {
-        let name = name(reference);
-        match self.secret_named(name) {
-            None if optional(reference) => Ok(None),
-            None => Err(Unready::Configuration(format!("secret {name:?} not found"))),
-            found => Ok(found),
-        }
+    /// The key that a `secretKeyRef` names; `None` if it is not there and need not be.
+    pub(super) fn secret_key(&self, reference: &Value) -> Result<Option<Vec<u8>>, Unready> {
+        self.key("Secret", reference, self.secret(name(reference)))
     }
 
-    /// The ConfigMap of a reference; `None` if it is not there and need not be.
-    pub(super) fn config_map(&self, reference: &Value) -> Result<Option<Data>, Unready> {
-        let name = name(reference);
-        match self.config_map_named(name) {
-            None if optional(reference) => Ok(None),
-            None => Err(Unready::Configuration(format!("configmap {name:?} not found"))),
-            found => Ok(found),
-        }
+    /// The key that a `configMapKeyRef` names; `None` if it is not there and need not be.
+    pub(super) fn config_map_key(&self, reference: &Value) -> Result<Option<Vec<u8>>, Unready> {
+        self.key("ConfigMap", reference, self.config_map(name(reference)))
     }
 
-    /// One key of a Secret; `None` if it is not there and need not be.
-    pub(super) fn secret_key(&self, reference: &Value, key: &str) -> Result<Option<Vec<u8>>, Unready> {
-        let data = self.secret(reference)?;
-        self.key("Secret", reference, data, key)
-    }
-
-    /// One key of a ConfigMap; `None` if it is not there and need not be.
-    pub(super) fn config_map_key(&self, reference: &Value, key: &str) -> Result<Option<Vec<u8>>, Unready> {
-        let data = self.config_map(reference)?;
-        self.key("ConfigMap", reference, data, key)
-    }
-
-    fn key(
-        &self,
-        kind: &str,
-        reference: &Value,
-        data: Option<Data>,
-        key: &str,
-    ) -> Result<Option<Vec<u8>>, Unready> {
-        match data.map(|data| data.get(key)) {
-            Some(Some(value)) => Ok(Some(value)),
-            None => Ok(None),
-            Some(None) if optional(reference) => Ok(None),
-            Some(None) => Err(Unready::Configuration(format!(
-                "couldn't find key {key} in {kind} {}/{}",
-                self.namespace(),
-                name(reference)
-            ))),
-        }
+    fn key(&self, kind: &str, reference: &Value, data: Option<Data>) -> Result<Option<Vec<u8>>, Unready> {
+        let (name, key) = (name(reference), reference["key"].as_str().unwrap_or_default());
+        let missing = match data.map(|data| data.get(key)) {
+            Some(Some(value)) => return Ok(Some(value)),
+            _ if reference["optional"] == true => return Ok(None),
+            None => format!("{} {name:?} not found", kind.to_lowercase()),
+            Some(None) => format!("couldn't find key {key} in {kind} {}/{name}", self.namespace()),
+        };
+        Err(Unready::Configuration(missing))
     }
 
     /// A field of the pod, as `fieldRef` names it.

@@ -35,14 +35,10 @@ pub(super) struct Ended {
 pub(super) struct Container {
     pub(super) name: String,
     pub(super) image: String,
-    /// One of `initContainers`.
-    pub(super) init: bool,
     pub(super) state: State,
     pub(super) last: Option<Ended>,
     /// Its readiness probe passes, or it has none.
     pub(super) ready: bool,
-    /// Its startup probe has passed, or it has none.
-    pub(super) started: bool,
     pub(super) restarts: u32,
     /// Names the present (or last) run.
     pub(super) id: String,
@@ -54,16 +50,13 @@ pub(super) struct Container {
 
 impl Container {
     /// A container of a pod that nobody has looked at yet.
-    pub(super) fn new(spec: &Value, init: bool, waits_for_init: bool) -> Self {
-        let reason = if waits_for_init { "PodInitializing" } else { "ContainerCreating" };
+    pub(super) fn new(spec: &Value) -> Self {
         Self {
             name: spec["name"].as_str().unwrap_or_default().to_owned(),
             image: spec["image"].as_str().unwrap_or_default().to_owned(),
-            init,
-            state: State::Waiting { reason, message: String::new() },
+            state: State::Waiting { reason: "ContainerCreating", message: String::new() },
             last: None,
             ready: false,
-            started: false,
             restarts: 0,
             id: String::new(),
             done: false,
@@ -79,10 +72,9 @@ impl Container {
         self.done && matches!(&self.state, State::Terminated(ended) if ended.code == 0)
     }
 
-    /// Whether it is as a ready pod needs it: running and ready, or an init container
-    /// that has done its work.
+    /// Whether it is as a ready pod needs it.
     fn is_ready(&self) -> bool {
-        if self.init { self.succeeded() } else { self.ready && self.runs() }
+        self.ready && self.runs()
     }
 
     fn to_json(&self) -> Value {
@@ -93,7 +85,7 @@ impl Container {
             "lastState": self.last.as_ref().map_or_else(|| json!({}), |ended| json!({"terminated": ended.to_json()})),
             "ready": self.is_ready(),
             "restartCount": self.restarts,
-            "started": self.started && self.runs(),
+            "started": self.runs(),
             "state": self.state.to_json(),
         });
         if !self.id.is_empty() {
@@ -140,12 +132,11 @@ pub(super) fn write(pod: &mut Value, containers: &[Container]) {
     let old = pod["status"].take();
     let phase = phase(containers);
     let all_ready = unready(containers);
-    let initialized = containers.iter().filter(|it| it.init).all(Container::succeeded);
     let ready = if phase == "Succeeded" { Condition::no("PodCompleted", "") } else { all_ready };
     let started = containers.iter().any(|it| !it.id.is_empty());
     let conditions = [
         ("PodReadyToStartContainers", Condition { ok: started, reason: "", message: String::new() }),
-        ("Initialized", initialized_condition(initialized, containers)),
+        ("Initialized", Condition::yes()),
         ("Ready", ready.clone()),
         ("ContainersReady", ready),
         ("PodScheduled", Condition::yes()),
@@ -162,13 +153,8 @@ pub(super) fn write(pod: &mut Value, containers: &[Container]) {
     status.insert("podIP".into(), ADDRESS.into());
     status.insert("podIPs".into(), json!([{"ip": ADDRESS}]));
     status.insert("startTime".into(), old["startTime"].as_str().unwrap_or(&now).into());
-    let statuses = |init: bool| -> Vec<Value> {
-        containers.iter().filter(|it| it.init == init).map(Container::to_json).collect()
-    };
-    if containers.iter().any(|it| it.init) {
-        status.insert("initContainerStatuses".into(), statuses(true).into());
-    }
-    status.insert("containerStatuses".into(), statuses(false).into());
+    let statuses: Vec<Value> = containers.iter().map(Container::to_json).collect();
+    status.insert("containerStatuses".into(), statuses.into());
     status.insert("qosClass".into(), "BestEffort".into());
     pod["status"] = status.into();
     pod["spec"]["nodeName"] = NODE.into();
@@ -192,17 +178,12 @@ fn write_listening(pod: &mut Value, containers: &[Container]) {
 }
 
 fn phase(containers: &[Container]) -> &'static str {
-    let (init, main): (Vec<_>, Vec<_>) = containers.iter().partition(|it| it.init);
-    let failed = |it: &&Container| it.done && !it.succeeded();
-    if init.iter().any(failed) {
-        return "Failed";
-    }
     let never_ran = |it: &Container| matches!(it.state, State::Waiting { .. }) && it.last.is_none();
-    if init.iter().any(|it| !it.succeeded()) || main.iter().any(|it| never_ran(it)) {
+    if containers.iter().any(never_ran) {
         "Pending"
-    } else if !main.iter().all(|it| it.done) {
+    } else if !containers.iter().all(|it| it.done) {
         "Running"
-    } else if main.iter().all(|it| it.succeeded()) {
+    } else if containers.iter().all(Container::succeeded) {
         "Succeeded"
     } else {
         "Failed"
@@ -210,23 +191,12 @@ fn phase(containers: &[Container]) -> &'static str {
 }
 
 fn unready(containers: &[Container]) -> Condition {
-    let names: Vec<_> =
-        containers.iter().filter(|it| !it.init && !it.is_ready()).map(|it| it.name.as_str()).collect();
+    let names: Vec<_> = containers.iter().filter(|it| !it.is_ready()).map(|it| it.name.as_str()).collect();
     if names.is_empty() {
         Condition::yes()
     } else {
         Condition::no("ContainersNotReady", &format!("containers with unready status: [{}]", names.join(" ")))
     }
-}
-
-fn initialized_condition(initialized: bool, containers: &[Container]) -> Condition {
-    if initialized {
-        return Condition::yes();
-    }
-    let names: Vec<_> =
-        containers.iter().filter(|it| it.init && !it.succeeded()).map(|it| it.name.as_str()).collect();
-    let message = format!("containers with incomplete status: [{}]", names.join(" "));
-    Condition::no("ContainersNotInitialized", &message)
 }
 
 #[derive(Clone)]
