@@ -1,7 +1,6 @@
 //! `--dry-run`: what goals and commands would do. Nothing here changes anything.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -57,12 +56,7 @@ pub async fn goals(goals: &[Goal], session: &Session, report: &mut Report) -> Re
             let times = json!({"path": path, "ms": critical.length, "sum_ms": critical.sum});
             more.insert("critical".into(), times);
         }
-        report.goals.push(GoalRecord {
-            goal: plan.goal.name().into(),
-            time: Duration::ZERO,
-            steps: vec![],
-            more,
-        });
+        report.goals.push(GoalRecord { more, ..GoalRecord::new(plan.goal.name()) });
     }
     Ok(Exit::Done)
 }

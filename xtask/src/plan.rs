@@ -9,9 +9,8 @@ use std::fmt::Write as _;
 
 use crate::cli::Goal;
 use crate::faults::{Edit, Fault};
-use crate::lab::Place;
 use crate::lab::kind::{self, KindStep};
-use crate::names::Workload;
+use crate::names::{Place, Workload};
 
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

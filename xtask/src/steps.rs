@@ -12,7 +12,7 @@ use crate::plan::Action;
 use crate::programs::Kind;
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
-use crate::{faults, goals, route};
+use crate::{faults, login, route};
 use base::{Error, Result};
 
 /// Does a step and says in a few words what came of it.
@@ -85,8 +85,8 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
         Action::Edit(edit) => edit.make(session).await?,
         Action::Scale(workload, pods) => cluster.scale(workload, u32::from(pods)).await?,
         Action::LogInOnce => {
-            let login = goals::log_in_once(session).await?;
-            return Ok(if login { "logged in" } else { "not logged in" }.into());
+            let passed = login::once(session).await?;
+            return Ok(if passed { "logged in" } else { "not logged in" }.into());
         }
         Action::RotateTwice => return faults::rotate_twice(session, &cluster).await.map(str::to_owned),
         Action::Heal { only, argocd } => {
@@ -107,7 +107,9 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
                 cluster.wait_ready(redis, session.wait(), |text| running.waiting(text)).await?;
             }
             session.saw_ready(workload);
-            route::wait(session, &cluster, workload, running).await?;
+            let ingress = session.access().await?.ingress;
+            let front = route::Front { place: session.lab.place(), ingress, limit: session.wait() };
+            route::wait(front, &cluster, workload, running).await?;
             if workload == Workload::Argocd && starts_deaf(session).await? {
                 // Whoever changes something by hand right afterwards is to be heard.
                 settle(session, &cluster, Change::Update).await?;

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::console::Tone;
 use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
-use crate::report::{GoalRecord, Report};
+use crate::report::Report;
 use crate::session::Session;
 use base::{Error, Exit, Result};
 use doctor::{Diagnosis, Reader, Subject, User, examine};
@@ -89,9 +89,7 @@ pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -
         // It is no lab that was looked at.
         report.place = None;
     }
-    let record =
-        GoalRecord { goal: "doctor".into(), time: since.elapsed(), steps: vec![], more: diagnosis.fields() };
-    report.goals.push(record);
+    report.begun("doctor", since).more = diagnosis.fields();
     show(session, &diagnosis);
     Ok(diagnosis.exit())
 }

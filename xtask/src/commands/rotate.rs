@@ -14,8 +14,8 @@ use tokio::sync::{Notify, oneshot};
 use super::doctor::of_lab;
 use crate::console::Tone;
 use crate::faults;
-use crate::goals::test;
 use crate::lab::Lock;
+use crate::login;
 use crate::names::Workload;
 use crate::plan::{Action, Step, step};
 use crate::report::{GoalRecord, Report, StepRecord, millis};
@@ -146,7 +146,7 @@ impl Watch {
 }
 
 async fn measured(session: &Session, rate: u32, order: &[Step], record: &mut GoalRecord) -> Result<Exit> {
-    let mut options = test::options(session).await?;
+    let mut options = login::options(session).await?;
     (options.rate, options.concurrency, options.logins) = (Some(f64::from(rate)), AT_ONCE, u32::MAX);
     // What does not answer has failed.
     options.startup_grace = Duration::ZERO;

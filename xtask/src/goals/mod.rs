@@ -7,7 +7,7 @@ pub mod test;
 
 use std::time::Instant;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::cli::Goal;
 use crate::console::Tone;
@@ -23,8 +23,6 @@ use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
 
 pub use status::Status;
-pub use test::log_in_once;
-pub use test::options as login_options;
 
 /// Runs goals from left to right and stops at the first that fails.
 ///
@@ -62,13 +60,7 @@ async fn one(session: &Session, goal: Goal, fault: Option<Fault>, report: &mut R
     if goal == Goal::Reproduce {
         return reproduce::run(session, report).await;
     }
-    let since = Instant::now();
-    let mut record =
-        GoalRecord { goal: goal.name().into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = act(session, goal, fault, &mut record).await;
-    record.time = since.elapsed();
-    report.goals.push(record);
-    outcome
+    act(session, goal, fault, &mut report.begun(goal.name(), Instant::now())).await
 }
 
 async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut GoalRecord) -> Result<Exit> {

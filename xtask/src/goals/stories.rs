@@ -1,11 +1,8 @@
 //! The post's two stories, and the first start: what is done, what is seen after it,
 //! and whether that is what the release is known to do.
 
-use std::time::Duration;
-
 use probe::Verdict;
 use serde::{Serialize, Serializer};
-use serde_json::Map;
 
 use crate::cli::{Expect, Goal};
 use crate::console::Tone;
@@ -134,8 +131,7 @@ pub async fn play(
             session.complete();
         }
         let known = release.as_ref().and_then(|release| known::verdict(release, act.stage));
-        let mut record =
-            GoalRecord { goal: "test".into(), time: Duration::ZERO, steps: vec![], more: Map::new() };
+        let mut record = GoalRecord::new("test");
         let found = super::test::run(session, known.and_then(expect_of), &mut record).await?;
         steps
             .extend(record.steps.into_iter().map(|step| StepRecord { name: format!("{name}-test"), ..step }));

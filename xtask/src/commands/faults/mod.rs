@@ -5,20 +5,19 @@ mod row;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use probe::{CauseId, Verdict};
 use releases::{Era, Release};
-use serde_json::Map;
 
 use super::doctor::of_lab;
 use super::own_lab::OwnLab;
 use crate::cli::{Goal, Options};
 use crate::faults::{Choice, Fault, Seen};
 use crate::goals::test;
-use crate::lab::{OwnLabs, Place};
-use crate::names::Workload;
+use crate::lab::OwnLabs;
+use crate::names::{Place, Workload};
 use crate::plan::Plan;
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
@@ -65,19 +64,16 @@ fn fault(name: &str) -> Result<Fault, String> {
 /// A lab does not come up, or a fault cannot be put in or healed. The rows that were
 /// finished until then are shown.
 pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
-    let since = Instant::now();
     let labs = OwnLabs::of(&session.lab, "faults")?;
     report.place = Some(Place::Local);
-    let mut record =
-        GoalRecord { goal: "faults".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
+    let mut record = report.begun("faults", Instant::now());
     let mut rows = vec![];
     let outcome = all(session, &labs.lab("lab"), &args.chosen(), &mut record, &mut rows).await;
-    record.time = since.elapsed();
     if !rows.is_empty() {
         session.console.result(&table::text(&rows));
     }
     record.more.insert("faults".into(), serde_json::json!(rows));
-    report.goals.push(record);
+    drop(record);
     if args.update {
         let root = checkout();
         let mut kept = Kept::read(&root)?;
@@ -174,8 +170,7 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let since = Instant::now();
     let diagnosis = examine(&subject, false).await?;
     row.diagnosis = since.elapsed();
-    let mut record =
-        GoalRecord { goal: "test".into(), time: Duration::ZERO, steps: vec![], more: Map::new() };
+    let mut record = GoalRecord::new("test");
     let found = test::run(session, None, &mut record).await?;
     row.symptom = symptom(&record, found.verdict);
     row.answer = diagnosis.findings.iter().map(|finding| finding.id.name().to_owned()).collect();

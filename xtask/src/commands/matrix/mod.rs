@@ -13,7 +13,6 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
 use releases::Release;
-use serde_json::Map;
 
 use crate::cli::Options;
 use crate::console::{Console, Tone};
@@ -152,15 +151,11 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
     };
     let jobs = args.jobs.map_or_else(cores, usize::from);
     let run = Run { session, labs: &labs, jobs };
-    let mut record =
-        GoalRecord { goal: "matrix".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = match &args.bisect {
+    let mut record = report.begun("matrix", since);
+    match &args.bisect {
         Some(range) => run.bisect(range, args.story, &available, &mut record).await,
         None => run.table(args, &available, &mut record).await,
-    };
-    record.time = since.elapsed();
-    report.goals.push(record);
-    outcome
+    }
 }
 
 /// The releases that there are by now.

@@ -236,7 +236,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{Goal, Ingress};
-    use crate::lab;
+    use crate::names;
     use crate::plan::Plan;
 
     fn dry_run(ingress: Ingress, helm: u32, argocd: &str) -> DryRun {
@@ -270,7 +270,7 @@ mod tests {
             (Goal::Down, Ingress::Nginx, 3, "v3.3.6"),
         ] {
             let dry_run = dry_run(ingress, helm, argocd);
-            let plan = Plan::of(goal, None, lab::Place::Kind).unwrap();
+            let plan = Plan::of(goal, None, names::Place::Kind).unwrap();
             texts.push(plan.describe_with(|action| dry_run.commands(action)));
         }
         insta::assert_snapshot!(texts.join("\n"));
@@ -280,7 +280,7 @@ mod tests {
     fn no_secret_is_an_argument_of_any_command() {
         let dry_run = dry_run(Ingress::Nginx, 4, "v3.3.6");
         for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix] {
-            let plan = Plan::of(goal, None, lab::Place::Kind).unwrap();
+            let plan = Plan::of(goal, None, names::Place::Kind).unwrap();
             for command in plan.steps.iter().flat_map(|step| dry_run.commands(step.action)) {
                 assert!(!command.contains("stringData=") && !command.contains("--set"), "{command}");
             }
