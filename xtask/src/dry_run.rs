@@ -8,10 +8,10 @@ use crate::cli::{Command, Goal};
 use crate::commands;
 use crate::console::Console;
 use crate::lab::Lab;
-use crate::lab::kind::DryRun;
 use crate::names::Workload;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
+use crate::steps::DryRun;
 use crate::timings::Timings;
 use base::{Exit, Result};
 
@@ -91,9 +91,9 @@ pub async fn command(session: &Session, command: &Command, report: &mut Report) 
             let order = commands::order(release.as_ref());
             order.iter().map(|step| named(step.name, &step.action.describe())).collect()
         }
-        Command::Matrix(args) => args.plan()?,
+        Command::Matrix(args) => commands::plan(args)?,
         Command::Faults(args) => {
-            args.chosen().iter().map(|fault| named(fault.name(), fault.what())).collect()
+            commands::chosen(args).iter().map(|fault| named(fault.name(), fault.what())).collect()
         }
         Command::Compare => vec![
             named("labs", "bring up a lab of stand-ins and one of the real programs"),

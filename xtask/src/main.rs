@@ -21,7 +21,6 @@ mod programs;
 mod render;
 mod report;
 mod route;
-mod run;
 mod session;
 mod shown_download;
 mod steps;

@@ -14,10 +14,9 @@ use crate::console::Tone;
 use crate::faults::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
 use crate::names::Workload;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report};
-use crate::run;
 use crate::session::Session;
 use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
@@ -46,7 +45,7 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
         && matches!(lab.find().await, Ok(Some(_)))
     {
         // Before anything is cleaned up: afterwards nobody can look.
-        kind::show_diagnosis(session).await;
+        kind::show_diagnosis(session.cluster(), &session.console).await;
     }
     // What runs is asked once, at the end: a report about a lab that is gone has none.
     if matches!(session.lab.find().await, Ok(Some(_))) {
@@ -90,14 +89,14 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         can_fail(session, fault.unwrap_or(Fault::Rotate)).await?;
     }
     let since = Instant::now();
-    run::run(session, &plan, &mut record.steps).await?;
+    plan::run(session, &plan, &mut record.steps).await?;
     let time = duration(since.elapsed());
     if goal != Goal::Down {
         Timings::record(session.lab.folder(), goal.name(), &record.steps);
     }
     match goal {
         Goal::Working | Goal::Broken => {
-            session.complete();
+            session.unfinished.complete();
             let access = session.access().await?;
             console.note(&format!(
                 "  up in {time}: http://argocd.host and http://dex.host by {}",

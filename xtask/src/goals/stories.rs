@@ -9,9 +9,8 @@ use crate::console::Tone;
 use crate::faults::Fault;
 use crate::known::{self, Refusal, Stage};
 use crate::names::Workload;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::report::{GoalRecord, StepRecord};
-use crate::run;
 use crate::session::Session;
 use base::{Error, Result};
 
@@ -126,9 +125,9 @@ pub async fn play(
         console.note(&console.toned(Tone::Strong, name));
         let plan = Plan::of(act.goal, (act.goal == Goal::Break).then_some(act.fault), session.lab.place())
             .ok_or_else(|| Error::usage(format!("goal {name} has no plan of its own")))?;
-        run::run(session, &plan, steps).await?;
+        plan::run(session, &plan, steps).await?;
         if matches!(act.goal, Goal::Working | Goal::Broken) {
-            session.complete();
+            session.unfinished.complete();
         }
         let known = release.as_ref().and_then(|release| known::verdict(release, act.stage));
         let mut record = GoalRecord::new("test");

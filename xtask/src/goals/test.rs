@@ -13,10 +13,10 @@ use crate::console::Tone;
 use crate::known::{self, Refusal};
 use crate::login;
 use crate::names::{Place, Workload};
-use crate::plan::Action;
 use crate::programs::Program;
 use crate::report::{GoalRecord, StepRecord, millis};
 use crate::session::Session;
+use crate::steps::Action;
 use base::{Error, Result, duration};
 
 /// Longest time to wait for an Argo CD that restarts by itself.

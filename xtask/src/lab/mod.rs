@@ -14,7 +14,7 @@ use base::folder::Folder;
 use base::{Error, Result};
 
 pub use beside::{OwnLabs, sweep_beside};
-pub use kind::{ImageRef, KindLab};
+pub use kind::KindLab;
 pub use local::{LocalLab, serve};
 pub use lock::Lock;
 

@@ -14,8 +14,7 @@ use crate::cli::Goal;
 use crate::faults::Fault;
 use crate::login;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
-use crate::plan::Plan;
-use crate::run;
+use crate::plan::{self, Plan};
 use crate::session::Session;
 use base::{Error, Result};
 
@@ -162,7 +161,7 @@ impl Case {
 pub async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result<()> {
     let plan = Plan::of(goal, fault, session.lab.place())
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
-    run::run(session, &plan, &mut vec![]).await
+    plan::run(session, &plan, &mut vec![]).await
 }
 
 async fn log_in(session: &Session) -> Result<Vec<Answer>> {

@@ -7,21 +7,19 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::Args;
 use probe::{CauseId, Verdict};
 use releases::{Era, Release};
 
 use super::doctor::of_lab;
 use super::own_lab::OwnLab;
-use crate::cli::{Goal, Options};
-use crate::faults::{Choice, Fault, Seen};
+use crate::cli::{FaultsArgs, Goal, Options};
+use crate::faults::{Fault, Seen};
 use crate::goals::test;
 use crate::lab::OwnLabs;
 use crate::names::{Place, Workload};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
-use crate::run;
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
 use doctor::examine;
@@ -32,30 +30,9 @@ use table::Kept;
 /// Logins after each fault. Where two replicas differ, each takes half of them.
 const LOGINS: u32 = 12;
 
-/// What `faults` understands besides the options of all goals.
-#[derive(Clone, Debug, Args)]
-pub struct FaultsArgs {
-    /// Only these faults [default: all].
-    #[arg(value_name = "FAULT", value_parser = fault)]
-    only: Vec<Fault>,
-
-    /// Write what was seen into xtask/faults.json and the README.
-    #[arg(long)]
-    update: bool,
-}
-
-impl FaultsArgs {
-    /// The faults that are meant.
-    pub fn chosen(&self) -> Vec<Fault> {
-        if self.only.is_empty() { Fault::all().to_vec() } else { self.only.clone() }
-    }
-}
-
-fn fault(name: &str) -> Result<Fault, String> {
-    match Choice::parse(name)? {
-        Choice::One(fault) => Ok(fault),
-        Choice::List => Err("`cargo xtask break --fault list` lists them".to_owned()),
-    }
+/// The faults that are meant.
+pub fn chosen(args: &FaultsArgs) -> Vec<Fault> {
+    if args.only.is_empty() { Fault::all().to_vec() } else { args.only.clone() }
 }
 
 /// Runs the catalogue.
@@ -68,7 +45,7 @@ pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -
     report.place = Some(Place::Local);
     let mut record = report.begun("faults", Instant::now());
     let mut rows = vec![];
-    let outcome = all(session, &labs.lab("lab"), &args.chosen(), &mut record, &mut rows).await;
+    let outcome = all(session, &labs.lab("lab"), &chosen(args), &mut record, &mut rows).await;
     if !rows.is_empty() {
         session.console.result(&table::text(&rows));
     }
@@ -133,7 +110,7 @@ async fn of_lab_of(
     let lab = OwnLab::new(folder, options);
     let outcome = async {
         goal(&lab, Goal::Working, None).await?;
-        lab.complete();
+        lab.unfinished.complete();
         for fault in faults {
             let running = session.console.step(fault.name(), "breaking, looking, healing");
             let since = Instant::now();
@@ -153,7 +130,7 @@ async fn of_lab_of(
 async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result<()> {
     let plan = Plan::of(goal, fault, session.lab.place())
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
-    run::run(session, &plan, &mut vec![]).await
+    plan::run(session, &plan, &mut vec![]).await
 }
 
 /// Puts one fault in, looks, heals, and looks again.

@@ -3,15 +3,13 @@
 //! What outside programs do is shown as it will be run. What the lab does itself through
 //! the cluster's API is shown as the kubectl command that has the same effect.
 
-use super::commands::Place;
-use super::helm::Choice;
-use super::mirrors::{Charts, Mirrors};
-use super::parts::Part;
-use super::steps::KindStep;
-use super::{KindLab, Kit};
+use super::{Action, KindStep};
 use crate::faults::{self, Edit};
+use crate::lab::KindLab;
+use crate::lab::kind::mirrors::{Charts, Mirrors};
+use crate::lab::kind::parts::Part;
+use crate::lab::kind::{Choice, Kit, Place};
 use crate::names::{COREDNS, PASSWORD, Rollout, USER, Workload};
-use crate::plan::Action;
 use crate::route;
 use crate::session::Session;
 use base::Result;
