@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use crate::cli::{Format, Options};
 use base::{Error, duration};
 
 /// From here on a step that waits says what for, also where there are no bars.
@@ -42,6 +41,17 @@ impl Surroundings {
     }
 }
 
+/// How much is to be said, and to whom.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// One document on stdout; all else is for people, on stderr.
+    pub json: bool,
+    /// Only what a goal found.
+    pub quiet: bool,
+    /// 1: each exchange; 2: everything.
+    pub verbose: u8,
+}
+
 /// Writes for a person or for a program.
 pub struct Console {
     surroundings: Surroundings,
@@ -66,16 +76,17 @@ pub enum Tone {
 }
 
 impl Console {
-    /// A console as the options ask for.
-    pub fn new(options: &Options, surroundings: Surroundings) -> Self {
-        let animated = surroundings.stderr_terminal && !options.quiet;
+    /// A console as it is wanted.
+    pub fn new(wanted: Wanted, surroundings: Surroundings) -> Self {
+        let Wanted { json, quiet, verbose } = wanted;
+        let animated = surroundings.stderr_terminal && !quiet;
         let target = if animated { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self {
             surroundings,
-            json: options.format == Format::Json,
-            quiet: options.quiet,
+            json,
+            quiet,
             silent: false,
-            verbose: options.verbose,
+            verbose,
             bars: MultiProgress::with_draw_target(target),
             documented: AtomicBool::new(false),
         }

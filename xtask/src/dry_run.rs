@@ -1,7 +1,6 @@
 //! `--dry-run`: what goals and commands would do. Nothing here changes anything.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -9,10 +8,10 @@ use crate::cli::{Command, Goal};
 use crate::commands;
 use crate::console::Console;
 use crate::lab::Lab;
-use crate::lab::kind::DryRun;
 use crate::names::Workload;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
+use crate::steps::DryRun;
 use crate::timings::Timings;
 use base::{Exit, Result};
 
@@ -57,12 +56,7 @@ pub async fn goals(goals: &[Goal], session: &Session, report: &mut Report) -> Re
             let times = json!({"path": path, "ms": critical.length, "sum_ms": critical.sum});
             more.insert("critical".into(), times);
         }
-        report.goals.push(GoalRecord {
-            goal: plan.goal.name().into(),
-            time: Duration::ZERO,
-            steps: vec![],
-            more,
-        });
+        report.goals.push(GoalRecord { more, ..GoalRecord::new(plan.goal.name()) });
     }
     Ok(Exit::Done)
 }
@@ -97,9 +91,9 @@ pub async fn command(session: &Session, command: &Command, report: &mut Report) 
             let order = commands::order(release.as_ref());
             order.iter().map(|step| named(step.name, &step.action.describe())).collect()
         }
-        Command::Matrix(args) => args.plan()?,
+        Command::Matrix(args) => commands::plan(args)?,
         Command::Faults(args) => {
-            args.chosen().iter().map(|fault| named(fault.name(), fault.what())).collect()
+            commands::chosen(args).iter().map(|fault| named(fault.name(), fault.what())).collect()
         }
         Command::Compare => vec![
             named("labs", "bring up a lab of stand-ins and one of the real programs"),

@@ -14,13 +14,13 @@ mod faults;
 mod goals;
 mod known;
 mod lab;
+mod login;
 mod names;
 mod plan;
 mod programs;
 mod render;
 mod report;
 mod route;
-mod run;
 mod session;
 mod shown_download;
 mod steps;
@@ -31,14 +31,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::Map;
 use tokio::runtime::Runtime;
 
 use base::{Error, Exit, Result};
-use cli::{Cli, Command, Goal, LabChoice};
-use console::{Console, Surroundings};
+use cli::{Cli, Command, Format, Goal, LabChoice, Options};
+use console::{Console, Surroundings, Wanted};
 use faults::{Choice, Fault};
-use report::{GoalRecord, Report};
+use report::Report;
 use session::Session;
 
 fn main() -> ExitCode {
@@ -50,7 +49,7 @@ fn main() -> ExitCode {
         return match lab::serve(folder, cli.options.port.unwrap_or(0), *lag) {
             Ok(()) => Exit::Done.into(),
             Err(error) => {
-                Console::new(&cli.options, Surroundings::default()).error(&error);
+                Console::new(wanted(&cli.options), Surroundings::default()).error(&error);
                 error.exit.into()
             }
         };
@@ -61,7 +60,7 @@ fn main() -> ExitCode {
             Err(_) => Exit::Environment.into(),
         };
     }
-    let console = Arc::new(Console::new(&cli.options, Surroundings::here()));
+    let console = Arc::new(Console::new(wanted(&cli.options), Surroundings::here()));
     let mut report = Report::default();
     let outcome = start(cli, &console, &mut report);
     let (exit, error) = match outcome {
@@ -75,6 +74,11 @@ fn main() -> ExitCode {
     exit.into()
 }
 
+/// What of the options is the console's.
+fn wanted(options: &Options) -> Wanted {
+    Wanted { json: options.format == Format::Json, quiet: options.quiet, verbose: options.verbose }
+}
+
 fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
     let named = cli.command.as_ref().map(Command::name);
@@ -83,8 +87,7 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
     if let Some(name) = named
         && report.goals.is_empty()
     {
-        let (steps, more) = (vec![], Map::new());
-        report.goals.push(GoalRecord { goal: name.into(), time: since.elapsed(), steps, more });
+        drop(report.begun(name, since));
     }
     outcome
 }

@@ -80,6 +80,25 @@ pub const TRAEFIK: Rollout =
 pub const COREDNS: Rollout =
     Rollout { namespace: "kube-system", name: "coredns", selector: "k8s-app=kube-dns" };
 
+/// The two places that a lab can be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a cluster of containers.
+    Kind,
+    /// On this machine, without containers.
+    Local,
+}
+
+impl Place {
+    /// The word in JSON, on the command line and in sentences (`the local lab`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kind => "kind",
+            Self::Local => "local",
+        }
+    }
+}
+
 /// A Deployment of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Workload {

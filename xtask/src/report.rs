@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::lab::Place;
+use crate::names::Place;
 use crate::programs::Program;
 use base::{Error, Exit, Result};
 
@@ -35,6 +35,11 @@ pub struct GoalRecord {
 }
 
 impl GoalRecord {
+    /// A goal or command that begins.
+    pub fn new(goal: &str) -> Self {
+        Self { goal: goal.to_owned(), time: Duration::ZERO, steps: vec![], more: Map::new() }
+    }
+
     fn document(&self) -> Value {
         let mut document = Map::new();
         document.insert("goal".into(), self.goal.clone().into());
@@ -65,8 +70,7 @@ impl Report {
     /// Those of the command.
     pub fn entry(&mut self, name: &str, run: impl FnOnce(&mut GoalRecord) -> Result<Exit>) -> Result<Exit> {
         let since = Instant::now();
-        let mut record =
-            GoalRecord { goal: name.to_owned(), time: Duration::ZERO, steps: vec![], more: Map::new() };
+        let mut record = GoalRecord::new(name);
         let outcome = run(&mut record);
         record.time = since.elapsed();
         self.goals.push(record);
@@ -76,9 +80,7 @@ impl Report {
     /// Begins an entry that stands in the report with what was done until then however that
     /// ends, also where it is dropped because the run was interrupted.
     pub fn begun(&mut self, name: &str, since: Instant) -> Begun<'_> {
-        let record =
-            GoalRecord { goal: name.to_owned(), time: Duration::ZERO, steps: vec![], more: Map::new() };
-        Begun { report: self, record, since }
+        Begun { report: self, record: GoalRecord::new(name), since }
     }
 
     /// The JSON document.

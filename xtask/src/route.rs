@@ -15,9 +15,7 @@ use url::Url;
 
 use crate::cluster::Cluster;
 use crate::console::Running;
-use crate::lab::Place;
-use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, DEX_HOST, Workload};
-use crate::session::Session;
+use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, DEX_HOST, Place, Workload};
 use base::{Error, Result};
 
 /// Answers that have to come in a row: of several workers or replicas each is met.
@@ -37,19 +35,25 @@ struct Way {
     path: String,
 }
 
+/// What is in front of a lab's components, and how long it may take to lead to them.
+#[derive(Clone, Copy, Debug)]
+pub struct Front {
+    /// Where the lab is.
+    pub place: Place,
+    /// The ingress.
+    pub ingress: SocketAddr,
+    /// The longest to wait.
+    pub limit: Duration,
+}
+
 /// Waits until the ingress leads to a component's new pods, or says itself that there are
 /// none. Redis has no way from outside.
 ///
 /// # Errors
 /// It did not within the limit, with what was seen last.
-pub async fn wait(
-    session: &Session,
-    cluster: &Cluster,
-    workload: Workload,
-    running: &Running<'_>,
-) -> Result<()> {
+pub async fn wait(lab: Front, cluster: &Cluster, workload: Workload, running: &Running<'_>) -> Result<()> {
     let Some(way) = way(cluster, workload).await? else { return Ok(()) };
-    let (ingress, limit) = (session.access().await?.ingress, session.wait());
+    let Front { place, ingress, limit } = lab;
     let rollout = workload.rollout();
     let seen = Mutex::new(format!("Service {}/{} led to no new pods", rollout.namespace, way.service));
     let see = |what: String| {
@@ -58,7 +62,7 @@ pub async fn wait(
     };
     let answered = async {
         let pods = cluster.wait_endpoints(way.service, rollout).await?;
-        answers(ingress, &way, nobody(pods, session.lab.place()), see).await;
+        answers(ingress, &way, nobody(pods, place), see).await;
         Ok(())
     };
     let outcome = tokio::time::timeout(limit, answered).await;

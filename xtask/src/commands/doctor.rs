@@ -1,82 +1,18 @@
 //! `doctor`: why a login fails, on the lab, on any cluster, or from outside alone.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use clap::Args;
 use probe::password::{self, NoPassword, Source};
 use probe::{Password, Resolve, Tls};
-use url::Url;
 
+use crate::cli::DoctorArgs;
 use crate::console::Tone;
 use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
-use crate::report::{GoalRecord, Report};
+use crate::report::Report;
 use crate::session::Session;
 use base::{Error, Exit, Result};
 use doctor::{Diagnosis, Reader, Subject, User, examine};
-
-/// What `doctor` understands besides the options of all goals.
-#[derive(Clone, Debug, Args)]
-pub struct DoctorArgs {
-    /// Look at the cluster behind this context of your kubeconfig, reading only [default: the lab].
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
-
-    /// The kubeconfig that has the context [default: as kubectl finds it].
-    #[arg(long, value_name = "FILE", requires = "context")]
-    kubeconfig: Option<PathBuf>,
-
-    /// Argo CD's namespace there.
-    #[arg(long, value_name = "NS", default_value = "argocd", requires = "context")]
-    namespace: String,
-
-    /// The namespace of the identity provider, if it is a Dex in the same cluster.
-    #[arg(long, value_name = "NS", requires = "context")]
-    provider_namespace: Option<String>,
-
-    /// The address of Argo CD as users type it; without --context only what is seen from
-    /// outside is looked at.
-    #[arg(long, value_name = "URL", value_parser = web_address)]
-    url: Option<Url>,
-
-    /// Connect to ADDR for HOST and PORT, as with curl; ADDR may be followed by :TOPORT.
-    #[arg(long, value_name = "HOST:PORT:ADDR")]
-    resolve: Vec<Resolve>,
-
-    /// Trust the certificate authorities in this PEM file besides the system's.
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-
-    /// Log in as this user of the identity provider too.
-    #[arg(long, value_name = "U", requires = "password")]
-    user: Option<String>,
-
-    /// Take the user's password from this environment variable.
-    #[arg(long, value_name = "VAR", group = "password", requires = "user")]
-    password_env: Option<String>,
-
-    /// Take the user's password from the first line of standard input.
-    #[arg(long, group = "password", requires = "user")]
-    password_stdin: bool,
-
-    /// Say whether this installation survives a change of its client secret, and how to
-    /// change it.
-    #[arg(long)]
-    before_rotation: bool,
-}
-
-impl DoctorArgs {
-    /// Whether another installation than the lab is named.
-    pub fn looks_elsewhere(&self) -> bool {
-        self.context.is_some() || self.url.is_some()
-    }
-}
-
-fn web_address(text: &str) -> Result<Url, String> {
-    let url =
-        text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.ok_or_else(|| "write it with its scheme, as in https://argocd.example.com".to_owned())
-}
 
 /// Looks and says what it found.
 ///
@@ -93,9 +29,7 @@ pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -
         // It is no lab that was looked at.
         report.place = None;
     }
-    let record =
-        GoalRecord { goal: "doctor".into(), time: since.elapsed(), steps: vec![], more: diagnosis.fields() };
-    report.goals.push(record);
+    report.begun("doctor", since).more = diagnosis.fields();
     show(session, &diagnosis);
     Ok(diagnosis.exit())
 }

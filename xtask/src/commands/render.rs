@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::names::Workload;
 use crate::render::everything;
-use crate::report::{GoalRecord, Report};
+use crate::report::Report;
 use crate::session::Session;
 use base::{Exit, Result};
 
@@ -23,6 +23,6 @@ pub async fn render(session: &Session, report: &mut Report) -> Result<Exit> {
     }
     let mut more = Map::new();
     more.insert("documents".into(), serde_json::to_value(&all).unwrap_or(Value::Null));
-    report.goals.push(GoalRecord { goal: "render".into(), time: since.elapsed(), steps: vec![], more });
+    report.begun("render", since).more = more;
     Ok(Exit::Done)
 }

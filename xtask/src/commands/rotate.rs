@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use probe::{Event, Login};
 use releases::Release;
 use serde::Serialize;
@@ -12,15 +11,16 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 
 use super::doctor::of_lab;
+use crate::cli::RotateArgs;
 use crate::console::Tone;
 use crate::faults;
-use crate::goals::test;
 use crate::lab::Lock;
+use crate::login;
 use crate::names::Workload;
-use crate::plan::{Action, Step, step};
+use crate::plan::{Step, step};
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::Session;
-use crate::steps;
+use crate::steps::{self, Action};
 use base::{Error, Exit, Result, duration};
 use doctor::examine;
 use doctor::reloads;
@@ -30,14 +30,6 @@ use doctor::reloads;
 const STEADY: usize = 5;
 /// How many logins may be under way at once. One takes less than a second.
 const AT_ONCE: u32 = 64;
-
-/// What `rotate` understands besides the options of all goals.
-#[derive(Clone, Debug, Args)]
-pub struct RotateArgs {
-    /// Logins that begin each second meanwhile.
-    #[arg(long, value_name = "R", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=50))]
-    rate: u32,
-}
 
 /// A login that has ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -146,7 +138,7 @@ impl Watch {
 }
 
 async fn measured(session: &Session, rate: u32, order: &[Step], record: &mut GoalRecord) -> Result<Exit> {
-    let mut options = test::options(session).await?;
+    let mut options = login::options(session).await?;
     (options.rate, options.concurrency, options.logins) = (Some(f64::from(rate)), AT_ONCE, u32::MAX);
     // What does not answer has failed.
     options.startup_grace = Duration::ZERO;

@@ -2,8 +2,7 @@
 
 use super::{dex, secrets, settings};
 use crate::cluster::Cluster;
-use crate::lab::Place;
-use crate::names::Workload;
+use crate::names::{Place, Workload};
 use crate::session::Session;
 use base::Result;
 

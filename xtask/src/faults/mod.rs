@@ -6,7 +6,6 @@
 //! remembered by an annotation on the namespace `argocd`, so that `fix` heals exactly
 //! those; an edit is healed by what `values/` and the other Secret say.
 
-mod choice;
 mod dex;
 mod edit;
 mod heal;
@@ -15,55 +14,18 @@ mod secrets;
 mod settings;
 mod twice;
 
-use clap::ValueEnum;
-use probe::CauseId;
 use releases::FIRST_START_LOST;
+use serde_json::{Value, json};
 
 use crate::names::Workload;
-use crate::plan::{Action, Step};
 
-pub use choice::{Choice, catalogue};
+pub use crate::cli::{Choice, Fault};
 pub use edit::Edit;
 pub use heal::heal;
 pub use record::{
     ANNOTATION, ROTATION, forget, is_rotating, record, recorded, rotation_begun, rotation_ended,
 };
 pub use twice::rotate_twice;
-
-/// A named way to break a working lab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-#[allow(missing_docs, reason = "each is described by `what`")]
-pub enum Fault {
-    #[value(alias = "stale-argocd")]
-    Rotate,
-    RotateTwice,
-    SecretMismatch,
-    StaleReplica,
-    SecretUnlabelled,
-    SecretKeyMissing,
-    SecretReference,
-    SecretWhitespace,
-    RedirectUri,
-    ArgocdUrl,
-    NoUrl,
-    IssuerMismatch,
-    ProviderUnreachable,
-    ProviderCa,
-    StaleSessionManager,
-    StateCookie,
-    ServerKeyChanged,
-    ServerKeyMissing,
-    Redis,
-    Audience,
-    Clock,
-    Scope,
-    NoRights,
-    RedirectLoop,
-    Credentials,
-    CodeReused,
-    ManyGroups,
-    FirstStart,
-}
 
 /// What a fault consists of, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,54 +56,6 @@ pub enum Seen {
 }
 
 impl Fault {
-    /// All of them, in the catalogue's order.
-    pub fn all() -> &'static [Self] {
-        Self::value_variants()
-    }
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rotate => "rotate",
-            Self::RotateTwice => "rotate-twice",
-            Self::NoUrl => "no-url",
-            Self::ManyGroups => "many-groups",
-            _ => self.id().name(),
-        }
-    }
-
-    /// The cause that it is.
-    pub fn id(self) -> CauseId {
-        match self {
-            Self::Rotate | Self::RotateTwice => CauseId::StaleArgocd,
-            Self::SecretMismatch => CauseId::SecretMismatch,
-            Self::StaleReplica => CauseId::StaleReplica,
-            Self::SecretUnlabelled => CauseId::SecretUnlabelled,
-            Self::SecretKeyMissing => CauseId::SecretKeyMissing,
-            Self::SecretReference => CauseId::SecretReference,
-            Self::SecretWhitespace => CauseId::SecretWhitespace,
-            Self::RedirectUri => CauseId::RedirectUri,
-            Self::ArgocdUrl | Self::NoUrl => CauseId::ArgocdUrl,
-            Self::IssuerMismatch => CauseId::IssuerMismatch,
-            Self::ProviderUnreachable => CauseId::ProviderUnreachable,
-            Self::ProviderCa => CauseId::ProviderCa,
-            Self::StaleSessionManager => CauseId::StaleSessionManager,
-            Self::StateCookie => CauseId::StateCookie,
-            Self::ServerKeyChanged => CauseId::ServerKeyChanged,
-            Self::ServerKeyMissing => CauseId::ServerKeyMissing,
-            Self::Redis => CauseId::Redis,
-            Self::Audience => CauseId::Audience,
-            Self::Clock => CauseId::Clock,
-            Self::Scope => CauseId::Scope,
-            Self::NoRights => CauseId::NoRights,
-            Self::RedirectLoop => CauseId::RedirectLoop,
-            Self::Credentials => CauseId::Credentials,
-            Self::CodeReused => CauseId::CodeReused,
-            Self::ManyGroups => CauseId::TokenTooLarge,
-            Self::FirstStart => CauseId::FirstStart,
-        }
-    }
-
     /// What a person reads on Argo CD's own page, where that is not what a login says.
     pub fn person_reads(self) -> &'static str {
         match self {
@@ -263,39 +177,6 @@ impl Fault {
         }
     }
 
-    /// The steps that put it in. They come one after another.
-    pub fn steps(self) -> Vec<Step> {
-        let mut steps: Vec<Step> = vec![];
-        let mut add = |name: &'static str, action| {
-            let after = steps.last().map(|step: &Step| step.name).into_iter().collect();
-            steps.push(Step { name, after, action });
-        };
-        add("remember", Action::Remember(self));
-        for part in self.parts() {
-            match *part {
-                Part::Edit(edit) => add(edit.name(), Action::Edit(edit)),
-                Part::Restart(workload) => {
-                    let (restart, ready) = names(workload);
-                    add(restart, Action::Restart(workload));
-                    add(ready, Action::Ready(workload));
-                }
-                Part::Scale(workload, pods) => {
-                    let (scaled, ready) = match workload {
-                        Workload::Argocd => ("argocd-scaled", "argocd-scaled-ready"),
-                        Workload::Dex => ("dex-scaled", "dex-scaled-ready"),
-                        Workload::Redis => ("redis-scaled", "redis-scaled-ready"),
-                    };
-                    add(scaled, Action::Scale(workload, pods));
-                    add(ready, Action::Ready(workload));
-                }
-                Part::Settle => add("argocd-settled", Action::HearsChanges),
-                Part::LogIn => add("log-in", Action::LogInOnce),
-                Part::RotateTwice => add("rotate-twice", Action::RotateTwice),
-            }
-        }
-        steps
-    }
-
     /// The list of all, for people.
     pub fn list() -> String {
         let mut text = String::new();
@@ -316,16 +197,23 @@ impl Fault {
     }
 }
 
-fn names(workload: Workload) -> (&'static str, &'static str) {
-    match workload {
-        Workload::Argocd => ("argocd-restart", "argocd-ready"),
-        Workload::Dex => ("dex-restart", "dex-ready"),
-        Workload::Redis => ("redis-restart", "redis-ready"),
-    }
+/// All faults with what each changes and where it shows, for `--format json`.
+pub fn catalogue() -> Value {
+    let entry = |fault: &Fault| {
+        let (releases, why) = match fault.seen() {
+            Seen::Everywhere => (None, None),
+            Seen::On(releases) => (Some(releases), None),
+            Seen::RealOnly(why) => (None, Some(why)),
+        };
+        json!({"name": fault.name(), "what": fault.what(), "shows_on": releases, "real_only": why})
+    };
+    Fault::all().iter().map(entry).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use probe::CauseId;
+
     use super::*;
 
     #[test]
@@ -342,27 +230,5 @@ mod tests {
             );
             assert_eq!(has, !made_elsewhere, "{id}");
         }
-    }
-
-    #[test]
-    fn names_are_read_back() {
-        for fault in Fault::all() {
-            assert_eq!(Choice::parse(fault.name()), Ok(Choice::One(*fault)));
-        }
-        assert_eq!(Choice::parse("stale-argocd"), Ok(Choice::One(Fault::Rotate)));
-        assert_eq!(Choice::parse("list"), Ok(Choice::List));
-        assert!(Choice::parse("gremlins").is_err());
-    }
-
-    #[test]
-    fn each_fault_is_put_in_by_named_steps() {
-        let mut text = String::new();
-        for fault in Fault::all() {
-            let steps: Vec<String> = fault.steps().iter().map(|step| step.name.to_owned()).collect();
-            let unique: std::collections::BTreeSet<&String> = steps.iter().collect();
-            assert_eq!(unique.len(), steps.len(), "{fault:?}: {steps:?}");
-            text.push_str(&format!("{:<22} {}\n", fault.name(), steps.join(", ")));
-        }
-        insta::assert_snapshot!(text);
     }
 }

@@ -13,7 +13,7 @@ use kube::api::{Api, LogParams};
 use probe::NotOpen;
 
 use crate::cluster::{Cluster, failed};
-use crate::goals::login_options;
+use crate::login;
 use crate::names::Workload;
 use crate::session::Session;
 use base::{Error, Result};
@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Nobody can log in, the server does not notice the first rotation, or a Secret is not
 /// the lab's.
 pub async fn rotate_twice(session: &Session, cluster: &Cluster) -> Result<&'static str> {
-    let page = probe::open_page(&login_options(session).await?).await.map_err(|error| {
+    let page = probe::open_page(&login::options(session).await?).await.map_err(|error| {
         let why = match error {
             NotOpen::Login(failure) => format!("{}: {}", failure.step, failure.message),
             NotOpen::Connection(error) => error.to_string(),

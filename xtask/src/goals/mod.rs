@@ -7,24 +7,21 @@ pub mod test;
 
 use std::time::Instant;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::cli::Goal;
 use crate::console::Tone;
 use crate::faults::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
 use crate::names::Workload;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report};
-use crate::run;
 use crate::session::Session;
 use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
 
 pub use status::Status;
-pub use test::log_in_once;
-pub use test::options as login_options;
 
 /// Runs goals from left to right and stops at the first that fails.
 ///
@@ -48,7 +45,7 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
         && matches!(lab.find().await, Ok(Some(_)))
     {
         // Before anything is cleaned up: afterwards nobody can look.
-        kind::show_diagnosis(session).await;
+        kind::show_diagnosis(session.cluster(), &session.console).await;
     }
     // What runs is asked once, at the end: a report about a lab that is gone has none.
     if matches!(session.lab.find().await, Ok(Some(_))) {
@@ -62,13 +59,7 @@ async fn one(session: &Session, goal: Goal, fault: Option<Fault>, report: &mut R
     if goal == Goal::Reproduce {
         return reproduce::run(session, report).await;
     }
-    let since = Instant::now();
-    let mut record =
-        GoalRecord { goal: goal.name().into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = act(session, goal, fault, &mut record).await;
-    record.time = since.elapsed();
-    report.goals.push(record);
-    outcome
+    act(session, goal, fault, &mut report.begun(goal.name(), Instant::now())).await
 }
 
 async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut GoalRecord) -> Result<Exit> {
@@ -98,14 +89,14 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         can_fail(session, fault.unwrap_or(Fault::Rotate)).await?;
     }
     let since = Instant::now();
-    run::run(session, &plan, &mut record.steps).await?;
+    plan::run(session, &plan, &mut record.steps).await?;
     let time = duration(since.elapsed());
     if goal != Goal::Down {
         Timings::record(session.lab.folder(), goal.name(), &record.steps);
     }
     match goal {
         Goal::Working | Goal::Broken => {
-            session.complete();
+            session.unfinished.complete();
             let access = session.access().await?;
             console.note(&format!(
                 "  up in {time}: http://argocd.host and http://dex.host by {}",

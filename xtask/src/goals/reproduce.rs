@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::stories::{self, Row};
 use crate::cli::Goal;
@@ -22,17 +22,7 @@ pub fn goals() -> Vec<Goal> {
 /// # Errors
 /// A goal could not be done. Logins that end otherwise than known are [`Exit::Verdict`].
 pub async fn run(session: &Session, report: &mut Report) -> Result<Exit> {
-    let since = Instant::now();
-    let mut record = GoalRecord {
-        goal: Goal::Reproduce.name().into(),
-        time: since.elapsed(),
-        steps: vec![],
-        more: Map::new(),
-    };
-    let outcome = both(session, &mut record).await;
-    record.time = since.elapsed();
-    report.goals.push(record);
-    outcome
+    both(session, &mut report.begun(Goal::Reproduce.name(), Instant::now())).await
 }
 
 async fn both(session: &Session, record: &mut GoalRecord) -> Result<Exit> {

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 
-use crate::lab::{Access, Place};
-use crate::names::{ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, USER, Workload};
+use crate::lab::Access;
+use crate::names::{ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, USER, Workload};
 use crate::programs::Program;
 use crate::session::Session;
 use base::Result;

@@ -1,20 +1,16 @@
 //! The post's two stories, and the first start: what is done, what is seen after it,
 //! and whether that is what the release is known to do.
 
-use std::time::Duration;
-
 use probe::Verdict;
 use serde::{Serialize, Serializer};
-use serde_json::Map;
 
 use crate::cli::{Expect, Goal};
 use crate::console::Tone;
 use crate::faults::Fault;
 use crate::known::{self, Refusal, Stage};
 use crate::names::Workload;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::report::{GoalRecord, StepRecord};
-use crate::run;
 use crate::session::Session;
 use base::{Error, Result};
 
@@ -129,13 +125,12 @@ pub async fn play(
         console.note(&console.toned(Tone::Strong, name));
         let plan = Plan::of(act.goal, (act.goal == Goal::Break).then_some(act.fault), session.lab.place())
             .ok_or_else(|| Error::usage(format!("goal {name} has no plan of its own")))?;
-        run::run(session, &plan, steps).await?;
+        plan::run(session, &plan, steps).await?;
         if matches!(act.goal, Goal::Working | Goal::Broken) {
-            session.complete();
+            session.unfinished.complete();
         }
         let known = release.as_ref().and_then(|release| known::verdict(release, act.stage));
-        let mut record =
-            GoalRecord { goal: "test".into(), time: Duration::ZERO, steps: vec![], more: Map::new() };
+        let mut record = GoalRecord::new("test");
         let found = super::test::run(session, known.and_then(expect_of), &mut record).await?;
         steps
             .extend(record.steps.into_iter().map(|step| StepRecord { name: format!("{name}-test"), ..step }));

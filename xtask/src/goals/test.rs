@@ -4,19 +4,19 @@ use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use probe::{Event, Password, Report, Resolve, Verdict};
+use probe::{Event, Report, Verdict};
 use releases::{Era, Release};
 use serde_json::{Value, json};
 
 use crate::cli::Expect;
 use crate::console::Tone;
 use crate::known::{self, Refusal};
-use crate::lab::Place;
-use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
-use crate::plan::Action;
+use crate::login;
+use crate::names::{Place, Workload};
 use crate::programs::Program;
 use crate::report::{GoalRecord, StepRecord, millis};
 use crate::session::Session;
+use crate::steps::Action;
 use base::{Error, Result, duration};
 
 /// Longest time to wait for an Argo CD that restarts by itself.
@@ -55,7 +55,7 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     let logins = logins.max(session.options.least_logins);
     // Where all are to end alike, it would go on to the last.
     let up_to = if expect.is_some_and(|expect| expect != Expect::Mixed) { logins } else { up_to.max(logins) };
-    let mut options = options(session).await?;
+    let mut options = login::options(session).await?;
     options.logins = logins;
     options.up_to = up_to;
     // A login is one bcrypt at Dex and a little of everything else. Twice as many as there are
@@ -112,28 +112,6 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     record.more.insert("expected".into(), verdict_of(expected).name().into());
     show(session, &report, &argocd, release.as_ref(), &found);
     Ok(found)
-}
-
-/// The options of a login into the lab. Its ingress is all that there is: every name leads
-/// there, and never to a stranger who has it on the internet.
-///
-/// # Errors
-/// No lab is up.
-pub async fn options(session: &Session) -> Result<probe::Options> {
-    let access = session.access().await?;
-    let url = format!("http://{ARGOCD_HOST}/");
-    let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;
-    let mut options = probe::Options::new(url, USER, Password::new(PASSWORD));
-    options.resolve = [80, 443].map(|port| Resolve::new("*", port, access.ingress)).to_vec();
-    Ok(options)
-}
-
-/// Logs in once. Says whether that passed.
-///
-/// # Errors
-/// No lab is up.
-pub async fn log_in_once(session: &Session) -> Result<bool> {
-    Ok(probe::login(&options(session).await?).await.outcome.is_ok())
 }
 
 fn verdict_of(expect: Expect) -> Verdict {

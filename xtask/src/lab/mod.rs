@@ -9,32 +9,14 @@ mod lock;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::names::Place;
 use base::folder::Folder;
 use base::{Error, Result};
 
 pub use beside::{OwnLabs, sweep_beside};
-pub use kind::{ImageRef, KindLab};
+pub use kind::KindLab;
 pub use local::{LocalLab, serve};
 pub use lock::Lock;
-
-/// The two places that a lab can be in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In a cluster of containers.
-    Kind,
-    /// On this machine, without containers.
-    Local,
-}
-
-impl Place {
-    /// The word in JSON, on the command line and in sentences (`the local lab`).
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kind => "kind",
-            Self::Local => "local",
-        }
-    }
-}
 
 /// A lab of either place, up or not.
 #[derive(Clone, Debug)]

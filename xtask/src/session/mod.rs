@@ -1,36 +1,33 @@
 //! What all goals of one run share: options, console, lab, cluster, what was done.
 
-mod folders;
+mod clean_up;
 mod programs;
+mod which_lab;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use releases::Release;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-use crate::cli::{Goal, LabChoice, Options};
+use crate::cli::{Goal, ImageRef, Ingress, Options};
 use crate::cluster::{Cluster, Observer};
 use crate::console::{Console, Running};
 use crate::lab::kind::{self, Kit};
-use crate::lab::{Access, Choosing, KindLab, Lab, LocalLab, Place, choose, sweep_beside};
-use crate::names::Workload;
+use crate::lab::{Access, KindLab, Lab, LocalLab};
+use crate::names::{Place, Workload};
 use crate::programs::Program;
 use crate::render::{Sources, Variables};
-use base::interrupt;
 use base::{Error, Result};
 
-pub use folders::checkout;
-use folders::{lab_folder, usual_folder};
+pub use clean_up::Unfinished;
+pub use which_lab::checkout;
 
 /// Longest time to wait for a server that is starting on this machine.
 const WAIT: Duration = Duration::from_secs(60);
-
-/// What is said where nobody chose a lab and none was there.
-const OTHERS: &str = "a local lab of stand-ins; others: `--real` (the released programs), `--lab kind` (the real cluster in containers)";
 
 /// One run of `cargo xtask`.
 pub struct Session {
@@ -49,11 +46,8 @@ pub struct Session {
     ready: Mutex<HashMap<Workload, Timestamp>>,
     /// What the named binaries said of themselves: Argo CD's, Dex's.
     binaries: AsyncMutex<[Option<Program>; 2]>,
-    /// Held while a lab is being started or stopped, so that an interrupted run can wait
-    /// for that to end before it cleans up and leaves.
-    changing: Arc<Mutex<()>>,
-    /// This run started the lab, and it is not complete yet.
-    unfinished: Arc<AtomicBool>,
+    /// What this run would have to clean up.
+    pub unfinished: Unfinished,
 }
 
 impl Session {
@@ -62,42 +56,8 @@ impl Session {
     /// # Errors
     /// Both labs are there and no option chooses one, or an option is of the other lab.
     pub async fn new(options: Options, console: Arc<Console>, goals: &[Goal]) -> Result<Self> {
-        let creates = goals.iter().any(|goal| matches!(goal, Goal::Working | Goal::Broken | Goal::Reproduce));
-        let folder = lab_folder(&checkout());
-        let local = LocalLab::new(&folder);
-        let mut kind = KindLab::beside(&folder, &usual_folder(&checkout()));
-        let place = match options.lab {
-            LabChoice::Kind => Place::Kind,
-            LabChoice::Local => Place::Local,
-            LabChoice::Auto => choose(Choosing {
-                kind: kind.is_there(),
-                local: local.is_there()?,
-                wants_kind: option_of(Place::Kind, &options).is_some(),
-            })?,
-        };
-        let nothing = options.lab == LabChoice::Auto && place == Place::Local && !local.is_there()?;
-        let lost = match nothing && goals.contains(&Goal::Down) {
-            true => kind.lost().await,
-            false => None,
-        };
-        let place = if lost.is_some() { Place::Kind } else { place };
-        kind = lost.unwrap_or(kind);
-        let other = if place == Place::Kind { Place::Local } else { Place::Kind };
-        if let Some(option) = option_of(other, &options).filter(|_| creates) {
-            let (is, has) = (place.name(), other.name());
-            return Err(Error::usage(format!("{option} is of the {has} lab, and this is the {is} lab"))
-                .hint(format!("leave it out, or choose the other with `--lab {has}`")));
-        }
-        let chosen = option_of(Place::Local, &options).is_some();
-        if nothing && place == Place::Local && creates && !chosen && !options.dry_run {
-            console.note(OTHERS);
-        }
-        Ok(match place {
-            Place::Local => Self::at(folder, options, console),
-            Place::Kind => {
-                Self { lab: Lab::Kind(kind.clone()), ..Self::at(kind.folder().to_owned(), options, console) }
-            }
-        })
+        let lab = which_lab::which(&options, &console, goals).await?;
+        Ok(Self { lab, ..Self::at(PathBuf::new(), options, console) })
     }
 
     /// A session about the local lab of a folder.
@@ -111,8 +71,7 @@ impl Session {
             cluster: AsyncMutex::default(),
             ready: Mutex::default(),
             binaries: AsyncMutex::default(),
-            changing: Arc::default(),
-            unfinished: Arc::default(),
+            unfinished: Unfinished::default(),
         }
     }
 
@@ -155,58 +114,6 @@ impl Session {
         Ok(connected)
     }
 
-    /// Brings the lab up, or finds it up. Says which.
-    ///
-    /// # Errors
-    /// It does not come up.
-    pub async fn start_lab(&self) -> Result<&'static str> {
-        let Lab::Local(lab) = &self.lab else {
-            return Err(Error::usage("a lab on kind is not one process that could be started"));
-        };
-        if let Some(said) = lab.ended() {
-            self.console.note(&format!("{said}; it is started anew"));
-        }
-        let (lab, port) = (lab.clone(), self.options.port);
-        let (changing, unfinished) = (self.changing.clone(), self.unfinished.clone());
-        let started = tokio::task::spawn_blocking(move || {
-            let _changing = changing.lock().unwrap_or_else(PoisonError::into_inner);
-            let started = lab.start(port)?;
-            if started.fresh {
-                unfinished.store(true, Ordering::Release);
-            }
-            Ok::<_, Error>(started)
-        });
-        let started =
-            started.await.map_err(|error| Error::environment(format!("starting the lab: {error}")))??;
-        *self.cluster.lock().await = None;
-        Ok(if started.fresh { "started" } else { "already up" })
-    }
-
-    /// Takes the lab down, and what commands that were killed left up beside it. Says whether
-    /// there was one.
-    ///
-    /// # Errors
-    /// It cannot be stopped or its folder cannot be removed.
-    pub async fn stop_lab(&self, running: &Running<'_>) -> Result<bool> {
-        self.connect_anew().await;
-        let stopped = match &self.lab {
-            Lab::Kind(_) => kind::remove(self, running).await,
-            Lab::Local(lab) => {
-                let (lab, changing) = (lab.clone(), self.changing.clone());
-                let stopped = tokio::task::spawn_blocking(move || {
-                    let _changing = changing.lock().unwrap_or_else(PoisonError::into_inner);
-                    let stopped = lab.stop();
-                    sweep_beside(lab.own_folder().path());
-                    stopped
-                });
-                let stopped = stopped.await;
-                stopped.map_err(|error| Error::environment(format!("stopping the lab: {error}")))?
-            }
-        };
-        self.complete();
-        stopped
-    }
-
     /// Forgets the connection to the cluster: the lab is another now.
     pub async fn connect_anew(&self) {
         *self.cluster.lock().await = None;
@@ -240,6 +147,43 @@ impl Session {
         self.kit.get_or_try_init(|| find).await.cloned()
     }
 
+    /// What is to be installed on a lab on kind: what options name, else what is there,
+    /// else the defaults.
+    pub fn choice(&self, lab: &KindLab) -> kind::Choice {
+        let options = &self.options;
+        let state = kind::State::read(lab);
+        let known = |text: Option<&String>| text.and_then(|text| Release::parse(text).ok());
+        let installed = known(state.as_ref().and_then(|state| state.argocd.as_ref()));
+        let image = match (&options.argocd_image, &options.argocd) {
+            (Some(image), _) => Some(image.clone()),
+            // Another release is asked for, and no image: the release's own.
+            (None, Some(_)) => None,
+            (None, None) => state
+                .as_ref()
+                .and_then(|state| state.argocd_image.as_ref())
+                .and_then(|text| ImageRef::parse(text).ok()),
+        };
+        let of_tag = image.as_ref().and_then(|image| Release::parse(&image.tag).ok());
+        kind::Choice {
+            ingress: options
+                .ingress
+                .or_else(|| state.as_ref().and_then(|state| state.ingress))
+                .unwrap_or(Ingress::Nginx),
+            argocd: options.argocd.clone().or(of_tag).or(installed).unwrap_or_default(),
+            image,
+        }
+    }
+
+    /// The outside programs of a lab on kind, and where they are run.
+    ///
+    /// # Errors
+    /// As [`Session::kit`].
+    pub async fn tools_of(&self, lab: &KindLab, running: &Running<'_>) -> Result<(Arc<Kit>, kind::Place)> {
+        let kit = self.kit(lab, running).await?;
+        let place = kind::typed(lab, self.sources.root(), &kit, self.wait());
+        Ok((kit, place))
+    }
+
     /// Longest time to wait for a server that is starting.
     pub fn wait(&self) -> Duration {
         self.options.wait.unwrap_or(match self.lab.place() {
@@ -262,81 +206,6 @@ impl Session {
         Ok(variables)
     }
 
-    /// This run is about to make a lab.
-    pub fn begun(&self) {
-        self.unfinished.store(true, Ordering::Release);
-    }
-
-    /// The lab that this run started has all its parts: from now on an interrupt
-    /// leaves it up.
-    pub fn complete(&self) {
-        self.unfinished.store(false, Ordering::Release);
-    }
-
-    /// Ends what still works for this run, and takes down a lab that it started and did
-    /// not complete. Says whether it took one down.
-    pub async fn clean_up(&self) -> bool {
-        let console = &self.console;
-        if interrupt::heard() && matches!(self.lab, Lab::Kind(_)) {
-            console
-                .note("interrupted: cleaning up; Ctrl-C again kills what runs, a third time leaves at once");
-        }
-        if let Lab::Kind(lab) = &self.lab
-            && let Err(error) = lab.end_children().await
-        {
-            // Without the lab's folder nobody would know of it any more.
-            console.note(&format!("nothing was cleaned up: {error}"));
-            return false;
-        }
-        // A local lab that is being started or stopped is so by then.
-        drop(self.changing.lock().unwrap_or_else(PoisonError::into_inner));
-        if !self.unfinished.load(Ordering::Acquire) {
-            if let Lab::Kind(lab) = &self.lab
-                && !lab.is_there()
-            {
-                // Charts for a lab that did not come about.
-                let _ = kind::clear(lab);
-            }
-            return false;
-        }
-        if self.options.keep {
-            console.note("the half-made lab was kept; `cargo xtask down` removes it");
-            return false;
-        }
-        let outcome = match &self.lab {
-            Lab::Local(_) => self.abandon(),
-            Lab::Kind(lab) => self.abandon_kind(lab).await,
-        };
-        match &outcome {
-            Ok(()) => console.note("the half-made lab was taken down"),
-            Err(error) => console.note(&format!(
-                "the half-made lab was not taken down: {}; `cargo xtask down` removes what is left",
-                error.message()
-            )),
-        }
-        outcome.is_ok()
-    }
-
-    async fn abandon_kind(&self, lab: &KindLab) -> Result<()> {
-        // Where nothing was run there is nothing to take down.
-        let Some(kit) = self.kit.get() else { return Ok(()) };
-        self.console.note("taking the half-made lab down");
-        let running = self.console.step("down", "taking the half-made lab down");
-        let place = kind::typed(lab, self.sources.root(), kit, self.wait());
-        kind::abandon(lab, kit, &place, &running).await
-    }
-
-    /// Takes a local lab down, whatever there is of it, without a plan. Blocks.
-    ///
-    /// # Errors
-    /// It cannot be stopped, or what is left cannot be removed.
-    pub fn abandon(&self) -> Result<()> {
-        match &self.lab {
-            Lab::Local(lab) => lab.stop().map(drop),
-            Lab::Kind(_) => Ok(()),
-        }
-    }
-
     /// Remembers that a component has become ready just now.
     pub fn saw_ready(&self, workload: Workload) {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(workload, Timestamp::now());
@@ -346,23 +215,4 @@ impl Session {
     pub fn ready_since(&self, workload: Workload) -> Option<Timestamp> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(&workload).copied()
     }
-}
-
-/// The first option given that only one of the labs has.
-fn option_of(place: Place, options: &Options) -> Option<&'static str> {
-    let given = match place {
-        Place::Kind => [
-            ("--argocd-image", options.argocd_image.is_some()),
-            ("--ingress", options.ingress.is_some()),
-            ("--node-image", options.node_image.is_some()),
-        ]
-        .to_vec(),
-        Place::Local => [
-            ("--argocd-bin", options.argocd_bin.is_some()),
-            ("--dex-bin", options.dex_bin.is_some()),
-            ("--real", options.real),
-        ]
-        .to_vec(),
-    };
-    given.into_iter().find_map(|(option, given)| given.then_some(option))
 }

@@ -12,10 +12,9 @@ use super::browser::{Browser, multipart};
 use super::diff::{Answer, of_answer, of_login};
 use crate::cli::Goal;
 use crate::faults::Fault;
-use crate::goals::login_options;
+use crate::login;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
-use crate::plan::Plan;
-use crate::run;
+use crate::plan::{self, Plan};
 use crate::session::Session;
 use base::{Error, Result};
 
@@ -121,7 +120,7 @@ impl Case {
         match self {
             Self::Working => log_in(session).await,
             Self::WrongPassword => {
-                let mut options = login_options(session).await?;
+                let mut options = login::options(session).await?;
                 options.password = Password::new("not-the-password");
                 Ok(of_login(&probe::login(&options).await))
             }
@@ -162,11 +161,11 @@ impl Case {
 pub async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result<()> {
     let plan = Plan::of(goal, fault, session.lab.place())
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
-    run::run(session, &plan, &mut vec![]).await
+    plan::run(session, &plan, &mut vec![]).await
 }
 
 async fn log_in(session: &Session) -> Result<Vec<Answer>> {
-    Ok(of_login(&probe::login(&login_options(session).await?).await))
+    Ok(of_login(&probe::login(&login::options(session).await?).await))
 }
 
 /// The form in other encodings.
@@ -234,7 +233,7 @@ async fn changed(session: &Session, change: Change) -> Result<Vec<Answer>> {
 }
 
 async fn shows_settings(session: &Session, words: &str) -> Result<bool> {
-    let options = login_options(session).await?;
+    let options = login::options(session).await?;
     let url = format!("http://{ARGOCD_HOST}/api/v1/settings");
     let url: Url = url.parse().map_err(|error| Error::environment(format!("{url}: {error}")))?;
     let answer = Connections::new(&options).send(Request::get(&url, LIMIT)).await;
@@ -253,7 +252,7 @@ fn of_the_page(settings: &str) -> String {
 type Asked = (&'static str, String, Option<&'static str>, Option<&'static str>);
 
 async fn requests(session: &Session) -> Result<Vec<Answer>> {
-    let options: Options = login_options(session).await?;
+    let options: Options = login::options(session).await?;
     let argocd = |path: &str| format!("http://{ARGOCD_HOST}{path}");
     let dex = |path: &str| format!("http://{DEX_HOST}{path}");
     let client = "client_id=argo-cd&response_type=code&scope=openid&state=s";

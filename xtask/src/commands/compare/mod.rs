@@ -15,8 +15,8 @@ use stand_ins::DIFFERENCES;
 use crate::cli::{Goal, Options};
 use crate::commands::own_lab::OwnLab;
 use crate::console::Console;
-use crate::lab::{OwnLabs, Place};
-use crate::names::Workload;
+use crate::lab::OwnLabs;
+use crate::names::{Place, Workload};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::Session;
@@ -31,17 +31,14 @@ use diff::{Answer, Difference, differences};
 /// # Errors
 /// No real program is named, or a lab does not come up. What was found until then is said.
 pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
-    let since = Instant::now();
     let own = OwnLabs::of(&session.lab, "compare")?;
     report.place = Some(Place::Local);
-    let mut record =
-        GoalRecord { goal: "compare".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
+    let mut record = report.begun("compare", Instant::now());
     let mut found: Vec<Difference> = vec![];
     let outcome = play(session, &own, &mut record, &mut found).await;
     show(&session.console, &found, record.steps.is_empty());
-    record.time = since.elapsed();
     record.more.insert("differences".into(), json!(found));
-    report.goals.push(record);
+    drop(record);
     outcome?;
     let unlisted = found.iter().any(|it| it.reason.is_none());
     Ok(if unlisted { Exit::Verdict } else { Exit::Done })

@@ -5,24 +5,21 @@ mod row;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use clap::Args;
 use probe::{CauseId, Verdict};
 use releases::{Era, Release};
-use serde_json::Map;
 
 use super::doctor::of_lab;
 use super::own_lab::OwnLab;
-use crate::cli::{Goal, Options};
-use crate::faults::{Choice, Fault, Seen};
+use crate::cli::{FaultsArgs, Goal, Options};
+use crate::faults::{Fault, Seen};
 use crate::goals::test;
-use crate::lab::{OwnLabs, Place};
-use crate::names::Workload;
-use crate::plan::Plan;
+use crate::lab::OwnLabs;
+use crate::names::{Place, Workload};
+use crate::plan::{self, Plan};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
-use crate::run;
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
 use doctor::examine;
@@ -33,30 +30,9 @@ use table::Kept;
 /// Logins after each fault. Where two replicas differ, each takes half of them.
 const LOGINS: u32 = 12;
 
-/// What `faults` understands besides the options of all goals.
-#[derive(Clone, Debug, Args)]
-pub struct FaultsArgs {
-    /// Only these faults [default: all].
-    #[arg(value_name = "FAULT", value_parser = fault)]
-    only: Vec<Fault>,
-
-    /// Write what was seen into xtask/faults.json and the README.
-    #[arg(long)]
-    update: bool,
-}
-
-impl FaultsArgs {
-    /// The faults that are meant.
-    pub fn chosen(&self) -> Vec<Fault> {
-        if self.only.is_empty() { Fault::all().to_vec() } else { self.only.clone() }
-    }
-}
-
-fn fault(name: &str) -> Result<Fault, String> {
-    match Choice::parse(name)? {
-        Choice::One(fault) => Ok(fault),
-        Choice::List => Err("`cargo xtask break --fault list` lists them".to_owned()),
-    }
+/// The faults that are meant.
+pub fn chosen(args: &FaultsArgs) -> Vec<Fault> {
+    if args.only.is_empty() { Fault::all().to_vec() } else { args.only.clone() }
 }
 
 /// Runs the catalogue.
@@ -65,19 +41,16 @@ fn fault(name: &str) -> Result<Fault, String> {
 /// A lab does not come up, or a fault cannot be put in or healed. The rows that were
 /// finished until then are shown.
 pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
-    let since = Instant::now();
     let labs = OwnLabs::of(&session.lab, "faults")?;
     report.place = Some(Place::Local);
-    let mut record =
-        GoalRecord { goal: "faults".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
+    let mut record = report.begun("faults", Instant::now());
     let mut rows = vec![];
-    let outcome = all(session, &labs.lab("lab"), &args.chosen(), &mut record, &mut rows).await;
-    record.time = since.elapsed();
+    let outcome = all(session, &labs.lab("lab"), &chosen(args), &mut record, &mut rows).await;
     if !rows.is_empty() {
         session.console.result(&table::text(&rows));
     }
     record.more.insert("faults".into(), serde_json::json!(rows));
-    report.goals.push(record);
+    drop(record);
     if args.update {
         let root = checkout();
         let mut kept = Kept::read(&root)?;
@@ -137,7 +110,7 @@ async fn of_lab_of(
     let lab = OwnLab::new(folder, options);
     let outcome = async {
         goal(&lab, Goal::Working, None).await?;
-        lab.complete();
+        lab.unfinished.complete();
         for fault in faults {
             let running = session.console.step(fault.name(), "breaking, looking, healing");
             let since = Instant::now();
@@ -157,7 +130,7 @@ async fn of_lab_of(
 async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result<()> {
     let plan = Plan::of(goal, fault, session.lab.place())
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
-    run::run(session, &plan, &mut vec![]).await
+    plan::run(session, &plan, &mut vec![]).await
 }
 
 /// Puts one fault in, looks, heals, and looks again.
@@ -174,8 +147,7 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let since = Instant::now();
     let diagnosis = examine(&subject, false).await?;
     row.diagnosis = since.elapsed();
-    let mut record =
-        GoalRecord { goal: "test".into(), time: Duration::ZERO, steps: vec![], more: Map::new() };
+    let mut record = GoalRecord::new("test");
     let found = test::run(session, None, &mut record).await?;
     row.symptom = symptom(&record, found.verdict);
     row.answer = diagnosis.findings.iter().map(|finding| finding.id.name().to_owned()).collect();

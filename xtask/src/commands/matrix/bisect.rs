@@ -3,49 +3,26 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use probe::Verdict;
-use releases::Release;
 
 use super::lab::Measured;
-use super::select::{Available, Subject, parse};
+use super::select::{Available, Subject};
 use super::table::cell;
+use crate::cli::Range;
 use crate::known::{Refusal, Stage};
 use base::{Error, Result};
 
-/// `v3.2.6..v3.3.7`: a release of the old behaviour and one of the new.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Range {
-    first: Release,
-    last: Release,
-}
-
-impl Range {
-    /// Reads `A..B`.
-    ///
-    /// # Errors
-    /// It is not of that form, or B is not after A.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (first, last) = text.split_once("..").ok_or("write it as v3.2.6..v3.3.7")?;
-        let release = |text: &str| parse(text).map_err(|error| error.to_string());
-        let (first, last) = (release(first)?, release(last)?);
-        if first >= last {
-            return Err(format!("{last} does not come after {first}"));
+/// The releases from one end to the other.
+///
+/// # Errors
+/// There is nothing between which a change could be: an end is missing.
+pub fn subjects(range: &Range, available: &Available) -> Result<Vec<Subject>> {
+    let found = available.range(&range.first, &range.last);
+    let ends = [&range.first, &range.last];
+    match ends.into_iter().find(|end| !found.iter().any(|it| it.release.as_ref() == Some(end))) {
+        Some(missing) => {
+            Err(Error::environment(format!("{missing} is not among the releases to choose from")))
         }
-        Ok(Self { first, last })
-    }
-
-    /// The releases from one end to the other.
-    ///
-    /// # Errors
-    /// There is nothing between which a change could be: an end is missing.
-    pub fn subjects(&self, available: &Available) -> Result<Vec<Subject>> {
-        let found = available.range(&self.first, &self.last);
-        let ends = [&self.first, &self.last];
-        match ends.into_iter().find(|end| !found.iter().any(|it| it.release.as_ref() == Some(end))) {
-            Some(missing) => {
-                Err(Error::environment(format!("{missing} is not among the releases to choose from")))
-            }
-            None => Ok(found),
-        }
+        None => Ok(found),
     }
 }
 
@@ -170,6 +147,8 @@ mod tests {
 
     use probe::{Cause, Step};
 
+    use releases::Release;
+
     use super::*;
     use crate::cli::Goal;
     use crate::goals::stories::{Logins, Row};
@@ -202,7 +181,7 @@ mod tests {
     /// What is found, and how many releases were looked at for it. Fifteen are to choose
     /// from.
     async fn run(bad: &str, good: &str) -> (Found, usize) {
-        let subjects = Range::parse("v3.2.6..v3.3.7").unwrap().subjects(&Available::published()).unwrap();
+        let subjects = subjects(&Range::parse("v3.2.6..v3.3.7").unwrap(), &Available::published()).unwrap();
         assert_eq!(subjects.len(), 15);
         let mut looked = 0;
         let found = bisect(&subjects, Stage::Break, async |subjects: &[Subject]| {
@@ -252,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_step_of_the_same_refusal_is_another_behaviour() {
-        let subjects = Range::parse("v3.3.5..v3.3.6").unwrap().subjects(&Available::published()).unwrap();
+        let subjects = subjects(&Range::parse("v3.3.5..v3.3.6").unwrap(), &Available::published()).unwrap();
         let found = bisect(&subjects, Stage::Break, async |subjects: &[Subject]| {
             let mut seen = look(subjects, "v3.3.0", "v3.4.0");
             for measured in &mut seen {

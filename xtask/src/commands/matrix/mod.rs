@@ -7,15 +7,12 @@ mod select;
 mod table;
 
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
 use releases::Release;
-use serde_json::Map;
 
-use crate::cli::Options;
+use crate::cli::{Against, MatrixArgs, Options, Range, Story};
 use crate::console::{Console, Tone};
 use crate::goals::stories::{self, Act};
 use crate::known::Stage;
@@ -26,115 +23,46 @@ use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};
 use toolbox::real;
 
-use bisect::Range;
 use lab::{LOGINS, Measured};
-use select::{Available, Shard, Subject};
+use select::{Available, Subject};
 
-/// What `matrix` understands besides the options of all goals.
-#[derive(Clone, Debug, Args)]
-pub struct MatrixArgs {
-    /// `v3.3.6`, `v3.3.x`, `v3.3.0..v3.3.7`, `newest`, `new` (since this program was
-    /// written), `eras`, or a path to an argocd program [default: every program of --argocd-bins, else `eras`].
-    #[arg(value_name = "RELEASE")]
-    releases: Vec<String>,
-
-    /// A folder of programs named argocd-vX.Y.Z to run instead of the stand-ins.
-    #[arg(long, value_name = "DIR", env = "LAB_ARGOCD_BINS")]
-    argocd_bins: Option<PathBuf>,
-
-    /// Labs at the same time [default: one for each core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    jobs: Option<u16>,
-
-    /// What each verdict is held against; a release that differs makes the exit 1.
-    #[arg(long, value_enum, default_value_t = Against::Known)]
-    against: Against,
-
-    /// Only every n-th release, beginning with the i-th, for CI.
-    #[arg(long, value_name = "i/n", value_parser = Shard::parse)]
-    shard: Option<Shard>,
-
-    /// Write what was measured on real programs into xtask/measured.json and the README.
-    #[arg(long)]
-    update: bool,
-
-    /// Write the table as Markdown to this file.
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
-
-    /// Write the table as JUnit XML to this file.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-
-    /// Find the first release of this range that behaves otherwise than A; exit 1 if none does.
-    #[arg(long, value_name = "A..B", value_parser = Range::parse, conflicts_with_all = ["releases", "shard", "update"])]
-    bisect: Option<Range>,
-
-    /// What `--bisect` looks at.
-    #[arg(long, value_enum, default_value_t = Story::Break, requires = "bisect")]
-    story: Story,
-}
-
-/// What verdicts are held against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Against {
-    /// What the release is known to do.
-    Known,
-    /// Nothing: whatever is seen is fine.
-    Nothing,
-}
-
-/// What a bisection looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Story {
-    /// The secret is rotated while everything runs.
-    Break,
-    /// The secret comes after Argo CD's server.
-    Broken,
-    /// The first start on an empty argocd-secret.
-    FirstStart,
-}
-
-impl Story {
-    fn stage(self) -> Stage {
-        match self {
-            Self::Break => Stage::Break,
-            Self::Broken => Stage::Broken,
-            Self::FirstStart => Stage::FirstStart,
-        }
-    }
-
-    /// What has to be played to see it.
-    fn acts(self) -> Vec<Act> {
-        let upto = |stage| {
-            let place = stories::BOTH.iter().position(|act| act.stage == stage).unwrap_or(0);
-            stories::BOTH[..=place].to_vec()
-        };
-        match self {
-            Self::Break => upto(Stage::Break),
-            // It brings its own lab up.
-            Self::Broken => stories::BOTH.iter().filter(|act| act.stage == Stage::Broken).copied().collect(),
-            Self::FirstStart => [&stories::BOTH[..1], &stories::FIRST_START[..1]].concat(),
-        }
+/// The stage that a story is about.
+fn stage(story: Story) -> Stage {
+    match story {
+        Story::Break => Stage::Break,
+        Story::Broken => Stage::Broken,
+        Story::FirstStart => Stage::FirstStart,
     }
 }
 
-impl MatrixArgs {
-    /// What would be run, by name: each release with its goals. Asks nothing of the network.
-    ///
-    /// # Errors
-    /// The releases cannot be told.
-    pub fn plan(&self) -> Result<Vec<(String, String)>> {
-        let available =
-            self.argocd_bins.as_deref().map_or_else(|| Ok(Available::published()), Available::in_folder)?;
-        let (subjects, acts) = match &self.bisect {
-            Some(range) => (range.subjects(&available)?, self.story.acts()),
-            None => (available.select(&self.releases)?, [&stories::BOTH[..], &stories::FIRST_START].concat()),
-        };
-        let subjects = self.shard.map_or(subjects.clone(), |shard| shard.of(subjects));
-        let goals: Vec<&str> = acts.iter().flat_map(|act| [act.goal.name(), "test"]).collect();
-        Ok(subjects.iter().map(|subject| (subject.label(), goals.join(" "))).collect())
+/// What has to be played to see a story.
+fn acts(story: Story) -> Vec<Act> {
+    let upto = |stage| {
+        let place = stories::BOTH.iter().position(|act| act.stage == stage).unwrap_or(0);
+        stories::BOTH[..=place].to_vec()
+    };
+    match story {
+        Story::Break => upto(Stage::Break),
+        // It brings its own lab up.
+        Story::Broken => stories::BOTH.iter().filter(|act| act.stage == Stage::Broken).copied().collect(),
+        Story::FirstStart => [&stories::BOTH[..1], &stories::FIRST_START[..1]].concat(),
     }
+}
+
+/// What would be run, by name: each release with its goals. Asks nothing of the network.
+///
+/// # Errors
+/// The releases cannot be told.
+pub fn plan(args: &MatrixArgs) -> Result<Vec<(String, String)>> {
+    let available =
+        args.argocd_bins.as_deref().map_or_else(|| Ok(Available::published()), Available::in_folder)?;
+    let (subjects, acts) = match &args.bisect {
+        Some(range) => (bisect::subjects(range, &available)?, acts(args.story)),
+        None => (available.select(&args.releases)?, [&stories::BOTH[..], &stories::FIRST_START].concat()),
+    };
+    let subjects = args.shard.map_or(subjects.clone(), |shard| shard.of(subjects));
+    let goals: Vec<&str> = acts.iter().flat_map(|act| [act.goal.name(), "test"]).collect();
+    Ok(subjects.iter().map(|subject| (subject.label(), goals.join(" "))).collect())
 }
 
 /// Runs the matrix.
@@ -152,15 +80,11 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
     };
     let jobs = args.jobs.map_or_else(cores, usize::from);
     let run = Run { session, labs: &labs, jobs };
-    let mut record =
-        GoalRecord { goal: "matrix".into(), time: since.elapsed(), steps: vec![], more: Map::new() };
-    let outcome = match &args.bisect {
+    let mut record = report.begun("matrix", since);
+    match &args.bisect {
         Some(range) => run.bisect(range, args.story, &available, &mut record).await,
         None => run.table(args, &available, &mut record).await,
-    };
-    record.time = since.elapsed();
-    report.goals.push(record);
-    outcome
+    }
 }
 
 /// The releases that there are by now.
@@ -246,15 +170,15 @@ impl Run<'_> {
         available: &Available,
         record: &mut GoalRecord,
     ) -> Result<Exit> {
-        let subjects = range.subjects(available)?;
+        let subjects = bisect::subjects(range, available)?;
         let console = self.console();
         console.note(&console.toned(Tone::Strong, &format!("bisect: {} releases", subjects.len())));
-        let acts = story.acts();
-        let found = bisect::bisect(&subjects, story.stage(), async |subjects: &[Subject]| {
+        let acts = acts(story);
+        let found = bisect::bisect(&subjects, stage(story), async |subjects: &[Subject]| {
             self.measure(subjects, &acts, record).await
         })
         .await?;
-        console.result(&found.text(story.stage()));
+        console.result(&found.text(stage(story)));
         let change = found.change().map(|ends| ends.map(|it| it.label.clone()));
         let exit = if change.is_some() { Exit::Done } else { Exit::Verdict };
         let [before, after] = change.map_or([None, None], |ends| ends.map(Some));

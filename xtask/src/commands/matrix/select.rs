@@ -183,43 +183,17 @@ impl Available {
 ///
 /// # Errors
 /// It is none (wrong usage), with the nearest that is.
-pub fn parse(word: &str) -> Result<Release> {
+fn parse(word: &str) -> Result<Release> {
     Release::parse(word).map_err(|error| {
         Error::usage(error.to_string())
             .hint("a path needs a slash: ./argocd; words are v3.3.x, newest, new, eras")
     })
 }
 
-/// `i/n`: every n-th row, beginning with the i-th.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    part: usize,
-    of: usize,
-}
-
-impl Shard {
-    /// Reads `1/4`.
-    ///
-    /// # Errors
-    /// It is not of that form, or the part is not within.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let numbers =
-            text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
-        match numbers {
-            Some((part, of)) if part >= 1 && part <= of => Ok(Self { part, of }),
-            _ => Err("write it as 1/4: the first of four parts".to_owned()),
-        }
-    }
-
-    /// The rows of this part.
-    pub fn of<T>(self, rows: Vec<T>) -> Vec<T> {
-        rows.into_iter().skip(self.part - 1).step_by(self.of).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Shard;
 
     fn labels(subjects: &[Subject]) -> Vec<String> {
         subjects.iter().map(Subject::label).collect()

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use xshell::Shell;
 
 use crate::cli::ToolsArgs;
-use crate::report::{GoalRecord, Report};
+use crate::report::Report;
 use crate::session::Session;
 use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};
@@ -48,7 +48,7 @@ pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> 
     let shed = Shed { programs, engines: Engines::of_this_machine().await?, downloads: &downloads, platform };
     session.console.result(&shed.text());
     more.extend(shed.document());
-    report.goals.push(GoalRecord { goal: "tools".into(), time: since.elapsed(), steps: vec![], more });
+    report.begun("tools", since).more = more;
     verdict(&shed)
 }
 

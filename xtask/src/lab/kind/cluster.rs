@@ -15,6 +15,7 @@ use crate::cluster::{Cluster, failed};
 use crate::console::Running;
 use crate::names::OWNED;
 use crate::render::{Manifest, Sources, Variables};
+use base::files::write_private;
 use base::{Error, Result};
 
 /// The label of the node that says which folder's lab it is.
@@ -215,7 +216,7 @@ impl Bringing<'_> {
                 ..Variables::new(port)
             };
             let config = self.sources.text(Manifest::KindConfig, &variables)?;
-            state::write_private(&self.place.config(), config.as_bytes())
+            write_private(&self.place.config(), config.as_bytes())
                 .map_err(|error| state::cannot_write(self.lab, &error))?;
             let said = self.run(&self.place.create_cluster(image.as_deref()), running).await?;
             if said.is_ok() {

@@ -9,9 +9,9 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams, LogParams};
 
 use crate::cluster::{Cluster, pod_state};
-use crate::console::Tone;
+use crate::console::{Console, Tone};
 use crate::names::{NAMESPACES, OIDC_SECRET};
-use crate::session::Session;
+use base::Result;
 
 /// The longest that a look may take: the failure itself has to be told, too.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -22,13 +22,12 @@ const LINES: i64 = 10;
 
 /// Shows pods, containers, events and logs of the lab's namespaces. What cannot be
 /// asked is left out: there is a failure to be told already.
-pub async fn show(session: &Session) {
-    let Ok(Ok(cluster)) = tokio::time::timeout(LIMIT, session.cluster()).await else { return };
+pub async fn show(cluster: impl Future<Output = Result<Cluster>>, console: &Console) {
+    let Ok(Ok(cluster)) = tokio::time::timeout(LIMIT, cluster).await else { return };
     let namespaces = NAMESPACES.iter().copied().chain(["kube-system"]);
     let looks = join_all(namespaces.map(|namespace| look(&cluster, namespace)));
     let Ok(found) = tokio::time::timeout(LIMIT, looks).await else { return };
     let secrets = secrets(&cluster).await;
-    let console = &session.console;
     console.note(&console.toned(Tone::Strong, "what was in the cluster"));
     for text in found.into_iter().filter(|text| !text.is_empty()) {
         console.note(masked(&text, &secrets).trim_end());

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use xshell::{Shell, cmd};
 
+use super::KindLab;
 use super::commands::{Place, Program, Typed};
 use super::images::Ids;
 use super::mirrors::{self, Mirrors};
 use super::parts::Part;
 use super::runner::{Children, Said};
-use super::{KindLab, state};
 use crate::console::{Console, Running};
 use crate::shown_download::ShownDownload;
+use base::files::make_private_folder;
 use base::{Error, Result};
 use toolbox::download::{Downloads, Lockfile, Platform, Settings};
 use toolbox::tools::{self, Engine, Engines, PROVIDER, Tool, Toolbox};
@@ -225,7 +226,7 @@ impl Kit {
             command.env(PROVIDER, self.engine);
         }
         if typed.program == Program::Helm {
-            state::make_folder(&self.empty)
+            make_private_folder(&self.empty)
                 .map_err(|error| Error::environment(format!("{}: {error}", self.empty.display())))?;
             command.current_dir(&self.empty);
             // Helm's repositories, plugins and caches of the user stay as they are.

@@ -4,24 +4,20 @@
 //! Outside programs bring it up and take it down; what is done to its cluster after
 //! that goes through [`crate::cluster`], as on any lab.
 
-mod bringup;
-mod cluster;
+pub mod cluster;
 mod commands;
-mod coredns;
+pub mod coredns;
 mod diagnose;
-mod dry_run;
-mod helm;
-mod image_ref;
-mod images;
+pub mod helm;
+pub mod images;
 mod kit;
 mod messages;
-mod mirrors;
-mod node;
-mod parts;
-mod resolves;
+pub mod mirrors;
+pub mod node;
+pub mod parts;
+pub mod resolves;
 mod runner;
 mod state;
-mod steps;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,17 +35,14 @@ use crate::names;
 use base::{Error, Result};
 use toolbox::tools;
 
-pub use bringup::{Secret, bring_up};
-pub use cluster::abandon;
-pub use commands::typed;
+pub use cluster::{abandon, owned};
+pub use commands::{Place, typed};
 pub use diagnose::show as show_diagnosis;
-pub use dry_run::DryRun;
-pub use image_ref::ImageRef;
+pub use helm::Choice;
 pub use kit::{Kit, WAIT};
 use runner::Children;
-use state::{Stage, State};
-pub use state::{clear, write_private};
-pub use steps::{KindStep, act, apply, install, owned, remove};
+use state::Stage;
+pub use state::{State, clear};
 
 /// How long a cluster that may have been paused has to accept a connection.
 const REACHABLE: Duration = Duration::from_secs(1);

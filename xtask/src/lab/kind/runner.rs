@@ -24,7 +24,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use super::commands::Stdin;
-use super::state::make_folder;
+use base::files::make_private_folder;
 use base::interrupt::Group;
 use base::{Error, Result};
 
@@ -145,7 +145,7 @@ impl Children {
 
     /// The file that a child holds as its stdin, locked.
     fn claim(&self, name: &str, stdin: &Stdin) -> io::Result<File> {
-        make_folder(&self.folder)?;
+        make_private_folder(&self.folder)?;
         let path = self.folder.join(name);
         let mut file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;

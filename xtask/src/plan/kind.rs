@@ -3,10 +3,10 @@
 //! Three branches run beside the cluster's creation, one for each chart: pulled,
 //! checked, its images pulled and saved. They meet the cluster where images are loaded.
 
-use super::parts::Part;
-use super::steps::KindStep;
+use super::{Step, step};
+use crate::lab::kind::parts::Part;
 use crate::names::Workload::{Argocd, Dex};
-use crate::plan::{Action, Step, step};
+use crate::steps::{Action, KindStep};
 
 /// When Argo CD's client secret comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

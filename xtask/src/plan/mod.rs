@@ -2,71 +2,21 @@
 //!
 //! Steps are written so that running them twice does no harm, so a plan needs not
 //! know what state the lab is in. `--dry-run` prints it, tests snapshot it, and
-//! [`crate::run`] runs independent steps side by side.
+//! [`run`] runs independent steps side by side.
+
+mod faults;
+mod kind;
+mod run;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::cli::Goal;
-use crate::faults::{Edit, Fault};
-use crate::lab::Place;
-use crate::lab::kind::{self, KindStep};
-use crate::names::Workload;
+use crate::faults::Fault;
+use crate::names::{Place, Workload};
+use crate::steps::Action;
 
-/// What a step does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Bring the lab's cluster up, or find it up.
-    StartLab,
-    /// Apply the namespaces.
-    Namespaces,
-    /// Fill argocd-secret where it is not filled.
-    ArgocdSecret,
-    /// Create the client secret as Dex expects it, if there is none.
-    DexSecret,
-    /// Create the client secret as Argo CD shows it, with Dex's value.
-    OidcSecret,
-    /// Delete the client secret of Argo CD.
-    NoOidcSecret,
-    /// Install a component with whatever its Secrets hold now.
-    Install(Workload),
-    /// Install Argo CD and start its pods anew even if nothing changed.
-    InstallAnew(Workload),
-    /// Remember that a rotation has begun, and write a new client secret where Dex expects
-    /// it, and nowhere else.
-    RotateDex,
-    /// Write down that a fault is in.
-    Remember(Fault),
-    /// Change objects as a fault does.
-    Edit(Edit),
-    /// Give a component another number of pods.
-    Scale(Workload, u8),
-    /// Log in once, whatever comes of it.
-    LogInOnce,
-    /// Rotate twice, with a page open on Argo CD.
-    RotateTwice,
-    /// Undo what faults changed: one, or all that are in.
-    Heal {
-        /// That one.
-        only: Option<Fault>,
-        /// Whether Argo CD is restarted too, if it read what was changed.
-        argocd: bool,
-    },
-    /// Start a component's pods anew.
-    Restart(Workload),
-    /// Wait until a component's pods are all new and ready, and reached through the ingress.
-    Ready(Workload),
-    /// Wait until Argo CD's server takes in changes of what is there already.
-    HearsChanges,
-    /// Wait until Argo CD's server takes in a Secret that is new.
-    HearsNewSecrets,
-    /// Log in and give a verdict.
-    Login,
-    /// Remove the lab.
-    StopLab,
-    /// What only a lab on kind has.
-    Kind(KindStep),
-}
+pub use run::run;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +75,7 @@ impl Plan {
                 step("argocd-settled", &["argocd-ready"], HearsNewSecrets),
                 step("oidc-secret", &["dex-secret", "argocd-settled"], OidcSecret),
             ],
-            Goal::Break => fault.unwrap_or(Fault::Rotate).steps(),
+            Goal::Break => faults::steps(fault.unwrap_or(Fault::Rotate)),
             Goal::Fix => vec![
                 step("heal", &[], Heal { only: fault, argocd: false }),
                 step("argocd-restart", &["heal"], Restart(Argocd)),
@@ -188,46 +138,6 @@ fn describe_steps(text: &mut String, steps: &[&Step], commands: impl Fn(Action) 
         let _ = writeln!(text, "  {:<20} {}{after}", step.name, step.action.describe());
         for command in commands(step.action) {
             let _ = writeln!(text, "      {}", command.replace('\n', "\n      "));
-        }
-    }
-}
-
-impl Action {
-    /// What it does, for a person.
-    pub fn describe(self) -> String {
-        let name = |workload: Workload| format!("{}/{}", workload.namespace(), workload.deployment());
-        match self {
-            Self::StartLab => "start the cluster, or find it up".into(),
-            Self::Namespaces => "apply the namespaces argocd, dex, ingress".into(),
-            Self::ArgocdSecret => "fill argocd/argocd-secret where it is empty".into(),
-            Self::DexSecret => "create dex/dex-clients with a random client secret, if there is none".into(),
-            Self::OidcSecret => "create argocd/argocd-oidc with the value that Dex has".into(),
-            Self::NoOidcSecret => "delete argocd/argocd-oidc".into(),
-            Self::Install(workload) => format!("install {}", name(workload)),
-            Self::InstallAnew(workload) => format!("install {} with new pods", name(workload)),
-            Self::RotateDex => {
-                "remember that a rotation has begun, and write a new client secret into dex/dex-clients"
-                    .into()
-            }
-            Self::Remember(fault) => format!("remember that {} is in", fault.name()),
-            Self::Edit(edit) => edit.describe().into(),
-            Self::Scale(workload, pods) => format!("scale {} to {pods}", name(workload)),
-            Self::LogInOnce => "log in once".into(),
-            Self::RotateTwice => "log in, stay on the page, and rotate the client secret twice".into(),
-            Self::Heal { only: Some(fault), .. } => format!("undo what {} changed", fault.name()),
-            Self::Heal { only: None, .. } => "undo what faults changed".into(),
-            Self::Restart(workload) => format!("restart {}", name(workload)),
-            Self::Ready(Workload::Redis) => format!("wait until {} is ready", name(Workload::Redis)),
-            Self::Ready(workload) => {
-                format!("wait until {} is ready and the ingress leads to it", name(workload))
-            }
-            Self::HearsChanges => "wait until argocd/argocd-server hears of changes".into(),
-            Self::HearsNewSecrets => {
-                "wait until argocd/argocd-server takes a Secret that is created for a new one".into()
-            }
-            Self::Login => "log in through argocd.host and dex.host".into(),
-            Self::StopLab => "remove the lab".into(),
-            Self::Kind(step) => step.describe(),
         }
     }
 }

@@ -1,19 +1,121 @@
 //! What each step of a plan does.
 
+mod kind;
+mod shown;
+
 use jiff::{SignedDuration, Timestamp};
 use local_lab::charts::{self, Runs};
 use serde_json::Value;
 
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::console::Running;
-use crate::lab::{Lab, kind};
+use crate::faults::{Edit, Fault};
+use crate::lab::{Lab, sweep_beside};
+
 use crate::names::{DEX_KEY, DEX_SECRET, Workload};
-use crate::plan::Action;
 use crate::programs::Kind;
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
-use crate::{faults, goals, route};
+use crate::{faults, login, route};
 use base::{Error, Result};
+
+pub use kind::KindStep;
+pub use shown::DryRun;
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Bring the lab's cluster up, or find it up.
+    StartLab,
+    /// Apply the namespaces.
+    Namespaces,
+    /// Fill argocd-secret where it is not filled.
+    ArgocdSecret,
+    /// Create the client secret as Dex expects it, if there is none.
+    DexSecret,
+    /// Create the client secret as Argo CD shows it, with Dex's value.
+    OidcSecret,
+    /// Delete the client secret of Argo CD.
+    NoOidcSecret,
+    /// Install a component with whatever its Secrets hold now.
+    Install(Workload),
+    /// Install Argo CD and start its pods anew even if nothing changed.
+    InstallAnew(Workload),
+    /// Remember that a rotation has begun, and write a new client secret where Dex expects
+    /// it, and nowhere else.
+    RotateDex,
+    /// Write down that a fault is in.
+    Remember(Fault),
+    /// Change objects as a fault does.
+    Edit(Edit),
+    /// Give a component another number of pods.
+    Scale(Workload, u8),
+    /// Log in once, whatever comes of it.
+    LogInOnce,
+    /// Rotate twice, with a page open on Argo CD.
+    RotateTwice,
+    /// Undo what faults changed: one, or all that are in.
+    Heal {
+        /// That one.
+        only: Option<Fault>,
+        /// Whether Argo CD is restarted too, if it read what was changed.
+        argocd: bool,
+    },
+    /// Start a component's pods anew.
+    Restart(Workload),
+    /// Wait until a component's pods are all new and ready, and reached through the ingress.
+    Ready(Workload),
+    /// Wait until Argo CD's server takes in changes of what is there already.
+    HearsChanges,
+    /// Wait until Argo CD's server takes in a Secret that is new.
+    HearsNewSecrets,
+    /// Log in and give a verdict.
+    Login,
+    /// Remove the lab.
+    StopLab,
+    /// What only a lab on kind has.
+    Kind(KindStep),
+}
+
+impl Action {
+    /// What it does, for a person.
+    pub fn describe(self) -> String {
+        let name = |workload: Workload| format!("{}/{}", workload.namespace(), workload.deployment());
+        match self {
+            Self::StartLab => "start the cluster, or find it up".into(),
+            Self::Namespaces => "apply the namespaces argocd, dex, ingress".into(),
+            Self::ArgocdSecret => "fill argocd/argocd-secret where it is empty".into(),
+            Self::DexSecret => "create dex/dex-clients with a random client secret, if there is none".into(),
+            Self::OidcSecret => "create argocd/argocd-oidc with the value that Dex has".into(),
+            Self::NoOidcSecret => "delete argocd/argocd-oidc".into(),
+            Self::Install(workload) => format!("install {}", name(workload)),
+            Self::InstallAnew(workload) => format!("install {} with new pods", name(workload)),
+            Self::RotateDex => {
+                "remember that a rotation has begun, and write a new client secret into dex/dex-clients"
+                    .into()
+            }
+            Self::Remember(fault) => format!("remember that {} is in", fault.name()),
+            Self::Edit(edit) => edit.describe().into(),
+            Self::Scale(workload, pods) => format!("scale {} to {pods}", name(workload)),
+            Self::LogInOnce => "log in once".into(),
+            Self::RotateTwice => "log in, stay on the page, and rotate the client secret twice".into(),
+            Self::Heal { only: Some(fault), .. } => format!("undo what {} changed", fault.name()),
+            Self::Heal { only: None, .. } => "undo what faults changed".into(),
+            Self::Restart(workload) => format!("restart {}", name(workload)),
+            Self::Ready(Workload::Redis) => format!("wait until {} is ready", name(Workload::Redis)),
+            Self::Ready(workload) => {
+                format!("wait until {} is ready and the ingress leads to it", name(workload))
+            }
+            Self::HearsChanges => "wait until argocd/argocd-server hears of changes".into(),
+            Self::HearsNewSecrets => {
+                "wait until argocd/argocd-server takes a Secret that is created for a new one".into()
+            }
+            Self::Login => "log in through argocd.host and dex.host".into(),
+            Self::StopLab => "remove the lab".into(),
+            Self::Kind(step) => step.describe(),
+        }
+    }
+}
 
 /// Does a step and says in a few words what came of it.
 ///
@@ -21,9 +123,9 @@ use base::{Error, Result};
 /// It could not be done.
 pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result<String> {
     match action {
-        Action::StartLab => return session.start_lab().await.map(str::to_owned),
+        Action::StartLab => return start_lab(session).await.map(str::to_owned),
         Action::StopLab => {
-            let was = session.stop_lab(running).await?;
+            let was = stop_lab(session, running).await?;
             return Ok(if was { "removed" } else { "there was none" }.to_owned());
         }
         Action::Kind(step) => return kind::act(session, step, running).await,
@@ -85,8 +187,8 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
         Action::Edit(edit) => edit.make(session).await?,
         Action::Scale(workload, pods) => cluster.scale(workload, u32::from(pods)).await?,
         Action::LogInOnce => {
-            let login = goals::log_in_once(session).await?;
-            return Ok(if login { "logged in" } else { "not logged in" }.into());
+            let passed = login::once(session).await?;
+            return Ok(if passed { "logged in" } else { "not logged in" }.into());
         }
         Action::RotateTwice => return faults::rotate_twice(session, &cluster).await.map(str::to_owned),
         Action::Heal { only, argocd } => {
@@ -107,7 +209,9 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
                 cluster.wait_ready(redis, session.wait(), |text| running.waiting(text)).await?;
             }
             session.saw_ready(workload);
-            route::wait(session, &cluster, workload, running).await?;
+            let ingress = session.access().await?.ingress;
+            let front = route::Front { place: session.lab.place(), ingress, limit: session.wait() };
+            route::wait(front, &cluster, workload, running).await?;
             if workload == Workload::Argocd && starts_deaf(session).await? {
                 // Whoever changes something by hand right afterwards is to be heard.
                 settle(session, &cluster, Change::Update).await?;
@@ -116,6 +220,57 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
         }
     }
     Ok("done".into())
+}
+
+/// Brings the lab up, or finds it up. Says which.
+///
+/// # Errors
+/// It does not come up.
+async fn start_lab(session: &Session) -> Result<&'static str> {
+    let Lab::Local(lab) = &session.lab else {
+        return Err(Error::usage("a lab on kind is not one process that could be started"));
+    };
+    if let Some(said) = lab.ended() {
+        session.console.note(&format!("{said}; it is started anew"));
+    }
+    let (lab, port, unfinished) = (lab.clone(), session.options.port, session.unfinished.clone());
+    let started = tokio::task::spawn_blocking(move || {
+        let _changing = unfinished.changing();
+        let started = lab.start(port)?;
+        if started.fresh {
+            unfinished.begin();
+        }
+        Ok::<_, Error>(started)
+    });
+    let started =
+        started.await.map_err(|error| Error::environment(format!("starting the lab: {error}")))??;
+    session.connect_anew().await;
+    Ok(if started.fresh { "started" } else { "already up" })
+}
+
+/// Takes the lab down, and what commands that were killed left up beside it. Says whether
+/// there was one.
+///
+/// # Errors
+/// It cannot be stopped or its folder cannot be removed.
+async fn stop_lab(session: &Session, running: &Running<'_>) -> Result<bool> {
+    session.connect_anew().await;
+    let stopped = match &session.lab {
+        Lab::Kind(_) => kind::remove(session, running).await,
+        Lab::Local(lab) => {
+            let (lab, unfinished) = (lab.clone(), session.unfinished.clone());
+            let stopped = tokio::task::spawn_blocking(move || {
+                let _changing = unfinished.changing();
+                let stopped = lab.stop();
+                sweep_beside(lab.own_folder().path());
+                stopped
+            });
+            let stopped = stopped.await;
+            stopped.map_err(|error| Error::environment(format!("stopping the lab: {error}")))?
+        }
+    };
+    session.unfinished.complete();
+    stopped
 }
 
 async fn apply(

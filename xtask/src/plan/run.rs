@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use crate::plan::{Plan, Step};
+use super::{Plan, Step};
 use crate::report::{StepRecord, millis};
 use crate::session::Session;
 use crate::steps;

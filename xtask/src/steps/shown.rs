@@ -3,15 +3,13 @@
 //! What outside programs do is shown as it will be run. What the lab does itself through
 //! the cluster's API is shown as the kubectl command that has the same effect.
 
-use super::commands::Place;
-use super::helm::Choice;
-use super::mirrors::{Charts, Mirrors};
-use super::parts::Part;
-use super::steps::KindStep;
-use super::{KindLab, Kit};
+use super::{Action, KindStep};
 use crate::faults::{self, Edit};
+use crate::lab::KindLab;
+use crate::lab::kind::mirrors::{Charts, Mirrors};
+use crate::lab::kind::parts::Part;
+use crate::lab::kind::{Choice, Kit, Place};
 use crate::names::{COREDNS, PASSWORD, Rollout, USER, Workload};
-use crate::plan::Action;
 use crate::route;
 use crate::session::Session;
 use base::Result;
@@ -236,7 +234,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{Goal, Ingress};
-    use crate::lab;
+    use crate::names;
     use crate::plan::Plan;
 
     fn dry_run(ingress: Ingress, helm: u32, argocd: &str) -> DryRun {
@@ -270,7 +268,7 @@ mod tests {
             (Goal::Down, Ingress::Nginx, 3, "v3.3.6"),
         ] {
             let dry_run = dry_run(ingress, helm, argocd);
-            let plan = Plan::of(goal, None, lab::Place::Kind).unwrap();
+            let plan = Plan::of(goal, None, names::Place::Kind).unwrap();
             texts.push(plan.describe_with(|action| dry_run.commands(action)));
         }
         insta::assert_snapshot!(texts.join("\n"));
@@ -280,7 +278,7 @@ mod tests {
     fn no_secret_is_an_argument_of_any_command() {
         let dry_run = dry_run(Ingress::Nginx, 4, "v3.3.6");
         for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix] {
-            let plan = Plan::of(goal, None, lab::Place::Kind).unwrap();
+            let plan = Plan::of(goal, None, names::Place::Kind).unwrap();
             for command in plan.steps.iter().flat_map(|step| dry_run.commands(step.action)) {
                 assert!(!command.contains("stringData=") && !command.contains("--set"), "{command}");
             }

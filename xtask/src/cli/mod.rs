@@ -1,5 +1,10 @@
-//! All goals, commands and flags, without logic. Scripts rely on them: they are added to, and
+//! The words of the command line: all goals, commands and flags, as data and without logic. Scripts rely on them: they are added to, and
 //! changed only for a reason that is written down.
+
+mod args;
+mod fault;
+mod image_ref;
+mod range;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,9 +14,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{DoctorArgs, FaultsArgs, MatrixArgs, RotateArgs};
-use crate::faults::{Choice, Fault};
-use crate::lab::ImageRef;
+pub use args::{Against, DoctorArgs, FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
+pub use fault::{Choice, Fault};
+pub use image_ref::ImageRef;
+pub use range::{Range, Shard};
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -290,16 +296,4 @@ impl Command {
             Self::ServeLocalLab { .. } => "serve-local-lab",
         }
     }
-}
-
-/// What `tools` does besides looking.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct ToolsArgs {
-    /// Download what is missing into the cache, for --offline later.
-    #[arg(long)]
-    pub download: bool,
-
-    /// Add the published checksums of all these, for all platforms, to tools.lock.
-    #[arg(long)]
-    pub lock: bool,
 }

@@ -1,18 +1,10 @@
 //! What the steps do that only a lab on kind has.
 
-use std::sync::Arc;
-
-use releases::Release;
-
-use super::cluster::Bringing;
-use super::commands::{Place, typed};
-use super::helm::{self, Choice};
-use super::parts::Part;
-use super::state::State;
-use super::{ImageRef, KindLab, Kit, coredns, images, node, resolves};
-use crate::cli::Ingress;
-use crate::cluster::{ClientSecret, Cluster};
+use crate::cluster::ClientSecret;
 use crate::console::Running;
+use crate::lab::kind::cluster::Bringing;
+use crate::lab::kind::parts::Part;
+use crate::lab::kind::{State, coredns, helm, images, node, resolves};
 use crate::names::{REDIS_KEY, REDIS_SECRET, Workload};
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
@@ -70,41 +62,6 @@ impl KindStep {
     }
 }
 
-impl Session {
-    /// What is to be installed on a lab on kind: what options name, else what is there,
-    /// else the defaults.
-    pub fn choice(&self, lab: &KindLab) -> Choice {
-        let options = &self.options;
-        let state = State::read(lab);
-        let known = |text: Option<&String>| text.and_then(|text| Release::parse(text).ok());
-        let installed = known(state.as_ref().and_then(|state| state.argocd.as_ref()));
-        let image = match (&options.argocd_image, &options.argocd) {
-            (Some(image), _) => Some(image.clone()),
-            // Another release is asked for, and no image: the release's own.
-            (None, Some(_)) => None,
-            (None, None) => state
-                .as_ref()
-                .and_then(|state| state.argocd_image.as_ref())
-                .and_then(|text| ImageRef::parse(text).ok()),
-        };
-        let of_tag = image.as_ref().and_then(|image| Release::parse(&image.tag).ok());
-        Choice {
-            ingress: options
-                .ingress
-                .or_else(|| state.as_ref().and_then(|state| state.ingress))
-                .unwrap_or(Ingress::Nginx),
-            argocd: options.argocd.clone().or(of_tag).or(installed).unwrap_or_default(),
-            image,
-        }
-    }
-
-    async fn tools_of(&self, lab: &KindLab, running: &Running<'_>) -> Result<(Arc<Kit>, Place)> {
-        let kit = self.kit(lab, running).await?;
-        let place = typed(lab, self.sources.root(), &kit, self.wait());
-        Ok((kit, place))
-    }
-}
-
 /// Does a step and says in a few words what came of it.
 ///
 /// # Errors
@@ -125,7 +82,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
                 port: session.options.port,
                 image: session.options.node_image.as_deref(),
             };
-            let brought = bringing.bring(running, || session.begun()).await?;
+            let brought = bringing.bring(running, || session.unfinished.begin()).await?;
             session.connect_anew().await;
             return Ok(brought.name().into());
         }
@@ -244,12 +201,4 @@ pub async fn remove(session: &Session, running: &Running<'_>) -> Result<bool> {
     let bringing =
         Bringing { lab, kit: &kit, place: &place, sources: &session.sources, port: None, image: None };
     bringing.remove(running).await
-}
-
-/// Whether the cluster that was connected to is this lab's.
-///
-/// # Errors
-/// It is not.
-pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
-    super::cluster::owned(cluster, lab).await
 }

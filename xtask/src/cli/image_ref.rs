@@ -1,4 +1,4 @@
-//! An image of one's own.
+//! An image of one's own build.
 
 /// An image by name and tag, as a chart takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

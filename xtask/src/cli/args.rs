@@ -1,0 +1,176 @@
+//! The flags of single commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use probe::Resolve;
+use url::Url;
+
+use super::{Choice, Fault, Range, Shard};
+
+/// What `doctor` understands besides the options of all goals.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Look at the cluster behind this context of your kubeconfig, reading only [default: the lab].
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// The kubeconfig that has the context [default: as kubectl finds it].
+    #[arg(long, value_name = "FILE", requires = "context")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Argo CD's namespace there.
+    #[arg(long, value_name = "NS", default_value = "argocd", requires = "context")]
+    pub namespace: String,
+
+    /// The namespace of the identity provider, if it is a Dex in the same cluster.
+    #[arg(long, value_name = "NS", requires = "context")]
+    pub provider_namespace: Option<String>,
+
+    /// The address of Argo CD as users type it; without --context only what is seen from
+    /// outside is looked at.
+    #[arg(long, value_name = "URL", value_parser = web_address)]
+    pub url: Option<Url>,
+
+    /// Connect to ADDR for HOST and PORT, as with curl; ADDR may be followed by :TOPORT.
+    #[arg(long, value_name = "HOST:PORT:ADDR")]
+    pub resolve: Vec<Resolve>,
+
+    /// Trust the certificate authorities in this PEM file besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// Log in as this user of the identity provider too.
+    #[arg(long, value_name = "U", requires = "password")]
+    pub user: Option<String>,
+
+    /// Take the user's password from this environment variable.
+    #[arg(long, value_name = "VAR", group = "password", requires = "user")]
+    pub password_env: Option<String>,
+
+    /// Take the user's password from the first line of standard input.
+    #[arg(long, group = "password", requires = "user")]
+    pub password_stdin: bool,
+
+    /// Say whether this installation survives a change of its client secret, and how to
+    /// change it.
+    #[arg(long)]
+    pub before_rotation: bool,
+}
+
+impl DoctorArgs {
+    /// Whether another installation than the lab is named.
+    pub fn looks_elsewhere(&self) -> bool {
+        self.context.is_some() || self.url.is_some()
+    }
+}
+
+fn web_address(text: &str) -> Result<Url, String> {
+    let url =
+        text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| "write it with its scheme, as in https://argocd.example.com".to_owned())
+}
+
+/// What `faults` understands besides the options of all goals.
+#[derive(Clone, Debug, Args)]
+pub struct FaultsArgs {
+    /// Only these faults [default: all].
+    #[arg(value_name = "FAULT", value_parser = fault)]
+    pub only: Vec<Fault>,
+
+    /// Write what was seen into xtask/faults.json and the README.
+    #[arg(long)]
+    pub update: bool,
+}
+
+fn fault(name: &str) -> Result<Fault, String> {
+    match Choice::parse(name)? {
+        Choice::One(fault) => Ok(fault),
+        Choice::List => Err("`cargo xtask break --fault list` lists them".to_owned()),
+    }
+}
+
+/// What `rotate` understands besides the options of all goals.
+#[derive(Clone, Debug, Args)]
+pub struct RotateArgs {
+    /// Logins that begin each second meanwhile.
+    #[arg(long, value_name = "R", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub rate: u32,
+}
+
+/// What `matrix` understands besides the options of all goals.
+#[derive(Clone, Debug, Args)]
+pub struct MatrixArgs {
+    /// `v3.3.6`, `v3.3.x`, `v3.3.0..v3.3.7`, `newest`, `new` (since this program was
+    /// written), `eras`, or a path to an argocd program [default: every program of --argocd-bins, else `eras`].
+    #[arg(value_name = "RELEASE")]
+    pub releases: Vec<String>,
+
+    /// A folder of programs named argocd-vX.Y.Z to run instead of the stand-ins.
+    #[arg(long, value_name = "DIR", env = "LAB_ARGOCD_BINS")]
+    pub argocd_bins: Option<PathBuf>,
+
+    /// Labs at the same time [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+
+    /// What each verdict is held against; a release that differs makes the exit 1.
+    #[arg(long, value_enum, default_value_t = Against::Known)]
+    pub against: Against,
+
+    /// Only every n-th release, beginning with the i-th, for CI.
+    #[arg(long, value_name = "i/n", value_parser = Shard::parse)]
+    pub shard: Option<Shard>,
+
+    /// Write what was measured on real programs into xtask/measured.json and the README.
+    #[arg(long)]
+    pub update: bool,
+
+    /// Write the table as Markdown to this file.
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+
+    /// Write the table as JUnit XML to this file.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// Find the first release of this range that behaves otherwise than A; exit 1 if none does.
+    #[arg(long, value_name = "A..B", value_parser = Range::parse, conflicts_with_all = ["releases", "shard", "update"])]
+    pub bisect: Option<Range>,
+
+    /// What `--bisect` looks at.
+    #[arg(long, value_enum, default_value_t = Story::Break, requires = "bisect")]
+    pub story: Story,
+}
+
+/// What verdicts are held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Against {
+    /// What the release is known to do.
+    Known,
+    /// Nothing: whatever is seen is fine.
+    Nothing,
+}
+
+/// What a bisection looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Story {
+    /// The secret is rotated while everything runs.
+    Break,
+    /// The secret comes after Argo CD's server.
+    Broken,
+    /// The first start on an empty argocd-secret.
+    FirstStart,
+}
+
+/// What `tools` does besides looking.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ToolsArgs {
+    /// Download what is missing into the cache, for --offline later.
+    #[arg(long)]
+    pub download: bool,
+
+    /// Add the published checksums of all these, for all platforms, to tools.lock.
+    #[arg(long)]
+    pub lock: bool,
+}

@@ -1,0 +1,64 @@
+//! The plan of `break`: what puts a fault in, step by step.
+
+use super::Step;
+use crate::faults::{Fault, Part};
+use crate::names::Workload;
+use crate::steps::Action;
+
+/// The steps that put a fault in. They come one after another.
+pub fn steps(fault: Fault) -> Vec<Step> {
+    let mut steps: Vec<Step> = vec![];
+    let mut add = |name: &'static str, action| {
+        let after = steps.last().map(|step: &Step| step.name).into_iter().collect();
+        steps.push(Step { name, after, action });
+    };
+    add("remember", Action::Remember(fault));
+    for part in fault.parts() {
+        match *part {
+            Part::Edit(edit) => add(edit.name(), Action::Edit(edit)),
+            Part::Restart(workload) => {
+                let (restart, ready) = names(workload);
+                add(restart, Action::Restart(workload));
+                add(ready, Action::Ready(workload));
+            }
+            Part::Scale(workload, pods) => {
+                let (scaled, ready) = match workload {
+                    Workload::Argocd => ("argocd-scaled", "argocd-scaled-ready"),
+                    Workload::Dex => ("dex-scaled", "dex-scaled-ready"),
+                    Workload::Redis => ("redis-scaled", "redis-scaled-ready"),
+                };
+                add(scaled, Action::Scale(workload, pods));
+                add(ready, Action::Ready(workload));
+            }
+            Part::Settle => add("argocd-settled", Action::HearsChanges),
+            Part::LogIn => add("log-in", Action::LogInOnce),
+            Part::RotateTwice => add("rotate-twice", Action::RotateTwice),
+        }
+    }
+    steps
+}
+
+fn names(workload: Workload) -> (&'static str, &'static str) {
+    match workload {
+        Workload::Argocd => ("argocd-restart", "argocd-ready"),
+        Workload::Dex => ("dex-restart", "dex-ready"),
+        Workload::Redis => ("redis-restart", "redis-ready"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_is_put_in_by_named_steps() {
+        let mut text = String::new();
+        for fault in Fault::all() {
+            let steps: Vec<String> = steps(*fault).iter().map(|step| step.name.to_owned()).collect();
+            let unique: std::collections::BTreeSet<&String> = steps.iter().collect();
+            assert_eq!(unique.len(), steps.len(), "{fault:?}: {steps:?}");
+            text.push_str(&format!("{:<22} {}\n", fault.name(), steps.join(", ")));
+        }
+        insta::assert_snapshot!(text);
+    }
+}
