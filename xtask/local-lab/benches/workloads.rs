@@ -30,8 +30,8 @@ async fn main() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let ingress = listener.local_addr().expect("its address");
     let (routes, tasks) = (Routes::new(&store), Tasks::default());
-    let door = Ingress::new(store.clone(), routes.clone(), &tasks);
-    tokio::spawn(serve(Arc::new(listener), None, door, Limits::default(), stop.clone()));
+    let handler = Ingress::new(store.clone(), routes.clone(), &tasks);
+    tokio::spawn(serve(Arc::new(listener), None, handler, Limits::default(), stop.clone()));
     let cluster = ClusterAccess { server: String::new(), ca_pem: String::new(), token: String::new() };
     let images = Images::default().with("bench/instant", instant);
     let logs = Logs::new(folder.path());

@@ -119,12 +119,12 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
         None => Routes::new(&store),
         Some(lag) => Routes::late(&store, lag, &tasks),
     };
-    let door = Ingress::new(store.clone(), routes.clone(), &tasks).on_port(ingress_address.port());
+    let handler = Ingress::new(store.clone(), routes.clone(), &tasks).on_port(ingress_address.port());
     let serving_api = serve_http(api_listener, Some(identity.acceptor), api, limits, servers.clone());
     let serving_api = tasks.spawn("the cluster API", serving_api);
     // What is too large for it, the ingress says itself.
     let heads = Limits { header_bytes: 1024 * 1024, ..limits };
-    let serving_ingress = serve_http(ingress_listener, None, door, heads, servers.clone());
+    let serving_ingress = serve_http(ingress_listener, None, handler, heads, servers.clone());
     let serving_ingress = tasks.spawn("the ingress", serving_ingress);
     let machine =
         Machine { images, cluster: cluster.clone(), ingress: ingress_address, routes, tasks: tasks.clone() };

@@ -3,19 +3,18 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::select_all;
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::context::Context;
 use super::events::Recorder;
-use super::{deployment, endpoints, replicaset};
+use super::{deployment, endpoints, owners, replicaset};
 use crate::store::{Change, Event, Key, Seen, Store, object};
 
-/// What a look at an object needs.
-pub(super) struct Context {
-    pub(super) store: Store,
-    pub(super) recorder: Recorder,
-}
+/// What the controllers follow.
+const FOLLOWED: [&str; 4] = ["pods", "services", "replicasets.apps", "deployments.apps"];
 
 /// Objects that are worth a look, now or at some moment.
 #[derive(Default)]
@@ -29,34 +28,22 @@ struct Queue {
 /// Runs all controllers until `stop`.
 pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToken) {
     let context = Context { store: store.clone(), recorder };
-    let mut pods = store.follow("pods");
-    let mut services = store.follow("services");
-    let mut sets = store.follow("replicasets.apps");
-    let mut deployments = store.follow("deployments.apps");
+    let mut follows = FOLLOWED.map(|resource| store.follow(resource));
     let mut queue = Queue::default();
     loop {
+        let next = select_all(follows.iter_mut().map(|it| Box::pin(it.next())));
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            seen = pods.next() => queue.pod(&store, seen),
-            seen = services.next() => queue.service(&store, seen),
-            seen = sets.next() => queue.set(&store, seen),
-            seen = deployments.next() => queue.deployment(&store, seen),
+            (seen, ..) = next => queue.see(&store, seen),
             () = queue.due() => queue.take_due(),
         }
         loop {
             // Whatever has happened by now is one look.
-            while let Some(seen) = pods.try_next() {
-                queue.pod(&store, seen);
-            }
-            while let Some(seen) = services.try_next() {
-                queue.service(&store, seen);
-            }
-            while let Some(seen) = sets.try_next() {
-                queue.set(&store, seen);
-            }
-            while let Some(seen) = deployments.try_next() {
-                queue.deployment(&store, seen);
+            for follow in &mut follows {
+                while let Some(seen) = follow.try_next() {
+                    queue.see(&store, seen);
+                }
             }
             if !queue.look(&context) {
                 break;
@@ -67,13 +54,6 @@ pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToke
 
 fn key_of(resource: &str, object: &Value) -> Key {
     Key::new(resource, object::namespace(object), object::name(object))
-}
-
-/// The objects of a kind that controls `object`, by its name.
-fn owner(object: &Value, kind: &str, resource: &str) -> Option<Key> {
-    let owners = object["metadata"]["ownerReferences"].as_array()?;
-    let owner = owners.iter().find(|owner| owner["controller"] == true && owner["kind"] == kind)?;
-    Some(Key::new(resource, object::namespace(object), owner["name"].as_str()?))
 }
 
 impl Queue {
@@ -125,33 +105,42 @@ impl Queue {
         }
     }
 
-    fn pod(&mut self, store: &Store, seen: Seen) {
-        match seen {
-            Seen::All(_) => {
-                self.all(store, "services");
-                self.all(store, "replicasets.apps");
-                self.all(store, "deployments.apps");
-            }
-            Seen::Changed(event) => {
-                let pods = [Some(&event.object), event.previous.as_ref()];
-                for pod in pods.into_iter().flatten() {
-                    self.owners_of(store, pod, event.change);
+    /// Notes what a change makes worth a look.
+    fn see(&mut self, store: &Store, seen: Seen) {
+        let Event { change, key, object, previous, .. } = match seen {
+            Seen::Changed(event) => event,
+            // The start, or changes were missed.
+            Seen::All(_) => return FOLLOWED.iter().for_each(|resource| self.all(store, resource)),
+        };
+        match &*key.resource {
+            "pods" => {
+                for pod in [Some(&object), previous.as_ref()].into_iter().flatten() {
+                    self.owners_of(store, pod, change);
                 }
-                let namespace = &event.key.namespace;
-                let (services, _) = store.list("services", Some(namespace));
+                let (services, _) = store.list("services", Some(&key.namespace));
                 self.services.extend(services.iter().map(|it| key_of("services", it)));
+            }
+            "services" => {
+                self.services.insert(key);
+            }
+            "replicasets.apps" => {
+                self.deployments.extend(owners::controller(&object, "Deployment", "deployments.apps"));
+                self.sets.insert(key);
+            }
+            _ => {
+                self.deployments.insert(key);
             }
         }
     }
 
     fn owners_of(&mut self, store: &Store, pod: &Value, change: Change) {
-        match owner(pod, "ReplicaSet", "replicasets.apps") {
+        match owners::controller(pod, "ReplicaSet", "replicasets.apps") {
             Some(set) => {
                 // A strategy that waits for the last old pod waits for its very end.
                 if change == Change::Deleted
                     && let Some(set) = store.get(&set)
                 {
-                    self.deployments.extend(owner(&set, "Deployment", "deployments.apps"));
+                    self.deployments.extend(owners::controller(&set, "Deployment", "deployments.apps"));
                 }
                 self.sets.insert(set);
             }
@@ -163,44 +152,12 @@ impl Queue {
         }
     }
 
-    fn service(&mut self, store: &Store, seen: Seen) {
-        match seen {
-            Seen::All(_) => self.all(store, "services"),
-            Seen::Changed(Event { key, .. }) => {
-                self.services.insert(key);
-            }
-        }
-    }
-
-    fn set(&mut self, store: &Store, seen: Seen) {
-        match seen {
-            Seen::All(_) => {
-                self.all(store, "replicasets.apps");
-                self.all(store, "deployments.apps");
-            }
-            Seen::Changed(event) => {
-                self.deployments.extend(owner(&event.object, "Deployment", "deployments.apps"));
-                self.sets.insert(event.key);
-            }
-        }
-    }
-
-    fn deployment(&mut self, store: &Store, seen: Seen) {
-        match seen {
-            Seen::All(_) => {
-                self.all(store, "deployments.apps");
-            }
-            Seen::Changed(event) => {
-                self.deployments.insert(event.key);
-            }
-        }
-    }
-
     fn all(&mut self, store: &Store, resource: &str) {
         let keys = store.list(resource, None).0.into_iter().map(|it| key_of(resource, &it));
         match resource {
             "services" => self.services.extend(keys),
             "replicasets.apps" => self.sets.extend(keys),
+            "pods" => {}
             _ => self.deployments.extend(keys),
         }
     }

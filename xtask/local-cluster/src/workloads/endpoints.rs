@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::controllers::Context;
-use super::{ADDRESS, NODE, pods, selector};
+use super::context::Context;
+use super::machine::{ADDRESS, NODE};
+use super::{pods, selector};
 use crate::store::{Key, WriteError, object};
 
 /// Brings the Endpoints of a Service up to its pods.

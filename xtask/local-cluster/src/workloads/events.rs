@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::NODE;
+use super::machine::NODE;
 use crate::store::object::{self, timestamp};
 use crate::store::{Key, Store, WriteError};
 
@@ -16,7 +16,7 @@ const KEPT: usize = 400;
 /// Writes events. The same thing said again of the same object counts up instead of
 /// adding another one. Clones count together.
 #[derive(Clone)]
-pub(crate) struct Recorder {
+pub struct Recorder {
     store: Store,
     component: &'static str,
     recent: Arc<Mutex<Recent>>,
@@ -40,41 +40,41 @@ struct Said {
 }
 
 /// What an event is about.
-pub(crate) struct Subject<'a> {
+pub struct Subject<'a> {
     object: &'a Value,
     container: Option<&'a str>,
 }
 
 impl<'a> Subject<'a> {
     /// A whole object.
-    pub(crate) fn of(object: &'a Value) -> Self {
+    pub fn of(object: &'a Value) -> Self {
         Self { object, container: None }
     }
 
     /// A container of a pod.
-    pub(crate) fn container(pod: &'a Value, name: &'a str) -> Self {
+    pub fn container(pod: &'a Value, name: &'a str) -> Self {
         Self { object: pod, container: Some(name) }
     }
 }
 
 impl Recorder {
     /// Events of one component, as `describe` shows it in its column "From".
-    pub(crate) fn new(store: Store, component: &'static str) -> Self {
+    pub fn new(store: Store, component: &'static str) -> Self {
         Self { store, component, recent: Arc::default() }
     }
 
     /// The same recorder, speaking for another component.
-    pub(crate) fn speaking_as(&self, component: &'static str) -> Self {
+    pub fn speaking_as(&self, component: &'static str) -> Self {
         Self { component, ..self.clone() }
     }
 
     /// Something that is meant to happen.
-    pub(crate) fn normal(&self, subject: &Subject<'_>, reason: &'static str, message: impl Into<String>) {
+    pub fn normal(&self, subject: &Subject<'_>, reason: &'static str, message: impl Into<String>) {
         self.say(subject, false, reason, message.into());
     }
 
     /// Something that is not.
-    pub(crate) fn warning(&self, subject: &Subject<'_>, reason: &'static str, message: impl Into<String>) {
+    pub fn warning(&self, subject: &Subject<'_>, reason: &'static str, message: impl Into<String>) {
         self.say(subject, true, reason, message.into());
     }
 

@@ -6,52 +6,30 @@
 //! in it (probes, back-offs, deadlines). What goes with a deleted owner or namespace is
 //! the cluster's business, not theirs.
 
+mod context;
 mod controllers;
 mod deployment;
 mod endpoints;
 mod events;
 mod host;
 mod kubelet;
+mod machine;
+mod owners;
 mod pods;
 mod replicaset;
 mod selector;
 mod services;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::logs::Logs;
-use crate::program::{ClusterAccess, Images};
-use crate::routes::Routes;
 use crate::store::Store;
-use crate::tasks::Tasks;
-use events::Recorder;
+pub use events::{Recorder, Subject};
 pub use host::{HOST_PROCESS_IMAGE, Supervisor, host_process, supervise, sweep};
-
-/// The one node: this machine.
-pub const NODE: &str = "local";
-/// Every pod's address.
-pub const ADDRESS: &str = "127.0.0.1";
-/// The annotation on a pod that says where its container ports really listen, as JSON:
-/// `{"8080":"127.0.0.1:41234"}`.
-pub const LISTENING: &str = "oidc-lab/listening";
-
-/// What pods are run with.
-pub struct Machine {
-    /// What there is to run.
-    pub images: Images,
-    /// The cluster API, for programs.
-    pub cluster: ClusterAccess,
-    /// The ingress, for programs.
-    pub ingress: SocketAddr,
-    /// The way to pods behind Services.
-    pub routes: Routes,
-    /// Who hears of a panic.
-    pub tasks: Tasks,
-}
+pub use machine::{ADDRESS, LISTENING, Machine, NODE};
 
 /// Starts the controllers and the kubelet. When `stop` is set, all containers are told
 /// to end, killed if they do not, and the task ends after the last of them.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::LISTENING;
+use super::machine::LISTENING;
 use crate::store::{Key, Store, WriteError, object};
 
 /// The pod counts: it has not ended, and nobody has asked it to.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::controllers::Context;
+use super::context::Context;
 use super::events::Subject;
+use super::owners::{self, reference};
 use super::{pods, selector};
 use crate::store::{Key, Store, WriteError, object};
 
@@ -53,46 +54,21 @@ fn owned_pods(store: &Store, set: &Value) -> Vec<Arc<Value>> {
     all.into_iter()
         .filter_map(|pod| {
             let matches = selector::full(wanted, &pod);
+            let key = Key::new("pods", object::namespace(&pod), object::name(&pod));
             let owner = object::controller(&pod).map(|(_, uid)| uid.to_owned());
             match owner.as_deref() {
                 Some(owner) if owner == uid && matches => Some(pod),
                 Some(owner) if owner == uid => {
-                    set_owners(store, &pod, |owners| owners.retain(|owner| owner["uid"] != uid));
+                    owners::change(store, &key, |owners| owners.retain(|owner| owner["uid"] != uid));
                     None
                 }
                 None if matches && pods::is_active(&pod) && !object::is_terminating(set) => {
-                    set_owners(store, &pod, |owners| owners.push(reference(set)))
+                    owners::change(store, &key, |owners| owners.push(reference(set)))
                 }
                 _ => None,
             }
         })
         .collect()
-}
-
-fn set_owners(store: &Store, pod: &Value, mut change: impl FnMut(&mut Vec<Value>)) -> Option<Arc<Value>> {
-    let key = Key::new("pods", object::namespace(pod), object::name(pod));
-    let changed = store.update(&key, |old| {
-        let mut new = old.clone();
-        let mut owners = new["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
-        change(&mut owners);
-        if let Some(metadata) = object::metadata_mut(&mut new) {
-            metadata.insert("ownerReferences".into(), owners.into());
-        }
-        Ok::<_, WriteError>(new)
-    });
-    changed.ok()
-}
-
-/// An owner reference to a ReplicaSet or a Deployment.
-pub(super) fn reference(owner: &Value) -> Value {
-    json!({
-        "apiVersion": owner["apiVersion"],
-        "kind": owner["kind"],
-        "name": object::name(owner),
-        "uid": object::uid_of(owner),
-        "controller": true,
-        "blockOwnerDeletion": true,
-    })
 }
 
 fn create_pod(context: &Context, set: &Value) {

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::ADDRESS;
+use super::machine::ADDRESS;
 use crate::endpoints::addresses;
 use crate::routes::{Gone, Routes};
 use crate::store::{Change, Key, Store, object};
@@ -33,7 +33,7 @@ pub(super) struct Services {
     store: Store,
     routes: Routes,
     tasks: Tasks,
-    doors: Arc<Mutex<HashMap<Id, u16>>>,
+    ports: Arc<Mutex<HashMap<Id, u16>>>,
     stop: CancellationToken,
 }
 
@@ -41,7 +41,7 @@ impl Services {
     /// No ports yet; each is opened when the first container is told of it, and closed
     /// with its Service or by `stop`.
     pub(super) fn new(store: Store, routes: Routes, tasks: Tasks, stop: CancellationToken) -> Self {
-        Self { store, routes, tasks, doors: Arc::default(), stop }
+        Self { store, routes, tasks, ports: Arc::default(), stop }
     }
 
     /// The variables about the Services of a namespace.
@@ -57,22 +57,22 @@ impl Services {
                     continue;
                 };
                 // Without a port of its own, a Service is not known, and nothing worse.
-                let Ok(door) = self.door(service, number) else { continue };
-                let url = format!("tcp://{ADDRESS}:{door}");
+                let Ok(loopback) = self.port(service, number) else { continue };
+                let url = format!("tcp://{ADDRESS}:{loopback}");
                 if index == 0 {
                     set("SERVICE_HOST".into(), ADDRESS.into());
-                    set("SERVICE_PORT".into(), door.to_string());
+                    set("SERVICE_PORT".into(), loopback.to_string());
                     set("PORT".into(), url.clone());
                 }
                 if let Some(name) = port["name"].as_str() {
                     set(
                         format!("SERVICE_PORT_{}", name.to_ascii_uppercase().replace('-', "_")),
-                        door.to_string(),
+                        loopback.to_string(),
                     );
                 }
                 set(format!("PORT_{number}_TCP"), url);
                 set(format!("PORT_{number}_TCP_PROTO"), "tcp".into());
-                set(format!("PORT_{number}_TCP_PORT"), door.to_string());
+                set(format!("PORT_{number}_TCP_PORT"), loopback.to_string());
                 set(format!("PORT_{number}_TCP_ADDR"), ADDRESS.into());
             }
         }
@@ -80,21 +80,21 @@ impl Services {
     }
 
     /// The loopback port of a Service's port, opened if it is not yet.
-    fn door(&self, service: &Value, number: u16) -> io::Result<u16> {
+    fn port(&self, service: &Value, number: u16) -> io::Result<u16> {
         let id = (object::uid_of(service).to_owned(), number);
-        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(door) = doors.get(&id) {
-            return Ok(*door);
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loopback) = ports.get(&id) {
+            return Ok(*loopback);
         }
         let listener = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
-        let door = listener.local_addr()?.port();
+        let loopback = listener.local_addr()?.port();
         let listener = TcpListener::from_std(listener)?;
-        doors.insert(id.clone(), door);
+        ports.insert(id.clone(), loopback);
         let key = Key::new("services", object::namespace(service), object::name(service));
         let task = format!("the address of {}/{}", key.namespace, key.name);
         self.tasks.spawn(task, self.clone().lead(listener, key, id));
-        Ok(door)
+        Ok(loopback)
     }
 
     /// Leads connections to the Service's pods, in turn, until the Service is gone.
@@ -119,7 +119,7 @@ impl Services {
                 tokio::spawn(join(client, order, self.routes.clone(), self.stop.clone()));
             }
         }
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     /// Who is behind a Service's port, by the name that the port has now.

@@ -1,6 +1,6 @@
 //! Deployments: ReplicaSets, updates, scale, rollback, pause.
 
-use local_cluster::store::{Change, Seen, object};
+use local_cluster::store::{Change, Key, Seen, object};
 use serde_json::{Value, json};
 
 use crate::support::{Lab, Web, condition, container, deployment, restarted};
@@ -162,9 +162,7 @@ async fn a_broken_update_leaves_the_old_pods_and_a_rollback_ends_it() {
     let lab = Lab::new(web.images());
     lab.deploy(deployment("web", 3));
     lab.rolled_out("web").await;
-    let mut good = lab.get("deployments.apps", "web").unwrap()["spec"]["template"].clone();
-    // As a client writes it that leaves nothing out.
-    good["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] = 0.into();
+    let good = lab.get("deployments.apps", "web").unwrap()["spec"]["template"].clone();
     lab.change("deployments.apps", "web", |it| container(it)["image"] = "nobody/knows:v2".into());
     let message = lab.waiting("ImagePullBackOff").await;
     assert!(message.contains("the images that it runs are test/web"), "{message}");
@@ -193,6 +191,53 @@ async fn scaling_changes_the_number_and_not_the_template() {
     assert_eq!(lab.list("replicasets.apps").len(), 1);
     lab.event("ScalingReplicaSet", "from 3 to 0").await;
     lab.event("SuccessfulDelete", "Deleted pod: web-").await;
+    lab.end().await;
+}
+
+/// `spec.replicas` of all ReplicaSets, the smallest first.
+fn sizes(sets: &[std::sync::Arc<Value>]) -> Vec<i64> {
+    let mut sizes: Vec<_> = sets.iter().map(|it| it["spec"]["replicas"].as_i64().unwrap()).collect();
+    sizes.sort_unstable();
+    sizes
+}
+
+#[tokio::test]
+async fn a_scale_in_the_middle_of_an_update_is_reached_paused_or_not() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    lab.deploy(deployment("web", 3));
+    lab.rolled_out("web").await;
+    let scale = |replicas: i64, paused: bool| {
+        lab.change("deployments.apps", "web", |it| {
+            it["spec"]["replicas"] = replicas.into();
+            it["spec"]["paused"] = paused.into();
+        });
+    };
+    let good = lab.get("deployments.apps", "web").unwrap()["spec"]["template"].clone();
+    lab.change("deployments.apps", "web", |it| container(it)["image"] = "nobody/knows:v2".into());
+    for (replicas, paused, expected) in
+        [(3, false, [1, 3]), (6, true, [1, 7]), (2, true, [1, 2]), (0, true, [0, 0]), (2, false, [0, 2])]
+    {
+        scale(replicas, paused);
+        lab.until("replicasets.apps", |sets| (sizes(sets) == expected).then_some(())).await;
+    }
+    lab.change("deployments.apps", "web", |it| it["spec"]["template"] = good.clone());
+    lab.rolled_out("web").await;
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn a_name_that_another_deployments_replicaset_has_is_said_and_waited_for() {
+    let web = Web::default();
+    let lab = Lab::new(web.images());
+    lab.deploy(deployment("web", 1));
+    lab.rolled_out("web").await;
+    let set = object::name(&lab.list("replicasets.apps")[0]).to_owned();
+    lab.store.remove(&Key::new("deployments.apps", "n", "web")).unwrap();
+    lab.deploy(deployment("web", 1));
+    lab.event("ReplicaSetCreateError", &format!("Failed to create new replica set {set:?}")).await;
+    lab.store.remove(&Key::new("replicasets.apps", "n", &set)).unwrap();
+    lab.rolled_out("web").await;
     lab.end().await;
 }
 

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Runs, SECRETS_ANNOTATION, Values, ValuesError, data, from_config_map, metadata, selector};
+use super::shared::{
+    Runs, SECRETS_ANNOTATION, Values, ValuesError, data, from_config_map, metadata, selector,
+};
 use releases::Release;
 
 /// The release name that the lab installs the chart under.

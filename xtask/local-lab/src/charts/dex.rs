@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Runs, SECRETS_ANNOTATION, Values, ValuesError, metadata, selector};
+use super::shared::{Runs, SECRETS_ANNOTATION, Values, ValuesError, metadata, selector};
 
 /// The release name that the lab installs the chart under.
 const INSTANCE: &str = "dex";

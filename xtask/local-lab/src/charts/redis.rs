@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::argocd::labels;
-use super::{Runs, metadata, selector};
+use super::shared::{Runs, metadata, selector};
 
 const NAME: &str = "argocd-redis";
 

@@ -1,5 +1,6 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::shared::SECRETS_ANNOTATION;
 use super::*;
 
 fn of<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {

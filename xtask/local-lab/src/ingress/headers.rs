@@ -23,11 +23,6 @@ fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     tokens.flat_map(|value| value.split(',')).filter_map(|token| token.trim().parse().ok()).collect()
 }
 
-/// The protocol that a request asks to change to.
-pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    named(headers).contains(&UPGRADE).then(|| headers.get(UPGRADE).cloned()).flatten()
-}
-
 /// What a request says about the way it came.
 pub(super) struct Way<'a> {
     /// The client's address.
@@ -100,12 +95,6 @@ pub(super) fn to_client(server: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Asks for, or grants, another protocol.
-pub(super) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, protocol);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,16 +159,5 @@ mod tests {
         ]);
         let names: Vec<_> = to_client(&server).iter().map(|(name, _)| name.to_string()).collect();
         assert_eq!(names, ["date", "set-cookie", "set-cookie", "location"]);
-    }
-
-    #[test]
-    fn an_upgrade_needs_both_headers() {
-        let value = |pairs| upgrade(&map(pairs)).map(|it| it.to_str().unwrap().to_owned());
-        assert_eq!(
-            value(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]).as_deref(),
-            Some("websocket")
-        );
-        assert_eq!(value(&[("upgrade", "websocket")]), None);
-        assert_eq!(value(&[("connection", "upgrade")]), None);
     }
 }

@@ -8,8 +8,10 @@
 //! of headers ([`settings`]): 502 to an answer whose head is larger than one buffer, 400
 //! and 414 to a request with a line that is. What differs: connections to servers are
 //! never shared between clients ([`upstream`]), bodies are passed on as they come and not
-//! gathered first, there is no TLS, and of the annotations of an Ingress only
-//! `proxy-buffer-size` and `proxy-connect-timeout` are read.
+//! gathered first, there are no TLS, no websockets, no wildcard hosts and no default
+//! backends (an event says so of an Ingress that has one), `ImplementationSpecific` paths
+//! are `Prefix` ones, and of an Ingress's annotations only `proxy-buffer-size` and
+//! `proxy-connect-timeout` are read.
 //!
 //! As a forward proxy (`GET http://host/…`) it stands in for the cluster's DNS: it
 //! knows the hosts of Ingress objects and the names of Services. It is no way out to
@@ -22,7 +24,6 @@ mod paths;
 mod proxy;
 mod settings;
 mod table;
-mod tunnel;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -38,14 +39,13 @@ use self::headers::Way;
 use self::pages::{Refusal, page};
 use self::proxy::Exchange;
 use self::settings::Settings;
-use self::table::{Builder, Route, Table};
+use self::table::{Builder, INGRESSES, Route, Table};
 use self::upstream::Upstreams;
 use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Request, Response};
 use local_cluster::store::{Key, Store, WriteError, object};
 use local_cluster::tasks::Tasks;
-
-const INGRESSES: &str = "ingresses.networking.k8s.io";
+use local_cluster::workloads::{Recorder, Subject};
 
 /// The port that a URL without one means, and that an ingress of a cluster has.
 const HTTP: u16 = 80;
@@ -91,6 +91,7 @@ async fn follow(store: Store, routes: Routes, table: watch::Sender<Arc<Table>>) 
     let mut services = store.follow("services");
     let mut endpoints = routes.known().follow("endpoints");
     let mut builder = Builder::new(store.clone(), routes);
+    let recorder = Recorder::new(store.clone(), pages::NAME);
     loop {
         tokio::select! {
             () = table.closed() => return,
@@ -105,13 +106,21 @@ async fn follow(store: Store, routes: Routes, table: watch::Sender<Arc<Table>>) 
             || endpoints.try_next().is_some()
         {}
         table.send_replace(Arc::new(builder.build()));
-        publish_address(&store);
+        publish_address(&store, &recorder);
     }
 }
 
-/// Says in the status of each Ingress that it is served, and where.
-fn publish_address(store: &Store) {
+/// Says in the status of each Ingress that it is served, and where; in an event, what of it
+/// is not.
+fn publish_address(store: &Store, recorder: &Recorder) {
     for ingress in store.list(INGRESSES, None).0 {
+        let mut rules = ingress["spec"]["rules"].as_array().into_iter().flatten();
+        if rules.any(|it| it["host"].as_str().is_some_and(|host| host.starts_with('*')))
+            || ingress["spec"]["defaultBackend"].is_object()
+        {
+            let message = "this lab's ingress has no wildcard hosts and no default backends: requests for them are answered with 404";
+            recorder.warning(&Subject::of(&ingress), "Unsupported", message);
+        }
         let key = Key::new(INGRESSES, object::namespace(&ingress), object::name(&ingress));
         // One that is gone by now needs no status.
         let _ = store.update(&key, |old| {
@@ -208,7 +217,7 @@ impl Handler for Ingress {
         // Each try looks at the table of its moment.
         let route = || target.route(&self.table.borrow(), self.port);
         let settings = match route() {
-            Ok(route) => settings.changed(&[route.changes]),
+            Ok(route) => settings.changed(&[route.overrides]),
             Err(refusal) => return refusal.answer(),
         };
         let mut exchange = Exchange::new(request, &way, &settings);

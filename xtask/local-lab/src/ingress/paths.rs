@@ -2,37 +2,14 @@
 
 use std::borrow::Cow;
 
-/// How a rule's path is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The whole path.
-    Exact,
-    /// Whole elements from the start: `/a` is above `/a/b` and not above `/ab`.
-    Prefix,
-    /// Text from the start, which is what nginx makes of `ImplementationSpecific`.
-    Text,
-}
-
-impl Kind {
-    pub(super) fn read(text: &str) -> Self {
-        match text {
-            "Exact" => Self::Exact,
-            "ImplementationSpecific" => Self::Text,
-            _ => Self::Prefix,
-        }
+/// Whether a rule with `path` takes `request`, a path from [`normal`]: the whole of it if it
+/// is `exact`, else whole elements from the start (`/a` is above `/a/b` and not above `/ab`).
+pub(super) fn matches(exact: bool, path: &str, request: &str) -> bool {
+    if exact {
+        return request == path;
     }
-}
-
-/// Whether a rule with `path` takes `request`, a path from [`normal`].
-pub(super) fn matches(kind: Kind, path: &str, request: &str) -> bool {
-    match kind {
-        Kind::Exact => request == path,
-        Kind::Text => request.starts_with(path),
-        Kind::Prefix => {
-            let path = path.trim_end_matches('/');
-            request.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        }
-    }
+    let path = path.trim_end_matches('/');
+    request.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A path as rules see it: unescaped, without empty and dotted elements. `None` if it
@@ -92,23 +69,22 @@ mod tests {
 
     #[test]
     fn rules_meet_paths_as_the_ingress_api_says() {
-        use Kind::{Exact, Prefix, Text};
+        const EXACT: bool = true;
+        const PREFIX: bool = false;
         for (kind, rule, path, expected) in [
-            (Prefix, "/", "/", true),
-            (Prefix, "/", "/a/b", true),
-            (Prefix, "/a", "/a", true),
-            (Prefix, "/a", "/a/", true),
-            (Prefix, "/a/", "/a", true),
-            (Prefix, "/a/", "/a/b", true),
-            (Prefix, "/a", "/ab", false),
-            (Prefix, "/a/b", "/a", false),
-            (Exact, "/a", "/a", true),
-            (Exact, "/a", "/a/", false),
-            (Exact, "/a/", "/a", false),
-            (Text, "/a", "/ab", true),
-            (Text, "/a/", "/a", false),
+            (PREFIX, "/", "/", true),
+            (PREFIX, "/", "/a/b", true),
+            (PREFIX, "/a", "/a", true),
+            (PREFIX, "/a", "/a/", true),
+            (PREFIX, "/a/", "/a", true),
+            (PREFIX, "/a/", "/a/b", true),
+            (PREFIX, "/a", "/ab", false),
+            (PREFIX, "/a/b", "/a", false),
+            (EXACT, "/a", "/a", true),
+            (EXACT, "/a", "/a/", false),
+            (EXACT, "/a/", "/a", false),
         ] {
-            assert_eq!(matches(kind, rule, path), expected, "{kind:?} {rule} {path}");
+            assert_eq!(matches(kind, rule, path), expected, "{kind} {rule} {path}");
         }
     }
 

@@ -6,19 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::uri::PathAndQuery;
-use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{Extensions, HeaderMap, Method, StatusCode, Uri};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::SendRequest;
-use hyper::upgrade::OnUpgrade;
 
 use super::body::{Download, Upload};
 use super::headers::{self, Way};
 use super::pages::{Refusal, page};
 use super::settings::{Settings, head_length};
-use super::tunnel;
 use super::upstream::{Upstreams, connect};
 use local_cluster::routes::Gone;
-use local_cluster::serve::{Request, Response, empty};
+use local_cluster::serve::{Request, Response};
 
 /// A request on its way.
 pub(super) struct Exchange<'a> {
@@ -32,7 +30,6 @@ pub(super) struct Exchange<'a> {
     body: Option<Incoming>,
     /// It may be sent again: it changes nothing and has no body.
     harmless: bool,
-    upgrade: Option<(HeaderValue, OnUpgrade)>,
     too_large: Arc<AtomicBool>,
 }
 
@@ -45,14 +42,9 @@ enum Tried {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(mut request: Request, way: &Way<'_>, settings: &'a Settings) -> Self {
-        let protocol = headers::upgrade(request.headers());
-        let upgrade = protocol.map(|protocol| (protocol, hyper::upgrade::on(&mut request)));
+    pub(super) fn new(request: Request, way: &Way<'_>, settings: &'a Settings) -> Self {
         let (parts, body) = request.into_parts();
-        let mut headers = headers::to_server(&parts.headers, way);
-        if let Some((protocol, _)) = &upgrade {
-            headers::set_upgrade(&mut headers, protocol.clone());
-        }
+        let headers = headers::to_server(&parts.headers, way);
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         Self {
             settings,
@@ -62,7 +54,6 @@ impl<'a> Exchange<'a> {
             headers,
             spelling: parts.extensions,
             body: Some(body),
-            upgrade,
             too_large: Arc::default(),
         }
     }
@@ -94,9 +85,7 @@ impl<'a> Exchange<'a> {
     }
 
     async fn attempt(&mut self, upstreams: &Upstreams, address: SocketAddr) -> Tried {
-        // Another protocol needs the connection for itself.
-        let kept = if self.upgrade.is_some() { None } else { upstreams.reuse(address).await };
-        if let Some(sender) = kept {
+        if let Some(sender) = upstreams.reuse(address).await {
             match self.send(upstreams, address, sender).await {
                 // The server closed it meanwhile, as it may.
                 Tried::Again(_) => {}
@@ -135,9 +124,7 @@ impl<'a> Exchange<'a> {
                 return Tried::Failed(StatusCode::BAD_GATEWAY);
             }
             Ok(Ok(response)) => {
-                if self.upgrade.is_none() {
-                    upstreams.keep(address, sender);
-                }
+                upstreams.keep(address, sender);
                 return Tried::Answered(response);
             }
             Ok(Err(error)) => error,
@@ -158,26 +145,15 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn answer(&mut self, mut server: http::Response<Incoming>) -> Response {
-        let switched = (server.status() == StatusCode::SWITCHING_PROTOCOLS).then(|| {
-            self.upgrade.take().map(|(protocol, client)| (protocol, client, hyper::upgrade::on(&mut server)))
-        });
+    fn answer(&self, server: http::Response<Incoming>) -> Response {
         let (parts, body) = server.into_parts();
-        let mut headers = headers::to_client(&parts.headers);
-        let body = match switched.flatten() {
-            Some((asked, client, server)) => {
-                let protocol = parts.headers.get(http::header::UPGRADE).cloned();
-                headers::set_upgrade(&mut headers, protocol.unwrap_or(asked));
-                tokio::spawn(tunnel::join(client, server, self.settings.silence));
-                empty()
-            }
-            // A server that changes the protocol unasked has lost its mind.
-            None if parts.status == StatusCode::SWITCHING_PROTOCOLS => return page(StatusCode::BAD_GATEWAY),
-            None => Download::boxed(body, self.settings.silence),
-        };
-        let mut response = Response::new(body);
+        // Nobody has asked it for another protocol.
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            return page(StatusCode::BAD_GATEWAY);
+        }
+        let mut response = Response::new(Download::boxed(body, self.settings.silence));
         *response.status_mut() = parts.status;
-        *response.headers_mut() = headers;
+        *response.headers_mut() = headers::to_client(&parts.headers);
         *response.extensions_mut() = parts.extensions;
         response
     }

@@ -1,7 +1,7 @@
-//! nginx' limits, with ingress-nginx' values, and where somebody changes them.
+//! nginx' limits, with ingress-nginx' values, and where somebody overrides them.
 //!
 //! As ingress-nginx has it: the controller's ConfigMap is for everything, an annotation
-//! for its Ingress alone, and what cannot be read changes nothing. How large a request's
+//! for its Ingress alone, and what cannot be read overrides nothing. How large a request's
 //! headers may be is the controller's business only, because they are read before
 //! anybody knows whose they are.
 
@@ -50,14 +50,14 @@ impl Settings {
     };
 
     /// As changed by the controller's ConfigMap and by an Ingress.
-    pub(super) fn changed(self, changes: &[Changes]) -> Self {
-        changes.iter().fold(self, |it, changes| Self {
-            connect: changes.connect.unwrap_or(it.connect),
-            answer_header: changes.answer_header.unwrap_or(it.answer_header),
+    pub(super) fn changed(self, overrides: &[Overrides]) -> Self {
+        overrides.iter().fold(self, |it, overrides| Self {
+            connect: overrides.connect.unwrap_or(it.connect),
+            answer_header: overrides.answer_header.unwrap_or(it.answer_header),
             buffers: Buffers {
-                first: changes.first.unwrap_or(it.buffers.first),
-                number: changes.large.map_or(it.buffers.number, |(number, _)| number),
-                size: changes.large.map_or(it.buffers.size, |(_, size)| size),
+                first: overrides.first.unwrap_or(it.buffers.first),
+                number: overrides.large.map_or(it.buffers.number, |(number, _)| number),
+                size: overrides.large.map_or(it.buffers.size, |(_, size)| size),
             },
             ..it
         })
@@ -66,14 +66,14 @@ impl Settings {
 
 /// What somebody has set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Changes {
+pub(super) struct Overrides {
     connect: Option<Duration>,
     answer_header: Option<usize>,
     first: Option<usize>,
     large: Option<(usize, usize)>,
 }
 
-impl Changes {
+impl Overrides {
     /// By the controller's ConfigMap.
     pub(super) fn of_controller(config: &Value) -> Self {
         let get = |name: &str| config["data"][name].as_str();
@@ -176,12 +176,12 @@ mod tests {
 
     #[test]
     fn an_ingress_has_the_last_word_where_it_has_one() {
-        let controller = Changes::of_controller(&json!({"data": {
+        let controller = Overrides::of_controller(&json!({"data": {
             "proxy-buffer-size": "16k", "proxy-connect-timeout": "1", "large-client-header-buffers": "8 32k",
         }}));
         let annotated = |name: &str, value: &str| {
             let name = format!("nginx.ingress.kubernetes.io/{name}");
-            Changes::of_ingress(&json!({"metadata": {"annotations": {name: value}}}))
+            Overrides::of_ingress(&json!({"metadata": {"annotations": {name: value}}}))
         };
         let both = |ingress| Settings::DEFAULT.changed(&[controller, ingress]);
         let settings = both(annotated("proxy-buffer-size", "128k"));
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(settings.buffers, Buffers { first: 1024, number: 8, size: 32 * 1024 });
         assert_eq!(both(annotated("proxy-buffer-size", "large")).answer_header, 16 * 1024);
         // Not a setting of one Ingress.
-        assert_eq!(annotated("large-client-header-buffers", "1 1k"), Changes::default());
+        assert_eq!(annotated("large-client-header-buffers", "1 1k"), Overrides::default());
     }
 
     #[test]

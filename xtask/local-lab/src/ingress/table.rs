@@ -7,22 +7,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use super::paths::{self, Kind};
-use super::settings::{CONFIG_MAP, Changes};
+use super::paths;
+use super::settings::{CONFIG_MAP, Overrides};
 use local_cluster::addresses;
 use local_cluster::routes::Routes;
 use local_cluster::store::{Key, Store, object};
+
+/// What requests are led by.
+pub(super) const INGRESSES: &str = "ingresses.networking.k8s.io";
 
 /// Where requests go, by host and path.
 #[derive(Default)]
 pub(super) struct Table {
     /// What the controller's ConfigMap sets.
-    pub(super) controller: Changes,
-    hosts: HashMap<String, Site>,
-    /// Sites of `*.rest`, by `rest`.
-    wildcards: HashMap<String, Site>,
-    /// Rules without a host.
-    any: Site,
+    pub(super) controller: Overrides,
+    /// Rules by host, in the order in which they are tried; those for any host are under "".
+    hosts: HashMap<String, Vec<Rule>>,
     /// Services by namespace and name, for clients that name one as in the cluster's DNS.
     services: HashMap<(String, String), Ports>,
 }
@@ -30,17 +30,8 @@ pub(super) struct Table {
 /// A Service's ports.
 type Ports = Vec<(u16, Route)>;
 
-/// The rules of one host.
-#[derive(Default)]
-struct Site {
-    /// In the order in which they are tried.
-    rules: Vec<Rule>,
-    /// `spec.defaultBackend` of an Ingress with rules for this host.
-    default: Option<Route>,
-}
-
 struct Rule {
-    kind: Kind,
+    exact: bool,
     path: String,
     route: Route,
 }
@@ -50,7 +41,7 @@ struct Rule {
 pub(super) struct Route {
     pub(super) backend: Arc<Backend>,
     /// What the Ingress sets that leads there.
-    pub(super) changes: Changes,
+    pub(super) overrides: Overrides,
 }
 
 /// A Service's port: the addresses behind it, and whose turn it is.
@@ -88,7 +79,7 @@ impl Builder {
         let mut table = Table::default();
         let (namespace, name) = CONFIG_MAP;
         if let Some(config) = self.store.get(&Key::new("configmaps", namespace, name)) {
-            table.controller = Changes::of_controller(&config);
+            table.controller = Overrides::of_controller(&config);
         }
         let (services, _) = self.store.list("services", None);
         for service in &services {
@@ -99,7 +90,7 @@ impl Builder {
         self.turns.retain(|(namespace, name, _), _| {
             table.services.contains_key(&(namespace.clone(), name.clone()))
         });
-        let (mut ingresses, _) = self.store.list(super::INGRESSES, None);
+        let (mut ingresses, _) = self.store.list(INGRESSES, None);
         // Of two that claim the same place, the older one has it.
         ingresses.sort_by(|a, b| {
             let age =
@@ -109,39 +100,26 @@ impl Builder {
         for ingress in ingresses.iter().filter(|it| !object::is_terminating(it)) {
             self.add(&mut table, ingress, &services);
         }
-        for site in table.hosts.values_mut().chain(table.wildcards.values_mut()).chain([&mut table.any]) {
+        for rules in table.hosts.values_mut() {
             // Stable, so that age decides among equals.
-            site.rules.sort_by_key(|rule| (rule.kind != Kind::Exact, std::cmp::Reverse(rule.path.len())));
+            rules.sort_by_key(|rule| (!rule.exact, std::cmp::Reverse(rule.path.len())));
         }
         table
     }
 
     fn add(&self, table: &mut Table, ingress: &Value, services: &[Arc<Value>]) {
-        let spec = &ingress["spec"];
-        let changes = Changes::of_ingress(ingress);
-        let route = |backend: &Value| Route { changes, ..find_backend(table, ingress, backend, services) };
-        let default = spec["defaultBackend"].as_object().map(|_| route(&spec["defaultBackend"]));
-        let mut places = vec![];
-        for rule in spec["rules"].as_array().into_iter().flatten() {
+        let overrides = Overrides::of_ingress(ingress);
+        for rule in ingress["spec"]["rules"].as_array().into_iter().flatten() {
             let host = rule["host"].as_str().unwrap_or_default().to_ascii_lowercase();
-            let paths = rule["http"]["paths"].as_array().into_iter().flatten().map(|path| Rule {
-                kind: Kind::read(path["pathType"].as_str().unwrap_or_default()),
-                path: path["path"].as_str().filter(|path| !path.is_empty()).unwrap_or("/").to_owned(),
-                route: route(&path["backend"]),
-            });
-            places.push((host, paths.collect::<Vec<_>>()));
-        }
-        if places.is_empty() {
-            places.push((String::new(), vec![]));
-        }
-        for (host, rules) in places {
-            let site = match host.strip_prefix("*.") {
-                Some(rest) => table.wildcards.entry(rest.to_owned()).or_default(),
-                None if host.is_empty() => &mut table.any,
-                None => table.hosts.entry(host).or_default(),
-            };
-            site.rules.extend(rules);
-            site.default = site.default.take().or_else(|| default.clone());
+            let paths = rule["http"]["paths"].as_array().into_iter().flatten();
+            let rules: Vec<_> = paths
+                .map(|path| Rule {
+                    exact: path["pathType"] == "Exact",
+                    path: path["path"].as_str().filter(|path| !path.is_empty()).unwrap_or("/").to_owned(),
+                    route: Route { overrides, ..find_backend(table, ingress, &path["backend"], services) },
+                })
+                .collect();
+            table.hosts.entry(host).or_default().extend(rules);
         }
     }
 
@@ -154,7 +132,7 @@ impl Builder {
             let turn = self.turns.entry((namespace.to_owned(), name.to_owned(), number)).or_default().clone();
             let addresses = endpoints.as_deref().map(|it| addresses(it, &port["name"])).unwrap_or_default();
             let backend = Arc::new(Backend { addresses, turn });
-            Some((number, Route { backend, changes: Changes::default() }))
+            Some((number, Route { backend, overrides: Overrides::default() }))
         });
         ports.collect()
     }
@@ -179,24 +157,16 @@ fn find_backend(table: &Table, ingress: &Value, backend: &Value, services: &[Arc
 }
 
 impl Table {
-    fn site(&self, host: &str) -> Option<&Site> {
-        // A wildcard stands for one label.
-        let above = || self.wildcards.get(host.split_once('.')?.1);
-        self.hosts.get(host).or_else(above)
-    }
-
     /// Whether an Ingress names this host (in lower case).
     pub(super) fn knows(&self, host: &str) -> bool {
-        self.site(host).is_some()
+        self.hosts.contains_key(host)
     }
 
     /// The way for a host (in lower case) and a path from [`paths::normal`]; `None` where
     /// no rule takes it.
     pub(super) fn find(&self, host: &str, path: &str) -> Option<Route> {
-        let site = self.site(host).unwrap_or(&self.any);
-        let rule = site.rules.iter().find(|rule| paths::matches(rule.kind, &rule.path, path));
-        let found = rule.map(|rule| &rule.route);
-        found.or(site.default.as_ref()).or(self.any.default.as_ref()).cloned()
+        let mut rules = self.hosts.get(host).or_else(|| self.hosts.get(""))?.iter();
+        rules.find(|rule| paths::matches(rule.exact, &rule.path, path)).map(|rule| rule.route.clone())
     }
 
     /// The way to a name of the cluster's DNS: `service.namespace`, with or

@@ -52,6 +52,6 @@ pub(super) async fn connect(address: SocketAddr, limit: Duration) -> io::Result<
         .await
         .map_err(io::Error::other)?;
     // It ends when the sender and the last answer are dropped, or the server closes.
-    tokio::spawn(connection.with_upgrades());
+    tokio::spawn(connection);
     Ok(sender)
 }

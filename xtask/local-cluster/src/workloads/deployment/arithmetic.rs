@@ -66,10 +66,7 @@ pub(super) struct Size {
 }
 
 /// How large the new ReplicaSet may be now, while `all` (it included) have `total` pods.
-pub(super) fn new_size(replicas: i64, slack: Slack, new: i64, total: i64, recreated: bool) -> i64 {
-    if recreated {
-        return replicas;
-    }
+pub(super) fn new_size(replicas: i64, slack: Slack, new: i64, total: i64) -> i64 {
     let room = replicas + slack.surge - total;
     if room <= 0 { new } else { new + room.min(replicas - new).max(0) }
 }
@@ -99,23 +96,6 @@ pub(super) fn old_sizes(replicas: i64, slack: Slack, new: Size, old: &[Size]) ->
     sizes
 }
 
-/// The part of `to_add` (more, or less than zero) that a ReplicaSet of `size` gets when
-/// a Deployment is scaled in the middle of an update. `was` is the most pods that the
-/// Deployment could have before.
-pub(super) fn proportion(size: i64, replicas: i64, slack: Slack, was: i64, to_add: i64, added: i64) -> i64 {
-    if size == 0 || to_add == 0 || added == to_add {
-        return 0;
-    }
-    let fair =
-        if replicas == 0 { -size } else { rounded(size * (replicas + slack.surge), was.max(1)) - size };
-    let allowed = to_add - added;
-    if to_add > 0 { fair.min(allowed) } else { fair.max(allowed) }
-}
-
-fn rounded(dividend: i64, divisor: i64) -> i64 {
-    (2 * dividend + divisor) / (2 * divisor)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -143,7 +123,7 @@ mod tests {
     #[test]
     fn a_rolling_update_of_one_brings_the_new_one_first() {
         let slack = Slack { surge: 1, unavailable: 0 };
-        assert_eq!(new_size(1, slack, 0, 1, false), 1);
+        assert_eq!(new_size(1, slack, 0, 1), 1);
         let size = |wanted, available| Size { wanted, available };
         assert_eq!(old_sizes(1, slack, size(1, 0), &[size(1, 1)]), [1]);
         assert_eq!(old_sizes(1, slack, size(1, 1), &[size(1, 1)]), [0]);
@@ -156,15 +136,5 @@ mod tests {
         assert_eq!(old_sizes(4, slack, size(1, 0), &[size(1, 0), size(3, 3)]), [0, 3]);
         assert_eq!(old_sizes(4, slack, size(2, 2), &[size(3, 3)]), [1]);
         assert_eq!(old_sizes(4, slack, size(4, 4), &[size(1, 1), size(0, 0)]), [0, 0]);
-    }
-
-    #[test]
-    fn a_scale_within_an_update_is_shared_out() {
-        let slack = Slack { surge: 3, unavailable: 2 };
-        // 10 wanted, 13 pods: 8 old and 5 new; then 15 wanted, so 18 pods.
-        assert_eq!(proportion(8, 15, slack, 13, 5, 0), 3);
-        assert_eq!(proportion(5, 15, slack, 13, 5, 3), 2);
-        assert_eq!(proportion(5, 0, slack, 13, -13, -8), -5);
-        assert_eq!(proportion(0, 15, slack, 13, 5, 0), 0);
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::pods::{condition, since};
 use super::arithmetic::{Slack, wanted};
 use super::sets::{Sets, count};
 use crate::store::object::{self, timestamp};
 use crate::store::{Key, WriteError};
+use crate::workloads::pods::{condition, since};
 
 /// How a rollout gets on.
 pub(super) enum Progress<'a> {

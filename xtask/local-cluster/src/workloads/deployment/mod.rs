@@ -2,18 +2,18 @@
 
 mod arithmetic;
 mod conditions;
+mod revisions;
 mod sets;
 mod template;
 
-use std::sync::Arc;
+use std::cmp::Reverse;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use self::arithmetic::{Size, Slack, is_recreated, new_size, old_sizes, proportion, wanted};
-use self::sets::{Sets, available, count};
-use super::controllers::Context;
-use super::pods;
+use self::arithmetic::{Size, Slack, is_recreated, new_size, old_sizes, wanted};
+use self::sets::{Sets, available};
+use super::context::Context;
 use crate::store::{Key, object};
 
 /// Moves a Deployment one step on and writes its status. Says when to look again, if
@@ -23,9 +23,9 @@ pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
     let mut sets = Sets::of(context, deployment.clone());
     if object::is_terminating(&deployment) {
         // Something holds it by a finalizer; its status is all that still changes.
-    } else if deployment["spec"]["paused"] == true || sets.was_scaled() {
+    } else if deployment["spec"]["paused"] == true {
         sets.keep_revisions();
-        scale(&mut sets);
+        scale(&sets);
     } else if is_recreated(&deployment) {
         recreate(&mut sets);
     } else {
@@ -45,7 +45,7 @@ fn roll(sets: &mut Sets<'_>) {
     let deployment = sets.deployment.clone();
     let (replicas, slack) = (wanted(&deployment), Slack::of(&deployment));
     let new = sets.new.as_deref().map_or(0, wanted);
-    let size = new_size(replicas, slack, new, sets.total(), false);
+    let size = new_size(replicas, slack, new, sets.total());
     if sets.new.is_none() {
         sets.create_new(size);
         return;
@@ -85,45 +85,23 @@ fn recreate(sets: &mut Sets<'_>) {
     sets.scale_new(replicas);
 }
 
-/// The wanted number changed, or the Deployment is paused: sizes change, templates do not.
-fn scale(sets: &mut Sets<'_>) {
-    let deployment = sets.deployment.clone();
-    let (replicas, slack) = (wanted(&deployment), Slack::of(&deployment));
-    if let Some(only) = sets.only_one() {
-        if wanted(&only) != replicas || sets::desired(&only) != Some(replicas) {
-            sets.scale(&only, replicas);
-        }
-        return;
+/// The Deployment is paused: its number may change, its template does not. The largest
+/// ReplicaSet grows, and shrinks first.
+fn scale(sets: &Sets<'_>) {
+    let replicas = wanted(&sets.deployment);
+    let mut active: Vec<_> = sets.all().filter(|it| wanted(it) > 0).collect();
+    let mut change = match active.len() {
+        // In the middle of an update there may be a few more.
+        2.. if replicas > 0 => replicas + Slack::of(&sets.deployment).surge - sets.total(),
+        _ => replicas - sets.total(),
+    };
+    if active.is_empty() {
+        active.extend(sets.new.as_ref().or(sets.old.last()));
     }
-    if sets.new.as_deref().is_some_and(|new| wanted(new) == replicas && available(new) == replicas) {
-        for index in 0..sets.old.len() {
-            sets.scale_old(index, 0);
-        }
-        return;
-    }
-    if is_recreated(&deployment) {
-        return;
-    }
-    let allowed = if replicas > 0 { replicas + slack.surge } else { 0 };
-    let to_add = allowed - sets.total();
-    let mut active: Vec<Arc<Value>> = sets.all().filter(|it| wanted(it) > 0).cloned().collect();
-    // What comes goes to the newest first, what goes is taken from the oldest.
-    active.sort_by_key(|it| {
-        let age = pods::since(&it["metadata"]["creationTimestamp"]).as_secs();
-        if to_add > 0 { (age, 0) } else { (u64::MAX - age, 0) }
-    });
-    let mut added = 0;
-    let mut sizes: Vec<i64> = vec![];
-    for set in &active {
-        let was = sets::most(set).unwrap_or_else(|| count(&deployment, "replicas"));
-        let share = proportion(wanted(set), replicas, slack, was, to_add, added);
-        sizes.push((wanted(set) + share).max(0));
-        added += share;
-    }
-    if let Some(first) = sizes.first_mut() {
-        *first = (*first + to_add - added).max(0);
-    }
-    for (set, size) in active.iter().zip(sizes) {
+    active.sort_by_key(|it| Reverse(wanted(it)));
+    for set in active {
+        let size = (wanted(set) + change).max(0);
+        change += wanted(set) - size;
         sets.scale(set, size);
     }
 }

@@ -1,221 +1,42 @@
-//! One container: started, watched, ended, started again.
-
-use std::any::Any;
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+//! A container of a pod: what it is, and how its state is said.
 
 use serde_json::Value;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::backoff::Backoff;
-use super::health::{self, Patient, Sick};
 use super::pod::Pod;
-use super::prepare::Ready;
-use super::status::{Ended, State};
-use crate::program::{Exit, START_ERROR};
-use crate::store::object::{self, timestamp};
-use crate::tasks::words;
+use super::status::{ContainerState, ContainerStatus};
 use crate::workloads::events::Subject;
-
-/// What a shell says of a process that SIGKILL ended.
-const KILLED: i32 = 137;
-/// What a Rust program ends with that panicked.
-const PANICKED: i32 = 101;
-/// What container runtimes report of a program that could not be started.
-const NOT_STARTED: i32 = 128;
-
-/// Runs a container until it is not to start again.
-pub(super) async fn run(pod: &Pod, index: usize, spec: &Value) {
-    let name = spec["name"].as_str().unwrap_or_default();
-    let container = Container { pod, index, spec, name };
-    let mut backoff = Backoff::default();
-    let mut restarts = 0;
-    loop {
-        let Some(ready) = container.prepare(restarts).await else { return };
-        let exit = container.once(ready, restarts).await;
-        let finished = Instant::now();
-        if !pod.is_live() || !container.starts_again(exit.code) {
-            pod.change(index, |it| it.done = true);
-            return;
-        }
-        if let Some(wait) = backoff.wait(finished)
-            && !container.back_off(wait, finished).await
-        {
-            return;
-        }
-        backoff.restarted(finished, Instant::now());
-        restarts += 1;
-    }
-}
 
 /// A container of a pod.
 pub(super) struct Container<'a> {
     pub(super) pod: &'a Pod,
-    index: usize,
+    pub(super) index: usize,
     pub(super) spec: &'a Value,
     pub(super) name: &'a str,
 }
 
 impl Container<'_> {
-    /// One run, from start to end.
-    async fn once(&self, ready: Ready, restarts: u32) -> Exit {
-        let Ready { program, launch, listening } = ready;
-        let (id, started) = (format!("{}{}", object::uid(), object::uid()).replace('-', ""), timestamp());
-        let stop = launch.stop.clone();
-        self.normal("Created", format!("Created container: {}", self.name));
-        // Started in this moment: no probe comes before.
-        let running = catch_unwind(AssertUnwindSafe(|| program.run(launch)));
-        let running = running.unwrap_or_else(|panic| Box::pin(std::future::ready(panicked(&*panic))));
-        let mut running = AbortOnDropHandle::new(tokio::spawn(running));
-        self.normal("Started", format!("Started container {}", self.name));
-        self.pod.change(self.index, |it| {
-            if let State::Terminated(ended) = &it.state {
-                it.last = Some(ended.clone());
-            }
-            it.state = State::Running { since: started.clone() };
-            it.ready = !self.spec["readinessProbe"].is_object();
-            it.restarts = restarts;
-            it.id.clone_from(&id);
-            it.listening.clone_from(&listening);
-        });
-        let exit = self.watch_over(&mut running, &stop, &listening).await;
-        self.pod.change(self.index, |it| {
-            it.ready = false;
-            it.listening.clear();
-            let (code, reason) = match exit.code {
-                0 => (0, "Completed"),
-                START_ERROR => (NOT_STARTED, "StartError"),
-                code => (code, "Error"),
-            };
-            let (message, finished) = (exit.message.clone(), timestamp());
-            it.state = State::Terminated(Ended { code, reason, message, started, finished, id });
-        });
-        exit
-    }
-
-    async fn watch_over(
-        &self,
-        running: &mut AbortOnDropHandle<Exit>,
-        stop: &CancellationToken,
-        listening: &BTreeMap<u16, SocketAddr>,
-    ) -> Exit {
-        tokio::select! {
-            exit = &mut *running => exit.unwrap_or_else(ended),
-            sick = health::watch(self.spec, listening, self) => {
-                let Sick { grace } = sick;
-                self.normal("Killing", format!("Container {} failed liveness probe, will be restarted", self.name));
-                stop.cancel();
-                let grace = tokio::time::sleep(grace.unwrap_or_else(|| self.pod.grace()));
-                let over = async {
-                    tokio::select! {
-                        () = grace => {}
-                        () = async { self.pod.ends().await; self.pod.grace_is_over(Instant::now()).await } => {}
-                    }
-                };
-                end(running, over).await
-            }
-            () = self.pod.ends() => {
-                self.normal("Killing", format!("Stopping container {}", self.name));
-                stop.cancel();
-                end(running, self.pod.grace_is_over(Instant::now())).await
-            }
-        }
-    }
-
-    fn starts_again(&self, code: i32) -> bool {
-        match self.pod.object["spec"]["restartPolicy"].as_str() {
-            Some("Never") => false,
-            Some("OnFailure") => code != 0,
-            _ => true,
-        }
-    }
-
-    /// Waits out a back-off of `wait` since `finished`. `false` when the pod ends before.
-    async fn back_off(&self, wait: Duration, finished: Instant) -> bool {
-        let pod = format!("{}_{}({})", self.pod.key.name, self.pod.key.namespace, self.pod.uid());
-        self.warning("BackOff", format!("Back-off restarting failed container {} in pod {pod}", self.name));
-        let message =
-            format!("back-off {} restarting failed container={} pod={pod}", seconds(wait), self.name);
-        self.wait("CrashLoopBackOff", message);
-        tokio::select! {
-            () = tokio::time::sleep_until(finished + wait) => true,
-            () = self.pod.ends() => false,
-        }
+    /// Changes what is known of it, and writes the pod's status.
+    pub(super) fn change(&self, change: impl FnOnce(&mut ContainerStatus)) {
+        self.pod.change(self.index, change);
     }
 
     /// It does not run, and why.
     pub(super) fn wait(&self, reason: &'static str, message: String) {
-        self.pod.change(self.index, |it| {
-            if let State::Terminated(ended) = &it.state {
+        self.change(|it| {
+            if let ContainerState::Terminated(ended) = &it.state {
                 it.last = Some(ended.clone());
             }
-            it.state = State::Waiting { reason, message };
+            it.state = ContainerState::Waiting { reason, message };
         });
     }
 
+    /// Something that is meant to happen.
     pub(super) fn normal(&self, reason: &'static str, message: impl Into<String>) {
         self.pod.node.recorder.normal(&Subject::container(&self.pod.object, self.name), reason, message);
     }
 
+    /// Something that is not.
     pub(super) fn warning(&self, reason: &'static str, message: impl Into<String>) {
         self.pod.node.recorder.warning(&Subject::container(&self.pod.object, self.name), reason, message);
-    }
-}
-
-impl Patient for Container<'_> {
-    fn ready(&self, ready: bool) {
-        self.pod.change(self.index, |it| it.ready = ready);
-    }
-
-    fn unhealthy(&self, message: String) {
-        self.warning("Unhealthy", message);
-    }
-}
-
-/// Waits for the end of a program that was told to stop, and kills it when its grace
-/// is over.
-async fn end(running: &mut AbortOnDropHandle<Exit>, grace_is_over: impl Future<Output = ()>) -> Exit {
-    tokio::select! {
-        biased;
-        exit = &mut *running => return exit.unwrap_or_else(ended),
-        () = grace_is_over => {}
-    }
-    running.abort();
-    // The program may have ended in this very moment.
-    running.await.unwrap_or_else(ended)
-}
-
-/// How a program ended that did not say so itself.
-fn ended(error: tokio::task::JoinError) -> Exit {
-    match error.try_into_panic() {
-        Ok(panic) => panicked(&*panic),
-        Err(_aborted) => Exit { code: KILLED, message: String::new() },
-    }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Exit {
-    Exit { code: PANICKED, message: format!("the program panicked: {}", words(panic)) }
-}
-
-/// A duration of whole seconds as Go prints it: `40s`, `1m20s`, `5m0s`.
-fn seconds(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..60 => format!("{seconds}s"),
-        seconds => format!("{}m{}s", seconds / 60, seconds % 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_printed_as_go_does() {
-        let printed = [10, 40, 80, 160, 300].map(|it| seconds(Duration::from_secs(it)));
-        assert_eq!(printed, ["10s", "40s", "1m20s", "2m40s", "5m0s"]);
     }
 }

@@ -8,72 +8,44 @@ mod container;
 mod environment;
 mod expand;
 mod health;
+mod node;
 mod pod;
 mod prepare;
 mod probe;
+mod run;
 mod sources;
 mod status;
 mod unsupported;
 mod volumes;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-use super::NODE;
-use super::events::Recorder;
-use super::services::Services;
-use crate::logs::Logs;
-use crate::program::{ClusterAccess, Images};
-use crate::store::{Change, Key, Seen, Store, object};
-use crate::tasks::Tasks;
+use self::pod::{Pod, Work, grace};
+use super::machine::NODE;
+use crate::store::{Change, Key, Seen, object};
+pub(super) use node::Node;
 
 /// How long programs have to stop when the whole lab does. Whoever stops the lab
 /// waits a little longer than this.
 const LAB_GRACE: Duration = Duration::from_secs(5);
 
-/// What all pods of this machine share.
-pub(super) struct Node {
-    pub(super) store: Store,
-    pub(super) logs: Logs,
-    pub(super) images: Images,
-    pub(super) cluster: ClusterAccess,
-    pub(super) ingress: SocketAddr,
-    pub(super) recorder: Recorder,
-    pub(super) services: Services,
-    pub(super) tasks: Tasks,
-    /// The lab stops: containers end, but their pods stay in the store.
-    pub(super) stop: CancellationToken,
-}
-
-/// What is to become of a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// It is to run.
-    Live,
-    /// It is to end, and has this long to do so.
-    End(Duration),
-    /// Its object is gone already.
-    Gone,
-}
-
 /// A pod's task, as the kubelet knows it.
-struct Tenant {
+struct PodWorker {
     key: Key,
-    fate: watch::Sender<Fate>,
+    work: watch::Sender<Work>,
     task: JoinHandle<()>,
 }
 
 /// Runs pods until the node stops, and returns when the last container has ended.
 pub(super) async fn run(node: Arc<Node>) {
     let mut pods = node.store.follow("pods");
-    let mut tenants: HashMap<String, Tenant> = HashMap::new();
+    let mut workers: HashMap<String, PodWorker> = HashMap::new();
     loop {
         let seen = tokio::select! {
             biased;
@@ -82,45 +54,45 @@ pub(super) async fn run(node: Arc<Node>) {
         };
         match seen {
             Seen::All(all) => {
-                for (uid, tenant) in &tenants {
+                for (uid, worker) in &workers {
                     if !all.iter().any(|pod| object::uid_of(pod) == uid) {
-                        tenant.fate.send_replace(Fate::Gone);
+                        worker.work.send_replace(Work::Removed);
                     }
                 }
                 for pod in all {
-                    see(&node, &mut tenants, &pod);
+                    see(&node, &mut workers, &pod);
                 }
             }
             Seen::Changed(event) if event.change == Change::Deleted => {
-                if let Some(tenant) = tenants.get(object::uid_of(&event.object)) {
-                    tenant.fate.send_replace(Fate::Gone);
+                if let Some(worker) = workers.get(object::uid_of(&event.object)) {
+                    worker.work.send_replace(Work::Removed);
                 }
             }
-            Seen::Changed(event) => see(&node, &mut tenants, &event.object),
+            Seen::Changed(event) => see(&node, &mut workers, &event.object),
         }
-        tenants.retain(|_, tenant| !tenant.task.is_finished());
+        workers.retain(|_, worker| !worker.task.is_finished());
     }
-    for tenant in tenants.values() {
-        tenant.fate.send_if_modified(|fate| {
-            let shorter = match *fate {
-                Fate::Live => Fate::End(LAB_GRACE),
-                Fate::End(grace) => Fate::End(grace.min(LAB_GRACE)),
-                Fate::Gone => Fate::Gone,
+    for worker in workers.values() {
+        worker.work.send_if_modified(|work| {
+            let shorter = match *work {
+                Work::Sync => Work::Terminate(LAB_GRACE),
+                Work::Terminate(grace) => Work::Terminate(grace.min(LAB_GRACE)),
+                Work::Removed => Work::Removed,
             };
-            std::mem::replace(fate, shorter) != shorter
+            std::mem::replace(work, shorter) != shorter
         });
     }
-    for (_, tenant) in tenants {
-        let _ = tenant.task.await;
+    for (_, worker) in workers {
+        let _ = worker.task.await;
     }
 }
 
 /// A pod is there: its task is told, or started.
-fn see(node: &Arc<Node>, tenants: &mut HashMap<String, Tenant>, pod: &Arc<Value>) {
+fn see(node: &Arc<Node>, workers: &mut HashMap<String, PodWorker>, pod: &Arc<Value>) {
     let uid = object::uid_of(pod);
-    let fate = if object::is_terminating(pod) { Fate::End(grace(pod)) } else { Fate::Live };
-    if let Some(tenant) = tenants.get(uid) {
-        tenant.fate.send_if_modified(|old| *old != Fate::Gone && std::mem::replace(old, fate) != fate);
+    let work = if object::is_terminating(pod) { Work::Terminate(grace(pod)) } else { Work::Sync };
+    if let Some(worker) = workers.get(uid) {
+        worker.work.send_if_modified(|old| *old != Work::Removed && std::mem::replace(old, work) != work);
         return;
     }
     let elsewhere = pod["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty() && node != NODE);
@@ -130,23 +102,15 @@ fn see(node: &Arc<Node>, tenants: &mut HashMap<String, Tenant>, pod: &Arc<Value>
     }
     let key = Key::new("pods", object::namespace(pod), object::name(pod));
     // A pod deleted by force leaves its name before its containers are gone.
-    let before = tenants.iter().find(|(_, tenant)| tenant.key == key).map(|(uid, _)| uid.clone());
-    let before = before.and_then(|uid| tenants.remove(&uid)).map(|tenant| tenant.task);
-    let (sender, receiver) = watch::channel(fate);
-    let running = pod::run(node.clone(), key.clone(), pod.clone(), receiver);
+    let before = workers.iter().find(|(_, worker)| worker.key == key).map(|(uid, _)| uid.clone());
+    let before = before.and_then(|uid| workers.remove(&uid)).map(|worker| worker.task);
+    let (sender, receiver) = watch::channel(work);
+    let running = run::pod(Pod::new(node.clone(), key.clone(), pod.clone(), receiver));
     let task = node.tasks.spawn(format!("pod {}/{}", key.namespace, key.name), async move {
         if let Some(before) = before {
             let _ = before.await;
         }
         running.await;
     });
-    tenants.insert(uid.to_owned(), Tenant { key, fate: sender, task });
-}
-
-/// How long a pod's containers have from SIGTERM to SIGKILL.
-fn grace(pod: &Value) -> Duration {
-    let deletion = pod["metadata"]["deletionGracePeriodSeconds"].as_u64();
-    let seconds = deletion.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30);
-    // A year is long enough; more would overflow somebody's clock.
-    Duration::from_secs(seconds.min(366 * 24 * 3600))
+    workers.insert(uid.to_owned(), PodWorker { key, work: sender, task });
 }

@@ -1,19 +1,34 @@
-//! One pod: its containers side by side, its status, its end.
+//! One pod: what is to become of it, its status, and the end of its object.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::container;
-use super::status::{self, Container};
-use super::{Fate, Node, grace};
+use super::node::Node;
+use super::status::{self, ContainerStatus};
 use crate::store::{Key, Store, WriteError, object};
-use crate::workloads::NODE;
-use crate::workloads::events::Subject;
+
+/// What a pod's worker is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Run its containers.
+    Sync,
+    /// End them within this long.
+    Terminate(Duration),
+    /// End them at once: the pod's object is gone already.
+    Removed,
+}
+
+/// How long a pod's containers have from SIGTERM to SIGKILL.
+pub(super) fn grace(pod: &Value) -> Duration {
+    let deletion = pod["metadata"]["deletionGracePeriodSeconds"].as_u64();
+    let seconds = deletion.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30);
+    // A year is long enough; more would overflow somebody's clock.
+    Duration::from_secs(seconds.min(366 * 24 * 3600))
+}
 
 /// A pod that this node runs.
 pub(super) struct Pod {
@@ -21,26 +36,18 @@ pub(super) struct Pod {
     pub(super) key: Key,
     /// As it was when this node first saw it: what is to be run does not change.
     pub(super) object: Arc<Value>,
-    containers: Mutex<Vec<Container>>,
-    fate: watch::Receiver<Fate>,
-}
-
-/// Runs a pod to its end, and removes its object if its fate is to go.
-pub(super) async fn run(node: Arc<Node>, key: Key, object: Arc<Value>, fate: watch::Receiver<Fate>) {
-    let specs = || object["spec"]["containers"].as_array().into_iter().flatten();
-    let statuses = specs().map(Container::new).collect();
-    let pod = Pod { node, key, object: object.clone(), containers: Mutex::new(statuses), fate };
-    if pod.is_live() {
-        pod.publish();
-        let scheduled = format!("Successfully assigned {}/{} to {NODE}", pod.key.namespace, pod.key.name);
-        let scheduler = pod.node.recorder.speaking_as("default-scheduler");
-        scheduler.normal(&Subject::of(&pod.object), "Scheduled", scheduled);
-        join_all(specs().enumerate().map(|(index, spec)| container::run(&pod, index, spec))).await;
-    }
-    pod.end().await;
+    containers: Mutex<Vec<ContainerStatus>>,
+    work: watch::Receiver<Work>,
 }
 
 impl Pod {
+    /// A pod whose containers nobody has looked at yet.
+    pub(super) fn new(node: Arc<Node>, key: Key, object: Arc<Value>, work: watch::Receiver<Work>) -> Self {
+        let specs = object["spec"]["containers"].as_array().into_iter().flatten();
+        let containers = Mutex::new(specs.map(ContainerStatus::new).collect());
+        Self { node, key, object, containers, work }
+    }
+
     /// The pod's uid.
     pub(super) fn uid(&self) -> &str {
         object::uid_of(&self.object)
@@ -48,28 +55,28 @@ impl Pod {
 
     /// Whether it is to run.
     pub(super) fn is_live(&self) -> bool {
-        *self.fate.borrow() == Fate::Live
+        *self.work.borrow() == Work::Sync
     }
 
     /// Waits until the pod is to end.
     pub(super) async fn ends(&self) {
         // The sender goes only with the node itself, which ends pods first.
-        let _ = self.fate.clone().wait_for(|fate| *fate != Fate::Live).await;
+        let _ = self.work.clone().wait_for(|work| *work != Work::Sync).await;
     }
 
     /// Waits until the pod's containers must be gone: the grace since `stopped` is
     /// over, or the object is gone. The grace may be cut short by a second deletion.
     pub(super) async fn grace_is_over(&self, stopped: Instant) {
-        let mut fate = self.fate.clone();
+        let mut work = self.work.clone();
         loop {
-            let deadline = match *fate.borrow_and_update() {
-                Fate::Gone => return,
-                Fate::End(grace) => stopped + grace,
-                Fate::Live => stopped + self.grace(),
+            let deadline = match *work.borrow_and_update() {
+                Work::Removed => return,
+                Work::Terminate(grace) => stopped + grace,
+                Work::Sync => stopped + self.grace(),
             };
             tokio::select! {
                 () = tokio::time::sleep_until(deadline) => return,
-                changed = fate.changed() => if changed.is_err() { return },
+                changed = work.changed() => if changed.is_err() { return },
             }
         }
     }
@@ -80,7 +87,7 @@ impl Pod {
     }
 
     /// Changes what is known of one container and writes the pod's status.
-    pub(super) fn change(&self, index: usize, change: impl FnOnce(&mut Container)) {
+    pub(super) fn change(&self, index: usize, change: impl FnOnce(&mut ContainerStatus)) {
         let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(container) = containers.get_mut(index) {
             change(container);
@@ -88,12 +95,13 @@ impl Pod {
         self.write(&containers);
     }
 
-    fn publish(&self) {
+    /// Writes the pod's status.
+    pub(super) fn publish(&self) {
         self.write(&self.containers.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Called with the containers locked, so that statuses are written in order.
-    fn write(&self, containers: &[Container]) {
+    fn write(&self, containers: &[ContainerStatus]) {
         let written = self.node.store.update(&self.key, |old| {
             if object::uid_of(old) != self.uid() || !old["spec"].is_object() {
                 return Err(WriteError::NotFound(self.key.clone()));
@@ -107,7 +115,7 @@ impl Pod {
     }
 
     /// All containers have ended: waits until the pod is to go, and removes it.
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.ends().await;
         if self.node.stop.is_cancelled() {
             return;

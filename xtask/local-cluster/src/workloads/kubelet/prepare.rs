@@ -38,41 +38,41 @@ enum NotReady {
     System(io::Error),
 }
 
-impl Container<'_> {
-    /// Waits until everything that the container names is there. `None` when the pod
-    /// ends before.
-    pub(super) async fn prepare(&self, restarts: u32) -> Option<Ready> {
-        let node = &self.pod.node;
-        loop {
-            let since = node.store.version();
-            match self.try_prepare(restarts) {
-                Ok(ready) => return Some(ready),
-                Err(NotReady::Image) => {
-                    self.no_such_image();
-                    self.pod.ends().await;
-                }
-                Err(NotReady::Configuration(problem)) => {
-                    self.misconfigured(problem);
-                    tokio::select! {
-                        () = self.sources_change(since) => {}
-                        () = self.pod.ends() => {}
-                    }
-                }
-                Err(NotReady::System(error)) => {
-                    self.wait("CreateContainerError", error.to_string());
-                    self.warning("Failed", format!("Error: {error}"));
-                    tokio::select! {
-                        () = tokio::time::sleep(TRY_AGAIN) => {}
-                        () = self.pod.ends() => {}
-                    }
+/// Waits until everything that the container names is there. `None` when the pod ends
+/// before.
+pub(super) async fn prepare(container: &Container<'_>, restarts: u32) -> Option<Ready> {
+    let (pod, node) = (container.pod, &container.pod.node);
+    loop {
+        let since = node.store.version();
+        match container.try_prepare(restarts) {
+            Ok(ready) => return Some(ready),
+            Err(NotReady::Image) => {
+                container.no_such_image();
+                pod.ends().await;
+            }
+            Err(NotReady::Configuration(problem)) => {
+                container.misconfigured(problem);
+                tokio::select! {
+                    () = container.sources_change(since) => {}
+                    () = pod.ends() => {}
                 }
             }
-            if !self.pod.is_live() {
-                return None;
+            Err(NotReady::System(error)) => {
+                container.wait("CreateContainerError", error.to_string());
+                container.warning("Failed", format!("Error: {error}"));
+                tokio::select! {
+                    () = tokio::time::sleep(TRY_AGAIN) => {}
+                    () = pod.ends() => {}
+                }
             }
         }
+        if !pod.is_live() {
+            return None;
+        }
     }
+}
 
+impl Container<'_> {
     fn try_prepare(&self, restarts: u32) -> Result<Ready, NotReady> {
         let (pod, node) = (&self.pod.object, &self.pod.node);
         if let Some(why) = unsupported::reason(pod, self.spec) {

@@ -48,12 +48,12 @@ enum Port {
 }
 
 /// Where a container's ports really are.
-pub(super) struct Doors<'a> {
+pub(super) struct Ports<'a> {
     pub(super) container: &'a Value,
     pub(super) listening: &'a BTreeMap<u16, SocketAddr>,
 }
 
-impl Doors<'_> {
+impl Ports<'_> {
     fn find(&self, port: &Port) -> Result<SocketAddr, String> {
         let number = match port {
             Port::Number(number) => *number,
@@ -101,13 +101,13 @@ impl Probe {
     }
 
     /// Asks once; the error is the kubelet's text for the event.
-    pub(super) async fn ask(&self, doors: &Doors<'_>) -> Result<(), String> {
+    pub(super) async fn ask(&self, ports: &Ports<'_>) -> Result<(), String> {
         let (port, http) = match &self.action {
             Action::Http { port, path, headers } => (port, Some((path, headers))),
             Action::Tcp { port } => (port, None),
             Action::Impossible(why) => return Err((*why).to_owned()),
         };
-        let address = doors.find(port)?;
+        let address = ports.find(port)?;
         let url = http.map(|(path, _)| format!("http://{address}{path}"));
         let asking = async {
             let stream = TcpStream::connect(address).await.map_err(|error| {

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use crate::store::{Key, Store, object};
+use crate::workloads::machine::{ADDRESS, NODE};
 
 /// Why a container cannot start yet, in the kubelet's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,14 +121,12 @@ impl<'a> Sources<'a> {
             "metadata.name" => text(&metadata["name"]),
             "metadata.namespace" => text(&metadata["namespace"]),
             "metadata.uid" => text(&metadata["uid"]),
-            "spec.nodeName" => super::super::NODE.to_owned(),
+            "spec.nodeName" => NODE.to_owned(),
             "spec.serviceAccountName" => {
                 self.pod["spec"]["serviceAccountName"].as_str().unwrap_or("default").to_owned()
             }
             // Every pod of the lab has the machine's loopback address.
-            "status.hostIP" | "status.hostIPs" | "status.podIP" | "status.podIPs" => {
-                super::super::ADDRESS.to_owned()
-            }
+            "status.hostIP" | "status.hostIPs" | "status.podIP" | "status.podIPs" => ADDRESS.to_owned(),
             other => return Err(Unready::Configuration(format!("unsupported fieldPath: {other}"))),
         })
     }

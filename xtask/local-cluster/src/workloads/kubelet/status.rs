@@ -5,23 +5,23 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::super::{ADDRESS, LISTENING, NODE};
 use crate::store::object::{self, timestamp};
+use crate::workloads::machine::{ADDRESS, LISTENING, NODE};
 
 /// Where a container is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ContainerState {
     /// It does not run, and why.
     Waiting { reason: &'static str, message: String },
     /// It runs since then.
     Running { since: String },
     /// It has ended.
-    Terminated(Ended),
+    Terminated(Terminated),
 }
 
 /// How a run of a container ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct Terminated {
     pub(super) code: i32,
     pub(super) reason: &'static str,
     pub(super) message: String,
@@ -30,13 +30,13 @@ pub(super) struct Ended {
     pub(super) id: String,
 }
 
-/// One container of a pod.
+/// What a pod's status says of one container.
 #[derive(Clone, Debug)]
-pub(super) struct Container {
+pub(super) struct ContainerStatus {
     pub(super) name: String,
     pub(super) image: String,
-    pub(super) state: State,
-    pub(super) last: Option<Ended>,
+    pub(super) state: ContainerState,
+    pub(super) last: Option<Terminated>,
     /// Its readiness probe passes, or it has none.
     pub(super) ready: bool,
     pub(super) restarts: u32,
@@ -48,13 +48,13 @@ pub(super) struct Container {
     pub(super) listening: BTreeMap<u16, SocketAddr>,
 }
 
-impl Container {
+impl ContainerStatus {
     /// A container of a pod that nobody has looked at yet.
     pub(super) fn new(spec: &Value) -> Self {
         Self {
             name: spec["name"].as_str().unwrap_or_default().to_owned(),
             image: spec["image"].as_str().unwrap_or_default().to_owned(),
-            state: State::Waiting { reason: "ContainerCreating", message: String::new() },
+            state: ContainerState::Waiting { reason: "ContainerCreating", message: String::new() },
             last: None,
             ready: false,
             restarts: 0,
@@ -65,11 +65,11 @@ impl Container {
     }
 
     fn runs(&self) -> bool {
-        matches!(self.state, State::Running { .. })
+        matches!(self.state, ContainerState::Running { .. })
     }
 
     fn succeeded(&self) -> bool {
-        self.done && matches!(&self.state, State::Terminated(ended) if ended.code == 0)
+        self.done && matches!(&self.state, ContainerState::Terminated(ended) if ended.code == 0)
     }
 
     /// Whether it is as a ready pod needs it.
@@ -99,7 +99,7 @@ fn container_id(id: &str) -> String {
     format!("oidc-lab://{id}")
 }
 
-impl State {
+impl ContainerState {
     fn to_json(&self) -> Value {
         match self {
             Self::Waiting { reason, message } if message.is_empty() => json!({"waiting": {"reason": reason}}),
@@ -110,7 +110,7 @@ impl State {
     }
 }
 
-impl Ended {
+impl Terminated {
     fn to_json(&self) -> Value {
         let mut ended = json!({
             "exitCode": self.code,
@@ -127,7 +127,7 @@ impl Ended {
 }
 
 /// Writes the status of `pod`, keeping the times of conditions that did not change.
-pub(super) fn write(pod: &mut Value, containers: &[Container]) {
+pub(super) fn write(pod: &mut Value, containers: &[ContainerStatus]) {
     let now = timestamp();
     let old = pod["status"].take();
     let phase = phase(containers);
@@ -153,7 +153,7 @@ pub(super) fn write(pod: &mut Value, containers: &[Container]) {
     status.insert("podIP".into(), ADDRESS.into());
     status.insert("podIPs".into(), json!([{"ip": ADDRESS}]));
     status.insert("startTime".into(), old["startTime"].as_str().unwrap_or(&now).into());
-    let statuses: Vec<Value> = containers.iter().map(Container::to_json).collect();
+    let statuses: Vec<Value> = containers.iter().map(ContainerStatus::to_json).collect();
     status.insert("containerStatuses".into(), statuses.into());
     status.insert("qosClass".into(), "BestEffort".into());
     pod["status"] = status.into();
@@ -162,7 +162,7 @@ pub(super) fn write(pod: &mut Value, containers: &[Container]) {
 }
 
 /// Tells the rest of the lab where the pod's ports are.
-fn write_listening(pod: &mut Value, containers: &[Container]) {
+fn write_listening(pod: &mut Value, containers: &[ContainerStatus]) {
     let all = containers.iter().flat_map(|it| &it.listening);
     let listening: BTreeMap<String, String> =
         all.map(|(port, address)| (port.to_string(), address.to_string())).collect();
@@ -177,20 +177,21 @@ fn write_listening(pod: &mut Value, containers: &[Container]) {
     annotations[LISTENING] = serde_json::to_string(&listening).unwrap_or_default().into();
 }
 
-fn phase(containers: &[Container]) -> &'static str {
-    let never_ran = |it: &Container| matches!(it.state, State::Waiting { .. }) && it.last.is_none();
+fn phase(containers: &[ContainerStatus]) -> &'static str {
+    let never_ran =
+        |it: &ContainerStatus| matches!(it.state, ContainerState::Waiting { .. }) && it.last.is_none();
     if containers.iter().any(never_ran) {
         "Pending"
     } else if !containers.iter().all(|it| it.done) {
         "Running"
-    } else if containers.iter().all(Container::succeeded) {
+    } else if containers.iter().all(ContainerStatus::succeeded) {
         "Succeeded"
     } else {
         "Failed"
     }
 }
 
-fn unready(containers: &[Container]) -> Condition {
+fn unready(containers: &[ContainerStatus]) -> Condition {
     let names: Vec<_> = containers.iter().filter(|it| !it.is_ready()).map(|it| it.name.as_str()).collect();
     if names.is_empty() {
         Condition::yes()

@@ -1,0 +1,29 @@
+//! This machine as a node: what pods are run with, and what it is called.
+
+use std::net::SocketAddr;
+
+use crate::program::{ClusterAccess, Images};
+use crate::routes::Routes;
+use crate::tasks::Tasks;
+
+/// The one node: this machine.
+pub const NODE: &str = "local";
+/// Every pod's address.
+pub const ADDRESS: &str = "127.0.0.1";
+/// The annotation on a pod that says where its container ports really listen, as JSON:
+/// `{"8080":"127.0.0.1:41234"}`.
+pub const LISTENING: &str = "oidc-lab/listening";
+
+/// What pods are run with.
+pub struct Machine {
+    /// What there is to run.
+    pub images: Images,
+    /// The cluster API, for programs.
+    pub cluster: ClusterAccess,
+    /// The ingress, for programs.
+    pub ingress: SocketAddr,
+    /// The way to pods behind Services.
+    pub routes: Routes,
+    /// Who hears of a panic.
+    pub tasks: Tasks,
+}

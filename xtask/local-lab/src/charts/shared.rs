@@ -1,0 +1,86 @@
+//! What the charts have in common: how values are read, and objects named.
+
+use serde_json::{Map, Value, json};
+
+/// On a pod template: which versions of its Secrets the pods were started with.
+pub(super) const SECRETS_ANNOTATION: &str = "oidc-lab/secrets";
+
+/// A values file does not say what a chart needs.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("values/{chart}.yaml: {key} {problem}")]
+pub struct ValuesError {
+    chart: &'static str,
+    key: String,
+    problem: &'static str,
+}
+
+/// What a component's container runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs<'a> {
+    /// The image, tag included.
+    pub image: &'a str,
+    /// The executable of this machine that the image stands for, if it stands for one.
+    pub executable: Option<&'a str>,
+}
+
+/// A values file with the name to use in errors.
+pub(super) struct Values<'a> {
+    pub(super) chart: &'static str,
+    pub(super) root: &'a Value,
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn find(&self, path: &str) -> &'a Value {
+        path.split('.').fold(self.root, |value, key| &value[key])
+    }
+
+    pub(super) fn text(&self, path: &str) -> Result<&'a str, ValuesError> {
+        self.find(path).as_str().ok_or_else(|| self.error(path, "must be a string"))
+    }
+
+    pub(super) fn map(&self, path: &str) -> Result<&'a Map<String, Value>, ValuesError> {
+        self.find(path).as_object().ok_or_else(|| self.error(path, "must be a map"))
+    }
+
+    pub(super) fn number(&self, path: &str, default: u64) -> Result<u64, ValuesError> {
+        match self.find(path) {
+            Value::Null => Ok(default),
+            value => value.as_u64().ok_or_else(|| self.error(path, "must be a whole number")),
+        }
+    }
+
+    pub(super) fn error(&self, path: &str, problem: &'static str) -> ValuesError {
+        ValuesError { chart: self.chart, key: path.to_owned(), problem }
+    }
+}
+
+/// `app.kubernetes.io/name` and `instance`, which the charts select pods by.
+pub(super) fn selector(name: &str, instance: &str) -> Value {
+    json!({"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance})
+}
+
+pub(super) fn metadata(namespace: &str, name: &str, mut labels: Value) -> Value {
+    labels["oidc-lab/owned"] = "true".into();
+    json!({"name": name, "namespace": namespace, "labels": labels})
+}
+
+/// An environment variable from a key of a ConfigMap, if it is there.
+pub(super) fn from_config_map(variable: &str, config_map: &str, key: &str) -> Value {
+    json!({
+        "name": variable,
+        "valueFrom": {"configMapKeyRef": {"name": config_map, "key": key, "optional": true}},
+    })
+}
+
+/// A map of values as a ConfigMap's data: text stays, everything else as YAML would
+/// print it.
+pub(super) fn data(map: &Map<String, Value>) -> Map<String, Value> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    map.iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.clone(), text(value).into()))
+        .collect()
+}
