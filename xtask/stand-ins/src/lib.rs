@@ -7,9 +7,9 @@
 
 pub mod argocd;
 pub mod dex;
+mod go_http;
 mod multipart;
 pub mod redis;
-pub(crate) mod wire;
 
 /// Where the real programs were seen to answer otherwise and the stand-ins may stay as they
 /// are: no login notices, or none that a lab of ours makes. `compare` prints it.

@@ -11,7 +11,7 @@ use ring::digest::{SHA256, digest};
 
 use super::details::StateKept;
 use super::token_cookie::TOKEN_COOKIE;
-use crate::wire::{hex, random, unhex};
+use crate::go_http::{hex, random, unhex};
 
 /// The name of the cookie.
 pub(super) const STATE_COOKIE: &str = "argocd.oauthstate";

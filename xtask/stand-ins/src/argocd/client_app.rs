@@ -28,7 +28,7 @@ use super::settings::Settings;
 use super::token_cookie::{self, MaxCookies};
 use super::user_info::{AccessTokens, Unknown};
 use super::workload_identity::WorkloadIdentity;
-use crate::wire::{self, Values, random};
+use crate::go_http::{self, Values, random};
 use local_cluster::serve::Response;
 
 /// What all client apps of a process are made with.
@@ -65,7 +65,7 @@ pub(super) struct ClientApp {
 type Refused = Box<Response>;
 
 fn refuse(status: StatusCode, text: impl AsRef<str>) -> Refused {
-    Box::new(wire::error(status, text))
+    Box::new(go_http::error(status, text))
 }
 
 fn refuse_500(text: impl AsRef<str>) -> Refused {
@@ -178,9 +178,9 @@ impl ClientApp {
         let to = format!("{}{separator}{}", provider.authorization_endpoint, query.encode());
         // The state is worth a login to whoever reads it in time.
         self.log().info(format!("Performing {grant} flow login: {}", to.replace(&state, "REDACTED")));
-        let response = wire::redirect(&request.method, StatusCode::SEE_OTHER, &to);
+        let response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to);
         Ok(match cookie {
-            Some(cookie) => wire::with(response, SET_COOKIE, cookie),
+            Some(cookie) => go_http::with(response, SET_COOKIE, cookie),
             None => response,
         })
     }
@@ -194,8 +194,11 @@ impl ClientApp {
         self.log().info(format!("Callback: {}?REDACTED", request.path));
         let error = request.value("error");
         if !error.is_empty() {
-            let description = wire::escape_html(request.value("error_description"));
-            return *refuse(StatusCode::BAD_REQUEST, format!("{}: {description}", wire::escape_html(error)));
+            let description = go_http::escape_html(request.value("error_description"));
+            return *refuse(
+                StatusCode::BAD_REQUEST,
+                format!("{}: {description}", go_http::escape_html(error)),
+            );
         }
         let (code, state) = (request.value("code"), request.value("state"));
         if code.is_empty() && state.is_empty() {
@@ -239,7 +242,7 @@ impl ClientApp {
                 let shown: String = returned.return_url.chars().take(100).collect();
                 self.log().warn(format!(
                     "Failed to verify app state - got invalid redirectURL {}",
-                    wire::quote(&shown)
+                    go_http::quote(&shown)
                 ));
                 return Err("failed to verify app state: invalid return URL".into());
             }
@@ -291,8 +294,8 @@ impl ClientApp {
         let cookies = token_cookie::set_cookies(&id_token, base_href, self.secure_cookie, *max_cookies)
             .map_err(|error| refuse_500(format!("claims={claims}, err={error}")))?;
         self.log().info(format!("Web login successful. Claims: {claims}"));
-        let response = wire::redirect(&request.method, StatusCode::SEE_OTHER, return_url);
-        Ok(cookies.into_iter().fold(response, |response, cookie| wire::with(response, SET_COOKIE, cookie)))
+        let response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, return_url);
+        Ok(cookies.into_iter().fold(response, |response, cookie| go_http::with(response, SET_COOKIE, cookie)))
     }
 
     /// The tokens for a code. Nobody said how the client
@@ -317,8 +320,11 @@ impl ClientApp {
         if self.use_pkce && self.details().state == StateKept::CookieWithVerifier {
             form.add("code_verifier", verifier);
         }
-        let credentials =
-            format!("{}:{}", wire::query_escape(&self.client_id), wire::query_escape(&self.client_secret));
+        let credentials = format!(
+            "{}:{}",
+            go_http::query_escape(&self.client_id),
+            go_http::query_escape(&self.client_secret)
+        );
         let mut headers = HeaderMap::new();
         if let Ok(mut value) = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials))) {
             value.set_sensitive(true);
@@ -367,7 +373,7 @@ impl ClientApp {
 fn with_cookie_first(mut response: Response, cookie: &str) -> Response {
     let others: Vec<HeaderValue> = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
     response.headers_mut().remove(SET_COOKIE);
-    let mut response = wire::with(response, SET_COOKIE, cookie);
+    let mut response = go_http::with(response, SET_COOKIE, cookie);
     for other in others {
         response.headers_mut().append(SET_COOKIE, other);
     }

@@ -19,7 +19,7 @@ use super::manager::Manager;
 use super::pages;
 use super::session::Sessions;
 use super::settings::Settings;
-use crate::wire;
+use crate::go_http;
 use local_cluster::serve::{Handler, Limits, Request, Response};
 
 /// What outlives a change of settings.
@@ -124,7 +124,7 @@ impl Server {
             None
         };
         match problem {
-            None => wire::sniffed(wire::reply(StatusCode::OK, wire::TEXT, "ok\n")),
+            None => go_http::sniffed(go_http::reply(StatusCode::OK, go_http::TEXT, "ok\n")),
             Some(problem) => {
                 self.log.line(
                     "error",
@@ -153,7 +153,7 @@ pub(super) struct Site {
 
 impl Handler for Site {
     async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
-        wire::in_go_order(self.answer(request).await)
+        go_http::in_go_order(self.answer(request).await)
     }
 }
 
@@ -165,12 +165,12 @@ impl Site {
         };
         if !self.server.flags.insecure {
             let to = format!("https://{}{}", request.host, request.target);
-            return wire::redirect(&request.method, StatusCode::TEMPORARY_REDIRECT, &to);
+            return go_http::redirect(&request.method, StatusCode::TEMPORARY_REDIRECT, &to);
         }
         let root = self.server.flags.root_path.trim_matches('/');
         // Without a root path, logging out is looked for before the router is asked.
         if (!root.is_empty() || request.path != "/auth/logout")
-            && let Some(clean) = wire::unclean(&request.path).filter(|_| request.method != Method::CONNECT)
+            && let Some(clean) = go_http::unclean(&request.path).filter(|_| request.method != Method::CONNECT)
         {
             let query =
                 request.target.split_once('?').map_or_else(String::new, |(_, query)| format!("?{query}"));
@@ -178,13 +178,13 @@ impl Site {
                 true => StatusCode::TEMPORARY_REDIRECT,
                 false => StatusCode::MOVED_PERMANENTLY,
             };
-            return wire::redirect(&request.method, status, &format!("{clean}{query}"));
+            return go_http::redirect(&request.method, status, &format!("{clean}{query}"));
         }
         if !root.is_empty() && request.path != "/healthz" {
             let below = request.path.strip_prefix('/').and_then(|path| path.strip_prefix(root));
             match below.filter(|path| path.starts_with('/')).map(ToOwned::to_owned) {
                 Some(path) => request.path = path,
-                None => return wire::not_found(),
+                None => return go_http::not_found(),
             }
         }
         self.route(&request).await

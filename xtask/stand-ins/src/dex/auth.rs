@@ -7,7 +7,7 @@ use super::jwt::CROSS_CLIENT;
 use super::pages;
 use super::server::{CONNECTOR, Dex, Incoming};
 use super::storage::{AuthRequest, Pkce, new_id};
-use crate::wire::{self, Values, query_escape, quote, quoted_list};
+use crate::go_http::{self, Values, query_escape, quote, quoted_list};
 use local_cluster::serve::Response;
 
 /// The redirect URI for programs that cannot receive one.
@@ -30,7 +30,7 @@ pub(super) fn authorize(dex: &Dex, request: &Incoming) -> Response {
     }
     values.remove("connector_id");
     let to = format!("{}?{}", dex.path(&format!("/auth/{CONNECTOR}")), values.encode());
-    wire::redirect(&request.method, StatusCode::FOUND, &to)
+    go_http::redirect(&request.method, StatusCode::FOUND, &to)
 }
 
 /// `/auth/local`: checks what the client asks for and remembers it.
@@ -67,7 +67,7 @@ pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response 
         format!("{}?back=&state={}", dex.path(&format!("/auth/{CONNECTOR}/login")), query_escape(&wish.id));
     dex.storage.collect(dex.now());
     dex.storage.create_request(wish);
-    wire::redirect(&request.method, StatusCode::FOUND, &to)
+    go_http::redirect(&request.method, StatusCode::FOUND, &to)
 }
 
 fn send_error(request: &Incoming, values: &Values, error: &str, description: &str) -> Response {
@@ -77,12 +77,12 @@ fn send_error(request: &Incoming, values: &Values, error: &str, description: &st
     if !description.is_empty() {
         answer.add("error_description", description);
     }
-    let to = wire::with_query(values.get("redirect_uri"), answer);
-    wire::redirect(&request.method, StatusCode::SEE_OTHER, &to)
+    let to = go_http::with_query(values.get("redirect_uri"), answer);
+    go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to)
 }
 
 fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, Refusal> {
-    let Some(redirect_uri) = wire::query_unescape(values.get("redirect_uri")) else {
+    let Some(redirect_uri) = go_http::query_unescape(values.get("redirect_uri")) else {
         return Err(Refusal::Shown(StatusCode::BAD_REQUEST, "No redirect_uri provided."));
     };
     let id = values.get("client_id");
@@ -133,7 +133,7 @@ fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, R
     if types.is_empty() {
         return refuse("invalid_request", "No response_type provided".into());
     }
-    let Some(hmac_key) = wire::random() else {
+    let Some(hmac_key) = go_http::random() else {
         return refuse("server_error", String::new());
     };
     let expires = i64::try_from(dex.config.auth_requests.as_secs()).unwrap_or(i64::MAX);

@@ -9,7 +9,7 @@ use super::config::Password;
 use super::pages;
 use super::server::{CONNECTOR, Dex, Incoming};
 use super::storage::{AuthCode, AuthRequest, Claims};
-use crate::wire::{self, Values};
+use crate::go_http::{self, Values};
 use local_cluster::serve::Response;
 
 /// How long a code is good, in seconds.
@@ -111,7 +111,7 @@ fn logged_in(dex: &Dex, request: &Incoming, wish: &AuthRequest, claims: Claims) 
     }
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &wish.hmac_key), wish.id.as_bytes());
     let to = format!("{}?req={}&hmac={}", dex.path("/approval"), wish.id, URL_SAFE_NO_PAD.encode(tag));
-    wire::redirect(&request.method, StatusCode::SEE_OTHER, &to)
+    go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to)
 }
 
 /// `/approval`: the user says yes or no.
@@ -185,5 +185,9 @@ fn send_code(dex: &Dex, request: &Incoming, id: &str) -> Response {
     let mut values = Values::default();
     values.add("code", &code);
     values.add("state", &wish.state);
-    wire::redirect(&request.method, StatusCode::SEE_OTHER, &wire::with_query(&wish.redirect_uri, values))
+    go_http::redirect(
+        &request.method,
+        StatusCode::SEE_OTHER,
+        &go_http::with_query(&wish.redirect_uri, values),
+    )
 }

@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 
-use crate::wire::{HTML, escape_html, reply};
+use crate::go_http::{HTML, escape_html, reply};
 use local_cluster::serve::Response;
 
 fn page(status: StatusCode, title: &str, body: &str) -> Response {

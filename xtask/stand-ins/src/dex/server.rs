@@ -13,8 +13,8 @@ use super::keys::{Jwk, PendingKey};
 use super::log::Log;
 use super::storage::Storage;
 use super::{auth, form, pages, token};
+use crate::go_http::{self, Values};
 use crate::multipart;
-use crate::wire::{self, Values};
 use local_cluster::serve::{Handler, Limits, Request, Response, read_body};
 use local_cluster::store::object::uid;
 
@@ -92,7 +92,7 @@ pub(super) struct Web(pub(super) Arc<Dex>);
 
 impl Handler for Web {
     async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
-        wire::in_go_order(self.answer(request).await)
+        go_http::in_go_order(self.answer(request).await)
     }
 }
 
@@ -101,13 +101,13 @@ impl Web {
         let dex = &self.0;
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
-        let Some(route) = path.strip_prefix(dex.config.prefix.as_str()) else { return wire::not_found() };
+        let Some(route) = path.strip_prefix(dex.config.prefix.as_str()) else { return go_http::not_found() };
         let content_type =
             parts.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().trim_start();
         let body = match read_body(body, &dex.limits).await {
             Ok(body) => body,
-            Err(error) => return wire::error(error.status(), error.to_string()),
+            Err(error) => return go_http::error(error.status(), error.to_string()),
         };
         let (form, form_whole) = if content_type.starts_with("application/x-www-form-urlencoded") {
             Values::parse_what_can_be_read(&String::from_utf8_lossy(&body))
@@ -151,7 +151,7 @@ impl Dex {
             "/approval" => form::approval(self, &request),
             "/callback" => form::callback(self, &request),
             "" | "/" => pages::root(&self.url("/.well-known/openid-configuration")),
-            "/healthz" => wire::reply(StatusCode::OK, wire::TEXT, "Health check passed"),
+            "/healthz" => go_http::reply(StatusCode::OK, go_http::TEXT, "Health check passed"),
             _ => match route.strip_prefix("/auth/").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
                 Some((connector, "")) if !connector.is_empty() && !route.ends_with('/') => {
                     auth::start(self, connector, &request)
@@ -159,7 +159,7 @@ impl Dex {
                 Some((connector, "login")) if !connector.is_empty() => {
                     form::login(self, connector, &request).await
                 }
-                _ => wire::not_found(),
+                _ => go_http::not_found(),
             },
         }
     }
@@ -208,15 +208,15 @@ impl Dex {
             ],
         };
         let body = serde_json::to_vec_pretty(&discovery).unwrap_or_default();
-        wire::reply(StatusCode::OK, wire::JSON, body)
+        go_http::reply(StatusCode::OK, go_http::JSON, body)
     }
 
     async fn keys(&self) -> Response {
         match self.key.get().await {
             Ok(key) => {
                 let body = serde_json::to_vec_pretty(&KeySet { keys: [key.jwk()] }).unwrap_or_default();
-                let response = wire::reply(StatusCode::OK, wire::JSON, body);
-                wire::with(response, http::header::CACHE_CONTROL, "max-age=600, must-revalidate")
+                let response = go_http::reply(StatusCode::OK, go_http::JSON, body);
+                go_http::with(response, http::header::CACHE_CONTROL, "max-age=600, must-revalidate")
             }
             Err(error) => {
                 self.log.error("failed to get keys", &[("err", &error.to_string())]);
@@ -233,11 +233,11 @@ pub(super) struct Telemetry;
 impl Handler for Telemetry {
     async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
         match request.uri().path() {
-            "/healthz/live" => wire::reply(StatusCode::OK, wire::TEXT, "ok"),
-            "/healthz" | "/healthz/ready" => wire::json(&serde_json::json!({
+            "/healthz/live" => go_http::reply(StatusCode::OK, go_http::TEXT, "ok"),
+            "/healthz" | "/healthz/ready" => go_http::json(&serde_json::json!({
                 "storage": { "message": "in memory", "contiguousFailures": 0 }
             })),
-            _ => wire::not_found(),
+            _ => go_http::not_found(),
         }
     }
 }

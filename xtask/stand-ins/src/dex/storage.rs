@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::wire::random;
+use crate::go_http::random;
 
 /// The most entries of a kind. The real Dex keeps all for a day; here the oldest
 /// go, so that a client that never ends what it begins cannot fill the memory.

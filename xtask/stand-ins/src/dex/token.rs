@@ -12,7 +12,7 @@ use super::form;
 use super::jwt::{self, TokenFor};
 use super::server::{CONNECTOR, Dex, Incoming};
 use super::storage::{AuthCode, Claims, Refresh, new_id};
-use crate::wire::{self, quoted_list};
+use crate::go_http::{self, quoted_list};
 use local_cluster::serve::Response;
 
 /// What can be exchanged here. The real Dex has device codes and token exchange too.
@@ -38,7 +38,7 @@ struct Tokens {
 /// An error of the token endpoint, for programs.
 pub(super) fn error(error: &str, description: &str, status: StatusCode) -> Response {
     let body = serde_json::to_vec(&TokenError { error, error_description: description }).unwrap_or_default();
-    wire::reply(status, wire::JSON, body)
+    go_http::reply(status, go_http::JSON, body)
 }
 
 fn bad(description: &str) -> Response {
@@ -74,8 +74,9 @@ pub(super) async fn token(dex: &Dex, request: &Incoming) -> Response {
 fn client<'a>(dex: &'a Dex, request: &Incoming) -> Result<&'a Client, Box<Response>> {
     let (id, secret) = match basic(request) {
         Some((id, secret)) => (
-            wire::query_unescape(&id).ok_or_else(|| Box::new(bad("client_id improperly encoded")))?,
-            wire::query_unescape(&secret).ok_or_else(|| Box::new(bad("client_secret improperly encoded")))?,
+            go_http::query_unescape(&id).ok_or_else(|| Box::new(bad("client_id improperly encoded")))?,
+            go_http::query_unescape(&secret)
+                .ok_or_else(|| Box::new(bad("client_secret improperly encoded")))?,
         ),
         None => (request.form.get("client_id").to_owned(), request.form.get("client_secret").to_owned()),
     };
@@ -247,8 +248,8 @@ async fn issue(
 }
 
 fn answer(tokens: &Tokens) -> Response {
-    let response = wire::with(wire::json(tokens), CACHE_CONTROL, "no-store");
-    wire::with(response, PRAGMA, "no-cache")
+    let response = go_http::with(go_http::json(tokens), CACHE_CONTROL, "no-store");
+    go_http::with(response, PRAGMA, "no-cache")
 }
 
 /// `/userinfo`: the claims of a token that this process signed.
@@ -257,11 +258,11 @@ pub(super) async fn userinfo(dex: &Dex, request: &Incoming) -> Response {
     let token = header.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
     let Some((_, token)) = token else {
         let response = error("access_denied", "Invalid bearer token.", StatusCode::UNAUTHORIZED);
-        return wire::with(response, WWW_AUTHENTICATE, "Bearer");
+        return go_http::with(response, WWW_AUTHENTICATE, "Bearer");
     };
     let Ok(key) = dex.key.get().await else { return server_error() };
     match jwt::verify(&key, &dex.config.issuer, dex.now(), token) {
-        Some(claims) => wire::json(&claims),
+        Some(claims) => go_http::json(&claims),
         None => {
             dex.log.error("failed to verify ID token", &[("request_id", &request.id)]);
             error("access_denied", "Invalid bearer token.", StatusCode::FORBIDDEN)
