@@ -3,66 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
-use jiff::Timestamp;
+use http::StatusCode;
 use serde::Serialize;
-use tokio::sync::Semaphore;
 
-use super::config::Config;
-use super::keys::{Jwk, PendingKey};
-use super::log::Log;
-use super::storage::Storage;
+use super::keys::Jwk;
+use super::state::{Dex, Incoming};
 use super::{auth, form, pages, token};
 use crate::go_http::{self, Values};
 use crate::multipart;
-use local_cluster::serve::{Handler, Limits, Request, Response, read_body};
+use local_cluster::serve::{Handler, Request, Response, read_body};
 use local_cluster::store::object::uid;
-
-/// The one connector: the local passwords.
-pub(super) const CONNECTOR: &str = "local";
-
-/// Everything that requests share.
-pub(super) struct Dex {
-    pub(super) config: Config,
-    pub(super) storage: Storage,
-    pub(super) key: PendingKey,
-    pub(super) log: Log,
-    /// As many bcrypts at once as there are cores: more would only make each of
-    /// them slower.
-    pub(super) bcrypts: Semaphore,
-    pub(super) limits: Limits,
-}
-
-/// A request that was read whole.
-pub(super) struct Incoming {
-    pub(super) method: Method,
-    /// Path and query as they were sent.
-    pub(super) target: String,
-    pub(super) headers: http::HeaderMap,
-    /// The query.
-    pub(super) query: Values,
-    /// The form in the body.
-    pub(super) form: Values,
-    /// Query and form could be read whole.
-    whole: bool,
-    /// In every log line about this request.
-    pub(super) id: String,
-}
-
-impl Incoming {
-    /// As Go's `FormValue`: the body's value if there is one, else the query's.
-    pub(super) fn value(&self, key: &str) -> &str {
-        let value = self.form.get(key);
-        if value.is_empty() { self.query.get(key) } else { value }
-    }
-
-    /// Body and query together.
-    pub(super) fn values(&self) -> Values {
-        let mut values = self.form.clone();
-        values.extend(self.query.clone());
-        values
-    }
-}
 
 #[derive(Serialize)]
 struct Discovery<'a> {
@@ -148,7 +98,6 @@ impl Dex {
             "/auth" => auth::authorize(self, &request),
             "/token" => token::token(self, &request).await,
             "/userinfo" => token::userinfo(self, &request).await,
-            "/approval" => form::approval(self, &request),
             "/callback" => form::callback(self, &request),
             "" | "/" => pages::root(&self.url("/.well-known/openid-configuration")),
             "/healthz" => go_http::reply(StatusCode::OK, go_http::TEXT, "Health check passed"),
@@ -162,21 +111,6 @@ impl Dex {
                 _ => go_http::not_found(),
             },
         }
-    }
-
-    /// Seconds since 1970.
-    pub(super) fn now(&self) -> i64 {
-        Timestamp::now().as_second()
-    }
-
-    /// The path of a page of this Dex.
-    pub(super) fn path(&self, path: &str) -> String {
-        format!("{}{path}", self.config.prefix)
-    }
-
-    /// The URL of a page of this Dex.
-    pub(super) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.config.issuer.trim_end_matches('/'))
     }
 
     fn discovery(&self) -> Response {
