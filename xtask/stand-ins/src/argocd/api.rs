@@ -7,17 +7,14 @@ use serde_json::{Value, json};
 
 use super::incoming::Incoming;
 use super::server::Server;
-use super::session::{self, BadToken};
+use super::session::{self, BadToken, INTERNAL, UNAUTHENTICATED};
 use super::token_cookie;
 use super::user_info;
 use crate::go_http;
 use local_cluster::serve::Response;
 
-/// Codes of gRPC.
+/// A code of gRPC.
 const CANCELLED: i32 = 1;
-pub(super) const UNKNOWN: i32 = 2;
-pub(super) const INTERNAL: i32 = 13;
-pub(super) const UNAUTHENTICATED: i32 = 16;
 
 #[derive(Serialize)]
 struct Error<'a> {

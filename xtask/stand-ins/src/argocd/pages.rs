@@ -72,12 +72,3 @@ fn index(version: &str, sso: bool) -> String {
         go_http::escape_html(version)
     )
 }
-
-/// A callback without a code: the implicit flow, which happens in the browser.
-pub(super) fn no_code() -> Response {
-    go_http::reply(
-        StatusCode::OK,
-        go_http::HTML,
-        "<!DOCTYPE html>\n<title>Stand-in for Argo CD</title>\n<p>The provider sent no code. Argo CD would look for a token in the address now (the implicit flow); this stand-in does not.</p>\n",
-    )
-}
