@@ -7,9 +7,10 @@
 
 pub mod argocd;
 pub mod dex;
+mod expiring;
+mod go_http;
 mod multipart;
 pub mod redis;
-pub(crate) mod wire;
 
 /// Where the real programs were seen to answer otherwise and the stand-ins may stay as they
 /// are: no login notices, or none that a lab of ours makes. `compare` prints it.
@@ -28,7 +29,9 @@ pub const DIFFERENCES: &[&str] = &[
     "argocd: errors below /api have `Vary`, answers to HEAD `Content-Length` (real: none), and nothing is compressed",
     "argocd: a method that nobody knows closes the connection (real: 303)",
     "argocd: the log leaves out codes and states of logins, and who called which API",
-    "dex: /callback/NAME is 404 (real: a page with 400), an unknown /approval 401 (real: 500), /auth without a query leads to `/auth/local?`",
+    "dex: /callback/NAME is 404 (real: a page with 400), /auth without a query leads to `/auth/local?`",
+    "dex: no approval screen (it ends without `skipApprovalScreen`, and `approval_prompt` is not looked at)",
+    "dex: refresh tokens are issued and none is redeemed: all are refused, as after a restart of the real one",
     "dex: /static, /theme and /robots.txt are 404",
     "dex: no device flow, token exchange and introspection",
 ];

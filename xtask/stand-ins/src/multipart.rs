@@ -1,6 +1,6 @@
 //! Forms sent as `multipart/form-data`: their fields, as Go's `FormValue` finds them.
 
-use crate::wire::Values;
+use crate::go_http::Values;
 
 /// The fields of a body of this type; none, if it is of another. Files are no fields.
 pub(crate) fn values(content_type: &str, body: &[u8]) -> Values {

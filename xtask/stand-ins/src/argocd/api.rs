@@ -7,17 +7,14 @@ use serde_json::{Value, json};
 
 use super::incoming::Incoming;
 use super::server::Server;
-use super::session::{self, BadToken};
+use super::session::{self, BadToken, INTERNAL, UNAUTHENTICATED};
 use super::token_cookie;
 use super::user_info;
-use crate::wire;
+use crate::go_http;
 use local_cluster::serve::Response;
 
-/// Codes of gRPC.
+/// A code of gRPC.
 const CANCELLED: i32 = 1;
-pub(super) const UNKNOWN: i32 = 2;
-pub(super) const INTERNAL: i32 = 13;
-pub(super) const UNAUTHENTICATED: i32 = 16;
 
 #[derive(Serialize)]
 struct Error<'a> {
@@ -88,7 +85,7 @@ struct Oidc {
 /// The answer to a request below `/api/`.
 pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
     let response = route(server, request).await;
-    if server.details.varies_encoding { wire::with(response, VARY, "Accept-Encoding") } else { response }
+    if server.details.varies_encoding { go_http::with(response, VARY, "Accept-Encoding") } else { response }
 }
 
 async fn route(server: &Server, request: &Incoming) -> Response {
@@ -96,7 +93,7 @@ async fn route(server: &Server, request: &Incoming) -> Response {
         && request.method != Method::GET
         && !request.header(http::header::CONTENT_TYPE).eq_ignore_ascii_case("application/json")
     {
-        return wire::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content type");
+        return go_http::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content type");
     }
     match (request.path.as_str(), &request.method) {
         // It looks whether everybody may see everything, and so reads the settings.
@@ -120,7 +117,7 @@ async fn route(server: &Server, request: &Incoming) -> Response {
             Err(response) => *response,
             Ok(_) => stream().await,
         },
-        _ => wire::error(StatusCode::NOT_FOUND, "Not Found"),
+        _ => go_http::error(StatusCode::NOT_FOUND, "Not Found"),
     }
 }
 
@@ -132,12 +129,12 @@ pub(super) fn gateway_closed() -> Response {
 
 fn ok(body: &impl Serialize) -> Response {
     let name = HeaderName::from_static("grpc-metadata-content-type");
-    wire::with(wire::json(body), name, "application/grpc")
+    go_http::with(go_http::json(body), name, "application/grpc")
 }
 
 fn error(status: StatusCode, code: i32, message: &str) -> Response {
     let body = serde_json::to_vec(&Error { error: message, code, message }).unwrap_or_default();
-    wire::reply(status, wire::JSON, body)
+    go_http::reply(status, go_http::JSON, body)
 }
 
 /// The token that a request shows: a bearer's, or a cookie's.

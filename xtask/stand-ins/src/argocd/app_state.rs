@@ -1,27 +1,18 @@
 //! What a login has to remember between leaving for the provider and coming back:
 //! a random state, where the browser wanted to go, and the PKCE verifier.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
 use jiff::Timestamp;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
 
 use super::details::StateKept;
 use super::token_cookie::TOKEN_COOKIE;
-use crate::wire::{hex, random, unhex};
+use crate::go_http::{hex, random, unhex};
 
 /// The name of the cookie.
 pub(super) const STATE_COOKIE: &str = "argocd.oauthstate";
 /// How long a login may take.
 const MAX_AGE: i64 = 5 * 60;
-/// How long the cache of old releases keeps a login.
-const CACHED: Duration = Duration::from_secs(3 * 60);
-/// Logins at once in that cache; the oldest go first.
-const MOST_CACHED: usize = 10_000;
-
 /// What came back from a login.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Returned {
@@ -131,30 +122,6 @@ pub(super) fn new_state() -> Option<String> {
     Some(state)
 }
 
-/// Where releases up to v2.2 keep the state: in the server, not in the browser.
-#[derive(Default)]
-pub(super) struct StateCache(Mutex<BTreeMap<String, (Instant, String)>>);
-
-impl StateCache {
-    /// Remembers a login.
-    pub(super) fn put(&self, state: &str, return_url: &str) {
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        cache.retain(|_, (until, _)| *until > now);
-        if cache.len() >= MOST_CACHED {
-            let oldest = cache.iter().min_by_key(|(_, (until, _))| *until).map(|(state, _)| state.clone());
-            oldest.map(|state| cache.remove(&state));
-        }
-        cache.insert(state.to_owned(), (now + CACHED, return_url.to_owned()));
-    }
-
-    /// Where a login wanted to go. It can be asked once.
-    pub(super) fn take(&self, state: &str) -> Option<String> {
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.remove(state).filter(|(until, _)| *until > Instant::now()).map(|(_, return_url)| return_url)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,19 +166,6 @@ mod tests {
             "argocd.oauthstate=ab; Expires=Mon, 23 Nov 2026 22:41:40 GMT; HttpOnly; SameSite=Lax"
         );
         assert_eq!(clear_cookie(true), "argocd.oauthstate=; HttpOnly; Secure; SameSite=Lax");
-    }
-
-    #[test]
-    fn the_cache_is_bounded_and_gives_once() {
-        let cache = StateCache::default();
-        cache.put("first", "/x");
-        assert_eq!(cache.take("first").as_deref(), Some("/x"));
-        assert_eq!(cache.take("first"), None);
-        for number in 0..MOST_CACHED + 5 {
-            cache.put(&number.to_string(), "");
-        }
-        assert_eq!(cache.0.lock().unwrap().len(), MOST_CACHED);
-        assert_eq!(cache.take("0"), None);
     }
 
     #[test]

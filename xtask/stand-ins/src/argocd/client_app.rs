@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::app_state::{self, StateCache, StateCookie};
+use super::app_state::{self, StateCookie};
 use super::details::{Details, StateKept};
 use super::go_url::{GoUrl, append_path};
 use super::id_token;
@@ -22,14 +22,24 @@ use super::incoming::Incoming;
 use super::log::Log;
 use super::oauth2::{self, Tokens};
 use super::outbound::Outbound;
-use super::pages;
 use super::provider::{Found, Provider};
 use super::settings::Settings;
 use super::token_cookie::{self, MaxCookies};
-use super::user_info::{AccessTokens, Unknown};
 use super::workload_identity::WorkloadIdentity;
-use crate::wire::{self, Values, random};
+use crate::expiring::Expiring;
+use crate::go_http::{self, Values, random};
 use local_cluster::serve::Response;
+
+/// How long the cache of releases up to v2.2 keeps a login.
+const CACHED_SECONDS: i64 = 3 * 60;
+
+/// Why nothing is known from userinfo.
+pub(super) enum Unknown {
+    /// Nobody may ask, or no longer.
+    Unauthorized(String),
+    /// Anything else.
+    Failed(String),
+}
 
 /// What all client apps of a process are made with.
 #[derive(Clone)]
@@ -40,9 +50,10 @@ pub(super) struct Surroundings {
     pub(super) log: Log,
     /// How many cookies a token may need.
     pub(super) max_cookies: MaxCookies,
-    /// Logins that are under way, where the release keeps them itself.
-    pub(super) states: Arc<StateCache>,
-    pub(super) access_tokens: Arc<AccessTokens>,
+    /// Where logins that are under way want to go, in releases that keep them themselves.
+    pub(super) states: Arc<Expiring<String>>,
+    /// The access token of each user's last login, by `sub`. Argo CD keeps them in Redis.
+    pub(super) access_tokens: Arc<Expiring<String>>,
     pub(super) workload_identity: Arc<WorkloadIdentity>,
 }
 
@@ -65,7 +76,7 @@ pub(super) struct ClientApp {
 type Refused = Box<Response>;
 
 fn refuse(status: StatusCode, text: impl AsRef<str>) -> Refused {
-    Box::new(wire::error(status, text))
+    Box::new(go_http::error(status, text))
 }
 
 fn refuse_500(text: impl AsRef<str>) -> Refused {
@@ -166,7 +177,8 @@ impl ClientApp {
         let return_url = if return_url.is_empty() { &self.surroundings.base_href } else { return_url };
         let cookie = match self.details().state {
             StateKept::Cache => {
-                self.surroundings.states.put(&state, return_url);
+                let until = id_token::now() + CACHED_SECONDS;
+                self.surroundings.states.put(&state, until, return_url.to_owned());
                 None
             }
             StateKept::Cookie | StateKept::CookieWithVerifier => {
@@ -178,9 +190,9 @@ impl ClientApp {
         let to = format!("{}{separator}{}", provider.authorization_endpoint, query.encode());
         // The state is worth a login to whoever reads it in time.
         self.log().info(format!("Performing {grant} flow login: {}", to.replace(&state, "REDACTED")));
-        let response = wire::redirect(&request.method, StatusCode::SEE_OTHER, &to);
+        let response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to);
         Ok(match cookie {
-            Some(cookie) => wire::with(response, SET_COOKIE, cookie),
+            Some(cookie) => go_http::with(response, SET_COOKIE, cookie),
             None => response,
         })
     }
@@ -194,19 +206,22 @@ impl ClientApp {
         self.log().info(format!("Callback: {}?REDACTED", request.path));
         let error = request.value("error");
         if !error.is_empty() {
-            let description = wire::escape_html(request.value("error_description"));
-            return *refuse(StatusCode::BAD_REQUEST, format!("{}: {description}", wire::escape_html(error)));
+            let description = go_http::escape_html(request.value("error_description"));
+            return *refuse(
+                StatusCode::BAD_REQUEST,
+                format!("{}: {description}", go_http::escape_html(error)),
+            );
         }
         let (code, state) = (request.value("code"), request.value("state"));
         if code.is_empty() && state.is_empty() {
-            return pages::no_code();
+            return no_code();
         }
         let (return_url, verifier) = match self.check_state(request, state) {
             Ok(returned) => returned,
             Err(error) => return *refuse(StatusCode::BAD_REQUEST, error),
         };
         let response = if code.is_empty() {
-            pages::no_code()
+            no_code()
         } else {
             let finished = self.finish(request, &provider, code, &verifier, &return_url).await;
             finished.unwrap_or_else(|refused| *refused)
@@ -239,7 +254,7 @@ impl ClientApp {
                 let shown: String = returned.return_url.chars().take(100).collect();
                 self.log().warn(format!(
                     "Failed to verify app state - got invalid redirectURL {}",
-                    wire::quote(&shown)
+                    go_http::quote(&shown)
                 ));
                 return Err("failed to verify app state: invalid return URL".into());
             }
@@ -286,13 +301,15 @@ impl ClientApp {
             self.log().warn(format!("Failed to verify oidc token: {error}"));
             refuse_500("failed to verify the token")
         })?;
-        self.surroundings.access_tokens.put(&claims, tokens.access_token);
+        if let (Some(sub), Some(expiry)) = (claims["sub"].as_str(), claims["exp"].as_i64()) {
+            self.surroundings.access_tokens.put(sub, expiry, tokens.access_token);
+        }
         let Surroundings { base_href, max_cookies, .. } = &self.surroundings;
         let cookies = token_cookie::set_cookies(&id_token, base_href, self.secure_cookie, *max_cookies)
             .map_err(|error| refuse_500(format!("claims={claims}, err={error}")))?;
         self.log().info(format!("Web login successful. Claims: {claims}"));
-        let response = wire::redirect(&request.method, StatusCode::SEE_OTHER, return_url);
-        Ok(cookies.into_iter().fold(response, |response, cookie| wire::with(response, SET_COOKIE, cookie)))
+        let response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, return_url);
+        Ok(cookies.into_iter().fold(response, |response, cookie| go_http::with(response, SET_COOKIE, cookie)))
     }
 
     /// The tokens for a code. Nobody said how the client
@@ -317,8 +334,11 @@ impl ClientApp {
         if self.use_pkce && self.details().state == StateKept::CookieWithVerifier {
             form.add("code_verifier", verifier);
         }
-        let credentials =
-            format!("{}:{}", wire::query_escape(&self.client_id), wire::query_escape(&self.client_secret));
+        let credentials = format!(
+            "{}:{}",
+            go_http::query_escape(&self.client_id),
+            go_http::query_escape(&self.client_secret)
+        );
         let mut headers = HeaderMap::new();
         if let Ok(mut value) = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials))) {
             value.set_sensitive(true);
@@ -349,7 +369,7 @@ impl ClientApp {
     /// Why that is not known.
     pub(super) async fn user_info(&self, url: &str, claims: &Value) -> Result<Value, Unknown> {
         let sub = claims["sub"].as_str().unwrap_or_default();
-        let token = self.surroundings.access_tokens.of(sub);
+        let token = self.surroundings.access_tokens.get(sub);
         let token = token.ok_or_else(|| Unknown::Unauthorized(format!("no accessToken for {sub}")))?;
         let answer =
             self.outbound.get_as(url, Some(&token)).await.map_err(|error| {
@@ -367,9 +387,18 @@ impl ClientApp {
 fn with_cookie_first(mut response: Response, cookie: &str) -> Response {
     let others: Vec<HeaderValue> = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
     response.headers_mut().remove(SET_COOKIE);
-    let mut response = wire::with(response, SET_COOKIE, cookie);
+    let mut response = go_http::with(response, SET_COOKIE, cookie);
     for other in others {
         response.headers_mut().append(SET_COOKIE, other);
     }
     response
+}
+
+/// A callback without a code: the implicit flow, which happens in the browser.
+fn no_code() -> Response {
+    go_http::reply(
+        StatusCode::OK,
+        go_http::HTML,
+        "<!DOCTYPE html>\n<title>Stand-in for Argo CD</title>\n<p>The provider sent no code. Argo CD would look for a token in the address now (the implicit flow); this stand-in does not.</p>\n",
+    )
 }

@@ -14,7 +14,7 @@ use super::flags::parse_bool;
 use super::informer::words;
 use super::manager::{CONFIG_MAP, Manager, SECRET};
 use super::settings::{Settings, data};
-use crate::wire::random;
+use crate::go_http::random;
 
 /// Where the generated password of `admin` is left for people to read.
 const INITIAL_PASSWORD: &str = "argocd-initial-admin-secret";

@@ -77,7 +77,7 @@ fn scheme(text: &str) -> Option<(String, &str)> {
 
 fn unescape(text: &str) -> Option<String> {
     // In a path a plus is a plus.
-    crate::wire::query_unescape(&text.replace('+', "%2B"))
+    crate::go_http::query_unescape(&text.replace('+', "%2B"))
 }
 
 /// As `path.Clean`.

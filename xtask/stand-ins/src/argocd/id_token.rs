@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::outbound::Outbound;
-use crate::wire::quote;
+use crate::go_http::quote;
 
 /// How a signature is checked.
 pub(super) enum Algorithm {

@@ -3,7 +3,7 @@
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method};
 
-use crate::wire::{self, Values};
+use crate::go_http::{self, Values};
 use local_cluster::serve::{Limits, Request, Response, read_body};
 
 /// A request with its body.
@@ -29,7 +29,7 @@ impl Incoming {
         let (parts, body) = request.into_parts();
         let body = read_body(body, limits)
             .await
-            .map_err(|error| Box::new(wire::error(error.status(), error.to_string())))?;
+            .map_err(|error| Box::new(go_http::error(error.status(), error.to_string())))?;
         let header = |name| parts.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
         let is_form = header(CONTENT_TYPE)
             .is_some_and(|value| value.trim_start().starts_with("application/x-www-form-urlencoded"));

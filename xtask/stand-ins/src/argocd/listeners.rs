@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::wire::random;
+use crate::go_http::random;
 use local_cluster::serve::Accept;
 
 /// A listener from which several servers accept, each with a clone.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::wire::quote;
+use crate::go_http::quote;
 use local_cluster::logs::LogWriter;
 
 /// Writes lines; cheap to clone.

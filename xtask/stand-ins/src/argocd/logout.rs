@@ -6,7 +6,7 @@ use http::header::SET_COOKIE;
 use super::incoming::Incoming;
 use super::server::Server;
 use super::token_cookie::{self, TOKEN_COOKIE};
-use crate::wire;
+use crate::go_http;
 use local_cluster::serve::Response;
 
 /// The answer to a request for it.
@@ -15,7 +15,7 @@ pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
         Ok(settings) => settings,
         Err(error) => {
             let text = format!("Failed to retrieve argoCD settings: {error}");
-            return wire::error(StatusCode::INTERNAL_SERVER_ERROR, text);
+            return go_http::error(StatusCode::INTERNAL_SERVER_ERROR, text);
         }
     };
     let url = settings.url_for(&request.host, &request.target, &server.details);
@@ -32,9 +32,9 @@ pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
             let why = nothing.err().map(|error| format!(": {error}")).unwrap_or_default();
             let text = format!("Failed to retrieve ArgoCD auth token{why}");
             if server.details.logout_says_nosniff {
-                return wire::error(StatusCode::BAD_REQUEST, text);
+                return go_http::error(StatusCode::BAD_REQUEST, text);
             }
-            return wire::reply(StatusCode::BAD_REQUEST, wire::TEXT, format!("{text}\n"));
+            return go_http::reply(StatusCode::BAD_REQUEST, go_http::TEXT, format!("{text}\n"));
         }
     };
     let mut to = home.clone();
@@ -46,11 +46,11 @@ pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
         }
     }
     let path = server.flags.base_href.trim_matches('/');
-    let response = wire::redirect(&request.method, StatusCode::SEE_OTHER, &to);
+    let response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to);
     token_cookie::cookies(&request.headers)
         .into_iter()
         .filter(|(name, _)| name.starts_with(TOKEN_COOKIE))
         .fold(response, |response, (name, _)| {
-            wire::with(response, SET_COOKIE, format!("{name}=; Path=/{path}"))
+            go_http::with(response, SET_COOKIE, format!("{name}=; Path=/{path}"))
         })
 }

@@ -10,7 +10,8 @@
 //! - A login: `client_app` with `app_state` and `go_url`; `provider`,
 //!   `oauth2`, `id_token`, `workload_identity` and `outbound` towards the provider;
 //!   `session`, `user_info` and `token_cookie` afterwards.
-//! - Requests: `server` routes `incoming` ones to `api`, `logout`, `pages`.
+//! - Requests: `site` routes `incoming` ones to `api`, `logout`, `pages`, which share a
+//!   `server`.
 //!
 //! What it does not have: applications, projects, repositories, policies, accounts
 //! and their passwords, gRPC, TLS of its own (without `--insecure` it redirects to
@@ -44,6 +45,7 @@ mod run;
 mod server;
 mod session;
 mod settings;
+mod site;
 mod token_cookie;
 mod user_info;
 mod workload_identity;
@@ -53,7 +55,6 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use app_state::StateCache;
 use client_app::Surroundings;
 use details::Details;
 use flags::Flags;
@@ -120,7 +121,7 @@ async fn start(mut launch: Launch) -> Exit {
             let (default, highest) = details.max_cookies;
             default.set(launch.env.get("ARGOCD_MAX_COOKIE_NUMBER").map(String::as_str), highest)
         },
-        states: Arc::new(StateCache::default()),
+        states: Arc::default(),
         access_tokens: Arc::default(),
         workload_identity: Arc::new(WorkloadIdentity::of(&launch.env, &launch.files)),
     };

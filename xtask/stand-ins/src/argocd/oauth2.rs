@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::outbound::Answer;
-use crate::wire::quote;
+use crate::go_http::quote;
 
 /// What a provider gave for a code, or why not. It holds tokens, so it cannot be printed.
 #[derive(Default, Deserialize)]

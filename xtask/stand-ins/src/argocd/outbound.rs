@@ -13,7 +13,7 @@ use reqwest::{Certificate, Client};
 use super::go_url::GoUrl;
 use super::log::Log;
 use super::oidc_config::OidcConfig;
-use crate::wire::quote;
+use crate::go_http::quote;
 
 /// A provider that does not answer within this is not there.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use super::details::Details;
 use super::id_token::{self, KeySet, VerifyError};
 use super::log::Log;
 use super::outbound::Outbound;
-use crate::wire::quote;
+use crate::go_http::quote;
 
 /// A provider. An issuer that changes later is not this one.
 pub(super) struct Provider {

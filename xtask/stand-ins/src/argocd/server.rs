@@ -1,26 +1,16 @@
-//! One argocd-server: what the handlers of a process share, and what each of them
-//! has of its own.
+//! One argocd-server: what outlives a change of its settings, and all handlers share.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{Method, StatusCode};
-use tokio_util::sync::CancellationToken;
-
-use super::api;
 use super::client_app::ClientApp;
 use super::details::Details;
 use super::flags::Flags;
-use super::incoming::Incoming;
 use super::log::Log;
-use super::logout;
 use super::manager::Manager;
-use super::pages;
 use super::session::Sessions;
 use super::settings::Settings;
-use crate::wire;
-use local_cluster::serve::{Handler, Limits, Request, Response};
 
 /// What outlives a change of settings.
 pub(super) struct Server {
@@ -90,6 +80,11 @@ impl Server {
     }
 
     /// Whether `/healthz` says that it can be used.
+    pub(super) fn is_available(&self) -> bool {
+        self.available.load(Ordering::Acquire)
+    }
+
+    /// What `/healthz` says from now on.
     pub(super) fn set_available(&self, available: bool) {
         self.available.store(available, Ordering::Release);
     }
@@ -97,6 +92,11 @@ impl Server {
     /// It was told to end.
     pub(super) fn set_ending(&self) {
         self.ending.store(true, Ordering::Release);
+    }
+
+    /// Whether it was told to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
     }
 
     /// Whether a login is configured.
@@ -111,101 +111,5 @@ impl Server {
         scopes
             .and_then(|scopes| serde_yaml::from_str(&scopes).ok())
             .unwrap_or_else(|| vec!["groups".to_owned()])
-    }
-
-    fn healthz(&self) -> Response {
-        let problem = if !self.details.knows_availability {
-            None
-        } else if self.ending.load(Ordering::Acquire) {
-            Some("API Server is terminating and unable to serve requests")
-        } else if !self.available.load(Ordering::Acquire) {
-            Some("API Server is not available: it either hasn't started or is restarting")
-        } else {
-            None
-        };
-        match problem {
-            None => wire::sniffed(wire::reply(StatusCode::OK, wire::TEXT, "ok\n")),
-            Some(problem) => {
-                self.log.line(
-                    "error",
-                    "Error serving health check request",
-                    &[("component", "healthcheck"), ("error", problem)],
-                );
-                let mut response = Response::new(local_cluster::serve::empty());
-                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-                response
-            }
-        }
-    }
-}
-
-/// Serves one run of a server. Several of them may serve at once, and each keeps
-/// the client app that it was made with. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Site {
-    pub(super) server: Arc<Server>,
-    /// `None` where no login was configured when this run began.
-    pub(super) app: Option<Arc<ClientApp>>,
-    /// Set when the way from HTTP to the server's own gRPC is closed.
-    pub(super) gateway: CancellationToken,
-    pub(super) limits: Limits,
-}
-
-impl Handler for Site {
-    async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
-        wire::in_go_order(self.answer(request).await)
-    }
-}
-
-impl Site {
-    async fn answer(&self, request: Request) -> Response {
-        let mut request = match Incoming::read(request, &self.limits).await {
-            Ok(request) => request,
-            Err(response) => return *response,
-        };
-        if !self.server.flags.insecure {
-            let to = format!("https://{}{}", request.host, request.target);
-            return wire::redirect(&request.method, StatusCode::TEMPORARY_REDIRECT, &to);
-        }
-        let root = self.server.flags.root_path.trim_matches('/');
-        // Without a root path, logging out is looked for before the router is asked.
-        if (!root.is_empty() || request.path != "/auth/logout")
-            && let Some(clean) = wire::unclean(&request.path).filter(|_| request.method != Method::CONNECT)
-        {
-            let query =
-                request.target.split_once('?').map_or_else(String::new, |(_, query)| format!("?{query}"));
-            let status = match self.server.details.go_1_26 {
-                true => StatusCode::TEMPORARY_REDIRECT,
-                false => StatusCode::MOVED_PERMANENTLY,
-            };
-            return wire::redirect(&request.method, status, &format!("{clean}{query}"));
-        }
-        if !root.is_empty() && request.path != "/healthz" {
-            let below = request.path.strip_prefix('/').and_then(|path| path.strip_prefix(root));
-            match below.filter(|path| path.starts_with('/')).map(ToOwned::to_owned) {
-                Some(path) => request.path = path,
-                None => return wire::not_found(),
-            }
-        }
-        self.route(&request).await
-    }
-}
-
-impl Site {
-    async fn route(&self, request: &Incoming) -> Response {
-        let server = &*self.server;
-        match (request.path.as_str(), &self.app) {
-            ("/auth/logout", _) => logout::answer(server, request).await,
-            ("/healthz", _) => server.healthz(),
-            ("/auth/login", Some(app)) => app.login(request).await,
-            ("/auth/callback", Some(app)) => app.callback(request).await,
-            (path, _) if path.starts_with("/api/") => {
-                if self.gateway.is_cancelled() {
-                    return api::gateway_closed();
-                }
-                api::answer(server, request).await
-            }
-            _ => pages::static_assets(server, request, self.app.is_some()),
-        }
     }
 }

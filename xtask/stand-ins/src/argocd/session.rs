@@ -4,32 +4,34 @@
 //! long as the server is: an issuer or a CA that changes later is not noticed, by
 //! any release.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::id_token::{self, VerifyError, unverified_claims};
 use super::manager::Manager;
 use super::outbound::Outbound;
 use super::provider::Provider;
+use crate::expiring::Expiring;
 
-/// Tokens that were logged out; the oldest go first. Argo CD keeps them in Redis,
-/// this program as long as it runs.
-const MOST_REVOKED: usize = 10_000;
 /// The issuer of Argo CD's own tokens.
 const ARGO_CD: &str = "argocd";
+
+/// Codes of gRPC.
+pub(super) const UNKNOWN: i32 = 2;
+pub(super) const INTERNAL: i32 = 13;
+pub(super) const UNAUTHENTICATED: i32 = 16;
 
 /// Checks tokens.
 pub(super) struct Sessions {
     manager: Arc<Manager>,
     outbound: Outbound,
     provider: Mutex<Option<Arc<Provider>>>,
-    /// When each revoked token would have ended by itself.
-    revoked: Mutex<BTreeMap<String, i64>>,
+    /// Tokens that were logged out, until they would have ended by themselves. Argo CD
+    /// keeps them in Redis, this program as long as it runs.
+    revoked: Expiring<()>,
 }
 
 /// A token that is not good.
@@ -57,7 +59,7 @@ impl Sessions {
         let settings = manager.complete_settings()?;
         let config = settings.oidc_config(&manager.details, &manager.log);
         let outbound = Outbound::new(proxy, config.as_ref(), settings.skip_verify, &manager.log)?;
-        Ok(Self { manager, outbound, provider: Mutex::default(), revoked: Mutex::default() })
+        Ok(Self { manager, outbound, provider: Mutex::default(), revoked: Expiring::default() })
     }
 
     fn provider(&self) -> Result<Arc<Provider>, String> {
@@ -102,8 +104,7 @@ impl Sessions {
         if !details.revokes_provider_tokens {
             return Ok(claims);
         }
-        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        if identity(&claims).is_some_and(|id| revoked.contains_key(id)) {
+        if identity(&claims).is_some_and(|id| self.revoked.get(id).is_some()) {
             return Err(BadToken::new("token is revoked, please re-login"));
         }
         Ok(claims)
@@ -111,15 +112,9 @@ impl Sessions {
 
     /// Makes a token worthless from now on.
     pub(super) fn revoke(&self, claims: &Value) {
-        let (Some(id), Some(expiry)) = (identity(claims), claims["exp"].as_i64()) else { return };
-        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Timestamp::now().as_second();
-        revoked.retain(|_, expiry| *expiry > now);
-        if revoked.len() >= MOST_REVOKED {
-            let oldest = revoked.iter().min_by_key(|(_, expiry)| **expiry).map(|(id, _)| id.clone());
-            oldest.map(|id| revoked.remove(&id));
+        if let (Some(id), Some(expiry)) = (identity(claims), claims["exp"].as_i64()) {
+            self.revoked.put(id, expiry, ());
         }
-        revoked.insert(id.to_owned(), expiry);
     }
 }
 

@@ -1,54 +1,15 @@
 //! Groups from the provider's userinfo endpoint (`enableUserInfoGroups`), for providers
 //! whose ID tokens have none. Whoever's groups cannot be had is not logged in.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use http::StatusCode;
-use jiff::Timestamp;
 use serde_json::Value;
 
-use super::api::{INTERNAL, UNAUTHENTICATED, UNKNOWN};
+use super::client_app::Unknown;
 use super::details::UserInfoBy;
 use super::server::Server;
-use super::session::BadToken;
+use super::session::{BadToken, INTERNAL, UNAUTHENTICATED, UNKNOWN};
 
-/// The most users whose access tokens are kept; the oldest go first.
-const MOST: usize = 10_000;
 const OTHER_SUBJECT: &str = "subject of claims from user info endpoint didn't match subject of idToken, see https://openid.net/specs/openid-connect-core-1_0.html#UserInfo";
-
-/// The access token of each user's last login. Argo CD keeps them in Redis, this program
-/// as long as it runs. It holds tokens, so it cannot be printed.
-#[derive(Default)]
-pub(super) struct AccessTokens(Mutex<BTreeMap<String, (i64, String)>>);
-
-impl AccessTokens {
-    /// Keeps a token as long as the claims that came with it are good.
-    pub(super) fn put(&self, claims: &Value, token: String) {
-        let (Some(sub), Some(expiry)) = (claims["sub"].as_str(), claims["exp"].as_i64()) else { return };
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tokens.len() >= MOST {
-            let first = tokens.iter().min_by_key(|(_, (expiry, _))| *expiry).map(|(sub, _)| sub.clone());
-            first.map(|sub| tokens.remove(&sub));
-        }
-        tokens.insert(sub.to_owned(), (expiry, token));
-    }
-
-    /// The token of a user.
-    pub(super) fn of(&self, sub: &str) -> Option<String> {
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Timestamp::now().as_second();
-        tokens.get(sub).filter(|(expiry, _)| *expiry > now).map(|(_, token)| token.clone())
-    }
-}
-
-/// Why nothing is known from userinfo.
-pub(super) enum Unknown {
-    /// Nobody may ask, or no longer.
-    Unauthorized(String),
-    /// Anything else.
-    Failed(String),
-}
 
 /// The claims of a token that is good, with the groups that the provider says, where the
 /// settings want that.

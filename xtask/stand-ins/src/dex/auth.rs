@@ -3,15 +3,11 @@
 use http::StatusCode;
 
 use super::config::Client;
-use super::jwt::CROSS_CLIENT;
 use super::pages;
-use super::server::{CONNECTOR, Dex, Incoming};
+use super::state::{CONNECTOR, Dex, Incoming};
 use super::storage::{AuthRequest, Pkce, new_id};
-use crate::wire::{self, Values, query_escape, quote, quoted_list};
+use crate::go_http::{self, Values, quote, quoted_list};
 use local_cluster::serve::Response;
-
-/// The redirect URI for programs that cannot receive one.
-const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
 
 /// Why a login does not begin.
 enum Refusal {
@@ -30,7 +26,7 @@ pub(super) fn authorize(dex: &Dex, request: &Incoming) -> Response {
     }
     values.remove("connector_id");
     let to = format!("{}?{}", dex.path(&format!("/auth/{CONNECTOR}")), values.encode());
-    wire::redirect(&request.method, StatusCode::FOUND, &to)
+    go_http::redirect(&request.method, StatusCode::FOUND, &to)
 }
 
 /// `/auth/local`: checks what the client asks for and remembers it.
@@ -63,11 +59,11 @@ pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response 
     if request.method != http::Method::GET {
         return pages::error(StatusCode::BAD_REQUEST, "Unsupported request method.");
     }
-    let to =
-        format!("{}?back=&state={}", dex.path(&format!("/auth/{CONNECTOR}/login")), query_escape(&wish.id));
-    dex.storage.collect(dex.now());
-    dex.storage.create_request(wish);
-    wire::redirect(&request.method, StatusCode::FOUND, &to)
+    let id = new_id();
+    let to = format!("{}?back=&state={id}", dex.path(&format!("/auth/{CONNECTOR}/login")));
+    let expires = i64::try_from(dex.config.auth_requests.as_secs()).unwrap_or(i64::MAX);
+    dex.storage.requests.put(&id, dex.now().saturating_add(expires), wish);
+    go_http::redirect(&request.method, StatusCode::FOUND, &to)
 }
 
 fn send_error(request: &Incoming, values: &Values, error: &str, description: &str) -> Response {
@@ -77,12 +73,12 @@ fn send_error(request: &Incoming, values: &Values, error: &str, description: &st
     if !description.is_empty() {
         answer.add("error_description", description);
     }
-    let to = wire::with_query(values.get("redirect_uri"), answer);
-    wire::redirect(&request.method, StatusCode::SEE_OTHER, &to)
+    let to = go_http::with_query(values.get("redirect_uri"), answer);
+    go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to)
 }
 
 fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, Refusal> {
-    let Some(redirect_uri) = wire::query_unescape(values.get("redirect_uri")) else {
+    let Some(redirect_uri) = go_http::query_unescape(values.get("redirect_uri")) else {
         return Err(Refusal::Shown(StatusCode::BAD_REQUEST, "No redirect_uri provided."));
     };
     let id = values.get("client_id");
@@ -114,7 +110,7 @@ fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, R
         return refuse("invalid_request", format!("Unsupported PKCE challenge method ({}).", quote(method)));
     }
     let scopes: Vec<&str> = values.get("scope").split_whitespace().collect();
-    if let Some(description) = bad_scopes(dex, client, &scopes) {
+    if let Some(description) = bad_scopes(&scopes) {
         return refuse("invalid_scope", description);
     }
     let types: Vec<&str> = values.get("response_type").split_whitespace().collect();
@@ -133,50 +129,27 @@ fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, R
     if types.is_empty() {
         return refuse("invalid_request", "No response_type provided".into());
     }
-    let Some(hmac_key) = wire::random() else {
-        return refuse("server_error", String::new());
-    };
-    let expires = i64::try_from(dex.config.auth_requests.as_secs()).unwrap_or(i64::MAX);
     Ok(AuthRequest {
-        id: new_id(),
         client_id: client.id.clone(),
         redirect_uri,
         scopes: scopes.into_iter().map(Into::into).collect(),
         state: values.get("state").to_owned(),
         nonce: values.get("nonce").to_owned(),
-        force_approval: values.get("approval_prompt") == "force",
         pkce: Pkce { challenge: values.get("code_challenge").to_owned(), method: method.to_owned() },
-        expires_at: dex.now().saturating_add(expires),
-        hmac_key,
-        claims: None,
     })
 }
 
 /// What is wrong with the scopes, if anything.
-fn bad_scopes(dex: &Dex, client: &Client, scopes: &[&str]) -> Option<String> {
+fn bad_scopes(scopes: &[&str]) -> Option<String> {
     let known = ["openid", "offline_access", "email", "profile", "groups", "federated:id"];
-    let (mut unrecognized, mut invalid) = (vec![], vec![]);
-    for &scope in scopes.iter().filter(|scope| !known.contains(scope)) {
-        match scope.strip_prefix(CROSS_CLIENT) {
-            None => unrecognized.push(scope),
-            Some(peer) if trusts(dex, peer, &client.id) => {}
-            Some(_) => invalid.push(scope),
-        }
-    }
+    let unrecognized: Vec<&str> = scopes.iter().copied().filter(|scope| !known.contains(scope)).collect();
     if !scopes.contains(&"openid") {
         Some(r#"Missing required scope(s) ["openid"]."#.into())
     } else if !unrecognized.is_empty() {
         Some(format!("Unrecognized scope(s) {}", quoted_list(&unrecognized)))
-    } else if !invalid.is_empty() {
-        Some(format!("Client can't request scope(s) {}", quoted_list(&invalid)))
     } else {
         None
     }
-}
-
-fn trusts(dex: &Dex, peer: &str, client: &str) -> bool {
-    peer == client
-        || dex.config.client(peer).is_some_and(|peer| peer.trusted_peers.iter().any(|id| id == client))
 }
 
 /// Whether a client may be sent to this address.
@@ -197,5 +170,5 @@ fn may_redirect(client: &Client, uri: &str) -> bool {
                 None => false,
             }
     };
-    uri == OUT_OF_BAND || url::Url::parse(uri).is_ok_and(local)
+    url::Url::parse(uri).is_ok_and(local)
 }

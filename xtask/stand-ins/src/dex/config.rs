@@ -17,7 +17,6 @@ pub(super) struct Config {
     pub(super) issuer: String,
     /// The path of the issuer, without a slash at its end.
     pub(super) prefix: String,
-    pub(super) skip_approval: bool,
     pub(super) password_db: bool,
     pub(super) clients: Vec<Client>,
     pub(super) passwords: Vec<Password>,
@@ -36,7 +35,6 @@ pub(super) struct Client {
     pub(super) secret: String,
     pub(super) redirect_uris: Vec<String>,
     pub(super) public: bool,
-    pub(super) trusted_peers: Vec<String>,
 }
 
 /// A user of the local password database.
@@ -116,7 +114,6 @@ struct FileClient {
     #[serde(rename = "redirectURIs")]
     redirect_uris: Vec<String>,
     public: bool,
-    trusted_peers: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -187,6 +184,9 @@ impl Config {
         if !file.enable_password_db {
             return Err("failed to initialize server: server: no connectors specified".into());
         }
+        if !file.oauth2.skip_approval_screen {
+            return Err("failed to initialize server: the stand-in for Dex has no approval screen: set oauth2.skipApprovalScreen".into());
+        }
         if let Some(other) = file.oauth2.response_types.iter().find(|kind| *kind != "code") {
             return Err(format!("failed to initialize server: unsupported response_type {other:?}"));
         }
@@ -200,7 +200,6 @@ impl Config {
         Ok(Self {
             prefix: issuer.path().trim_end_matches('/').to_owned(),
             issuer: file.issuer,
-            skip_approval: file.oauth2.skip_approval_screen,
             password_db: file.enable_password_db,
             clients,
             passwords,
@@ -269,7 +268,6 @@ impl FileClient {
             secret,
             redirect_uris: self.redirect_uris.clone(),
             public: self.public,
-            trusted_peers: self.trusted_peers.clone(),
         })
     }
 }

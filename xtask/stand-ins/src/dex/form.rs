@@ -1,15 +1,12 @@
-//! The login form, the approval page, and the redirect with the code.
+//! The login form, and the redirect with the code.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
-use ring::hmac;
 
 use super::config::Password;
 use super::pages;
-use super::server::{CONNECTOR, Dex, Incoming};
-use super::storage::{AuthCode, AuthRequest, Claims};
-use crate::wire::{self, Values};
+use super::state::{CONNECTOR, Dex, Incoming};
+use super::storage::{AuthCode, Claims, new_id};
+use crate::go_http::{self, Values};
 use local_cluster::serve::Response;
 
 /// How long a code is good, in seconds.
@@ -24,10 +21,10 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
         return pages::error(StatusCode::BAD_REQUEST, "User session error.");
     }
     let id = ("request_id", request.id.as_str());
-    let Some(wish) = dex.storage.request(state) else {
+    if dex.storage.requests.get(state).is_none() {
         dex.log.error("invalid 'state' parameter provided", &[("err", "not found"), id]);
         return pages::error(StatusCode::BAD_REQUEST, "Requested resource does not exist.");
-    };
+    }
     if connector != CONNECTOR {
         dex.log.error(
             "connector mismatch: password login triggered for different connector from authentication start",
@@ -53,7 +50,7 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
             dex.log.error("failed login attempt: Invalid credentials.", &[("user", username), id]);
             pages::login_form(&request.target, username, true, back)
         }
-        Ok(Some(claims)) => logged_in(dex, request, &wish, claims),
+        Ok(Some(claims)) => logged_in(dex, request, state, claims),
     }
 }
 
@@ -73,7 +70,7 @@ async fn check(dex: &Dex, email: &str, password: &str) -> Result<Option<Claims>,
     Ok(matches.unwrap_or(false).then(|| claims(user)))
 }
 
-pub(super) fn claims(user: &Password) -> Claims {
+fn claims(user: &Password) -> Claims {
     Claims {
         user_id: user.user_id.clone(),
         username: user.name.clone(),
@@ -84,65 +81,45 @@ pub(super) fn claims(user: &Password) -> Claims {
     }
 }
 
-fn logged_in(dex: &Dex, request: &Incoming, wish: &AuthRequest, claims: Claims) -> Response {
+/// Uses the request up and sends the browser back with a code.
+fn logged_in(dex: &Dex, request: &Incoming, wish: &str, claims: Claims) -> Response {
     let id = ("request_id", request.id.as_str());
-    let email =
-        if claims.email_verified { claims.email.clone() } else { format!("{} (unverified)", claims.email) };
-    let groups = format!("[{}]", claims.groups.join(" "));
-    let username = claims.username.clone();
-    let preferred = claims.preferred_username.clone();
-    if dex.storage.log_in(&wish.id, claims).is_none() {
+    // Somebody else may have used it up since the form was read.
+    let Some(wish) = dex.storage.requests.take(wish) else {
         dex.log.error("failed to finalize login", &[("err", "failed to update auth request: not found"), id]);
         return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Login error.");
-    }
+    };
+    let email =
+        if claims.email_verified { claims.email.clone() } else { format!("{} (unverified)", claims.email) };
     dex.log.info(
         "login successful",
         &[
             ("connector_id", CONNECTOR),
-            ("username", &username),
-            ("preferred_username", &preferred),
+            ("username", &claims.username),
+            ("preferred_username", &claims.preferred_username),
             ("email", &email),
-            ("groups", &groups),
+            ("groups", &format!("[{}]", claims.groups.join(" "))),
             id,
         ],
     );
-    if dex.config.skip_approval && !wish.force_approval {
-        return send_code(dex, request, &wish.id);
-    }
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &wish.hmac_key), wish.id.as_bytes());
-    let to = format!("{}?req={}&hmac={}", dex.path("/approval"), wish.id, URL_SAFE_NO_PAD.encode(tag));
-    wire::redirect(&request.method, StatusCode::SEE_OTHER, &to)
-}
-
-/// `/approval`: the user says yes or no.
-pub(super) fn approval(dex: &Dex, request: &Incoming) -> Response {
-    let refused = || pages::error(StatusCode::UNAUTHORIZED, "Unauthorized request");
-    let Ok(tag) = URL_SAFE_NO_PAD.decode(request.value("hmac")) else { return refused() };
-    if tag.is_empty() {
-        return refused();
-    }
-    let Some(wish) = dex.storage.request(request.value("req")) else {
-        dex.log.error("failed to get auth request", &[("err", "not found"), ("request_id", &request.id)]);
-        return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Database error.");
+    let code = new_id();
+    let grant = AuthCode {
+        client_id: wish.client_id,
+        redirect_uri: wish.redirect_uri.clone(),
+        scopes: wish.scopes,
+        nonce: wish.nonce,
+        claims,
+        pkce: wish.pkce,
     };
-    if wish.claims.is_none() {
-        dex.log.error("auth request does not have an identity for approval", &[("request_id", &request.id)]);
-        return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Login process not yet finalized.");
-    }
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &wish.hmac_key);
-    if hmac::verify(&key, wish.id.as_bytes(), &tag).is_err() {
-        return refused();
-    }
-    match request.method {
-        Method::POST if request.value("approval") != "approve" => {
-            pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Approval rejected.")
-        }
-        Method::POST => send_code(dex, request, &wish.id),
-        _ => {
-            let client = dex.config.client(&wish.client_id).map_or("", |client| client.name.as_str());
-            pages::approval(&wish.id, client, &wish.scopes)
-        }
-    }
+    dex.storage.codes.put(&code, dex.now() + CODE_SECONDS, grant);
+    let mut values = Values::default();
+    values.add("code", &code);
+    values.add("state", &wish.state);
+    go_http::redirect(
+        &request.method,
+        StatusCode::SEE_OTHER,
+        &go_http::with_query(&wish.redirect_uri, values),
+    )
 }
 
 /// `/callback`: where other connectors come back to; the local one never does.
@@ -155,35 +132,10 @@ pub(super) fn callback(dex: &Dex, request: &Incoming) -> Response {
     if state.is_empty() {
         return pages::error(StatusCode::BAD_REQUEST, "User session error.");
     }
-    if dex.storage.request(state).is_none() {
+    if dex.storage.requests.get(state).is_none() {
         let fields = [("err", "not found"), ("request_id", request.id.as_str())];
         dex.log.error("invalid 'state' parameter provided", &fields);
         return pages::error(StatusCode::BAD_REQUEST, "Requested resource does not exist.");
     }
     pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Requested resource does not exist.")
-}
-
-fn send_code(dex: &Dex, request: &Incoming, id: &str) -> Response {
-    let Some((wish, claims)) =
-        dex.storage.take_request(id).and_then(|wish| wish.claims.clone().map(|claims| (wish, claims)))
-    else {
-        return pages::error(StatusCode::BAD_REQUEST, "User session error.");
-    };
-    let now = dex.now();
-    if now > wish.expires_at {
-        return pages::error(StatusCode::BAD_REQUEST, "User session has expired.");
-    }
-    let code = dex.storage.create_code(AuthCode {
-        client_id: wish.client_id,
-        redirect_uri: wish.redirect_uri.clone(),
-        scopes: wish.scopes,
-        nonce: wish.nonce,
-        claims,
-        pkce: wish.pkce,
-        expires_at: now + CODE_SECONDS,
-    });
-    let mut values = Values::default();
-    values.add("code", &code);
-    values.add("state", &wish.state);
-    wire::redirect(&request.method, StatusCode::SEE_OTHER, &wire::with_query(&wish.redirect_uri, values))
 }

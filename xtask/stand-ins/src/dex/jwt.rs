@@ -30,15 +30,12 @@ struct Header<'a> {
 struct Payload<'a> {
     iss: &'a str,
     sub: String,
-    aud: Audience<'a>,
+    aud: &'a str,
     exp: i64,
     iat: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    azp: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     nonce: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at_hash: Option<String>,
+    at_hash: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     c_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,48 +53,32 @@ struct Payload<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(untagged)]
-enum Audience<'a> {
-    One(&'a str),
-    Many(Vec<&'a str>),
-}
-
-#[derive(Serialize)]
 struct Federated<'a> {
     connector_id: &'a str,
     user_id: &'a str,
 }
 
-/// The prefix of a scope that asks for a token for another client too.
-pub(super) const CROSS_CLIENT: &str = "audience:server:client_id:";
-
-/// Signs a token; with the access token and the code that it belongs to, if any.
+/// Signs a token that belongs to an access token, and to a code, if any.
 ///
 /// # Errors
 /// [`KeyError`], in practice none.
 pub(super) fn sign(
     key: &SigningKey,
     token: &TokenFor<'_>,
-    access_token: Option<&str>,
+    access_token: &str,
     code: Option<&str>,
 ) -> Result<String, KeyError> {
     let has = |wanted: &str| token.scopes.iter().any(|scope| scope == wanted);
     let not_empty = |text: &'_ str| !text.is_empty();
-    let mut audience: Vec<&str> =
-        token.scopes.iter().filter_map(|scope| scope.strip_prefix(CROSS_CLIENT)).collect();
-    if !audience.contains(&token.client_id) {
-        audience.push(token.client_id);
-    }
     let claims = token.claims;
     let payload = Payload {
         iss: token.issuer,
         sub: subject(&claims.user_id, token.connector_id),
-        azp: (audience.len() > 1).then_some(token.client_id),
-        aud: if let [one] = audience[..] { Audience::One(one) } else { Audience::Many(audience) },
+        aud: token.client_id,
         exp: token.expires_at,
         iat: token.issued_at,
         nonce: token.nonce,
-        at_hash: access_token.map(half_hash),
+        at_hash: half_hash(access_token),
         c_hash: code.map(half_hash),
         email: has("email").then_some(claims.email.as_str()).filter(|text| not_empty(text)),
         email_verified: has("email").then_some(claims.email_verified),
@@ -121,7 +102,7 @@ pub(super) fn sign(
 /// # Errors
 /// As [`sign`].
 pub(super) fn access_token(key: &SigningKey, token: &TokenFor<'_>) -> Result<String, KeyError> {
-    sign(key, token, Some(&new_id()), None)
+    sign(key, token, &new_id(), None)
 }
 
 /// The claims of a token that this key signed and that has not expired.
@@ -166,26 +147,6 @@ pub(super) fn pair(first: &str, second: &str) -> String {
     URL_SAFE_NO_PAD.encode(message)
 }
 
-/// The two strings of a [`pair`]; `None` if it is none.
-pub(super) fn unpair(text: &str) -> Option<(String, String)> {
-    let message = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (mut first, mut second) = (String::new(), String::new());
-    let mut rest = &message[..];
-    while let Some((&tag, tail)) = rest.split_first() {
-        let (&length, tail) = tail.split_first()?;
-        // What Dex makes is short: lengths of more than one byte are not its own.
-        let (value, tail) = (length < 0x80).then(|| tail.split_at_checked(length.into()))??;
-        let value = String::from_utf8(value.to_vec()).ok()?;
-        match tag {
-            0x0a => first = value,
-            0x12 => second = value,
-            _ => return None,
-        }
-        rest = tail;
-    }
-    Some((first, second))
-}
-
 /// `sub`: the user and the connector that knows him.
 fn subject(user_id: &str, connector_id: &str) -> String {
     pair(user_id, connector_id)
@@ -201,13 +162,5 @@ mod tests {
             subject("08a8684b-db88-4b73-90a9-3cd1661f5466", "local"),
             "CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs"
         );
-    }
-
-    #[test]
-    fn pairs_come_back_and_garbage_does_not() {
-        assert_eq!(unpair(&pair("a", "bc")), Some(("a".into(), "bc".into())));
-        assert_eq!(unpair("CgF"), None);
-        assert_eq!(unpair("!"), None);
-        assert_eq!(unpair(&URL_SAFE_NO_PAD.encode([0x0a, 5, b'x'])), None);
     }
 }

@@ -13,7 +13,7 @@ use rsa::rand_core::{TryCryptoRng, TryRng};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::wire::{hex, random};
+use crate::go_http::{hex, random};
 
 /// A key and its name.
 pub(super) struct SigningKey {

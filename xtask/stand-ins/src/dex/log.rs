@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::wire::quote;
+use crate::go_http::quote;
 use local_cluster::logs::LogWriter;
 
 /// Writes lines; cheap to clone.

@@ -1,8 +1,8 @@
 //! The stand-in for Dex: an OpenID Connect provider with local passwords and
 //! memory storage, from the same configuration file.
 //!
-//! What it does not have: connectors, other storages, the device flow, token
-//! exchange, implicit and hybrid flows, themes, metrics.
+//! What it does not have: connectors, other storages, an approval screen, renewed
+//! tokens, the device flow, token exchange, implicit and hybrid flows, themes, metrics.
 
 mod auth;
 mod config;
@@ -12,6 +12,7 @@ mod keys;
 mod log;
 mod pages;
 mod server;
+mod state;
 mod storage;
 mod token;
 
@@ -25,7 +26,8 @@ use keys::PendingKey;
 use local_cluster::program::{Exit, Launch, Program};
 use local_cluster::serve::{Limits, serve};
 use log::{Level, Log};
-use server::{Dex, Telemetry, Web};
+use server::{Telemetry, Web};
+use state::Dex;
 use storage::Storage;
 
 /// The image name under which it is known, without tag.
@@ -74,9 +76,7 @@ async fn run(mut launch: Launch) -> Exit {
     if config.password_db {
         log.info("config connector: local passwords enabled", &[]);
     }
-    if config.skip_approval {
-        log.info("config skipping approval screen", &[]);
-    }
+    log.info("config skipping approval screen", &[]);
     let mut listen = |port, server| {
         let listener = launch.ports.remove(&port).ok_or("the container has no such port")?;
         let address = listener.local_addr().map_err(|_| "the socket has no address")?.to_string();

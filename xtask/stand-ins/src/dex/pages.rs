@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 
-use crate::wire::{HTML, escape_html, reply};
+use crate::go_http::{HTML, escape_html, reply};
 use local_cluster::serve::Response;
 
 fn page(status: StatusCode, title: &str, body: &str) -> Response {
@@ -37,39 +37,6 @@ pub(super) fn login_form(target: &str, username: &str, wrong: bool, back: &str) 
         escape_html(username),
     );
     page(if wrong { StatusCode::UNAUTHORIZED } else { StatusCode::OK }, "Log in", &form)
-}
-
-/// Asks the user whether the client may have what it asks for.
-pub(super) fn approval(request: &str, client: &str, scopes: &[String]) -> Response {
-    let mut wishes: Vec<_> = scopes.iter().filter_map(|scope| wish(scope)).collect();
-    wishes.sort_unstable();
-    let wishes: String = wishes.iter().map(|wish| format!("<li>{wish}</li>\n")).collect();
-    let form = |value: &str, label: &str| {
-        format!(
-            "<form method=\"post\">\n<input type=\"hidden\" name=\"req\" value=\"{}\">\n\
-             <input type=\"hidden\" name=\"approval\" value=\"{value}\">\n\
-             <button type=\"submit\">{label}</button>\n</form>",
-            escape_html(request)
-        )
-    };
-    let body = format!(
-        "<p>{} asks for:</p>\n<ul>\n{wishes}</ul>\n{}\n{}",
-        escape_html(client),
-        form("approve", "Allow"),
-        form("rejected", "Refuse")
-    );
-    page(StatusCode::OK, "Allow access", &body)
-}
-
-/// What a scope gives, in plain words.
-fn wish(scope: &str) -> Option<&'static str> {
-    match scope {
-        "offline_access" => Some("access while you are away"),
-        "profile" => Some("your name"),
-        "email" => Some("your email address"),
-        "groups" => Some("your groups"),
-        _ => None,
-    }
 }
 
 /// An error for people; the message is what clients match.

@@ -3,66 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
-use jiff::Timestamp;
+use http::StatusCode;
 use serde::Serialize;
-use tokio::sync::Semaphore;
 
-use super::config::Config;
-use super::keys::{Jwk, PendingKey};
-use super::log::Log;
-use super::storage::Storage;
+use super::keys::Jwk;
+use super::state::{Dex, Incoming};
 use super::{auth, form, pages, token};
+use crate::go_http::{self, Values};
 use crate::multipart;
-use crate::wire::{self, Values};
-use local_cluster::serve::{Handler, Limits, Request, Response, read_body};
+use local_cluster::serve::{Handler, Request, Response, read_body};
 use local_cluster::store::object::uid;
-
-/// The one connector: the local passwords.
-pub(super) const CONNECTOR: &str = "local";
-
-/// Everything that requests share.
-pub(super) struct Dex {
-    pub(super) config: Config,
-    pub(super) storage: Storage,
-    pub(super) key: PendingKey,
-    pub(super) log: Log,
-    /// As many bcrypts at once as there are cores: more would only make each of
-    /// them slower.
-    pub(super) bcrypts: Semaphore,
-    pub(super) limits: Limits,
-}
-
-/// A request that was read whole.
-pub(super) struct Incoming {
-    pub(super) method: Method,
-    /// Path and query as they were sent.
-    pub(super) target: String,
-    pub(super) headers: http::HeaderMap,
-    /// The query.
-    pub(super) query: Values,
-    /// The form in the body.
-    pub(super) form: Values,
-    /// Query and form could be read whole.
-    whole: bool,
-    /// In every log line about this request.
-    pub(super) id: String,
-}
-
-impl Incoming {
-    /// As Go's `FormValue`: the body's value if there is one, else the query's.
-    pub(super) fn value(&self, key: &str) -> &str {
-        let value = self.form.get(key);
-        if value.is_empty() { self.query.get(key) } else { value }
-    }
-
-    /// Body and query together.
-    pub(super) fn values(&self) -> Values {
-        let mut values = self.form.clone();
-        values.extend(self.query.clone());
-        values
-    }
-}
 
 #[derive(Serialize)]
 struct Discovery<'a> {
@@ -92,7 +42,7 @@ pub(super) struct Web(pub(super) Arc<Dex>);
 
 impl Handler for Web {
     async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
-        wire::in_go_order(self.answer(request).await)
+        go_http::in_go_order(self.answer(request).await)
     }
 }
 
@@ -101,13 +51,13 @@ impl Web {
         let dex = &self.0;
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
-        let Some(route) = path.strip_prefix(dex.config.prefix.as_str()) else { return wire::not_found() };
+        let Some(route) = path.strip_prefix(dex.config.prefix.as_str()) else { return go_http::not_found() };
         let content_type =
             parts.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().trim_start();
         let body = match read_body(body, &dex.limits).await {
             Ok(body) => body,
-            Err(error) => return wire::error(error.status(), error.to_string()),
+            Err(error) => return go_http::error(error.status(), error.to_string()),
         };
         let (form, form_whole) = if content_type.starts_with("application/x-www-form-urlencoded") {
             Values::parse_what_can_be_read(&String::from_utf8_lossy(&body))
@@ -148,10 +98,9 @@ impl Dex {
             "/auth" => auth::authorize(self, &request),
             "/token" => token::token(self, &request).await,
             "/userinfo" => token::userinfo(self, &request).await,
-            "/approval" => form::approval(self, &request),
             "/callback" => form::callback(self, &request),
             "" | "/" => pages::root(&self.url("/.well-known/openid-configuration")),
-            "/healthz" => wire::reply(StatusCode::OK, wire::TEXT, "Health check passed"),
+            "/healthz" => go_http::reply(StatusCode::OK, go_http::TEXT, "Health check passed"),
             _ => match route.strip_prefix("/auth/").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
                 Some((connector, "")) if !connector.is_empty() && !route.ends_with('/') => {
                     auth::start(self, connector, &request)
@@ -159,24 +108,9 @@ impl Dex {
                 Some((connector, "login")) if !connector.is_empty() => {
                     form::login(self, connector, &request).await
                 }
-                _ => wire::not_found(),
+                _ => go_http::not_found(),
             },
         }
-    }
-
-    /// Seconds since 1970.
-    pub(super) fn now(&self) -> i64 {
-        Timestamp::now().as_second()
-    }
-
-    /// The path of a page of this Dex.
-    pub(super) fn path(&self, path: &str) -> String {
-        format!("{}{path}", self.config.prefix)
-    }
-
-    /// The URL of a page of this Dex.
-    pub(super) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.config.issuer.trim_end_matches('/'))
     }
 
     fn discovery(&self) -> Response {
@@ -208,15 +142,15 @@ impl Dex {
             ],
         };
         let body = serde_json::to_vec_pretty(&discovery).unwrap_or_default();
-        wire::reply(StatusCode::OK, wire::JSON, body)
+        go_http::reply(StatusCode::OK, go_http::JSON, body)
     }
 
     async fn keys(&self) -> Response {
         match self.key.get().await {
             Ok(key) => {
                 let body = serde_json::to_vec_pretty(&KeySet { keys: [key.jwk()] }).unwrap_or_default();
-                let response = wire::reply(StatusCode::OK, wire::JSON, body);
-                wire::with(response, http::header::CACHE_CONTROL, "max-age=600, must-revalidate")
+                let response = go_http::reply(StatusCode::OK, go_http::JSON, body);
+                go_http::with(response, http::header::CACHE_CONTROL, "max-age=600, must-revalidate")
             }
             Err(error) => {
                 self.log.error("failed to get keys", &[("err", &error.to_string())]);
@@ -233,11 +167,11 @@ pub(super) struct Telemetry;
 impl Handler for Telemetry {
     async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
         match request.uri().path() {
-            "/healthz/live" => wire::reply(StatusCode::OK, wire::TEXT, "ok"),
-            "/healthz" | "/healthz/ready" => wire::json(&serde_json::json!({
+            "/healthz/live" => go_http::reply(StatusCode::OK, go_http::TEXT, "ok"),
+            "/healthz" | "/healthz/ready" => go_http::json(&serde_json::json!({
                 "storage": { "message": "in memory", "contiguousFailures": 0 }
             })),
-            _ => wire::not_found(),
+            _ => go_http::not_found(),
         }
     }
 }

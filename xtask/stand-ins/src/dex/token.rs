@@ -1,4 +1,4 @@
-//! `/token` and `/userinfo`: codes and refresh tokens for tokens, tokens for claims.
+//! `/token` and `/userinfo`: codes for tokens, tokens for claims.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -8,14 +8,13 @@ use ring::digest;
 use serde::Serialize;
 
 use super::config::Client;
-use super::form;
 use super::jwt::{self, TokenFor};
-use super::server::{CONNECTOR, Dex, Incoming};
-use super::storage::{AuthCode, Claims, Refresh, new_id};
-use crate::wire::{self, quoted_list};
+use super::state::{CONNECTOR, Dex, Incoming};
+use super::storage::{AuthCode, new_id};
+use crate::go_http;
 use local_cluster::serve::Response;
 
-/// What can be exchanged here. The real Dex has device codes and token exchange too.
+/// What can be asked for here. The real Dex has device codes and token exchange too.
 pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
 
 #[derive(Serialize)]
@@ -38,7 +37,7 @@ struct Tokens {
 /// An error of the token endpoint, for programs.
 pub(super) fn error(error: &str, description: &str, status: StatusCode) -> Response {
     let body = serde_json::to_vec(&TokenError { error, error_description: description }).unwrap_or_default();
-    wire::reply(status, wire::JSON, body)
+    go_http::reply(status, go_http::JSON, body)
 }
 
 fn bad(description: &str) -> Response {
@@ -65,7 +64,7 @@ pub(super) async fn token(dex: &Dex, request: &Incoming) -> Response {
     }
     match client(dex, request) {
         Err(response) => *response,
-        Ok(client) if grant == "refresh_token" => refresh(dex, request, client).await,
+        Ok(_) if grant == "refresh_token" => refresh(request),
         Ok(client) => redeem(dex, request, client).await,
     }
 }
@@ -74,8 +73,9 @@ pub(super) async fn token(dex: &Dex, request: &Incoming) -> Response {
 fn client<'a>(dex: &'a Dex, request: &Incoming) -> Result<&'a Client, Box<Response>> {
     let (id, secret) = match basic(request) {
         Some((id, secret)) => (
-            wire::query_unescape(&id).ok_or_else(|| Box::new(bad("client_id improperly encoded")))?,
-            wire::query_unescape(&secret).ok_or_else(|| Box::new(bad("client_secret improperly encoded")))?,
+            go_http::query_unescape(&id).ok_or_else(|| Box::new(bad("client_id improperly encoded")))?,
+            go_http::query_unescape(&secret)
+                .ok_or_else(|| Box::new(bad("client_secret improperly encoded")))?,
         ),
         None => (request.form.get("client_id").to_owned(), request.form.get("client_secret").to_owned()),
     };
@@ -109,11 +109,11 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     if code.is_empty() {
         return bad("Required param: code.");
     }
-    let Some(grant) = dex.storage.code(code) else {
+    let Some(grant) = dex.storage.codes.get(code) else {
         return invalid_grant("Invalid or expired code parameter.");
     };
-    // As the real one: a code that is still stored but not good is its own fault.
-    if grant.client_id != client.id || dex.now() > grant.expires_at {
+    // As the real one: a code that is not for this client is its own fault.
+    if grant.client_id != client.id {
         dex.log.error("failed to get auth code", &[("err", "<nil>"), ("request_id", &request.id)]);
         return server_error();
     }
@@ -123,7 +123,7 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     if grant.redirect_uri != request.form.get("redirect_uri") {
         return bad("redirect_uri did not match URI from initial request.");
     }
-    let tokens = match issue(dex, client, &grant.claims, &grant.scopes, &grant.nonce, Some(code)).await {
+    let tokens = match issue(dex, client, &grant, code).await {
         Ok(tokens) => tokens,
         Err(message) => {
             dex.log.error(
@@ -133,20 +133,11 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
             return server_error();
         }
     };
-    if !dex.storage.use_code(code) {
+    if dex.storage.codes.take(code).is_none() {
         return invalid_grant("Invalid or expired code parameter.");
     }
-    let refresh_token = grant.scopes.iter().any(|scope| scope == "offline_access").then(|| {
-        let token = new_id();
-        let id = dex.storage.create_refresh(Refresh {
-            token: token.clone(),
-            client_id: grant.client_id,
-            scopes: grant.scopes,
-            nonce: grant.nonce,
-            claims: grant.claims,
-        });
-        jwt::pair(&id, &token)
-    });
+    let refresh_token = grant.scopes.iter().any(|scope| scope == "offline_access");
+    let refresh_token = refresh_token.then(|| jwt::pair(&new_id(), &new_id()));
     answer(&Tokens { refresh_token, ..tokens })
 }
 
@@ -171,61 +162,16 @@ fn check_pkce(grant: &AuthCode, verifier: &str) -> Result<(), Box<Response>> {
     }
 }
 
-async fn refresh(dex: &Dex, request: &Incoming, client: &Client) -> Response {
-    let raw = request.form.get("refresh_token");
-    if raw.is_empty() {
-        return bad("No refresh token is found in request.");
-    }
-    const INVALID: &str = "Refresh token is invalid or has already been claimed by another client.";
-    let (id, token) = jwt::unpair(raw).unwrap_or_else(|| (raw.to_owned(), String::new()));
-    let Some(stored) = dex.storage.refresh(&id) else { return bad(INVALID) };
-    if stored.client_id != client.id {
-        dex.log.error(
-            "trying to claim token for different client",
-            &[
-                ("client_id", &client.id),
-                ("refresh_client_id", &stored.client_id),
-                ("request_id", &request.id),
-            ],
-        );
-        return invalid_grant(INVALID);
-    }
-    let wanted: Vec<&str> = request.form.get("scope").split_whitespace().collect();
-    let more: Vec<&str> =
-        wanted.iter().copied().filter(|scope| !stored.scopes.iter().any(|it| it == scope)).collect();
-    if !more.is_empty() {
-        return bad(&format!("Requested scopes contain unauthorized scope(s): {}.", quoted_list(&more)));
-    }
-    let scopes =
-        if wanted.is_empty() { stored.scopes.clone() } else { wanted.into_iter().map(Into::into).collect() };
-    // A user who is gone, or another one of the same address, refreshes nothing.
-    let user = dex.config.password(&stored.claims.email);
-    let Some(claims) = user.map(form::claims).filter(|user| user.user_id == stored.claims.user_id) else {
-        dex.log
-            .error("failed to refresh identity", &[("err", "user not found"), ("request_id", &request.id)]);
-        return error("invalid_request", "", StatusCode::INTERNAL_SERVER_ERROR);
-    };
-    let Some(rotated) = dex.storage.rotate_refresh(&id, &token, claims.clone()) else {
-        dex.log.error("refresh token claimed twice", &[("token_id", &id), ("request_id", &request.id)]);
-        return bad(INVALID);
-    };
-    match issue(dex, client, &claims, &scopes, &stored.nonce, None).await {
-        Ok(tokens) => answer(&Tokens { refresh_token: Some(jwt::pair(&id, &rotated)), ..tokens }),
-        Err(message) => {
-            dex.log.error("failed to create ID token", &[("err", &message), ("request_id", &request.id)]);
-            error("invalid_request", "", StatusCode::INTERNAL_SERVER_ERROR)
-        }
+/// A refresh token is issued to whoever asks for one and kept by nobody: whoever brings
+/// it is told what Dex tells after a restart with its storage in memory.
+fn refresh(request: &Incoming) -> Response {
+    match request.form.get("refresh_token") {
+        "" => bad("No refresh token is found in request."),
+        _ => bad("Refresh token is invalid or has already been claimed by another client."),
     }
 }
 
-async fn issue(
-    dex: &Dex,
-    client: &Client,
-    claims: &Claims,
-    scopes: &[String],
-    nonce: &str,
-    code: Option<&str>,
-) -> Result<Tokens, String> {
+async fn issue(dex: &Dex, client: &Client, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
     let key = dex.key.get().await.map_err(|error| error.to_string())?;
     let expires_in = dex.config.id_tokens.as_secs();
     let issued_at = dex.now();
@@ -233,22 +179,22 @@ async fn issue(
         issuer: &dex.config.issuer,
         client_id: &client.id,
         connector_id: CONNECTOR,
-        claims,
-        scopes,
-        nonce,
+        claims: &grant.claims,
+        scopes: &grant.scopes,
+        nonce: &grant.nonce,
         issued_at,
         expires_at: issued_at.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX)),
     };
     let access_token = jwt::access_token(&key, &token).map_err(|error| error.to_string())?;
-    let id_token = jwt::sign(&key, &token, Some(&access_token), code).map_err(|error| error.to_string())?;
+    let id_token = jwt::sign(&key, &token, &access_token, Some(code)).map_err(|error| error.to_string())?;
     // Go truncates the little time that has passed since: one second less.
     let expires_in = expires_in.saturating_sub(1);
     Ok(Tokens { access_token, token_type: "bearer", expires_in, refresh_token: None, id_token })
 }
 
 fn answer(tokens: &Tokens) -> Response {
-    let response = wire::with(wire::json(tokens), CACHE_CONTROL, "no-store");
-    wire::with(response, PRAGMA, "no-cache")
+    let response = go_http::with(go_http::json(tokens), CACHE_CONTROL, "no-store");
+    go_http::with(response, PRAGMA, "no-cache")
 }
 
 /// `/userinfo`: the claims of a token that this process signed.
@@ -257,11 +203,11 @@ pub(super) async fn userinfo(dex: &Dex, request: &Incoming) -> Response {
     let token = header.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
     let Some((_, token)) = token else {
         let response = error("access_denied", "Invalid bearer token.", StatusCode::UNAUTHORIZED);
-        return wire::with(response, WWW_AUTHENTICATE, "Bearer");
+        return go_http::with(response, WWW_AUTHENTICATE, "Bearer");
     };
     let Ok(key) = dex.key.get().await else { return server_error() };
     match jwt::verify(&key, &dex.config.issuer, dex.now(), token) {
-        Some(claims) => wire::json(&claims),
+        Some(claims) => go_http::json(&claims),
         None => {
             dex.log.error("failed to verify ID token", &[("request_id", &request.id)]);
             error("access_denied", "Invalid bearer token.", StatusCode::FORBIDDEN)

@@ -3,287 +3,214 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::admin::{auth, client, command_info, config, hello, info, pubsub};
-use super::data::{Expiry, Full};
-use super::session::Session;
-use super::wire::Reply;
+use super::resp::Reply;
+use super::state::{Full, Server};
 
-/// The databases that SELECT knows.
-pub(super) const DATABASES: u8 = 16;
+/// The commands that there are. go-redis greets with HELLO and CLIENT SETINFO (version 9)
+/// or AUTH (version 8) and asks a subscription for signs of life with PING. argocd-server
+/// keeps values with GET, SET, DEL and RENAME (`util/cache/redis.go`), and revoked tokens
+/// with SET, SCAN, PUBLISH and SUBSCRIBE (`util/session/state.go`).
+const COMMANDS: [&str; 11] =
+    ["auth", "client", "del", "get", "hello", "ping", "publish", "rename", "scan", "set", "subscribe"];
 
-/// A command that this stand-in knows.
-pub(super) struct Command {
-    pub(super) name: &'static str,
-    least: usize,
-    most: usize,
-    pub(super) run: fn(&mut Session, &[Bytes]) -> Reply,
+/// A connection's state.
+pub(super) struct Client<'a> {
+    server: &'a Server,
+    id: u64,
+    pub(super) protocol: u8,
+    /// It has said the password, or there is none.
+    known: bool,
+    /// What it is told without asking, once it listens.
+    pub(super) news: Option<mpsc::Receiver<Reply>>,
 }
 
-impl Command {
-    /// Whether it takes so many arguments.
-    pub(super) fn takes(&self, count: usize) -> bool {
-        (self.least..=self.most).contains(&count)
+impl Drop for Client<'_> {
+    fn drop(&mut self) {
+        self.server.state().leave(self.id);
     }
 }
 
-const ANY: usize = usize::MAX;
-
-/// Name, fewest and most arguments, and what it does. Those that change the connection
-/// itself are done by the session.
-pub(super) const COMMANDS: &[Command] = &[
-    command("auth", 1, 2, auth),
-    command("client", 1, ANY, client),
-    command("command", 0, ANY, |_, args| command_info(args)),
-    command("config", 1, ANY, config),
-    command("dbsize", 0, 0, |it, _| Reply::count(it.server.data.keys(it.db, b"*").len())),
-    command("del", 1, ANY, |it, keys| {
-        Reply::count(keys.iter().filter_map(|key| it.server.data.remove(it.db, key)).count())
-    }),
-    command("discard", 0, 0, of_session),
-    command("echo", 1, 1, |_, args| Reply::Bulk(args[0].clone())),
-    command("exec", 0, 0, of_session),
-    command("exists", 1, ANY, |it, keys| {
-        Reply::count(keys.iter().filter_map(|key| it.server.data.get(it.db, key)).count())
-    }),
-    command("expire", 2, 3, |it, args| expire(it, args, 1000)),
-    command("flushall", 0, 1, |it, _| clear(it, None)),
-    command("flushdb", 0, 1, |it, _| clear(it, Some(it.db))),
-    command("get", 1, 1, |it, args| value(it.server.data.get(it.db, &args[0]))),
-    command("getdel", 1, 1, |it, args| value(it.server.data.remove(it.db, &args[0]))),
-    command("hello", 0, ANY, hello),
-    command("info", 0, ANY, |it, _| Reply::text(info(it))),
-    command("keys", 1, 1, |it, args| Reply::Array(keys(it, &args[0]))),
-    command("mget", 1, ANY, |it, keys| {
-        Reply::Array(keys.iter().map(|key| value(it.server.data.get(it.db, key))).collect())
-    }),
-    command("multi", 0, 0, of_session),
-    command("persist", 1, 1, |it, args| yes(it.server.data.expire(it.db, &args[0], None))),
-    command("pexpire", 2, 3, |it, args| expire(it, args, 1)),
-    command("ping", 0, 1, |_, args| {
-        args.first().map_or(Reply::Simple("PONG"), |text| Reply::Bulk(text.clone()))
-    }),
-    command("psetex", 3, 3, |it, args| set_for(it, args, 1)),
-    command("psubscribe", 1, ANY, of_session),
-    command("pttl", 1, 1, |it, args| time_left(it, &args[0], |left| left.as_millis())),
-    command("publish", 2, 2, |it, args| Reply::count(it.server.news.publish(&args[0], &args[1]))),
-    command("pubsub", 1, ANY, pubsub),
-    command("punsubscribe", 0, ANY, of_session),
-    command("quit", 0, ANY, of_session),
-    command("rename", 2, 2, rename),
-    command("reset", 0, 0, of_session),
-    command("scan", 1, ANY, scan),
-    command("select", 1, 1, select),
-    command("set", 2, ANY, set),
-    command("setex", 3, 3, |it, args| set_for(it, args, 1000)),
-    command("setnx", 2, 2, |it, args| {
-        write(it, &args[0], &args[1], Expiry::None, |there| !there)
-            .map_or_else(|full| full, |(done, _)| yes(done))
-    }),
-    command("strlen", 1, 1, |it, args| {
-        Reply::count(it.server.data.get(it.db, &args[0]).map_or(0, |value| value.len()))
-    }),
-    command("subscribe", 1, ANY, of_session),
-    command("ttl", 1, 1, |it, args| time_left(it, &args[0], |left| (left.as_millis() + 500) / 1000)),
-    command("type", 1, 1, |it, args| {
-        Reply::Simple(if it.server.data.get(it.db, &args[0]).is_some() { "string" } else { "none" })
-    }),
-    command("unlink", 1, ANY, |it, keys| {
-        Reply::count(keys.iter().filter_map(|key| it.server.data.remove(it.db, key)).count())
-    }),
-    command("unsubscribe", 0, ANY, of_session),
-    command("unwatch", 0, 0, of_session),
-    command("watch", 1, ANY, of_session),
-];
-
-const fn command(
-    name: &'static str,
-    least: usize,
-    most: usize,
-    run: fn(&mut Session, &[Bytes]) -> Reply,
-) -> Command {
-    Command { name, least, most, run }
+impl<'a> Client<'a> {
+    pub(super) fn new(server: &'a Server, id: u64) -> Self {
+        Self { server, id, protocol: 2, known: server.password.is_none(), news: None }
+    }
 }
 
-/// The command of this name, in lower case.
-pub(super) fn find(name: &str) -> Option<&'static Command> {
-    COMMANDS.binary_search_by(|it| it.name.cmp(name)).ok().map(|index| &COMMANDS[index])
+/// The answer to a request. An empty one, which has no words, gets none.
+pub(super) fn answer(client: &mut Client<'_>, words: &[Bytes]) -> Reply {
+    let Some((name, args)) = words.split_first() else { return Reply::Several(vec![]) };
+    run(client, &word(name), args).unwrap_or_else(Reply::Error)
 }
 
-/// The session does these itself; inside a transaction, where it does not, they are no
-/// commands.
-fn of_session(_: &mut Session, _: &[Bytes]) -> Reply {
-    Reply::error("ERR Command not allowed inside a transaction")
+fn run(client: &mut Client<'_>, name: &str, args: &[Bytes]) -> Result<Reply, String> {
+    if !COMMANDS.contains(&name) {
+        let quoted = args.iter().map(|it| format!("'{}' ", String::from_utf8_lossy(it)));
+        let quoted: String = quoted.collect::<String>().chars().take(128).collect();
+        return Err(format!("ERR unknown command '{name}', with args beginning with: {quoted}"));
+    }
+    if !client.known && !["auth", "hello"].contains(&name) {
+        return Err("NOAUTH Authentication required.".to_owned());
+    }
+    let only_listens = client.news.is_some() && client.protocol == 2;
+    if only_listens && !["subscribe", "ping"].contains(&name) {
+        return Err(format!(
+            "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+        ));
+    }
+    let server = client.server;
+    Ok(match (name, args) {
+        ("auth", [password]) => log_in(client, None, password).map(|()| Reply::OK)?,
+        ("auth", [user, password]) => log_in(client, Some(user), password).map(|()| Reply::OK)?,
+        ("client", [sub, option, _])
+            if word(sub) == "setinfo" && ["lib-name", "lib-ver"].contains(&word(option).as_str()) =>
+        {
+            Reply::OK
+        }
+        ("client", [sub, ..]) => {
+            return Err(format!("ERR unknown subcommand '{}'. Try CLIENT HELP.", word(sub)));
+        }
+        ("del", keys @ [_, ..]) => {
+            let mut state = server.state();
+            Reply::count(keys.iter().filter(|key| state.remove(key)).count())
+        }
+        ("get", [key]) => server.state().get(key).map_or(Reply::Null, Reply::Bulk),
+        ("hello", args) => hello(client, args)?,
+        ("ping", [] | [_]) if only_listens => {
+            let text = args.first().cloned().unwrap_or_default();
+            Reply::Array(vec![Reply::text("pong"), Reply::Bulk(text)])
+        }
+        ("ping", []) => Reply::Simple("PONG"),
+        ("ping", [text]) => Reply::Bulk(text.clone()),
+        ("publish", [channel, message]) => Reply::count(server.state().publish(channel, message)),
+        ("rename", [from, to]) if server.state().rename(from, to) => Reply::OK,
+        ("rename", [_, _]) => return Err("ERR no such key".to_owned()),
+        ("scan", [cursor, options @ ..]) => scan(server, cursor, options)?,
+        ("set", [key, value, options @ ..]) => set(server, key, value, options)?,
+        ("subscribe", channels @ [_, ..]) => subscribe(client, channels)?,
+        _ => return Err(format!("ERR wrong number of arguments for '{name}' command")),
+    })
 }
 
-fn value(value: Option<Bytes>) -> Reply {
-    value.map_or(Reply::Null, Reply::Bulk)
-}
-
-fn yes(done: bool) -> Reply {
-    Reply::Integer(done.into())
-}
-
-pub(super) fn syntax_error() -> Reply {
-    Reply::error("ERR syntax error")
-}
-
-pub(super) fn number(text: &Bytes) -> Result<i64, Reply> {
-    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    number.ok_or_else(|| Reply::error("ERR value is not an integer or out of range"))
-}
-
-pub(super) fn word(text: &Bytes) -> String {
+fn word(text: &Bytes) -> String {
     String::from_utf8_lossy(text).to_ascii_lowercase()
 }
 
-/// So many units of `millis` from now.
-fn after(amount: i64, millis: u64) -> Option<Instant> {
-    let amount = u64::try_from(amount).ok()?.checked_mul(millis)?;
-    Instant::now().checked_add(Duration::from_millis(amount))
+fn syntax_error() -> String {
+    "ERR syntax error".to_owned()
 }
 
-fn clear(session: &Session, db: Option<u8>) -> Reply {
-    session.server.data.clear(db);
-    Reply::OK
+fn number(text: &Bytes) -> Result<i64, String> {
+    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| "ERR value is not an integer or out of range".to_owned())
 }
 
-fn write(
-    session: &Session,
-    key: &Bytes,
-    value: &Bytes,
-    expiry: Expiry,
-    when: impl FnOnce(bool) -> bool,
-) -> Result<(bool, Option<Bytes>), Reply> {
-    session
-        .server
-        .data
-        .set(session.db, key, value, expiry, when)
-        .map_err(|Full| Reply::error("OOM command not allowed when used memory > 'maxmemory'."))
-}
-
-fn set(session: &mut Session, args: &[Bytes]) -> Reply {
-    parse_set(session, args).unwrap_or_else(|error| error)
-}
-
-fn parse_set(session: &Session, args: &[Bytes]) -> Result<Reply, Reply> {
-    let (mut expiry, mut only, mut get) = (None, None, false);
-    let mut options = args[2..].iter();
-    while let Some(option) = options.next() {
-        let option = word(option);
-        match option.as_str() {
-            "nx" | "xx" if only.is_none() => only = Some(option == "xx"),
-            "get" => get = true,
-            "keepttl" if expiry.is_none() => expiry = Some(Expiry::Keep),
-            "ex" | "px" if expiry.is_none() => {
-                let amount = number(options.next().ok_or_else(syntax_error)?)?;
-                let at = after(amount, if option == "ex" { 1000 } else { 1 }).filter(|_| amount > 0);
-                expiry = Some(Expiry::At(at.ok_or_else(|| invalid_expiry("set"))?));
-            }
-            _ => return Err(syntax_error()),
+fn log_in(client: &mut Client<'_>, user: Option<&Bytes>, password: &Bytes) -> Result<(), String> {
+    let right = match &client.server.password {
+        Some(wanted) => wanted.as_bytes() == password,
+        None if user.is_none() => {
+            return Err(
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?".to_owned(),
+            );
         }
-    }
-    let when = |there: bool| only.is_none_or(|only_if_there| there == only_if_there);
-    let (done, before) = write(session, &args[0], &args[1], expiry.unwrap_or(Expiry::None), when)?;
-    Ok(match (get, done) {
-        (true, _) => value(before),
-        (false, true) => Reply::OK,
-        (false, false) => Reply::Null,
-    })
-}
-
-fn invalid_expiry(command: &str) -> Reply {
-    Reply::error(format!("ERR invalid expire time in '{command}' command"))
-}
-
-fn set_for(session: &mut Session, args: &[Bytes], millis: u64) -> Reply {
-    let amount = match number(&args[1]) {
-        Ok(amount) => amount,
-        Err(error) => return error,
+        // Without a password, the default user may say any.
+        None => true,
     };
-    let Some(at) = after(amount, millis).filter(|_| amount > 0) else {
-        return invalid_expiry(if millis == 1 { "psetex" } else { "setex" });
+    if !right || user.is_some_and(|user| user != "default") {
+        return Err("WRONGPASS invalid username-password pair or user is disabled.".to_owned());
+    }
+    client.known = true;
+    Ok(())
+}
+
+fn hello(client: &mut Client<'_>, args: &[Bytes]) -> Result<Reply, String> {
+    let protocol = match args.first().map(number) {
+        None => client.protocol,
+        Some(Ok(2)) => 2,
+        Some(Ok(3)) => 3,
+        Some(Ok(_)) => return Err("NOPROTO unsupported protocol version".to_owned()),
+        Some(Err(_)) => return Err("ERR Protocol version is not an integer or out of range".to_owned()),
     };
-    write(session, &args[0], &args[2], Expiry::At(at), |_| true).map_or_else(|full| full, |_| Reply::OK)
+    match args.get(1..).unwrap_or_default() {
+        [] => {}
+        [option, user, password] if word(option) == "auth" => log_in(client, Some(user), password)?,
+        _ => return Err(syntax_error()),
+    }
+    if !client.known {
+        return Err("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time".to_owned());
+    }
+    client.protocol = protocol;
+    let pairs = [
+        ("server", Reply::text("redis")),
+        ("version", Reply::text(client.server.version.clone())),
+        ("proto", Reply::Integer(protocol.into())),
+        ("id", Reply::Integer(i64::try_from(client.id).unwrap_or(i64::MAX))),
+        ("mode", Reply::text("standalone")),
+        ("role", Reply::text("master")),
+        ("modules", Reply::Array(vec![])),
+    ];
+    Ok(Reply::Map(pairs.into()))
 }
 
-fn expire(session: &mut Session, args: &[Bytes], millis: u64) -> Reply {
-    if let Some(option) = args.get(2) {
-        return Reply::error(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)));
+fn set(server: &Server, key: &Bytes, value: &Bytes, options: &[Bytes]) -> Result<Reply, String> {
+    let (mut expires, mut only_new) = (None, false);
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        let millis = match word(option).as_str() {
+            "nx" => {
+                only_new = true;
+                continue;
+            }
+            "ex" if expires.is_none() => 1000,
+            "px" if expires.is_none() => 1,
+            _ => return Err(syntax_error()),
+        };
+        let amount = number(options.next().ok_or_else(syntax_error)?)?;
+        let amount = u64::try_from(amount).ok().filter(|amount| *amount > 0);
+        let from_now = amount.and_then(|amount| amount.checked_mul(millis)).map(Duration::from_millis);
+        let at = from_now.and_then(|from_now| Instant::now().checked_add(from_now));
+        expires = Some(at.ok_or("ERR invalid expire time in 'set' command")?);
     }
-    let amount = match number(&args[1]) {
-        Ok(amount) => amount,
-        Err(error) => return error,
-    };
-    let data = &session.server.data;
-    if amount <= 0 {
-        return yes(data.remove(session.db, &args[0]).is_some());
+    let mut state = server.state();
+    if only_new && state.get(key).is_some() {
+        return Ok(Reply::Null);
     }
-    match after(amount, millis) {
-        Some(at) => yes(data.expire(session.db, &args[0], Some(at))),
-        None => invalid_expiry(if millis == 1 { "pexpire" } else { "expire" }),
+    match state.set(key, value, expires) {
+        Ok(()) => Ok(Reply::OK),
+        Err(Full) => Err("OOM command not allowed when used memory > 'maxmemory'.".to_owned()),
     }
-}
-
-fn time_left(session: &Session, key: &Bytes, unit: impl Fn(Duration) -> u128) -> Reply {
-    Reply::Integer(match session.server.data.time_left(session.db, key) {
-        None => -2,
-        Some(None) => -1,
-        Some(Some(left)) => i64::try_from(unit(left)).unwrap_or(i64::MAX),
-    })
-}
-
-fn rename(session: &mut Session, args: &[Bytes]) -> Reply {
-    if session.server.data.rename(session.db, &args[0], &args[1]) {
-        Reply::OK
-    } else {
-        Reply::error("ERR no such key")
-    }
-}
-
-fn keys(session: &Session, pattern: &[u8]) -> Vec<Reply> {
-    session.server.data.keys(session.db, pattern).into_iter().map(Reply::Bulk).collect()
 }
 
 /// All matching keys at once, which is a scan of one step.
-fn scan(session: &mut Session, args: &[Bytes]) -> Reply {
-    if number(&args[0]).is_err() {
-        return Reply::error("ERR invalid cursor");
-    }
-    let (mut pattern, mut strings) = (Bytes::from_static(b"*"), true);
-    for option in args[1..].chunks(2) {
+fn scan(server: &Server, cursor: &Bytes, options: &[Bytes]) -> Result<Reply, String> {
+    number(cursor).map_err(|_| "ERR invalid cursor")?;
+    let mut start = Bytes::new();
+    for option in options.chunks(2) {
         match (word(&option[0]).as_str(), option.get(1)) {
-            ("match", Some(text)) => pattern = text.clone(),
-            ("count", Some(count)) if number(count).is_ok_and(|it| it > 0) => {}
-            ("type", Some(kind)) => strings = word(kind) == "string",
-            _ => return syntax_error(),
+            ("match", Some(pattern)) => match pattern.strip_suffix(b"*") {
+                Some(text) if !text.iter().any(|byte| b"*?[\\".contains(byte)) => {
+                    start = pattern.slice_ref(text)
+                }
+                _ => return Err("ERR this stand-in matches the beginnings of keys only: TEXT*".to_owned()),
+            },
+            ("count", Some(count)) if number(count)? > 0 => {}
+            _ => return Err(syntax_error()),
         }
     }
-    let found = if strings { keys(session, &pattern) } else { vec![] };
-    Reply::Array(vec![Reply::text("0"), Reply::Array(found)])
+    let keys = server.state().keys(&start).into_iter().map(Reply::Bulk).collect();
+    Ok(Reply::Array(vec![Reply::text("0"), Reply::Array(keys)]))
 }
 
-fn select(session: &mut Session, args: &[Bytes]) -> Reply {
-    match number(&args[0]) {
-        Ok(db) => match u8::try_from(db).ok().filter(|db| *db < DATABASES) {
-            Some(db) => {
-                session.db = db;
-                Reply::OK
-            }
-            None => Reply::error("ERR DB index is out of range"),
-        },
-        Err(error) => error,
+fn subscribe(client: &mut Client<'_>, channels: &[Bytes]) -> Result<Reply, String> {
+    let mut state = client.server.state();
+    client.news.get_or_insert_with(|| state.listen(client.id));
+    let mut replies = vec![];
+    for channel in channels {
+        let count = state.subscribe(client.id, channel).ok_or("ERR too many subscriptions")?;
+        let parts = vec![Reply::text("subscribe"), Reply::Bulk(channel.clone()), Reply::count(count)];
+        replies.push(Reply::Push(parts));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_commands_are_sorted_for_the_search() {
-        assert!(COMMANDS.is_sorted_by(|a, b| a.name < b.name));
-        assert!(find("get").is_some() && find("gets").is_none());
-    }
+    Ok(Reply::Several(replies))
 }

@@ -1,32 +1,25 @@
 //! The stand-in for Redis: what an argocd-server keeps there is strings that expire, and
 //! news of revoked tokens.
 //!
-//! It speaks RESP2 and RESP3 and knows strings, expiry, publish/subscribe and
-//! transactions. What it does not have: other types, scripts, persistence, replication,
-//! clusters, eviction, ACLs beyond one password, TLS. A command that it does not know is
-//! answered as an unknown one.
+//! It knows the commands that argocd-server's clients (go-redis 8 and 9) send, in RESP2
+//! and RESP3, and of these commands the options that they send. Any other is answered as
+//! Redis answers one that it does not know. What it does not have beyond that:
+//! persistence, eviction, databases, users, TLS.
 
-mod admin;
 mod commands;
-mod data;
-mod glob;
-mod news;
+mod resp;
 mod session;
-mod wire;
+mod state;
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use data::Data;
-use local_cluster::logs::LogWriter;
 use local_cluster::program::{Exit, Launch, Program};
-use news::News;
-use session::Session;
+use state::Server;
 
 /// The image name under which it is known, without tag.
 pub const IMAGE: &str = "oidc-lab/stand-in-redis";
@@ -41,18 +34,6 @@ const CONNECTIONS: usize = 256;
 /// what it would not do anyway, `--save ""` and `--appendonly no`.
 pub fn program() -> impl Program {
     run
-}
-
-/// What all connections share.
-struct Server {
-    version: String,
-    password: Option<String>,
-    data: Data,
-    news: News,
-    next_id: AtomicU64,
-    /// Commands are done one after the other, as Redis does them.
-    turn: Mutex<()>,
-    log: LogWriter,
 }
 
 async fn run(mut launch: Launch) -> Exit {
@@ -75,16 +56,7 @@ async fn run(mut launch: Launch) -> Exit {
         return fail(format!("Failed listening on port {PORT} (tcp), aborting."));
     };
     log.line("* Ready to accept connections tcp");
-    let server = Server {
-        version,
-        password,
-        data: Data::default(),
-        news: News::default(),
-        next_id: AtomicU64::new(1),
-        turn: Mutex::new(()),
-        log: log.clone(),
-    };
-    serve(listener, Arc::new(server), launch.stop).await;
+    serve(listener, Arc::new(Server::new(version, password)), launch.stop).await;
     log.line("# Redis stand-in is now ready to exit, bye bye...");
     Exit::success()
 }
@@ -94,8 +66,7 @@ fn password(args: &[String]) -> Result<Option<String>, String> {
     let mut password = None;
     let mut args = args.iter().map(String::as_str).skip_while(|arg| !arg.starts_with("--"));
     while let Some(option) = args.next() {
-        let mut value = || args.next().unwrap_or_default();
-        match (option, value()) {
+        match (option, args.next().unwrap_or_default()) {
             ("--requirepass", text) => password = Some(text.to_owned()).filter(|text| !text.is_empty()),
             ("--save", "") | ("--appendonly", "no") => {}
             (option, value) => {
@@ -115,7 +86,7 @@ async fn serve(listener: TcpListener, server: Arc<Server>, stop: CancellationTok
     // Connections end with this future, however it ends.
     let closing = CancellationToken::new();
     let _closed = closing.clone().drop_guard();
-    loop {
+    for id in 1.. {
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -131,11 +102,11 @@ async fn serve(listener: TcpListener, server: Arc<Server>, stop: CancellationTok
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let (session, closing) = (Session::new(server.clone()), closing.clone());
+        let (server, closing) = (server.clone(), closing.clone());
         tasks.spawn(async move {
             let _slot = slot;
             tokio::select! {
-                () = session.talk(stream) => {}
+                () = session::talk(&server, id, stream) => {}
                 () = closing.cancelled() => {}
             }
         });

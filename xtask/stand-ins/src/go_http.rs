@@ -1,4 +1,4 @@
-//! HTTP as Go's standard library writes it: both programs that are stood in for
+//! Go's net/http, as far as a client sees it: both programs that are stood in for
 //! are written in Go, and clients see its redirects, error bodies and encodings.
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
