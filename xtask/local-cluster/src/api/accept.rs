@@ -1,9 +1,9 @@
-//! What a client wants to read: the object, a table, its metadata; JSON or YAML.
+//! What a client wants to read: objects as they are, or a table of them. All answers are JSON.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 
-use super::body::{JSON, PROTOBUF, YAML};
+use super::body::JSON;
 use super::status::Refusal;
 
 /// The shape of an answer.
@@ -13,116 +13,62 @@ pub enum View {
     Plain,
     /// Rows and columns for people.
     Table,
-    /// Only the metadata of one object.
-    Metadata,
-    /// Only the metadata of a list's objects.
-    MetadataList,
-    /// Discovery of everything at once, of this version.
-    Discovery(&'static str),
 }
 
-/// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Accepted {
-    /// Its shape.
-    pub view: View,
-    /// YAML rather than JSON.
-    pub yaml: bool,
-    /// The version of `meta.k8s.io` that a table or metadata is in.
-    pub meta_version: &'static str,
-}
-
-/// Chooses the first of what the client takes that the lab can give. `views` tells
-/// which shapes this answer can have.
+/// Chooses the first of what the client takes that the API can give.
 ///
 /// # Errors
 /// 406 if there is none.
-pub fn negotiate(headers: &HeaderMap, views: fn(View) -> bool) -> Result<Accepted, Refusal> {
-    let header: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).collect();
-    let header = header.join(",");
-    let plain = Accepted { view: View::Plain, yaml: false, meta_version: "v1" };
-    if header.trim().is_empty() {
-        return Ok(plain);
+pub fn negotiate(headers: &HeaderMap) -> Result<View, Refusal> {
+    let given = || headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok());
+    if given().all(|header| header.trim().is_empty()) {
+        return Ok(View::Plain);
     }
-    let mut clauses: Vec<(f32, &str)> = header.split(',').map(|clause| (quality(clause), clause)).collect();
-    // A stable sort: what is wished as much comes in the order of the header.
-    clauses.sort_by(|a, b| b.0.total_cmp(&a.0));
-    for (quality, clause) in clauses {
-        if quality > 0.0
-            && let Some(accepted) = accept(clause)
-            && views(accepted.view)
-        {
-            return Ok(accepted);
-        }
+    let mut all = given().flat_map(|header| header.split(','));
+    all.find_map(view).ok_or_else(|| Refusal::not_acceptable(JSON))
+}
+
+fn view(clause: &str) -> Option<View> {
+    let mut parts = clause.split(';').map(str::trim);
+    if !matches!(parts.next()?, JSON | "*/*" | "application/*") {
+        return None;
     }
-    Err(Refusal::not_acceptable(&[JSON, YAML, PROTOBUF]))
+    let parameters: Vec<&str> = parts.collect();
+    match parameters.iter().find_map(|it| it.strip_prefix("as=")) {
+        None => Some(View::Plain),
+        Some("Table") if parameters.contains(&"v=v1") => Some(View::Table),
+        Some(_) => None,
+    }
 }
 
-fn parameters(clause: &str) -> impl Iterator<Item = (&str, &str)> {
-    clause.split(';').skip(1).filter_map(|part| {
-        let (name, value) = part.split_once('=')?;
-        Some((name.trim(), value.trim()))
-    })
-}
-
-fn quality(clause: &str) -> f32 {
-    parameters(clause).find(|(name, _)| *name == "q").map_or(1.0, |(_, value)| value.parse().unwrap_or(0.0))
-}
-
-fn accept(clause: &str) -> Option<Accepted> {
-    let yaml = match clause.split(';').next()?.trim() {
-        JSON | "*/*" | "application/*" => false,
-        YAML => true,
-        _ => return None,
-    };
-    let parameter =
-        |wanted: &str| parameters(clause).find(|(name, _)| *name == wanted).map(|(_, value)| value);
-    let (group, version) = (parameter("g").unwrap_or_default(), parameter("v").unwrap_or_default());
-    let meta_version = if version == "v1beta1" { "v1beta1" } else { "v1" };
-    let meta = group == "meta.k8s.io" && matches!(version, "v1" | "v1beta1");
-    let view = match parameter("as") {
-        None => View::Plain,
-        Some("Table") if meta => View::Table,
-        Some("PartialObjectMetadata") if meta => View::Metadata,
-        Some("PartialObjectMetadataList") if meta => View::MetadataList,
-        Some("APIGroupDiscoveryList") if group == "apidiscovery.k8s.io" => match version {
-            "v2" => View::Discovery("v2"),
-            "v2beta1" => View::Discovery("v2beta1"),
-            _ => return None,
-        },
-        Some(_) => return None,
-    };
-    Some(Accepted { view, yaml, meta_version })
+/// As [`negotiate`], for what has no table.
+///
+/// # Errors
+/// As [`negotiate`].
+pub fn plain(headers: &HeaderMap) -> Result<(), Refusal> {
+    negotiate(headers).map(|_| ())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn negotiated(header: &str) -> Result<Accepted, Refusal> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, header.parse().unwrap());
-        negotiate(&headers, |view| !matches!(view, View::Discovery(_)))
+    fn negotiated(header: &str) -> Result<View, Refusal> {
+        negotiate(&HeaderMap::from_iter([(ACCEPT, header.parse().unwrap())]))
     }
 
     #[test]
     fn the_first_that_can_be_given_is_given() {
-        let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
-        for (header, view, yaml) in [
-            (table, View::Table, false),
-            ("application/vnd.kubernetes.protobuf,application/json", View::Plain, false),
-            ("application/json;as=Other;v=v1;g=meta.k8s.io, */*", View::Plain, false),
+        for (header, view) in [
+            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", View::Table),
+            ("application/vnd.kubernetes.protobuf,application/json", View::Plain),
+            ("application/json;as=Other;v=v1;g=meta.k8s.io, */*", View::Plain),
             (
                 "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json",
                 View::Plain,
-                false,
             ),
-            ("application/yaml", View::Plain, true),
-            ("application/json;q=0.5,application/yaml", View::Plain, true),
-            ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", View::MetadataList, false),
         ] {
-            let accepted = negotiated(header).unwrap();
-            assert_eq!((accepted.view, accepted.yaml), (view, yaml), "{header}");
+            assert_eq!(negotiated(header).unwrap(), view, "{header}");
         }
         assert_eq!(negotiated("text/html").unwrap_err().code, 406);
         assert_eq!(negotiated("application/vnd.kubernetes.protobuf").unwrap_err().code, 406);

@@ -1,102 +1,135 @@
-//! What an object must pass before anything is made of it: that it is of the kind
-//! that the request is about, and not too big.
+//! What the server sets in objects itself, whatever a client says: their first status, addresses,
+//! accounts, and what a kind of write leaves alone.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::store::object;
+use crate::resources::CRDS;
+use crate::store::{Store, object};
 
 use super::kinds::Kind;
-use super::status::{Cause, Refusal};
 
-/// The biggest object that is stored, as etcd has it by default.
-const MAX_OBJECT: usize = 1536 * 1024;
-
-/// Checks that an object says it is of the kind that the request is about, and
-/// completes it where it says nothing.
-pub fn check_type(
-    kind: &Kind,
-    value: &mut Value,
-    served: &dyn Fn(&str, &str) -> bool,
-) -> Result<(), Refusal> {
-    let resource = &kind.resource;
-    let found = match value {
-        Value::Object(_) => "",
-        Value::Array(_) => "array",
-        Value::String(_) => "string",
-        Value::Number(_) => "number",
-        Value::Bool(_) => "bool",
-        Value::Null => "null",
+/// The status that an object is born with.
+pub fn before_create(kind: &Kind, new: &mut Value) {
+    let Value::Object(map) = new else { return };
+    if kind.resource.has_status && !kind.is_core("Node") {
+        map.remove("status");
+    }
+    let status = match kind.resource.kind.as_str() {
+        _ if kind.resource.custom => return,
+        "Pod" => json!({"phase": "Pending", "qosClass": "BestEffort"}),
+        "Namespace" => json!({"phase": "Active"}),
+        "Service" | "Ingress" => json!({"loadBalancer": {}}),
+        "ReplicaSet" => json!({"replicas": 0}),
+        _ => return,
     };
-    let Value::Object(map) = value else {
-        return Err(Refusal::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
-            resource.kind
-        )));
-    };
-    let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (found_version, found_kind) = (text("apiVersion"), text("kind"));
-    let version = resource.api_version();
-    if resource.custom && (found_kind.is_empty() || found_version.is_empty()) {
-        let missing = if found_kind.is_empty() { "Kind" } else { "apiVersion" };
-        return Err(Refusal::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): Object '{missing}' is missing",
-            resource.kind
-        )));
+    map.insert("status".into(), status);
+    if kind.is_core("Namespace") {
+        let spec = map.entry("spec").or_insert_with(|| json!({}));
+        spec["finalizers"] = json!(["kubernetes"]);
     }
-    let other_version = !found_version.is_empty() && found_version != version;
-    let other_kind = !found_kind.is_empty() && found_kind != resource.kind;
-    if other_version && !other_kind && resource.custom {
-        return Err(Refusal::bad_request(format!(
-            "the API version in the data ({found_version}) does not match the expected API version ({version})"
-        )));
-    }
-    if resource.custom && other_kind {
-        let cause = Cause {
-            reason: "FieldValueInvalid",
-            field: "kind".into(),
-            message: format!("Invalid value: {found_kind:?}: must be {}", resource.kind),
-        };
-        return Err(Refusal::invalid(&resource.group, &found_kind, object::name(value), &[cause]));
-    }
-    if other_version || other_kind {
-        let short_version = found_version.rsplit_once('/').map_or(found_version.as_str(), |(_, it)| it);
-        let why = if served(&found_version, &found_kind) {
-            let group = resource.group.split('.').next().filter(|it| !it.is_empty()).unwrap_or("core");
-            format!(
-                "converting ({short_version}.{found_kind}) to ({group}.{}): unknown conversion",
-                resource.kind
-            )
-        } else {
-            format!(
-                "no kind {found_kind:?} is registered for version {found_version:?} in scheme \"pkg/runtime/scheme.go:110\""
-            )
-        };
-        return Err(Refusal::bad_request(format!(
-            "{found_kind} in version {short_version:?} cannot be handled as a {}: {why}",
-            resource.kind
-        )));
-    }
-    map.insert("apiVersion".into(), version.into());
-    map.insert("kind".into(), resource.kind.clone().into());
-    Ok(())
 }
 
-/// Checks that an object can be stored.
-pub fn check_size(object: &Value) -> Result<(), Refusal> {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
+/// What admission and allocators of a real server add: nobody owns it.
+pub fn admit(store: &Store, kind: &Kind, new: &mut Value) {
+    let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if kind.is_core("Pod") {
+        let account = spec.entry("serviceAccountName").or_insert_with(|| "default".into()).clone();
+        spec.insert("serviceAccount".into(), account);
+    }
+    if kind.is_core("Service") && spec.get("type").is_none_or(|it| it != "ExternalName") {
+        let asked = spec.get("clusterIP").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let address = if asked.is_empty() { free_address(store) } else { asked };
+        spec.insert("clusterIPs".into(), json!([address]));
+        spec.insert("clusterIP".into(), address.into());
+    }
+}
+
+/// An address of the range that real clusters use for services, which none has.
+/// Nothing listens there: the ingress knows the way to the pods.
+fn free_address(store: &Store) -> String {
+    let (services, _) = store.list("services", None);
+    let taken: Vec<&str> = services.iter().filter_map(|it| it["spec"]["clusterIP"].as_str()).collect();
+    let addresses = (0..=255_u8).flat_map(|high| (10..=250_u8).map(move |low| format!("10.96.{high}.{low}")));
+    addresses.into_iter().find(|it| !taken.contains(&it.as_str())).unwrap_or_default()
+}
+
+/// Leaves alone what this kind of write does not touch.
+pub fn before_update(kind: &Kind, subresource: Option<&str>, old: &Value, new: &mut Value) {
+    match subresource {
+        Some("status") => {
+            let status = new.get("status").cloned();
+            let kept = ["resourceVersion", "managedFields"].map(|it| (it, new["metadata"].get(it).cloned()));
+            *new = old.clone();
+            let Value::Object(map) = new else { return };
+            match status {
+                Some(status) => map.insert("status".into(), status),
+                None => map.remove("status"),
+            };
+            for (field, value) in kept {
+                if let (Some(metadata), Some(value)) = (object::metadata_mut(new), value) {
+                    metadata.insert(field.into(), value);
+                }
+            }
         }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
+        _ => {
+            if let Value::Object(map) = new
+                && kind.resource.has_status
+            {
+                match old.get("status") {
+                    Some(status) => map.insert("status".into(), status.clone()),
+                    None => map.remove("status"),
+                };
+            }
         }
     }
-    let mut count = Count(0);
-    let written = serde_json::to_writer(&mut count, object);
-    if written.is_err() || count.0 > MAX_OBJECT {
-        return Err(Refusal::too_large(&format!("limit is {MAX_OBJECT}")));
+    // Deleting is a request of its own.
+    if let Some(metadata) = object::metadata_mut(new) {
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+            match old["metadata"].get(field) {
+                Some(value) => metadata.insert(field.into(), value.clone()),
+                None => metadata.remove(field),
+            };
+        }
     }
-    Ok(())
+    if kind.is_core("Service") && new["spec"]["type"] != "ExternalName" {
+        // What was allocated stays, also where a client leaves it out.
+        for field in ["clusterIP", "clusterIPs"] {
+            let empty = new["spec"].get(field).is_none_or(|it| it.is_null() || it == "");
+            if let (true, Some(value)) = (empty, old["spec"].get(field).cloned()) {
+                new["spec"][field] = value;
+            }
+        }
+    }
+    if kind.is_core("Namespace") && subresource.is_none() {
+        new["spec"]["finalizers"] = old["spec"]["finalizers"].clone();
+    }
+}
+
+/// A CRD is established as soon as it is there: nothing has to be started for it.
+pub fn establish(kind: &Kind, old: Option<&Value>, new: &mut Value) {
+    if kind.resource.id() != CRDS {
+        return;
+    }
+    let names = new["spec"]["names"].clone();
+    let version = new["spec"]["versions"]
+        .as_array()
+        .and_then(|all| all.iter().find(|it| it["storage"] == true))
+        .map(|it| it["name"].clone());
+    let since = old
+        .map(|old| old["status"]["conditions"][0]["lastTransitionTime"].clone())
+        .filter(Value::is_string)
+        .unwrap_or_else(|| object::timestamp().into());
+    let condition = |kind: &str, reason: &str, message: &str| {
+        json!({
+            "type": kind, "status": "True", "lastTransitionTime": since, "reason": reason, "message": message,
+        })
+    };
+    new["status"] = json!({
+        "acceptedNames": names,
+        "conditions": [
+            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        ],
+        "storedVersions": version.into_iter().collect::<Vec<_>>(),
+    });
 }

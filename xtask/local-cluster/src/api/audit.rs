@@ -139,7 +139,7 @@ fn verb(method: &Method, target: Option<&Target>, query: &Query) -> &'static str
         (Some(_), "DELETE") if named => "delete",
         (Some(_), "DELETE") => "deletecollection",
         (Some(_), "GET" | "HEAD") if named => "get",
-        (Some(_), "GET" | "HEAD") if query.flag("watch") == Some(true) => "watch",
+        (Some(_), "GET" | "HEAD") if query.flag("watch") => "watch",
         (Some(_), "GET" | "HEAD") => "list",
         (_, "GET") => "get",
         (_, "HEAD") => "head",

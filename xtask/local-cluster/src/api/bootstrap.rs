@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::schema::VERSION;
 use crate::store::{Key, Store, object};
 
-use super::VERSION;
 use super::janitor::ensure_account;
 
 /// The only node's name.

@@ -22,9 +22,6 @@ pub fn fill(kind: &Kind, object: &mut Value) {
             let spec = object_in(map, "spec");
             set(spec, "enableServiceLinks", json!(true));
             pod_spec(spec);
-            for container in containers(spec) {
-                requests_from_limits(container);
-            }
         }
         "Deployment" => {
             let spec = object_in(map, "spec");
@@ -182,9 +179,6 @@ fn fill_container(container: &mut Map<String, Value>) {
             set(get, "path", json!("/"));
             set(get, "scheme", json!("HTTP"));
         }
-        if let Some(grpc) = inner(probe, "grpc") {
-            set(grpc, "service", json!(""));
-        }
     }
 }
 
@@ -197,30 +191,12 @@ fn is_newest(image: &str) -> bool {
     name.split_once(':').is_none_or(|(_, tag)| tag == "latest")
 }
 
-fn requests_from_limits(container: &mut Map<String, Value>) {
-    let Some(resources) = inner(container, "resources") else { return };
-    let Some(Value::Object(limits)) = resources.get("limits").cloned() else { return };
-    let requests = object_in(resources, "requests");
-    for (name, value) in limits {
-        requests.entry(name).or_insert(value);
-    }
-}
-
 fn service(spec: &mut Map<String, Value>) {
     set(spec, "type", json!("ClusterIP"));
     set(spec, "sessionAffinity", json!("None"));
     let kind = spec["type"].as_str().unwrap_or_default().to_owned();
     if kind != "ExternalName" {
         set(spec, "internalTrafficPolicy", json!("Cluster"));
-    }
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
-        set(spec, "externalTrafficPolicy", json!("Cluster"));
-    }
-    if kind == "LoadBalancer" {
-        set(spec, "allocateLoadBalancerNodePorts", json!(true));
-    }
-    if spec["sessionAffinity"] == "ClientIP" {
-        set(spec, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10800}}));
     }
     for port in items(spec, "ports") {
         set(port, "protocol", json!("TCP"));
@@ -234,11 +210,11 @@ fn service(spec: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::kinds::Kinds;
+    use crate::api::kinds;
     use crate::store::Store;
 
     fn filled(group: &str, plural: &str, mut object: Value) -> Value {
-        let kind = Kinds::default().find(&Store::new(), group, "v1", plural).unwrap();
+        let kind = kinds::find(&Store::new(), group, "v1", plural).unwrap();
         fill(&kind, &mut object);
         object
     }

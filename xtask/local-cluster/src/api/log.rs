@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use crate::logs::{LogKey, LogReader};
 use crate::serve::Response;
+use crate::store::object;
 
-use super::Call;
-use super::query::Query;
+use super::call::Call;
+use super::query::{Query, unreadable};
 use super::reply;
-use super::status::{Cause, Refusal};
+use super::status::Refusal;
 
 /// How much is read from a log at a time.
 const PIECE: usize = 64 * 1024;
@@ -30,66 +31,27 @@ struct Options {
 }
 
 impl Options {
-    fn parse(query: &Query, pod: &str) -> Result<Self, Refusal> {
-        let mut causes = vec![];
-        let mut least = |name: &str, number: Option<i64>, least: i64, why: &str| -> Option<usize> {
-            let number = number?;
-            if number < least {
-                causes.push(Cause {
-                    reason: "FieldValueInvalid",
-                    field: name.into(),
-                    message: format!("Invalid value: {number}: {why}"),
-                });
-            }
-            usize::try_from(number).ok()
-        };
-        let tail = least("tailLines", query.number("tailLines")?, 0, "must be greater than or equal to 0");
-        let limit = least("limitBytes", query.number("limitBytes")?, 1, "must be greater than 0");
-        let seconds = query.number("sinceSeconds")?;
-        least("sinceSeconds", seconds, 1, "must be greater than 0");
-        let time = match query.text("sinceTime") {
-            "" => None,
-            text => Some(text.parse::<Timestamp>().map_err(|_| {
-                Refusal::bad_request(format!(
-                    "parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\""
-                ))
-            })?),
-        };
-        if seconds.is_some() && time.is_some() {
-            causes.push(Cause {
-                reason: "FieldValueForbidden",
-                field: "[]".into(),
-                message: "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified".into(),
-            });
-        }
-        if !causes.is_empty() {
-            return Err(Refusal::invalid("", "PodLogOptions", pod, &causes));
-        }
-        let ago = |seconds: i64| {
-            let seconds = seconds.min(100 * 366 * 24 * 3600);
-            Timestamp::now().checked_sub(seconds.seconds()).unwrap_or(Timestamp::MIN)
+    fn parse(query: &Query) -> Result<Self, Refusal> {
+        let ago = |seconds: u32| Timestamp::now().checked_sub(i64::from(seconds).seconds());
+        let since = match query.text("sinceTime") {
+            "" => query.number("sinceSeconds")?.and_then(|seconds| ago(seconds).ok()),
+            text => Some(text.parse().map_err(|_| unreadable("sinceTime", text))?),
         };
         Ok(Self {
-            follow: query.flag("follow").unwrap_or_default(),
-            previous: query.flag("previous").unwrap_or_default(),
-            timestamps: query.flag("timestamps").unwrap_or_default(),
-            since: time.or(seconds.map(ago)),
-            tail,
-            limit,
+            follow: query.flag("follow"),
+            previous: query.flag("previous"),
+            timestamps: query.flag("timestamps"),
+            since,
+            tail: query.number("tailLines")?,
+            limit: query.number("limitBytes")?,
         })
     }
 }
 
 /// GET of a log.
 pub async fn read(call: &Call<'_>) -> Result<Response, Refusal> {
-    let namespace = call.target.namespace.as_deref().unwrap_or_default();
-    let name = call.target.name.as_deref().unwrap_or_default();
-    let options = Options::parse(&call.query, name)?;
-    let pod = call
-        .api
-        .store
-        .get(&call.kind.key(Some(namespace), name))
-        .ok_or_else(|| Refusal::not_found(&call.kind.resource, name))?;
+    let (name, options) = (call.name(), Options::parse(&call.query)?);
+    let pod = call.found()?;
     let container = container(&pod, name, call.query.text("container"))?;
     let status = pod["status"]["containerStatuses"]
         .as_array()
@@ -101,7 +63,7 @@ pub async fn read(call: &Call<'_>) -> Result<Response, Refusal> {
     let previous = options.previous;
     let run = if previous { restarts.checked_sub(1).ok_or_else(missing)? } else { restarts };
     let key = LogKey {
-        namespace: namespace.into(),
+        namespace: object::namespace(&pod).into(),
         pod: name.into(),
         container: container.clone(),
         restart: u32::try_from(run).unwrap_or(u32::MAX),
@@ -135,29 +97,17 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 /// The container that is asked for, or the only one.
 fn container(pod: &Value, name: &str, asked: &str) -> Result<String, Refusal> {
-    let names = |list: &str| -> Vec<String> {
-        let all = pod["spec"][list].as_array().into_iter().flatten();
-        all.filter_map(|it| it["name"].as_str().map(Into::into)).collect()
-    };
-    let (own, init) = (names("containers"), names("initContainers"));
-    if asked.is_empty() {
-        return match own.as_slice() {
-            [only] if init.is_empty() => Ok(only.clone()),
-            _ => {
-                let mut choice = format!("choose one of: [{}]", own.join(" "));
-                if !init.is_empty() {
-                    choice += &format!(" or one of the init containers: [{}]", init.join(" "));
-                }
-                Err(Refusal::bad_request(format!(
-                    "a container name must be specified for pod {name}, {choice}"
-                )))
-            }
-        };
+    let all = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let names: Vec<&str> = all.filter_map(|it| it["name"].as_str()).collect();
+    match (asked, names.as_slice()) {
+        ("", [only]) => Ok((*only).to_owned()),
+        ("", _) => Err(Refusal::bad_request(format!(
+            "a container name must be specified for pod {name}, choose one of: [{}]",
+            names.join(" ")
+        ))),
+        _ if names.contains(&asked) => Ok(asked.to_owned()),
+        _ => Err(Refusal::bad_request(format!("container {asked} is not valid for pod {name}"))),
     }
-    if own.iter().chain(&init).any(|it| it == asked) {
-        return Ok(asked.to_owned());
-    }
-    Err(Refusal::bad_request(format!("container {asked} is not valid for pod {name}")))
 }
 
 /// A log being read.

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use crate::serve::{Response, empty};
 use crate::store::{Key, object};
 
-use super::Call;
+use super::call::Call;
 use super::status::Refusal;
 
 /// Where a pod's ports really are: pods share the machine's loopback.
@@ -92,9 +92,9 @@ pub async fn forward(
 
 /// Streams into pods are not there; where a pod listens can be said all the same.
 pub fn no_stream(call: &Call<'_>, what: &str) -> Refusal {
-    let name = call.target.name.as_deref().unwrap_or_default();
-    let Some(pod) = call.api.store.get(&call.kind.key(call.target.namespace.as_deref(), name)) else {
-        return Refusal::not_found(&call.kind.resource, name);
+    let pod = match call.found() {
+        Ok(pod) => pod,
+        Err(refusal) => return refusal,
     };
     let listening = object::annotation(&pod, LISTENING).unwrap_or("{}");
     match what {

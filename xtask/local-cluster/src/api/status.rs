@@ -17,11 +17,8 @@ pub struct Refusal {
     pub reason: &'static str,
     /// The sentence for people.
     pub message: String,
-    /// `group`, `kind`, `name`, `causes`, `retryAfterSeconds`.
+    /// `group`, `kind`, `name`, `causes`.
     pub details: Map<String, Value>,
-    /// A cursor that may go on where the one of the request cannot.
-    pub cursor: Option<String>,
-    empty_details: bool,
 }
 
 /// One thing that is wrong with an object's field.
@@ -51,14 +48,7 @@ impl Cause {
 
 impl Refusal {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason,
-            message: message.into(),
-            details: Map::new(),
-            cursor: None,
-            empty_details: false,
-        }
+        Self { code, reason, message: message.into(), details: Map::new() }
     }
 
     fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
@@ -74,16 +64,10 @@ impl Refusal {
     pub fn status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "code": self.code.as_u16(),
+            "message": self.message, "code": self.code.as_u16(), "details": self.details,
         });
         if !self.reason.is_empty() {
             status["reason"] = self.reason.into();
-        }
-        if let Some(cursor) = &self.cursor {
-            status["metadata"]["continue"] = cursor.clone().into();
-        }
-        if !self.details.is_empty() || self.empty_details {
-            status["details"] = Value::Object(self.details.clone());
         }
         status
     }
@@ -99,12 +83,7 @@ impl Refusal {
 
     /// 404: there is nothing at this path.
     pub fn no_such_path() -> Self {
-        Self::bare(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource")
-    }
-
-    /// With details, although there are none.
-    fn bare(code: StatusCode, reason: &'static str, message: &str) -> Self {
-        Self { empty_details: true, ..Self::new(code, reason, message) }
+        Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource")
     }
 
     /// 409: the name is taken.
@@ -124,14 +103,6 @@ impl Refusal {
         let mut refusal = Self::new(StatusCode::CONFLICT, "Conflict", message);
         refusal.details.insert("causes".into(), causes.iter().map(Cause::json).collect());
         refusal
-    }
-
-    /// 409: a deletion's precondition does not hold. It names the kind, not the resource.
-    pub fn precondition(resource: &Resource, name: &str, why: &str) -> Self {
-        let dot = if resource.group.is_empty() { "" } else { "." };
-        let what = format!("{}{dot}{}", resource.kind, resource.group);
-        let message = format!("Operation cannot be fulfilled on {what} {name:?}: {why}");
-        Self::new(StatusCode::CONFLICT, "Conflict", message).about(&resource.group, &resource.kind, name)
     }
 
     /// 403.
@@ -156,7 +127,7 @@ impl Refusal {
 
     /// 405 of a method that a path does not know at all.
     pub fn method_not_allowed() -> Self {
-        Self::bare(
+        Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
@@ -167,7 +138,7 @@ impl Refusal {
     /// be done.
     pub fn not_in_the_lab(what: &str, instead: &str) -> Self {
         let message = format!("{what} is not there on the local lab (hint: {instead})");
-        Self::bare(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", &message)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
     }
 
     /// 403: the one identity that there is stands in for nobody.
@@ -178,9 +149,9 @@ impl Refusal {
     }
 
     /// 406.
-    pub fn not_acceptable(accepted: &[&str]) -> Self {
-        let message = format!("406: Not Acceptable\n\nAvailable representations: {}", accepted.join(", "));
-        Self::bare(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", &message)
+    pub fn not_acceptable(available: &str) -> Self {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {available}");
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
     }
 
     /// 410: the version that was asked for is no longer known.
@@ -209,21 +180,10 @@ impl Refusal {
         )
     }
 
-    /// 415 of a PATCH, which says less.
-    pub fn unsupported_patch() -> Self {
-        Self::bare(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", "415: Unsupported Media Type")
-    }
-
     /// 422 without fields: a patch that does not fit the object.
     pub fn unprocessable(message: &str) -> Self {
-        let mut refusal = Self::bare(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "Invalid",
-            "the server rejected our request due to an error in our request",
-        );
-        let cause = Cause { reason: "", field: String::new(), message: message.into() };
-        refusal.details.insert("causes".into(), json!([cause.json()]));
-        refusal
+        let message = format!("the server rejected our request due to an error in our request: {message}");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
     }
 
     /// 422: fields of an object are invalid. `kind` is `Deployment.apps`.
@@ -247,11 +207,6 @@ impl Refusal {
         refusal
     }
 
-    /// 500 without a reason: what a real server has not thought of as the client's fault.
-    pub fn unforeseen(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
-    }
-
     /// 500.
     pub fn internal(message: &str) -> Self {
         Self::new(
@@ -264,13 +219,6 @@ impl Refusal {
     /// 502 or 503: what the request was to be passed on to does not answer.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
-    }
-
-    /// 504: a version that is still to come did not come in time.
-    pub fn timeout(message: &str, retry_after: u64) -> Self {
-        let mut refusal = Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", format!("Timeout: {message}"));
-        refusal.details.insert("retryAfterSeconds".into(), retry_after.into());
-        refusal
     }
 
     /// Adds a cause to the details.

@@ -8,15 +8,14 @@ use bytes::Bytes;
 use futures::stream;
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::serve::Response;
 use crate::store::{Change, Event, Watch, object};
 
-use super::Call;
-use super::accept::View;
-use super::query::{ListOptions, Version};
+use super::call::Call;
+use super::query::ListOptions;
 use super::read::shaper;
 use super::reply::{self, Shaper};
 use super::selector::Selector;
@@ -33,46 +32,38 @@ const LONGEST: u64 = 366 * 24 * 3600;
 
 /// Answers a watch. A client that does not read costs nothing but its connection:
 /// the watch is a cursor, and nothing is written ahead.
-pub async fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
+pub fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
     let options = ListOptions::parse(&call.query)?;
     let selector = Selector::parse(&call.kind.resource, &options.labels, &options.fields)?;
-    let views = |view| matches!(view, View::Plain | View::Table | View::Metadata | View::MetadataList);
-    let (shaper, _) = shaper(call, views)?;
+    let shaper = shaper(call)?;
     let (resource, namespace) = (call.kind.resource.id(), call.target.namespace.as_deref());
     let store = &call.api.store;
-    let (initial, since) = match (options.initial, options.version) {
-        (Some(false), Version::Newest | Version::Any) => (vec![], store.version()),
-        // Without a version a watch begins with what is there; so does one that asks for it.
-        (Some(true), _) | (None, Version::Newest | Version::Any) => store.list(&resource, namespace),
-        (_, Version::NotOlderThan(version) | Version::Exact(version)) => (vec![], version),
+    // Without a version a watch begins with what is there; so does one that asks for it.
+    let (initial, since) = match options.since {
+        Some(since) if !options.initial => (vec![], since),
+        _ => store.list(&resource, namespace),
     };
-    let deadline = Instant::now() + Duration::from_secs(options.timeout.unwrap_or(TIMEOUT).min(LONGEST));
-    let watched = store.watch(&resource, namespace, since);
-    let mut pending: VecDeque<Step> =
-        initial.into_iter().filter(|object| selector.matches(object)).map(Step::Initial).collect();
-    if options.initial == Some(true) && options.bookmarks {
+    let initial = initial.into_iter().filter(|object| selector.matches(object));
+    let mut pending: VecDeque<Step> = initial.map(Step::Initial).collect();
+    if options.initial && options.bookmarks {
         pending.push_back(Step::InitialEnd(since));
     }
-    let state = match watched {
-        Ok(watch) => State {
-            pending,
-            watch: Some(watch),
-            shaper,
-            selector,
-            deadline,
-            bookmark: options.bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
-            headings: true,
-        },
+    let watch = match store.watch(&resource, namespace, since) {
+        Ok(watch) => Some(watch),
         // Clients expect to learn of it inside the stream.
-        Err(expired) => State {
-            pending: VecDeque::from([Step::Failed(expired.into())]),
-            watch: None,
-            shaper,
-            selector,
-            deadline,
-            bookmark: None,
-            headings: true,
-        },
+        Err(expired) => {
+            pending = VecDeque::from([Step::Failed(expired.into())]);
+            None
+        }
+    };
+    let state = State {
+        pending,
+        watch,
+        shaper,
+        selector,
+        deadline: Instant::now() + Duration::from_secs(options.timeout.unwrap_or(TIMEOUT).min(LONGEST)),
+        bookmark: options.bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
+        headings: true,
     };
     let events = stream::unfold(state, |mut state| async move {
         let line = state.next().await?;
@@ -104,8 +95,7 @@ impl State {
         match self.pending.pop_front() {
             Some(Step::Initial(object)) => return Some(self.line("ADDED", &object)),
             Some(Step::InitialEnd(version)) => {
-                let end = json!({"k8s.io/initial-events-end": "true"});
-                return Some(event("BOOKMARK", &self.shaper.bookmark(version, Some(end))));
+                return Some(event("BOOKMARK", &self.shaper.bookmark(version, true)));
             }
             Some(Step::Failed(refusal)) => return Some(event("ERROR", &refusal.status())),
             None => {}
@@ -132,7 +122,7 @@ impl State {
                     }
                     self.bookmark = Some(Instant::now() + BOOKMARK_EVERY);
                     let version = watch.version();
-                    return Some(event("BOOKMARK", &self.shaper.bookmark(version, None)));
+                    return Some(event("BOOKMARK", &self.shaper.bookmark(version, false)));
                 }
             }
         }

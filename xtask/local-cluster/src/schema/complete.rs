@@ -6,7 +6,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Field, Struct, Type, table};
+use super::table;
+use super::types::{Field, Struct, Type};
 
 /// Adds to an object of a built-in type what Go would write of it.
 pub fn complete(value: &mut Value, structure: &Struct) {

@@ -1,13 +1,13 @@
 //! Brings an object into the shape of its type, as decoding into Go structs
 //! does: unknown fields fall away (and are named), nulls are absent, and a value
-//! of another type is an error in the words of Go's decoder.
+//! of another type is an error.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Field, Short, Struct, Type};
+use super::types::{Struct, Type};
 
 /// A value of the wrong type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,206 +17,111 @@ pub struct Mismatch(pub String);
 /// How many unknown fields are named; all of them fall away.
 const NAMED: usize = 100;
 
-/// Where the walk is.
-#[derive(Clone)]
-struct Place {
-    /// `spec.containers[0].image`: as unknown fields are named.
-    path: String,
-    /// `spec.containers.image`: as Go names fields in type errors.
-    plain: String,
-    /// The struct that holds the field.
-    within: String,
-    /// In a custom kind: types are left to the validation by its schema, which
-    /// also says what may be null.
-    custom: bool,
-}
-
 /// Conforms `object` to `structure` and returns the paths of unknown fields.
 ///
 /// # Errors
 /// [`Mismatch`] with the first value of a wrong type.
 pub fn conform(object: &mut Value, structure: &Struct) -> Result<Vec<String>, Mismatch> {
     let mut unknown = vec![];
-    let place = Place {
-        path: String::new(),
-        plain: String::new(),
-        within: structure.name.clone(),
-        custom: structure.package.is_empty(),
-    };
-    conform_struct(object, structure, &place, &mut unknown, true)?;
+    conform_struct(object, structure, "", &mut unknown)?;
     Ok(unknown)
 }
 
+/// `path` is as people read it: `spec.containers[0].image`.
 fn conform_struct(
     value: &mut Value,
     structure: &Struct,
-    place: &Place,
+    path: &str,
     unknown: &mut Vec<String>,
-    root: bool,
 ) -> Result<(), Mismatch> {
-    let Value::Object(map) = value else {
-        return mismatch(value, place, &format!("v1.{}", structure.name));
-    };
+    let Value::Object(map) = value else { return mismatch(value, path, "object") };
     let names: Vec<String> = map.keys().cloned().collect();
     for name in names {
-        if root && (name == "kind" || name == "apiVersion") {
+        if path.is_empty() && (name == "kind" || name == "apiVersion") {
             continue;
         }
-        let Some(field) = structure.field(&name) else {
-            if let (Some(rest), Some(inner)) = (&structure.rest, map.get_mut(&name)) {
-                let place = Place { path: join(&place.path, &name), ..place.clone() };
-                conform_value(inner, rest, &place, unknown)?;
-            } else if !structure.open {
+        match (structure.field(&name), map.get_mut(&name)) {
+            (Some(_), Some(Value::Null)) => {
+                map.remove(&name);
+            }
+            (Some(field), Some(inner)) => conform_value(inner, &field.of, &join(path, &name), unknown)?,
+            _ if structure.open => {}
+            _ => {
                 map.remove(&name);
                 if unknown.len() < NAMED {
-                    unknown.push(join(&place.path, &name));
+                    unknown.push(join(path, &name));
                 }
             }
-            continue;
-        };
-        match map.get_mut(&name) {
-            Some(Value::Null) | None if !place.custom => {
-                map.remove(&name);
-            }
-            None => {}
-            Some(inner) => conform_field(inner, field, structure, place, unknown)?,
         }
     }
     Ok(())
-}
-
-fn conform_field(
-    value: &mut Value,
-    field: &Field,
-    structure: &Struct,
-    place: &Place,
-    unknown: &mut Vec<String>,
-) -> Result<(), Mismatch> {
-    let place = Place {
-        path: join(&place.path, &field.name),
-        plain: join(&place.plain, &field.name),
-        within: structure.name.clone(),
-        custom: place.custom && !matches!(field.of, Type::Named(_)),
-    };
-    conform_value(value, &field.of, &place, unknown)
 }
 
 fn conform_value(
     value: &mut Value,
     of: &Type,
-    place: &Place,
+    path: &str,
     unknown: &mut Vec<String>,
 ) -> Result<(), Mismatch> {
-    let fits = match of {
-        Type::String => value.is_string(),
-        Type::Bool => value.is_boolean(),
-        Type::Double => value.is_number(),
-        Type::Int32 => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
-        Type::Int64 => value.is_i64(),
-        Type::IntOrString => value.is_string() || value.as_i64().is_some_and(|it| i32::try_from(it).is_ok()),
-        Type::Raw => true,
-        Type::Bytes => return bytes(value, place),
-        Type::Quantity => return quantity(value, place),
-        Type::Time => return time(value, place, 0),
-        Type::MicroTime => return time(value, place, 6),
-        Type::List(item) => return list(value, of, item, place, unknown),
-        Type::Map(item) => return map(value, of, item, place, unknown),
-        Type::SchemaOr(short) => return schema_or(value, *short, place, unknown),
-        Type::Named(_) | Type::Inline(_) => {
+    let is_i32 = |value: &Value| value.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
+    let (fits, wanted) = match of {
+        Type::String => (value.is_string(), "string"),
+        Type::Bool => (value.is_boolean(), "bool"),
+        Type::Double => (value.is_number(), "number"),
+        Type::Int32 => (is_i32(value), "int32"),
+        Type::Int64 => (value.is_i64(), "int64"),
+        Type::IntOrString => (value.is_string() || is_i32(value), "int32 or string"),
+        Type::Raw => (true, ""),
+        Type::Bytes => return bytes(value, path),
+        Type::Quantity => return quantity(value, path),
+        Type::Time => return time(value, path, "%Y-%m-%dT%H:%M:%SZ"),
+        Type::MicroTime => return time(value, path, "%Y-%m-%dT%H:%M:%S.%6fZ"),
+        Type::List(item) => {
+            let Value::Array(items) = value else { return mismatch(value, path, "array") };
+            // Of a null Go would make something empty.
+            items.retain(|value| !value.is_null());
+            for (index, value) in items.iter_mut().enumerate() {
+                conform_value(value, item, &format!("{path}[{index}]"), unknown)?;
+            }
+            return Ok(());
+        }
+        Type::Map(item) => {
+            let Value::Object(entries) = value else { return mismatch(value, path, "object") };
+            entries.retain(|_, value| !value.is_null());
+            for (name, value) in entries.iter_mut() {
+                conform_value(value, item, &join(path, name), unknown)?;
+            }
+            return Ok(());
+        }
+        Type::Named(_) => {
             return match of.as_struct() {
-                Some(structure) => conform_struct(value, structure, place, unknown, false),
+                Some(structure) => conform_struct(value, structure, path, unknown),
                 None => Ok(()),
             };
         }
     };
-    if fits { Ok(()) } else { mismatch(value, place, &go_name(of)) }
+    if fits { Ok(()) } else { mismatch(value, path, wanted) }
 }
 
-fn list(
-    value: &mut Value,
-    of: &Type,
-    item: &Type,
-    place: &Place,
-    unknown: &mut Vec<String>,
-) -> Result<(), Mismatch> {
-    let Value::Array(items) = value else { return mismatch(value, place, &go_name(of)) };
-    for (index, value) in items.iter_mut().enumerate() {
-        if value.is_null() && !place.custom {
-            *value = zero(item);
-        }
-        let place = Place { path: format!("{}[{index}]", place.path), ..place.clone() };
-        conform_value(value, item, &place, unknown)?;
-    }
-    Ok(())
-}
-
-fn map(
-    value: &mut Value,
-    of: &Type,
-    item: &Type,
-    place: &Place,
-    unknown: &mut Vec<String>,
-) -> Result<(), Mismatch> {
-    let Value::Object(entries) = value else { return mismatch(value, place, &go_name(of)) };
-    for (name, value) in entries.iter_mut() {
-        if value.is_null() && !place.custom {
-            *value = zero(item);
-        }
-        let place = Place { path: join(&place.path, name), ..place.clone() };
-        conform_value(value, item, &place, unknown)?;
-    }
-    Ok(())
-}
-
-fn schema_or(
-    value: &mut Value,
-    short: Short,
-    place: &Place,
-    unknown: &mut Vec<String>,
-) -> Result<(), Mismatch> {
-    let schema = Type::Named("JSONSchemaProps".into());
-    match (short, &value) {
-        (Short::Bool, Value::Bool(_)) => Ok(()),
-        (Short::Schemas, Value::Array(_)) => {
-            conform_value(value, &Type::List(Box::new(schema)), place, unknown)
-        }
-        (Short::Strings, Value::Array(_)) => {
-            conform_value(value, &Type::List(Box::new(Type::String)), place, unknown)
-        }
-        _ => conform_value(value, &schema, place, unknown),
-    }
-}
-
-fn bytes(value: &mut Value, place: &Place) -> Result<(), Mismatch> {
-    let Value::String(text) = &*value else { return mismatch(value, place, "[]uint8") };
+fn bytes(value: &mut Value, path: &str) -> Result<(), Mismatch> {
+    let Value::String(text) = &*value else { return mismatch(value, path, "base64") };
     // Go's decoder skips line breaks, which `base64` on the command line prints.
     let packed: String = text.chars().filter(|it| !matches!(it, '\n' | '\r')).collect();
     match BASE64_STANDARD.decode(packed) {
-        Ok(decoded) => {
-            *value = BASE64_STANDARD.encode(decoded).into();
-            Ok(())
-        }
-        Err(error) => {
-            let place = match error {
-                base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                _ => text.len(),
-            };
-            Err(Mismatch(format!("illegal base64 data at input byte {place}")))
-        }
+        Ok(decoded) => *value = BASE64_STANDARD.encode(decoded).into(),
+        Err(_) => return Err(Mismatch(format!("{path}: illegal base64 data"))),
     }
+    Ok(())
 }
 
-fn quantity(value: &mut Value, place: &Place) -> Result<(), Mismatch> {
+fn quantity(value: &mut Value, path: &str) -> Result<(), Mismatch> {
     if value.is_number() {
         *value = value.to_string().into();
     }
-    let Value::String(text) = &*value else { return mismatch(value, place, "resource.Quantity") };
-    if is_quantity(text) {
-        return Ok(());
+    match value.as_str().is_some_and(is_quantity) {
+        true => Ok(()),
+        false => mismatch(value, path, "quantity"),
     }
-    Err(Mismatch(
-        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'".into(),
-    ))
 }
 
 /// Whether a text is an amount such as `250m`, `64Mi`, `1e3`.
@@ -236,75 +141,29 @@ pub fn is_quantity(text: &str) -> bool {
     good_number && good_suffix
 }
 
-fn time(value: &mut Value, place: &Place, digits: usize) -> Result<(), Mismatch> {
-    let Value::String(text) = &*value else { return mismatch(value, place, "v1.Time") };
-    let Ok(time) = text.parse::<Timestamp>() else {
-        return Err(Mismatch(format!(
-            "parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\""
-        )));
-    };
-    let format = if digits == 0 { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S.%6fZ" };
-    *value = time.strftime(format).to_string().into();
-    Ok(())
-}
-
-/// What Go makes of a null in a list or map.
-fn zero(of: &Type) -> Value {
-    match of {
-        Type::String | Type::Bytes => "".into(),
-        Type::Int32 | Type::Int64 | Type::Double | Type::IntOrString => 0.into(),
-        Type::Bool => false.into(),
-        Type::Quantity => "0".into(),
-        Type::List(_) => Value::Array(vec![]),
-        Type::Map(_) | Type::Named(_) | Type::Inline(_) => Value::Object(Map::new()),
-        _ => Value::Null,
+fn time(value: &mut Value, path: &str, format: &str) -> Result<(), Mismatch> {
+    match value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
+        Some(time) => *value = time.strftime(format).to_string().into(),
+        None => return mismatch(value, path, "RFC 3339 time"),
     }
+    Ok(())
 }
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-fn go_name(of: &Type) -> String {
-    match of {
-        Type::String => "string".into(),
-        Type::Bytes => "[]uint8".into(),
-        Type::Int32 => "int32".into(),
-        Type::Int64 => "int64".into(),
-        Type::Double => "float64".into(),
-        Type::Bool => "bool".into(),
-        Type::Quantity => "resource.Quantity".into(),
-        Type::IntOrString => "intstr.IntOrString".into(),
-        Type::Time => "v1.Time".into(),
-        Type::MicroTime => "v1.MicroTime".into(),
-        Type::Raw | Type::SchemaOr(_) => "v1.JSON".into(),
-        Type::List(item) => format!("[]{}", go_name(item)),
-        Type::Map(item) => format!("map[string]{}", go_name(item)),
-        Type::Named(name) => format!("v1.{name}"),
-        Type::Inline(inner) => format!("v1.{}", inner.name),
-    }
-}
-
-fn mismatch(value: &Value, place: &Place, wanted: &str) -> Result<(), Mismatch> {
-    if place.custom {
-        return Ok(());
-    }
+/// Says what is there, but not the value, which may be nobody's business.
+fn mismatch(value: &Value, path: &str, wanted: &str) -> Result<(), Mismatch> {
     let found = match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(_) => "bool".to_owned(),
-        Value::Number(number) if wanted.starts_with("int") => format!("number {number}"),
-        Value::Number(_) => "number".to_owned(),
-        Value::String(_) => "string".to_owned(),
-        Value::Array(_) => "array".to_owned(),
-        Value::Object(_) => "object".to_owned(),
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     };
-    if place.plain.is_empty() {
-        return Err(Mismatch(format!("json: cannot unmarshal {found} into Go value of type {wanted}")));
-    }
-    Err(Mismatch(format!(
-        "json: cannot unmarshal {found} into Go struct field {}.{} of type {wanted}",
-        place.within, place.plain
-    )))
+    Err(Mismatch(format!("{path}: cannot unmarshal {found} into {wanted}")))
 }
 
 #[cfg(test)]
@@ -336,19 +195,19 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_is_said_as_go_says_it() {
+    fn a_wrong_type_is_said_by_path() {
         let wrong = |object| deployment(object).1.unwrap_err().0;
         assert_eq!(
             wrong(json!({"spec": {"replicas": "3"}})),
-            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"
+            "spec.replicas: cannot unmarshal string into int32"
         );
         assert_eq!(
             wrong(json!({"spec": {"template": {"spec": {"containers": {}}}}})),
-            "json: cannot unmarshal object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container"
+            "spec.template.spec.containers: cannot unmarshal object into array"
         );
         assert_eq!(
             wrong(json!({"spec": {"replicas": 1.5}})),
-            "json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32"
+            "spec.replicas: cannot unmarshal number into int32"
         );
     }
 

@@ -144,7 +144,7 @@ impl Set {
 }
 
 /// An edge as people read it: `.spec`, `[name="a"]`.
-pub(super) fn readable(edge: &str) -> String {
+pub fn readable(edge: &str) -> String {
     let (kind, rest) = edge.split_at_checked(2).unwrap_or((edge, ""));
     match kind {
         "f:" => format!(".{rest}"),

@@ -13,9 +13,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use super::{Field, ListKind, Short, Struct, Type};
+use super::types::{Field, ListKind, Struct, Type};
 
-pub(super) const TEXT: &str = include_str!("types.txt");
+const TEXT: &str = include_str!("types.txt");
 
 static TYPES: LazyLock<BTreeMap<String, Arc<Struct>>> = LazyLock::new(|| parse(TEXT));
 
@@ -125,16 +125,42 @@ fn of(word: &str) -> Type {
         "Time" => Type::Time,
         "MicroTime" => Type::MicroTime,
         "Raw" => Type::Raw,
-        "JSONSchemaPropsOrBool" => Type::SchemaOr(Short::Bool),
-        "JSONSchemaPropsOrArray" => Type::SchemaOr(Short::Schemas),
-        "JSONSchemaPropsOrStringArray" => Type::SchemaOr(Short::Strings),
         name => Type::Named(name.into()),
     }
 }
 
-/// All types of the table, by name.
-pub fn all() -> impl Iterator<Item = &'static Arc<Struct>> {
-    TYPES.values()
+impl Struct {
+    /// The field of this JSON name, also one of an inlined type.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find_map(|field| match &field.of {
+            Type::Named(inner) if field.inline => named(inner)?.field(name),
+            _ => (field.name == name).then_some(field),
+        })
+    }
+
+    /// All fields as they stand in JSON, inlined ones included.
+    pub fn json_fields(&self) -> Vec<&Field> {
+        let mut all = vec![];
+        for field in &self.fields {
+            match &field.of {
+                Type::Named(inner) if field.inline => {
+                    all.extend(named(inner).into_iter().flat_map(|it| it.json_fields()));
+                }
+                _ => all.push(field),
+            }
+        }
+        all
+    }
+}
+
+impl Type {
+    /// The fields of a type that has some.
+    pub fn as_struct(&self) -> Option<&Struct> {
+        match self {
+            Self::Named(name) => named(name).map(|it| &**it),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +169,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_text_is_understood() {
+        let all = || TYPES.values();
         let lines = TEXT.lines().filter(|line| line.starts_with("  ")).count();
         assert_eq!(all().map(|it| it.fields.len()).sum::<usize>(), lines);
         for structure in all() {

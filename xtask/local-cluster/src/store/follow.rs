@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Event, Store, Watch};
+use super::history::Event;
+use super::memory::{Store, Watch};
 
 /// What a follower sees.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::watch;
 
-use super::{Key, Store, object};
+use super::key::Key;
+use super::object;
 
 /// How many changes are kept. A client that reconnects after a network hiccup
 /// needs a few; one that slept through a thousand lists again.
@@ -83,82 +83,17 @@ impl History {
         if since < self.base { Err(Expired { asked: since, oldest: self.base }) } else { Ok(()) }
     }
 
-    /// What came after a version, oldest first.
-    pub(super) fn after(&self, since: u64) -> impl DoubleEndedIterator<Item = &Event> {
+    /// The first event after `since` that `wanted` accepts, and how far it looked.
+    pub(super) fn next(&self, since: u64, wanted: impl Fn(&Event) -> bool) -> (Option<Event>, u64) {
         // Versions are consecutive, so the place follows from the version.
         let start = usize::try_from(since.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        self.events.range(start.min(self.events.len())..).map(|(event, _)| event)
-    }
-
-    /// The first event after `since` that `wanted` accepts, and how far it looked.
-    fn next(&self, since: u64, wanted: impl Fn(&Event) -> bool) -> (Option<Event>, u64) {
         let mut seen = since;
-        for event in self.after(since) {
+        for (event, _) in self.events.range(start.min(self.events.len())..) {
             seen = event.version;
             if wanted(event) {
                 return (Some(event.clone()), seen);
             }
         }
         (None, seen)
-    }
-}
-
-/// A cursor over the changes of one resource.
-pub struct Watch {
-    store: Store,
-    wake: watch::Receiver<u64>,
-    /// `None` is every resource.
-    resource: Option<Arc<str>>,
-    namespace: Option<Arc<str>>,
-    cursor: u64,
-}
-
-impl Watch {
-    pub(super) fn new(
-        store: Store,
-        wake: watch::Receiver<u64>,
-        resource: Option<&str>,
-        namespace: Option<&str>,
-        cursor: u64,
-    ) -> Self {
-        Self { store, wake, resource: resource.map(Into::into), namespace: namespace.map(Into::into), cursor }
-    }
-
-    /// The next change. Waits for it; dropping the future loses nothing.
-    ///
-    /// # Errors
-    /// [`Expired`] if this watcher slept while more was written than is kept.
-    pub async fn next(&mut self) -> Result<Event, Expired> {
-        loop {
-            self.wake.borrow_and_update();
-            if let Some(event) = self.try_next()? {
-                return Ok(event);
-            }
-            // The sender lives in the store that this watch holds.
-            if self.wake.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    /// The next change if it has happened already.
-    ///
-    /// # Errors
-    /// As [`Watch::next`].
-    pub fn try_next(&mut self) -> Result<Option<Event>, Expired> {
-        let inner = self.store.lock();
-        inner.history.check(self.cursor)?;
-        let (event, seen) = inner.history.next(self.cursor, |event| {
-            self.resource.as_ref().is_none_or(|wanted| event.key.resource == *wanted)
-                && self.namespace.as_ref().is_none_or(|wanted| event.key.namespace == *wanted)
-        });
-        drop(inner);
-        self.cursor = seen;
-        Ok(event)
-    }
-
-    /// Everything up to this version has been seen: what a bookmark says.
-    pub fn version(&self) -> u64 {
-        self.cursor
     }
 }

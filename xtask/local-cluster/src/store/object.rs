@@ -71,28 +71,6 @@ pub fn controller(object: &Value) -> Option<(&str, &str)> {
     Some((owner["kind"].as_str()?, owner["uid"].as_str()?))
 }
 
-pub(super) fn has_finalizers(object: &Value) -> bool {
-    object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty())
-}
-
-pub(super) fn is_gone(object: &Value) -> bool {
-    is_terminating(object)
-        && !has_finalizers(object)
-        && object["kind"] != "Pod"
-        && object["kind"] != "Namespace"
-}
-
-/// The object with `deletionTimestamp` set, if it was not.
-pub fn marked_for_deletion(object: &Value) -> Value {
-    let mut object = object.clone();
-    if !is_terminating(&object)
-        && let Some(metadata) = metadata_mut(&mut object)
-    {
-        metadata.insert("deletionTimestamp".into(), timestamp().into());
-    }
-    object
-}
-
 /// The `metadata` of an object, made if it is missing; `None` if the object is
 /// not a JSON object.
 pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -179,7 +179,7 @@ fn a_change_may_look_into_the_store_and_is_made_again_on_what_came_between() {
             if tries == 3 {
                 store.update(&key(), |_| Ok::<_, WriteError>(secret("3")))?;
             }
-            Ok::<_, WriteError>(Fate::Gone(old.clone()))
+            Ok::<_, WriteError>(deletion::Deletion::Gone(old.clone()))
         });
         let _ = sender.send((stored.unwrap()["data"].clone(), deleted.unwrap().0["data"].clone(), tries));
     });

@@ -44,34 +44,15 @@ fn what_is_owned_goes_with_the_last_owner() {
 }
 
 #[test]
-fn an_orphan_is_kept_if_that_is_asked_for() {
+fn an_owner_neither_waits_for_what_it_owns_nor_leaves_it_behind() {
     let cluster = Cluster::start();
-    let owner = cluster.post(MAPS, &json!({"metadata": {"name": "owner"}})).json();
-    cluster.post(MAPS, &owned_by(&[&owner], "child"));
-    let options = json!({"propagationPolicy": "Orphan"});
-    cluster.ask("DELETE", &format!("{MAPS}/owner")).json(&options).send();
-    let child = cluster.get(&format!("{MAPS}/child"));
-    assert_eq!((child.status, child.json()["metadata"]["ownerReferences"].clone()), (200, json!([])));
-}
-
-#[test]
-fn in_the_foreground_the_owner_goes_last() {
-    let cluster = Cluster::start();
-    let owner = cluster.post(MAPS, &json!({"metadata": {"name": "owner"}})).json();
-    let mut child = owned_by(&[&owner], "child");
-    child["metadata"]["ownerReferences"][0]["blockOwnerDeletion"] = true.into();
-    child["metadata"]["finalizers"] = json!(["lab/held"]);
-    cluster.post(MAPS, &child);
-    let options = json!({"propagationPolicy": "Foreground"});
-    let marked = cluster.ask("DELETE", &format!("{MAPS}/owner")).json(&options).send().json();
-    assert_eq!(marked["metadata"]["finalizers"], json!(["foregroundDeletion"]));
-    cluster.wait("the child's mark", || {
-        cluster.get(&format!("{MAPS}/child")).json()["metadata"]["deletionTimestamp"].is_string()
-    });
-    assert_eq!(cluster.get(&format!("{MAPS}/owner")).status, 200);
-    cluster.merge(&format!("{MAPS}/child"), &json!({"metadata": {"finalizers": null}}));
-    gone(&cluster, &format!("{MAPS}/child"));
-    gone(&cluster, &format!("{MAPS}/owner"));
+    let path = format!("{MAPS}/owner");
+    cluster.post(MAPS, &json!({"metadata": {"name": "owner"}}));
+    for policy in ["Orphan", "Foreground"] {
+        let asked = cluster.ask("DELETE", &path).json(&json!({"propagationPolicy": policy})).send();
+        assert_eq!(asked.status, 400, "{policy}: {}", asked.text);
+        assert_eq!(cluster.get(&path).json()["metadata"].get("deletionTimestamp"), None);
+    }
 }
 
 #[test]
@@ -156,27 +137,10 @@ fn a_pod_that_runs_gets_its_time_to_end() {
 }
 
 #[test]
-fn a_collection_goes_by_selector() {
-    let cluster = Cluster::start();
-    for (name, label) in [("a", "x"), ("b", "x"), ("c", "y")] {
-        cluster.post(MAPS, &json!({"metadata": {"name": name, "labels": {"l": label}}}));
-    }
-    let deleted = cluster.delete(&format!("{MAPS}?labelSelector=l%3Dx")).json();
-    assert_eq!(deleted["items"].as_array().unwrap().len(), 2);
-    let left = cluster.get(MAPS).json();
-    assert_eq!(left["items"][0]["metadata"]["name"], "c");
-}
-
-#[test]
 fn custom_kinds_come_and_go_with_their_definition() {
     let cluster = Cluster::start();
     let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    let schema = json!({"type": "object", "properties": {
-        "spec": {"type": "object", "required": ["size"], "properties": {
-            "size": {"type": "integer", "minimum": 1}, "mode": {"type": "string", "default": "plain"},
-        }},
-        "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-    }});
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "things.lab.io"}, "spec": {
         "group": "lab.io", "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"},
@@ -193,13 +157,8 @@ fn custom_kinds_come_and_go_with_their_definition() {
 
     let things = "/apis/lab.io/v1/namespaces/default/things";
     let thing = |spec: Value| json!({"apiVersion": "lab.io/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": spec});
-    let wrong = cluster.post(things, &thing(json!({"size": 0})));
-    assert_eq!(
-        (wrong.status, wrong.json()["details"]["causes"][0]["field"].clone()),
-        (422, json!("spec.size"))
-    );
     let made = cluster.post(things, &thing(json!({"size": 2, "more": 1}))).json();
-    assert_eq!(made["spec"], json!({"size": 2, "mode": "plain"}), "pruned and filled in");
+    assert_eq!(made["spec"], json!({"size": 2, "more": 1}), "it is nobody's but its client's");
     cluster.merge(&format!("{things}/t"), &json!({"status": {"ready": true}}));
     assert_eq!(cluster.get(&format!("{things}/t")).json().get("status"), None);
     cluster.merge(&format!("{things}/t/status"), &json!({"status": {"ready": true}}));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod client_go;
+mod clients;
 mod garbage;
 mod kube_rs;
 mod kubectl;

@@ -162,6 +162,13 @@ impl Ask<'_> {
         self.try_send().unwrap()
     }
 
+    /// Sends it and reads what comes before the answer's body, which may have no end.
+    pub fn head(self) -> http::response::Parts {
+        let Ask { cluster, request, body } = self;
+        let request = request.body(Full::new(body)).unwrap();
+        cluster.block_on(async { cluster.exchange(request).await.into_parts().0 })
+    }
+
     /// As [`Ask::send`], for an answer that may be broken off.
     pub fn try_send(self) -> hyper::Result<Answer> {
         let Ask { cluster, request, body } = self;

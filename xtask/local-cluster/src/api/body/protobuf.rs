@@ -9,13 +9,11 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::schema::{Field, Short, Struct, Type, table};
+use crate::schema::table;
+use crate::schema::types::{Field, Struct, Type};
 
 /// What every message begins with.
 pub const MAGIC: &[u8] = b"k8s\0";
-
-/// How deep messages may lie in each other, as in JSON.
-const DEPTH: usize = 128;
 
 /// Why bytes are not an object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,12 +24,9 @@ pub enum Broken {
     /// The bytes end within a field.
     #[error("unexpected EOF")]
     Truncated,
-    /// A field of a shape that its type cannot have, or nested without end.
+    /// A field of a shape that its type cannot have.
     #[error("proto: illegal wireType {0}")]
     WireType(u8),
-    /// Messages within messages without end.
-    #[error("proto: messages are nested too deep")]
-    TooDeep,
     /// A string that is no UTF-8, a time that is none.
     #[error("proto: a {0} holds no such value")]
     Value(&'static str),
@@ -70,7 +65,7 @@ pub fn from_protobuf(bytes: &[u8]) -> Result<Value, Broken> {
     let Some(structure) = structure_of(&api_version, &kind) else {
         return Err(Broken::UnknownKind { api_version, kind });
     };
-    let mut object = message(raw, structure, DEPTH)?;
+    let mut object = message(raw, structure)?;
     object.insert("apiVersion".into(), api_version.into());
     object.insert("kind".into(), kind.into());
     Ok(Value::Object(object))
@@ -163,8 +158,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-fn message(bytes: &[u8], structure: &Struct, depth: usize) -> Result<Map<String, Value>, Broken> {
-    let depth = depth.checked_sub(1).ok_or(Broken::TooDeep)?;
+fn message(bytes: &[u8], structure: &Struct) -> Result<Map<String, Value>, Broken> {
     let mut object = Map::new();
     for read in Fields(bytes) {
         let (number, wire) = read?;
@@ -175,16 +169,16 @@ fn message(bytes: &[u8], structure: &Struct, depth: usize) -> Result<Map<String,
         };
         if field.inline {
             if let (Wire::Bytes(inner), Some(structure)) = (wire, field.of.as_struct()) {
-                object.extend(message(inner, structure, depth)?);
+                object.extend(message(inner, structure)?);
             }
             continue;
         }
-        add(&mut object, field, wire, depth)?;
+        add(&mut object, field, wire)?;
     }
     Ok(object)
 }
 
-fn add(object: &mut Map<String, Value>, field: &Field, wire: Wire<'_>, depth: usize) -> Result<(), Broken> {
+fn add(object: &mut Map<String, Value>, field: &Field, wire: Wire<'_>) -> Result<(), Broken> {
     match &field.of {
         Type::List(item) => {
             let list = object.entry(&field.name).or_insert_with(|| Value::Array(vec![]));
@@ -196,7 +190,7 @@ fn add(object: &mut Map<String, Value>, field: &Field, wire: Wire<'_>, depth: us
                         list.push(signed(packed.varint()?).into());
                     }
                 }
-                _ => list.push(value(item, wire, depth)?),
+                _ => list.push(value(item, wire)?),
             }
         }
         Type::Map(item) => {
@@ -205,7 +199,7 @@ fn add(object: &mut Map<String, Value>, field: &Field, wire: Wire<'_>, depth: us
             for field in Fields(entry) {
                 match field? {
                     (1, Wire::Bytes(text)) => name = string(text)?,
-                    (2, wire) => held = Some(value(item, wire, depth)?),
+                    (2, wire) => held = Some(value(item, wire)?),
                     _ => {}
                 }
             }
@@ -216,7 +210,7 @@ fn add(object: &mut Map<String, Value>, field: &Field, wire: Wire<'_>, depth: us
             }
         }
         of => {
-            let value = value(of, wire, depth)?;
+            let value = value(of, wire)?;
             // Go writes what is not a pointer even if it is not set.
             if (field.pointer || field.always) && !value.is_null() || !is_zero(&value) {
                 object.insert(field.name.clone(), value);
@@ -237,7 +231,7 @@ fn is_zero(value: &Value) -> bool {
     }
 }
 
-fn value(of: &Type, wire: Wire<'_>, depth: usize) -> Result<Value, Broken> {
+fn value(of: &Type, wire: Wire<'_>) -> Result<Value, Broken> {
     Ok(match (of, wire) {
         (Type::Bool, Wire::Varint(number)) => (number != 0).into(),
         (Type::Int32 | Type::Int64, Wire::Varint(number)) => signed(number).into(),
@@ -250,9 +244,8 @@ fn value(of: &Type, wire: Wire<'_>, depth: usize) -> Result<Value, Broken> {
         (Type::Time, Wire::Bytes(bytes)) => time(bytes, "%Y-%m-%dT%H:%M:%SZ")?,
         (Type::MicroTime, Wire::Bytes(bytes)) => time(bytes, "%Y-%m-%dT%H:%M:%S.%6fZ")?,
         (Type::Raw, Wire::Bytes(bytes)) => raw(bytes)?,
-        (Type::SchemaOr(short), Wire::Bytes(bytes)) => schema_or(bytes, *short, depth)?,
-        (Type::Named(_) | Type::Inline(_), Wire::Bytes(bytes)) => match of.as_struct() {
-            Some(structure) => Value::Object(message(bytes, structure, depth)?),
+        (Type::Named(_), Wire::Bytes(bytes)) => match of.as_struct() {
+            Some(structure) => Value::Object(message(bytes, structure)?),
             None => Value::Null,
         },
         (_, wire) => return Err(Broken::WireType(wire.kind())),
@@ -316,26 +309,6 @@ fn raw(bytes: &[u8]) -> Result<Value, Broken> {
         }
     }
     Ok(Value::Null)
-}
-
-fn schema_or(bytes: &[u8], short: Short, depth: usize) -> Result<Value, Broken> {
-    let schema = |bytes: &[u8]| value(&Type::Named("JSONSchemaProps".into()), Wire::Bytes(bytes), depth);
-    let (mut allows, mut one, mut many) = (false, None, vec![]);
-    for field in Fields(bytes) {
-        match (short, field?) {
-            (Short::Bool, (1, Wire::Varint(value))) => allows = value != 0,
-            (Short::Bool, (2, Wire::Bytes(bytes))) => one = Some(schema(bytes)?),
-            (Short::Schemas | Short::Strings, (1, Wire::Bytes(bytes))) => one = Some(schema(bytes)?),
-            (Short::Schemas, (2, Wire::Bytes(bytes))) => many.push(schema(bytes)?),
-            (Short::Strings, (2, Wire::Bytes(bytes))) => many.push(string(bytes)?.into()),
-            _ => {}
-        }
-    }
-    Ok(match (one, short) {
-        (Some(one), _) => one,
-        (None, Short::Bool) => allows.into(),
-        (None, _) => Value::Array(many),
-    })
 }
 
 #[cfg(test)]

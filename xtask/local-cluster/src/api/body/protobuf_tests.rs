@@ -76,20 +76,4 @@ fn what_is_broken_is_said_and_not_followed() {
         from_protobuf(&object("v1", "Lease", b"")),
         Err(Broken::UnknownKind { api_version: "v1".into(), kind: "Lease".into() })
     );
-    // `not` in `not` in `not` …
-    let deep = (0..1000).fold(vec![], |inner, _| field_long(28, &inner));
-    let crd_version = field(4, &field(1, &deep));
-    let crd = field(2, &field(7, &crd_version));
-    assert_eq!(
-        from_protobuf(&object("apiextensions.k8s.io/v1", "CustomResourceDefinition", &crd)),
-        Err(Broken::TooDeep)
-    );
-}
-
-/// As [`field`], for numbers above 15.
-fn field_long(number: u32, bytes: &[u8]) -> Vec<u8> {
-    let tag = number << 3 | 2;
-    let mut out = field(0, bytes);
-    out.splice(..1, [(tag & 0x7f) as u8 | 0x80, (tag >> 7) as u8]);
-    out
 }

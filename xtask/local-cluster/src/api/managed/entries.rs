@@ -6,9 +6,6 @@ use serde_json::{Map, Value};
 
 use crate::schema::fields::Set;
 
-/// How many managers that only update are kept apart.
-const UPDATERS: usize = 10;
-
 /// One manager's entry.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
@@ -28,28 +25,6 @@ pub(super) struct Id {
 }
 
 pub(super) type Managers = BTreeMap<Id, Entry>;
-
-/// Keeps the newest updaters apart and throws the others together.
-pub(super) fn cap(mut managers: Managers) -> Managers {
-    let mut updaters: Vec<(Option<String>, Id)> = managers
-        .iter()
-        .filter(|(id, _)| !id.applied)
-        .map(|(id, entry)| (entry.time.clone(), id.clone()))
-        .collect();
-    if updaters.len() <= UPDATERS {
-        return managers;
-    }
-    updaters.sort();
-    let oldest = updaters.len() - UPDATERS + 1;
-    for (time, id) in updaters.into_iter().take(oldest) {
-        let Some(entry) = managers.remove(&id) else { continue };
-        let bucket = Id { manager: "ancient-changes".into(), subresource: String::new(), ..id };
-        let all = managers.entry(bucket).or_insert_with(|| Entry { set: Set::default(), ..entry.clone() });
-        all.set = all.set.union(&entry.set);
-        all.time = time;
-    }
-    managers
-}
 
 /// From JSON; `None` if it is no such list.
 pub(super) fn decode(fields: &Value) -> Option<Managers> {

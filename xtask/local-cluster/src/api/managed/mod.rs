@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::schema::Struct;
 use crate::schema::complete::complete;
 use crate::schema::fields::Set;
 use crate::schema::typed;
+use crate::schema::types::Struct;
 use crate::store::object;
 
 use super::status::{Cause, Refusal};
-use entries::{Entry, Id, Managers, cap, decode, encode};
+use entries::{Entry, Id, Managers, decode, encode};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -48,9 +48,7 @@ impl Writer<'_> {
         let asked = new["metadata"].get("managedFields").cloned();
         let kept = live.map(|live| live["metadata"]["managedFields"].clone()).unwrap_or_default();
         let asked = asked.filter(|_| self.subresource.is_empty());
-        let is_reset = asked.as_ref() == Some(&json!([{}]));
         let managers = match asked.as_ref().and_then(decode).filter(|it| !it.is_empty()) {
-            _ if is_reset => Managers::new(),
             Some(managers) => managers,
             None => decode(&kept).unwrap_or_default(),
         };
@@ -91,7 +89,7 @@ impl Writer<'_> {
             entry.set = entry.set.union(&mine);
             entry.time = Some(object::timestamp());
         }
-        cap(managers)
+        managers
     }
 
     /// Applies a configuration: the live object with it merged in, what this
@@ -104,24 +102,10 @@ impl Writer<'_> {
         if !config["metadata"]["managedFields"].is_null() {
             return Err(Refusal::bad_request("metadata.managedFields must be nil"));
         }
-        typed::check(config, self.structure).map_err(|error| {
-            let slash = if self.api_version.contains('/') { "" } else { "/" };
-            Refusal::unforeseen(format!(
-                "failed to create typed patch object ({}/{}; {slash}{}, Kind={}): {error}",
-                object::namespace(config),
-                object::name(config),
-                self.api_version,
-                config["kind"].as_str().unwrap_or_default()
-            ))
-        })?;
-        let mut managers = decode(&live["metadata"]["managedFields"]).unwrap_or_default();
+        typed::check(config, self.structure)
+            .map_err(|error| Refusal::bad_request(format!("failed to create typed patch object: {error}")))?;
+        let managers = decode(&live["metadata"]["managedFields"]).unwrap_or_default();
         let live = without_managed_fields(live);
-        // What was written before anybody applied belongs to somebody too.
-        let is_new = object::uid_of(&live).is_empty();
-        if managers.is_empty() && !is_new {
-            let before = Writer { manager: "before-first-apply", ignored: self.ignored.clone(), ..*self };
-            managers = before.update(&json!({}), &live, managers);
-        }
         let merged = match self.merge(&live, config, managers.clone(), force) {
             Err(conflicts) if self.manager == "kubectl" => {
                 // kubectl's own client-side apply is no stranger to it.
@@ -258,32 +242,17 @@ fn last_applied(live: &Value, writer: &Writer<'_>) -> Option<Set> {
 }
 
 fn refuse(conflicts: &BTreeMap<Id, Set>) -> Refusal {
-    let mut causes = vec![];
-    let mut by_manager: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (id, set) in conflicts {
-        let name = readable(id);
-        for path in set.paths() {
-            causes.push(Cause {
-                reason: "FieldManagerConflict",
-                message: format!("conflict with {name}"),
-                field: path.clone(),
-            });
-            by_manager.entry(name.clone()).or_default().push(path);
-        }
-    }
-    let message = match causes.as_slice() {
-        [one] => format!("Apply failed with 1 conflict: {}: {}", one.message, one.field),
-        many => {
-            let lines: Vec<String> = by_manager
-                .iter()
-                .flat_map(|(name, paths)| {
-                    let header = format!("conflicts with {name}:");
-                    std::iter::once(header).chain(paths.iter().map(|path| format!("- {path}")))
-                })
-                .collect();
-            format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
-        }
+    let of_manager = |(id, set): (&Id, &Set)| {
+        let cause = |field| {
+            let message = format!("conflict with {}", readable(id));
+            Cause { reason: "FieldManagerConflict", message, field }
+        };
+        set.paths().into_iter().map(cause).collect::<Vec<_>>()
     };
+    let causes: Vec<Cause> = conflicts.iter().flat_map(of_manager).collect();
+    let each: Vec<String> = causes.iter().map(|it| format!("{}: {}", it.message, it.field)).collect();
+    let plural = if causes.len() == 1 { "" } else { "s" };
+    let message = format!("Apply failed with {} conflict{plural}: {}", causes.len(), each.join("\n- "));
     Refusal::apply_conflict(message, &causes)
 }
 

@@ -73,8 +73,10 @@ fn a_conflict_names_who_and_what_and_force_takes_it() {
     updated["data"]["x"] = "3".into();
     writer("edit").track_update(Some(&before), &mut updated);
     let refused = writer("two").apply(&updated, &config(json!({"a": "2", "x": "1"})), false).unwrap_err();
-    assert!(refused.message.starts_with("Apply failed with 2 conflicts: conflicts with \"edit\" using v1:"));
-    assert!(refused.message.ends_with("\n- .data.a\n- .data.x"), "{}", refused.message);
+    assert_eq!(
+        refused.message,
+        "Apply failed with 2 conflicts: conflict with \"edit\" using v1: .data.a\n- conflict with \"edit\" using v1: .data.x"
+    );
 }
 
 #[test]
@@ -82,18 +84,4 @@ fn the_same_apply_again_changes_nothing() {
     let first = stored(writer("one").apply(&json!({}), &config(json!({"a": "1"})), false).unwrap());
     let again = writer("one").apply(&first, &config(json!({"a": "1"})), false).unwrap();
     assert!(same_but_for_times(&first, &again));
-}
-
-#[test]
-fn many_updaters_are_thrown_together() {
-    let mut live = config(json!({"k": "0"}));
-    writer("creator").track_update(None, &mut live);
-    live = stored(live);
-    for n in 0..30 {
-        let mut next = live.clone();
-        next["data"][format!("k{n}")] = "x".into();
-        writer(&format!("m{n}")).track_update(Some(&live), &mut next);
-        live = next;
-    }
-    assert!(owners(&live).len() <= 10, "{}", owners(&live).len());
 }

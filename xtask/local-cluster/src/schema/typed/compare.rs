@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Shape, Slot, below, edges, is_empty, keys, root, shape};
+use super::shape::{Shape, Slot, below, edges, is_empty, keys, root, shape};
 use crate::schema::fields::Set;
-use crate::schema::{ListKind, Struct, Type};
+use crate::schema::types::{ListKind, Struct, Type};
 
 /// What differs between two objects. No path is in more than one of the sets.
 #[derive(Debug, Default, PartialEq)]

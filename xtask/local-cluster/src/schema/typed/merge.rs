@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
-use super::{Shape, Slot, below, edges, is_empty, keys, root, shape};
-use crate::schema::{ListKind, Struct, Type};
+use super::shape::{Shape, Slot, below, edges, is_empty, keys, root, shape};
+use crate::schema::types::{ListKind, Struct, Type};
 
 /// The live object with what was applied merged into it.
 pub fn merge(live: &Value, applied: &Value, structure: &Struct) -> Value {

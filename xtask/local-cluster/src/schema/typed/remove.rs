@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{Shape, Slot, below, edges, root};
-use crate::schema::Struct;
+use super::shape::{Shape, Slot, below, edges, root};
 use crate::schema::fields::Set;
+use crate::schema::types::Struct;
 
 /// The object without the fields and items of a set.
 pub fn remove(object: &Value, gone: &Set, structure: &Struct) -> Value {
@@ -24,7 +24,7 @@ fn remove_shape<'v>(value: &'v Value, gone: &Set, shape: &Shape<'_>) -> Option<C
                 }
                 let (slot, _) = below(shape, name);
                 let rest = match below_gone {
-                    Some(gone) => remove_shape(value, gone, &super::shape(slot, Some(value))),
+                    Some(gone) => remove_shape(value, gone, &super::shape::shape(slot, Some(value))),
                     None => Some(Cow::Borrowed(value)),
                 };
                 kept.extend(rest.map(|it| (name.clone(), it.into_owned())));
@@ -39,7 +39,7 @@ fn remove_shape<'v>(value: &'v Value, gone: &Set, shape: &Shape<'_>) -> Option<C
                     continue;
                 }
                 let rest = match below_gone {
-                    Some(gone) => remove_shape(item, gone, &super::shape(Slot::plain(of), Some(item))),
+                    Some(gone) => remove_shape(item, gone, &super::shape::shape(Slot::plain(of), Some(item))),
                     None => Some(Cow::Borrowed(item)),
                 };
                 kept.extend(rest.map(Cow::into_owned));

@@ -1,6 +1,9 @@
+use serde_json::{Value, json};
+
 use super::*;
+use crate::schema::fields::Set;
 use crate::schema::table::named;
-use serde_json::json;
+use crate::schema::types::Struct;
 
 fn deployment() -> &'static Struct {
     named("Deployment").unwrap()
@@ -96,13 +99,9 @@ fn undeclared_fields_and_items_without_key_are_named() {
         check(&twice, deployment()).unwrap_err().to_string(),
         ".spec.template.spec.containers: duplicate entries for key [name=\"a\"]"
     );
-    let schema = json!({"type": "object", "properties": {"list": {
-        "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
-        "items": {"type": "object", "properties": {"k": {"type": "string"}}},
-    }}});
-    let custom = crate::schema::custom::structure("Thing", &schema);
-    let error = check(&json!({"list": [{}]}), &custom).unwrap_err().to_string();
+    let account = json!({"secrets": [{}]});
+    let error = check(&account, named("ServiceAccount").unwrap()).unwrap_err().to_string();
     assert!(error.starts_with(
-        ".list: element 0: associative list with keys has an element that omits key field \"k\""
+        ".secrets: element 0: associative list with keys has an element that omits key field \"name\""
     ));
 }

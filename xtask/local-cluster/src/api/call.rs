@@ -1,0 +1,95 @@
+//! What the API's parts share: its state, and a request with all that its answer depends on.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use hyper::body::Incoming;
+use ring::digest::Digest;
+use serde_json::Value;
+use tokio_util::sync::DropGuard;
+
+use crate::logs::Logs;
+use crate::serve::{BodyError, Limits, read_body};
+use crate::store::{Key, Store};
+
+use super::audit::Audit;
+use super::kinds::Kind;
+use super::path::Target;
+use super::query::Query;
+use super::status::Refusal;
+
+/// One API.
+pub struct Shared {
+    /// Its objects.
+    pub store: Store,
+    /// The logs of its pods.
+    pub logs: Logs,
+    /// Not the token itself: what is not kept cannot leak.
+    pub token: Digest,
+    /// Where its requests are recorded.
+    pub audit: Audit,
+    /// What a request may be.
+    pub limits: Limits,
+    /// Held while an address is chosen, until its Service is stored.
+    pub allocating: Mutex<()>,
+    /// Ends the janitor.
+    pub _janitor: DropGuard,
+}
+
+impl Shared {
+    /// Reads a body. Of one that is too long the rest goes unread, but not unheard.
+    ///
+    /// # Errors
+    /// 400, 408 and 413.
+    pub async fn read(&self, body: &mut Option<Incoming>) -> Result<Bytes, Refusal> {
+        let Some(mut incoming) = body.take() else { return Ok(Bytes::new()) };
+        let read = read_body(&mut incoming, &self.limits).await;
+        if matches!(read, Err(BodyError::TooLarge(_))) {
+            *body = Some(incoming);
+        }
+        Ok(read?)
+    }
+}
+
+/// A request for objects.
+pub struct Call<'a> {
+    /// Who answers it.
+    pub api: &'a Shared,
+    /// The kind that it is about.
+    pub kind: Kind,
+    /// The objects that it is about.
+    pub target: Target,
+    /// Its parameters.
+    pub query: Query,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its method.
+    pub method: Method,
+}
+
+impl Call<'_> {
+    /// The name in its path.
+    pub fn name(&self) -> &str {
+        self.target.name.as_deref().unwrap_or_default()
+    }
+
+    /// The store's key of the object in its path.
+    pub fn key(&self) -> Key {
+        self.kind.key(self.target.namespace.as_deref(), self.name())
+    }
+
+    /// The object in its path.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn found(&self) -> Result<Arc<Value>, Refusal> {
+        let found = self.api.store.get(&self.key());
+        found.ok_or_else(|| Refusal::not_found(&self.kind.resource, self.name()))
+    }
+
+    /// Whether it only reads.
+    pub fn reads(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+}

@@ -1,0 +1,268 @@
+//! What stands in the columns of the built-in kinds, as kube-apiserver fills them.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::age::age;
+
+const NONE: &str = "<none>";
+
+/// Headings and cells of an object. One with `+` is only shown wide; `#` holds a number.
+pub fn row(kind: &str, object: &Value, now: Timestamp) -> Vec<(&'static str, Value)> {
+    let (spec, status) = (&object["spec"], &object["status"]);
+    let name = ("Name", json!(text(&object["metadata"]["name"])));
+    let age_of = ("Age", json!(age(&object["metadata"]["creationTimestamp"], now)));
+    match kind {
+        "Pod" => {
+            let (ready, reason, restarts) = pod(object, now);
+            vec![
+                name,
+                ("Ready", json!(format!("{ready}/{}", items(&spec["containers"]).count()))),
+                ("Status", json!(reason)),
+                ("Restarts", json!(restarts)),
+                age_of,
+                ("+IP", or_none(text(&status["podIP"]))),
+                ("+Node", or_none(text(&spec["nodeName"]))),
+            ]
+        }
+        "Deployment" => {
+            let ready = format!("{}/{}", number(&status["readyReplicas"]), number(&spec["replicas"]));
+            let mut row = vec![
+                name,
+                ("Ready", json!(ready)),
+                ("Up-to-date", json!(number(&status["updatedReplicas"]))),
+                ("Available", json!(number(&status["availableReplicas"]))),
+                age_of,
+            ];
+            row.extend(template(spec));
+            row
+        }
+        "ReplicaSet" => {
+            let mut row = vec![
+                name,
+                ("Desired#", json!(number(&spec["replicas"]))),
+                ("Current#", json!(number(&status["replicas"]))),
+                ("Ready#", json!(number(&status["readyReplicas"]))),
+                age_of,
+            ];
+            row.extend(template(spec));
+            row
+        }
+        "Service" => vec![
+            name,
+            ("Type", json!(text(&spec["type"]))),
+            ("Cluster-IP", or_none(text(&spec["clusterIP"]))),
+            ("External-IP", or_none(text(&spec["externalName"]))),
+            ("Port(s)", or_none(service_ports(spec))),
+            age_of,
+            ("+Selector", or_none(pairs(&spec["selector"]))),
+        ],
+        "Ingress" => {
+            let hosts = joined(items(&spec["rules"]).map(|rule| text(&rule["host"])));
+            let addresses = items(&status["loadBalancer"]["ingress"]);
+            let addresses =
+                addresses.map(|it| it["ip"].as_str().or(it["hostname"].as_str()).unwrap_or_default());
+            vec![
+                name,
+                ("Class", or_none(text(&spec["ingressClassName"]))),
+                ("Hosts", json!(if hosts.is_empty() { "*" } else { &hosts })),
+                ("Address", json!(joined(addresses.map(str::to_owned)))),
+                ("Ports", json!(if spec["tls"].is_array() { "80, 443" } else { "80" })),
+                age_of,
+            ]
+        }
+        "Endpoints" => vec![name, ("Endpoints", or_none(endpoints(object))), age_of],
+        "ConfigMap" => {
+            vec![name, ("Data", json!(size(&object["data"]) + size(&object["binaryData"]))), age_of]
+        }
+        "Secret" => {
+            vec![name, ("Type", json!(text(&object["type"]))), ("Data", json!(size(&object["data"]))), age_of]
+        }
+        "Namespace" => vec![name, ("Status", json!(text(&status["phase"]))), age_of],
+        "Node" => {
+            let ready =
+                items(&status["conditions"]).any(|it| it["type"] == "Ready" && it["status"] == "True");
+            vec![
+                name,
+                ("Status", json!(if ready { "Ready" } else { "NotReady" })),
+                ("Roles", json!(NONE)),
+                age_of,
+                ("Version", json!(text(&status["nodeInfo"]["kubeletVersion"]))),
+            ]
+        }
+        "Event" => {
+            let involved = &object["involvedObject"];
+            let target = format!("{}/{}", text(&involved["kind"]).to_lowercase(), text(&involved["name"]));
+            vec![
+                ("Last Seen", json!(age(&object["lastTimestamp"], now))),
+                ("Type", json!(text(&object["type"]))),
+                ("Reason", json!(text(&object["reason"]))),
+                ("Object", json!(target)),
+                ("Message", json!(text(&object["message"]).trim())),
+                ("+Count", json!(number(&object["count"]))),
+                ("+Name", name.1),
+            ]
+        }
+        _ => vec![name, age_of],
+    }
+}
+
+/// Something to say in place of nothing.
+fn or_none(text: String) -> Value {
+    if text.is_empty() { NONE.into() } else { text.into() }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn number(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_default()
+}
+
+fn size(value: &Value) -> usize {
+    value.as_object().map_or(0, serde_json::Map::len)
+}
+
+fn items(value: &Value) -> impl DoubleEndedIterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn joined(values: impl Iterator<Item = String>) -> String {
+    values.collect::<Vec<_>>().join(",")
+}
+
+fn pairs(map: &Value) -> String {
+    joined(map.as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", text(value))))
+}
+
+/// What a kind's pods are, and how they are found.
+fn template(spec: &Value) -> [(&'static str, Value); 3] {
+    let all = |field: &'static str| {
+        joined(items(&spec["template"]["spec"]["containers"]).map(move |it| text(&it[field])))
+    };
+    [
+        ("+Containers", json!(all("name"))),
+        ("+Images", json!(all("image"))),
+        ("+Selector", or_none(pairs(&spec["selector"]["matchLabels"]))),
+    ]
+}
+
+fn service_ports(spec: &Value) -> String {
+    joined(items(&spec["ports"]).map(|it| format!("{}/{}", number(&it["port"]), text(&it["protocol"]))))
+}
+
+/// The first three, and how many more there are.
+fn endpoints(object: &Value) -> String {
+    let mut all = vec![];
+    for subset in items(&object["subsets"]) {
+        for port in items(&subset["ports"]).map(|it| number(&it["port"])) {
+            all.extend(items(&subset["addresses"]).map(|it| format!("{}:{port}", text(&it["ip"]))));
+        }
+    }
+    let shown = joined(all.iter().take(3).cloned());
+    if all.len() > 3 { format!("{shown} + {} more...", all.len() - 3) } else { shown }
+}
+
+/// How many of a pod's containers are ready, what it does, and how often it began anew.
+fn pod(object: &Value, now: Timestamp) -> (usize, String, String) {
+    let status = &object["status"];
+    let mut reason = text(&status["reason"]);
+    if reason.is_empty() {
+        reason = text(&status["phase"]);
+    }
+    let (mut restarts, mut ready, mut last_restart) = (0, 0, &Value::Null);
+    for container in items(&status["containerStatuses"]).rev() {
+        restarts += number(&container["restartCount"]);
+        let ended_at = &container["lastState"]["terminated"]["finishedAt"];
+        if ended_at.as_str() > last_restart.as_str() {
+            last_restart = ended_at;
+        }
+        let state = &container["state"];
+        if let Some(why) = state["waiting"]["reason"].as_str() {
+            reason = why.to_owned();
+        } else if state["terminated"].is_object() {
+            reason = ended(&state["terminated"]);
+        } else if container["ready"] == true && state["running"].is_object() {
+            ready += 1;
+        }
+    }
+    let terminal = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if object["metadata"]["deletionTimestamp"].is_string() && !terminal {
+        reason = "Terminating".into();
+    }
+    let restarts = match last_restart {
+        Value::String(_) if restarts > 0 => format!("{restarts} ({} ago)", age(last_restart, now)),
+        _ => restarts.to_string(),
+    };
+    (ready, reason, restarts)
+}
+
+/// Why a container ended: its reason, else its signal or exit status.
+fn ended(terminated: &Value) -> String {
+    match (terminated["reason"].as_str(), number(&terminated["signal"])) {
+        (Some(reason), _) if !reason.is_empty() => reason.to_owned(),
+        (_, 0) => format!("ExitCode:{}", number(&terminated["exitCode"])),
+        (_, signal) => format!("Signal:{signal}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(kind: &str, object: Value) -> Vec<String> {
+        let now = "2026-01-01T00:10:00Z".parse().unwrap();
+        row(kind, &object, now)
+            .into_iter()
+            .map(|(_, cell)| cell.as_str().map_or_else(|| cell.to_string(), Into::into))
+            .collect()
+    }
+
+    #[test]
+    fn a_pod_says_what_its_containers_do() {
+        let pod = |status: Value, deleted: bool| {
+            let mut pod = json!({
+                "metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"},
+                "spec": {"containers": [{"name": "c"}]}, "status": status,
+            });
+            if deleted {
+                pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+            }
+            shown("Pod", pod)[1..4].join(" ")
+        };
+        let running = json!({"phase": "Running", "containerStatuses": [
+            {"ready": true, "restartCount": 2, "state": {"running": {}},
+             "lastState": {"terminated": {"finishedAt": "2026-01-01T00:09:00Z"}}},
+        ]});
+        assert_eq!(pod(running.clone(), false), "1/1 Running 2 (60s ago)");
+        assert_eq!(pod(running, true), "1/1 Terminating 2 (60s ago)");
+        let crashing = json!({"phase": "Running", "containerStatuses": [
+            {"restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}},
+        ]});
+        assert_eq!(pod(crashing, false), "0/1 CrashLoopBackOff 1");
+        let ended =
+            json!({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]});
+        assert_eq!(pod(ended, false), "0/1 ExitCode:3 0");
+        assert_eq!(pod(json!({"phase": "Pending"}), false), "0/1 Pending 0");
+    }
+
+    #[test]
+    fn services_ingresses_and_endpoints() {
+        let service = json!({"metadata": {"name": "s"}, "spec": {
+            "type": "ClusterIP", "clusterIP": "10.0.0.1", "selector": {"app": "a"},
+            "ports": [{"port": 80, "protocol": "TCP"}, {"port": 443, "protocol": "TCP"}],
+        }});
+        assert_eq!(
+            shown("Service", service),
+            ["s", "ClusterIP", "10.0.0.1", NONE, "80/TCP,443/TCP", "<unknown>", "app=a"]
+        );
+        let ingress =
+            json!({"metadata": {"name": "i"}, "spec": {"rules": [{"host": "a.host"}, {"host": "b.host"}]}});
+        assert_eq!(shown("Ingress", ingress)[1..5], [NONE, "a.host,b.host", "", "80"]);
+        let endpoints = json!({"metadata": {"name": "e"}, "subsets": [
+            {"addresses": [{"ip": "1.1.1.1"}, {"ip": "1.1.1.2"}], "ports": [{"port": 80}, {"port": 81}]},
+        ]});
+        assert_eq!(shown("Endpoints", endpoints)[1], "1.1.1.1:80,1.1.1.2:80,1.1.1.1:81 + 1 more...");
+    }
+}

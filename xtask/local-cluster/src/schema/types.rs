@@ -1,0 +1,125 @@
+//! What is known of a type and of each of its fields. What a name stands for is in the table.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// The version that the API says it is: that of the Kubernetes whose types these are.
+pub const VERSION: &str = "v1.34.2+oidc-lab";
+
+/// The type of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Type {
+    /// A string.
+    String,
+    /// Bytes: base64 in JSON.
+    Bytes,
+    /// A whole number of 32 bits.
+    Int32,
+    /// A whole number of 64 bits.
+    Int64,
+    /// A number.
+    Double,
+    /// True or false.
+    Bool,
+    /// `100m`, `1Gi`; a number is taken too.
+    Quantity,
+    /// A number or a string, as a port.
+    IntOrString,
+    /// RFC 3339 with whole seconds.
+    Time,
+    /// RFC 3339 with microseconds.
+    MicroTime,
+    /// Any JSON.
+    Raw,
+    /// A list.
+    List(Box<Type>),
+    /// A map from strings.
+    Map(Box<Type>),
+    /// A type of the table, by name.
+    Named(Arc<str>),
+}
+
+/// A type with fields.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Struct {
+    /// Its name; empty for that of custom kinds.
+    pub name: String,
+    /// Its package as OpenAPI names it: `io.k8s.api.core.v1`.
+    pub package: String,
+    /// `apps/v1`, if objects of this type stand for themselves.
+    pub group_version: Option<String>,
+    /// Whether it has one owner as a whole.
+    pub atomic: bool,
+    /// Its fields in the order of Kubernetes' sources.
+    pub fields: Vec<Field>,
+    /// Whether unknown fields are kept.
+    pub open: bool,
+}
+
+/// One field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its JSON name.
+    pub name: String,
+    /// Its protobuf number; 0 if it has none.
+    pub number: u32,
+    /// Its type.
+    pub of: Type,
+    /// In JSON its fields stand among those of the outer type; in protobuf they do not.
+    pub inline: bool,
+    /// It must be there.
+    pub required: bool,
+    /// In Go it is a pointer: zero and absent are two things.
+    pub pointer: bool,
+    /// Go writes it even if it is zero.
+    pub always: bool,
+    /// Go leaves it out if it is zero, although it is a struct.
+    pub omit_zero: bool,
+    /// Strategic merge: lists are merged rather than replaced.
+    pub patch_merge: bool,
+    /// Strategic merge: keys that the patch leaves out go (unions).
+    pub retain_keys: bool,
+    /// Strategic merge: what tells the items of a list apart.
+    pub merge_key: Option<String>,
+    /// Server-side apply: how a list is owned.
+    pub list: ListKind,
+    /// It has one owner as a whole, although it is a struct or a map.
+    pub atomic: bool,
+    /// What it is if it is absent.
+    pub default: Option<Value>,
+}
+
+/// How the items of a list are told apart and owned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ListKind {
+    /// The list has one owner as a whole.
+    #[default]
+    Atomic,
+    /// Each value is an item of its own.
+    Set,
+    /// The values of these fields tell the items apart.
+    Map(Vec<String>),
+}
+
+impl Field {
+    /// A field of which only the type is known.
+    pub fn plain(name: impl Into<String>, of: Type) -> Self {
+        Self {
+            name: name.into(),
+            number: 0,
+            of,
+            inline: false,
+            required: false,
+            pointer: false,
+            always: false,
+            omit_zero: false,
+            patch_merge: false,
+            retain_keys: false,
+            merge_key: None,
+            list: ListKind::Atomic,
+            atomic: false,
+            default: None,
+        }
+    }
+}

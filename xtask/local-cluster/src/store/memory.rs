@@ -1,0 +1,347 @@
+//! The store itself, and the watches that look into it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::deletion::{self, Deletion};
+use super::history::{Change, Event, Expired, History};
+use super::key::Key;
+use super::object;
+
+/// Why a write did not happen.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum WriteError {
+    /// The name is taken.
+    #[error("{} {:?} already exists", .0.resource, .0.name)]
+    Exists(Key),
+    /// There is no such object.
+    #[error("{} {:?} not found", .0.resource, .0.name)]
+    NotFound(Key),
+    /// `metadata.resourceVersion` names another version than the stored one.
+    #[error("operation cannot be fulfilled on {} {:?}: the object has been modified; please apply your changes to the latest version and try again", .0.resource, .0.name)]
+    Conflict(Key),
+    /// The object holds no room for metadata (it is not a JSON object).
+    #[error("an object of {} must be a JSON object", .0.resource)]
+    NotAnObject(Key),
+}
+
+/// The objects of one cluster. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Mutex<Inner>>,
+    version: watch::Sender<u64>,
+}
+
+struct Inner {
+    objects: BTreeMap<Key, Arc<Value>>,
+    version: u64,
+    history: History,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Store {
+    /// An empty store at version 1.
+    pub fn new() -> Self {
+        let inner = Inner { objects: BTreeMap::new(), version: 1, history: History::new(1) };
+        Self { inner: Arc::new(Mutex::new(inner)), version: watch::Sender::new(1) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while the lock is held leaves whole objects behind: every change
+        // is one insert or remove.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The version of the newest write.
+    pub fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// Waits until a write has made this version.
+    pub async fn reached(&self, version: u64) {
+        let mut wake = self.version.subscribe();
+        // The sender lives in this store, so the wait ends only with the version.
+        let _ = wake.wait_for(|newest| *newest >= version).await;
+    }
+
+    /// The object, if it is there.
+    pub fn get(&self, key: &Key) -> Option<Arc<Value>> {
+        self.lock().objects.get(key).cloned()
+    }
+
+    /// All objects of a resource, of one namespace or (`None`) of all, by
+    /// namespace and name, and the version at which this was the list.
+    pub fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
+        let inner = self.lock();
+        let first = Key::new(resource, namespace.unwrap_or(""), "");
+        let items = inner
+            .objects
+            .range(first..)
+            .take_while(|(key, _)| {
+                &*key.resource == resource && namespace.is_none_or(|wanted| &*key.namespace == wanted)
+            })
+            .map(|(_, object)| object.clone())
+            .collect();
+        (items, inner.version)
+    }
+
+    /// Stores a new object and fills `metadata.uid`, `creationTimestamp`,
+    /// `resourceVersion` and, where there is a `spec`, `generation`.
+    ///
+    /// # Errors
+    /// [`WriteError::Exists`] if the name is taken.
+    pub fn create(&self, key: &Key, mut object: Value) -> Result<Arc<Value>, WriteError> {
+        let mut inner = self.lock();
+        if inner.objects.contains_key(key) {
+            return Err(WriteError::Exists(key.clone()));
+        }
+        object::born(&mut object).ok_or_else(|| WriteError::NotAnObject(key.clone()))?;
+        let object = inner.put(key, object);
+        self.announce(inner);
+        Ok(object)
+    }
+
+    /// Replaces an object by what `change` makes of it. Nothing is locked meanwhile:
+    /// where somebody else has written in between, `change` is made again on what is
+    /// there now. Returning the object unchanged writes nothing and keeps its
+    /// version. `generation` goes up when `spec` changed; uid and creation time
+    /// stay. An object whose `deletionTimestamp` is set and whose last finalizer
+    /// goes is removed.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`] and [`WriteError::Conflict`] (the new object names a
+    /// `resourceVersion` that is not the stored one), or what `change` answers.
+    pub fn update<E: From<WriteError>>(
+        &self,
+        key: &Key,
+        mut change: impl FnMut(&Value) -> Result<Value, E>,
+    ) -> Result<Arc<Value>, E> {
+        loop {
+            let old = self.get(key).ok_or_else(|| WriteError::NotFound(key.clone()))?;
+            let mut new = change(&old)?;
+            if !new.is_object() {
+                return Err(WriteError::NotAnObject(key.clone()).into());
+            }
+            if let Some(version) = object::resource_version(&new)
+                && Some(version) != object::resource_version(&old)
+            {
+                return Err(WriteError::Conflict(key.clone()).into());
+            }
+            object::keep_identity(&old, &mut new);
+            if new == *old {
+                return Ok(old);
+            }
+            object::count_generation(&old, &mut new);
+            let Some(mut inner) = self.unless_changed(key, &old) else { continue };
+            let object = if deletion::is_over(&new) {
+                inner.remove(key, Some(new))
+            } else {
+                Some(inner.put(key, new))
+            };
+            self.announce(inner);
+            return Ok(object.unwrap_or(old));
+        }
+    }
+
+    /// Locks, if the object is still this very one.
+    fn unless_changed(&self, key: &Key, old: &Arc<Value>) -> Option<MutexGuard<'_, Inner>> {
+        let inner = self.lock();
+        let same = inner.objects.get(key).is_some_and(|now| Arc::ptr_eq(now, old));
+        same.then_some(inner)
+    }
+
+    /// Deletes an object, as a client does that asks for nothing particular. Returns its last
+    /// state.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`].
+    pub fn delete(&self, key: &Key) -> Result<Arc<Value>, WriteError> {
+        Ok(self.delete_if(key, |old| Ok::<_, WriteError>(deletion::deletion(old, None)))?.0)
+    }
+
+    /// Deletes an object as `decide` says, which is asked again where somebody else has
+    /// written in between. Returns its last state and whether it is gone.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`], or what `decide` answers.
+    pub fn delete_if<E: From<WriteError>>(
+        &self,
+        key: &Key,
+        mut decide: impl FnMut(&Value) -> Result<Deletion, E>,
+    ) -> Result<(Arc<Value>, bool), E> {
+        loop {
+            let old = self.get(key).ok_or_else(|| WriteError::NotFound(key.clone()))?;
+            let deletion = decide(&old)?;
+            let gone = matches!(deletion, Deletion::Gone(_));
+            let (Deletion::Gone(mut new) | Deletion::Marked(mut new)) = deletion;
+            object::keep_identity(&old, &mut new);
+            if !gone && new == *old {
+                return Ok((old, false));
+            }
+            let Some(mut inner) = self.unless_changed(key, &old) else { continue };
+            let last = if gone { inner.remove(key, Some(new)).unwrap_or(old) } else { inner.put(key, new) };
+            self.announce(inner);
+            return Ok((last, gone));
+        }
+    }
+
+    /// Removes an object at once, finalizers or not.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`].
+    pub fn remove(&self, key: &Key) -> Result<Arc<Value>, WriteError> {
+        let mut inner = self.lock();
+        let object = inner.remove(key, None).ok_or_else(|| WriteError::NotFound(key.clone()))?;
+        self.announce(inner);
+        Ok(object)
+    }
+
+    /// Removes an object at once if it is still the one with this uid, not a later
+    /// one of the same name. `false` if it is not there.
+    pub fn remove_uid(&self, key: &Key, uid: &str) -> bool {
+        let mut inner = self.lock();
+        if inner.objects.get(key).is_none_or(|object| object::uid_of(object) != uid) {
+            return false;
+        }
+        inner.remove(key, None);
+        self.announce(inner);
+        true
+    }
+
+    /// Follows the changes of a resource after `since` (a version from [`list`]
+    /// or an object), of one namespace or of all.
+    ///
+    /// # Errors
+    /// [`Expired`] if the history no longer reaches back to `since`.
+    ///
+    /// [`list`]: Store::list
+    pub fn watch(&self, resource: &str, namespace: Option<&str>, since: u64) -> Result<Watch, Expired> {
+        let inner = self.lock();
+        inner.history.check(since)?;
+        Ok(Watch::new(self.clone(), self.version.subscribe(), Some(resource), namespace, since))
+    }
+
+    /// Follows the changes of everything.
+    ///
+    /// # Errors
+    /// As [`Store::watch`].
+    pub fn watch_all(&self, since: u64) -> Result<Watch, Expired> {
+        let inner = self.lock();
+        inner.history.check(since)?;
+        Ok(Watch::new(self.clone(), self.version.subscribe(), None, None, since))
+    }
+
+    fn announce(&self, inner: MutexGuard<'_, Inner>) {
+        let version = inner.version;
+        // Watchers wake up to an unlocked store.
+        drop(inner);
+        self.version.send_if_modified(|seen| {
+            let newer = version > *seen;
+            *seen = (*seen).max(version);
+            newer
+        });
+    }
+}
+
+impl Inner {
+    fn put(&mut self, key: &Key, mut object: Value) -> Arc<Value> {
+        self.version += 1;
+        object::set_resource_version(&mut object, self.version);
+        let object = Arc::new(object);
+        let previous = self.objects.insert(key.clone(), object.clone());
+        let change = if previous.is_some() { Change::Modified } else { Change::Added };
+        self.history.push(Event {
+            version: self.version,
+            change,
+            key: key.clone(),
+            object: object.clone(),
+            previous,
+        });
+        object
+    }
+
+    /// Removes an object; `last` is its last state if that differs from the stored one.
+    fn remove(&mut self, key: &Key, last: Option<Value>) -> Option<Arc<Value>> {
+        let stored = self.objects.remove(key)?;
+        self.version += 1;
+        let mut object = last.unwrap_or_else(|| (*stored).clone());
+        object::set_resource_version(&mut object, self.version);
+        let object = Arc::new(object);
+        self.history.push(Event {
+            version: self.version,
+            change: Change::Deleted,
+            key: key.clone(),
+            object: object.clone(),
+            previous: Some(stored),
+        });
+        Some(object)
+    }
+}
+
+/// A cursor over the changes of one resource.
+pub struct Watch {
+    store: Store,
+    wake: watch::Receiver<u64>,
+    /// `None` is every resource.
+    resource: Option<Arc<str>>,
+    namespace: Option<Arc<str>>,
+    cursor: u64,
+}
+
+impl Watch {
+    fn new(
+        store: Store,
+        wake: watch::Receiver<u64>,
+        resource: Option<&str>,
+        namespace: Option<&str>,
+        cursor: u64,
+    ) -> Self {
+        Self { store, wake, resource: resource.map(Into::into), namespace: namespace.map(Into::into), cursor }
+    }
+
+    /// The next change. Waits for it; dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`Expired`] if this watcher slept while more was written than is kept.
+    pub async fn next(&mut self) -> Result<Event, Expired> {
+        loop {
+            self.wake.borrow_and_update();
+            if let Some(event) = self.try_next()? {
+                return Ok(event);
+            }
+            // The sender lives in the store that this watch holds.
+            if self.wake.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The next change if it has happened already.
+    ///
+    /// # Errors
+    /// As [`Watch::next`].
+    pub fn try_next(&mut self) -> Result<Option<Event>, Expired> {
+        let inner = self.store.lock();
+        inner.history.check(self.cursor)?;
+        let (event, seen) = inner.history.next(self.cursor, |event| {
+            self.resource.as_ref().is_none_or(|wanted| event.key.resource == *wanted)
+                && self.namespace.as_ref().is_none_or(|wanted| event.key.namespace == *wanted)
+        });
+        drop(inner);
+        self.cursor = seen;
+        Ok(event)
+    }
+
+    /// Everything up to this version has been seen: what a bookmark says.
+    pub fn version(&self) -> u64 {
+        self.cursor
+    }
+}
