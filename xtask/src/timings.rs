@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lab::kind::write_private;
 use crate::plan::Plan;
 use crate::report::StepRecord;
 use base::duration;
+use base::files::write_private;
 
 /// Outcomes of a first step that made the lab: only such a run shows what a goal costs
 /// from nothing.

@@ -8,13 +8,14 @@ use kube::api::{Api, ListParams};
 use super::commands::{Place, Typed};
 use super::messages::{self, Doing, Trouble};
 use super::mirrors::{IMAGES, Mirrors};
-use super::runner::Said;
 use super::state::{self, Stage, State};
 use super::{KindLab, Kit, node};
 use crate::cluster::{Cluster, failed};
 use crate::console::Running;
 use crate::names::OWNED;
 use crate::render::{Manifest, Sources, Variables};
+use base::files::write_private;
+use base::process::Said;
 use base::{Error, Result};
 
 /// The label of the node that says which folder's lab it is.
@@ -215,7 +216,7 @@ impl Bringing<'_> {
                 ..Variables::new(port)
             };
             let config = self.sources.text(Manifest::KindConfig, &variables)?;
-            state::write_private(&self.place.config(), config.as_bytes())
+            write_private(&self.place.config(), config.as_bytes())
                 .map_err(|error| state::cannot_write(self.lab, &error))?;
             let said = self.run(&self.place.create_cluster(image.as_deref()), running).await?;
             if said.is_ok() {

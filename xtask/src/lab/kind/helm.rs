@@ -11,11 +11,12 @@ use super::commands::{Place, Typed};
 use super::messages::{self, Doing, Trouble};
 use super::mirrors::{CHARTS, Charts};
 use super::parts::{Chart, Part};
-use super::runner::Said;
-use super::state::{self, State};
+use super::state::State;
 use super::{ImageRef, KindLab, Kit};
 use crate::cli::Ingress;
 use crate::console::Running;
+use base::files::make_private_folder;
+use base::process::Said;
 use base::{Error, Result};
 
 /// On pod templates: which versions of their Secrets the pods were started with.
@@ -116,7 +117,7 @@ pub async fn check(
             ))
             .hint(format!("`{}` brings it there", place.shown(&place.pull_chart(&chart)))));
         }
-        state::make_folder(&folder)
+        make_private_folder(&folder)
             .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
         let said = kit.run(place, &place.pull_chart(&chart), running).await?;
         if !said.is_ok() {

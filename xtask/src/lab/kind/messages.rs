@@ -1,8 +1,8 @@
 //! What outside programs say when something goes wrong, as one sentence with what to
 //! do about it. The wordings were seen on kind v0.33, Helm 3.22 and 4.3, and docker.
 
-use super::runner::Said;
 use base::Error;
+use base::process::Said;
 
 /// What was being done.
 #[derive(Clone, Copy, Debug)]
@@ -272,7 +272,7 @@ fn words(said: &Said) -> String {
     });
     let line = marked.or_else(|| lines().next_back());
     let Some(line) = line else {
-        return match said.code {
+        return match said.status.and_then(|status| status.code()) {
             Some(code) => format!("it ended with status {code} and said nothing"),
             None => "it was ended by a signal".into(),
         };

@@ -47,8 +47,8 @@ pub use dry_run::DryRun;
 pub use image_ref::ImageRef;
 pub use kit::{Kit, WAIT};
 use runner::Children;
+pub use state::clear;
 use state::{Stage, State};
-pub use state::{clear, write_private};
 pub use steps::{KindStep, act, apply, install, owned, remove};
 
 /// How long a cluster that may have been paused has to accept a connection.

@@ -1,12 +1,11 @@
 //! What is known of a lab on kind between two runs.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::{fs, io};
 
+use base::files::write_private;
 use base::folder::Contents;
 use serde::{Deserialize, Serialize};
 
@@ -132,26 +131,6 @@ fn is_older(folder: &Path) -> bool {
 
 fn file(lab: &KindLab) -> PathBuf {
     lab.folder().join("lab.json")
-}
-
-/// Makes a folder, for its owner only.
-///
-/// # Errors
-/// It cannot be made.
-pub fn make_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-/// Writes a file that only its owner may read, whole or not at all.
-///
-/// # Errors
-/// It cannot be written.
-pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut partial = path.to_owned();
-    partial.as_mut_os_string().push(".part");
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&partial)?;
-    file.write_all(content)?;
-    fs::rename(partial, path)
 }
 
 /// The sentence for a folder that cannot be written.
