@@ -17,10 +17,6 @@ const SEEN: &[(&str, &str)] = &[
         "ERROR: failed to create cluster: failed to get docker info: command \"docker info --format '{{json .}}'\" failed with error: exit status 1\nCommand Output: {\"ID\":\"\"}\nCannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
     ),
     (
-        "absent",
-        "ERROR: failed to create cluster: failed to get docker info: command \"docker info --format '{{json .}}'\" failed with error: exec: \"docker\": executable file not found in $PATH\nCommand Output: \n",
-    ),
-    (
         "denied",
         "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get \"http://%2Fvar%2Frun%2Fdocker.sock/v1.47/info\": dial unix /var/run/docker.sock: connect: permission denied\n",
     ),
