@@ -10,8 +10,10 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use releases::Release;
 use serde::Serialize;
+use xshell::{Shell, cmd};
 
 use crate::names::{HOST_PROCESS, STAND_IN_ARGOCD, STAND_IN_DEX, STAND_IN_REDIS, Workload};
+use base::process;
 use base::{Error, Result};
 
 /// How long a program may take to say its version. A big one takes a quarter of a second.
@@ -71,26 +73,26 @@ impl Program {
     }
 
     /// The Redis for a real argocd-server: a real one if there is one on PATH, else the
-    /// stand-in. Blocks until a real one has said its version.
-    pub fn redis() -> Self {
+    /// stand-in. A real one is asked for its version.
+    pub async fn redis() -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let candidates = std::env::split_paths(&path)
             .flat_map(|folder| ["redis-server", "valkey-server"].map(|name| folder.join(name)));
-        let mut real = candidates.filter(|path| path.is_file());
-        // One that cannot be run is as good as none: the login does not depend on which it is.
-        let real = real.find_map(|path| Self::of_binary(Workload::Redis, &path).ok());
-        real.unwrap_or_else(|| Self {
-            version: STAND_IN_REDIS.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned(),
-            kind: Kind::StandIn,
-            path: None,
-        })
+        for path in candidates.filter(|path| path.is_file()) {
+            // One that cannot be run is as good as none: the login does not depend on which it is.
+            if let Ok(real) = Self::of_binary(Workload::Redis, &path).await {
+                return real;
+            }
+        }
+        let version = STAND_IN_REDIS.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned();
+        Self { version, kind: Kind::StandIn, path: None }
     }
 
-    /// A real program of this machine, asked for its version. Blocks until it says so.
+    /// A real program of this machine, asked for its version.
     ///
     /// # Errors
     /// The file is not there, cannot be run here, or is another program.
-    pub fn of_binary(workload: Workload, path: &Path) -> Result<Self> {
+    pub async fn of_binary(workload: Workload, path: &Path) -> Result<Self> {
         let option = match workload {
             Workload::Argocd => "--argocd-bin",
             Workload::Dex => "--dex-bin",
@@ -103,7 +105,7 @@ impl Program {
         if path.to_str().is_none() {
             return Err(fail("has a name that is no text, which no Deployment can hold".into()));
         }
-        let said = ask_version(workload, &path).map_err(|error| fail(cannot_run(&error)))?;
+        let said = ask_version(workload, &path).await.map_err(|error| fail(cannot_run(&error)))?;
         let version = match workload {
             Workload::Argocd => said.lines().find_map(|line| line.strip_prefix("argocd: ")),
             Workload::Dex => said.lines().find_map(|line| line.strip_prefix("Dex Version: ")),
@@ -216,24 +218,20 @@ impl Program {
     }
 }
 
-fn ask_version(workload: Workload, path: &Path) -> io::Result<String> {
+async fn ask_version(workload: Workload, path: &Path) -> io::Result<String> {
     let arguments: &[&str] = match workload {
         Workload::Argocd => &["version", "--client", "--short"],
         Workload::Dex => &["version"],
         Workload::Redis => &["--version"],
     };
     // A program of many names, which looks at this one first. It writes below HOME, if it can.
-    let command = duct::cmd(path, arguments)
-        .env("ARGOCD_BINARY_NAME", "argocd")
-        .env("HOME", "/nonexistent")
-        .stdin_null()
-        .stderr_to_stdout()
-        .unchecked();
-    let handle = command.stdout_capture().start()?;
-    match handle.wait_timeout(VERSION_LIMIT)? {
-        Some(output) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+    let shell = Shell::new().map_err(io::Error::other)?;
+    let command =
+        cmd!(shell, "{path} {arguments...}").env("ARGOCD_BINARY_NAME", "argocd").env("HOME", "/nonexistent");
+    let said = process::run(command.into(), VERSION_LIMIT).await?;
+    match said.status {
+        Some(_) => Ok(said.stdout + &said.stderr),
         None => {
-            handle.kill()?;
             let limit = VERSION_LIMIT.as_secs();
             Err(io::Error::new(io::ErrorKind::TimedOut, format!("did not say its version within {limit} s")))
         }
@@ -327,20 +325,20 @@ mod tests {
         path
     }
 
-    #[test]
-    fn a_binary_is_asked_who_it_is() {
+    #[tokio::test]
+    async fn a_binary_is_asked_who_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = script(folder.path(), "#!/bin/sh\necho argocd: v3.5.1+0a1b2c3\n", 0o755);
-        let program = Program::of_binary(Workload::Argocd, &path).unwrap();
+        let program = Program::of_binary(Workload::Argocd, &path).await.unwrap();
         assert_eq!((program.version.as_str(), program.kind), ("v3.5.1", Kind::Real));
         assert!(program.path.unwrap().is_absolute());
     }
 
-    #[test]
-    fn a_file_that_was_built_anew_is_another_build() {
+    #[tokio::test]
+    async fn a_file_that_was_built_anew_is_another_build() {
         let folder = tempfile::tempdir().unwrap();
         let path = script(folder.path(), "#!/bin/sh\necho argocd: v3.5.1+unknown\n", 0o755);
-        let program = Program::of_binary(Workload::Argocd, &path).unwrap();
+        let program = Program::of_binary(Workload::Argocd, &path).await.unwrap();
         let build = program.build().unwrap();
         assert!(build.is_some());
         assert_eq!(program.build().unwrap(), build);
@@ -351,21 +349,21 @@ mod tests {
         assert_eq!(Program::stand_in_dex().build().unwrap(), None);
     }
 
-    #[test]
-    fn what_cannot_be_run_is_said_in_a_sentence() {
+    #[tokio::test]
+    async fn what_cannot_be_run_is_said_in_a_sentence() {
         let folder = tempfile::tempdir().unwrap();
-        let error = |text: &str, mode| {
+        let error = async |text: &str, mode| {
             let path = script(folder.path(), text, mode);
-            let error = Program::of_binary(Workload::Argocd, &path).unwrap_err().to_string();
+            let error = Program::of_binary(Workload::Argocd, &path).await.unwrap_err().to_string();
             error.replace(&path.display().to_string(), "PATH")
         };
         assert_eq!(
-            error("#!/bin/sh\necho hello\n", 0o755),
+            error("#!/bin/sh\necho hello\n", 0o755).await,
             "--argocd-bin PATH is no argocd: asked for its version it said \"hello\""
         );
-        assert_eq!(error("", 0o644), "--argocd-bin PATH is not executable (hint: chmod +x)");
-        assert!(error("\u{7f}ELF", 0o755).contains("is no program for this machine"));
-        let missing = Program::of_binary(Workload::Dex, &folder.path().join("none")).unwrap_err();
+        assert_eq!(error("", 0o644).await, "--argocd-bin PATH is not executable (hint: chmod +x)");
+        assert!(error("\u{7f}ELF", 0o755).await.contains("is no program for this machine"));
+        let missing = Program::of_binary(Workload::Dex, &folder.path().join("none")).await.unwrap_err();
         assert!(missing.to_string().ends_with("none is not there"), "{missing}");
     }
 }

@@ -41,6 +41,14 @@ impl Drop for Group {
     }
 }
 
+/// Sends a signal to a group, as long as its number is nobody else's.
+pub fn tell(leader: Pid, signal: Signal) {
+    let groups = groups();
+    if groups.contains(&leader) {
+        let _ = kill_process_group(leader, signal);
+    }
+}
+
 fn hand_on(signal: Signal) {
     for group in groups().iter() {
         let _ = kill_process_group(*group, signal);

@@ -1,5 +1,5 @@
 //! The little that all crates of the house need: an error for a person with its exit code
-//! ([`Error`], [`Exit`]), a program that runs for at most so long ([`limited`]), files that only
+//! ([`Error`], [`Exit`]), outside programs that are heard and end ([`process`]), files that only
 //! their owner may read ([`files`]), and durations as people say them. It knows nobody, and
 //! nothing of logins, labs or clusters.
 
@@ -7,8 +7,8 @@ mod error;
 pub mod files;
 pub mod folder;
 pub mod interrupt;
-pub mod limited;
 pub mod locks;
+pub mod process;
 mod time;
 
 pub use error::{Error, Exit, Result, innermost};

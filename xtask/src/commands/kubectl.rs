@@ -5,7 +5,6 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value};
 use xshell::{Shell, cmd};
 
@@ -48,18 +47,7 @@ pub async fn kubectl(
     // A plugin or an old kubectl that looks at the environment finds the lab too.
     let mut command = Command::from(command);
     command.env("KUBECONFIG", &kubeconfig).stdout(session.console.results_of_others().map_err(cannot)?);
-    let mut child = command.spawn().map_err(cannot)?;
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let mut ended = std::pin::pin!(tokio::task::spawn_blocking(move || child.wait()));
-    let ended = tokio::select! {
-        ended = &mut ended => ended,
-        () = &mut interrupted => {
-            // It has had Ctrl-C of the terminal, but no signal that was sent to this process alone.
-            let _ = pid.map(|pid| kill_process(pid, Signal::INT));
-            ended.await
-        }
-    };
-    let status = ended.map_err(|error| Error::environment(format!("waiting for kubectl: {error}")))?;
+    let status = base::process::in_front(command, interrupted).await;
     Ok(match status.map_err(cannot)?.code() {
         Some(0) => Exit::Done,
         Some(code) => Exit::Of(u8::try_from(code).unwrap_or(1)),
@@ -77,7 +65,7 @@ async fn program(session: &Session, shell: &Shell) -> Result<PathBuf> {
     let downloads = session.downloads()?;
     let toolbox = Toolbox::new(shell, &downloads, Platform::here()?);
     if session.options.dry_run {
-        return Ok(toolbox.find(Tool::Kubectl).path);
+        return Ok(toolbox.find(Tool::Kubectl).await.path);
     }
     let running = session.console.step(name, "looking for kubectl");
     Ok(toolbox.get(Tool::Kubectl, &ShownDownload::new(&running)).await?.path)

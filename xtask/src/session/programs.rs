@@ -9,7 +9,7 @@ use crate::lab::Lab;
 use crate::names::Workload;
 use crate::programs::Program;
 use crate::shown_download::ShownDownload;
-use base::{Error, Result};
+use base::Result;
 use toolbox::download::{Downloads, Lockfile, Settings};
 use toolbox::real;
 
@@ -40,9 +40,7 @@ impl Session {
             (None, Lab::Kind(_), Workload::Redis) => Program::released("unknown"),
             (None, Lab::Local(_), Workload::Argocd) => Program::stand_in_argocd(&Release::default()),
             (None, Lab::Local(_), Workload::Dex) => Program::stand_in_dex(),
-            (None, Lab::Local(_), Workload::Redis) => tokio::task::spawn_blocking(Program::redis)
-                .await
-                .map_err(|error| Error::environment(error.to_string()))?,
+            (None, Lab::Local(_), Workload::Redis) => Program::redis().await,
         })
     }
 
@@ -70,8 +68,7 @@ impl Session {
             None if self.options.real => self.downloaded(workload).await?,
             None => return Ok(release.map(Program::stand_in_argocd)),
         };
-        let program = tokio::task::spawn_blocking(move || Program::of_binary(workload, &path)).await;
-        let mut program = program.map_err(|error| Error::environment(error.to_string()))??;
+        let mut program = Program::of_binary(workload, &path).await?;
         if let Some(release) = release {
             program = program.judged_as(release)?;
         }

@@ -33,7 +33,7 @@ pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> 
     let platform = Platform::here()?;
     let shell = Shell::new()?;
     let toolbox = Toolbox::new(&shell, &downloads, platform);
-    let mut found = tools::find_all(&downloads).await?.to_vec();
+    let mut found = toolbox.find_all().await.to_vec();
     if args.download && !dry_run {
         found = try_join_all(found.into_iter().map(|found| download(session, &toolbox, found))).await?;
         if session.options.real {

@@ -8,7 +8,6 @@ use kube::api::{Api, ListParams};
 use super::commands::{Place, Typed};
 use super::messages::{self, Doing, Trouble};
 use super::mirrors::{IMAGES, Mirrors};
-use super::runner::Said;
 use super::state::{self, Stage, State};
 use super::{KindLab, Kit, node};
 use crate::cluster::{Cluster, failed};
@@ -16,6 +15,7 @@ use crate::console::Running;
 use crate::names::OWNED;
 use crate::render::{Manifest, Sources, Variables};
 use base::files::write_private;
+use base::process::Said;
 use base::{Error, Result};
 
 /// The label of the node that says which folder's lab it is.

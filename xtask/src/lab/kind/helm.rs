@@ -11,12 +11,12 @@ use super::commands::{Place, Typed};
 use super::messages::{self, Doing, Trouble};
 use super::mirrors::{CHARTS, Charts};
 use super::parts::{Chart, Part};
-use super::runner::Said;
-use super::state::State;
-use super::{KindLab, Kit};
 use crate::cli::{ImageRef, Ingress};
+use super::{KindLab, Kit};
+use super::state::State;
 use crate::console::Running;
 use base::files::make_private_folder;
+use base::process::Said;
 use base::{Error, Result};
 
 /// On pod templates: which versions of their Secrets the pods were started with.

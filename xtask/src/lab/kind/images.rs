@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::commands::Place;
 use super::parts::Part;
-use super::runner::Said;
 use super::state::State;
 use super::{KindLab, Kit, helm, messages};
 use crate::console::Running;
+use base::process::Said;
 use base::{Error, Result};
 
 /// Images by name, with the ids that the engine knows them by.

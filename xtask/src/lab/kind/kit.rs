@@ -14,13 +14,14 @@ use super::commands::{Place, Program, Typed};
 use super::images::Ids;
 use super::mirrors::{self, Mirrors};
 use super::parts::Part;
-use super::runner::{Children, Said};
+use super::runner::Children;
 use crate::console::{Console, Running};
 use crate::shown_download::ShownDownload;
 use base::files::make_private_folder;
+use base::process::Said;
 use base::{Error, Result};
 use toolbox::download::{Downloads, Lockfile, Platform, Settings};
-use toolbox::tools::{self, Engine, Engines, PROVIDER, Tool, Toolbox};
+use toolbox::tools::{Engine, Engines, PROVIDER, Tool, Toolbox};
 
 /// Outside programs that answer.
 pub struct Kit {
@@ -56,12 +57,8 @@ struct Needs {
 }
 
 fn platform(engine: Option<&Engine>) -> Option<String> {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    engine.is_some_and(|engine| engine.saves_platforms).then(|| format!("linux/{arch}"))
+    let here = Platform::here().ok()?;
+    engine.is_some_and(|engine| engine.saves_platforms).then(|| format!("linux/{}", here.arch))
 }
 
 impl Kit {
@@ -91,7 +88,7 @@ impl Kit {
         let mut paths = vec![];
         let mut described = vec![];
         let mut helm_major = 3;
-        for found in tools::find_all(&downloads).await? {
+        for found in toolbox.find_all().await {
             let tool = found.tool;
             let got = toolbox.make_there(found, &progress).await?;
             if tool == Tool::Helm {
@@ -138,7 +135,9 @@ impl Kit {
         let engine = engines.as_ref().and_then(|engines| engines.usable().ok());
         let settings = Settings::from_environment(|name| std::env::var_os(name), true)?;
         let mirrors = Mirrors::from_environment(|name| std::env::var_os(name), &settings.cache, offline)?;
-        let [kind, helm, _] = tools::find_all(&Downloads::new(settings, Lockfile::read(root)?)).await?;
+        let downloads = Downloads::new(settings, Lockfile::read(root)?);
+        let shell = Shell::new()?;
+        let [kind, helm, _] = Toolbox::new(&shell, &downloads, Platform::here()?).find_all().await;
         let node_image = tokio::task::spawn_blocking(move || mirrors::node_image(&kind.path)).await;
         let name = engine.map_or("docker", |engine| engine.name);
         Ok(Place {
@@ -256,7 +255,7 @@ impl Kit {
         let command = self.command(typed)?;
         let said = self.children.run(command, &typed.label, &typed.stdin, typed.limit, hear).await?;
         if !said.is_ok() {
-            console.detail(2, &format!("  exit {:?}", said.code));
+            console.detail(2, &said.status.map_or_else(String::new, |status| format!("  {status}")));
         }
         Ok(said)
     }

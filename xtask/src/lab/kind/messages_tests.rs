@@ -1,10 +1,13 @@
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+
 use super::*;
 
 const DOING: Doing<'static> =
     Doing { what: "create the cluster oidc-lab", cluster: "oidc-lab", port: (8080, false) };
 
 fn said(stderr: &str) -> Said {
-    Said { code: Some(1), stdout: String::new(), stderr: stderr.into() }
+    Said { status: Some(ExitStatus::from_raw(1 << 8)), stdout: String::new(), stderr: stderr.into() }
 }
 
 /// Each in the words of the real program.
@@ -12,10 +15,6 @@ const SEEN: &[(&str, &str)] = &[
     (
         "dead",
         "ERROR: failed to create cluster: failed to get docker info: command \"docker info --format '{{json .}}'\" failed with error: exit status 1\nCommand Output: {\"ID\":\"\"}\nCannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
-    ),
-    (
-        "absent",
-        "ERROR: failed to create cluster: failed to get docker info: command \"docker info --format '{{json .}}'\" failed with error: exec: \"docker\": executable file not found in $PATH\nCommand Output: \n",
     ),
     (
         "denied",
@@ -100,6 +99,6 @@ fn a_wished_port_is_not_taken_as_chance() {
 
 #[test]
 fn an_end_by_a_signal_is_said() {
-    let killed = Said { code: None, ..Said::default() };
+    let killed = Said { status: Some(ExitStatus::from_raw(9)), ..Said::default() };
     assert!(error(DOING, &killed).to_string().contains("ended by a signal"));
 }

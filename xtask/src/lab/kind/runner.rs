@@ -7,70 +7,32 @@
 //! that is, a child has written down itself before it becomes the program.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Read, Seek as _, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid,
-};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::Instant;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::commands::Stdin;
 use base::files::make_private_folder;
 use base::interrupt::Group;
+use base::locks::{self, Mode};
+use base::process::{self, Said};
 use base::{Error, Result};
 
 /// How long a child has to end after it was asked to; Helm writes down that it failed,
 /// an engine cancels what it pulls.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What a program said, and how it ended.
-#[derive(Clone, Debug, Default)]
-pub struct Said {
-    /// Its status; none if a signal ended it.
-    pub code: Option<i32>,
-    /// On stdout.
-    pub stdout: String,
-    /// On stderr.
-    pub stderr: String,
-}
-
-impl Said {
-    /// Whether it ended well.
-    pub fn is_ok(&self) -> bool {
-        self.code == Some(0)
-    }
-}
-
 /// The children of a lab.
 #[derive(Clone, Debug)]
 pub struct Children {
     folder: PathBuf,
     count: Arc<AtomicUsize>,
-}
-
-enum Event {
-    Line(String),
-    Stdout(String),
-    Stderr(String),
-    Ended(Option<i32>),
-}
-
-/// A child that runs. Dropped before it has ended, it is told to end.
-struct Running {
-    pid: Pid,
-    events: UnboundedReceiver<Event>,
-    said: Said,
-    open: u8,
-    _lock: File,
 }
 
 impl Children {
@@ -85,62 +47,48 @@ impl Children {
     /// It cannot be started, or does not end within `limit`.
     pub async fn run(
         &self,
-        command: Command,
+        program: Command,
         label: &str,
         stdin: &Stdin,
         limit: Duration,
         mut line: impl FnMut(&str),
     ) -> Result<Said> {
-        let mut running = self.spawn(command, label, stdin)?;
-        let until = Instant::now() + limit;
-        let mut last = String::new();
-        while running.open > 0 {
-            match tokio::time::timeout_at(until, running.events.recv()).await {
-                Ok(Some(event)) => {
-                    if let Some(text) = running.hear(event) {
-                        line(&text);
-                        last = text;
-                    }
-                }
-                Ok(None) => break,
-                Err(_) => {
-                    let last =
-                        if last.is_empty() { String::new() } else { format!("; it said last: {last}") };
-                    let seconds = limit.as_secs();
-                    return Err(Error::environment(format!("{label} did not end within {seconds} s{last}")));
-                }
-            }
-        }
-        Ok(std::mem::take(&mut running.said))
-    }
-
-    fn spawn(&self, program: Command, label: &str, stdin: &Stdin) -> Result<Running> {
         let shown = Path::new(program.get_program()).display().to_string();
         let cannot = |error: io::Error| Error::environment(format!("{shown} cannot be run: {error}"));
         // Two of one label may run at once.
         let name = format!("{label}.{}", self.count.fetch_add(1, Ordering::Relaxed));
+        let mut command = writes_its_pid(&program, &self.folder.join(format!("{name}.pid")));
         let lock = self.claim(&name, stdin).map_err(|error| {
             Error::environment(format!("{} cannot be written: {error}", self.folder.display()))
         })?;
         let held = Stdio::from(lock.try_clone().map_err(cannot)?);
-        let (input, output) = match stdin {
+        let text = match stdin {
             // What may be secret passes through a pipe; the file takes what is said.
-            Stdin::Documents(..) => (Stdio::piped(), held),
-            Stdin::Nothing | Stdin::Values(_) => (held, Stdio::piped()),
+            Stdin::Documents(_, text) => {
+                command.stdin(Stdio::piped()).stdout(held);
+                Some(text.clone())
+            }
+            Stdin::Nothing | Stdin::Values(_) => {
+                command.stdin(held).stdout(Stdio::piped());
+                None
+            }
         };
-        let mut command = writes_its_pid(&program, &self.folder.join(format!("{name}.pid")));
-        command.stdin(input).stdout(output).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(cannot)?;
-        if let (Stdin::Documents(_, text), Some(mut input)) = (stdin, child.stdin.take()) {
-            let text = text.clone();
-            // A program that ends without having read everything says why itself.
-            thread::spawn(move || input.write_all(text.as_bytes()));
+        let mut last = String::new();
+        let keep = |text: &str| {
+            line(text);
+            text.clone_into(&mut last);
+        };
+        let from_file = text.is_some();
+        let mut said = process::hear(command, text, limit, keep).await.map_err(cannot)?;
+        if said.status.is_none() {
+            let last = if last.is_empty() { last } else { format!("; it said last: {last}") };
+            let seconds = limit.as_secs();
+            return Err(Error::environment(format!("{label} did not end within {seconds} s{last}")));
         }
-        let pid = Pid::from_child(&child);
-        let (sender, events) = unbounded_channel();
-        let file = child.stdout.is_none().then(|| self.folder.join(name));
-        listen(child, file, sender);
-        Ok(Running { pid, events, said: Said::default(), open: 3, _lock: lock })
+        if from_file {
+            said.stdout = fs::read_to_string(self.folder.join(name)).unwrap_or_default();
+        }
+        Ok(said)
     }
 
     /// The file that a child holds as its stdin, locked.
@@ -170,13 +118,27 @@ impl Children {
         let mut ended = vec![];
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".pid") || !is_held(&entry.path()) {
-                continue;
+            let path = entry.path();
+            if !name.ends_with(".pid") && !self.has_ended(&name, &path, Duration::ZERO)? {
+                self.end(&name, &path)?;
+                ended.push(name);
             }
-            self.end(&name, &entry.path())?;
-            ended.push(name);
         }
         Ok(ended)
+    }
+
+    /// Whether nobody holds a child's file within `limit`. Blocks.
+    fn has_ended(&self, name: &str, path: &Path, limit: Duration) -> Result<bool> {
+        match locks::take(path, Mode::Shared, limit) {
+            Ok(lock) => Ok(lock.is_some()),
+            // Somebody else takes the lab down, and removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(Error::environment(format!(
+                "whether {name} of an earlier run still works cannot be told: {}: {error}",
+                path.display()
+            ))
+            .hint("`cargo xtask down` as the user who started it")),
+        }
     }
 
     fn end(&self, name: &str, path: &Path) -> Result<()> {
@@ -188,7 +150,7 @@ impl Children {
             if let Some(pid) = pid {
                 let _ = kill_process_group(pid, signal);
             }
-            if released(path, PATIENCE) {
+            if self.has_ended(name, path, PATIENCE)? {
                 return Ok(());
             }
         }
@@ -215,91 +177,11 @@ fn writes_its_pid(program: &Command, file: &Path) -> Command {
     command
 }
 
-fn is_held(path: &Path) -> bool {
-    let file = File::open(path);
-    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
-}
-
-/// Waits until nobody holds a file's lock.
-fn released(path: &Path, limit: Duration) -> bool {
-    let (free, wait) = std::sync::mpsc::channel();
-    let path = path.to_owned();
-    thread::spawn(move || {
-        let _ = free.send(File::open(path).and_then(|file| file.lock()));
-    });
-    wait.recv_timeout(limit).is_ok()
-}
-
-impl Running {
-    /// Takes an event in; gives the line, if it is one.
-    fn hear(&mut self, event: Event) -> Option<String> {
-        match event {
-            Event::Line(line) => return Some(line),
-            Event::Stdout(text) => self.said.stdout = text,
-            Event::Stderr(text) => self.said.stderr = text,
-            Event::Ended(code) => self.said.code = code,
-        }
-        self.open -= 1;
-        None
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.open > 0 && test_kill_process_group(self.pid).is_ok() {
-            // Whoever takes the lab down waits until it has ended.
-            let _ = kill_process_group(self.pid, Signal::INT);
-        }
-    }
-}
-
-/// Hears everything that a child says, and its end. What it says on stdout may be in a
-/// file instead.
-fn listen(mut child: Child, file: Option<PathBuf>, events: UnboundedSender<Event>) {
-    let pid = Pid::from_child(&child);
-    let group = Group::of(pid);
-    let read = |pipe: Option<Box<dyn Read + Send>>, whole: fn(String) -> Event| {
-        let events = events.clone();
-        thread::spawn(move || {
-            let mut all = String::new();
-            if let Some(pipe) = pipe {
-                let mut pipe = BufReader::new(pipe);
-                let mut bytes = vec![];
-                while pipe.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
-                    let line = String::from_utf8_lossy(&bytes).into_owned();
-                    let plain: String = line.trim().chars().filter(|c| !c.is_control()).take(200).collect();
-                    if !plain.is_empty() {
-                        let _ = events.send(Event::Line(plain));
-                    }
-                    all.push_str(&line);
-                    bytes.clear();
-                }
-            }
-            let _ = events.send(whole(all));
-        })
-    };
-    let mut readers = vec![read(child.stderr.take().map(|pipe| Box::new(pipe) as _), Event::Stderr)];
-    if file.is_none() {
-        readers.push(read(child.stdout.take().map(|pipe| Box::new(pipe) as _), Event::Stdout));
-    }
-    thread::spawn(move || {
-        // It is not waited for before all that it started has ended too: until then its
-        // number is that of its group and of nobody else.
-        let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-        for reader in readers {
-            let _ = reader.join();
-        }
-        drop(group);
-        let code = child.wait().ok().and_then(|status| status.code());
-        if let Some(file) = file {
-            let _ = events.send(Event::Stdout(fs::read_to_string(file).unwrap_or_default()));
-        }
-        let _ = events.send(Event::Ended(code));
-    });
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+
     use super::*;
 
     fn sh(script: &str) -> Command {
@@ -325,7 +207,8 @@ mod tests {
         let children = Children::new(folder.path());
         let (said, lines) = run(&children, "echo out; echo err >&2; exit 3", &Stdin::Nothing, MINUTE);
         let said = said.unwrap();
-        assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (Some(3), "out\n", "err\n"));
+        let code = said.status.unwrap().code();
+        assert_eq!((code, said.stdout.as_str(), said.stderr.as_str()), (Some(3), "out\n", "err\n"));
         assert_eq!(lines.len(), 2);
         assert!(children.end_all().unwrap().is_empty());
     }
@@ -358,20 +241,42 @@ mod tests {
         let error = said.unwrap_err().to_string();
         assert_eq!(error, "test did not end within 0 s; it said last: pulling layer 3");
         children.end_all().unwrap();
-        assert!(!is_held(&folder.path().join("test.0")));
+        assert!(children.has_ended("test.0", &folder.path().join("test.0"), Duration::ZERO).unwrap());
     }
 
     #[test]
     fn one_that_a_killed_run_left_behind_is_found_and_ended() {
         let folder = tempfile::tempdir().unwrap();
         let children = Children::new(folder.path());
-        let mut running = children.spawn(sh("echo up; sleep 600"), "kind", &Stdin::Nothing).unwrap();
-        // As if this process had been killed: nobody ends the child, and only the child
-        // holds the lock.
-        running.open = 0;
-        drop(running);
-        assert!(is_held(&folder.path().join("kind.0")));
+        let path = folder.path().join("kind.0");
+        // As if its run had been killed: nobody waits for the child, and only it holds the lock.
+        let lock = children.claim("kind.0", &Stdin::Nothing).unwrap();
+        let mut command = writes_its_pid(&sh("echo up; exec sleep 600"), &folder.path().join("kind.0.pid"));
+        command.stdin(lock).stdout(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        assert!(!children.has_ended("kind.0", &path, Duration::ZERO).unwrap());
         assert_eq!(children.end_all().unwrap(), ["kind.0"]);
-        assert!(!is_held(&folder.path().join("kind.0")));
+        assert!(children.has_ended("kind.0", &path, Duration::ZERO).unwrap());
+        assert_eq!(child.wait().unwrap().signal(), Some(2));
+    }
+
+    #[test]
+    fn two_who_ask_do_not_take_each_other_for_a_child() {
+        let folder = tempfile::tempdir().unwrap();
+        let children = Children::new(folder.path());
+        drop(children.claim("kind.0", &Stdin::Nothing).unwrap());
+        let _asking = locks::take(&folder.path().join("kind.0"), Mode::Shared, Duration::ZERO).unwrap();
+        assert!(children.end_all().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_asked_is_an_error_and_never_a_child_that_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kind.0");
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = Children::new(folder.path()).end_all().unwrap_err().to_string();
+        assert!(error.starts_with("whether kind.0 of an earlier run still works cannot be told"), "{error}");
     }
 }

@@ -1,10 +1,9 @@
 //! What is known of a lab on kind between two runs.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::{fs, io};
 
 use base::files::write_private;
 use base::folder::Contents;

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cache::{Part, Receipt, Slot, remove};
+use super::cache::{Claim, Slot, remove};
 use super::checksums;
-use super::client::{Answer, Ask, Client};
-use super::fetch::{Wanted, fetch};
+use super::client::{Ask, Client};
+use super::fetch::Wanted;
 use super::lockfile::{Lockfile, NAME, mismatch};
 use super::platform::Platform;
 use super::progress::Progress;
@@ -72,7 +72,7 @@ pub struct Downloads {
     pub settings: Settings,
     /// What is known of outside files.
     pub lock: Lockfile,
-    client: Client,
+    pub(super) client: Client,
 }
 
 impl Downloads {
@@ -86,12 +86,48 @@ impl Downloads {
         Slot::new(&self.settings.cache, &Artifact::folder(platform), file)
     }
 
-    /// The program, if the cache has it and `tools.lock` does not say otherwise.
-    /// Asks nothing of the network.
-    pub fn find(&self, artifact: &Artifact) -> Option<PathBuf> {
-        let slot = self.slot(artifact.platform, &artifact.file);
+    /// A file that the cache has and `tools.lock` does not refuse. Asks nothing of the network.
+    pub fn kept(&self, slot: &Slot, key: &str) -> Option<PathBuf> {
         let receipt = slot.find()?;
-        self.allows(&artifact.key, &receipt).then(|| slot.path().to_owned())
+        let allowed = self.lock.get(key).is_none_or(|locked| locked == receipt.downloaded);
+        allowed.then(|| slot.path().to_owned())
+    }
+
+    /// The program, if it is kept. Asks nothing of the network.
+    pub fn find(&self, artifact: &Artifact) -> Option<PathBuf> {
+        self.kept(&self.slot(artifact.platform, &artifact.file), &artifact.key)
+    }
+
+    /// A file from the cache, or made now by whoever comes first.
+    ///
+    /// # Errors
+    /// It is not there and nothing may be asked, or it cannot be made.
+    pub async fn make(
+        &self,
+        what: &str,
+        slot: &Slot,
+        key: &str,
+        progress: &dyn Progress,
+        fail: impl Fn(Failure) -> Error,
+        make: impl AsyncFnOnce(&Claim) -> Result<()>,
+    ) -> Result<PathBuf> {
+        if let Some(path) = self.kept(slot, key) {
+            return Ok(path);
+        }
+        if self.settings.offline {
+            // A file that `tools.lock` refuses is another matter than none.
+            return Err(match (slot.find(), self.lock.get(key)) {
+                (Some(receipt), Some(locked)) => mismatch(key, locked, receipt.downloaded)
+                    .context(format!("{} in the cache", slot.path().display())),
+                _ => fail(Trouble::Offline.into()),
+            });
+        }
+        let claim = slot.claim(what, progress).await.map_err(|trouble| fail(trouble.into()))?;
+        // Whoever was waited for may have made it.
+        if self.kept(slot, key).is_none() {
+            make(&claim).await?;
+        }
+        Ok(slot.path().to_owned())
     }
 
     /// From where a program would be downloaded, for people.
@@ -99,58 +135,47 @@ impl Downloads {
         shown(&self.settings.url(artifact.site, &artifact.path))
     }
 
-    fn allows(&self, key: &str, receipt: &Receipt) -> bool {
-        self.lock.get(key).is_none_or(|locked| locked == receipt.downloaded)
-    }
-
     /// The program, from the cache or downloaded now.
     ///
     /// # Errors
     /// It cannot be had, or it is not what it should be.
     pub async fn get(&self, artifact: &Artifact, progress: &dyn Progress) -> Result<PathBuf> {
-        if let Some(path) = self.find(artifact) {
-            return Ok(path);
-        }
-        let url = self.settings.url(artifact.site, &artifact.path);
+        let slot = self.slot(artifact.platform, &artifact.file);
         let what = artifact.what();
         let fail = |failure: Failure| self.explain(artifact, &failure);
-        if self.settings.offline {
-            return Err(self.offline(artifact, fail(Trouble::Offline.into())));
-        }
-        let slot = self.slot(artifact.platform, &artifact.file);
-        let claim = slot.claim(&what, progress).await.map_err(|trouble| fail(trouble.into()))?;
-        // Whoever was waited for has made it.
-        if let Some(path) = self.find(artifact) {
-            return Ok(path);
-        }
-        let expected = self.expected(artifact).await?;
-        if !expected.locked {
-            progress.note(&format!(
-                "{what} is not in {NAME}: it is held against the checksum published beside it only \
-                 (`cargo xtask tools --lock` records it)"
-            ));
-        }
-        let sha256 = expected.sha256;
+        self.make(&what, &slot, &artifact.key, progress, fail, async |claim| {
+            let expected = self.expected(artifact).await?;
+            if !expected.locked {
+                progress.note(&format!(
+                    "{what} is not in {NAME}: it is held against the checksum published beside it only \
+                     (`cargo xtask tools --lock` records it)"
+                ));
+            }
+            self.install(artifact, expected.sha256, claim, progress).await.map_err(fail)
+        })
+        .await
+    }
+
+    async fn install(
+        &self,
+        artifact: &Artifact,
+        sha256: Sha256,
+        claim: &Claim,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        let url = self.settings.url(artifact.site, &artifact.path);
+        let what = artifact.what();
         let wanted =
             Wanted { what: &what, url: &url, sha256, size: None, limit: artifact.limit, bearer: None };
         let part = claim.part();
-        self.fetch(&wanted, &part, progress).await.map_err(fail)?;
-        let install = async {
-            let (made, file) = match &artifact.inside {
-                None => (part.path().to_owned(), sha256),
-                Some(inside) => {
-                    let to = claim.unpacked();
-                    let unpacked = unpack_aside(part.path(), inside, &to).await;
-                    // Unpacking it again would end the same way.
-                    let file = unpacked.inspect_err(|_| drop(part.remove()))?.file(inside)?;
-                    (to, file.sha256)
-                }
-            };
-            claim.install(&made, 0o755, shown(&url), sha256, file)?;
-            part.remove()
-        };
-        install.await.map_err(|trouble| fail(trouble.into()))?;
-        Ok(slot.path().to_owned())
+        self.fetch(&wanted, &part, progress).await?;
+        let Some(inside) = &artifact.inside else { return Ok(claim.install(part.path(), sha256, sha256)?) };
+        let to = claim.unpacked();
+        let unpacked = unpack_aside(part.path(), inside, &to).await;
+        // Unpacking it again would end the same way.
+        let file = unpacked.inspect_err(|_| drop(part.remove()))?.file(inside)?;
+        claim.install(&to, sha256, file.sha256)?;
+        Ok(part.remove()?)
     }
 
     /// What a program has to be, by `tools.lock` and by what the project publishes.
@@ -179,7 +204,7 @@ impl Downloads {
     async fn is_there(&self, artifact: &Artifact) -> Result<()> {
         let ask = Ask::get(self.settings.url(artifact.site, &artifact.path));
         // The answer's body is not read.
-        let opened = self.client.open(&self.settings, &ask).await;
+        let opened = self.open(&ask).await;
         opened.map(drop).map_err(|failure| self.explain(artifact, &failure))
     }
 
@@ -209,27 +234,6 @@ impl Downloads {
         Ok(None)
     }
 
-    /// Reads a small answer.
-    ///
-    /// # Errors
-    /// See [`Trouble`].
-    pub async fn read(&self, ask: &Ask, limit: u64) -> Result<Answer, Failure> {
-        self.client.read(&self.settings, ask, limit).await
-    }
-
-    /// Downloads a file into a part, which then is complete and verified.
-    ///
-    /// # Errors
-    /// See [`Trouble`].
-    pub async fn fetch(
-        &self,
-        wanted: &Wanted<'_>,
-        part: &Part,
-        progress: &dyn Progress,
-    ) -> Result<(), Failure> {
-        fetch(&self.client, &self.settings, wanted, part, progress).await
-    }
-
     /// What a failure is about.
     pub fn about<'a>(&self, what: &'a str, url: &'a reqwest::Url, site: Site, absent: &'a str) -> About<'a> {
         About { what, url, site, absent, proxy: self.settings.proxy }
@@ -239,18 +243,6 @@ impl Downloads {
         let absent = format!("there is no {}", artifact.what());
         let url = self.settings.url(artifact.site, &artifact.path);
         failure.about(self.about(&artifact.what(), &url, artifact.site, &absent))
-    }
-
-    /// Offline, a cached file that `tools.lock` refuses is another matter than none.
-    fn offline(&self, artifact: &Artifact, otherwise: Error) -> Error {
-        let slot = self.slot(artifact.platform, &artifact.file);
-        match (slot.find(), self.lock.get(&artifact.key)) {
-            (Some(receipt), Some(locked)) if receipt.downloaded != locked => {
-                mismatch(&artifact.key, locked, receipt.downloaded)
-                    .context(format!("{} in the cache", slot.path().display()))
-            }
-            _ => otherwise,
-        }
     }
 }
 

@@ -2,23 +2,24 @@
 //!
 //! ```text
 //! linux-amd64/kind-v0.33.0             a program
-//! linux-amd64/.kind-v0.33.0.receipt    where it came from and what it was held against
+//! linux-amd64/.kind-v0.33.0.receipt    what it was held against
 //! linux-amd64/.kind-v0.33.0.lock       held by the process that makes it
-//! linux-amd64/.kind-v0.33.0.part       what has come so far
-//! linux-amd64/.kind-v0.33.0.part.of    of what: the next run goes on with it
+//! linux-amd64/.kind-v0.33.0.part       what has come so far: the next run goes on with it
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::progress::Progress;
 use super::sha256::Sha256;
 use super::trouble::Trouble;
+use base::files::{make_private_folder, write_private};
+use base::locks::{self, Mode};
 
 /// The place of one file in the cache, whether it is there or not.
 #[derive(Clone, Debug)]
@@ -29,8 +30,6 @@ pub struct Slot {
 /// What stands beside a file in the cache.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Where it came from, for people.
-    pub url: String,
     /// The SHA-256 of what was downloaded, which is what the project publishes and
     /// `tools.lock` holds: for an archive it is the archive's.
     pub downloaded: Sha256,
@@ -84,23 +83,16 @@ impl Slot {
     pub async fn claim(&self, what: &str, progress: &dyn Progress) -> Result<Claim, Trouble> {
         let path = self.beside("lock");
         let cannot = |error: io::Error| Trouble::disk(&path, &error);
-        if let Some(folder) = self.path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
-        }
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(cannot)?;
-        let lock = match lock.try_lock() {
-            Ok(()) => lock,
-            Err(TryLockError::Error(error)) => return Err(cannot(error)),
-            Err(TryLockError::WouldBlock) => {
+        make_private_folder(self.path.parent().unwrap_or(Path::new("/"))).map_err(cannot)?;
+        let lock = match locks::take(&path, Mode::Exclusive, Duration::ZERO).map_err(cannot)? {
+            Some(lock) => lock,
+            None => {
                 progress.note(&format!("another process is downloading {what}; waiting for it"));
-                let wait = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
-                wait.await.map_err(io::Error::other).and_then(|locked| locked).map_err(cannot)?
+                let held = path.clone();
+                let wait = move || locks::take(&held, Mode::Exclusive, Duration::MAX);
+                let lock = tokio::task::spawn_blocking(wait).await.map_err(io::Error::other);
+                let lock = lock.and_then(|lock| lock).map_err(cannot)?;
+                lock.ok_or_else(|| cannot(io::Error::other("its lock does not come")))?
             }
         };
         Ok(Claim { slot: self.clone(), _lock: lock })
@@ -110,13 +102,13 @@ impl Slot {
 impl Claim {
     /// A place beside the file for what has come so far.
     pub fn part(&self) -> Part {
-        Part::new(self.slot.beside("part"))
+        Part(self.slot.beside("part"))
     }
 
     /// A place beside the file for one of several things that it is made from.
     pub fn part_of(&self, sha256: Sha256) -> Part {
         let name: String = sha256.to_string().chars().take(12).collect();
-        Part::new(self.slot.beside(&format!("{name}.part")))
+        Part(self.slot.beside(&format!("{name}.part")))
     }
 
     /// A place beside the file for what is unpacked and not yet complete.
@@ -124,92 +116,49 @@ impl Claim {
         self.slot.beside("unpacked")
     }
 
-    /// Makes a complete file the one of this place: whole or not at all.
+    /// Makes a complete program the file of this place: whole or not at all.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn install(
-        &self,
-        made: &Path,
-        mode: u32,
-        url: String,
-        downloaded: Sha256,
-        file: Sha256,
-    ) -> Result<(), Trouble> {
-        self.put(made, mode, url, downloaded, file).map_err(|error| Trouble::disk(&self.slot.path, &error))
-    }
-
-    fn put(&self, made: &Path, mode: u32, url: String, downloaded: Sha256, file: Sha256) -> io::Result<()> {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(made, fs::Permissions::from_mode(mode))?;
-        // The name must not survive a crash that the content does not.
-        File::open(made)?.sync_all()?;
-        let (size, changed) = size_and_time(made)?;
-        let receipt = Receipt { url, downloaded, file, size, changed };
-        // The receipt comes first: beside the old file it is wrong, and is then not believed.
-        write(&self.slot.beside("receipt"), &serde_json::to_vec_pretty(&receipt)?)?;
-        fs::rename(made, &self.slot.path)
+    pub fn install(&self, made: &Path, downloaded: Sha256, file: Sha256) -> Result<(), Trouble> {
+        let put = || {
+            fs::set_permissions(made, fs::Permissions::from_mode(0o755))?;
+            // The name must not survive a crash that the content does not.
+            File::open(made)?.sync_all()?;
+            let (size, changed) = size_and_time(made)?;
+            let receipt = Receipt { downloaded, file, size, changed };
+            // The receipt comes first: beside the old file it is wrong, and is then not believed.
+            write_private(&self.slot.beside("receipt"), &serde_json::to_vec_pretty(&receipt)?)?;
+            fs::rename(made, &self.slot.path)
+        };
+        put().map_err(|error: io::Error| Trouble::disk(&self.slot.path, &error))
     }
 }
 
-/// What has come so far of a file.
+/// What has come so far of a file. Of which one nothing says: what is wrong in it is found out
+/// when all has come, and then all of it is asked for anew.
 #[derive(Clone, Debug)]
-pub struct Part {
-    path: PathBuf,
-    of: PathBuf,
-}
-
-/// Of which file a [`Part`] is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Of {
-    /// What the whole file has to be.
-    pub sha256: Sha256,
-    /// The server's name for this state of the file, if it gave a strong one.
-    pub etag: Option<String>,
-}
+pub struct Part(PathBuf);
 
 impl Part {
-    /// A part at this path, described beside it.
-    fn new(path: PathBuf) -> Self {
-        let mut of = path.clone();
-        of.as_mut_os_string().push(".of");
-        Self { path, of }
-    }
-
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0
     }
 
-    /// How many bytes of the file with this SHA-256 are here, and the server's name
-    /// for it. What is here of another file counts for nothing.
-    pub fn here(&self, sha256: Sha256) -> (u64, Option<String>) {
-        let of = fs::read(&self.of).ok().and_then(|text| serde_json::from_slice::<Of>(&text).ok());
-        match of {
-            Some(of) if of.sha256 == sha256 => {
-                (fs::metadata(&self.path).map_or(0, |file| file.len()), of.etag)
-            }
-            _ => (0, None),
-        }
+    /// How many bytes are here.
+    pub fn here(&self) -> u64 {
+        fs::metadata(&self.0).map_or(0, |file| file.len())
     }
 
-    /// Opens it to be written from its start (and says of what it is) or its end.
+    /// Opens it to be written from its start or its end.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn open(&self, from: u64, of: &Of) -> Result<File, Trouble> {
-        let open = || {
-            let mut options = OpenOptions::new();
-            options.create(true).mode(0o600);
-            if from == 0 {
-                // The old bytes must be gone before anything says that they are of this file.
-                let file = options.write(true).truncate(true).open(&self.path)?;
-                write(&self.of, &serde_json::to_vec(of)?)?;
-                return Ok(file);
-            }
-            options.append(true).open(&self.path)
-        };
-        open().map_err(|error: io::Error| Trouble::disk(&self.path, &error))
+    pub fn open(&self, from: u64) -> Result<File, Trouble> {
+        let mut options = OpenOptions::new();
+        options.create(true).mode(0o600).write(true).append(from > 0).truncate(from == 0);
+        options.open(&self.0).map_err(|error| Trouble::disk(&self.0, &error))
     }
 
     /// Removes it.
@@ -217,10 +166,7 @@ impl Part {
     /// # Errors
     /// It is there and cannot be removed.
     pub fn remove(&self) -> Result<(), Trouble> {
-        for path in [&self.path, &self.of] {
-            remove(path)?;
-        }
-        Ok(())
+        remove(&self.0)
     }
 }
 
@@ -233,18 +179,6 @@ pub fn remove(path: &Path) -> Result<(), Trouble> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Trouble::disk(path, &error)),
         _ => Ok(()),
     }
-}
-
-/// Writes a small file, whole or not at all.
-///
-/// # Errors
-/// The folder cannot be written.
-pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut partial = path.to_owned();
-    partial.as_mut_os_string().push(".new");
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&partial)?;
-    file.write_all(content)?;
-    fs::rename(partial, path)
 }
 
 fn size_and_time(path: &Path) -> io::Result<(u64, u64)> {

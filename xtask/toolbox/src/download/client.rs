@@ -12,6 +12,7 @@ use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Method, Response, Url};
 use rustls::crypto::CryptoProvider;
 
+use super::artifact::Downloads;
 use super::settings::{Settings, is_safe};
 use super::trouble::{Failure, Got, Status, Trouble};
 
@@ -58,23 +59,21 @@ pub struct Answer {
 
 /// The one client. Nothing of it is made before the first request: reading the
 /// system's certificate authorities takes longer than most goals.
-#[derive(Clone, Default)]
-pub struct Client {
-    http: Arc<OnceLock<Result<reqwest::Client, String>>>,
-}
+pub type Client = Arc<OnceLock<Result<reqwest::Client, String>>>;
 
-impl Client {
+impl Downloads {
     /// Asks, and waits for the headers of an answer with a good status. The body has
     /// to be read by [`chunk`].
     ///
     /// # Errors
     /// [`Failure`]; any status but a good one is one.
-    pub async fn open(&self, settings: &Settings, ask: &Ask) -> Result<Response, Failure> {
+    pub async fn open(&self, ask: &Ask) -> Result<Response, Failure> {
+        let settings = &self.settings;
         if settings.offline {
             return Err(Trouble::Offline.into());
         }
         let make = || builder(settings)?.build().map_err(|error| innermost(&error));
-        let client = self.http.get_or_init(make).as_ref();
+        let client = self.client.get_or_init(make).as_ref();
         let client = client.map_err(|words| Trouble::Tls(words.clone()).at(&ask.url))?;
         let mut request = client.request(ask.method.clone(), ask.url.clone());
         for (name, value) in &ask.headers {
@@ -101,10 +100,10 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`]; more than `limit` bytes are one.
-    pub async fn read(&self, settings: &Settings, ask: &Ask, limit: u64) -> Result<Answer, Failure> {
-        let mut pauses = settings.pauses.iter();
+    pub async fn read(&self, ask: &Ask, limit: u64) -> Result<Answer, Failure> {
+        let mut pauses = self.settings.pauses.iter();
         loop {
-            match self.read_once(settings, ask, limit).await {
+            match self.read_once(ask, limit).await {
                 Err(failure) if failure.trouble.passes() => match pauses.next() {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => return Err(failure),
@@ -114,14 +113,14 @@ impl Client {
         }
     }
 
-    async fn read_once(&self, settings: &Settings, ask: &Ask, limit: u64) -> Result<Answer, Failure> {
-        let mut response = self.open(settings, ask).await?;
+    async fn read_once(&self, ask: &Ask, limit: u64) -> Result<Answer, Failure> {
+        let mut response = self.open(ask).await?;
         let total = response.content_length();
         let headers = response.headers().clone();
         let mut body = vec![];
         loop {
             let got = Got { bytes: body.len() as u64, total };
-            let Some(bytes) = chunk(&mut response, settings, got).await? else { break };
+            let Some(bytes) = self.chunk(&mut response, got).await? else { break };
             if (body.len() + bytes.len()) as u64 > limit {
                 return Err(Trouble::TooLarge(limit).at(response.url()));
             }
@@ -129,18 +128,18 @@ impl Client {
         }
         Ok(Answer { headers, body })
     }
-}
 
-/// The next bytes of a body; none at its end.
-///
-/// # Errors
-/// The connection ends too early, or nothing comes.
-pub async fn chunk(response: &mut Response, settings: &Settings, got: Got) -> Result<Option<Bytes>, Failure> {
-    let url = response.url().clone();
-    match tokio::time::timeout(settings.stall, response.chunk()).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(explain(&error, settings, &url, got)),
-        Err(_) => Err(Trouble::Stalled(settings.stall, got).at(&url)),
+    /// The next bytes of a body; none at its end.
+    ///
+    /// # Errors
+    /// The connection ends too early, or nothing comes.
+    pub async fn chunk(&self, response: &mut Response, got: Got) -> Result<Option<Bytes>, Failure> {
+        let (url, stall) = (response.url().clone(), self.settings.stall);
+        match tokio::time::timeout(stall, response.chunk()).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(error)) => Err(explain(&error, &self.settings, &url, got)),
+            Err(_) => Err(Trouble::Stalled(stall, got).at(&url)),
+        }
     }
 }
 

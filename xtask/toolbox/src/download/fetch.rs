@@ -1,16 +1,16 @@
 //! One file: resumed, streamed, held against its SHA-256.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::sync::Arc;
+use std::io;
 
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Response, StatusCode, Url};
+use tokio::fs::File;
+use tokio::io::{AsyncWriteExt as _, BufWriter};
 
-use super::cache::{Of, Part};
-use super::client::{Ask, Client, chunk};
+use super::artifact::Downloads;
+use super::cache::Part;
+use super::client::Ask;
 use super::progress::Progress;
-use super::settings::Settings;
 use super::sha256::{Hasher, Sha256};
 use super::trouble::{Failure, Got, Trouble};
 
@@ -34,79 +34,127 @@ pub struct Wanted<'a> {
     pub bearer: Option<&'a str>,
 }
 
-/// Downloads a file into `part`, going on with what is there, until it is complete
-/// and has the right SHA-256.
-///
-/// # Errors
-/// [`Failure`]. What is wrong is removed, what is incomplete is kept for the next run.
-pub async fn fetch(
-    client: &Client,
-    settings: &Settings,
-    wanted: &Wanted<'_>,
-    part: &Part,
-    progress: &dyn Progress,
-) -> Result<(), Failure> {
-    let (mut breaks, mut pauses) = (0, settings.pauses.iter());
-    let mut here = part.here(wanted.sha256).0;
-    let mut resumed = here > 0;
-    loop {
-        let failure = match once(client, settings, wanted, part, progress).await {
-            Ok(()) => return Ok(()),
-            Err(failure) => failure,
-        };
-        let now = part.here(wanted.sha256).0;
-        match &failure.trouble {
-            Trouble::Mismatch { .. } | Trouble::WrongSize { .. } | Trouble::TooLarge(_) => {
-                part.remove()?;
-                // What an earlier run or request left may be what is wrong: once more, all of it.
-                if !std::mem::take(&mut resumed) {
-                    return Err(failure);
+impl Downloads {
+    /// Downloads a file into `part`, going on with what is there, until it is complete
+    /// and has the right SHA-256.
+    ///
+    /// # Errors
+    /// [`Failure`]. What is wrong is removed, what is incomplete is kept for the next run.
+    pub async fn fetch(
+        &self,
+        wanted: &Wanted<'_>,
+        part: &Part,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        let (mut breaks, mut pauses) = (0, self.settings.pauses.iter());
+        let mut here = part.here();
+        let mut resumed = here > 0;
+        loop {
+            let Err(failure) = self.fetch_once(wanted, part, progress).await else { return Ok(()) };
+            let now = part.here();
+            match &failure.trouble {
+                Trouble::Mismatch { .. } | Trouble::WrongSize { .. } | Trouble::TooLarge(_) => {
+                    part.remove()?;
+                    // What an earlier run or request left may be what is wrong: once more, all of it.
+                    if !std::mem::take(&mut resumed) {
+                        return Err(failure);
+                    }
                 }
+                trouble if trouble.passes() && now > here && breaks < BREAKS => breaks += 1,
+                trouble if trouble.passes() => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None => return Err(failure),
+                },
+                _ => return Err(failure),
             }
-            trouble if trouble.passes() && now > here && breaks < BREAKS => breaks += 1,
-            trouble if trouble.passes() => match pauses.next() {
-                Some(pause) => tokio::time::sleep(*pause).await,
-                None => return Err(failure),
-            },
-            _ => return Err(failure),
+            here = part.here();
+            resumed |= here > 0;
         }
-        here = part.here(wanted.sha256).0;
-        resumed |= here > 0;
     }
-}
 
-async fn once(
-    client: &Client,
-    settings: &Settings,
-    wanted: &Wanted<'_>,
-    part: &Part,
-    progress: &dyn Progress,
-) -> Result<(), Failure> {
-    let (here, etag) = part.here(wanted.sha256);
-    // A part may be whole already: a run can end between the last byte and the check.
-    if wanted.size == Some(here) && verify(wanted, part, false).await.is_ok() {
-        return Ok(());
+    async fn fetch_once(
+        &self,
+        wanted: &Wanted<'_>,
+        part: &Part,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        let here = part.here();
+        // A part may be whole already: a run can end between the last byte and the check.
+        if wanted.size == Some(here) && verify(wanted, part).await.is_ok() {
+            return Ok(());
+        }
+        // The bytes on disk are those that have the SHA-256: no compression on the way.
+        let mut ask = Ask::get(wanted.url.clone()).header(ACCEPT_ENCODING, "identity");
+        if let Some(bearer) = wanted.bearer {
+            ask = ask.header(AUTHORIZATION, format!("Bearer {bearer}"));
+        }
+        if here > 0 {
+            ask = ask.header(RANGE, format!("bytes={here}-"));
+        }
+        let response = match self.open(&ask).await {
+            Err(Failure { trouble: Trouble::Status(status), .. }) if status.code == 416 && here > 0 => {
+                // The file ends where the part does: either it is whole or it is of another file.
+                return verify(wanted, part).await;
+            }
+            opened => opened?,
+        };
+        let from = start(&response, here)?;
+        self.stream(wanted, part, progress, response, from).await
     }
-    // The bytes on disk are those that have the SHA-256: no compression on the way.
-    let mut ask = Ask::get(wanted.url.clone()).header(ACCEPT_ENCODING, "identity");
-    if let Some(bearer) = wanted.bearer {
-        ask = ask.header(AUTHORIZATION, format!("Bearer {bearer}"));
-    }
-    if here > 0 {
-        ask = ask.header(RANGE, format!("bytes={here}-"));
-        if let Some(etag) = &etag {
-            ask = ask.header(IF_RANGE, etag.clone());
+
+    async fn stream(
+        &self,
+        wanted: &Wanted<'_>,
+        part: &Part,
+        progress: &dyn Progress,
+        mut response: Response,
+        from: u64,
+    ) -> Result<(), Failure> {
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let page = kind.is_some_and(|kind| kind.starts_with("text/html"));
+        let total = response.content_length().map(|rest| from + rest);
+        let url = response.url().clone();
+        if let (Some(expected), Some(got)) = (wanted.size, total)
+            && expected != got
+        {
+            return Err(Trouble::WrongSize { expected, got }.at(&url));
+        }
+        if total.is_some_and(|total| total > wanted.limit) {
+            return Err(Trouble::TooLarge(wanted.limit).at(&url));
+        }
+        let mut hasher = match from {
+            0 => Hasher::default(),
+            _ => hash(part).await?,
+        };
+        let disk = |error: io::Error| Failure::from(Trouble::disk(part.path(), &error));
+        // In large pieces: each is written by another thread, as a disk may be slow.
+        let mut file = BufWriter::with_capacity(1 << 20, File::from_std(part.open(from)?));
+        let mut bytes = from;
+        progress.at(wanted.what, bytes, total);
+        let streamed = async {
+            while let Some(chunk) = self.chunk(&mut response, Got { bytes, total }).await? {
+                bytes += chunk.len() as u64;
+                if bytes > wanted.size.unwrap_or(wanted.limit) {
+                    return Err(Trouble::TooLarge(wanted.limit).at(&url));
+                }
+                hasher.update(&chunk);
+                file.write_all(&chunk).await.map_err(disk)?;
+                progress.at(wanted.what, bytes, total);
+            }
+            Ok(())
+        };
+        let streamed = streamed.await;
+        // Also after a failure: the next attempt goes on from there.
+        file.flush().await.map_err(disk)?;
+        streamed?;
+        if let Some(expected) = wanted.size.filter(|size| *size != bytes) {
+            return Err(Trouble::WrongSize { expected, got: bytes }.at(&url));
+        }
+        match hasher.finish() {
+            got if got == wanted.sha256 => Ok(()),
+            got => Err(Trouble::Mismatch { expected: wanted.sha256, got, page }.at(&url)),
         }
     }
-    let response = match client.open(settings, &ask).await {
-        Err(Failure { trouble: Trouble::Status(status), .. }) if status.code == 416 && here > 0 => {
-            // The file ends where the part does: either it is whole or it is of another file.
-            return verify(wanted, part, false).await;
-        }
-        opened => opened?,
-    };
-    let from = start(&response, here)?;
-    stream(settings, wanted, part, progress, response, from).await
 }
 
 /// Where in the file the answer starts.
@@ -122,100 +170,16 @@ fn start(response: &Response, here: u64) -> Result<u64, Failure> {
     }
 }
 
-async fn stream(
-    settings: &Settings,
-    wanted: &Wanted<'_>,
-    part: &Part,
-    progress: &dyn Progress,
-    mut response: Response,
-    from: u64,
-) -> Result<(), Failure> {
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let page = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
-    let etag = header(ETAG).filter(|etag| etag.starts_with('"')).map(str::to_owned);
-    let total = response.content_length().map(|rest| from + rest);
-    let url = response.url().clone();
-    if let (Some(expected), Some(got)) = (wanted.size, total)
-        && expected != got
-    {
-        return Err(Trouble::WrongSize { expected, got }.at(&url));
-    }
-    if total.is_some_and(|total| total > wanted.limit) {
-        return Err(Trouble::TooLarge(wanted.limit).at(&url));
-    }
-    let mut hasher = match from {
-        0 => Hasher::default(),
-        _ => hash(part).await?,
-    };
-    let mut file = Writer::new(part, from, &Of { sha256: wanted.sha256, etag })?;
-    let mut bytes = from;
-    progress.at(wanted.what, bytes, total);
-    let streamed = async {
-        while let Some(chunk) = chunk(&mut response, settings, Got { bytes, total }).await? {
-            bytes += chunk.len() as u64;
-            if bytes > wanted.size.unwrap_or(wanted.limit) {
-                return Err(Trouble::TooLarge(wanted.limit).at(&url));
-            }
-            hasher.update(&chunk);
-            file.write(&chunk).await?;
-            progress.at(wanted.what, bytes, total);
-        }
-        Ok(())
-    };
-    let streamed = streamed.await;
-    // Also after a failure: the next attempt goes on from there.
-    file.flush().await?;
-    streamed?;
-    if let Some(expected) = wanted.size.filter(|size| *size != bytes) {
-        return Err(Trouble::WrongSize { expected, got: bytes }.at(&url));
-    }
-    match hasher.finish() {
-        got if got == wanted.sha256 => Ok(()),
-        got => Err(Trouble::Mismatch { expected: wanted.sha256, got, page }.at(&url)),
-    }
-}
-
-async fn verify(wanted: &Wanted<'_>, part: &Part, page: bool) -> Result<(), Failure> {
+async fn verify(wanted: &Wanted<'_>, part: &Part) -> Result<(), Failure> {
     match hash(part).await?.finish() {
         got if got == wanted.sha256 => Ok(()),
-        got => Err(Trouble::Mismatch { expected: wanted.sha256, got, page }.at(wanted.url)),
+        got => Err(Trouble::Mismatch { expected: wanted.sha256, got, page: false }.at(wanted.url)),
     }
 }
 
 async fn hash(part: &Part) -> Result<Hasher, Failure> {
     let path = part.path().to_owned();
     let hashed = tokio::task::spawn_blocking(move || Hasher::over_file(&path)).await;
-    let hashed = hashed.map_err(std::io::Error::other).and_then(|hashed| hashed);
+    let hashed = hashed.map_err(io::Error::other).and_then(|hashed| hashed);
     hashed.map_err(|error| Trouble::disk(part.path(), &error).into())
-}
-
-/// Writes what comes, in large pieces. A disk may be slow and other work runs on this
-/// thread, so each piece is written where blocking is allowed.
-struct Writer<'a> {
-    part: &'a Part,
-    file: Arc<File>,
-    waiting: Vec<u8>,
-}
-
-impl<'a> Writer<'a> {
-    const PIECE: usize = 1 << 20;
-
-    fn new(part: &'a Part, from: u64, of: &Of) -> Result<Self, Trouble> {
-        Ok(Self { part, file: Arc::new(part.open(from, of)?), waiting: vec![] })
-    }
-
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() < Self::PIECE {
-            return Ok(());
-        }
-        self.flush().await
-    }
-
-    async fn flush(&mut self) -> Result<(), Failure> {
-        let (file, bytes) = (self.file.clone(), std::mem::take(&mut self.waiting));
-        let written = tokio::task::spawn_blocking(move || (&*file).write_all(&bytes)).await;
-        let written = written.map_err(std::io::Error::other).and_then(|written| written);
-        written.map_err(|error| Trouble::disk(self.part.path(), &error).into())
-    }
 }

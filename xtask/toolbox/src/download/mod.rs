@@ -24,7 +24,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use artifact::{Artifact, Downloads, no_checksum, unpack_aside};
-pub use cache::{Claim, Part, Receipt, Slot, write};
+pub use cache::{Claim, Part, Slot};
 pub use client::Ask;
 pub use fetch::Wanted;
 pub use lockfile::{Lockfile, NAME as LOCK, mismatch};

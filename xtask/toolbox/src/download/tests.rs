@@ -151,7 +151,6 @@ async fn an_interrupted_download_goes_on_where_it_stopped() {
     let ranges: Vec<_> =
         place.asked().iter().map(|request| request.header("range").map(str::to_owned)).collect();
     assert_eq!(ranges, [None, Some("bytes=1500000-".into()), Some("bytes=2000000-".into())]);
-    assert_eq!(place.asked()[1].header("if-range"), Some(ETAG));
 }
 
 #[tokio::test]
@@ -209,9 +208,7 @@ async fn a_part_that_is_whole_is_only_checked() {
     place.get().await.unwrap();
     let path = place.downloads.find(&place.artifact).unwrap();
     // As if the run had ended between the last byte and the check.
-    let sha256 = Sha256::of(&program());
     std::fs::rename(&path, place.part()).unwrap();
-    std::fs::write(place.part().with_extension("part.of"), format!("{{\"sha256\":\"{sha256}\"}}")).unwrap();
     assert_eq!(std::fs::read(place.get().await.unwrap()).unwrap(), program());
     assert_eq!(place.asked().last().unwrap().header("range"), Some("bytes=3000000-"));
 }

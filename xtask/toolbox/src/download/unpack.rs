@@ -4,14 +4,13 @@
 //! goes to a path that the caller chose; all other entries are only read past. What
 //! looks like an attempt to lead elsewhere is refused all the same.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use tar::{Archive, Entry, EntryType, PaxExtensions};
+use tar::{Archive, Entry, EntryType};
 
 use super::cache::remove;
 use super::sha256::{Hasher, Sha256};
@@ -21,8 +20,6 @@ use super::trouble::Trouble;
 const PROGRAM: u64 = 1 << 30;
 /// The most bytes that an archive may unpack to.
 const ARCHIVE: u64 = 4 << 30;
-/// The most bytes of an entry that only holds a long name.
-const NAME: u64 = 1 << 20;
 
 /// What an archive says of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +64,9 @@ pub fn unpack(archive: &Path, wanted: &str, to: &Path) -> Result<Found, Trouble>
     let mut search = Search { wanted, to, file: None, removed: false };
     let mut archive = Archive::new(source.take(ARCHIVE));
     let damaged = |error: io::Error| Trouble::Archive(format!("it is damaged ({error})"));
-    let mut next = Names::default();
-    // Raw: a long name is read here, with a limit, and not by the library without one.
-    for entry in archive.entries().map_err(damaged)?.raw(true) {
+    for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
-        if next.takes(&mut entry)? {
-            continue;
-        }
-        let name = std::mem::take(&mut next).of(&entry)?;
+        let name = entry.path_bytes().into_owned();
         search.look_at(&name, &mut entry)?;
     }
     let mut rest = archive.into_inner();
@@ -171,67 +163,6 @@ impl Search<'_> {
         self.file = Some(Unpacked { sha256: hasher.finish(), size });
         Ok(())
     }
-}
-
-/// The name of the next entry, where it stands in entries before it.
-#[derive(Default)]
-struct Names {
-    long: Option<Vec<u8>>,
-}
-
-impl Names {
-    /// Whether this entry only says something of the next.
-    fn takes(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<bool, Trouble> {
-        let kind = entry.header().entry_type();
-        match kind {
-            EntryType::GNULongName => {
-                let mut name = body(entry)?;
-                while name.last() == Some(&0) {
-                    name.pop();
-                }
-                self.long = Some(name);
-            }
-            EntryType::XHeader => {
-                let body = body(entry)?;
-                let records = records(&body)?;
-                if records.contains_key("size") {
-                    // Only files above 8 GB need it, and then the header's own size is wrong.
-                    return Err(Trouble::Archive("an entry in it has two sizes".into()));
-                }
-                if let Some(name) = records.get("path") {
-                    self.long = Some(name.clone());
-                }
-            }
-            EntryType::GNULongLink | EntryType::XGlobalHeader => drop(body(entry)?),
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    fn of(self, entry: &Entry<'_, impl Read>) -> Result<Vec<u8>, Trouble> {
-        Ok(self.long.unwrap_or_else(|| entry.path_bytes().into_owned()))
-    }
-}
-
-fn body(entry: &mut Entry<'_, impl Read>) -> Result<Vec<u8>, Trouble> {
-    if entry.size() > NAME {
-        return Err(Trouble::Archive("a name in it is too long".into()));
-    }
-    let mut body = vec![];
-    let read = entry.read_to_end(&mut body);
-    read.map_err(|error| Trouble::Archive(format!("it is damaged ({error})")))?;
-    Ok(body)
-}
-
-fn records(body: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, Trouble> {
-    let mut records = BTreeMap::new();
-    for record in PaxExtensions::new(body) {
-        let record = record.map_err(|error| Trouble::Archive(format!("it is damaged ({error})")))?;
-        if let Ok(key) = record.key() {
-            records.insert(key.to_owned(), record.value_bytes().to_vec());
-        }
-    }
-    Ok(records)
 }
 
 /// A path without `./` and a slash at its end; nothing for the archive's root.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::registry::{Descriptor, Repository};
 use crate::download::{
-    Claim, Downloads, Failure, Found, LOCK, Part, Platform, Progress, Receipt, Sha256, Site, Slot, Trouble,
-    Unpacked, mismatch, shown, unpack_aside,
+    Claim, Downloads, Failure, Found, LOCK, Part, Platform, Progress, Sha256, Site, Slot, Trouble, Unpacked,
+    mismatch, shown, unpack_aside,
 };
 use crate::tools::Version;
 use base::{Error, Result};
@@ -28,13 +28,9 @@ pub async fn dex(downloads: &Downloads, version: &str, progress: &dyn Progress) 
     for_platform(downloads, version, Platform::here()?, progress).await
 }
 
-/// The `dex` of a version, if the cache has it and `tools.lock` does not say otherwise.
-/// Asks nothing of the network.
+/// The `dex` of a version, if it is kept. Asks nothing of the network.
 pub fn find(downloads: &Downloads, version: &str, platform: Platform) -> Option<PathBuf> {
-    let slot = slot(downloads, version, platform);
-    let locked = downloads.lock.get(&key(version));
-    let allowed = |receipt: Receipt| locked.is_none_or(|locked| locked == receipt.downloaded);
-    slot.find().is_some_and(allowed).then(|| slot.path().to_owned())
+    downloads.kept(&slot(downloads, version, platform), &key(version))
 }
 
 /// From where a version would be downloaded, for people.
@@ -100,46 +96,33 @@ impl Making<'_> {
 
     async fn get(&self) -> Result<PathBuf> {
         let slot = slot(self.downloads, self.version, self.platform);
-        let find = || find(self.downloads, self.version, self.platform);
         let key = key(self.version);
-        let locked = self.downloads.lock.get(&key);
-        let mut repository = Repository::new(self.downloads, REPOSITORY);
-        if let Some(path) = find() {
-            return Ok(path);
-        }
-        if self.downloads.settings.offline {
-            return Err(match (slot.find(), locked) {
-                (Some(receipt), Some(locked)) => mismatch(&key, locked, receipt.downloaded)
-                    .context(format!("{} in the cache", slot.path().display())),
-                _ => self.explain(&repository, Trouble::Offline.into()),
-            });
-        }
-        let claim = slot.claim(&self.what(), self.progress).await;
-        let claim = claim.map_err(|trouble| self.explain(&repository, trouble.into()))?;
-        if let Some(path) = find() {
-            return Ok(path);
-        }
-        let tagged = repository.tag(self.version).await;
-        let tagged = tagged.map_err(|failure| self.explain(&repository, failure))?;
-        let index = tagged.sha256;
-        match locked {
-            Some(locked) if locked != index => return Err(mismatch(&key, locked, index)),
-            Some(_) => {}
-            None => self.progress.note(&format!(
-                "{} is not in {LOCK}: what its tag names is taken as it is now (`cargo xtask tools --lock` \
-                 records it)",
-                self.what()
-            )),
-        }
-        let made = async {
-            let layers = repository.layers(tagged, self.platform).await?;
-            let (to, dex, parts) = self.unpack(&mut repository, &layers, &claim).await?;
-            claim.install(&to, 0o755, url(self.downloads, self.version), index, dex.sha256)?;
-            parts.iter().try_for_each(Part::remove)?;
-            Ok(())
-        };
-        made.await.map_err(|failure: Failure| self.explain(&repository, failure))?;
-        Ok(slot.path().to_owned())
+        let fail = |failure| self.explain(&Repository::new(self.downloads, REPOSITORY), failure);
+        self.downloads
+            .make(&self.what(), &slot, &key, self.progress, fail, async |claim| {
+                let mut repository = Repository::new(self.downloads, REPOSITORY);
+                let tagged = repository.tag(self.version).await;
+                let tagged = tagged.map_err(|failure| self.explain(&repository, failure))?;
+                let index = tagged.sha256;
+                match self.downloads.lock.get(&key) {
+                    Some(locked) if locked != index => return Err(mismatch(&key, locked, index)),
+                    Some(_) => {}
+                    None => self.progress.note(&format!(
+                        "{} is not in {LOCK}: what its tag names is taken as it is now (`cargo xtask tools --lock` \
+                         records it)",
+                        self.what()
+                    )),
+                }
+                let made = async {
+                    let layers = repository.layers(tagged, self.platform).await?;
+                    let (to, dex, parts) = self.unpack(&mut repository, &layers, claim).await?;
+                    claim.install(&to, index, dex.sha256)?;
+                    parts.iter().try_for_each(Part::remove)?;
+                    Ok(())
+                };
+                made.await.map_err(|failure: Failure| self.explain(&repository, failure))
+            })
+            .await
     }
 
     /// Downloads layers, the highest first, until one has the program; those below it

@@ -9,8 +9,9 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use serde::{Deserialize, Serialize};
 
 use super::pktline::{DELIMITER, FLUSH, Packet, line, packets};
-use crate::download::{Ask, Downloads, Failure, Progress, Site, Trouble, write};
+use crate::download::{Ask, Downloads, Failure, Progress, Site, Trouble};
 use base::Result;
+use base::files::{make_private_folder, write_private};
 
 /// The repository.
 const REPOSITORY: &str = "/argoproj/argo-cd.git";
@@ -75,11 +76,8 @@ pub async fn released(downloads: &Downloads, progress: &dyn Progress) -> Result<
 }
 
 fn keep(path: &std::path::Path, kept: &Kept) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    if let Some(folder) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    write(path, &serde_json::to_vec(kept)?)
+    make_private_folder(path.parent().unwrap_or(path))?;
+    write_private(path, &serde_json::to_vec(kept)?)
 }
 
 fn released_of(kept: Kept, cached: bool) -> Released {

@@ -20,7 +20,8 @@ use std::time::Duration;
 use xshell::{Shell, cmd};
 
 use crate::download::{Downloads, Platform, Progress};
-use base::{Error, Result};
+use base::Result;
+use base::process::{self, Said};
 
 pub use engine::{Engine, EngineState, Engines, PROVIDER, engine_with};
 pub use lock::{Published, artifacts, lock, published};
@@ -105,49 +106,38 @@ pub struct Toolbox<'a> {
     platform: Platform,
 }
 
-/// As [`Toolbox::find_all`] for this machine, without keeping anybody else waiting.
-///
-/// # Errors
-/// Nothing is published for this machine.
-pub async fn find_all(downloads: &Downloads) -> Result<[Found; 3]> {
-    let downloads = downloads.clone();
-    let find = move || -> Result<_> {
-        let shell = Shell::new()?;
-        Ok(Toolbox::new(&shell, &downloads, Platform::here()?).find_all())
-    };
-    let found = tokio::task::spawn_blocking(find).await;
-    found.map_err(|error| Error::environment(format!("looking for tools: {error}")))?
-}
-
 impl<'a> Toolbox<'a> {
     /// Looks on the PATH that `shell` sees, then in the cache.
     pub fn new(shell: &'a Shell, downloads: &'a Downloads, platform: Platform) -> Self {
         Self { shell, downloads, platform }
     }
 
-    /// Finds all tools at once. Asks nothing of the network. Blocks.
-    pub fn find_all(&self) -> [Found; 3] {
-        // The shell is for one thread; what it would run is not.
-        let questions = Tool::ALL.map(|tool| self.on_path(tool));
-        let answers = std::thread::scope(|scope| {
-            let asked = questions.map(|question| {
-                question.map(|(path, command)| (path, scope.spawn(|| base::limited::run(command, VERSION))))
-            });
-            asked.map(|asked| {
-                asked.map(|(path, answer)| {
-                    let answer = answer.join().unwrap_or_else(|_| Err(io::Error::other("it was not asked")));
-                    (path, answer)
-                })
-            })
-        });
-        let mut answers = answers.into_iter();
-        Tool::ALL.map(|tool| self.judge(tool, answers.next().flatten()))
+    /// Finds all tools at once. Asks nothing of the network.
+    pub async fn find_all(&self) -> [Found; 3] {
+        let [kind, helm, kubectl] = Tool::ALL;
+        tokio::join!(self.find(kind), self.find(helm), self.find(kubectl)).into()
     }
 
     /// Finds a tool. Asks nothing of the network.
-    pub fn find(&self, tool: Tool) -> Found {
-        let asked = self.on_path(tool).map(|(path, command)| (path, base::limited::run(command, VERSION)));
-        self.judge(tool, asked)
+    pub async fn find(&self, tool: Tool) -> Found {
+        let mut passed_over = None;
+        if let Some(path) = on_path(self.shell, tool.name()) {
+            let answer = process::run(tool.question(self.shell, &path), VERSION).await;
+            let unfit = match read(tool, answer) {
+                Ok(version) => match tool.unfit(&version) {
+                    None => return Found { tool, source: Source::Path, path, version, passed_over: None },
+                    Some(why) => why,
+                },
+                Err(why) => why,
+            };
+            passed_over = Some(format!("{} is not used: {unfit}", path.display()));
+        }
+        let artifact = tool.artifact(self.platform);
+        let (source, path) = match self.downloads.find(&artifact) {
+            Some(path) => (Source::Cache, path),
+            None => (Source::Download, self.downloads.slot(self.platform, &artifact.file).path().to_owned()),
+        };
+        Found { tool, source, path, version: tool.pinned(), passed_over }
     }
 
     /// A tool that is there: found, or downloaded now.
@@ -155,7 +145,7 @@ impl<'a> Toolbox<'a> {
     /// # Errors
     /// It cannot be downloaded.
     pub async fn get(&self, tool: Tool, progress: &dyn Progress) -> Result<Found> {
-        let found = self.find(tool);
+        let found = self.find(tool).await;
         self.make_there(found, progress).await
     }
 
@@ -173,39 +163,10 @@ impl<'a> Toolbox<'a> {
         let path = self.downloads.get(&found.tool.artifact(self.platform), progress).await?;
         Ok(Found { source: Source::Cache, path, ..found })
     }
-
-    fn on_path(&self, tool: Tool) -> Option<(PathBuf, Command)> {
-        let path = on_path(self.shell, tool.name())?;
-        let command = tool.question(self.shell, &path);
-        Some((path, command))
-    }
-
-    fn judge(&self, tool: Tool, answer: Option<(PathBuf, io::Result<base::limited::Ended>)>) -> Found {
-        let mut passed_over = None;
-        if let Some((path, answer)) = answer {
-            match read(tool, answer) {
-                Ok(version) => match tool.unfit(&version) {
-                    None => return Found { tool, source: Source::Path, path, version, passed_over: None },
-                    Some(why) => passed_over = Some(format!("{} is not used: {why}", path.display())),
-                },
-                Err(why) => passed_over = Some(format!("{} is not used: {why}", path.display())),
-            }
-        }
-        let artifact = tool.artifact(self.platform);
-        let (source, path) = match self.downloads.find(&artifact) {
-            Some(path) => (Source::Cache, path),
-            None => {
-                let slot = self.downloads.slot(self.platform, &artifact.file);
-                (Source::Download, slot.path().to_owned())
-            }
-        };
-        let version = tool.pinned();
-        Found { tool, source, path, version, passed_over }
-    }
 }
 
 /// The version in a tool's answer, or why there is none.
-fn read(tool: Tool, answer: io::Result<base::limited::Ended>) -> Result<Version, String> {
+fn read(tool: Tool, answer: io::Result<Said>) -> Result<Version, String> {
     let ended = answer.map_err(|error| format!("it cannot be run ({error})"))?;
     if let Some(version) = Version::of(tool, &ended.stdout) {
         return Ok(version);

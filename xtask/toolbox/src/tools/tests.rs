@@ -46,8 +46,8 @@ impl Place {
 const LINUX: Platform = Platform::ALL[0];
 const NOBODY: &str = "http://127.0.0.1:9";
 
-#[test]
-fn tools_on_path_are_asked_for_their_versions() {
+#[tokio::test]
+async fn tools_on_path_are_asked_for_their_versions() {
     let place = Place::new();
     let kind = place.fake("kind", r#"[ "$*" = version ] && echo "kind v0.33.0 go1.26.8 linux/amd64""#);
     let helm = place.fake("helm", r#"[ "$*" = "version --short" ] && echo v4.3.1+gabcdef0"#);
@@ -56,20 +56,20 @@ fn tools_on_path_are_asked_for_their_versions() {
         r#"[ "$*" = "version --client --output json" ] && echo '{"clientVersion":{"gitVersion":"v1.32.4-dispatcher"}}'"#,
     );
     let downloads = place.downloads(NOBODY);
-    let found = Toolbox::new(&place.shell, &downloads, LINUX).find_all();
+    let found = Toolbox::new(&place.shell, &downloads, LINUX).find_all().await;
     let seen = found.map(|found| (found.source, found.path, found.version.to_string()));
     assert_eq!(seen[0], (Source::Path, kind, "v0.33.0".into()));
     assert_eq!(seen[1], (Source::Path, helm, "v4.3.1+gabcdef0".into()));
     assert_eq!(seen[2], (Source::Path, kubectl, "v1.32.4-dispatcher".into()));
 }
 
-#[test]
-fn what_is_not_there_or_will_not_do_would_be_downloaded() {
+#[tokio::test]
+async fn what_is_not_there_or_will_not_do_would_be_downloaded() {
     let place = Place::new();
     place.fake("kind", "echo 'kind v0.11.1 go1.16.4 linux/amd64'");
     place.fake("helm", "echo 'Error: no' >&2; exit 1");
     let downloads = place.downloads(NOBODY);
-    let [kind, helm, kubectl] = Toolbox::new(&place.shell, &downloads, LINUX).find_all();
+    let [kind, helm, kubectl] = Toolbox::new(&place.shell, &downloads, LINUX).find_all().await;
     for found in [&kind, &helm, &kubectl] {
         assert_eq!(found.source, Source::Download);
         assert_eq!(found.version, found.tool.pinned());
@@ -81,8 +81,8 @@ fn what_is_not_there_or_will_not_do_would_be_downloaded() {
     assert_eq!(kubectl.passed_over, None);
 }
 
-#[test]
-fn only_programs_count() {
+#[tokio::test]
+async fn only_programs_count() {
     let place = Place::new();
     let kind = place.fake("kind", "echo kind v0.33.0");
     std::fs::set_permissions(&kind, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -101,7 +101,7 @@ fn only_programs_count() {
     std::fs::write(&broken, "\u{7f}ELF").unwrap();
     std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755)).unwrap();
     let downloads = place.downloads(NOBODY);
-    let said = Toolbox::new(&place.shell, &downloads, LINUX).find(Tool::Kind).passed_over.unwrap();
+    let said = Toolbox::new(&place.shell, &downloads, LINUX).find(Tool::Kind).await.passed_over.unwrap();
     assert!(said.contains("it cannot be run (") || said.contains("does not say its version"), "{said}");
 }
 
@@ -148,7 +148,7 @@ async fn what_is_missing_is_downloaded_once_and_then_found() {
     let asked = sites.asked().len();
     downloads.settings.offline = true;
     let toolbox = Toolbox::new(&place.shell, &downloads, LINUX);
-    assert!(toolbox.find_all().iter().all(|found| found.source == Source::Cache));
+    assert!(toolbox.find_all().await.iter().all(|found| found.source == Source::Cache));
     let helm = toolbox.get(Tool::Helm, &Said::default()).await.unwrap();
     assert_eq!(std::fs::read(helm.path).unwrap(), b"#!/bin/sh\necho v3.22.0+g1\n");
     assert_eq!(sites.asked().len(), asked);
@@ -177,14 +177,14 @@ async fn the_lock_takes_what_is_published_and_changes_nothing() {
     assert_eq!(std::fs::read_to_string(place.folder.path().join("tools.lock")).unwrap(), changed);
 }
 
-#[test]
-fn engines_are_asked_on_the_shells_path() {
+#[tokio::test]
+async fn engines_are_asked_on_the_shells_path() {
     let place = Place::new();
-    let state = |place: &Place, name: &str| {
-        let engines = Engines::ask(&place.shell, engine::LIMIT);
+    let state = async |place: &Place, name: &str| {
+        let engines = Engines::ask(&place.shell, engine::LIMIT).await;
         engines.all.into_iter().find(|engine| engine.name == name).unwrap().state
     };
-    assert_eq!(state(&place, "docker"), EngineState::Absent);
+    assert_eq!(state(&place, "docker").await, EngineState::Absent);
     place.fake(
         "docker",
         r#"case "$1" in
@@ -196,15 +196,15 @@ version)
 context) echo "default unix:///var/run/docker.sock" ;;
 esac"#,
     );
-    assert_eq!(state(&place, "docker"), EngineState::Dead("unix:///var/run/docker.sock".into()));
+    assert_eq!(state(&place, "docker").await, EngineState::Dead("unix:///var/run/docker.sock".into()));
     place.fake("podman", r#"echo '{"host":{},"version":{"Version":"5.4.0"}}'"#);
     place.fake("nerdctl", "/bin/sleep 600 & /bin/sleep 600");
     let since = Instant::now();
-    let engines = Engines::ask(&place.shell, engine::LIMIT);
+    let engines = Engines::ask(&place.shell, engine::LIMIT).await;
     assert_eq!(engines.usable().unwrap().name, "podman");
     assert_eq!(engines.all[2].state, EngineState::Silent(String::new()));
     assert!(since.elapsed() < 10 * engine::LIMIT, "nobody waits for 600 s");
     place.shell.set_var(engine::PROVIDER, "docker");
-    let error = Engines::ask(&place.shell, engine::LIMIT).usable().unwrap_err().to_string();
+    let error = Engines::ask(&place.shell, engine::LIMIT).await.usable().unwrap_err().to_string();
     assert!(error.starts_with("docker is installed, but its daemon does not run"), "{error}");
 }

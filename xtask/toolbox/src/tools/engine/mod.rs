@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use xshell::{Shell, cmd};
+use futures::future::join_all;
+use xshell::{Cmd, Shell, cmd};
 
 use super::on_path;
 use super::version::Version;
-use base::limited;
+use base::process::{self, Said};
 use base::{Error, Result};
 
 /// The longest time in which an engine has to answer.
@@ -72,42 +73,26 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// As [`Engines::ask`], without keeping anybody else waiting.
+    /// Asks those on PATH.
     ///
     /// # Errors
     /// This process has no folder that it works in.
     pub async fn of_this_machine() -> Result<Self> {
-        let ask = || Shell::new().map(|shell| Self::ask(&shell, LIMIT));
-        let asked = tokio::task::spawn_blocking(ask).await;
-        Ok(asked.map_err(|error| Error::environment(format!("asking the container engines: {error}")))??)
+        Ok(Self::ask(&Shell::new()?, LIMIT).await)
     }
 
-    /// Asks all engines at once; takes as long as the slowest, at most `limit`. Blocks.
-    pub fn ask(shell: &Shell, limit: Duration) -> Self {
+    /// Asks all engines at once; takes as long as the slowest, at most `limit`.
+    pub async fn ask(shell: &Shell, limit: Duration) -> Self {
         let wanted = shell.var_os(PROVIDER).filter(|name| !name.is_empty());
-        let elsewhere = Elsewhere::of(shell);
-        // The shell is for one thread; what it would run is not.
-        let questions = NAMES.map(|name| {
+        let all = join_all(NAMES.map(|name| async move {
             let path = on_path(shell, name);
-            let commands = path.as_ref().map(|path| questions(shell, name, path));
-            (name, path, commands)
-        });
-        let all = std::thread::scope(|scope| {
-            let elsewhere = &elsewhere;
-            let asked = questions.map(|(name, path, commands)| {
-                let answer = scope.spawn(move || match commands {
-                    None => (EngineState::Absent, false),
-                    Some(commands) => ask(name, commands, elsewhere, limit),
-                });
-                (name, path, answer)
-            });
-            let joined = asked.map(|(name, path, answer)| {
-                let unasked = |_| (EngineState::Unclear("it was not asked".into()), false);
-                let (state, saves_platforms) = answer.join().unwrap_or_else(unasked);
-                Engine { name, path, state, saves_platforms }
-            });
-            joined.into()
-        });
+            let (state, saves_platforms) = match &path {
+                None => (EngineState::Absent, false),
+                Some(path) => question(shell, name, path, limit).await,
+            };
+            Engine { name, path, state, saves_platforms }
+        }))
+        .await;
         Self { all, wanted: wanted.map(|name| name.to_string_lossy().into_owned()) }
     }
 
@@ -152,25 +137,17 @@ const CONTAINERS: Duration = Duration::from_secs(1);
 /// The engine on PATH that has a container with a label, running or not; one that does not
 /// answer has none.
 pub async fn engine_with(label: String) -> Option<&'static str> {
-    let ask = move || {
-        let shell = Shell::new().ok()?;
-        let questions = NAMES.map(|name| {
-            let path = on_path(&shell, name)?;
-            Some(Command::from(cmd!(shell, "{path} ps --all --quiet --filter label={label}")))
-        });
-        let answers = std::thread::scope(|scope| {
-            let asked = questions.map(|command| scope.spawn(|| limited::run(command?, CONTAINERS).ok()));
-            asked.map(|asked| asked.join().ok().flatten())
-        });
-        let has = |ended: &Option<limited::Ended>| {
-            ended.as_ref().is_some_and(|ended| {
-                ended.status.is_some_and(|status| status.success()) && !ended.stdout.trim().is_empty()
-            })
-        };
-        // The last: podman's command may be called docker as well.
-        NAMES.into_iter().zip(answers).rfind(|(_, answer)| has(answer)).map(|(name, _)| name)
+    let shell = Shell::new().ok()?;
+    let ask = |name| {
+        let command = on_path(&shell, name)
+            .map(|path| Command::from(cmd!(shell, "{path} ps --all --quiet --filter label={label}")));
+        async move { process::run(command?, CONTAINERS).await.ok() }
     };
-    tokio::task::spawn_blocking(ask).await.ok().flatten()
+    let answers = join_all(NAMES.map(ask)).await;
+    let has =
+        |said: &Option<Said>| said.as_ref().is_some_and(|it| it.is_ok() && !it.stdout.trim().is_empty());
+    // The last: podman's command may be called docker as well.
+    NAMES.into_iter().zip(answers).rfind(|(_, answer)| has(answer)).map(|(name, _)| name)
 }
 
 impl Engine {
@@ -259,50 +236,25 @@ fn at(place: &str) -> String {
     if place.is_empty() { String::new() } else { format!(" at {place}") }
 }
 
-/// Where the environment sends an engine's commands.
-struct Elsewhere {
-    container_host: Option<String>,
-}
-
-impl Elsewhere {
-    fn of(shell: &Shell) -> Self {
-        let var = |name: &str| shell.var_os(name).filter(|value| !value.is_empty());
-        Self { container_host: var("CONTAINER_HOST").map(|value| value.to_string_lossy().into_owned()) }
-    }
-}
-
-/// What an engine is asked.
-struct Questions {
-    version: Command,
-    endpoint: Option<Command>,
-}
-
-fn questions(shell: &Shell, name: &str, path: &Path) -> Questions {
-    let (version, endpoint) = match name {
-        "docker" => (
-            cmd!(shell, "{path} version --format '{{json .}}'"),
-            Some(cmd!(shell, "{path} context inspect --format '{{.Name}} {{.Endpoints.docker.Host}}'")),
-        ),
-        "podman" => (cmd!(shell, "{path} info --format json"), None),
-        _ => (cmd!(shell, "{path} version --format '{{json .}}'"), None),
-    };
-    Questions { version: version.into(), endpoint: endpoint.map(Into::into) }
-}
-
-fn ask(name: &str, questions: Questions, elsewhere: &Elsewhere, limit: Duration) -> (EngineState, bool) {
-    let (version, endpoint) = std::thread::scope(|scope| {
-        let endpoint = questions.endpoint.map(|command| scope.spawn(move || limited::run(command, limit)));
-        let version = limited::run(questions.version, limit);
-        (version, endpoint.and_then(|endpoint| endpoint.join().ok()))
-    });
-    let endpoint = endpoint.and_then(Result::ok).map(|ended| ended.stdout).unwrap_or_default();
+/// What is known of an engine on PATH, and whether it saves an image for one platform.
+async fn question(shell: &Shell, name: &str, path: &Path, limit: Duration) -> (EngineState, bool) {
+    let run = |command: Cmd<'_>| process::run(command.into(), limit);
     match name {
         "docker" => {
-            let saves_platforms = version.as_ref().is_ok_and(|ended| words::saves_platforms(&ended.stdout));
+            let (version, endpoint) = tokio::join!(
+                run(cmd!(shell, "{path} version --format '{{json .}}'")),
+                run(cmd!(shell, "{path} context inspect --format '{{.Name}} {{.Endpoints.docker.Host}}'"))
+            );
+            let endpoint = endpoint.map(|said| said.stdout).unwrap_or_default();
+            let saves_platforms = version.as_ref().is_ok_and(|said| words::saves_platforms(&said.stdout));
             (words::docker(version, &endpoint), saves_platforms)
         }
-        "podman" => (words::podman(version, elsewhere.container_host.as_deref()), false),
-        _ => (words::nerdctl(version), true),
+        "podman" => {
+            let host = shell.var_os("CONTAINER_HOST").filter(|value| !value.is_empty());
+            let host = host.map(|value| value.to_string_lossy().into_owned());
+            (words::podman(run(cmd!(shell, "{path} info --format json")).await, host.as_deref()), false)
+        }
+        _ => (words::nerdctl(run(cmd!(shell, "{path} version --format '{{json .}}'")).await), true),
     }
 }
 

@@ -8,15 +8,15 @@ use std::process::ExitStatus;
 
 use super::words::{UPDATE, docker, is_local, nerdctl, podman, saves_platforms};
 use super::*;
-use base::limited::Ended;
+use base::process::Said;
 
 const CLIENT: &str =
     r#"{"Client":{"Version":"28.2.2","ApiVersion":"1.50","Context":"default"},"Server":null}"#;
 const SERVER: &str = r#"{"Client":{"Version":"28.2.2","ApiVersion":"1.41","Context":"default"},"Server":{"Components":[{"Name":"Engine","Version":"20.10.24+dfsg1"}],"Version":"20.10.24+dfsg1","ApiVersion":"1.41"}}"#;
 
-fn ended(stdout: &str, stderr: &str, code: i32) -> io::Result<Ended> {
+fn ended(stdout: &str, stderr: &str, code: i32) -> io::Result<Said> {
     let status = Some(ExitStatus::from_raw(code << 8));
-    Ok(Ended { stdout: stdout.into(), stderr: stderr.into(), status })
+    Ok(Said { stdout: stdout.into(), stderr: stderr.into(), status })
 }
 
 fn version(text: &str) -> Version {
@@ -114,7 +114,7 @@ fn what_docker_says_is_understood() {
     ] {
         assert_eq!(docker(ended(stdout, stderr, 1), endpoint), state, "{stderr}");
     }
-    let silent = Ended { stdout: CLIENT.into(), ..Ended::default() };
+    let silent = Said { stdout: CLIENT.into(), ..Said::default() };
     assert_eq!(docker(Ok(silent), local), EngineState::Silent("unix:///var/run/docker.sock".into()));
 }
 

@@ -8,13 +8,13 @@ use serde_json::Value;
 use super::EngineState;
 use crate::tools::first_line;
 use crate::tools::version::Version;
-use base::limited::Ended;
+use base::process::Said;
 
 /// What to do about an engine that is too old.
 pub(super) const UPDATE: &str = "update it";
 
 /// Reads what docker says to `docker version`, and `<context> <endpoint>`.
-pub(super) fn docker(answer: io::Result<Ended>, endpoint: &str) -> EngineState {
+pub(super) fn docker(answer: io::Result<Said>, endpoint: &str) -> EngineState {
     let (context, place) = endpoint.trim().split_once(' ').unwrap_or(("", endpoint.trim()));
     let place = redacted(place.trim());
     let ended = match answer {
@@ -57,7 +57,7 @@ pub(super) fn saves_platforms(answer: &str) -> bool {
 }
 
 /// Reads what podman says to `podman info`.
-pub(super) fn podman(answer: io::Result<Ended>, container_host: Option<&str>) -> EngineState {
+pub(super) fn podman(answer: io::Result<Said>, container_host: Option<&str>) -> EngineState {
     if let Some(host) = container_host.map(redacted).filter(|host| !is_local(host)) {
         return EngineState::Remote(format!("{host}, from CONTAINER_HOST"));
     }
@@ -82,7 +82,7 @@ pub(super) fn podman(answer: io::Result<Ended>, container_host: Option<&str>) ->
 }
 
 /// Reads what nerdctl says to `nerdctl version`.
-pub(super) fn nerdctl(answer: io::Result<Ended>) -> EngineState {
+pub(super) fn nerdctl(answer: io::Result<Said>) -> EngineState {
     let ended = match answer {
         Ok(ended) => ended,
         Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
@@ -99,7 +99,7 @@ pub(super) fn nerdctl(answer: io::Result<Ended>) -> EngineState {
 }
 
 /// What an engine that gives no version says instead.
-fn trouble(ended: &Ended, place: &str) -> EngineState {
+fn trouble(ended: &Said, place: &str) -> EngineState {
     if ended.status.is_none() {
         return EngineState::Silent(place.to_owned());
     }
