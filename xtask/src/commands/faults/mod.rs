@@ -40,7 +40,7 @@ pub struct FaultsArgs {
     #[arg(value_name = "FAULT", value_parser = fault)]
     only: Vec<Fault>,
 
-    /// Write what was seen into xtask/faults.json and the README.
+    /// Write what was seen into xtask/faults.json and docs/faults.md.
     #[arg(long)]
     update: bool,
 }
@@ -83,7 +83,9 @@ pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -
         let mut kept = Kept::read(&root)?;
         let taken = kept.take(&rows);
         kept.write(&root)?;
-        session.console.note(&format!("{taken} of {} rows went into the README's table", rows.len()));
+        session
+            .console
+            .note(&format!("{taken} of {} rows went into the table of docs/faults.md", rows.len()));
     }
     outcome?;
     let good = rows.iter().all(|row| row.outcome != Outcome::Differs);

@@ -54,7 +54,7 @@ pub struct MatrixArgs {
     #[arg(long, value_name = "i/n", value_parser = Shard::parse)]
     shard: Option<Shard>,
 
-    /// Write what was measured on real programs into xtask/measured.json and the README.
+    /// Write what was measured on real programs into xtask/measured.json and docs/releases.md.
     #[arg(long)]
     update: bool,
 
@@ -230,7 +230,7 @@ impl Run<'_> {
             let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
             let taken = known.take(&all, &date);
             known.write(&root)?;
-            console.note(&format!("{taken} of {} rows went into the README's table", all.len()));
+            console.note(&format!("{taken} of {} rows went into the table of docs/releases.md", all.len()));
         }
         if all.iter().any(|measured| measured.error.is_some()) {
             return Ok(Exit::Environment);
