@@ -1,4 +1,4 @@
-//! The matrix with stand-ins: the same labs, the same table; never in the README.
+//! The matrix with stand-ins: the same labs, the same table; never on the page.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 mod support;

@@ -78,7 +78,7 @@ pub struct FaultsArgs {
     #[arg(value_name = "FAULT", value_parser = fault)]
     pub only: Vec<Fault>,
 
-    /// Write what was seen into xtask/faults.json and the README.
+    /// Write what was seen into xtask/faults.json and docs/faults.md.
     #[arg(long)]
     pub update: bool,
 }
@@ -122,7 +122,7 @@ pub struct MatrixArgs {
     #[arg(long, value_name = "i/n", value_parser = Shard::parse)]
     pub shard: Option<Shard>,
 
-    /// Write what was measured on real programs into xtask/measured.json and the README.
+    /// Write what was measured on real programs into xtask/measured.json and docs/releases.md.
     #[arg(long)]
     pub update: bool,
 

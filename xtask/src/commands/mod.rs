@@ -3,9 +3,9 @@
 mod check;
 mod compare;
 mod completions;
+mod docs_table;
 mod doctor;
 mod faults;
-mod kept;
 mod kubectl;
 mod matrix;
 mod own_lab;

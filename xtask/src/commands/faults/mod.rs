@@ -56,7 +56,9 @@ pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -
         let mut kept = Kept::read(&root)?;
         let taken = kept.take(&rows);
         kept.write(&root)?;
-        session.console.note(&format!("{taken} of {} rows went into the README's table", rows.len()));
+        session
+            .console
+            .note(&format!("{taken} of {} rows went into the table of docs/faults.md", rows.len()));
     }
     outcome?;
     let good = rows.iter().all(|row| row.outcome != Outcome::Differs);

@@ -6,13 +6,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::row::{Outcome, Row};
-use crate::commands::kept::Place;
+use crate::commands::docs_table::DocsTable;
 use crate::faults::Fault;
 use base::Result;
 use base::duration;
 
-const PLACE: Place = Place {
+const TABLE: DocsTable = DocsTable {
     file: "xtask/faults.json",
+    page: "docs/faults.md",
     begin: "<!-- faults: written by `cargo xtask faults --update` -->\n",
     end: "<!-- end of faults -->\n",
 };
@@ -44,7 +45,7 @@ impl Kept {
     /// # Errors
     /// The file is there and cannot be read.
     pub fn read(root: &Path) -> Result<Self> {
-        PLACE.read(root)
+        TABLE.read(root)
     }
 
     /// Takes over the rows of faults that showed. Gives how many that were.
@@ -55,15 +56,15 @@ impl Kept {
         before
     }
 
-    /// Writes the file and the README's table.
+    /// Writes the file and the table of docs/faults.md.
     ///
     /// # Errors
-    /// One of them cannot be written, or the README has lost its markers.
+    /// One of them cannot be written, or the page has lost its markers.
     pub fn write(&self, root: &Path) -> Result<()> {
-        PLACE.write(root, self, &self.markdown())
+        TABLE.write(root, self, &self.markdown())
     }
 
-    /// The table for the README, in the catalogue's order.
+    /// The table for the page, in the catalogue's order.
     pub fn markdown(&self) -> String {
         let mut text = String::from(
             "| fault | what is changed | what a login says | what a person reads | doctor | after | seen on |\n|---|---|---|---|---|---|---|\n",
@@ -126,5 +127,10 @@ mod tests {
         insta::assert_snapshot!(kept.markdown());
         let json = serde_json::to_string(&kept).unwrap();
         assert_eq!(serde_json::from_str::<Kept>(&json).unwrap(), kept);
+    }
+
+    #[test]
+    fn the_page_shows_what_was_seen() {
+        TABLE.assert_shows(Kept::markdown);
     }
 }

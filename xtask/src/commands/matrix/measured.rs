@@ -1,5 +1,5 @@
 //! What was measured on real programs, kept in the repository: `measured.json`, and the
-//! table that the README shows of it. A stand-in never gets in here.
+//! table that docs/releases.md shows of it. A stand-in never gets in here.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::lab::Measured;
 use super::table::COLUMNS;
-use crate::commands::kept::Place;
+use crate::commands::docs_table::DocsTable;
 use crate::programs::Kind;
 use base::Result;
 
-const PLACE: Place = Place {
+const TABLE: DocsTable = DocsTable {
     file: "xtask/measured.json",
+    page: "docs/releases.md",
     begin: "<!-- measured: written by `cargo xtask matrix --update` -->\n",
     end: "<!-- end of measured -->\n",
 };
@@ -43,7 +44,7 @@ impl Table {
     /// # Errors
     /// The file is there and cannot be read.
     pub fn read(root: &Path) -> Result<Self> {
-        PLACE.read(root)
+        TABLE.read(root)
     }
 
     /// Takes over what was measured completely and on a real Argo CD of a plain release.
@@ -70,15 +71,15 @@ impl Table {
         taken
     }
 
-    /// Writes the file and the README's table.
+    /// Writes the file and the table of docs/releases.md.
     ///
     /// # Errors
-    /// One of them cannot be written, or the README has lost its markers.
+    /// One of them cannot be written, or the page has lost its markers.
     pub fn write(&self, root: &Path) -> Result<()> {
-        PLACE.write(root, self, &self.markdown())
+        TABLE.write(root, self, &self.markdown())
     }
 
-    /// The table for the README, oldest release first.
+    /// The table for the page, oldest release first.
     pub fn markdown(&self) -> String {
         let mut rows: Vec<(Release, &Entry)> =
             self.rows.iter().filter_map(|(name, entry)| Some((Release::parse(name).ok()?, entry))).collect();
@@ -148,5 +149,10 @@ mod tests {
         assert_eq!(taken, 1);
         table.take(&[measured("v2.12.1", Kind::Real, 9), measured("v2.4.3", Kind::Real, 5)], "2026-01-02");
         insta::assert_snapshot!(table.markdown());
+    }
+
+    #[test]
+    fn the_page_shows_what_was_measured() {
+        TABLE.assert_shows(Table::markdown);
     }
 }

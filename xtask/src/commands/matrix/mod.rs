@@ -154,7 +154,7 @@ impl Run<'_> {
             let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
             let taken = known.take(&all, &date);
             known.write(&root)?;
-            console.note(&format!("{taken} of {} rows went into the README's table", all.len()));
+            console.note(&format!("{taken} of {} rows went into the table of docs/releases.md", all.len()));
         }
         if all.iter().any(|measured| measured.error.is_some()) {
             return Ok(Exit::Environment);
