@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value};
 use xshell::{Shell, cmd};
 
-use crate::dry_run;
+use super::dry_run;
 use crate::session::Session;
 use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};

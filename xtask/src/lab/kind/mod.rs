@@ -30,13 +30,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Access;
-use super::beside::with_suffix;
+use super::with_suffix;
 use crate::names;
 use base::{Error, Result};
 use toolbox::tools;
 
 pub use cluster::{abandon, owned};
-pub use commands::{Place, typed};
+pub use commands::Place;
 pub use diagnose::show as show_diagnosis;
 pub use helm::Choice;
 pub use kit::{Kit, WAIT};
