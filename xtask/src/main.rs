@@ -9,7 +9,6 @@ mod cli;
 mod cluster;
 mod commands;
 mod console;
-mod dry_run;
 mod faults;
 mod goals;
 mod known;
@@ -176,7 +175,7 @@ fn attempt(
             match command {
                 Some(command) => run_command(session, command, report).await,
                 None if goals.is_empty() => overview(session, report).await,
-                None if session.options.dry_run => dry_run::goals(goals, session, report).await,
+                None if session.options.dry_run => goals::dry_run(goals, session, report).await,
                 None => goals::run(session, goals, report).await,
             }
         };
@@ -199,7 +198,7 @@ fn attempt(
 
 async fn run_command(session: &Session, command: &Command, report: &mut Report) -> Result<Exit> {
     if session.options.dry_run
-        && let Some(exit) = dry_run::command(session, command, report).await?
+        && let Some(exit) = commands::dry_run(session, command, report).await?
     {
         return Ok(exit);
     }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use xshell::{Cmd, Shell, cmd};
 
+use super::dry_run;
 use crate::console::{Console, Tone};
-use crate::dry_run;
 use crate::report::{GoalRecord, StepRecord, millis};
 use base::{Error, Exit, Result};
 

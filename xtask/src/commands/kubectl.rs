@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Map, Value};
 use xshell::{Shell, cmd};
 
-use crate::dry_run;
+use super::dry_run;
 use crate::session::Session;
 use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};

@@ -2,15 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::edit::Edit;
-use super::settings::SECOND_HOST;
+use super::edit::{Edit, MOVED, SECOND_HOST};
 use crate::cluster::{ClientSecret, Cluster};
 use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE};
 use crate::session::Session;
 use base::{Error, Result};
-
-/// Where Dex is after it has moved.
-pub const MOVED: &str = "http://dex.host/dex";
 
 /// Makes a change.
 pub async fn make(_session: &Session, cluster: &Cluster, edit: Edit) -> Result<()> {

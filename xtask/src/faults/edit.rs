@@ -1,10 +1,11 @@
-//! One change of objects each, and how it is undone.
+//! One change of objects each: its name, what it changes and who reads that.
 
-use super::{dex, secrets, settings};
-use crate::cluster::Cluster;
-use crate::names::{Place, Workload};
-use crate::session::Session;
-use base::Result;
+use crate::names::Workload;
+
+/// A second name of Argo CD, below its first.
+pub const SECOND_HOST: &str = "login.argocd.host";
+/// Where Dex is after it has moved.
+pub const MOVED: &str = "http://dex.host/dex";
 
 /// A change of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +124,7 @@ impl Edit {
 
     /// Whether it is one of Dex's configuration. All others are of Secrets, or of what
     /// Argo CD is told.
-    fn is_of_dex(self) -> bool {
+    pub fn is_of_dex(self) -> bool {
         matches!(
             self,
             Self::OtherRedirectUri
@@ -133,55 +134,5 @@ impl Edit {
                 | Self::OtherPassword
                 | Self::ManyGroups
         )
-    }
-
-    /// Makes the change.
-    ///
-    /// # Errors
-    /// An object is missing or not the lab's.
-    pub async fn make(self, session: &Session) -> Result<()> {
-        let cluster = session.cluster().await?;
-        match self {
-            Self::Rotate => cluster.rotate_client_secret().await,
-            Self::EmptyArgocdSecret => cluster.empty_argocd_secret().await,
-            Self::OtherSecret => secrets::other(&cluster).await,
-            Self::Unlabel => secrets::unlabel(&cluster).await,
-            Self::RenameKey => secrets::rename_key(&cluster).await,
-            Self::LineBreaks => secrets::line_breaks(&cluster).await,
-            Self::OtherServerKey => secrets::other_server_key(&cluster).await,
-            Self::NoServerKey => secrets::no_server_key(&cluster).await,
-            _ if self.is_of_dex() => dex::make(session, &cluster, self).await,
-            _ => settings::make(session, &cluster, self).await,
-        }
-    }
-
-    /// Undoes the change, by what `values/` and the other Secret say.
-    ///
-    /// # Errors
-    /// An object is missing or not the lab's.
-    pub async fn undo(self, session: &Session) -> Result<()> {
-        let cluster = session.cluster().await?;
-        match self {
-            // Both Secrets agree; a restart is all that is missing.
-            Self::Rotate => Ok(()),
-            // The server has filled it again, or is given what is missing.
-            Self::EmptyArgocdSecret | Self::NoServerKey | Self::OtherServerKey => {
-                secrets::fill(&cluster).await
-            }
-            Self::OtherSecret | Self::Unlabel | Self::RenameKey | Self::LineBreaks => {
-                secrets::restore(&cluster).await
-            }
-            _ if self.is_of_dex() => dex::undo(session, &cluster, self).await,
-            _ => settings::undo(session, &cluster, self).await,
-        }
-    }
-}
-
-/// An https server that every Argo CD can reach and whose certificate it does not trust:
-/// the cluster's own API.
-pub fn private_issuer(session: &Session, cluster: &Cluster) -> String {
-    match session.lab.place() {
-        Place::Kind => "https://kubernetes.default.svc".to_owned(),
-        Place::Local => cluster.address().to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! Heals the faults that are in, and a rotation that was interrupted.
 
-use super::{Fault, Part, forget, is_rotating, recorded, rotation_ended, secrets};
+use super::{Fault, Part, forget, is_rotating, make, recorded, rotation_ended, secrets};
 use crate::names::Workload;
 use crate::session::Session;
 use base::Result;
@@ -21,7 +21,7 @@ pub async fn heal(session: &Session, only: Option<Fault>, argocd: bool) -> Resul
     for part in faults.iter().rev().flat_map(|fault| fault.parts().iter().rev()) {
         match *part {
             Part::Edit(edit) => {
-                edit.undo(session).await?;
+                make::undo(edit, session).await?;
                 restarts.extend(edit.readers());
             }
             Part::Scale(workload, _) => cluster.scale(workload, replicas(session, workload)?).await?,

@@ -9,6 +9,7 @@
 mod dex;
 mod edit;
 mod heal;
+mod make;
 mod record;
 mod secrets;
 mod settings;
@@ -22,6 +23,7 @@ use crate::names::Workload;
 pub use crate::cli::{Choice, Fault};
 pub use edit::Edit;
 pub use heal::heal;
+pub use make::make;
 pub use record::{
     ANNOTATION, ROTATION, forget, is_rotating, record, recorded, rotation_begun, rotation_ended,
 };

@@ -3,17 +3,15 @@
 use serde_json::{Value as Json, json};
 use serde_yaml::{Mapping, Value};
 
-use super::edit::{Edit, private_issuer};
+use super::edit::{Edit, MOVED, SECOND_HOST};
 use crate::cluster::Cluster;
-use crate::names::{ARGOCD_HOST, Workload};
+use crate::names::{ARGOCD_HOST, Place, Workload};
 use crate::session::Session;
 use base::{Error, Result};
 
 const NAMESPACE: &str = "argocd";
 const CM: &str = "argocd-cm";
 const OIDC_CONFIG: &str = "oidc.config";
-/// A second name of Argo CD, below its first.
-pub const SECOND_HOST: &str = "login.argocd.host";
 
 /// Makes a change.
 pub async fn make(session: &Session, cluster: &Cluster, edit: Edit) -> Result<()> {
@@ -99,7 +97,7 @@ fn change(config: &mut Mapping, edit: Edit, private: &str) {
             scopes.push(more.into());
             scopes.into()
         }
-        Edit::IssuerMoves => super::dex::MOVED.into(),
+        Edit::IssuerMoves => MOVED.into(),
         Edit::PrivateIssuer => private.into(),
         _ => format!("{issuer}/").into(),
     };
@@ -115,6 +113,15 @@ async fn oidc(cluster: &Cluster, edit: impl FnOnce(&mut Mapping)) -> Result<()> 
     edit(&mut config);
     let text = serde_yaml::to_string(&config).map_err(|_| unreadable())?;
     cluster.set_config_map(NAMESPACE, CM, OIDC_CONFIG, Some(&text)).await
+}
+
+/// An https server that every Argo CD can reach and whose certificate it does not trust:
+/// the cluster's own API.
+fn private_issuer(session: &Session, cluster: &Cluster) -> String {
+    match session.lab.place() {
+        Place::Kind => "https://kubernetes.default.svc".to_owned(),
+        Place::Local => cluster.address().to_owned(),
+    }
 }
 
 /// A value as the chart writes it into a ConfigMap.

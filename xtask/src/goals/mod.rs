@@ -1,5 +1,6 @@
 //! Goals, one after another, and what each says at its end.
 
+mod dry_run;
 mod reproduce;
 mod status;
 pub mod stories;
@@ -21,6 +22,7 @@ use crate::session::Session;
 use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
 
+pub use dry_run::dry_run;
 pub use status::Status;
 
 /// Runs goals from left to right and stops at the first that fails.
@@ -149,8 +151,8 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
     Ok(session.console.toned(Tone::Strong, &what))
 }
 
-/// The plans of goals, for `--dry-run`.
-pub fn dry_run(goals: &[Goal], session: &Session) -> Vec<Plan> {
+/// The plans of goals.
+fn plans(goals: &[Goal], session: &Session) -> Vec<Plan> {
     let (fault, place) = (session.options.fault(), session.lab.place());
     let stories = |goal: &Goal| match goal {
         Goal::Reproduce => reproduce::goals(),

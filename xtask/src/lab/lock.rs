@@ -9,7 +9,7 @@ use base::folder::{Folder, FolderError};
 use base::locks::{self, Mode};
 use rustix::process::{Pid, test_kill_process};
 
-use super::beside::with_suffix;
+use super::with_suffix;
 use base::{Error, Result};
 
 /// How long a child of a process that was killed has to become its program: until then

@@ -1,10 +1,10 @@
 //! Where the stack runs. A lab brings a cluster up, takes it down, and says how to
 //! reach it: a kubeconfig and an address. All else goes through [`crate::cluster`].
 
-mod beside;
 pub mod kind;
 mod local;
 mod lock;
+mod scratch_labs;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::names::Place;
 use base::folder::Folder;
 use base::{Error, Result};
 
-pub use beside::{OwnLabs, sweep_beside};
 pub use kind::KindLab;
 pub use local::{LocalLab, serve};
 pub use lock::Lock;
+pub use scratch_labs::{OwnLabs, sweep_beside};
 
 /// A lab of either place, up or not.
 #[derive(Clone, Debug)]
@@ -106,6 +106,13 @@ pub struct Access {
     pub context: String,
     /// The ingress.
     pub ingress: SocketAddr,
+}
+
+/// A path with something after its name, as beside a folder.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.to_owned();
+    path.as_mut_os_string().push(suffix);
+    path
 }
 
 #[cfg(test)]

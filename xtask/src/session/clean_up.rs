@@ -89,7 +89,7 @@ impl Session {
         let Some(kit) = self.kit.get() else { return Ok(()) };
         self.console.note("taking the half-made lab down");
         let running = self.console.step("down", "taking the half-made lab down");
-        let place = kind::typed(lab, self.sources.root(), kit, self.wait());
+        let place = kit.place(lab, self.sources.root(), self.wait());
         kind::abandon(lab, kit, &place, &running).await
     }
 

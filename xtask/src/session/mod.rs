@@ -180,7 +180,7 @@ impl Session {
     /// As [`Session::kit`].
     pub async fn tools_of(&self, lab: &KindLab, running: &Running<'_>) -> Result<(Arc<Kit>, kind::Place)> {
         let kit = self.kit(lab, running).await?;
-        let place = kind::typed(lab, self.sources.root(), &kit, self.wait());
+        let place = kit.place(lab, self.sources.root(), self.wait());
         Ok((kit, place))
     }
 

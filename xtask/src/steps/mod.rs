@@ -184,7 +184,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
             return Ok("written".into());
         }
         Action::Remember(fault) => faults::record(&cluster, fault).await?,
-        Action::Edit(edit) => edit.make(session).await?,
+        Action::Edit(edit) => faults::make(edit, session).await?,
         Action::Scale(workload, pods) => cluster.scale(workload, u32::from(pods)).await?,
         Action::LogInOnce => {
             let passed = login::once(session).await?;

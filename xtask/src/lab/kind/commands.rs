@@ -4,12 +4,12 @@
 //! same. No secret is ever an argument; what has to be kept secret goes by stdin.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::KindLab;
 use super::mirrors::{Charts, Mirrors, file_name};
 use super::parts::{Chart, Published};
-use super::{KindLab, Kit};
 use crate::names::MANAGER;
 
 /// The Kubernetes version that charts are checked against. Helm's own idea of it is
@@ -348,20 +348,6 @@ impl Place {
     pub fn in_short(&self, typed: &Typed) -> String {
         let shown: Vec<String> = typed.args.iter().take(3).map(|arg| quoted(arg)).collect();
         format!("{} {}", self.name(typed.program), shown.join(" "))
-    }
-}
-
-/// Where commands of this run are typed.
-pub fn typed(lab: &KindLab, root: &Path, kit: &Kit, wait: Duration) -> Place {
-    Place {
-        lab: lab.clone(),
-        root: root.to_owned(),
-        engine: kit.engine,
-        helm: kit.helm_major,
-        platform: kit.platform(),
-        mirrors: kit.mirrors(),
-        node_image: kit.node_image(),
-        wait,
     }
 }
 

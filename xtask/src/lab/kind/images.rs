@@ -2,18 +2,16 @@
 //! the cluster comes up; then loaded into it. What this machine cannot pull, the node pulls
 //! itself, unless nothing is to be asked of the network.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::commands::Place;
+use super::kit::Ids;
 use super::parts::Part;
 use super::state::State;
 use super::{KindLab, Kit, helm, messages};
 use crate::console::Running;
 use base::process::Said;
 use base::{Error, Result};
-
-/// Images by name, with the ids that the engine knows them by.
-pub type Ids = BTreeMap<String, String>;
 
 /// Makes a part's images be on this machine. `own` is one of somebody's own build,
 /// which no node can pull. Gives those that are here.

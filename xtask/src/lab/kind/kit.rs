@@ -11,7 +11,6 @@ use xshell::{Shell, cmd};
 
 use super::KindLab;
 use super::commands::{Place, Program, Typed};
-use super::images::Ids;
 use super::mirrors::{self, Mirrors};
 use super::parts::Part;
 use super::runner::Children;
@@ -29,13 +28,11 @@ pub struct Kit {
     helm: PathBuf,
     kubectl: PathBuf,
     engine_path: PathBuf,
-    /// The engine's name.
-    pub engine: &'static str,
+    engine: &'static str,
     platform: Option<String>,
     mirrors: Mirrors,
     node_image: Option<String>,
-    /// Helm's first number.
-    pub helm_major: u32,
+    helm_major: u32,
     described: String,
     parts: Mutex<BTreeMap<Part, Needs>>,
     children: Children,
@@ -44,6 +41,9 @@ pub struct Kit {
     empty: PathBuf,
     console: Arc<Console>,
 }
+
+/// Images by name, with the ids that the engine knows them by.
+pub type Ids = BTreeMap<String, String>;
 
 /// Images of a part.
 #[derive(Clone, Debug, Default)]
@@ -152,6 +152,20 @@ impl Kit {
         })
     }
 
+    /// Where commands of this run are typed.
+    pub fn place(&self, lab: &KindLab, root: &Path, wait: Duration) -> Place {
+        Place {
+            lab: lab.clone(),
+            root: root.to_owned(),
+            engine: self.engine,
+            helm: self.helm_major,
+            platform: self.platform.clone(),
+            mirrors: self.mirrors.clone(),
+            node_image: self.node_image.clone(),
+            wait,
+        }
+    }
+
     /// What was found, in a line.
     pub fn described(&self) -> String {
         self.described.clone()
@@ -190,21 +204,6 @@ impl Kit {
     /// The images of a part that are on this machine.
     pub fn here(&self, part: Part) -> Ids {
         self.part(part, |needs| needs.here.clone())
-    }
-
-    /// What the engine has to be told to save an image for this machine alone.
-    pub fn platform(&self) -> Option<String> {
-        self.platform.clone()
-    }
-
-    /// Where charts and images come from.
-    pub fn mirrors(&self) -> Mirrors {
-        self.mirrors.clone()
-    }
-
-    /// The image that kind makes a node from unless told otherwise, if it says which.
-    pub fn node_image(&self) -> Option<String> {
-        self.node_image.clone()
     }
 
     fn command(&self, typed: &Typed) -> Result<Command> {

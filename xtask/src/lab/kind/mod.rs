@@ -30,19 +30,19 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Access;
-use super::beside::with_suffix;
+use super::with_suffix;
 use crate::names;
 use base::{Error, Result};
 use toolbox::tools;
 
 pub use cluster::{abandon, owned};
-pub use commands::{Place, typed};
+pub use commands::Place;
 pub use diagnose::show as show_diagnosis;
 pub use helm::Choice;
 pub use kit::{Kit, WAIT};
 use runner::Children;
-pub use state::{State, clear};
 use state::Stage;
+pub use state::{State, clear};
 
 /// How long a cluster that may have been paused has to accept a connection.
 const REACHABLE: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use base::folder::{Contents, Folder};
 use local_lab::home;
 
-use super::{Lab, LocalLab, Lock};
+use super::{Lab, LocalLab, Lock, with_suffix};
 use base::Result;
 
 /// The commands that have labs of their own.
@@ -81,13 +81,6 @@ pub fn sweep_beside(lab: &Path) {
         // Where older programs had the lab of `faults`, under the lock of this one.
         let _ = LocalLab::new(lab.with_extension("faults")).stop();
     }
-}
-
-/// A path with something after its name, as beside a folder.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.to_owned();
-    path.as_mut_os_string().push(suffix);
-    path
 }
 
 /// Whether a folder is one of labs that a program made which knew no markers.
