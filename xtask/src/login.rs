@@ -1,10 +1,89 @@
 //! Logging in to the lab, as its one user: below goals and steps, which both do it.
 
-use probe::{Password, Resolve};
+use std::num::NonZero;
+use std::thread::available_parallelism;
+use std::time::Duration;
 
-use crate::names::{ARGOCD_HOST, PASSWORD, USER};
+use probe::{Event, Password, Report, Resolve};
+use releases::Release;
+
+use crate::cli::Expect;
+use crate::console::{Running, Tone};
+use crate::known;
+use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
+use crate::programs::Program;
 use crate::session::Session;
-use base::{Error, Result};
+use base::{Error, Result, duration};
+
+/// Longest time to wait for an Argo CD that restarts by itself.
+const RESTART: Duration = Duration::from_secs(60);
+
+/// What logins of a test found.
+pub struct Logins {
+    /// The program that ran as Argo CD.
+    pub argocd: Program,
+    /// What was seen.
+    pub report: Report,
+}
+
+/// Logs in as often as it takes for a verdict. Where one is expected, no further.
+///
+/// # Errors
+/// No lab is up, or it holds no Argo CD.
+pub async fn test(session: &Session, expect: Option<Expect>, running: &Running<'_>) -> Result<Logins> {
+    let missing = || {
+        Error::environment("the lab holds no Argo CD").hint("`cargo xtask working` installs what is missing")
+    };
+    let deployment = session.cluster().await?.find_deployment(Workload::Argocd).await?;
+    let argocd = deployment.as_ref().and_then(Program::of_deployment).ok_or_else(missing)?;
+    let dex = session.program(Workload::Dex).await?;
+    let release = Release::parse(&argocd.version).ok();
+    let (logins, up_to) = match session.options.logins {
+        Some(logins) => (logins, logins),
+        None => known::logins(release.as_ref(), argocd.kind),
+    };
+    let logins = logins.max(session.options.least_logins);
+    // Where all are to end alike, it would go on to the last.
+    let up_to = if expect.is_some_and(|expect| expect != Expect::Mixed) { logins } else { up_to.max(logins) };
+    let mut options = options(session).await?;
+    options.logins = logins;
+    options.up_to = up_to;
+    // A login is one bcrypt at Dex and a little of everything else. Twice as many as there are
+    // cores keep all of them busy with the one while others are at the other.
+    options.concurrency = (2 * available_parallelism().map_or(1, NonZero::get)).min(16) as u32;
+    // A server that is to have no pods will not come back by itself.
+    let replicas = deployment.and_then(|deployment| deployment.spec?.replicas);
+    let restart = if replicas == Some(0) { Duration::ZERO } else { RESTART };
+    options.startup_grace = session.options.wait.unwrap_or(restart);
+
+    let console = &session.console;
+    let dex = dex.as_ref().map_or("none".into(), Program::described);
+    let heading = format!("test: argocd {}, dex {dex}, {logins} logins", argocd.described());
+    console.note(&console.toned(Tone::Strong, &heading));
+    let mut ended = 0;
+    let mut observer = |event: Event<'_>| match event {
+        Event::Waiting { step, reason, limit, .. } => {
+            let limit = duration(limit);
+            let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
+            console
+                .note(&format!("  {who} does not answer ({reason}); waiting up to {limit} for its restart"));
+        }
+        Event::Answering { waited } => {
+            console.note(&format!("  it answers again after {}", duration(waited)));
+        }
+        Event::Finished(login) => {
+            ended += 1;
+            running.doing(&format!("{ended} of {} logins", logins.max(ended)));
+            if console.shows(1) {
+                console.detail(1, &format!("login {}", login.number));
+                console.detail(1, &probe::table::render(login, probe::table::Style::default()));
+                console.detail(2, &probe::table::answers(login));
+            }
+        }
+    };
+    let report = probe::run(&options, &mut observer, std::future::pending()).await;
+    Ok(Logins { argocd, report })
+}
 
 /// The options of a login into the lab. Its ingress is all that there is: every name leads
 /// there, and never to a stranger who has it on the internet.

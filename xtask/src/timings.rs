@@ -62,7 +62,7 @@ impl Timings {
 
     /// What a plan waits for; nothing where its goal was never recorded.
     pub fn critical(&self, plan: &Plan) -> Option<Critical> {
-        let times = self.goals.get(plan.goal.name())?;
+        let times = self.goals.get(plan.name)?;
         let time = |name: &str| times.get(name).copied().unwrap_or(0.0);
         // Each step comes after those that it waits for, so one pass is enough.
         let mut ends: BTreeMap<&str, (f64, Option<&'static str>)> = BTreeMap::new();

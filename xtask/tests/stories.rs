@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use support::{Lab, has};
 
@@ -217,4 +219,57 @@ fn what_a_release_does_that_nobody_looked_at_is_said_to_be_assumed() {
     assert!(ended.stderr.contains(assumed), "{ended}");
     let ended = lab.expect(0, &["--argocd", "v3.5.1", "working"]);
     assert!(ended.stderr.contains("era: reloads, dex"), "{ended}");
+}
+
+/// What a request is about, without how often it was made.
+fn about(request: &Value) -> [String; 4] {
+    ["verb", "resource", "namespace", "name"]
+        .map(|field| request[field].as_str().unwrap_or_default().to_owned())
+}
+
+/// What this program has asked of the lab's cluster since a line of its audit; `reads` or not.
+fn asked(lab: &Lab, since: usize, reads: bool) -> BTreeSet<[String; 4]> {
+    let audit = std::fs::read_to_string(lab.path().join("audit.log")).unwrap_or_default();
+    let lines = audit.lines().skip(since).map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let own = lines.filter(|line| line["userAgent"].as_str().unwrap_or_default().starts_with("oidc-lab/"));
+    let is_read = |about: &[String; 4]| ["get", "list", "watch"].contains(&about[0].as_str());
+    own.map(|line| about(&line)).filter(|about| is_read(about) == reads).collect()
+}
+
+/// `rotate` too: its release reloads nothing, so that all its steps are there.
+#[test]
+fn what_a_dry_run_prints_is_what_is_asked_of_the_cluster() {
+    let lab = Lab::new();
+    let goals = ["working", "break", "fix", "broken", "fix", "test"];
+    let document = lab.json(0, &[&["--dry-run"], &goals[..]].concat());
+    assert!(!lab.path().exists(), "nothing is touched");
+    let (mut needed, mut made) = (BTreeSet::new(), BTreeSet::new());
+    let plans = goals.iter().zip(document["goals"].as_array().unwrap().clone());
+    let rotate = std::iter::once((&"rotate", Value::Null));
+    for (goal, mut plan) in plans.chain(rotate) {
+        if plan.is_null() {
+            plan = lab.json(0, &["--dry-run", goal])["goals"][0].clone();
+        }
+        let since = std::fs::read_to_string(lab.path().join("audit.log")).unwrap_or_default().lines().count();
+        lab.expect(0, &[goal]);
+        let (changes, reads) = (asked(&lab, since, false), asked(&lab, since, true));
+        let steps = plan["plan"].as_array().unwrap();
+        let printed: Vec<&Value> =
+            steps.iter().flat_map(|step| step["requests"].as_array().unwrap()).collect();
+        let unprinted: Vec<_> =
+            changes.iter().filter(|it| !printed.iter().any(|printed| about(printed) == **it)).collect();
+        assert!(unprinted.is_empty(), "{goal} does what it did not say: {unprinted:?}");
+        for request in printed {
+            let [verb, resource, namespace, name] = about(request);
+            if verb == "watch" {
+                assert!(reads.iter().any(|it| it[1] == resource && it[2] == namespace), "{goal}: {request}");
+            } else if request["if_needed"] == true {
+                needed.insert([verb, resource, namespace, name]);
+            } else {
+                assert!(changes.contains(&about(request)), "{goal} does not do what it said: {request}");
+            }
+        }
+        made.extend(changes);
+    }
+    assert!(needed.is_subset(&made), "nobody needed {:?}", needed.difference(&made).collect::<Vec<_>>());
 }

@@ -5,11 +5,13 @@ mod edits;
 mod endpoints;
 mod failing;
 mod ready;
+mod request;
 mod requests;
 mod secrets;
 
 use std::path::Path;
 
+use http::header::{HeaderValue, USER_AGENT};
 use kube::Client;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -19,8 +21,12 @@ use requests::Observed;
 
 pub use failing::registry;
 pub use ready::pod_state;
+pub use request::Request;
 pub use requests::Observer;
 pub use secrets::{ArgocdKeys, ClientSecret};
+
+/// Who asks, for the audit of a cluster.
+const AGENT: &str = concat!("oidc-lab/", env!("CARGO_PKG_VERSION"));
 
 /// A cluster that carries the lab's label.
 #[derive(Clone)]
@@ -59,6 +65,7 @@ impl Cluster {
             .map_err(|error| broken(error.to_string()))?;
         // An HTTP proxy of the user's network has no business on loopback.
         config.proxy_url = None;
+        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
         let address = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let builder = ClientBuilder::try_from(config).map_err(failed)?;
         let client = match observer {

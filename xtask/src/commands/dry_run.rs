@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{chosen, order, plan};
+use super::{chosen, matrix_plan};
 use crate::cli::Command;
 use crate::console::Console;
+use crate::goals;
 use crate::names::Workload;
+use crate::plan;
 use crate::report::Report;
 use crate::session::Session;
 use base::{Exit, Result};
@@ -39,10 +41,9 @@ pub async fn dry_run(session: &Session, command: &Command, report: &mut Report) 
     let parts: Vec<(String, String)> = match command {
         Command::Rotate(_) => {
             let release = session.program(Workload::Argocd).await?.and_then(|program| program.release());
-            let order = order(release.as_ref());
-            order.iter().map(|step| named(step.name, &step.action.describe())).collect()
+            return goals::show(session, &[plan::rotate(release.as_ref())], report).await.map(Some);
         }
-        Command::Matrix(args) => plan(args)?,
+        Command::Matrix(args) => matrix_plan(args)?,
         Command::Faults(args) => chosen(args).iter().map(|fault| named(fault.name(), fault.what())).collect(),
         Command::Compare => vec![
             named("labs", "bring up a lab of stand-ins and one of the real programs"),

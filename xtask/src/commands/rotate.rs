@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use probe::{Event, Login};
-use releases::Release;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
@@ -13,17 +12,14 @@ use tokio::sync::{Notify, oneshot};
 use super::doctor::of_lab;
 use crate::cli::RotateArgs;
 use crate::console::Tone;
-use crate::faults;
 use crate::lab::Lock;
 use crate::login;
 use crate::names::Workload;
-use crate::plan::{Step, step};
-use crate::report::{GoalRecord, Report, StepRecord, millis};
+use crate::plan::{self, Plan, Step};
+use crate::report::{GoalRecord, Report, millis};
 use crate::session::Session;
-use crate::steps::{self, Action};
 use base::{Error, Exit, Result, duration};
 use doctor::examine;
-use doctor::reloads;
 
 /// Logins that have to pass one after another before and after, so that what fails in
 /// between is the rotation's.
@@ -63,37 +59,11 @@ pub async fn rotate(session: &Session, args: &RotateArgs, report: &mut Report) -
     let release = argocd.as_ref().and_then(|program| program.release());
     report.dex = session.program(Workload::Dex).await?;
     report.argocd = argocd;
-    let order = order(release.as_ref());
+    let plan = plan::rotate(release.as_ref());
     let console = &session.console;
     console.note(&console.toned(Tone::Strong, &format!("rotate: {} logins begin each second", args.rate)));
     let mut entry = report.begun("rotate", since);
-    measured(session, args.rate, &order, &mut entry).await
-}
-
-/// The steps, in the order in which they cost the fewest logins.
-///
-/// Dex takes its new secret when it starts. A release that reloads takes Argo CD's over at
-/// once, so that comes last; another one takes it over when it has restarted, which takes
-/// longer than Dex's restart, so that goes first.
-pub fn order(release: Option<&Release>) -> Vec<Step> {
-    use Action::{OidcSecret, Ready, Restart, RotateDex};
-    use Workload::{Argocd, Dex};
-    match release.is_some_and(reloads) {
-        true => vec![
-            step("dex-secret", &[], RotateDex),
-            step("dex-restart", &["dex-secret"], Restart(Dex)),
-            step("dex-ready", &["dex-restart"], Ready(Dex)),
-            step("oidc-secret", &["dex-ready"], OidcSecret),
-        ],
-        false => vec![
-            step("dex-secret", &[], RotateDex),
-            step("oidc-secret", &["dex-secret"], OidcSecret),
-            step("argocd-restart", &["oidc-secret"], Restart(Argocd)),
-            step("argocd-ready", &["argocd-restart"], Ready(Argocd)),
-            step("dex-restart", &["argocd-ready"], Restart(Dex)),
-            step("dex-ready", &["dex-restart"], Ready(Dex)),
-        ],
-    }
+    measured(session, args.rate, &plan, &mut entry).await
 }
 
 /// Logins as they end, and a bell for each.
@@ -137,7 +107,7 @@ impl Watch {
     }
 }
 
-async fn measured(session: &Session, rate: u32, order: &[Step], record: &mut GoalRecord) -> Result<Exit> {
+async fn measured(session: &Session, rate: u32, plan: &Plan, record: &mut GoalRecord) -> Result<Exit> {
     let mut options = login::options(session).await?;
     (options.rate, options.concurrency, options.logins) = (Some(f64::from(rate)), AT_ONCE, u32::MAX);
     // What does not answer has failed.
@@ -156,7 +126,7 @@ async fn measured(session: &Session, rate: u32, order: &[Step], record: &mut Goa
         }
     };
     let rotating = async {
-        let outcome = steps_in(session, order, &watch, record).await;
+        let outcome = steps_in(session, plan, &watch, record).await;
         // The receiver ends with the logins, which end with this.
         let _ = done.send(());
         outcome
@@ -164,7 +134,7 @@ async fn measured(session: &Session, rate: u32, order: &[Step], record: &mut Goa
     let (outcome, _) = futures::join!(rotating, logging);
     let Some(marks) = outcome? else { return Err(refused(session).await) };
     let phases = phases(&marks, &watch.all());
-    show(session, order, &phases, &watch.all(), record);
+    show(session, plan, &phases, &watch.all(), record);
     Ok(Exit::Done)
 }
 
@@ -186,7 +156,7 @@ async fn refused(session: &Session) -> Error {
 /// logins are refused already.
 async fn steps_in(
     session: &Session,
-    order: &[Step],
+    plan: &Plan,
     watch: &Watch,
     record: &mut GoalRecord,
 ) -> Result<Option<Vec<(String, Instant)>>> {
@@ -206,15 +176,8 @@ async fn steps_in(
     if !steady(begun, "before").await? {
         return Ok(None);
     }
-    for step in order {
-        let since = Instant::now();
-        marks.push((step.name.to_owned(), since));
-        let running = session.console.step(step.name, &step.action.describe());
-        let outcome = steps::act(session, step.action, &running).await?;
-        running.done(&outcome);
-        record.steps.push(StepRecord { name: step.name.to_owned(), ms: millis(since.elapsed()), outcome });
-    }
-    faults::rotation_ended(&session.cluster().await?).await?;
+    let mut begins = |step: &Step| marks.push((step.name.to_owned(), Instant::now()));
+    plan::run_heard(session, plan, &mut record.steps, &mut begins).await?;
     let after = Instant::now();
     marks.push(("after".to_owned(), after));
     steady(after, "after").await?;
@@ -240,7 +203,7 @@ fn window(seen: &[Seen]) -> Duration {
     first.zip(last).map_or(Duration::ZERO, |(first, last)| last.saturating_duration_since(first))
 }
 
-fn show(session: &Session, order: &[Step], phases: &[Phase], seen: &[Seen], record: &mut GoalRecord) {
+fn show(session: &Session, plan: &Plan, phases: &[Phase], seen: &[Seen], record: &mut GoalRecord) {
     let failed = seen.iter().filter(|it| !it.passed).count();
     let console = &session.console;
     let window = window(seen);
@@ -254,7 +217,7 @@ fn show(session: &Session, order: &[Step], phases: &[Phase], seen: &[Seen], reco
     }
     console.explain(&text);
     let total = json!({"total": seen.len(), "ok": seen.len() - failed, "failed": failed});
-    let steps: Vec<Value> = order.iter().map(|step| step.action.describe().into()).collect();
+    let steps: Vec<Value> = plan.steps.iter().map(|step| step.action.describe().into()).collect();
     record.more.insert("order".into(), steps.into());
     record.more.insert("logins".into(), total);
     record.more.insert("phases".into(), json!(phases));
@@ -285,18 +248,6 @@ mod tests {
         assert_eq!(counts, [(2, 1), (1, 1), (1, 0)]);
         assert_eq!(window(&seen), Duration::from_millis(90));
         assert_eq!(window(&[]), Duration::ZERO);
-    }
-
-    #[test]
-    fn what_takes_a_secret_over_at_once_gets_it_last() {
-        let names = |release: &str| -> Vec<&str> {
-            order(Release::parse(release).ok().as_ref()).iter().map(|step| step.name).collect()
-        };
-        assert_eq!(names("v3.5.1"), ["dex-secret", "dex-restart", "dex-ready", "oidc-secret"]);
-        assert_eq!(
-            names("v3.3.6"),
-            ["dex-secret", "oidc-secret", "argocd-restart", "argocd-ready", "dex-restart", "dex-ready"]
-        );
     }
 
     #[tokio::test]

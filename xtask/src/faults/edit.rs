@@ -1,6 +1,7 @@
 //! One change of objects each: its name, what it changes and who reads that.
 
-use crate::names::Workload;
+use crate::cluster::Request;
+use crate::names::{ARGOCD_SECRET, DEX_CONFIG, DEX_SECRET, OIDC_SECRET, Workload};
 
 /// A second name of Argo CD, below its first.
 pub const SECOND_HOST: &str = "login.argocd.host";
@@ -108,6 +109,25 @@ impl Edit {
             Self::ShortTokens => "write expiry.idTokens: 1ms into Dex's configuration",
             Self::OtherPassword => "write another password's hash into Dex's configuration",
             Self::ManyGroups => "put the user into 100 groups in Dex's configuration",
+        }
+    }
+
+    /// What is asked of the cluster's API to make it, and to undo it.
+    pub fn requests(self) -> Vec<Request> {
+        let config_map = |name| vec![Request::of("patch", "configmaps", ARGOCD_SECRET.namespace, name)];
+        match self {
+            Self::Rotate | Self::LineBreaks => [OIDC_SECRET, DEX_SECRET].map(Request::patch_secret).to_vec(),
+            Self::OtherSecret | Self::Unlabel | Self::RenameKey => vec![Request::patch_secret(OIDC_SECRET)],
+            Self::OtherServerKey | Self::NoServerKey | Self::EmptyArgocdSecret => {
+                vec![Request::patch_secret(ARGOCD_SECRET)]
+            }
+            Self::NoPolicy => config_map("argocd-rbac-cm"),
+            Self::OwnTls => config_map("argocd-cmd-params-cm"),
+            Self::SecondHost => {
+                vec![Request::of("patch", "ingresses.networking.k8s.io", "argocd", "argocd-server")]
+            }
+            _ if self.is_of_dex() => vec![Request::patch_secret(DEX_CONFIG)],
+            _ => config_map("argocd-cm"),
         }
     }
 

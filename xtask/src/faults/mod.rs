@@ -24,9 +24,7 @@ pub use crate::cli::{Choice, Fault};
 pub use edit::Edit;
 pub use heal::heal;
 pub use make::make;
-pub use record::{
-    ANNOTATION, ROTATION, forget, is_rotating, record, recorded, rotation_begun, rotation_ended,
-};
+pub use record::{forget, is_rotating, record, recorded, rotation_begun, rotation_ended};
 pub use twice::rotate_twice;
 
 /// What a fault consists of, in order.

@@ -7,10 +7,10 @@ use base::Result;
 
 const NAMESPACE: &str = "argocd";
 /// The annotation: names, with commas between them.
-pub const ANNOTATION: &str = "oidc-lab/faults";
+const ANNOTATION: &str = "oidc-lab/faults";
 
 /// The annotation of a rotation that has begun and not ended.
-pub const ROTATION: &str = "oidc-lab/rotation";
+const ROTATION: &str = "oidc-lab/rotation";
 
 /// Remembers a rotation, before anything of it is done.
 ///

@@ -3,10 +3,11 @@
 use serde_json::{Map, json};
 
 use crate::cli::Goal;
-use crate::lab::Lab;
+use crate::names::Place;
+use crate::plan::Plan;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
-use crate::steps::DryRun;
+use crate::steps::{Action, Deed, DryRun};
 use crate::timings::Timings;
 use base::{Exit, Result};
 
@@ -15,22 +16,29 @@ use base::{Exit, Result};
 /// # Errors
 /// An environment variable names nothing that could be used.
 pub async fn dry_run(goals: &[Goal], session: &Session, report: &mut Report) -> Result<Exit> {
+    show(session, &super::plans(goals, session), report).await
+}
+
+/// Shows plans.
+///
+/// # Errors
+/// An environment variable names nothing that could be used.
+pub async fn show(session: &Session, plans: &[Plan], report: &mut Report) -> Result<Exit> {
     let console = &session.console;
-    let kind = match &session.lab {
-        Lab::Kind(lab) => Some(DryRun::new(session, lab).await?),
-        Lab::Local(_) => None,
-    };
-    if let Some(kind) = &kind {
-        console.result(&kind.heading());
+    let dry_run = DryRun::new(session).await?;
+    let on_kind = session.lab.place() == Place::Kind;
+    if on_kind {
+        console.result(&dry_run.heading());
     }
-    let commands = |action| kind.as_ref().map_or_else(Vec::new, |kind| kind.commands(action));
     let timings = session.options.timings.then(|| Timings::read(session.lab.folder()));
-    for plan in super::plans(goals, session) {
-        console.result(&match kind {
-            Some(_) => plan.describe_with(commands),
-            None => plan.describe(),
-        });
-        let critical = timings.as_ref().map(|timings| timings.critical(&plan));
+    for plan in plans {
+        // Asked for once, in the order of the plans: what is in the lab depends on what was done.
+        let deeds: Vec<(Action, Vec<Deed>)> =
+            plan.steps.iter().map(|step| (step.action, dry_run.deeds(step.action))).collect();
+        let of =
+            |action| deeds.iter().find(|(it, _)| *it == action).map_or(vec![], |(_, deeds)| deeds.clone());
+        console.result(&plan.describe(on_kind, of));
+        let critical = timings.as_ref().map(|timings| timings.critical(plan));
         match &critical {
             Some(Some(critical)) => console.result(&critical.text()),
             Some(None) => console.result("  no times were recorded: run it once"),
@@ -40,8 +48,15 @@ pub async fn dry_run(goals: &[Goal], session: &Session, report: &mut Report) -> 
             .steps
             .iter()
             .map(|step| {
+                let (mut commands, mut requests) = (vec![], vec![]);
+                for deed in of(step.action) {
+                    match deed {
+                        Deed::Request(request) => requests.push(request),
+                        command => commands.push(command.to_string()),
+                    }
+                }
                 json!({"name": step.name, "after": step.after, "does": step.action.describe(),
-                          "commands": commands(step.action)})
+                       "commands": commands, "requests": requests})
             })
             .collect();
         let mut more = Map::new();
@@ -51,7 +66,7 @@ pub async fn dry_run(goals: &[Goal], session: &Session, report: &mut Report) -> 
             let times = json!({"path": path, "ms": critical.length, "sum_ms": critical.sum});
             more.insert("critical".into(), times);
         }
-        report.goals.push(GoalRecord { more, ..GoalRecord::new(plan.goal.name()) });
+        report.goals.push(GoalRecord { more, ..GoalRecord::new(plan.name) });
     }
     Ok(Exit::Done)
 }

@@ -17,12 +17,12 @@ use crate::lab::{Lab, Lock, kind};
 use crate::names::Workload;
 use crate::plan::{self, Plan};
 use crate::programs::Kind;
-use crate::report::{GoalRecord, Report};
+use crate::report::{GoalRecord, Report, StepRecord};
 use crate::session::Session;
 use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
 
-pub use dry_run::dry_run;
+pub use dry_run::{dry_run, show};
 pub use status::Status;
 
 /// Runs goals from left to right and stops at the first that fails.
@@ -79,8 +79,6 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         }
         _ => {}
     }
-    let plan = Plan::of(goal, fault, session.lab.place())
-        .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
     if goal != Goal::Down {
         console.note(&heading(session, goal).await?);
     }
@@ -91,14 +89,13 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         can_fail(session, fault.unwrap_or(Fault::Rotate)).await?;
     }
     let since = Instant::now();
-    plan::run(session, &plan, &mut record.steps).await?;
+    reach(session, goal, fault, &mut record.steps).await?;
     let time = duration(since.elapsed());
     if goal != Goal::Down {
         Timings::record(session.lab.folder(), goal.name(), &record.steps);
     }
     match goal {
         Goal::Working | Goal::Broken => {
-            session.unfinished.complete();
             let access = session.access().await?;
             console.note(&format!(
                 "  up in {time}: http://argocd.host and http://dex.host by {}",
@@ -115,6 +112,25 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         _ => {}
     }
     Ok(Exit::Done)
+}
+
+/// Makes the plan of a goal and runs it.
+///
+/// # Errors
+/// A step could not be done.
+pub async fn reach(
+    session: &Session,
+    goal: Goal,
+    fault: Option<Fault>,
+    steps: &mut Vec<StepRecord>,
+) -> Result<()> {
+    let plan = Plan::of(goal, fault, session.lab.place())
+        .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
+    plan::run(session, &plan, steps).await?;
+    if matches!(goal, Goal::Working | Goal::Broken) {
+        session.unfinished.complete();
+    }
+    Ok(())
 }
 
 /// The fault that a goal is about. Where one line breaks and fixes, `--fault` is what
@@ -159,8 +175,10 @@ fn plans(goals: &[Goal], session: &Session) -> Vec<Plan> {
         other => vec![*other],
     };
     // What only looks has no steps.
-    let plan =
-        |goal| Plan::of(goal, fault_of(goal, goals, fault), place).unwrap_or(Plan { goal, steps: vec![] });
+    let plan = |goal| {
+        Plan::of(goal, fault_of(goal, goals, fault), place)
+            .unwrap_or(Plan { name: goal.name(), steps: vec![] })
+    };
     goals.iter().flat_map(stories).map(plan).collect()
 }
 

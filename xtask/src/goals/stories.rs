@@ -9,10 +9,9 @@ use crate::console::Tone;
 use crate::faults::Fault;
 use crate::known::{self, Refusal, Stage};
 use crate::names::Workload;
-use crate::plan::{self, Plan};
 use crate::report::{GoalRecord, StepRecord};
 use crate::session::Session;
-use base::{Error, Result};
+use base::Result;
 
 /// One act: a goal, and the stage that the test after it looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,12 +122,7 @@ pub async fn play(
     for act in acts {
         let name = act.goal.name();
         console.note(&console.toned(Tone::Strong, name));
-        let plan = Plan::of(act.goal, (act.goal == Goal::Break).then_some(act.fault), session.lab.place())
-            .ok_or_else(|| Error::usage(format!("goal {name} has no plan of its own")))?;
-        plan::run(session, &plan, steps).await?;
-        if matches!(act.goal, Goal::Working | Goal::Broken) {
-            session.unfinished.complete();
-        }
+        super::reach(session, act.goal, (act.goal == Goal::Break).then_some(act.fault), steps).await?;
         let known = release.as_ref().and_then(|release| known::verdict(release, act.stage));
         let mut record = GoalRecord::new("test");
         let found = super::test::run(session, known.and_then(expect_of), &mut record).await?;

@@ -1,26 +1,18 @@
 //! `test`: logs in, and says what that shows.
 
-use std::num::NonZero;
-use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
-
-use probe::{Event, Report, Verdict};
+use probe::{Report, Verdict};
 use releases::{Era, Release};
 use serde_json::{Value, json};
 
 use crate::cli::Expect;
 use crate::console::Tone;
-use crate::known::{self, Refusal};
-use crate::login;
-use crate::names::{Place, Workload};
+use crate::known::Refusal;
+use crate::names::Place;
+use crate::plan::{self, Plan};
 use crate::programs::Program;
-use crate::report::{GoalRecord, StepRecord, millis};
+use crate::report::GoalRecord;
 use crate::session::Session;
-use crate::steps::Action;
-use base::{Error, Result, duration};
-
-/// Longest time to wait for an Argo CD that restarts by itself.
-const RESTART: Duration = Duration::from_secs(60);
+use base::{Error, Result};
 
 /// What a test found.
 pub struct Found {
@@ -41,63 +33,10 @@ pub struct Found {
 /// # Errors
 /// No lab is up, or it holds no Argo CD.
 pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRecord) -> Result<Found> {
-    let missing = || {
-        Error::environment("the lab holds no Argo CD").hint("`cargo xtask working` installs what is missing")
-    };
-    let deployment = session.cluster().await?.find_deployment(Workload::Argocd).await?;
-    let argocd = deployment.as_ref().and_then(Program::of_deployment).ok_or_else(missing)?;
-    let dex = session.program(Workload::Dex).await?;
+    let logins = plan::run(session, &Plan::test(expect), &mut record.steps).await?;
+    let logins = logins.ok_or_else(|| Error::environment("the plan of `test` has no logins"))?;
+    let (report, argocd) = (logins.report, logins.argocd);
     let release = Release::parse(&argocd.version).ok();
-    let (logins, up_to) = match session.options.logins {
-        Some(logins) => (logins, logins),
-        None => known::logins(release.as_ref(), argocd.kind),
-    };
-    let logins = logins.max(session.options.least_logins);
-    // Where all are to end alike, it would go on to the last.
-    let up_to = if expect.is_some_and(|expect| expect != Expect::Mixed) { logins } else { up_to.max(logins) };
-    let mut options = login::options(session).await?;
-    options.logins = logins;
-    options.up_to = up_to;
-    // A login is one bcrypt at Dex and a little of everything else. Twice as many as there are
-    // cores keep all of them busy with the one while others are at the other.
-    options.concurrency = (2 * available_parallelism().map_or(1, NonZero::get)).min(16) as u32;
-    // A server that is to have no pods will not come back by itself.
-    let replicas = deployment.and_then(|deployment| deployment.spec?.replicas);
-    let restart = if replicas == Some(0) { Duration::ZERO } else { RESTART };
-    options.startup_grace = session.options.wait.unwrap_or(restart);
-
-    let console = &session.console;
-    let dex = dex.as_ref().map_or("none".into(), Program::described);
-    let heading = format!("test: argocd {}, dex {dex}, {logins} logins", argocd.described());
-    console.note(&console.toned(Tone::Strong, &heading));
-    let since = Instant::now();
-    let running = console.step("logins", &Action::Login.describe());
-    let mut ended = 0;
-    let mut observer = |event: Event<'_>| match event {
-        Event::Waiting { step, reason, limit, .. } => {
-            let limit = duration(limit);
-            let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
-            console
-                .note(&format!("  {who} does not answer ({reason}); waiting up to {limit} for its restart"));
-        }
-        Event::Answering { waited } => {
-            console.note(&format!("  it answers again after {}", duration(waited)));
-        }
-        Event::Finished(login) => {
-            ended += 1;
-            running.doing(&format!("{ended} of {} logins", logins.max(ended)));
-            if console.shows(1) {
-                console.detail(1, &format!("login {}", login.number));
-                console.detail(1, &probe::table::render(login, probe::table::Style::default()));
-                console.detail(2, &probe::table::answers(login));
-            }
-        }
-    };
-    let report = probe::run(&options, &mut observer, std::future::pending()).await;
-    let outcome = format!("{} of {} logged in", report.ok(), report.logins.len());
-    running.done(&outcome);
-    record.steps.push(StepRecord { name: "logins".into(), ms: millis(since.elapsed()), outcome });
-
     let expected = expect.unwrap_or(Expect::LoggedIn);
     let found = Found {
         verdict: report.verdict,

@@ -6,17 +6,19 @@
 
 mod faults;
 mod kind;
+mod rotate;
 mod run;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::cli::Goal;
+use crate::cli::{Expect, Goal};
 use crate::faults::Fault;
 use crate::names::{Place, Workload};
-use crate::steps::Action;
+use crate::steps::{Action, Deed};
 
-pub use run::run;
+pub use rotate::rotate;
+pub use run::{run, run_heard};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +34,8 @@ pub struct Step {
 /// The steps of one goal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The goal.
-    pub goal: Goal,
+    /// The goal or command.
+    pub name: &'static str,
     /// Its steps; each comes after those that it waits for.
     pub steps: Vec<Step>,
 }
@@ -44,8 +46,8 @@ impl Plan {
     /// if there is none) and the only one that `fix` heals.
     pub fn of(goal: Goal, fault: Option<Fault>, place: Place) -> Option<Self> {
         use Action::{
-            ArgocdSecret, DexSecret, Heal, HearsNewSecrets, Install, InstallAnew, Login, Namespaces,
-            NoOidcSecret, OidcSecret, Ready, Restart, StartLab, StopLab,
+            ArgocdSecret, DexSecret, Heal, HearsNewSecrets, Install, InstallAnew, Namespaces, NoOidcSecret,
+            OidcSecret, Ready, Restart, StartLab, StopLab,
         };
         use Workload::{Argocd, Dex};
         let mut steps = match goal {
@@ -82,32 +84,33 @@ impl Plan {
                 step("dex-ready", &["heal"], Ready(Dex)),
                 step("argocd-ready", &["argocd-restart"], Ready(Argocd)),
             ],
-            Goal::Test => vec![step("login", &[], Login)],
+            Goal::Test => return Some(Self::test(None)),
             Goal::Down => vec![step("down", &[], StopLab)],
             Goal::Status | Goal::Reproduce => return None,
         };
         if matches!(goal, Goal::Working | Goal::Broken) {
             heal_first(&mut steps);
         }
-        Some(Self { goal, steps })
+        Some(Self { name: goal.name(), steps })
     }
 
-    /// The plan for a person: a line a step, with what it waits for.
-    pub fn describe(&self) -> String {
-        let mut text = format!("{}\n", self.goal.name());
-        let steps: Vec<&Step> = self.steps.iter().collect();
-        describe_steps(&mut text, &steps, |_| vec![]);
-        text
+    /// The plan of `test`, which looks for a verdict.
+    pub fn test(expect: Option<Expect>) -> Self {
+        Self { name: Goal::Test.name(), steps: vec![step("logins", &[], Action::Login(expect))] }
     }
 
-    /// The same with the commands behind each step, in turns: the steps of a turn run side
-    /// by side as soon as those are done that they wait for.
-    pub fn describe_with(&self, commands: impl Fn(Action) -> Vec<String>) -> String {
-        let mut text = format!("{}\n", self.goal.name());
+    /// The plan for a person: a line a step, with what it waits for and what it does. In turns:
+    /// the steps of a turn run side by side as soon as those are done that they wait for.
+    pub fn describe(&self, in_turns: bool, does: impl Fn(Action) -> Vec<Deed>) -> String {
+        let mut text = format!("{}\n", self.name);
+        if !in_turns {
+            describe_steps(&mut text, &self.steps.iter().collect::<Vec<_>>(), &does);
+            return text;
+        }
         for (number, turn) in self.turns().iter().enumerate() {
             let side_by_side = if turn.len() > 1 { ", side by side" } else { "" };
             let _ = writeln!(text, " turn {}{side_by_side}", number + 1);
-            describe_steps(&mut text, turn, &commands);
+            describe_steps(&mut text, turn, &does);
         }
         text
     }
@@ -129,15 +132,15 @@ impl Plan {
     }
 }
 
-fn describe_steps(text: &mut String, steps: &[&Step], commands: impl Fn(Action) -> Vec<String>) {
+fn describe_steps(text: &mut String, steps: &[&Step], does: impl Fn(Action) -> Vec<Deed>) {
     for step in steps {
         let after = match step.after.as_slice() {
             [] => String::new(),
             names => format!("  (after {})", names.join(", ")),
         };
         let _ = writeln!(text, "  {:<20} {}{after}", step.name, step.action.describe());
-        for command in commands(step.action) {
-            let _ = writeln!(text, "      {}", command.replace('\n', "\n      "));
+        for deed in does(step.action) {
+            let _ = writeln!(text, "      {}", deed.to_string().replace('\n', "\n      "));
         }
     }
 }
@@ -155,7 +158,7 @@ fn heal_first(steps: &mut Vec<Step>) {
 }
 
 /// A step that waits for those in `after`.
-pub fn step(name: &'static str, after: &[&'static str], action: Action) -> Step {
+fn step(name: &'static str, after: &[&'static str], action: Action) -> Step {
     Step { name, after: after.to_vec(), action }
 }
 
@@ -177,7 +180,7 @@ mod tests {
             (Goal::Down, None),
         ]
         .into_iter()
-        .map(|(goal, fault)| Plan::of(goal, fault, Place::Local).unwrap().describe())
+        .map(|(goal, fault)| Plan::of(goal, fault, Place::Local).unwrap().describe(false, |_| vec![]))
         .collect();
         insta::assert_snapshot!(plans.join("\n"));
     }

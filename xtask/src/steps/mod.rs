@@ -1,26 +1,29 @@
 //! What each step of a plan does.
 
 mod kind;
+mod requests;
 mod shown;
 
 use jiff::{SignedDuration, Timestamp};
 use local_lab::charts::{self, Runs};
 use serde_json::Value;
 
+use crate::cli::Expect;
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::console::Running;
 use crate::faults::{Edit, Fault};
 use crate::lab::{Lab, sweep_beside};
 
+use crate::login::Logins;
 use crate::names::{DEX_KEY, DEX_SECRET, Workload};
-use crate::programs::Kind;
-use crate::render::{Manifest, Variables};
+use crate::programs::{Kind, Program};
+use crate::render::{Manifest, Sources, Variables};
 use crate::session::Session;
 use crate::{faults, login, route};
 use base::{Error, Result};
 
 pub use kind::KindStep;
-pub use shown::DryRun;
+pub use shown::{Deed, DryRun};
 
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +72,10 @@ pub enum Action {
     HearsChanges,
     /// Wait until Argo CD's server takes in a Secret that is new.
     HearsNewSecrets,
-    /// Log in and give a verdict.
-    Login,
+    /// Forget a rotation: all has read the new client secret, or is going to.
+    RotationEnded,
+    /// Log in until there is a verdict; where one is expected, no further.
+    Login(Option<Expect>),
     /// Remove the lab.
     StopLab,
     /// What only a lab on kind has.
@@ -110,18 +115,30 @@ impl Action {
             Self::HearsNewSecrets => {
                 "wait until argocd/argocd-server takes a Secret that is created for a new one".into()
             }
-            Self::Login => "log in through argocd.host and dex.host".into(),
+            Self::RotationEnded => "remember that the rotation has ended".into(),
+            Self::Login(_) => "log in through argocd.host and dex.host".into(),
             Self::StopLab => "remove the lab".into(),
             Self::Kind(step) => step.describe(),
         }
     }
 }
 
-/// Does a step and says in a few words what came of it.
+/// Does a step, says in a few words what came of it, and gives the logins if it made some.
 ///
 /// # Errors
 /// It could not be done.
-pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result<String> {
+pub async fn perform(
+    session: &Session,
+    action: Action,
+    running: &Running<'_>,
+) -> Result<(String, Option<Logins>)> {
+    let Action::Login(expect) = action else { return Ok((act(session, action, running).await?, None)) };
+    let logins = login::test(session, expect, running).await?;
+    let text = format!("{} of {} logged in", logins.report.ok(), logins.report.logins.len());
+    Ok((text, Some(logins)))
+}
+
+async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result<String> {
     match action {
         Action::StartLab => return start_lab(session).await.map(str::to_owned),
         Action::StopLab => {
@@ -133,7 +150,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
     }
     let cluster = session.cluster().await?;
     match action {
-        Action::StartLab | Action::StopLab | Action::Kind(_) | Action::Login => {}
+        Action::StartLab | Action::StopLab | Action::Kind(_) | Action::Login(_) => {}
         Action::Namespaces => {
             apply(session, &cluster, Manifest::Namespaces, &session.variables().await?, running).await?;
         }
@@ -183,6 +200,7 @@ pub async fn act(session: &Session, action: Action, running: &Running<'_>) -> Re
             cluster.set_secret_keys(DEX_SECRET, &[(DEX_KEY, Some(secret.reveal().as_bytes()))]).await?;
             return Ok("written".into());
         }
+        Action::RotationEnded => faults::rotation_ended(&cluster).await?,
         Action::Remember(fault) => faults::record(&cluster, fault).await?,
         Action::Edit(edit) => faults::make(edit, session).await?,
         Action::Scale(workload, pods) => cluster.scale(workload, u32::from(pods)).await?,
@@ -375,31 +393,42 @@ async fn install_all(
 }
 
 async fn install(session: &Session, cluster: &Cluster, workload: Workload, secrets: &str) -> Result<String> {
-    let variables = session.variables().await?;
-    let ingress = session.sources.documents(Manifest::Ingress, &variables)?;
-    let own = |document: &&Value| document["metadata"]["namespace"] == workload.namespace();
     let program = session.chosen(workload).await?;
-    let image = program.image(workload);
-    let runs = Runs { image: &image, executable: program.executable() };
     // What differs here starts new pods: other Secrets, another build of a program.
     let started_with = match program.build()? {
         Some(build) => format!("{secrets},build={build}"),
         None => secrets.to_owned(),
     };
+    let variables = session.variables().await?;
+    cluster.apply_all(&documents(&session.sources, workload, &program, &started_with, &variables)?).await?;
+    Ok(program.described())
+}
+
+/// What installing a component on the local lab applies.
+fn documents(
+    sources: &Sources,
+    workload: Workload,
+    program: &Program,
+    started_with: &str,
+    variables: &Variables,
+) -> Result<Vec<Value>> {
+    let ingress = sources.documents(Manifest::Ingress, variables)?;
+    let own = |document: &&Value| document["metadata"]["namespace"] == workload.namespace();
+    let image = program.image(workload);
+    let runs = Runs { image: &image, executable: program.executable() };
     let derived = match workload {
-        Workload::Argocd => charts::argocd(&session.sources.values("argocd")?, runs, &started_with),
-        Workload::Dex => charts::dex(&session.sources.values("dex")?, runs, &started_with),
+        Workload::Argocd => charts::argocd(&sources.values("argocd")?, runs, started_with),
+        Workload::Dex => charts::dex(&sources.values("dex")?, runs, started_with),
         Workload::Redis => Ok(charts::redis(runs)),
     };
     let mut documents = derived.map_err(|error| Error::environment(error.to_string()))?;
     if workload == Workload::Dex {
-        documents.extend(session.sources.documents(Manifest::DexService, &variables)?);
+        documents.extend(sources.documents(Manifest::DexService, variables)?);
     }
     if workload != Workload::Redis {
         documents.extend(ingress.iter().filter(own).cloned());
     }
-    cluster.apply_all(&documents).await?;
-    Ok(program.described())
+    Ok(documents)
 }
 
 #[cfg(test)]

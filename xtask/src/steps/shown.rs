@@ -1,30 +1,45 @@
-//! The commands behind a plan, for `--dry-run`.
-//!
-//! What outside programs do is shown as it will be run. What the lab does itself through
-//! the cluster's API is shown as the kubectl command that has the same effect.
+//! What each step of a plan does, for `--dry-run`: commands as they will be run, requests to
+//! the cluster's API by verb and object, and by hand what is neither.
 
+use std::fmt;
+
+use super::requests::Requests;
 use super::{Action, KindStep};
-use crate::faults::{self, Edit};
-use crate::lab::KindLab;
-use crate::lab::kind::mirrors::{Charts, Mirrors};
+use crate::cluster::Request;
 use crate::lab::kind::parts::Part;
-use crate::lab::kind::{Choice, Kit, Place};
-use crate::names::{COREDNS, PASSWORD, Rollout, USER, Workload};
+use crate::lab::kind::{Choice, Kit, Place, Stage, State, helm, images};
+use crate::lab::{KindLab, Lab};
+use crate::names::{PASSWORD, USER};
 use crate::route;
 use crate::session::Session;
 use base::Result;
 
-/// What stands before a command that the lab runs …
-const RUN: &str = "$ ";
-/// … and before one that has the same effect as what it does through the API.
-const SAME: &str = "~ ";
+/// One thing that a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A command that the lab runs.
+    Command(String),
+    /// A request that the lab makes to the cluster's API.
+    Request(Request),
+    /// A command that does the same as what the lab does itself.
+    Same(String),
+}
 
-/// The commands of a lab, before it is there.
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(command) => write!(f, "$ {command}"),
+            Self::Request(request) => write!(f, "> {request}"),
+            Self::Same(command) => write!(f, "~ {command}"),
+        }
+    }
+}
+
+/// What steps will do, before a lab is there.
 pub struct DryRun {
-    place: Place,
-    choice: Choice,
+    requests: Requests,
+    kind: Option<Commands>,
     port: Option<u16>,
-    node_image: Option<String>,
 }
 
 impl DryRun {
@@ -32,56 +47,78 @@ impl DryRun {
     ///
     /// # Errors
     /// An environment variable names nothing that could be used.
-    pub async fn new(session: &Session, lab: &KindLab) -> Result<Self> {
+    pub async fn new(session: &Session) -> Result<Self> {
+        let kind = match &session.lab {
+            Lab::Kind(lab) => Some(Commands::new(session, lab).await?),
+            Lab::Local(_) => None,
+        };
+        let found = session.lab.find().await.ok().flatten();
+        let port = found.map(|access| access.ingress.port()).or(session.options.port);
+        Ok(Self { requests: Requests::new(session).await?, kind, port })
+    }
+
+    /// What stands before all plans: how to read what follows.
+    pub fn heading(&self) -> String {
+        let marks = "# $ as it is run   # > a request to the cluster's API   # ~ the same by hand";
+        self.kind.as_ref().map_or_else(String::new, |kind| format!("{}\n{marks}", kind.heading()))
+    }
+
+    /// What an action does. Actions are asked for in the order of the plans.
+    pub fn deeds(&self, action: Action) -> Vec<Deed> {
+        let commands = self.kind.as_ref().map_or_else(Vec::new, |kind| kind.commands(action));
+        let port = self.port.map_or("PORT".to_owned(), |port| port.to_string());
+        let by_hand = match action {
+            Action::Ready(workload) => route::typed(workload, &port),
+            Action::Login(_) | Action::LogInOnce | Action::RotateTwice => Some(login(&port)),
+            Action::Kind(KindStep::Tools) => Some("cargo xtask tools --download".to_owned()),
+            _ => None,
+        };
+        let requests = self.requests.of(action).into_iter().map(Deed::Request);
+        commands.into_iter().map(Deed::Command).chain(requests).chain(by_hand.map(Deed::Same)).collect()
+    }
+}
+
+fn login(port: &str) -> String {
+    let resolve = |host: &str| format!("--resolve {host}:80:127.0.0.1:{port}");
+    format!(
+        "PASSWORD={PASSWORD} cargo run -p probe -- --user {USER} --password-env PASSWORD {} {} http://argocd.host",
+        resolve("argocd.host"),
+        resolve("dex.host")
+    )
+}
+
+/// The commands of a lab on kind.
+struct Commands {
+    place: Place,
+    choice: Choice,
+    node_image: Option<String>,
+}
+
+impl Commands {
+    async fn new(session: &Session, lab: &KindLab) -> Result<Self> {
         let offline = session.options.offline;
         Ok(Self {
             place: Kit::outlook(lab, session.sources.root(), offline, session.wait()).await?,
             choice: session.choice(lab),
-            port: lab
-                .find()
-                .await
-                .ok()
-                .flatten()
-                .map(|access| access.ingress.port())
-                .or(session.options.port),
             node_image: session.options.node_image.clone(),
         })
     }
 
-    /// What stands before all plans: how to read the commands.
-    pub fn heading(&self) -> String {
-        format!(
-            "{}\n{}\n# {RUN}as it is run   # {SAME}the same by hand: the lab does it through the cluster's API",
-            self.place.folder_line(),
-            self.place.mirrors.described(self.place.engine)
-        )
+    fn heading(&self) -> String {
+        let place = &self.place;
+        format!("{}\n{}", place.folder_line(), place.mirrors.described(place.engine))
     }
 
     /// The commands of an action, a line each.
-    pub fn commands(&self, action: Action) -> Vec<String> {
+    fn commands(&self, action: Action) -> Vec<String> {
         let place = &self.place;
-        let run = |typed| format!("{RUN}{}", place.shown(&typed));
-        let same = |args: &[&str]| format!("{SAME}{}", place.shown(&place.kubectl("", args)));
+        let run = |typed| place.shown(&typed);
         let apply = |name: &str| run(place.apply(name, String::new()));
-        let patch = |namespace: &str, name: &str, key: &str| {
-            let args = ["-n", namespace, "patch", "secret", name, "--patch-file", "/dev/stdin"];
-            format!(
-                r#"{}    # reads {{"stringData": {{"{key}": a new value, the same for both}}}}"#,
-                same(&args)
-            )
-        };
         match action {
-            // Nothing is typed: a moment passes.
-            Action::StartLab | Action::HearsChanges | Action::HearsNewSecrets => vec![],
-            // What is changed is in the step's description.
-            Action::Heal { .. } => vec![],
             Action::Namespaces => vec![apply("manifests/namespaces.yaml.j2")],
             Action::ArgocdSecret => vec![apply("manifests/argocd-secret.yaml.j2, with random values")],
             Action::DexSecret => vec![apply("manifests/dex-secret.yaml.j2, with a random value")],
             Action::OidcSecret => vec![apply("manifests/oidc-secret.yaml.j2, with Dex's value")],
-            Action::NoOidcSecret => {
-                vec![same(&["-n", "argocd", "delete", "secret", "argocd-oidc", "--ignore-not-found"])]
-            }
             Action::Install(workload) | Action::InstallAnew(workload) => {
                 let part = Part::from(workload);
                 let secrets = "<versions of the Secrets that its pods read>";
@@ -90,116 +127,52 @@ impl DryRun {
                     run(place.install(&self.choice.chart(part), &self.values(part, Some(secrets)))),
                 ]
             }
-            Action::RotateDex => {
-                let annotation = format!("{}=begun", faults::ROTATION);
-                vec![
-                    same(&["annotate", "namespace", "argocd", "--overwrite", &annotation]),
-                    patch("dex", "dex-clients", "argo-cd"),
-                ]
+            Action::StopLab => {
+                [place.clusters(), place.kubeconfig(), place.delete_cluster()].map(run).to_vec()
             }
-            Action::Remember(fault) => {
-                let annotation = format!("{}={}", faults::ANNOTATION, fault.name());
-                vec![same(&["annotate", "namespace", "argocd", "--overwrite", &annotation])]
-            }
-            Action::Edit(Edit::Rotate) => {
-                vec![patch("argocd", "argocd-oidc", "clientSecret"), patch("dex", "dex-clients", "argo-cd")]
-            }
-            Action::Edit(Edit::EmptyArgocdSecret) => vec![same(&[
-                "-n",
-                "argocd",
-                "patch",
-                "secret",
-                "argocd-secret",
-                "--type=merge",
-                "-p",
-                r#"{"data":null}"#,
-            ])],
-            Action::Edit(_) => vec![],
-            Action::Scale(workload, pods) => {
-                let Rollout { namespace, name, .. } = workload.rollout();
-                let replicas = format!("--replicas={pods}");
-                vec![same(&["-n", namespace, "scale", "deployment", name, &replicas])]
-            }
-            Action::Restart(workload) => vec![same(&rollout("restart", workload.rollout()))],
-            Action::Ready(workload) => {
-                let asked = route::typed(workload, &self.port()).map(|typed| format!("{SAME}{typed}"));
-                [same(&rollout("status", workload.rollout()))].into_iter().chain(asked).collect()
-            }
-            Action::Login | Action::LogInOnce => vec![self.login()],
-            // Twice what `rotate` shows, at moments that no command line can say.
-            Action::RotateTwice => vec![self.login()],
-            Action::StopLab => vec![run(place.delete_cluster())],
             Action::Kind(step) => self.step(step),
+            _ => vec![],
         }
-    }
-
-    fn port(&self) -> String {
-        self.port.map_or("PORT".to_owned(), |port| port.to_string())
-    }
-
-    fn login(&self) -> String {
-        let port = self.port();
-        let resolve = |host: &str| format!("--resolve {host}:80:127.0.0.1:{port}");
-        format!(
-            "{SAME}PASSWORD={PASSWORD} cargo run -p probe -- --user {USER} --password-env PASSWORD {} {} http://argocd.host",
-            resolve("argocd.host"),
-            resolve("dex.host")
-        )
     }
 
     fn step(&self, step: KindStep) -> Vec<String> {
         let place = &self.place;
-        let run = |typed| format!("{RUN}{}", place.shown(&typed));
-        let same = |args: &[&str]| format!("{SAME}{}", place.shown(&place.kubectl("", args)));
+        let run = |typed| place.shown(&typed);
         match step {
-            KindStep::Tools => vec![format!("{SAME}cargo xtask tools --download")],
-            KindStep::Cluster => vec![format!(
-                "{}    # the config is manifests/kind-config.yaml.j2, rendered",
-                run(place.create_cluster(self.image_of_node().as_deref()))
-            )],
-            KindStep::Node => vec![same(&["wait", "--for=condition=Ready", "node", "--all"])],
+            KindStep::Tools => vec![],
+            KindStep::Cluster => {
+                let create = place.create_cluster(self.image_of_node().as_deref());
+                let create =
+                    format!("{}    # the config is manifests/kind-config.yaml.j2, rendered", run(create));
+                match State::read(&place.lab).map(|state| state.stage) {
+                    None => vec![run(place.clusters()), create],
+                    Some(Stage::Creating) => vec![run(place.delete_cluster()), create],
+                    Some(Stage::Up) => vec![],
+                }
+            }
             KindStep::Chart(part) => {
                 let chart = self.choice.chart(part);
-                let here = place.mirrors.offline || matches!(place.mirrors.charts, Charts::Folder(_));
-                let pull = (!here).then(|| run(place.pull_chart(&chart)));
-                pull.into_iter().chain([run(place.template(&chart, &self.values(part, None)))]).collect()
+                let (pull, template) = helm::chart_commands(place, &chart, &self.values(part, None));
+                pull.into_iter().chain([template]).map(run).collect()
             }
             KindStep::Images(part) => {
                 let (own, image) = (part == Part::Argocd && self.choice.image.is_some(), self.images(part));
-                let mut commands = vec![run(place.save_images(part.name(), &[&image]))];
-                match &place.mirrors {
-                    Mirrors { offline: true, .. } => {}
-                    Mirrors { images: Some(mirror), .. } if !own => {
-                        let from = format!("{mirror}/<the same without its registry>");
-                        commands.insert(0, run(place.tag_image(&from, &image)));
-                        commands.insert(0, run(place.pull_image(&from)));
-                    }
-                    Mirrors { .. } => commands.insert(0, run(place.pull_image(&image))),
-                }
-                commands
+                let from = match &place.mirrors.images {
+                    Some(mirror) if !own => format!("{mirror}/<the same without its registry>"),
+                    _ => image.clone(),
+                };
+                let pull = images::pull_commands(place, &from, &image);
+                let asked = [place.image_id(&image)].into_iter();
+                let pulled = pull.into_iter().filter(|_| !place.mirrors.offline);
+                asked.chain(pulled).chain([place.save_images(part.name(), &[&image])]).map(run).collect()
             }
             KindStep::RedisSecret => {
                 let name = "manifests/argocd-redis.yaml.j2, with a random value";
                 vec![run(place.apply(name, String::new()))]
             }
             KindStep::Load(part) => vec![run(place.load_images(part.name()))],
-            KindStep::Coredns => vec![
-                same(&["-n", COREDNS.namespace, "edit", "configmap", COREDNS.name]),
-                same(&rollout("restart", COREDNS)),
-                same(&rollout("status", COREDNS)),
-            ],
             KindStep::Ingress => vec![run(place.install(&self.choice.chart(Part::Ingress), ""))],
-            KindStep::IngressReady => vec![same(&rollout("status", self.choice.ingress.rollout()))],
-            KindStep::Resolves => vec![same(&[
-                "-n",
-                Workload::Argocd.namespace(),
-                "exec",
-                "deploy/argocd-server",
-                "--",
-                "getent",
-                "ahostsv4",
-                "dex.host",
-            ])],
+            KindStep::Node | KindStep::Coredns | KindStep::IngressReady | KindStep::Resolves => vec![],
         }
     }
 
@@ -223,10 +196,6 @@ impl DryRun {
     }
 }
 
-fn rollout(verb: &'static str, rollout: Rollout) -> [&'static str; 6] {
-    ["-n", rollout.namespace, "rollout", verb, "deployment", rollout.name]
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -234,12 +203,13 @@ mod tests {
 
     use super::*;
     use crate::cli::{Goal, Ingress};
+    use crate::lab::kind::mirrors::Mirrors;
     use crate::names;
     use crate::plan::Plan;
 
-    fn dry_run(ingress: Ingress, helm: u32, argocd: &str) -> DryRun {
+    fn dry_run(ingress: Ingress, helm: u32, argocd: &str) -> Commands {
         let usual = Path::new("/src/target/lab");
-        DryRun {
+        Commands {
             place: Place {
                 lab: KindLab::beside(usual, usual),
                 root: "/src".into(),
@@ -251,7 +221,6 @@ mod tests {
                 wait: Duration::from_secs(600),
             },
             choice: Choice { ingress, argocd: argocd.parse().unwrap(), image: None },
-            port: Some(43210),
             node_image: None,
         }
     }
@@ -269,7 +238,11 @@ mod tests {
         ] {
             let dry_run = dry_run(ingress, helm, argocd);
             let plan = Plan::of(goal, None, names::Place::Kind).unwrap();
-            texts.push(plan.describe_with(|action| dry_run.commands(action)));
+            texts.push(
+                plan.describe(true, |action| {
+                    dry_run.commands(action).into_iter().map(Deed::Command).collect()
+                }),
+            );
         }
         insta::assert_snapshot!(texts.join("\n"));
     }

@@ -34,7 +34,9 @@ fn a_rotation_ends_with_a_new_secret_and_logins_that_pass() {
         let steps: Vec<&str> =
             goal["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
         match release {
-            "v3.5.1" => assert_eq!(steps, ["dex-secret", "dex-restart", "dex-ready", "oidc-secret"]),
+            "v3.5.1" => {
+                assert_eq!(steps, ["dex-secret", "dex-restart", "dex-ready", "oidc-secret", "rotation-ended"])
+            }
             _ => assert_eq!(steps[..3], ["dex-secret", "oidc-secret", "argocd-restart"]),
         }
         lab.expect(0, &["test"]);

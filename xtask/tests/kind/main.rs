@@ -9,6 +9,7 @@ mod folders;
 mod killed;
 #[path = "../support/ports.rs"]
 mod ports;
+mod printed;
 mod road;
 mod trouble;
 mod world;

@@ -12,9 +12,9 @@ use super::browser::{Browser, multipart};
 use super::diff::{Answer, of_answer, of_login};
 use crate::cli::Goal;
 use crate::faults::Fault;
+use crate::goals;
 use crate::login;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
-use crate::plan::{self, Plan};
 use crate::session::Session;
 use base::{Error, Result};
 
@@ -159,9 +159,7 @@ impl Case {
 /// # Errors
 /// A step of it failed.
 pub async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result<()> {
-    let plan = Plan::of(goal, fault, session.lab.place())
-        .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
-    plan::run(session, &plan, &mut vec![]).await
+    goals::reach(session, goal, fault, &mut vec![]).await
 }
 
 async fn log_in(session: &Session) -> Result<Vec<Answer>> {

@@ -14,14 +14,13 @@ use super::doctor::of_lab;
 use super::own_lab::OwnLab;
 use crate::cli::{FaultsArgs, Goal, Options};
 use crate::faults::{Fault, Seen};
-use crate::goals::test;
+use crate::goals::{self, test};
 use crate::lab::OwnLabs;
 use crate::names::{Place, Workload};
-use crate::plan::{self, Plan};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::{Session, checkout};
-use base::{Error, Exit, Result};
+use base::{Exit, Result};
 use doctor::examine;
 
 use row::{Outcome, Row};
@@ -111,8 +110,7 @@ async fn of_lab_of(
     (options.port, options.argocd, options.logins) = (None, release, Some(options.logins.unwrap_or(LOGINS)));
     let lab = OwnLab::new(folder, options);
     let outcome = async {
-        goal(&lab, Goal::Working, None).await?;
-        lab.unfinished.complete();
+        goals::reach(&lab, Goal::Working, None, &mut vec![]).await?;
         for fault in faults {
             let running = session.console.step(fault.name(), "breaking, looking, healing");
             let since = Instant::now();
@@ -129,12 +127,6 @@ async fn of_lab_of(
     outcome
 }
 
-async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result<()> {
-    let plan = Plan::of(goal, fault, session.lab.place())
-        .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
-    plan::run(session, &plan, &mut vec![]).await
-}
-
 /// Puts one fault in, looks, heals, and looks again.
 async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let argocd = session.chosen(Workload::Argocd).await?;
@@ -144,7 +136,7 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
         row.outcome = Outcome::RealOnly;
         return Ok(row);
     }
-    goal(session, Goal::Break, Some(fault)).await?;
+    goals::reach(session, Goal::Break, Some(fault), &mut vec![]).await?;
     let subject = of_lab(session).await?;
     let since = Instant::now();
     let diagnosis = examine(&subject, false).await?;
@@ -154,7 +146,7 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     row.symptom = symptom(&record, found.verdict);
     row.answer = diagnosis.findings.iter().map(|finding| finding.id.name().to_owned()).collect();
     row.certainty = diagnosis.findings.first().map(|finding| finding.certainty.name().to_owned());
-    goal(session, Goal::Fix, None).await?;
+    goals::reach(session, Goal::Fix, None, &mut vec![]).await?;
     let healed = examine(&subject, false).await?.findings.is_empty()
         && test::run(session, None, &mut record).await?.verdict == Verdict::LoggedIn;
     let named = row.answer.first().is_some_and(|id| id == is(fault, argocd.release().as_ref()).name());

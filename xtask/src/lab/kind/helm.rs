@@ -92,6 +92,13 @@ fn yaml(values: &impl Serialize) -> Result<String> {
         .map_err(|error| Error::environment(format!("the values for a chart cannot be written: {error}")))
 }
 
+/// The commands that bring a chart here, where it is not and may come, and render it.
+pub fn chart_commands(place: &Place, chart: &Chart, values: &str) -> (Option<Typed>, Typed) {
+    let may = !place.mirrors.offline && !matches!(place.mirrors.charts, Charts::Folder(_));
+    let wanting = !place.chart_file(chart).is_file();
+    ((may && wanting).then(|| place.pull_chart(chart)), place.template(chart, values))
+}
+
 /// Pulls a chart, unless it is there, and renders it, so that values which it does not
 /// take are found before the cluster is up. Gives the images of what will run.
 ///
@@ -106,9 +113,11 @@ pub async fn check(
 ) -> Result<BTreeSet<String>> {
     let chart = choice.chart(part);
     let (file, folder) = (place.chart_file(&chart), place.mirrors.folder());
-    if !file.is_file() {
-        let named = matches!(place.mirrors.charts, Charts::Folder(_));
-        if named || place.mirrors.offline {
+    let (pull, template) = chart_commands(place, &chart, &choice.values(part, None, None)?);
+    match pull {
+        None if file.is_file() => {}
+        None => {
+            let named = matches!(place.mirrors.charts, Charts::Folder(_));
             let (why, what) = if named { (CHARTS, "in it") } else { ("--offline", "in the cache") };
             return Err(Error::environment(format!(
                 "{why}, and the {} is not {what}: there is no {}",
@@ -117,15 +126,16 @@ pub async fn check(
             ))
             .hint(format!("`{}` brings it there", place.shown(&place.pull_chart(&chart)))));
         }
-        make_private_folder(&folder)
-            .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
-        let said = kit.run(place, &place.pull_chart(&chart), running).await?;
-        if !said.is_ok() {
-            return Err(error(place, &format!("pull the {}", chart.described()), &said));
+        Some(pull) => {
+            make_private_folder(&folder)
+                .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
+            let said = kit.run(place, &pull, running).await?;
+            if !said.is_ok() {
+                return Err(error(place, &format!("pull the {}", chart.described()), &said));
+            }
         }
     }
-    let values = choice.values(part, None, None)?;
-    let said = kit.run(place, &place.template(&chart, &values), running).await?;
+    let said = kit.run(place, &template, running).await?;
     if !said.is_ok() {
         return Err(error(place, &format!("render the {}", chart.described()), &said));
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::commands::Place;
+use super::commands::{Place, Typed};
 use super::kit::Ids;
 use super::parts::Part;
 use super::state::State;
@@ -12,6 +12,12 @@ use super::{KindLab, Kit, helm, messages};
 use crate::console::Running;
 use base::process::Said;
 use base::{Error, Result};
+
+/// The commands that bring an image here, from a mirror under the name that charts know.
+pub fn pull_commands(place: &Place, from: &str, image: &str) -> Vec<Typed> {
+    let renamed = (from != image).then(|| place.tag_image(from, image));
+    [place.pull_image(from)].into_iter().chain(renamed).collect()
+}
 
 /// Makes a part's images be on this machine. `own` is one of somebody's own build,
 /// which no node can pull. Gives those that are here.
@@ -48,23 +54,29 @@ pub async fn pull(
             .hint(format!("`{} pull {image}` brings it here", place.engine)));
         }
         let from = if is_own { image.clone() } else { place.mirrors.image(image) };
-        let mut said = kit.run(place, &place.pull_image(&from), running).await?;
-        if said.is_ok() && from != *image {
-            said = kit.run(place, &place.tag_image(&from, image), running).await?;
+        let mut failed = None;
+        for typed in pull_commands(place, &from, image) {
+            let said = kit.run(place, &typed, running).await?;
+            if !said.is_ok() {
+                failed = Some(said);
+                break;
+            }
         }
-        match said.is_ok() {
-            true => {
+        match failed {
+            None => {
                 if let Some(id) = id(kit, place, image, running).await? {
                     ids.insert(image.clone(), id);
                 }
             }
-            false if is_own => {
+            Some(_) if is_own => {
                 return Err(Error::environment(format!(
                     "the image {image} of --argocd-image is neither on this machine nor to be pulled"
                 ))
                 .hint(format!("`{} image ls` shows what is there", place.engine)));
             }
-            false => running.note(&format!("{}; the node tries it itself", cannot_pull(place, &from, &said))),
+            Some(said) => {
+                running.note(&format!("{}; the node tries it itself", cannot_pull(place, &from, &said)))
+            }
         }
     }
     Ok(ids)

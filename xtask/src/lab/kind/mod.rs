@@ -41,8 +41,7 @@ pub use diagnose::show as show_diagnosis;
 pub use helm::Choice;
 pub use kit::{Kit, WAIT};
 use runner::Children;
-use state::Stage;
-pub use state::{State, clear};
+pub use state::{Stage, State, clear};
 
 /// How long a cluster that may have been paused has to accept a connection.
 const REACHABLE: Duration = Duration::from_secs(1);
