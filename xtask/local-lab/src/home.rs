@@ -5,15 +5,15 @@
 //! however the process ends. Who asks takes that lock too, for a moment and with
 //! others who ask; what cannot be asked is an error, and never a lab that is down.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use base::files::{make_private_folder, write_private};
 use base::folder::{Contents, Folder, FolderError};
 use base::locks::{self, Mode};
 use local_cluster::workloads;
@@ -136,11 +136,7 @@ impl Home {
     pub fn create(&self) -> Result<(), FolderError> {
         self.folder.claim()?;
         let path = self.logs();
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| FolderError::Failed {
-            path,
-            what: "written",
-            error,
-        })
+        make_private_folder(&path).map_err(|error| FolderError::Failed { path, what: "written", error })
     }
 
     /// Whether a lab runs here.
@@ -206,7 +202,7 @@ impl Home {
     pub fn describe(&self, build: &str, api: SocketAddr, ingress: SocketAddr) -> io::Result<Description> {
         let (pid, build) = (std::process::id(), build.to_owned());
         let description = Description { format: FORMAT, pid, build, api, ingress, ending: false };
-        self.write(&self.description(), serde_json::to_string_pretty(&description)?.as_bytes())?;
+        write_private(&self.description(), serde_json::to_string_pretty(&description)?.as_bytes())?;
         Ok(description)
     }
 
@@ -217,20 +213,7 @@ impl Home {
     /// The folder cannot be written.
     pub fn withdraw(&self, description: Description) -> io::Result<()> {
         let ending = Description { ending: true, ..description };
-        self.write(&self.description(), serde_json::to_string_pretty(&ending)?.as_bytes())
-    }
-
-    /// Writes a file that only its owner may read, whole or not at all.
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut partial = path.to_owned();
-        partial.as_mut_os_string().push(".part");
-        let mut file =
-            OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&partial)?;
-        file.write_all(content)?;
-        fs::rename(partial, path)
+        write_private(&self.description(), serde_json::to_string_pretty(&ending)?.as_bytes())
     }
 
     /// Removes what a lab that is down left behind, processes first: how to find them stands
@@ -375,7 +358,7 @@ mod tests {
         let _alive = home.live().unwrap();
         let mut description = home.describe("b", address(), address()).unwrap();
         description.format = 99;
-        home.write(&home.description(), serde_json::to_string(&description).unwrap().as_bytes()).unwrap();
+        write_private(&home.description(), serde_json::to_string(&description).unwrap().as_bytes()).unwrap();
         assert_eq!(home.state().unwrap(), State::Unclear(Some(std::process::id())));
     }
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::home::{Home, build_id};
 use crate::ingress::Ingress;
+use base::files::write_private;
 use base::folder::FolderError;
 use local_cluster::api::{self, Api, Audit};
 use local_cluster::logs::Logs;
@@ -130,7 +131,7 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
         Machine { images, cluster: cluster.clone(), ingress: ingress_address, routes, tasks: tasks.clone() };
     let workloads = workloads::start(store, logs, machine, stop.clone());
 
-    home.write(&home.kubeconfig(), cluster.kubeconfig(CONTEXT, None).as_bytes()).map_err(folder)?;
+    write_private(&home.kubeconfig(), cluster.kubeconfig(CONTEXT, None).as_bytes()).map_err(folder)?;
     let description = home.describe(&build_id(), api_address, ingress_address).map_err(folder)?;
     ready();
 
