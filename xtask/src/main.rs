@@ -190,6 +190,10 @@ fn attempt(
             },
         }
     });
+    // A program that was being started when the interrupt came was ended by it at once: it failed
+    // at nothing.
+    let outcome =
+        outcome.map_err(|error| if base::interrupt::heard() { Error::interrupted() } else { error });
     outcome.map_err(|error| match runtime.block_on(session.clean_up()) {
         true => error.without_lab(),
         false => error,

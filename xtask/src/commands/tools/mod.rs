@@ -13,7 +13,7 @@ use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};
 use toolbox::download::{Downloads, Platform};
 use toolbox::real;
-use toolbox::tools::{self, Engines, Found, Published, Source, Toolbox};
+use toolbox::tools::{self, Engines, Found, Source, Toolbox};
 
 use shown::{Program, Shed};
 
@@ -59,12 +59,10 @@ async fn lock(session: &Session, downloads: &mut Downloads) -> Result<Vec<String
     let mut artifacts = tools::artifacts();
     // Old releases have no program for some platforms.
     artifacts.extend(Platform::ALL.into_iter().filter_map(|it| real::argocd_artifact(&release, it).ok()));
-    let (mut published, dex) = futures::try_join!(
-        tools::published(downloads, &artifacts),
-        real::dex_published(downloads, real::DEX)
-    )?;
-    published.push(Published { key: real::dex_key(real::DEX), sha256: dex });
-    let new = tools::lock(&mut downloads.lock, &published)?;
+    let (mut published, dex) =
+        futures::try_join!(downloads.all_published(&artifacts), real::dex_published(downloads, real::DEX))?;
+    published.push((real::dex_key(real::DEX), dex));
+    let new = downloads.lock.add(&published)?;
     running.done(&match new.len() {
         0 => "all known".to_owned(),
         new => format!("{new} new lines; look at them before you commit"),

@@ -92,7 +92,7 @@ impl Shed<'_> {
         let settings = &self.downloads.settings;
         let offline = if settings.offline { "   (--offline: the network is not asked)" } else { "" };
         lines.push(format!("{:<9}{}{offline}", "cache", settings.cache.display()));
-        lines.push(match self.downloads.lock.len() {
+        lines.push(match self.downloads.lock.known() {
             0 => format!(
                 "{:<9}tools.lock knows no file yet: downloads are held against published checksums only",
                 "lock"

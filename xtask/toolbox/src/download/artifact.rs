@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use futures::future::try_join_all;
+
 use super::cache::{Claim, Slot, remove};
 use super::checksums;
 use super::client::{Ask, Client};
@@ -52,17 +54,6 @@ impl Artifact {
     pub fn folder(platform: Platform) -> String {
         format!("{}-{}", platform.os, platform.arch)
     }
-}
-
-/// What a download has to be, and who says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// The SHA-256.
-    pub sha256: Sha256,
-    /// It stands in `tools.lock`.
-    pub locked: bool,
-    /// The project publishes it.
-    pub published: bool,
 }
 
 /// The one way in for whatever comes from outside.
@@ -144,14 +135,14 @@ impl Downloads {
         let what = artifact.what();
         let fail = |failure: Failure| self.explain(artifact, &failure);
         self.make(&what, &slot, &artifact.key, progress, fail, async |claim| {
-            let expected = self.expected(artifact).await?;
-            if !expected.locked {
+            let (sha256, locked) = self.expected(artifact).await?;
+            if !locked {
                 progress.note(&format!(
                     "{what} is not in {NAME}: it is held against the checksum published beside it only \
                      (`cargo xtask tools --lock` records it)"
                 ));
             }
-            self.install(artifact, expected.sha256, claim, progress).await.map_err(fail)
+            self.install(artifact, sha256, claim, progress).await.map_err(fail)
         })
         .await
     }
@@ -178,26 +169,35 @@ impl Downloads {
         Ok(part.remove()?)
     }
 
-    /// What a program has to be, by `tools.lock` and by what the project publishes.
-    ///
-    /// # Errors
-    /// They differ, or neither says anything, or the site does not answer.
-    pub async fn expected(&self, artifact: &Artifact) -> Result<Expected> {
+    /// What a program has to be, by `tools.lock` and by what the project publishes; and whether
+    /// the former says so.
+    async fn expected(&self, artifact: &Artifact) -> Result<(Sha256, bool)> {
         let locked = self.lock.get(&artifact.key);
-        let published = self.published(artifact).await?;
-        match (locked, published) {
+        match (locked, self.published(artifact).await?) {
             (Some(locked), Some(published)) if locked != published => {
                 Err(mismatch(&artifact.key, locked, published))
             }
-            (Some(sha256), published) => {
-                Ok(Expected { sha256, locked: true, published: published.is_some() })
-            }
-            (None, Some(sha256)) => Ok(Expected { sha256, locked: false, published: true }),
+            (Some(sha256), _) => Ok((sha256, true)),
+            (None, Some(sha256)) => Ok((sha256, false)),
             (None, None) => {
                 self.is_there(artifact).await?;
                 Err(no_checksum(artifact))
             }
         }
+    }
+
+    /// The checksums that are published of these files, by their names in `tools.lock`. The
+    /// files themselves are not downloaded, so other platforms than this machine's can be asked
+    /// for too.
+    ///
+    /// # Errors
+    /// A site does not answer, or publishes none.
+    pub async fn all_published(&self, artifacts: &[Artifact]) -> Result<Vec<(String, Sha256)>> {
+        try_join_all(artifacts.iter().map(async |artifact| {
+            let sha256 = self.published(artifact).await?.ok_or_else(|| no_checksum(artifact))?;
+            Ok((artifact.key.clone(), sha256))
+        }))
+        .await
     }
 
     /// Whether the site has the file at all.
@@ -212,7 +212,7 @@ impl Downloads {
     ///
     /// # Errors
     /// The site does not answer, or what it publishes has no checksum for this file.
-    pub async fn published(&self, artifact: &Artifact) -> Result<Option<Sha256>> {
+    async fn published(&self, artifact: &Artifact) -> Result<Option<Sha256>> {
         let file = artifact.path.rsplit('/').next().unwrap_or_default();
         for path in &artifact.published {
             let url = self.settings.url(artifact.site, path);
@@ -247,7 +247,7 @@ impl Downloads {
 }
 
 /// Nothing says what a file has to be.
-pub fn no_checksum(artifact: &Artifact) -> Error {
+fn no_checksum(artifact: &Artifact) -> Error {
     Error::environment(format!(
         "no checksum is published for {}, and {NAME} has none: it is not downloaded",
         artifact.what()

@@ -67,7 +67,7 @@ impl Lockfile {
     }
 
     /// How many files are known.
-    pub fn len(&self) -> usize {
+    pub fn known(&self) -> usize {
         self.entries.len()
     }
 
@@ -86,11 +86,27 @@ impl Lockfile {
         }
     }
 
-    /// Writes the file.
+    /// Adds what is published to the file; says which names are new. Nothing is written if
+    /// anything differs from what is known.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub fn write(&self) -> Result<()> {
+    /// Something differs, or the file cannot be written.
+    pub fn add(&mut self, published: &[(String, Sha256)]) -> Result<Vec<String>> {
+        let mut learned = self.clone();
+        let mut new = vec![];
+        for (key, sha256) in published {
+            if learned.learn(key, *sha256)? {
+                new.push(key.clone());
+            }
+        }
+        if !new.is_empty() {
+            learned.write()?;
+        }
+        *self = learned;
+        Ok(new)
+    }
+
+    fn write(&self) -> Result<()> {
         let mut text = HEAD.to_owned();
         for (key, sha256) in &self.entries {
             text.push_str(&format!("{sha256}  {key}\n"));
@@ -140,7 +156,7 @@ mod tests {
     fn what_is_learned_is_there_the_next_time() {
         let folder = tempfile::tempdir().unwrap();
         let mut lock = Lockfile::read(folder.path()).unwrap();
-        assert_eq!(lock.len(), 0);
+        assert_eq!(lock.known(), 0);
         assert!(lock.learn(KEY, Sha256::of(b"a")).unwrap());
         assert!(!lock.learn(KEY, Sha256::of(b"a")).unwrap());
         lock.write().unwrap();

@@ -23,7 +23,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use artifact::{Artifact, Downloads, no_checksum, unpack_aside};
+pub use artifact::{Artifact, Downloads, unpack_aside};
 pub use cache::{Claim, Part, Slot};
 pub use client::Ask;
 pub use fetch::Wanted;

@@ -1,16 +1,5 @@
 //! Git's packet lines, as far as listing a repository's tags takes.
 
-/// A packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packet<'a> {
-    /// A line; its end is not part of it.
-    Line(&'a [u8]),
-    /// The end of a message.
-    Flush,
-    /// Between the parts of a message.
-    Delimiter,
-}
-
 /// Writes a line.
 pub fn line(text: &str) -> String {
     format!("{:04x}{text}\n", text.len() + 5)
@@ -21,29 +10,21 @@ pub const FLUSH: &str = "0000";
 /// What stands between its parts.
 pub const DELIMITER: &str = "0001";
 
-/// Reads all packets.
+/// Reads all packets: lines, without their ends, and nothing for what ends or parts a message.
 ///
 /// # Errors
 /// They are cut off, or it is something else; where, in bytes.
-pub fn packets(bytes: &[u8]) -> Result<Vec<Packet<'_>>, usize> {
+pub fn packets(bytes: &[u8]) -> Result<Vec<Option<&[u8]>>, usize> {
     let mut packets = vec![];
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let at = bytes.len() - rest.len();
-        let digits = rest.get(..4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit)).ok_or(at)?;
-        let digits = std::str::from_utf8(digits).map_err(|_| at)?;
-        let length = usize::from_str_radix(digits, 16).map_err(|_| at)?;
-        let packet = match length {
-            0 => Packet::Flush,
-            1 | 2 => Packet::Delimiter,
-            3 => return Err(at),
-            length => {
-                let line = rest.get(4..length).ok_or(at)?;
-                Packet::Line(line.strip_suffix(b"\n").unwrap_or(line))
-            }
-        };
-        packets.push(packet);
-        rest = &rest[length.max(4)..];
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = bytes.get(at..at + 4).and_then(|digits| std::str::from_utf8(digits).ok()).ok_or(at)?;
+        let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let length =
+            usize::from_str_radix(digits, 16).ok().filter(|length| plain && *length != 3).ok_or(at)?;
+        let line = if length < 4 { None } else { Some(bytes.get(at + 4..at + length).ok_or(at)?) };
+        packets.push(line.map(|line| line.strip_suffix(b"\n").unwrap_or(line)));
+        at += length.max(4);
     }
     Ok(packets)
 }
@@ -57,8 +38,7 @@ mod tests {
         assert_eq!(line("command=ls-refs"), "0014command=ls-refs\n");
         let text = [&line("a"), DELIMITER, &line("b"), FLUSH, "0005c"].concat();
         let read = packets(text.as_bytes()).unwrap();
-        let expected =
-            [Packet::Line(b"a"), Packet::Delimiter, Packet::Line(b"b"), Packet::Flush, Packet::Line(b"c")];
+        let expected = [Some(&b"a"[..]), None, Some(b"b"), None, Some(b"c")];
         assert_eq!(read, expected);
     }
 

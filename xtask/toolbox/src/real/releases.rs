@@ -8,7 +8,7 @@ use releases::Release;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use serde::{Deserialize, Serialize};
 
-use super::pktline::{DELIMITER, FLUSH, Packet, line, packets};
+use super::pktline::{DELIMITER, FLUSH, line, packets};
 use crate::download::{Ask, Downloads, Failure, Progress, Site, Trouble};
 use base::Result;
 use base::files::{make_private_folder, write_private};
@@ -99,7 +99,7 @@ async fn ask(downloads: &Downloads) -> Result<Vec<String>, Failure> {
     let greeting = downloads.read(&greeting, LIMIT).await?.body;
     let nonsense = |at: usize| Trouble::Nonsense(format!("no git packet at byte {at}")).at(&url);
     let lines = packets(&greeting).map_err(nonsense)?;
-    if !lines.contains(&Packet::Line(b"version 2")) {
+    if !lines.contains(&Some(&b"version 2"[..])) {
         // An older server has listed everything already.
         return tags(&lines).ok_or_else(|| nonsense(0));
     }
@@ -113,28 +113,23 @@ async fn ask(downloads: &Downloads) -> Result<Vec<String>, Failure> {
     let nonsense = |at: usize| Trouble::Nonsense(format!("no git packet at byte {at}")).at(&url);
     let lines = packets(&list).map_err(nonsense)?;
     // A list that does not end was cut off on the way.
-    if lines.last() != Some(&Packet::Flush) {
+    if lines.last() != Some(&None) {
         return Err(nonsense(list.len()));
     }
     tags(&lines).ok_or_else(|| nonsense(0))
 }
 
 /// The tags in lines of `<object> refs/tags/<name>`; nothing if there are none at all.
-fn tags(lines: &[Packet<'_>]) -> Option<Vec<String>> {
-    let tags: Vec<String> = lines
-        .iter()
-        .filter_map(|packet| match packet {
-            Packet::Line(line) => {
-                let line = String::from_utf8_lossy(line);
-                // Old servers put what they can do behind the first name.
-                let name = line.split_once(' ')?.1.split('\0').next()?.split(' ').next()?;
-                let tag = name.strip_prefix("refs/tags/")?;
-                // `v1.0.0^{}` is the commit of a tag that is listed itself.
-                (tag.starts_with('v') && !tag.ends_with("^{}")).then(|| tag.to_owned())
-            }
-            _ => None,
-        })
-        .collect();
+fn tags(lines: &[Option<&[u8]>]) -> Option<Vec<String>> {
+    let tag = |line: &&[u8]| {
+        let line = String::from_utf8_lossy(line);
+        // Old servers put what they can do behind the first name.
+        let name = line.split_once(' ')?.1.split(['\0', ' ']).next()?;
+        // `v1.0.0^{}` is the commit of a tag that is listed itself.
+        let tag = name.strip_prefix("refs/tags/").filter(|tag| !tag.ends_with("^{}"))?;
+        tag.starts_with('v').then(|| tag.to_owned())
+    };
+    let tags: Vec<String> = lines.iter().flatten().filter_map(tag).collect();
     (!tags.is_empty()).then_some(tags)
 }
 

@@ -4,7 +4,6 @@
 //! taken from the cache, into which they are downloaded once, at pinned versions.
 
 mod engine;
-mod lock;
 mod pins;
 mod version;
 
@@ -24,7 +23,7 @@ use base::Result;
 use base::process::{self, Said};
 
 pub use engine::{Engine, EngineState, Engines, PROVIDER, engine_with};
-pub use lock::{Published, artifacts, lock, published};
+pub use pins::artifacts;
 pub use version::Version;
 
 /// The longest time in which a tool has to say its version. The first start of a

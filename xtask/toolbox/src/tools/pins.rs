@@ -72,6 +72,11 @@ impl Tool {
     }
 }
 
+/// The artifacts of all tools on all platforms.
+pub fn artifacts() -> Vec<Artifact> {
+    Tool::ALL.into_iter().flat_map(|tool| Platform::ALL.map(|platform| tool.artifact(platform))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -159,20 +159,20 @@ async fn the_lock_takes_what_is_published_and_changes_nothing() {
     let (place, sites) = (Place::new(), sites());
     let mut downloads = place.downloads(&sites.url());
     downloads.lock = crate::download::Lockfile::read(place.folder.path()).unwrap();
-    let published = lock::published(&downloads, &lock::artifacts()).await.unwrap();
-    let new = lock(&mut downloads.lock, &published).unwrap();
+    let published = downloads.all_published(&artifacts()).await.unwrap();
+    let new = downloads.lock.add(&published).unwrap();
     assert_eq!(new.len(), 12);
     assert!(sites.asked().iter().all(|asked| asked.contains(".sha256")), "no file is downloaded");
     let text = std::fs::read_to_string(place.folder.path().join("tools.lock")).unwrap();
     assert!(text.contains("  kubectl/v1.37.0/darwin/arm64/kubectl\n"), "{text}");
     // Again: nothing new. And with a line that differs: nothing is written.
-    assert!(lock(&mut downloads.lock, &published).unwrap().is_empty());
+    assert!(downloads.lock.add(&published).unwrap().is_empty());
     let line = text.lines().find(|line| line.contains("kind-linux-arm64")).unwrap();
     let changed = text.replace(line, &format!("{}  kind/v0.33.0/kind-linux-arm64", Sha256::of(b"other")));
     let changed = changed.lines().filter(|line| !line.contains("helm")).collect::<Vec<_>>().join("\n");
     std::fs::write(place.folder.path().join("tools.lock"), &changed).unwrap();
     downloads.lock = crate::download::Lockfile::read(place.folder.path()).unwrap();
-    let error = lock(&mut downloads.lock, &published).unwrap_err().to_string();
+    let error = downloads.lock.add(&published).unwrap_err().to_string();
     assert!(error.contains("kind/v0.33.0/kind-linux-arm64") && error.contains("refused"), "{error}");
     assert_eq!(std::fs::read_to_string(place.folder.path().join("tools.lock")).unwrap(), changed);
 }
