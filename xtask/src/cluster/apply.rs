@@ -66,7 +66,7 @@ impl Cluster {
     /// The cluster does not answer.
     pub async fn find_deployment(&self, workload: Workload) -> Result<Option<Deployment>> {
         let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
-        Ok(api.get_opt(workload.deployment()).await.map_err(failed)?)
+        api.get_opt(workload.deployment()).await.map_err(failed)
     }
 
     /// A Deployment of the lab.

@@ -63,7 +63,7 @@ async fn log(cluster: &Cluster) -> Result<impl AsyncBufRead + Unpin> {
     let name = name.ok_or_else(|| Error::environment("argocd-server has no pod"))?;
     let api: Api<Pod> = Api::namespaced(cluster.client(), Workload::Argocd.namespace());
     let parameters = LogParams { follow: true, tail_lines: Some(0), ..LogParams::default() };
-    Ok(api.log_stream(&name, &parameters).await.map_err(failed)?)
+    api.log_stream(&name, &parameters).await.map_err(failed)
 }
 
 /// Ends when the server says that it has noticed a change.
