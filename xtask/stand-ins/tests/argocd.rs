@@ -386,8 +386,8 @@ async fn garbage_is_answered_and_survived() {
     let _dex = place.dex(DEX_CONFIG, SECRET);
     let argocd = ArgoCd::start(&place, "v3.3.6").await;
     let address = argocd.container().ports[&8080];
-    let long = "x".repeat(1_200_000);
-    // Go takes a head of one mebibyte.
+    // Go takes a head of one mebibyte; what reads it here may have as much again in hand.
+    let long = "x".repeat(2_200_000);
     let cookie = |value: &str| {
         format!(
             "GET /auth/callback?code=a&state=b HTTP/1.1\r\nHost: h\r\nCookie: argocd.oauthstate={value}\r\n\r\n"

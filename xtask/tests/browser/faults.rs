@@ -35,37 +35,37 @@ const INVALID_REDIRECT: &str = "Invalid redirect URL: the protocol and host (inc
                                 path must be within allowed URLs if provided";
 
 /// What `break` does where a changed secret is not noticed.
-pub const ROTATE: Fault = same("rotate", End::AtTheForm, INVALID_CLIENT);
+pub const ROTATE: Fault = same("rotate", End::Form, INVALID_CLIENT);
 
 /// All that end in the same words each time (without Redis it is `EOF` or a reset), with one
 /// browser and on this release.
 pub const READ: [Fault; 19] = [
     ROTATE,
-    same("secret-mismatch", End::AtTheForm, INVALID_CLIENT),
-    same("secret-unlabelled", End::AtTheForm, INVALID_CLIENT),
-    same("secret-key-missing", End::AtTheForm, INVALID_CLIENT),
-    same("secret-reference", End::AtTheForm, INVALID_CLIENT),
-    same("redirect-uri", End::AtTheButton, "Unregistered redirect_uri."),
-    same("argocd-url", End::AtTheButton, INVALID_REDIRECT),
-    same("no-url", End::AtTheButton, INVALID_REDIRECT),
-    same("issuer-mismatch", End::AtTheButton, "oidc: issuer did not match the issuer returned by provider"),
-    same("provider-unreachable", End::AtTheButton, "failed to query provider"),
-    same("provider-ca", End::AtTheButton, "x509: certificate signed by unknown authority"),
-    same("state-cookie", End::AtTheButton, INVALID_REDIRECT),
-    same("server-key-missing", End::AtThePage, "server.secretkey is missing"),
-    same("audience", End::AtTheForm, "failed to verify the token"),
-    same("clock", End::AtTheForm, "failed to verify the token"),
-    same("scope", End::AtTheButton, "invalid_scope: Unrecognized scope(s)"),
-    same("credentials", End::AtTheForm, "Invalid Email Address and password."),
+    same("secret-mismatch", End::Form, INVALID_CLIENT),
+    same("secret-unlabelled", End::Form, INVALID_CLIENT),
+    same("secret-key-missing", End::Form, INVALID_CLIENT),
+    same("secret-reference", End::Form, INVALID_CLIENT),
+    same("redirect-uri", End::Button, "Unregistered redirect_uri."),
+    same("argocd-url", End::Button, INVALID_REDIRECT),
+    same("no-url", End::Button, INVALID_REDIRECT),
+    same("issuer-mismatch", End::Button, "oidc: issuer did not match the issuer returned by provider"),
+    same("provider-unreachable", End::Button, "failed to query provider"),
+    same("provider-ca", End::Button, "x509: certificate signed by unknown authority"),
+    same("state-cookie", End::Button, INVALID_REDIRECT),
+    same("server-key-missing", End::Page, "server.secretkey is missing"),
+    same("audience", End::Form, "failed to verify the token"),
+    same("clock", End::Form, "failed to verify the token"),
+    same("scope", End::Button, "invalid_scope: Unrecognized scope(s)"),
+    same("credentials", End::Form, "Invalid Email Address and password."),
     Fault {
         name: "no-rights",
-        end: End::AtTheForm,
+        end: End::Form,
         words: "No applications available to you just yet",
         probe: Probe::LoggedIn,
     },
     Fault {
         name: "redirect-loop",
-        end: End::AtThePage,
+        end: End::Page,
         words: "ERR_TUNNEL_CONNECTION_FAILED",
         probe: Probe::Says("TLS failed"),
     },

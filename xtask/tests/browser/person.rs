@@ -18,11 +18,11 @@ pub struct Person {
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     /// Before there was anything to press.
-    AtThePage,
+    Page,
     /// Before the provider's form.
-    AtTheButton,
+    Button,
     /// After the form.
-    AtTheForm,
+    Form,
 }
 
 impl Person {
@@ -68,17 +68,17 @@ impl Person {
         };
         self.browser.go(&self.address);
         if let Some(sight) = shows("button to log in", |sight| has_button(sight, "Log in via")) {
-            return (End::AtThePage, sight);
+            return (End::Page, sight);
         }
         self.browser.click("Log in via");
         if let Some(sight) = shows("form", |sight| sight.fields.iter().any(|field| field == "login")) {
-            return (End::AtTheButton, sight);
+            return (End::Button, sight);
         }
         self.browser.fill("login", &self.user);
         self.browser.fill("password", &self.password);
         self.browser.submit();
         let sight = shows("page after the form", |_| false);
-        (End::AtTheForm, sight.unwrap_or_else(|| unreachable!("nothing else ends the wait")))
+        (End::Form, sight.unwrap_or_else(|| unreachable!("nothing else ends the wait")))
     }
 }
 

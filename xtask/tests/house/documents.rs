@@ -142,8 +142,12 @@ fn not_one(all: &Help, said: &str) -> Option<String> {
     while let Some(word) = words.next() {
         if let Some(option) = word.strip_prefix("--") {
             let name = format!("--{}", option.split('=').next().unwrap_or_default());
-            let Some((_, value)) = all.options.iter().find(|(it, _)| *it == name) else { return Some(name) };
-            if *value && !option.contains('=') {
+            let mut meant = all.options.iter().filter(|(it, _)| *it == name).peekable();
+            if meant.peek().is_none() {
+                return Some(name);
+            }
+            // Prose names an option too, and there without its value.
+            if meant.any(|(_, value)| *value) && !option.contains('=') {
                 words.next();
             }
             continue;

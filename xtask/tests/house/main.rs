@@ -56,14 +56,14 @@ const ONE_WAY: [&str; 21] = [
 ];
 
 /// Circles that remain: the crate, the folder in it, one module of the circle, and why.
-const CIRCLES: [(&str, &str, &str, &str); 7] = [
+const CIRCLES: [(&str, &str, &str, &str); 2] = [
     ("doctor", "checks", "secrets", "commands show where secrets are, secrets say which command shows it"),
-    ("stand_ins", "argocd", "server", "the server's state is in the file of its routes"),
-    ("stand_ins", "dex", "server", "the server's state is in the file of its routes"),
-    ("stand_ins", "redis", "session", "the session's state is in the file that reads its commands"),
-    ("local_cluster", "workloads", "controllers", "what controllers share is in the file that runs them"),
-    ("local_cluster", "workloads/deployment", "sets", "a new set is numbered by what the others say"),
-    ("local_cluster", "workloads/kubelet", "pod", "the pod's state is in the file that runs it"),
+    (
+        "toolbox",
+        "download",
+        "artifact",
+        "an artifact says how it is fetched, and what fetches it says what came",
+    ),
 ];
 
 /// Files that are longer than [`LINES`] lines of code, and why.
