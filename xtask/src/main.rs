@@ -183,11 +183,7 @@ fn attempt(
             // An interrupt that has come by now comes before any work.
             biased;
             () = interrupted => Err(Error::interrupted()),
-            // What fails once there was one was ended with it.
-            outcome = work => match outcome {
-                Err(_) if base::interrupt::heard() => Err(Error::interrupted()),
-                outcome => outcome,
-            },
+            outcome = work => outcome,
         }
     });
     // A program that was being started when the interrupt came was ended by it at once: it failed

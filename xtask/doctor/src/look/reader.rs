@@ -372,9 +372,5 @@ fn is_status_of_the_api(raw: &Raw) -> bool {
 
 /// The innermost words of an error of the client.
 fn words(error: &kube::Error) -> String {
-    let mut source: &dyn std::error::Error = error;
-    while let Some(inner) = source.source() {
-        source = inner;
-    }
-    shown(&source.to_string())
+    shown(&base::innermost(error))
 }

@@ -1,5 +1,6 @@
 //! HTTP: one request, one answer, with limits on its time and its size.
 
+use base::innermost;
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
@@ -250,15 +251,6 @@ fn explain_one(error: &(dyn StdError + 'static), connect: Duration, got: Got) ->
         | ErrorKind::UnexpectedEof => Some(Trouble::Closed(got)),
         _ => None,
     }
-}
-
-/// The innermost words of an error: the outer ones repeat the URL, which may hold secrets.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut source: &dyn StdError = error;
-    while let Some(inner) = source.source() {
-        source = inner;
-    }
-    source.to_string()
 }
 
 #[cfg(test)]
