@@ -47,10 +47,12 @@ pub fn of(cause: Cause, mixed: bool) -> Candidates {
                 SecretReference,
                 SecretWhitespace,
             ],
-            "ask the provider's token endpoint with the client secret that stands in the Secret now and a code \
-             that nobody gave out: invalid_grant means that it takes the secret and Argo CD presents another \
-             one, invalid_client that it does not",
+            "show the provider's token endpoint a code that nobody gave out, once with the client secret that stands \
+             in the Secret now and once with one that is surely wrong: if the answers differ, it takes the secret and \
+             Argo CD presents another one",
         ),
+        Cause::SecretExpired => one(&[SecretExpired]),
+        Cause::ClientDisabled => one(&[ClientDisabled]),
         Cause::InvalidGrant => one(&[CodeReused]),
         Cause::InvalidScope => one(&[Scope]),
         Cause::WrongPassword => one(&[Credentials]),

@@ -12,6 +12,8 @@ use crate::trace::Step;
 #[allow(missing_docs, reason = "each is explained in words by `explain`")]
 pub enum Cause {
     InvalidClient,
+    SecretExpired,
+    ClientDisabled,
     InvalidGrant,
     InvalidScope,
     WrongPassword,
@@ -100,8 +102,10 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
         return Cause::IssuerMismatch;
     }
     // Before anybody logged in it is not about the secret, which has not been sent yet.
-    if says("invalid_client") && step != Step::Authorize {
-        return Cause::InvalidClient;
+    if step != Step::Authorize
+        && let Some(cause) = client_refused(&body)
+    {
+        return cause;
     }
     if says("invalid_grant") {
         return Cause::InvalidGrant;
@@ -181,6 +185,20 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     }
 }
 
+/// The client was refused, by one of the common wordings: `unauthorized_client` is Keycloak's, and Auth0 says
+/// `access_denied` where a token was asked for. Entra's numbers are from its documentation and were not met.
+fn client_refused(body: &str) -> Option<Cause> {
+    let says = |part: &str| body.contains(part);
+    if says("aadsts7000222") {
+        return Some(Cause::SecretExpired);
+    }
+    if says("aadsts7000112") {
+        return Some(Cause::ClientDisabled);
+    }
+    let of_token = says("failed to get token") && (says("unauthorized_client") || says("access_denied"));
+    (says("invalid_client") || of_token).then_some(Cause::InvalidClient)
+}
+
 /// The provider says that it is somebody else: the first wording up to v3.3, the
 /// second from v3.4.
 fn is_another_issuer(body: &str) -> bool {
@@ -252,6 +270,14 @@ impl Cause {
                 "The identity provider does not accept the client secret that Argo CD presented: Argo CD still \
                  holds an old one (restart it), or the two sides were given different ones (missing label or \
                  key, line break at the end). From outside the two look the same."
+            }
+            Self::SecretExpired => {
+                "The identity provider says that the client secret which Argo CD presented has expired: make a new \
+                 one there and write it into Argo CD's Secret."
+            }
+            Self::ClientDisabled => {
+                "The identity provider says that Argo CD's client is disabled there: nobody logs in by it until it \
+                 is enabled again."
             }
             Self::InvalidGrant => {
                 "The identity provider does not know the code that Argo CD redeemed: used twice, expired, or \

@@ -22,6 +22,10 @@ pub enum CauseId {
     SecretReference,
     /// White space or an encoding too many around the client secret.
     SecretWhitespace,
+    /// The client secret has expired at the provider.
+    SecretExpired,
+    /// The provider has disabled the client.
+    ClientDisabled,
     /// The provider has not registered the address that Argo CD asks to be called back at.
     RedirectUri,
     /// `url` in argocd-cm is missing, or is not the address that users type.
@@ -72,7 +76,7 @@ pub enum CauseId {
 
 impl CauseId {
     /// All of them, in the catalogue's order.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::StaleArgocd,
         Self::SecretMismatch,
         Self::StaleReplica,
@@ -80,6 +84,8 @@ impl CauseId {
         Self::SecretKeyMissing,
         Self::SecretReference,
         Self::SecretWhitespace,
+        Self::SecretExpired,
+        Self::ClientDisabled,
         Self::RedirectUri,
         Self::ArgocdUrl,
         Self::IssuerMismatch,
@@ -115,6 +121,8 @@ impl CauseId {
             Self::SecretKeyMissing => "secret-key-missing",
             Self::SecretReference => "secret-reference",
             Self::SecretWhitespace => "secret-whitespace",
+            Self::SecretExpired => "secret-expired",
+            Self::ClientDisabled => "client-disabled",
             Self::RedirectUri => "redirect-uri",
             Self::ArgocdUrl => "argocd-url",
             Self::IssuerMismatch => "issuer-mismatch",

@@ -1,14 +1,16 @@
 //! A login that nobody does: up to the provider's form without a user, then back at Argo CD with a code that
-//! nobody gave out. Argo CD redeems that code with its client secret, and the words in which the provider
-//! refuses it tell whether it takes the secret: `invalid_grant` if so, `invalid_client` if not. So what a
-//! server really holds in its memory is put to the test without a password.
+//! nobody gave out. Argo CD redeems that code with its client secret, and hands on the words in which the
+//! provider refuses it: other words for a secret that it takes than for one that it does not, with most
+//! providers `invalid_grant` and `invalid_client`. So what a server really holds in its memory is put to the
+//! test without a password.
 
 use url::Url;
 
-use crate::cause::{self, Cause, Circumstances};
+use crate::cause::{self, Circumstances};
 use crate::login::{Arrived, Attempt, Failure};
 use crate::options::Options;
 use crate::redact::Redactor;
+use crate::token_answer::TokenAnswer;
 use crate::trace::{Exchange, Step};
 use crate::words;
 
@@ -41,34 +43,20 @@ pub struct Asked {
     pub scopes: Vec<String>,
 }
 
-/// What came of redeeming a code that nobody gave out.
+/// What came of redeeming a code that nobody gave out: the failure in which Argo CD's callback ends. What it
+/// says of the client secret, only the same provider's answers to known secrets show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Redeemed {
-    /// The provider knew Argo CD by its secret, and not the code.
-    SecretTaken,
-    /// The provider did not take the secret that Argo CD presented.
-    SecretRefused,
-    /// Argo CD did not get as far as that, or the provider answers in other words.
-    Unclear(Failure),
-}
+pub struct Redeemed(pub Failure);
 
 impl Redeemed {
     /// What an answer of Argo CD's callback to the code shows.
     pub fn of(status: u16, body: &str) -> Self {
-        let seen = Circumstances { status: Some(status), body, ..Circumstances::default() };
-        match cause::of_answer(Step::Callback, &seen) {
-            Cause::InvalidGrant => Self::SecretTaken,
-            Cause::InvalidClient => Self::SecretRefused,
-            _ => Self::Unclear(failure(Step::Callback, status, body)),
-        }
+        Self(failure(Step::Callback, status, body))
     }
 
-    fn of_failure(failure: Failure) -> Self {
-        match failure.cause {
-            Cause::InvalidGrant => Self::SecretTaken,
-            Cause::InvalidClient => Self::SecretRefused,
-            _ => Self::Unclear(failure),
-        }
+    /// What Argo CD says that the provider's token endpoint answered; `None` if it did not get as far as that.
+    pub fn answer(&self) -> Option<TokenAnswer> {
+        TokenAnswer::in_words(&self.0.message)
     }
 }
 
@@ -101,13 +89,23 @@ pub fn failure(step: Step, status: u16, body: &str) -> Failure {
 /// Where a callback with the code that nobody gave out goes, for an authorize request.
 /// None if the request names no web address to go back to.
 pub fn callback(authorize: &Url) -> Option<Url> {
-    let value =
-        |wanted: &str| authorize.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value);
-    let mut url: Url = value("redirect_uri")?.parse().ok()?;
+    let state = authorize.query_pairs().find(|(name, _)| name == "state").map(|(_, state)| state)?;
+    callback_with(authorize, &state)
+}
+
+/// The same with a state that nobody gave out: Argo CD then reads its cookie, says that the two differ, and asks
+/// the provider for nothing.
+pub fn callback_of_nobody(authorize: &Url) -> Option<Url> {
+    callback_with(authorize, "a-state-that-nobody-gave-out")
+}
+
+fn callback_with(authorize: &Url, state: &str) -> Option<Url> {
+    let mut url: Url =
+        authorize.query_pairs().find(|(name, _)| name == "redirect_uri").map(|(_, uri)| uri)?.parse().ok()?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return None;
     }
-    url.query_pairs_mut().append_pair("code", CODE).append_pair("state", &value("state")?);
+    url.query_pairs_mut().append_pair("code", CODE).append_pair("state", state);
     url.set_fragment(None);
     Some(url)
 }
@@ -125,7 +123,7 @@ pub async fn rehearse(options: &Options) -> Rehearsal {
             let arrived = attempt.authorize(authorize).await;
             // Before anything else comes back: Argo CD takes its cookie of this login only once.
             if let Some(back) = back {
-                rehearsal.redeemed = attempt.callback(back).await.err().map(Redeemed::of_failure);
+                rehearsal.redeemed = attempt.callback(back).await.err().map(Redeemed);
             }
             rehearsal.form = match arrived {
                 Ok(Arrived::AtForm(_)) => Ok(()),

@@ -1,5 +1,6 @@
 //! What a run of the doctor says, for programs and for people.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::could_not::CouldNot;
@@ -29,6 +30,17 @@ pub struct Diagnosis {
     pub safe_order: Vec<String>,
     /// Whether anything that a login depends on could be looked at.
     pub looked: bool,
+    /// How often the provider was asked.
+    pub asked: Asked,
+}
+
+/// How often the provider was asked, beside the logins of a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// By the doctor itself: its discovery document, its keys, its token endpoint.
+    pub by_doctor: usize,
+    /// By Argo CD, for codes that nobody gave out: it shows its secret in the header and then in the body.
+    pub by_argocd: usize,
 }
 
 impl Diagnosis {
@@ -62,6 +74,10 @@ impl Diagnosis {
             }),
             safe_order: if before_rotation { checks::safe_order(evidence) } else { vec![] },
             looked,
+            asked: Asked {
+                by_doctor: evidence.provider.requests(),
+                by_argocd: 2 * evidence.redeemed().filter(|redeemed| redeemed.answer().is_some()).count(),
+            },
         };
         diagnosis.masked(evidence)
     }
@@ -96,6 +112,7 @@ impl Diagnosis {
             "unexplained": self.unexplained,
             "could_not": self.could_not,
             "release": self.release,
+            "asked": self.asked,
         });
         let mut fields = match fields {
             Value::Object(fields) => fields,
@@ -139,6 +156,12 @@ impl Diagnosis {
                     could_not.right.as_ref().map_or_else(String::new, |right| format!(" (needs: {right})"));
                 text.push_str(&format!("  {}: {}{right}\n", could_not.what, could_not.because));
             }
+        }
+        if self.asked != Asked::default() {
+            let Asked { by_doctor, by_argocd } = self.asked;
+            text.push_str(&format!(
+                "\nThe provider was asked {by_doctor} times by the doctor, and {by_argocd} times by Argo CD for codes that nobody gave out.\n"
+            ));
         }
         if !self.roles.is_empty() {
             text.push_str("\nThis Role would suffice; bind it to whoever runs the doctor:\n\n");

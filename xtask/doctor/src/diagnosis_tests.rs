@@ -1,8 +1,7 @@
-use probe::rehearsal::Redeemed;
 use probe::{Cause, Step, User};
 
 use super::*;
-use crate::evidence::{Form, Rehearsed, Seen, Taken};
+use crate::evidence::{Form, Rehearsed, Seen};
 use crate::fixtures::*;
 use crate::hidden::Hidden;
 
@@ -57,13 +56,13 @@ fn ill(value: &str, kind: usize, plain: bool) -> Evidence {
     refused(&mut evidence);
     match kind {
         0 => {}
-        1 => evidence.provider.tried = tried(Form::Presented, Taken::No),
+        1 => evidence.provider.tried = presented(&refuses()),
         2 => {
-            evidence.provider.tried = tried(Form::Presented, Taken::No);
-            evidence.provider.tried.extend(tried(Form::WithLineBreak, Taken::Yes));
+            evidence.provider.tried = presented(&refuses());
+            evidence.provider.tried.extend(tried(Form::WithLineBreak, &takes()));
         }
         3 => {
-            evidence.provider.tried = tried(Form::Presented, Taken::No);
+            evidence.provider.tried = presented(&refuses());
             dex(&mut evidence, &format!("{value}\n"), "12:00:00", "00:00:30");
         }
         4 => {
@@ -75,11 +74,11 @@ fn ill(value: &str, kind: usize, plain: bool) -> Evidence {
             evidence.named_secret = Seen::There(secret("argocd-oidc", "other", value, "12:00:00"));
             evidence.current = None;
         }
-        6 => evidence.provider.tried = tried(Form::Presented, Taken::CannotTell(format!("401 {value}"))),
+        6 => evidence.provider.tried = presented(&Err(format!("401 {value}"))),
         7 => {
             // A server that says the secret in its own words.
             let failure = probe::Failure::new(Step::Authorize, Some(400), value, Cause::UnregisteredRedirect);
-            outside(&mut evidence).rehearsals = vec![rehearsal(Err(failure), Redeemed::SecretRefused)];
+            outside(&mut evidence).rehearsals = vec![rehearsal(Err(failure), not_taken())];
         }
         8 => {
             let user = User { username: value.to_owned(), groups: vec![value.to_owned()] };

@@ -3,13 +3,12 @@
 
 use jiff::Timestamp;
 use probe::rehearsal::{Asked, Redeemed};
-use probe::{Cause, Failure, FailureGroup, Rehearsal, Step, User, Verdict};
+use probe::{Cause, Failure, FailureGroup, Rehearsal, Step, TokenAnswer, User, Verdict};
 use serde_json::json;
 
 use super::evidence::{
     DeploymentSeen, DexConfig, DexSeen, Discovery, Document, Evidence, Form, LogSeen, Logins, Method,
-    Outside, PodSeen, Provider, Public, Rbac, Rehearsed, SecretSeen, Seen, Serving, Settings, Taken, Tried,
-    Way,
+    Outside, PodSeen, Provider, Public, Rbac, Rehearsed, SecretSeen, Seen, Serving, Settings, Tried, Way,
 };
 use super::hidden::{Fingerprints, Hidden};
 
@@ -69,8 +68,42 @@ pub fn fails(step: Step, cause: Cause) -> Failure {
     Failure::new(step, Some(status), "the server's words", cause)
 }
 
-pub fn tried(form: Form, answer: Taken) -> Vec<Tried> {
+/// What the endpoint answers to a form of the secret, whichever way it is shown.
+pub fn tried(form: Form, answer: &Answer) -> Vec<Tried> {
     [Method::Basic, Method::Post].map(|by| Tried { form, by, answer: answer.clone() }).to_vec()
+}
+
+/// The same of the secret that is set, beside a control that is refused as Dex does it.
+pub fn presented(answer: &Answer) -> Vec<Tried> {
+    [tried(Form::Presented, answer), tried(Form::Wrong, &refuses())].concat()
+}
+
+/// What a token endpoint answers, or why there is nothing to compare.
+pub type Answer = Result<TokenAnswer, String>;
+
+pub fn takes() -> Answer {
+    Ok(TokenAnswer::of(400, r#"{"error":"invalid_grant"}"#))
+}
+
+pub fn refuses() -> Answer {
+    Ok(TokenAnswer::of(
+        401,
+        r#"{"error":"invalid_client","error_description":"Invalid client credentials."}"#,
+    ))
+}
+
+fn redeemed(words: &str) -> Redeemed {
+    Redeemed::of(500, &format!("failed to get token: oauth2: {words}"))
+}
+
+/// What comes of a code that nobody gave out where the provider takes the secret.
+pub fn taken() -> Redeemed {
+    redeemed(r#""invalid_grant" "Invalid or expired code parameter.""#)
+}
+
+/// And where it does not.
+pub fn not_taken() -> Redeemed {
+    redeemed(r#""invalid_client" "Invalid client credentials.""#)
 }
 
 /// An installation that is well: v3.3.6, one replica, started after its Secret was written.
@@ -96,7 +129,7 @@ pub fn well() -> Evidence {
         image: "quay.io/argoproj/argocd:v3.3.6".into(),
         ..DeploymentSeen::default()
     });
-    evidence.pods = vec![pod("argocd-server-a", "00:01:00", Some(Redeemed::SecretTaken))];
+    evidence.pods = vec![pod("argocd-server-a", "00:01:00", Some(taken()))];
     evidence.hosts = Seen::There(vec!["argocd.host".into()]);
     evidence.provider = Provider {
         issuer: "http://dex.host".into(),
@@ -105,9 +138,11 @@ pub fn well() -> Evidence {
             issuer: "http://dex.host".into(),
             authorization_endpoint: "http://dex.host/auth".into(),
             token_endpoint: "http://dex.host/token".into(),
+            keys: "http://dex.host/keys".into(),
             scopes: vec!["openid".into(), "email".into()],
+            methods: vec![],
         }),
-        tried: tried(Form::Presented, Taken::Yes),
+        tried: presented(&takes()),
         ..Provider::default()
     };
     evidence.outside = Some(Outside {
@@ -118,7 +153,7 @@ pub fn well() -> Evidence {
             issuer: Some("http://dex.host".into()),
             client_id: "argo-cd".into(),
         }),
-        rehearsals: vec![rehearsal(Ok(()), Redeemed::SecretTaken)],
+        rehearsals: vec![rehearsal(Ok(()), taken())],
         button: Some(Ok(())),
         logins: None,
         ahead: Some(0),
@@ -132,17 +167,17 @@ pub fn outside(evidence: &mut Evidence) -> &mut Outside {
 
 /// What Argo CD presents is refused: outside and at each pod.
 pub fn refused(evidence: &mut Evidence) {
-    outside(evidence).rehearsals = vec![rehearsal(Ok(()), Redeemed::SecretRefused)];
+    outside(evidence).rehearsals = vec![rehearsal(Ok(()), not_taken())];
     for pod in &mut evidence.pods {
-        pod.rehearsed = vec![Rehearsed::Redeemed(Redeemed::SecretRefused)];
+        pod.rehearsed = vec![Rehearsed::Redeemed(not_taken())];
     }
 }
 
 /// A rehearsal ends so.
 pub fn ends(evidence: &mut Evidence, step: Step, cause: Cause) {
     let redeemed = match step {
-        Step::Callback => Redeemed::Unclear(fails(step, cause)),
-        _ => Redeemed::SecretTaken,
+        Step::Callback => Redeemed(fails(step, cause)),
+        _ => taken(),
     };
     let form = if step == Step::Callback { Ok(()) } else { Err(fails(step, cause)) };
     outside(evidence).rehearsals = vec![rehearsal(form, redeemed)];
@@ -187,5 +222,6 @@ pub fn dex(evidence: &mut Evidence, value: &str, written: &str, started: &str) {
         pods: vec![pod("dex-a", started, None)],
         config: DexConfig::read("Secret dex/dex, key config.yaml", config.as_bytes(), "argo-cd"),
         secret: Some((secret("dex-clients", "argo-cd", value, written), "argo-cd".into())),
+        same_keys: None,
     });
 }

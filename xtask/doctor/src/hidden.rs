@@ -25,6 +25,16 @@ impl Hidden {
         Self(bytes.into())
     }
 
+    /// A random value, which is nobody's secret.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn random() -> Result<Self> {
+        let mut bytes = [0; 20];
+        fill(&mut bytes)?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes()))
+    }
+
     /// How many bytes there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -90,6 +100,10 @@ impl Hidden {
     }
 }
 
+fn fill(bytes: &mut [u8]) -> Result<()> {
+    SystemRandom::new().fill(bytes).map_err(|_| Error::environment("the system gives no random numbers"))
+}
+
 /// Makes fingerprints that can be compared within one run and with nothing else.
 pub struct Fingerprints {
     salt: [u8; 32],
@@ -108,9 +122,7 @@ impl Fingerprints {
     /// The system gives no random numbers.
     pub fn new() -> Result<Self> {
         let mut salt = [0; 32];
-        SystemRandom::new()
-            .fill(&mut salt)
-            .map_err(|_| Error::environment("the system gives no random numbers"))?;
+        fill(&mut salt)?;
         Ok(Self { salt })
     }
 

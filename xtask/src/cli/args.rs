@@ -52,6 +52,10 @@ pub struct DoctorArgs {
     #[arg(long, group = "password", requires = "user")]
     pub password_stdin: bool,
 
+    /// Do not show the client secret to the provider's token endpoint; what cannot be told without is said.
+    #[arg(long)]
+    pub no_secret_check: bool,
+
     /// Say whether this installation survives a change of its client secret, and how to
     /// change it.
     #[arg(long)]

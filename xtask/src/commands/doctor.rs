@@ -8,7 +8,7 @@ use probe::{Password, Resolve, Tls};
 
 use crate::cli::DoctorArgs;
 use crate::console::Tone;
-use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
+use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
 use crate::report::Report;
 use crate::session::Session;
 use base::{Error, Exit, Result};
@@ -20,7 +20,10 @@ use doctor::{Diagnosis, Reader, Subject, User, examine};
 /// There is no lab and nothing else was named, or the kubeconfig cannot be used.
 pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -> Result<Exit> {
     let since = Instant::now();
-    let subject = subject(session, args).await?;
+    let mut subject = subject(session, args).await?;
+    subject.secret_check = !args.no_secret_check;
+    let console = session.console.clone();
+    subject.say = Box::new(move |line| console.note(line));
     let diagnosis = examine(&subject, args.before_rotation).await?;
     if !args.looks_elsewhere() {
         report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
@@ -95,11 +98,15 @@ async fn lab(session: &Session, args: &DoctorArgs) -> Result<Subject> {
 pub async fn of_lab(session: &Session) -> Result<Subject> {
     let access = session.access().await?;
     let address = format!("http://{ARGOCD_HOST}/");
+    // Argo CD may have been pointed at a provider that is none of the lab's.
+    let only_at = [DEX_HOST, ARGOCD_HOST].map(str::to_owned).to_vec();
+    let user = User { only_at, ..User::new(USER, Password::new(PASSWORD)) };
     let mut subject = Subject {
         cluster: Some(Reader::of_kubeconfig(&access.kubeconfig, &access.context).await?),
         provider_namespace: Some(Workload::Dex.namespace().to_owned()),
         address: Some(address.parse().map_err(|error| Error::environment(format!("{address}: {error}")))?),
-        user: Some(User::new(USER, Password::new(PASSWORD))),
+        user: Some(user),
+        is_lab: true,
         ..Subject::new(Workload::Argocd.namespace(), "cargo xtask kubectl --")
     };
     subject.resolve = [80, 443].map(|port| Resolve::new("*", port, access.ingress)).to_vec();

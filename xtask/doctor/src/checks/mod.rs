@@ -53,6 +53,15 @@ pub fn before_rotation(evidence: &Evidence) -> Vec<Finding> {
     in_order(rotation::check(evidence))
 }
 
+/// How sure a refusal of the client secret is: that the provider answers a right one otherwise was seen, or it is
+/// the Dex that was looked at, whose words are known. Else there are only its words.
+fn sure(evidence: &Evidence) -> Certainty {
+    match evidence.refuses_surely() || evidence.provider.own_dex().is_some() {
+        true => Certainty::Certain,
+        false => Certainty::Likely,
+    }
+}
+
 /// When something that is wrong with the secret matters: now, unless Argo CD was seen to
 /// present one that the provider takes, which it then still has from before.
 fn when(evidence: &Evidence) -> When {

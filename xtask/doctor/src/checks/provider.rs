@@ -54,8 +54,16 @@ fn another_issuer(evidence: &Evidence) -> Option<Finding> {
     if !empty && (failure.is_none() || dex.is_none()) {
         return None;
     }
+    let finding = Finding::new(CauseId::IssuerMismatch, ISSUER);
     Some(
-        Finding::new(CauseId::IssuerMismatch, ISSUER)
+        match empty {
+            true => finding,
+            // That Dex may be somebody else's, and the provider that is meant may be down.
+            false => finding.certainty(Certainty::Possible).one_of(
+                &[CauseId::IssuerMismatch, CauseId::ProviderUnreachable],
+                "whose name the issuer is: if no provider of yours is called so, the setting is wrong; if one is, it is down",
+            ),
+        }
             .when(when_settings(evidence))
             .seen(match empty {
                 true => "issuer is empty or not there".to_owned(),
@@ -163,7 +171,7 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
     // Only this machine does not reach it: that says nothing about Argo CD, unless
     // nobody asked Argo CD.
     let asked = evidence.outside.is_some() || evidence.pods.iter().any(|pod| !pod.rehearsed.is_empty());
-    let dex = evidence.provider.dex.there();
+    let dex = evidence.provider.own_dex();
     let down = dex.filter(|dex| dex.deployment.ready == 0);
     if failure.is_none() && (down.is_none() || (asked && own.is_none())) {
         return None;
@@ -231,7 +239,7 @@ fn pods_of(dex: &DexSeen) -> String {
 
 /// Codes are in the memory of the replica that gave them out.
 fn several_replicas(evidence: &Evidence) -> Option<Finding> {
-    let dex = evidence.provider.dex.there()?;
+    let dex = evidence.provider.own_dex()?;
     let config = dex.config.as_ref()?;
     let running = dex.pods.iter().filter(|pod| pod.ready && !pod.ending).count();
     if config.storage != "memory" || (dex.deployment.wanted < 2 && running < 2) {
@@ -251,7 +259,7 @@ fn several_replicas(evidence: &Evidence) -> Option<Finding> {
 /// Tokens that end before anybody can use them.
 fn lifetimes(evidence: &Evidence) -> Option<Finding> {
     const SHORTEST: f64 = 60.0;
-    let dex = evidence.provider.dex.there()?;
+    let dex = evidence.provider.own_dex()?;
     let config = dex.config.as_ref()?;
     let text = config.id_tokens.as_ref()?;
     let seconds = go_seconds(text)?;

@@ -3,9 +3,9 @@
 use probe::{Cause, CauseId};
 
 use super::commands::{carry, edit_settings, rewrite, set_field};
-use super::{at, at_field, when};
+use super::{at, at_field, sure, when};
 use crate::advice;
-use crate::evidence::{DexSeen, Evidence, Form, PART_OF, Reference, SecretSeen, Term};
+use crate::evidence::{DexSeen, Evidence, Form, PART_OF, Reference, SecretSeen, Taken, Term};
 use crate::finding::{Certainty, Finding, When};
 use crate::hidden::Hidden;
 use crate::shown::{argument, listed, shown};
@@ -13,7 +13,7 @@ use crate::shown::{argument, listed, shown};
 /// What a reference that leads nowhere would lead to, held against what Dex takes: a second
 /// fault that the first one hides.
 pub fn behind_reference(evidence: &Evidence) -> Option<Finding> {
-    let dex = evidence.provider.dex.there()?;
+    let dex = evidence.provider.own_dex()?;
     let (secret, key) = dex.secret.as_ref()?;
     let value = secret.value(key).filter(|_| !dex_is_stale(dex))?;
     let meant = match &evidence.oidc()?.client_secret {
@@ -33,10 +33,10 @@ pub fn behind_reference(evidence: &Evidence) -> Option<Finding> {
 pub fn value(evidence: &Evidence) -> Vec<Finding> {
     let Some(current) = &evidence.current else { return vec![] };
     let mut findings = vec![];
-    if let Some(unknown) = unknown_client(evidence) {
-        return vec![unknown];
+    if let Some(finding) = unknown_client(evidence).or_else(|| ended_at_provider(evidence)) {
+        return vec![finding];
     }
-    if let Some(form) = evidence.provider.takes_instead().or_else(|| dex_has_white_space(evidence, current)) {
+    if let Some(form) = evidence.takes_instead().or_else(|| dex_has_white_space(evidence, current)) {
         findings.push(another_form(evidence, current, form));
     } else if agrees(evidence) == Some(false) || dex_will_differ(evidence, current) {
         findings.push(mismatch(evidence, current));
@@ -50,11 +50,13 @@ pub fn value(evidence: &Evidence) -> Vec<Finding> {
 /// Whether the provider takes the secret that stands in the Secret now: by its own word,
 /// else by what Dex was started with. `None` if nobody can tell.
 pub fn agrees(evidence: &Evidence) -> Option<bool> {
-    if let Some(takes) = evidence.provider.takes(Form::Presented) {
-        return Some(takes);
+    match evidence.takes(Form::Presented) {
+        Taken::Yes => return Some(true),
+        Taken::No | Taken::NoByItsWords => return Some(false),
+        Taken::Unclear => {}
     }
     let current = evidence.current.as_ref()?;
-    let dex = evidence.provider.dex.there()?;
+    let dex = evidence.provider.own_dex()?;
     let (secret, key) = dex.secret.as_ref()?;
     let same = secret.value(key)? == current;
     // Dex that was started before the Secret was written has another value.
@@ -77,20 +79,20 @@ fn dex_is_stale(dex: &DexSeen) -> bool {
 /// Dex's Secret has white space around the value. Where Dex itself still takes the value
 /// without, it has not read that yet.
 fn dex_has_white_space(evidence: &Evidence, current: &Hidden) -> Option<Form> {
-    let dex = evidence.provider.dex.there()?;
+    let dex = evidence.provider.own_dex()?;
     let (secret, key) = dex.secret.as_ref()?;
     let value = secret.value(key)?;
     let differs = value != current && value.trimmed() == *current;
-    let takes = evidence.provider.takes(Form::Presented) == Some(true);
+    let takes = evidence.takes(Form::Presented) == Taken::Yes;
     (differs && (!takes || dex_is_stale(dex))).then_some(Form::WithLineBreak)
 }
 
 /// Dex takes the secret that Argo CD has, and its Secret was given another one since: the
 /// next start of Dex ends that.
 fn dex_will_differ(evidence: &Evidence, current: &Hidden) -> bool {
-    let takes = evidence.provider.takes(Form::Presented) == Some(true);
+    let takes = evidence.takes(Form::Presented) == Taken::Yes;
     takes
-        && evidence.provider.dex.there().is_some_and(|dex| {
+        && evidence.provider.own_dex().is_some_and(|dex| {
             let value = dex.secret.as_ref().map(|(secret, key)| secret.value(key));
             value.is_some_and(|value| value.is_none() || value != Some(current) && dex_is_stale(dex))
         })
@@ -98,7 +100,7 @@ fn dex_will_differ(evidence: &Evidence, current: &Hidden) -> bool {
 
 fn unknown_client(evidence: &Evidence) -> Option<Finding> {
     let failure = evidence.failure(&[Cause::UnknownClient])?;
-    let registered = evidence.provider.dex.there().and_then(|dex| dex.config.as_ref());
+    let registered = evidence.provider.own_dex().and_then(|dex| dex.config.as_ref());
     Some(
         Finding::new(CauseId::SecretMismatch, at_field("clientID"))
             .seen(format!("the provider's page says: {}", shown(&failure.message)))
@@ -114,6 +116,35 @@ fn unknown_client(evidence: &Evidence) -> Option<Finding> {
                 Some([only]) => set_field(evidence, "clientID", only),
                 _ => edit_settings(evidence, "clientID: as the provider registered it"),
             }),
+    )
+}
+
+/// The provider says that the secret has expired, or that the client is disabled.
+fn ended_at_provider(evidence: &Evidence) -> Option<Finding> {
+    let of_codes = evidence.redeemed().map(|redeemed| (redeemed.0.cause, &redeemed.0.message));
+    let logins = evidence.outside.iter().filter_map(|outside| outside.logins.as_ref());
+    let of_logins = logins.flat_map(|logins| &logins.failures).map(|it| (it.answer, &it.message));
+    let ended = |cause: &Cause| matches!(cause, Cause::SecretExpired | Cause::ClientDisabled);
+    let (cause, message) = of_codes.chain(of_logins).find(|(cause, _)| ended(cause))?;
+    let (at, own) = place(evidence);
+    let finding = match cause {
+        Cause::SecretExpired => Finding::new(CauseId::SecretExpired, at).fix(match &own {
+            Some((name, key)) => format!(
+                "make a new client secret at the provider, then\n{}\n{}",
+                write_key(&evidence.argocd_kubectl(), name, key),
+                advice::restart_argocd(evidence)
+            ),
+            None => "make a new client secret at the provider and give it to Argo CD".to_owned(),
+        }),
+        _ => Finding::new(CauseId::ClientDisabled, "the provider's registration of this client")
+            .fix("enable the client at the provider"),
+    };
+    // Read in the provider's documentation, and not met.
+    Some(
+        finding
+            .certainty(Certainty::Likely)
+            .seen(format!("Argo CD says: {}", shown(message)))
+            .why(cause.explain()),
     )
 }
 
@@ -144,7 +175,7 @@ pub fn holds(evidence: &Evidence, current: &Hidden) -> String {
 
 fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
     let (at, own) = place(evidence);
-    let dex = evidence.provider.dex.there();
+    let dex = evidence.provider.own_dex();
     let fingerprints = &evidence.fingerprints;
     let dex_secret = dex.and_then(|dex| dex.secret.as_ref()).and_then(|(secret, key)| {
         let value = secret.value(key)?;
@@ -159,7 +190,7 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
         _ => at,
     };
     let (why, fix) = match form {
-        Form::AsStored | Form::WithLineBreak | Form::Presented => (
+        Form::AsStored | Form::WithLineBreak | Form::Presented | Form::Wrong | Form::WrongAgain => (
             "the provider was given white space as a part of the secret; Argo CD cuts it off before it presents the secret, so the two differ"
                 .to_owned(),
             match &dex_secret {
@@ -237,10 +268,11 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
     let fingerprints = &evidence.fingerprints;
     let finding = Finding::new(CauseId::SecretMismatch, field)
         .when(when(evidence))
+        .certainty(sure(evidence))
         .seen_if(evidence.provider.said_of(Form::Presented))
         .seen(holds(evidence, current));
     let restart = advice::restart_argocd(evidence);
-    let dex = evidence.provider.dex.there();
+    let dex = evidence.provider.own_dex();
     let Some((dex, (secret, key))) = dex.and_then(|dex| Some((dex, dex.secret.as_ref()?))) else {
         let fix = match &own {
             Some((name, key)) => write_key(&evidence.argocd_kubectl(), name, key),
@@ -319,7 +351,7 @@ fn json_key(key: &str) -> String {
 
 /// `kubectl … rollout restart deploy/dex`.
 pub fn restart_dex(evidence: &Evidence) -> String {
-    let dex = evidence.provider.dex.there().map(|dex| &dex.deployment);
+    let dex = evidence.provider.own_dex().map(|dex| &dex.deployment);
     let (namespace, name) = dex.map_or(("dex", "dex"), |dex| (dex.namespace.as_str(), dex.name.as_str()));
     format!("{} -n {} rollout restart deploy/{}", evidence.kubectl, argument(namespace), argument(name))
 }

@@ -1,7 +1,6 @@
 //! argocd-cm against the address that users type, against the provider's registration,
 //! and against what a login needs.
 
-use probe::rehearsal::Redeemed;
 use probe::{Cause, CauseId, Step};
 use url::Url;
 
@@ -175,12 +174,8 @@ fn wrong_path(evidence: &Evidence, url: &Url) -> Option<Finding> {
         return None;
     }
     let rehearsals = &evidence.outside.as_ref()?.rehearsals;
-    let nobody = rehearsals.iter().find_map(|rehearsal| match rehearsal.redeemed.as_ref()? {
-        Redeemed::Unclear(failure) if failure.step == Step::Callback && failure.status == Some(404) => {
-            Some(failure)
-        }
-        _ => None,
-    })?;
+    let failures = rehearsals.iter().filter_map(|rehearsal| Some(&rehearsal.redeemed.as_ref()?.0));
+    let nobody = failures.into_iter().find(|it| it.step == Step::Callback && it.status == Some(404))?;
     Some(
         Finding::new(CauseId::ArgocdUrl, URL)
             .when(when_settings(evidence))
@@ -259,7 +254,7 @@ fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
     let refused = evidence.failure(&[Cause::UnregisteredRedirect, Cause::RedirectElsewhere]);
     let url = configured_url(evidence).filter(|url| !url.trim().is_empty())?;
     let wanted = format!("{}/auth/callback", url.trim_end_matches('/'));
-    let dex = evidence.provider.dex.there();
+    let dex = evidence.provider.own_dex();
     let config = dex.and_then(|dex| dex.config.as_ref());
     let registered =
         config.and_then(|config| config.client.as_ref()).map(|client: &DexClient| &client.redirect_uris);

@@ -7,13 +7,12 @@
 
 use jiff::Timestamp;
 use probe::CauseId;
-use probe::rehearsal::Redeemed;
 use releases::Era;
 
-use super::at;
 use super::secrets::agrees;
+use super::{at, sure};
 use crate::advice;
-use crate::evidence::{Evidence, Form, PodSeen, Reference, Rehearsed, Term, Written};
+use crate::evidence::{Evidence, Form, PodSeen, Reference, Rehearsed, Taken, Term, Written};
 use crate::finding::{Certainty, Finding};
 use crate::shown::{listed, shown};
 
@@ -21,7 +20,8 @@ use crate::shown::{listed, shown};
 pub fn secret(evidence: &Evidence) -> Option<Finding> {
     let presented = evidence.presented();
     let agrees = agrees(evidence);
-    match (presented.refused, presented.taken) {
+    let refused = presented.refused + evidence.refused_logins().map_or(0, |failure| failure.count);
+    match (refused, presented.taken) {
         // Which of two handlers takes a connection goes by streaks: that all tries met the
         // same one says nothing about the other.
         (0, 1..) if agrees != Some(false) && two_handlers(evidence).is_some() && behind(evidence) => {
@@ -32,7 +32,7 @@ pub fn secret(evidence: &Evidence) -> Option<Finding> {
         (0, _) => None,
         (_, 1..) => Some(two_minds(evidence)),
         (_, 0) => match agrees {
-            Some(true) => Some(stale(evidence, Certainty::Certain)),
+            Some(true) => Some(stale(evidence, sure(evidence))),
             // The value itself is wrong, which is a finding of its own.
             Some(false) => None,
             None => Some(undecided(evidence)),
@@ -170,10 +170,25 @@ fn noticed_in_vain(evidence: &Evidence) -> Option<String> {
 fn rehearsed(evidence: &Evidence) -> String {
     let presented = evidence.presented();
     let all = presented.refused + presented.taken;
+    if let (0, Some(failure)) = (presented.refused, evidence.refused_logins()) {
+        return format!(
+            "{} logins of a user end at the callback: {}",
+            failure.count,
+            shown(&failure.message)
+        );
+    }
     format!(
-        "brought a code that nobody gave out, Argo CD was refused as invalid_client in {} of {all} tries: the provider does not take the secret that it presents",
-        presented.refused
+        "brought a code that nobody gave out, Argo CD was answered as a wrong secret is in {} of {all} tries{}",
+        presented.refused,
+        refusal(evidence).map_or_else(String::new, |words| format!(": {}", shown(words)))
     )
+}
+
+/// Argo CD's words about a secret that it presented and that was refused.
+fn refusal(evidence: &Evidence) -> Option<&str> {
+    let refused = |taken| matches!(taken, Taken::No | Taken::NoByItsWords);
+    let mut all = evidence.redeemed().filter(|redeemed| refused(evidence.takes_presented(redeemed)));
+    all.next().map(|redeemed| redeemed.0.message.as_str())
 }
 
 fn stale(evidence: &Evidence, certainty: Certainty) -> Finding {
@@ -227,7 +242,7 @@ fn undecided(evidence: &Evidence) -> Finding {
     };
     let behind = oldest(evidence).zip(written(evidence)).map(|(oldest, written)| oldest < written.at);
     let looked = evidence.named_secret.there().is_some() || evidence.argocd_secret.there().is_some();
-    let decides = "show the provider's token endpoint the secret that the Secret holds now (`doctor` does, where it may read the Secret and reach the endpoint): invalid_grant means that Argo CD is behind, invalid_client that the two disagree";
+    let decides = "show the provider's token endpoint the secret that the Secret holds now, and one that is surely wrong (`doctor` does, where it may read the Secret and reach the endpoint): if the answers differ, Argo CD is behind; if they are alike, the two disagree";
     if behind == Some(true) && never_notices(evidence) == Some(true) {
         return stale(evidence, Certainty::Likely)
             .one_of(&[StaleArgocd, SecretMismatch, SecretWhitespace], decides);
@@ -297,9 +312,12 @@ fn behind(evidence: &Evidence) -> bool {
 
 /// The provider takes the secret now and then.
 fn two_minds(evidence: &Evidence) -> Finding {
-    let named = |wanted: Redeemed| -> Vec<String> {
-        let wanted = Rehearsed::Redeemed(wanted);
-        let all = |pod: &&PodSeen| !pod.rehearsed.is_empty() && pod.rehearsed.iter().all(|it| *it == wanted);
+    let named = |wanted: &[Taken]| -> Vec<String> {
+        let is = |it: &Rehearsed| match it {
+            Rehearsed::Redeemed(redeemed) => wanted.contains(&evidence.takes_presented(redeemed)),
+            Rehearsed::NotBegun(_) => false,
+        };
+        let all = |pod: &&PodSeen| !pod.rehearsed.is_empty() && pod.rehearsed.iter().all(is);
         running(evidence)
             .filter(all)
             .map(|pod| match pod.holds_since() {
@@ -308,7 +326,7 @@ fn two_minds(evidence: &Evidence) -> Finding {
             })
             .collect::<Vec<_>>()
     };
-    let (stale, fresh) = (named(Redeemed::SecretRefused), named(Redeemed::SecretTaken));
+    let (stale, fresh) = (named(&[Taken::No, Taken::NoByItsWords]), named(&[Taken::Yes]));
     let presented = evidence.presented();
     let place = match stale.as_slice() {
         [] => format!("Deployment {}/argocd-server", shown(&evidence.namespace)),

@@ -4,7 +4,7 @@ use probe::rehearsal::Redeemed;
 use probe::{Cause, CauseId, Step};
 
 use super::*;
-use crate::evidence::{DeploymentSeen, Discovery, Form, Rehearsed, Seen, Taken};
+use crate::evidence::{DeploymentSeen, Discovery, Form, Rehearsed, Seen};
 use crate::finding::Certainty;
 use crate::fixtures::*;
 use crate::hidden::Fingerprints;
@@ -115,17 +115,18 @@ fn a_wrong_secret_is_told_by_the_providers_own_word() {
     finds(
         |e| {
             refused(e);
-            e.provider.tried = tried(Form::Presented, Taken::No);
+            e.provider.tried = presented(&refuses());
         },
-        &["secret-mismatch certain now"],
+        // Nothing has shown that this provider answers a right one otherwise.
+        &["secret-mismatch likely now"],
     );
     // The server still holds the right one.
-    finds(|e| e.provider.tried = tried(Form::Presented, Taken::No), &["secret-mismatch certain later"]);
+    finds(|e| e.provider.tried = presented(&refuses()), &["secret-mismatch certain later"]);
     // Both Secrets agree, and Dex has not read its own since.
     let findings = finds(
         |e| {
             refused(e);
-            e.provider.tried = tried(Form::Presented, Taken::No);
+            e.provider.tried = presented(&refuses());
             dex(e, SECRET, "12:00:00", "00:00:30");
         },
         &["secret-mismatch certain now"],
@@ -134,7 +135,7 @@ fn a_wrong_secret_is_told_by_the_providers_own_word() {
     let findings = finds(
         |e| {
             refused(e);
-            e.provider.tried = tried(Form::Presented, Taken::No);
+            e.provider.tried = presented(&refuses());
             dex(e, "another-secret", "00:00:02", "00:00:30");
         },
         &["secret-mismatch certain now"],
@@ -144,11 +145,11 @@ fn a_wrong_secret_is_told_by_the_providers_own_word() {
 
 #[test]
 fn where_the_provider_answers_oddly_nothing_is_guessed() {
-    let odd = Taken::CannotTell("unauthorized_client".into());
+    let odd = || [Form::Presented, Form::Wrong].map(|form| tried(form, &Err("429".into()))).concat();
     let findings = finds(
         |e| {
             refused(e);
-            e.provider.tried = tried(Form::Presented, odd.clone());
+            e.provider.tried = odd();
         },
         &["secret-mismatch possible now"],
     );
@@ -157,7 +158,7 @@ fn where_the_provider_answers_oddly_nothing_is_guessed() {
     let findings = finds(
         |e| {
             refused(e);
-            e.provider.tried = tried(Form::Presented, odd);
+            e.provider.tried = odd();
             e.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", SECRET, "12:00:00"));
         },
         &["stale-argocd likely now"],
@@ -181,8 +182,8 @@ fn two_minds_are_a_stale_replica() {
     let findings = finds(
         |e| {
             e.pods = vec![
-                pod("argocd-server-a", "00:01:00", Some(Redeemed::SecretRefused)),
-                pod("argocd-server-b", "12:30:00", Some(Redeemed::SecretTaken)),
+                pod("argocd-server-a", "00:01:00", Some(not_taken())),
+                pod("argocd-server-b", "12:30:00", Some(taken())),
             ];
             e.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", SECRET, "12:00:00"));
         },
@@ -192,8 +193,7 @@ fn two_minds_are_a_stale_replica() {
     let findings = finds(
         |e| {
             e.release = Some("v2.12.1".parse().unwrap());
-            outside(e).rehearsals =
-                vec![rehearsal(Ok(()), Redeemed::SecretTaken), rehearsal(Ok(()), Redeemed::SecretRefused)];
+            outside(e).rehearsals = vec![rehearsal(Ok(()), taken()), rehearsal(Ok(()), not_taken())];
             e.pods[0].log.as_mut().unwrap().servings = 2;
         },
         &["stale-replica certain now"],
@@ -265,8 +265,8 @@ fn white_space_and_encodings_are_found_by_what_the_provider_takes() {
         finds(
             |e| {
                 refused(e);
-                e.provider.tried = tried(Form::Presented, Taken::No);
-                e.provider.tried.extend(tried(form, Taken::Yes));
+                e.provider.tried = presented(&refuses());
+                e.provider.tried.extend(tried(form, &takes()));
             },
             &["secret-whitespace certain now"],
         );
@@ -410,11 +410,11 @@ fn dex_itself_is_looked_at() {
 
 #[test]
 fn a_provider_with_words_of_its_own_is_no_failure() {
-    let odd = || Redeemed::Unclear(fails(Step::Callback, Cause::Unknown));
+    let odd = || Redeemed(fails(Step::Callback, Cause::Unknown));
     let change = |e: &mut Evidence| {
         outside(e).rehearsals = vec![rehearsal(Ok(()), odd())];
         e.pods[0].rehearsed = vec![Rehearsed::Redeemed(odd())];
-        e.provider.tried = tried(Form::Presented, Taken::CannotTell("401 unauthorized_client".into()));
+        e.provider.tried = presented(&Err("status 503".into()));
     };
     finds(change, &[]);
     let mut evidence = well();
@@ -535,7 +535,7 @@ fn two_faults_are_both_found() {
         |e| {
             refused(e);
             ends(e, Step::Authorize, Cause::UnregisteredRedirect);
-            outside(e).rehearsals[0].redeemed = Some(Redeemed::SecretRefused);
+            outside(e).rehearsals[0].redeemed = Some(not_taken());
         },
         &["stale-argocd certain now", "redirect-uri certain now"],
     );

@@ -1,6 +1,7 @@
 //! All that was read, as plain data: what the checks decide by. How it is read is in
 //! [`super::look`].
 
+mod control;
 mod log;
 mod outside;
 mod provider;
@@ -12,13 +13,12 @@ mod yaml;
 
 use releases::Release;
 
+pub use control::{Form, Method, Taken, Tried};
 #[cfg(test)]
 pub use log::Serving;
 pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
-pub use provider::{
-    DexClient, DexConfig, DexSeen, Discovery, Document, Form, Method, Provider, Source, Taken, Tried, Way,
-};
+pub use provider::{DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way};
 pub use rbac::Rbac;
 pub use secret::{PART_OF, SecretSeen, Written, written};
 pub use server::{DeploymentSeen, EnvSeen, PodSeen, Rehearsed};
@@ -158,22 +158,27 @@ impl Evidence {
 
     /// What Argo CD's servers present, by all rehearsals.
     pub fn presented(&self) -> Presented {
-        use probe::rehearsal::Redeemed::{SecretRefused, SecretTaken};
-        let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
-        let of_pods =
-            self.pods.iter().flat_map(|pod| &pod.rehearsed).filter_map(|rehearsed| match rehearsed {
-                Rehearsed::Redeemed(redeemed) => Some(redeemed),
-                Rehearsed::NotBegun(_) => None,
-            });
         let mut presented = Presented::default();
-        for redeemed in outside.filter_map(|rehearsal| rehearsal.redeemed.as_ref()).chain(of_pods) {
-            match redeemed {
-                SecretTaken => presented.taken += 1,
-                SecretRefused => presented.refused += 1,
-                probe::rehearsal::Redeemed::Unclear(_) => {}
+        for redeemed in self.redeemed() {
+            match self.takes_presented(redeemed) {
+                Taken::Yes => presented.taken += 1,
+                Taken::No | Taken::NoByItsWords => presented.refused += 1,
+                Taken::Unclear => {}
             }
         }
         presented
+    }
+
+    /// The logins of a user that ended on a refusal of the client, although their codes were the provider's own.
+    pub fn refused_logins(&self) -> Option<&probe::FailureGroup> {
+        let logins = self.outside.as_ref()?.logins.as_ref()?;
+        logins.failures.iter().find(|failure| failure.answer == probe::Cause::InvalidClient)
+    }
+
+    /// Whether the provider was shown to tell right secrets from wrong ones, so that what it says of one is sure.
+    pub fn refuses_surely(&self) -> bool {
+        self.redeemed().all(|redeemed| self.takes_presented(redeemed) != Taken::NoByItsWords)
+            && self.takes(Form::Presented) != Taken::NoByItsWords
     }
 
     /// The failures in which rehearsals ended, each with how often. What only says that
@@ -181,16 +186,18 @@ impl Evidence {
     pub fn failures(&self) -> Vec<(&probe::Failure, usize)> {
         let mut all: Vec<(&probe::Failure, usize)> = vec![];
         let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
-        let of_forms = outside.clone().filter_map(|rehearsal| rehearsal.form.as_ref().err());
-        let of_codes = outside.filter_map(|rehearsal| unclear(rehearsal.redeemed.as_ref()?));
+        let of_forms = outside.filter_map(|rehearsal| rehearsal.form.as_ref().err());
         let of_pods =
             self.pods.iter().flat_map(|pod| &pod.rehearsed).filter_map(|rehearsed| match rehearsed {
-                Rehearsed::NotBegun(failure) => Some(failure),
-                Rehearsed::Redeemed(redeemed) => unclear(redeemed),
+                Rehearsed::NotBegun(failure) if is_known(failure) => Some(failure),
+                _ => None,
             });
+        // What the token endpoint answered to the code is held against the control, and is no failure by itself.
+        let of_codes =
+            self.redeemed().filter(|redeemed| redeemed.answer().is_none()).map(|redeemed| &redeemed.0);
         let of_codes = of_codes.filter(|failure| is_known(failure));
         let of_forms = of_forms.filter(|failure| tells(failure));
-        for failure in of_forms.chain(of_codes).chain(of_pods.filter(|failure| is_known(failure))) {
+        for failure in of_forms.chain(of_codes).chain(of_pods) {
             match all.iter_mut().find(|(known, _)| known.step == failure.step && known.cause == failure.cause)
             {
                 Some((_, count)) => *count += 1,
@@ -254,11 +261,4 @@ pub fn is_known(failure: &probe::Failure) -> bool {
 pub fn tells(failure: &probe::Failure) -> bool {
     let front = failure.status.is_some_and(|status| (502..=504).contains(&status));
     failure.step != probe::Step::Authorize || is_known(failure) || front
-}
-
-fn unclear(redeemed: &probe::rehearsal::Redeemed) -> Option<&probe::Failure> {
-    match redeemed {
-        probe::rehearsal::Redeemed::Unclear(failure) => Some(failure),
-        _ => None,
-    }
 }

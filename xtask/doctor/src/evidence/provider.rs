@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
+use url::Url;
 
+use super::control::Tried;
 use super::secret::SecretSeen;
 use super::server::{DeploymentSeen, PodSeen};
-use super::{Seen, shown, yaml};
+use super::{Seen, yaml};
 
 /// What was learnt of the provider.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +23,8 @@ pub struct Provider {
     pub tried: Vec<Tried>,
     /// Dex, where it runs in the cluster and could be looked at.
     pub dex: Seen<DexSeen>,
+    /// How often it was asked for anything but a token.
+    pub other_requests: usize,
     /// How far its clock is ahead of this machine's, in seconds.
     pub ahead: Option<i64>,
 }
@@ -84,124 +88,30 @@ pub struct Document {
     pub authorization_endpoint: String,
     /// Where codes are redeemed.
     pub token_endpoint: String,
+    /// Where the keys are that its tokens are signed with.
+    pub keys: String,
     /// The scopes that it says it knows.
     pub scopes: Vec<String>,
-}
-
-/// A client secret that was shown to the token endpoint, with a code that nobody gave out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tried {
-    /// Which form of the secret.
-    pub form: Form,
-    /// By which method.
-    pub by: Method,
-    /// What the provider said.
-    pub answer: Taken,
-}
-
-/// Forms of the client secret that a mistake may have left at the provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// As Argo CD presents it: without white space around it.
-    Presented,
-    /// As it stands in the Secret, white space and all.
-    AsStored,
-    /// With a line break at its end.
-    WithLineBreak,
-    /// What it is the base64 of.
-    Decoded,
-    /// Its base64.
-    Encoded,
-}
-
-impl Form {
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Presented => "as Argo CD presents it",
-            Self::AsStored => "with the white space that stands in the Secret",
-            Self::WithLineBreak => "with a line break at its end",
-            Self::Decoded => "decoded from base64 once more",
-            Self::Encoded => "encoded in base64",
-        }
-    }
-}
-
-/// How a client shows its secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// `client_secret_basic`.
-    Basic,
-    /// `client_secret_post`.
-    Post,
-}
-
-impl Method {
-    /// The word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Basic => "basic",
-            Self::Post => "post",
-        }
-    }
-}
-
-/// Whether the provider took a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// `invalid_grant`: it knew the client, and not the code.
-    Yes,
-    /// `invalid_client`.
-    No,
-    /// It answered something else, so nobody can tell.
-    CannotTell(String),
+    /// The ways of showing a client secret that it says it takes; none if it does not say.
+    pub methods: Vec<String>,
 }
 
 impl Provider {
-    /// Whether it took the secret in this form: by any method, or by none that can be
-    /// told. `None` if that cannot be told.
-    pub fn takes(&self, form: Form) -> Option<bool> {
-        let answers = || self.tried.iter().filter(|tried| tried.form == form).map(|tried| &tried.answer);
-        if answers().any(|answer| *answer == Taken::Yes) {
-            return Some(true);
-        }
-        // A method that the provider does not offer may be refused in the same words.
-        let refused = answers().filter(|answer| **answer == Taken::No).count();
-        (refused > 0 && refused == answers().count()).then_some(false)
+    /// The Dex in the cluster, if it is the issuer that Argo CD uses: by the keys that both show, else, where
+    /// those cannot be seen, by its host.
+    pub fn own_dex(&self) -> Option<&DexSeen> {
+        let host = |issuer: &str| issuer.parse::<Url>().ok()?.host_str().map(str::to_owned);
+        let dex = self.dex.there()?;
+        let same_host = || match &dex.config {
+            Some(config) => host(&config.issuer).is_some_and(|own| host(&self.issuer) == Some(own)),
+            None => host(&self.issuer).is_some_and(|host| names_service(&host, &dex.deployment)),
+        };
+        dex.same_keys.unwrap_or_else(same_host).then_some(dex)
     }
 
-    /// Another form of the secret that it took, where it did not take it as presented.
-    pub fn takes_instead(&self) -> Option<Form> {
-        let others = [Form::AsStored, Form::WithLineBreak, Form::Decoded, Form::Encoded];
-        let refused = self.takes(Form::Presented) == Some(false);
-        others.into_iter().find(|form| refused && self.takes(*form) == Some(true))
-    }
-
-    /// What was asked and answered about a form, for a person.
-    pub fn said_of(&self, form: Form) -> Option<String> {
-        let tried: Vec<String> = self
-            .tried
-            .iter()
-            .filter(|tried| tried.form == form)
-            .map(|tried| {
-                let answer = match &tried.answer {
-                    Taken::Yes => "invalid_grant (it takes the secret)".to_owned(),
-                    Taken::No => "invalid_client (it does not)".to_owned(),
-                    Taken::CannotTell(words) => format!("{} (which tells nothing)", shown(words)),
-                };
-                format!("{} by {}", answer, tried.by.name())
-            })
-            .collect();
-        (!tried.is_empty()).then(|| {
-            let secret = match form {
-                Form::Presented => "the client secret that is set for Argo CD now".to_owned(),
-                other => format!("the client secret {}", other.words()),
-            };
-            format!(
-                "the provider's token endpoint, shown {secret} and a code that nobody gave out, says {}",
-                tried.join(", ")
-            )
-        })
+    /// How many requests of the doctor's own it got.
+    pub fn requests(&self) -> usize {
+        self.other_requests + self.tried.len()
     }
 
     /// What it says of itself.
@@ -224,6 +134,8 @@ pub struct DexSeen {
     pub config: Option<DexConfig>,
     /// The Secret that its client's secret comes from, and the key in it.
     pub secret: Option<(SecretSeen, String)>,
+    /// Whether it signs with the keys that the issuer names; `None` if that could not be asked.
+    pub same_keys: Option<bool>,
 }
 
 /// Dex's configuration, as far as this client's logins depend on it.
@@ -235,6 +147,8 @@ pub struct DexConfig {
     pub source: Option<Source>,
     /// `issuer`.
     pub issuer: String,
+    /// The port of `web.http`.
+    pub port: String,
     /// The IDs of all static clients.
     pub client_ids: Vec<String>,
     /// `storage.type`.
@@ -268,6 +182,9 @@ pub struct DexClient {
 }
 
 impl DexConfig {
+    /// The port that Dex listens on where nothing else is said.
+    pub const PORT: &str = "5556";
+
     /// Reads the configuration for one client. `None` if it is not what Dex reads.
     pub fn read(at: &str, text: &[u8], client_id: &str) -> Option<Self> {
         let config: serde_json::Value = yaml::read(std::str::from_utf8(text).ok()?).ok()?;
@@ -281,6 +198,11 @@ impl DexConfig {
             at: at.to_owned(),
             source: None,
             issuer: text(&config["issuer"]),
+            port: config["web"]["http"]
+                .as_str()
+                .and_then(|at| at.rsplit(':').next())
+                .unwrap_or(Self::PORT)
+                .to_owned(),
             client_ids: clients
                 .iter()
                 .filter_map(|client| client["id"].as_str().map(str::to_owned))
@@ -290,6 +212,12 @@ impl DexConfig {
             client,
         })
     }
+}
+
+/// Whether a host is the name of a Service of a Deployment in the cluster: `dex.auth.svc…`.
+fn names_service(host: &str, deployment: &DeploymentSeen) -> bool {
+    let mut parts = host.split('.');
+    parts.next() == Some(deployment.name.as_str()) && parts.next() == Some(deployment.namespace.as_str())
 }
 
 impl DexSeen {
@@ -303,37 +231,6 @@ impl DexSeen {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn provider(tried: &[(Form, Method, Taken)]) -> Provider {
-        let tried = tried.iter().cloned().map(|(form, by, answer)| Tried { form, by, answer }).collect();
-        Provider { tried, ..Provider::default() }
-    }
-
-    #[test]
-    fn one_method_that_takes_the_secret_is_enough_and_doubt_is_doubt() {
-        use Form::Presented;
-        use Method::{Basic, Post};
-        let odd = || Taken::CannotTell("unsupported".into());
-        for (tried, takes) in [
-            (vec![], None),
-            (vec![(Presented, Basic, Taken::Yes)], Some(true)),
-            (vec![(Presented, Basic, Taken::No), (Presented, Post, Taken::Yes)], Some(true)),
-            (vec![(Presented, Basic, Taken::No), (Presented, Post, Taken::No)], Some(false)),
-            (vec![(Presented, Basic, Taken::No), (Presented, Post, odd())], None),
-            (vec![(Presented, Basic, odd())], None),
-            (vec![(Form::Decoded, Basic, Taken::Yes)], None),
-        ] {
-            assert_eq!(provider(&tried).takes(Presented), takes, "{tried:?}");
-        }
-    }
-
-    #[test]
-    fn another_form_counts_only_where_the_presented_one_is_refused() {
-        let line_break = (Form::WithLineBreak, Method::Basic, Taken::Yes);
-        let refused = (Form::Presented, Method::Basic, Taken::No);
-        assert_eq!(provider(&[refused, line_break.clone()]).takes_instead(), Some(Form::WithLineBreak));
-        assert_eq!(provider(&[line_break]).takes_instead(), None);
-    }
 
     #[test]
     fn dexs_configuration_is_read_for_one_client() {

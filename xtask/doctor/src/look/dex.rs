@@ -3,8 +3,12 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Volume};
 
+use probe::Options;
+use url::Url;
+
 use super::cluster::{MOST_PODS, one, right, seen};
-use super::reader::Reader;
+use super::reader::{Place, Reader};
+use super::web;
 use crate::evidence::{
     DeploymentSeen, DexConfig, DexSeen, EnvSeen, Evidence, PodSeen, SecretSeen, Seen, Source,
 };
@@ -27,8 +31,8 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
     let deployments = seen(deployments, &what("the provider's Deployment"), could_not);
     let pods = seen(pods, &what("the provider's Pods"), could_not);
     let Seen::There(deployments) = deployments else {
-        let read = ["configmaps", "secrets"].map(|kind| right(namespace, "", kind, "get", None));
-        reader.will_ask(read);
+        let read = ["configmaps", "secrets", "pods/proxy"];
+        reader.will_ask(read.map(|resource| right(namespace, "", resource, "get", None)));
         return;
     };
     let Some(deployment) = deployments.items.first() else {
@@ -40,6 +44,7 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
         pods: pods.there().map(|pods| pods.items.iter().map(PodSeen::of).collect()).unwrap_or_default(),
         config: None,
         secret: None,
+        same_keys: None,
     };
     dex.config = config(reader, evidence, namespace, deployment).await;
     if dex.config.is_none() {
@@ -64,6 +69,38 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
         };
     }
     evidence.provider.dex = Seen::There(dex);
+}
+
+/// Whether this Dex is the provider: the keys that one of its pods signs with are those that the issuer names.
+/// Two Dexes may be called alike, and no two have the same keys.
+pub async fn identify(reader: &Reader, evidence: &mut Evidence, options: &Options) {
+    let Some(dex) = evidence.provider.dex.there() else { return };
+    let Some(pod) = dex.pods.iter().find(|pod| pod.ready && !pod.ending) else { return };
+    let right = one(&dex.deployment.namespace, "pods/proxy", &pod.name);
+    let Some(keys) = evidence.provider.document().and_then(|document| document.keys.parse::<Url>().ok())
+    else {
+        return reader.will_ask([right]);
+    };
+    let path = dex.config.as_ref().and_then(|config| config.issuer.parse::<Url>().ok());
+    let path =
+        path.map_or_else(|| "/keys".to_owned(), |issuer| web::below(&issuer, "keys").path().to_owned());
+    let port = dex.config.as_ref().map_or_else(|| DexConfig::PORT.to_owned(), |config| config.port.clone());
+    let place = Place { scheme: "http", port: &port };
+    let (served, own) = futures::join!(web::get(options, &keys), reader.pod(&right, &place, &path, None));
+    let served = served.ok().map(|answer| key_ids(&answer.body)).filter(|ids| !ids.is_empty());
+    let own = own.ok().map(|page| key_ids(page.text.as_bytes())).filter(|ids| !ids.is_empty());
+    let same = served.zip(own).map(|(served, own)| served.iter().any(|id| own.contains(id)));
+    evidence.provider.other_requests += 1;
+    if let Seen::There(dex) = &mut evidence.provider.dex {
+        dex.same_keys = same;
+    }
+}
+
+/// The names of the keys in a JWK set.
+fn key_ids(body: &[u8]) -> Vec<String> {
+    let set: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let keys = set["keys"].as_array().into_iter().flatten();
+    keys.filter_map(|key| key["kid"].as_str().map(str::to_owned)).collect()
 }
 
 /// The configuration, from the file that Dex's last argument names.

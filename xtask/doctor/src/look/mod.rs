@@ -16,6 +16,7 @@ mod web;
 use std::time::Duration;
 
 use probe::{Options, Password, Resolve, Tls};
+use releases::Era;
 use url::Url;
 
 pub use outside::User;
@@ -44,6 +45,12 @@ pub struct Subject {
     pub tls: Tls,
     /// Who logs in, if a password was given.
     pub user: Option<User>,
+    /// Whether it is a lab of ours, where a secret may be shown by plain http.
+    pub is_lab: bool,
+    /// Whether the client secret is shown to the provider's token endpoint.
+    pub secret_check: bool,
+    /// Says what is about to be done, to a person.
+    pub say: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Subject {
@@ -58,6 +65,9 @@ impl Subject {
             resolve: vec![],
             tls: Tls::default(),
             user: None,
+            is_lab: false,
+            secret_check: true,
+            say: Box::new(|_| {}),
         }
     }
 
@@ -97,6 +107,11 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         // The issuer may turn out to be a name that only the cluster knows.
         reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
     }
+    let running = evidence.pods.iter().filter(|pod| pod.waiting.is_none() && !pod.ending).count();
+    let both_answer = evidence.release.as_ref().is_some_and(|release| release.era() == Era::BothAnswer);
+    if let Some(reader) = subject.cluster.as_ref().filter(|_| running > 1 || both_answer) {
+        replicas::meet(reader, &mut evidence).await;
+    }
     let address = subject.address.clone().or_else(|| outside::address(&evidence));
     if let Some(address) = address {
         let given = subject.address.is_some();
@@ -112,7 +127,10 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         }
     }
     if let Some(reader) = &subject.cluster {
-        replicas::meet(reader, &mut evidence).await;
+        // One server that was met from outside has shown what it presents.
+        if !evidence.redeemed().any(|redeemed| redeemed.answer().is_some()) {
+            replicas::meet(reader, &mut evidence).await;
+        }
         cluster::logs(reader, &mut evidence).await;
     }
     if subject.user.is_none() {
@@ -133,7 +151,10 @@ async fn provider(subject: &Subject, evidence: &mut Evidence) {
     }
     let options = subject.web(&issuer);
     provider::discover(evidence, &options, subject.cluster.as_ref()).await;
-    provider::preflight(evidence, &options).await;
+    if let Some(reader) = &subject.cluster {
+        dex::identify(reader, evidence, &options).await;
+    }
+    provider::preflight(evidence, &options, subject).await;
 }
 
 fn note_once(evidence: &mut Evidence, what: &str, because: String) {

@@ -3,22 +3,21 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use probe::rehearsal::Redeemed;
 use probe::{Options, Password, Rehearsal};
 use releases::{Era, Release};
 use serde_json::Value;
 use url::Url;
 
 use super::{note_once, web};
-use crate::evidence::{Evidence, Logins, Outside, Public, Seen, is_known, tells};
-use crate::shown::shown;
+use crate::evidence::{Evidence, Logins, Outside, Public, Seen, Taken, is_known, tells};
+use crate::shown::{listed, shown};
 
-/// Rehearsals of a release that has one handler, and of one that may have two: the rarer
-/// was seen to take a quarter of the connections, and is then missed three times in a thousand.
-const ONE_HANDLER: usize = 3;
+/// Rehearsals of one server with one handler, or where each has been met by itself.
+const ONE: usize = 1;
+/// Of a release that may have two handlers: the rarer was seen to take a quarter of the connections, and is then
+/// missed three times in a thousand.
 const TWO_HANDLERS: usize = 20;
-/// Of a release that is not known.
+/// Of servers whose number is not known.
 const UNKNOWN: usize = 10;
 /// Rehearsals at the same time.
 const AT_ONCE: usize = 4;
@@ -35,12 +34,14 @@ pub struct User {
     pub name: String,
     /// The password there.
     pub password: Password,
+    /// The hosts of the only provider whose user it is: at another one it is not tried. None if nobody said.
+    pub only_at: Vec<String>,
 }
 
 impl User {
     /// A user of the identity provider.
     pub fn new(name: &str, password: Password) -> Self {
-        Self { name: name.to_owned(), password }
+        Self { name: name.to_owned(), password, only_at: vec![] }
     }
 }
 
@@ -56,21 +57,15 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
     if evidence.release.is_none() {
         evidence.release = release;
     }
-    let several = evidence.server.there().is_some_and(|server| server.wanted > 1);
+    let met = evidence.pods.iter().any(|pod| !pod.rehearsed.is_empty());
     let count = match evidence.release.as_ref().map(Release::era) {
         Some(Era::BothAnswer) => TWO_HANDLERS,
-        Some(_) if several => UNKNOWN,
-        Some(_) => ONE_HANDLER,
-        None => UNKNOWN,
+        _ if met || evidence.pods.len() == 1 => ONE,
+        _ => UNKNOWN,
     };
     let page = web::below(&address, "applications");
-    let rehearsals =
-        futures::stream::iter(0..count).map(|_| probe::rehearse(options)).buffer_unordered(AT_ONCE);
-    let (rehearsals, button, logins) = futures::join!(
-        rehearsals.collect::<Vec<Rehearsal>>(),
-        probe::rehearsal::knock(options, &page),
-        log_in(options, user.is_some()),
-    );
+    let (rehearsals, button) =
+        futures::join!(rehearse(evidence, options, count), probe::rehearsal::knock(options, &page));
     if !given && public.is_none() {
         // What answers at the address that the settings name need not be Argo CD: this
         // machine may not reach it, or stand before a door of somebody else's.
@@ -82,6 +77,22 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
         return;
     }
     notes(evidence, &rehearsals);
+    let sent_to = rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref()?.provider.host_str());
+    let logins = match user {
+        Some(User { only_at, .. })
+            if !only_at.is_empty() && sent_to.is_some_and(|to| only_at.iter().all(|host| host != to)) =>
+        {
+            let because = format!(
+                "the user that is known is one of {}, and Argo CD sends people to {}",
+                listed(only_at),
+                shown(sent_to.unwrap_or_default())
+            );
+            note_once(evidence, "a login of a user (credentials, tokens, rights)", because);
+            None
+        }
+        Some(_) => Some(log_in(options).await),
+        None => None,
+    };
     evidence.outside = Some(Outside {
         address,
         given,
@@ -91,6 +102,22 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
         logins,
         ahead,
     });
+}
+
+/// Rehearses until the servers were seen to be of two minds, or so many times.
+async fn rehearse(evidence: &Evidence, options: &Options, count: usize) -> Vec<Rehearsal> {
+    let mut all: Vec<Rehearsal> = vec![];
+    let said = |all: &[Rehearsal], what: &[Taken]| {
+        let redeemed = all.iter().filter_map(|rehearsal| rehearsal.redeemed.as_ref());
+        redeemed.chain(evidence.redeemed()).any(|redeemed| what.contains(&evidence.takes_presented(redeemed)))
+    };
+    while all.len() < count
+        && !(said(&all, &[Taken::Yes]) && said(&all, &[Taken::No, Taken::NoByItsWords]) && !all.is_empty())
+    {
+        let some = (0..AT_ONCE.min(count - all.len())).map(|_| probe::rehearse(options));
+        all.extend(futures::future::join_all(some).await);
+    }
+    all
 }
 
 /// What rehearsals met and what tells nothing about the installation.
@@ -105,28 +132,27 @@ fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal]) {
                 shown(&failure.message),
             );
         }
-        if let Some(Redeemed::Unclear(failure)) = &rehearsal.redeemed
-            && !is_known(failure)
+        if let Some(redeemed) = &rehearsal.redeemed
+            && evidence.takes_presented(redeemed) == Taken::Unclear
+            && (redeemed.answer().is_some() || !is_known(&redeemed.0))
         {
-            let because = format!("to a code that nobody gave out Argo CD says: {}", shown(&failure.message));
+            let because =
+                format!("to a code that nobody gave out Argo CD says: {}", shown(&redeemed.0.message));
             note_once(evidence, "whether the provider takes what Argo CD presents", because);
         }
     }
 }
 
-async fn log_in(options: &Options, has_user: bool) -> Option<Logins> {
+async fn log_in(options: &Options) -> Logins {
     let options = Options { logins: LOGINS, concurrency: LOGINS, startup_grace: GRACE, ..options.clone() };
-    if !has_user {
-        return None;
-    }
     let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
-    Some(Logins {
+    Logins {
         verdict: report.verdict,
         ok: report.ok(),
         total: report.logins.len(),
         failures: report.failures(),
         user: report.logins.into_iter().find_map(|login| login.outcome.ok()),
-    })
+    }
 }
 
 fn release(body: &[u8]) -> Option<Release> {

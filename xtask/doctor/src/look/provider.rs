@@ -1,15 +1,15 @@
 //! Asks the identity provider: who it is, and which client secrets it takes.
 
-use probe::Options;
-use probe::http::{Answer, Connections, NoAnswer, Request};
+use probe::http::{Answer, Connections, Request};
 use probe::rehearsal::CODE;
+use probe::{Options, TokenAnswer};
 use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::reader::{Place, Reader};
 use super::web::{self, LIMIT};
-use super::{cluster, note_once};
+use super::{Subject, cluster, note_once};
 use crate::evidence::{Discovery, Document, Evidence, Form, Method, Provider, Taken, Tried, Way};
 use crate::hidden::Hidden;
 use crate::shown::shown;
@@ -20,6 +20,7 @@ pub async fn discover(evidence: &mut Evidence, options: &Options, reader: Option
     let url = web::below(base, ".well-known/openid-configuration");
     let provider = &mut evidence.provider;
     provider.way = way(options, &url);
+    provider.other_requests += 1;
     let answer = web::get(options, &url).await;
     if let Ok(answer) = &answer {
         provider.ahead = web::ahead(answer);
@@ -74,72 +75,95 @@ fn read(answer: &Answer) -> Discovery {
 fn document(body: &[u8]) -> Discovery {
     let Ok(document) = serde_json::from_slice::<Value>(body) else { return Discovery::Unreadable };
     let text = |name: &str| document[name].as_str().map(str::to_owned);
+    let list = |name: &str| {
+        let texts = document[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
+    };
     match (text("issuer"), text("token_endpoint")) {
         (Some(issuer), Some(token_endpoint)) => Discovery::Document(Document {
             issuer,
             authorization_endpoint: text("authorization_endpoint").unwrap_or_default(),
             token_endpoint,
-            scopes: document["scopes_supported"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|scope| scope.as_str().map(str::to_owned))
-                .collect(),
+            keys: text("jwks_uri").unwrap_or_default(),
+            scopes: list("scopes_supported"),
+            methods: list("token_endpoint_auth_methods_supported"),
         }),
         _ => Discovery::Unreadable,
     }
 }
 
-/// Shows the token endpoint the client secret that the Secret holds now; if it is not
-/// taken, the forms of it that a mistake may have left at the provider.
-pub async fn preflight(evidence: &mut Evidence, options: &Options) {
+/// Shows the token endpoint a secret that is surely wrong and, unless that was switched off, the one that is set
+/// for Argo CD now; if the answers are alike, the forms of it that a mistake may have left at the provider.
+pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Subject) {
     const WHAT: &str = "the provider's token endpoint (which client secret it takes)";
+    if evidence.client_id.is_empty() {
+        return;
+    }
+    let endpoint = match endpoint(&evidence.provider, subject) {
+        Ok(endpoint) => endpoint,
+        Err(because) => return note_once(evidence, WHAT, because),
+    };
+    let (client_id, redirect_uri) = (evidence.client_id.clone(), redirect_uri(evidence));
+    let ask = Ask { options, endpoint, client_id, redirect_uri };
+    let Ok(wrong) = Hidden::random() else { return };
+    evidence.provider.tried = ask.both(Form::Wrong, &wrong).await;
     let Some(current) = evidence.current.clone() else { return };
-    let provider = &evidence.provider;
+    if !subject.secret_check {
+        let because = "it was not shown the client secret (--no-secret-check)".to_owned();
+        return note_once(evidence, WHAT, because);
+    }
+    (subject.say)(&format!(
+        "the client secret is shown to {} (--no-secret-check leaves that out)",
+        shown(ask.endpoint.host_str().unwrap_or_default())
+    ));
+    let presented = ask.both(Form::Presented, &current).await;
+    evidence.provider.tried.extend(presented);
+    if evidence.provider.differs_in_words_alone()
+        && let Ok(wrong) = Hidden::random()
+    {
+        let again = ask.both(Form::WrongAgain, &wrong).await;
+        evidence.provider.tried.extend(again);
+    }
+    if !matches!(evidence.takes(Form::Presented), Taken::No | Taken::NoByItsWords) {
+        return;
+    }
+    let by = evidence.provider.method();
+    for (form, value) in other_forms(evidence, &current) {
+        let tried = ask.by(by, form, &value).await;
+        evidence.provider.tried.push(tried);
+        if evidence.takes(form) == Taken::Yes {
+            return;
+        }
+    }
+}
+
+/// The token endpoint, if a secret may be shown to it.
+fn endpoint(provider: &Provider, subject: &Subject) -> Result<Url, String> {
     if let Way::ServiceProxy { namespace, service } = &provider.way {
-        let because = format!(
+        return Err(format!(
             "its name is known to the cluster only, and the API's proxy to Service {}/{} would carry a POST as a write; forward a port to it and name it with --resolve",
             shown(namespace),
             shown(service)
-        );
-        note_once(evidence, WHAT, because);
-        return;
+        ));
     }
     let Some(document) = provider.document() else {
-        let because = match &provider.discovery {
+        return Err(match &provider.discovery {
             Discovery::NotLooked => "the issuer is no web address".to_owned(),
             Discovery::NoAnswer(words) => format!("asked {}: {}", provider.way.words(), shown(words)),
             Discovery::Status(status) => format!("its discovery document is status {status}"),
             Discovery::Unreadable | Discovery::Document(_) => {
                 "what answers is no identity provider".to_owned()
             }
-        };
-        note_once(evidence, WHAT, because);
-        return;
+        });
     };
     let endpoint = document.token_endpoint.parse::<Url>();
-    let Some(endpoint) =
-        endpoint.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-    else {
-        note_once(evidence, WHAT, "its discovery document names no web address for it".to_owned());
-        return;
-    };
-    let ask = Ask {
-        options,
-        endpoint,
-        client_id: evidence.client_id.clone(),
-        redirect_uri: redirect_uri(evidence),
-    };
-    evidence.provider.tried = ask.both(Form::Presented, &current).await;
-    if evidence.provider.takes(Form::Presented) != Some(false) {
-        return;
-    }
-    for (form, value) in other_forms(evidence, &current) {
-        let tried = ask.both(form, &value).await;
-        evidence.provider.tried.extend(tried);
-        if evidence.provider.takes(form) == Some(true) {
-            return;
-        }
+    let endpoint = endpoint.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let endpoint = endpoint.ok_or("its discovery document names no web address for it")?;
+    let https = endpoint.scheme() == "https" && provider.issuer.starts_with("https:");
+    let on_this_machine = matches!(provider.way, Way::Resolved(address) if address.ip().is_loopback());
+    match https || subject.is_lab || on_this_machine {
+        true => Ok(endpoint),
+        false => Err("it is asked by plain http, which everybody on the way can read".to_owned()),
     }
 }
 
@@ -186,13 +210,17 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    /// In the header and then in the body, as Argo CD's library does it.
     async fn both(&self, form: Form, value: &Hidden) -> Vec<Tried> {
-        let by = |by: Method| async move { Tried { form, by, answer: self.show(by, value).await } };
-        let (basic, post) = futures::join!(by(Method::Basic), by(Method::Post));
-        vec![basic, post]
+        let basic = self.by(Method::Basic, form, value).await;
+        vec![basic, self.by(Method::Post, form, value).await]
     }
 
-    async fn show(&self, by: Method, value: &Hidden) -> Taken {
+    async fn by(&self, by: Method, form: Form, value: &Hidden) -> Tried {
+        Tried { form, by, answer: self.show(by, value).await }
+    }
+
+    async fn show(&self, by: Method, value: &Hidden) -> Result<TokenAnswer, String> {
         let secret = value.text();
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
@@ -210,25 +238,19 @@ impl Ask<'_> {
             request.basic = Some((&id, &secret));
         }
         match Connections::new(self.options).send(request).await {
-            Ok(answer) => taken(&answer),
-            Err((no_answer, _)) => Taken::CannotTell(no_answer_words(&no_answer)),
+            Ok(answer) => comparable(&answer),
+            Err((no_answer, _)) => Err(no_answer.message()),
         }
     }
 }
 
-fn no_answer_words(no_answer: &NoAnswer) -> String {
-    shown(&no_answer.message())
-}
-
-/// What an answer to a code that nobody gave out says about the secret beside it.
-fn taken(answer: &Answer) -> Taken {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    match (answer.status, body["error"].as_str()) {
-        (400..=401, Some("invalid_grant")) => Taken::Yes,
-        (400..=401, Some("invalid_client")) => Taken::No,
-        // The error's name is the provider's, and no part of what was sent.
-        (status, Some(error)) => Taken::CannotTell(format!("{status} {}", shown(error))),
-        (status, None) => Taken::CannotTell(format!("status {status} without an error's name")),
+/// What an answer says, if it is one to what was sent: no redirect, no trouble of the server's own, and not that
+/// it is asked too often.
+fn comparable(answer: &Answer) -> Result<TokenAnswer, String> {
+    match answer.status {
+        429 => Err("429: it is asked too often".to_owned()),
+        200 | 400..=499 => Ok(TokenAnswer::of(answer.status, &answer.text())),
+        status => Err(format!("status {status}")),
     }
 }
 
@@ -236,23 +258,18 @@ fn taken(answer: &Answer) -> Taken {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, headers: http::HeaderMap::new(), body: body.into(), time: std::time::Duration::ZERO }
-    }
-
     #[test]
-    fn only_two_answers_tell_anything() {
-        for (status, body, expected) in [
-            (400, r#"{"error":"invalid_grant"}"#, Taken::Yes),
-            (401, r#"{"error":"invalid_client"}"#, Taken::No),
-            (400, r#"{"error":"invalid_client"}"#, Taken::No),
-            (400, r#"{"error":"unauthorized_client"}"#, Taken::CannotTell("400 unauthorized_client".into())),
-            (200, r#"{"error":"invalid_grant"}"#, Taken::CannotTell("200 invalid_grant".into())),
-            (200, r#"{"access_token":"x"}"#, Taken::CannotTell("status 200 without an error's name".into())),
-            (500, "oops", Taken::CannotTell("status 500 without an error's name".into())),
-            (302, "", Taken::CannotTell("status 302 without an error's name".into())),
-        ] {
-            assert_eq!(taken(&answer(status, body)), expected, "{status} {body}");
+    fn only_answers_to_what_was_sent_are_compared() {
+        let answer = |status| Answer {
+            status,
+            headers: http::HeaderMap::new(),
+            body: br#"{"error":"invalid_grant"}"#.to_vec(),
+            time: std::time::Duration::ZERO,
+        };
+        for (status, is) in
+            [(200, true), (400, true), (401, true), (403, true), (302, false), (429, false), (500, false)]
+        {
+            assert_eq!(comparable(&answer(status)).is_ok(), is, "{status}");
         }
     }
 

@@ -10,7 +10,7 @@ use url::Url;
 use super::cluster::{note, one};
 use super::reader::{Page, Place, Reader, Unread};
 use crate::could_not::{CouldNot, Right};
-use crate::evidence::{Evidence, Rehearsed, is_known};
+use crate::evidence::{Evidence, Rehearsed, Taken, is_known};
 use crate::shown::shown;
 
 /// The pods that are met. More of them are as old as one of these, most likely.
@@ -22,6 +22,8 @@ const BOTH_ANSWER: usize = 4;
 struct Begun {
     /// Path and query of the callback with the code that nobody gave out.
     callback: String,
+    /// The same with a state that nobody gave out.
+    elsewhere: String,
     /// The cookie that has to come back with it.
     cookie: Option<String>,
 }
@@ -50,7 +52,7 @@ pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
     for (at, rehearsed) in running.into_iter().zip(rehearsed) {
         match rehearsed {
             Ok(rehearsed) => {
-                if let Some(words) = rehearsed.iter().find_map(foreign)
+                if let Some(words) = rehearsed.iter().find_map(|it| foreign(evidence, it))
                     && !evidence.could_not.iter().any(|it| it.what == WHAT)
                 {
                     evidence.could_not.push(note(WHAT, &Unread::Failed(words)));
@@ -68,15 +70,19 @@ pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
 
 /// The words of an answer that says nothing about the installation: a mesh or a path in
 /// between, or a provider with words of its own.
-fn foreign(rehearsed: &Rehearsed) -> Option<String> {
-    match rehearsed {
-        Rehearsed::NotBegun(failure) | Rehearsed::Redeemed(Redeemed::Unclear(failure))
-            if !is_known(failure) =>
-        {
-            Some(format!("a pod answers: {}", shown(&failure.message)))
+fn foreign(evidence: &Evidence, rehearsed: &Rehearsed) -> Option<String> {
+    let failure = match rehearsed {
+        Rehearsed::NotBegun(failure) => failure,
+        Rehearsed::Redeemed(redeemed) if redeemed.answer().is_none() => &redeemed.0,
+        Rehearsed::Redeemed(redeemed) if evidence.takes_presented(redeemed) == Taken::Unclear => {
+            return Some(format!(
+                "to a code that nobody gave out a pod says: {}",
+                shown(&redeemed.0.message)
+            ));
         }
-        _ => None,
-    }
+        Rehearsed::Redeemed(_) => return None,
+    };
+    (!is_known(failure)).then(|| format!("a pod answers: {}", shown(&failure.message)))
 }
 
 /// The way to the pods.
@@ -122,7 +128,7 @@ impl<'a> Way<'a> {
             all.push(match self.begin(pod).await? {
                 Err(failure) => Rehearsed::NotBegun(failure),
                 Ok(begun) => {
-                    let page = self.end(pod, &begun).await?;
+                    let page = self.get(pod, &begun.callback, begun.cookie.as_deref()).await?;
                     Rehearsed::Redeemed(Redeemed::of(page.status, &page.text))
                 }
             });
@@ -130,17 +136,15 @@ impl<'a> Way<'a> {
         Ok(all)
     }
 
-    /// Begins a login at the first pod and ends it at each other one.
+    /// Begins a login at the first pod and ends it at each other one, with another state: whether a pod can read
+    /// the cookie of the first shows before anything is asked of the provider.
     async fn cross(&self, pods: &[String]) -> Vec<(String, String, Option<Failure>)> {
         let Some((first, others)) = pods.split_first() else { return vec![] };
         let each = others.iter().map(|other| async move {
             let begun = self.begin(first).await.ok()?.ok()?;
-            let page = self.end(other, &begun).await.ok()?;
-            let failure = match Redeemed::of(page.status, &page.text) {
-                Redeemed::Unclear(failure) => Some(failure),
-                Redeemed::SecretTaken | Redeemed::SecretRefused => None,
-            };
-            Some((first.clone(), other.clone(), failure))
+            let page = self.get(other, &begun.elsewhere, begun.cookie.as_deref()).await.ok()?;
+            let failure = rehearsal::failure(Step::Callback, page.status, &page.text);
+            Some((first.clone(), other.clone(), (failure.cause != Cause::StateMismatch).then_some(failure)))
         });
         futures::future::join_all(each).await.into_iter().flatten().collect()
     }
@@ -150,7 +154,11 @@ impl<'a> Way<'a> {
         let location = page.headers.get(LOCATION).and_then(|it| it.to_str().ok());
         let authorize =
             location.filter(|_| (300..400).contains(&page.status)).and_then(|it| it.parse::<Url>().ok());
-        let Some(callback) = authorize.as_ref().and_then(rehearsal::callback) else {
+        let path = |url: Url| format!("/auth/callback?{}", url.query().unwrap_or_default());
+        let callbacks = authorize.as_ref().and_then(|authorize| {
+            Some((path(rehearsal::callback(authorize)?), path(rehearsal::callback_of_nobody(authorize)?)))
+        });
+        let Some((callback, elsewhere)) = callbacks else {
             return Ok(Err(match location {
                 Some(to) if page.status < 400 => {
                     let words = format!("redirects to {}", shown(to.split('?').next().unwrap_or_default()));
@@ -159,20 +167,12 @@ impl<'a> Way<'a> {
                 _ => rehearsal::failure(Step::Login, page.status, &page.text),
             }));
         };
-        let query = callback.query().unwrap_or_default();
         let cookies: Vec<&str> = page
             .headers
             .get_all(SET_COOKIE)
             .iter()
             .filter_map(|value| value.to_str().ok()?.split(';').next())
             .collect();
-        Ok(Ok(Begun {
-            callback: format!("/auth/callback?{query}"),
-            cookie: (!cookies.is_empty()).then(|| cookies.join("; ")),
-        }))
-    }
-
-    async fn end(&self, pod: &str, begun: &Begun) -> Result<Page, Unread> {
-        self.get(pod, &begun.callback, begun.cookie.as_deref()).await
+        Ok(Ok(Begun { callback, elsewhere, cookie: (!cookies.is_empty()).then(|| cookies.join("; ")) }))
     }
 }
