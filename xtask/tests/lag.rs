@@ -18,6 +18,10 @@ const ROUNDS: u32 = 10;
 /// meet the same one in all its requests, or not.
 const LUCK: [&str; 3] = ["stale-replica", "server-key-changed", "code-reused"];
 
+/// Of a release whose old and new handler answer on one port: after an issuer was changed, one of them sends people
+/// to the old one and the other does not take their tokens. Which of them a doctor and a login meet, luck decides.
+const HANDLERS: (&str, &str) = ("v2.12.1", "stale-session-manager");
+
 /// A lab, and how its routes lag.
 struct Late {
     lab: Lab,
@@ -78,6 +82,9 @@ fn faults(late: &Late, release: &str) -> BTreeMap<String, Value> {
         }
         if LUCK.contains(&fault.as_str()) {
             row["symptom"].take();
+        }
+        if (release, fault.as_str()) == HANDLERS {
+            ["symptom", "answer", "outcome"].map(|field| row[field].take());
         }
         (fault, row)
     };
