@@ -37,13 +37,22 @@ impl Tls {
     /// # Errors
     /// When there is no certificate in it, or one that cannot be read.
     pub fn with_ca(ca: &[u8]) -> Result<Self, TlsError> {
-        let authorities: Vec<_> = CertificateDer::pem_slice_iter(ca)
+        Self::default().and_ca(ca)
+    }
+
+    /// The same, and trusts the authorities of another PEM text too.
+    ///
+    /// # Errors
+    /// As [`Tls::with_ca`].
+    pub fn and_ca(&self, ca: &[u8]) -> Result<Self, TlsError> {
+        let mut authorities: Vec<_> = CertificateDer::pem_slice_iter(ca)
             .collect::<Result<_, _>>()
             .map_err(|error| TlsError::Pem(error.to_string()))?;
         if authorities.is_empty() {
             return Err(TlsError::Empty);
         }
-        Ok(Self { authorities, ..Self::default() })
+        authorities.extend_from_slice(&self.authorities);
+        Ok(Self { authorities, insecure: self.insecure, made: Arc::default() })
     }
 
     /// Trusts whatever certificate it is shown.

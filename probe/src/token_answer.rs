@@ -67,7 +67,7 @@ impl TokenAnswer {
     /// Whether the error's name is one that providers commonly use for a client whose secret they do not take.
     /// A hint: what a provider means by it, only a control shows.
     pub fn names_client(&self) -> bool {
-        matches!(self.error.as_deref(), Some("invalid_client" | "unauthorized_client" | "access_denied"))
+        self.error.as_deref().is_some_and(|error| error.contains("client") || error == "access_denied")
     }
 
     /// Whether the error's name is that of a code which the provider does not know, from a client which it does.

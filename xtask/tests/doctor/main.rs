@@ -7,6 +7,7 @@ mod support;
 mod by_hand;
 mod catalogue;
 mod elsewhere;
+mod providers;
 mod role;
 mod rotation;
 mod secrets;

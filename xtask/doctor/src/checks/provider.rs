@@ -133,7 +133,7 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
 
 fn certificate(evidence: &Evidence) -> Option<Finding> {
     let failure = evidence.failure(&[Cause::ProviderCertificate])?;
-    let has_root = evidence.oidc().map(|config| config.has_root_ca);
+    let has_root = evidence.oidc().map(|config| !config.root_ca.is_empty());
     Some(
         Finding::new(CauseId::ProviderCa, "ConfigMap argocd-cm, oidc.config rootCA")
             .seen(format!("Argo CD says: {}", shown(&failure.message)))

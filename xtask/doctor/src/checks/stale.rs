@@ -29,6 +29,14 @@ pub fn secret(evidence: &Evidence) -> Option<Finding> {
         }
         (1.., 0) if agrees == Some(true) && two_handlers(evidence).is_some() => Some(two_minds(evidence)),
         (0, 0) if agrees == Some(true) => by_time(evidence),
+        // Nobody can tell what the provider takes, and no login was seen to pass.
+        (0, 0) if agrees.is_none() && evidence.current.is_some() && !evidence.logged_in() => {
+            let decides = "log in: a login that passes shows that the server has taken the Secret over since";
+            by_time(evidence).map(|finding| {
+                let id = finding.id;
+                finding.certainty(Certainty::Possible).one_of(&[id, CauseId::SecretMismatch], decides)
+            })
+        }
         (0, _) => None,
         (_, 1..) => Some(two_minds(evidence)),
         (_, 0) => match agrees {

@@ -9,11 +9,12 @@ mod rbac;
 mod secret;
 mod server;
 mod settings;
+mod tried;
 mod yaml;
 
 use releases::Release;
 
-pub use control::{Form, Method, Taken, Tried};
+pub use control::Taken;
 #[cfg(test)]
 pub use log::Serving;
 pub use log::{LogSeen, Rejected};
@@ -23,6 +24,7 @@ pub use rbac::Rbac;
 pub use secret::{PART_OF, SecretSeen, Written, written};
 pub use server::{DeploymentSeen, EnvSeen, PodSeen, Rehearsed};
 pub use settings::{Oidc, OidcConfig, Reference, Settings, Term};
+pub use tried::{Form, Method, Tried};
 
 use super::could_not::CouldNot;
 use super::hidden::{Fingerprints, Hidden};
@@ -173,6 +175,12 @@ impl Evidence {
     pub fn refused_logins(&self) -> Option<&probe::FailureGroup> {
         let logins = self.outside.as_ref()?.logins.as_ref()?;
         logins.failures.iter().find(|failure| failure.answer == probe::Cause::InvalidClient)
+    }
+
+    /// Whether a login of a user was seen to pass.
+    pub fn logged_in(&self) -> bool {
+        let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+        logins.is_some_and(|logins| logins.ok > 0)
     }
 
     /// Whether the provider was shown to tell right secrets from wrong ones, so that what it says of one is sure.

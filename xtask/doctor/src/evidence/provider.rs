@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use url::Url;
 
-use super::control::Tried;
 use super::secret::SecretSeen;
 use super::server::{DeploymentSeen, PodSeen};
+use super::tried::Tried;
 use super::{Seen, yaml};
 
 /// What was learnt of the provider.

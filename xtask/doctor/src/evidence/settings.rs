@@ -49,8 +49,8 @@ pub struct OidcConfig {
     pub scopes: Vec<String>,
     /// `allowedAudiences`.
     pub audiences: Vec<String>,
-    /// Whether `rootCA` is there.
-    pub has_root_ca: bool,
+    /// `rootCA`, in PEM.
+    pub root_ca: String,
     /// `enablePKCEAuthentication`.
     pub pkce: bool,
     /// The fields that begin a line of the text, letter for letter.
@@ -206,7 +206,7 @@ impl OidcConfig {
             client_secret: Term::of(&fields.text("clientSecret")?),
             scopes: fields.texts("requestedScopes")?,
             audiences: fields.texts("allowedAudiences")?,
-            has_root_ca: !fields.text("rootCA")?.trim().is_empty(),
+            root_ca: fields.text("rootCA")?.trim().to_owned(),
             pkce: fields.flag("enablePKCEAuthentication")?,
             lines: vec![],
         })

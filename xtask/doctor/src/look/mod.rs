@@ -149,7 +149,13 @@ async fn provider(subject: &Subject, evidence: &mut Evidence) {
     if !matches!(issuer.scheme(), "http" | "https") || !issuer.has_host() {
         return;
     }
-    let options = subject.web(&issuer);
+    let mut options = subject.web(&issuer);
+    // Whom Argo CD trusts there, the doctor does.
+    if let Some(trusted) =
+        evidence.oidc().and_then(|config| options.tls.and_ca(config.root_ca.as_bytes()).ok())
+    {
+        options.tls = trusted;
+    }
     provider::discover(evidence, &options, subject.cluster.as_ref()).await;
     if let Some(reader) = &subject.cluster {
         dex::identify(reader, evidence, &options).await;

@@ -76,7 +76,7 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
         note_once(evidence, "Argo CD at the address that its settings name", because);
         return;
     }
-    notes(evidence, &rehearsals);
+    notes(evidence, &rehearsals, user);
     let sent_to = rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref()?.provider.host_str());
     let logins = match user {
         Some(User { only_at, .. })
@@ -121,7 +121,7 @@ async fn rehearse(evidence: &Evidence, options: &Options, count: usize) -> Vec<R
 }
 
 /// What rehearsals met and what tells nothing about the installation.
-fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal]) {
+fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal], user: Option<&User>) {
     for rehearsal in rehearsals {
         if let Err(failure) = &rehearsal.form
             && !tells(failure)
@@ -136,8 +136,11 @@ fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal]) {
             && evidence.takes_presented(redeemed) == Taken::Unclear
             && (redeemed.answer().is_some() || !is_known(&redeemed.0))
         {
-            let because =
-                format!("to a code that nobody gave out Argo CD says: {}", shown(&redeemed.0.message));
+            let decides = if user.is_none() { "; a login of a user decides (--user)" } else { "" };
+            let because = format!(
+                "to a code that nobody gave out Argo CD says: {}{decides}",
+                shown(&redeemed.0.message)
+            );
             note_once(evidence, "whether the provider takes what Argo CD presents", because);
         }
     }
