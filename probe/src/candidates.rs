@@ -79,7 +79,7 @@ pub fn of(cause: Cause, mixed: bool) -> Candidates {
         Cause::Audience => one(&[Audience]),
         Cause::TokenExpired => one(&[Clock]),
         Cause::TokenRejected | Cause::NotLoggedIn => several(
-            &[StaleSessionManager, Audience, Clock],
+            &[StaleSessionManager, Audience, Clock, TwoProviders],
             "read argocd-server's log: the line `Failed to verify session token` goes on with the reason",
         ),
         Cause::SessionStore => several(

@@ -26,6 +26,20 @@ pub enum CauseId {
     SecretExpired,
     /// The provider has disabled the client.
     ClientDisabled,
+    /// `dex.config` stands beside `oidc.config`.
+    TwoProviders,
+    /// `dex.config` is not one that Argo CD can use.
+    DexConfig,
+    /// The Dex inside Argo CD does not run.
+    DexDown,
+    /// argocd-server and the Dex inside Argo CD do not agree on TLS.
+    DexTls,
+    /// A static client of `dex.config` takes the place of Argo CD's own.
+    DexClient,
+    /// A reference in a connector of `dex.config` leads nowhere.
+    DexReference,
+    /// `dex.config` has no connector.
+    DexConnector,
     /// The provider has not registered the address that Argo CD asks to be called back at.
     RedirectUri,
     /// `url` in argocd-cm is missing, or is not the address that users type.
@@ -76,7 +90,7 @@ pub enum CauseId {
 
 impl CauseId {
     /// All of them, in the catalogue's order.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 39] = [
         Self::StaleArgocd,
         Self::SecretMismatch,
         Self::StaleReplica,
@@ -86,6 +100,13 @@ impl CauseId {
         Self::SecretWhitespace,
         Self::SecretExpired,
         Self::ClientDisabled,
+        Self::TwoProviders,
+        Self::DexConfig,
+        Self::DexDown,
+        Self::DexTls,
+        Self::DexClient,
+        Self::DexReference,
+        Self::DexConnector,
         Self::RedirectUri,
         Self::ArgocdUrl,
         Self::IssuerMismatch,
@@ -123,6 +144,13 @@ impl CauseId {
             Self::SecretWhitespace => "secret-whitespace",
             Self::SecretExpired => "secret-expired",
             Self::ClientDisabled => "client-disabled",
+            Self::TwoProviders => "two-providers",
+            Self::DexConfig => "dex-config",
+            Self::DexDown => "dex-down",
+            Self::DexTls => "dex-tls",
+            Self::DexClient => "dex-client",
+            Self::DexReference => "dex-reference",
+            Self::DexConnector => "dex-connector",
             Self::RedirectUri => "redirect-uri",
             Self::ArgocdUrl => "argocd-url",
             Self::IssuerMismatch => "issuer-mismatch",

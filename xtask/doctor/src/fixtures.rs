@@ -7,8 +7,9 @@ use probe::{Cause, Failure, FailureGroup, Rehearsal, Step, TokenAnswer, User, Ve
 use serde_json::json;
 
 use super::evidence::{
-    DeploymentSeen, DexConfig, DexSeen, Discovery, Document, Evidence, Form, LogSeen, Logins, Method,
-    Outside, PodSeen, Provider, Public, Rbac, Rehearsed, SecretSeen, Seen, Serving, Settings, Tried, Way,
+    Bundled, DeploymentSeen, DexConfig, DexSeen, Discovery, Document, Evidence, Form, LogSeen, Logins,
+    Method, Outside, PodSeen, Provider, Public, Rbac, Rehearsed, SecretSeen, Seen, Serving, Settings, Tried,
+    Way,
 };
 use super::hidden::{Fingerprints, Hidden};
 
@@ -207,6 +208,36 @@ pub fn group(step: Step, cause: Cause) -> FailureGroup {
         explanation: cause.explain(),
         answer: cause,
     }
+}
+
+/// The same with the Dex inside Argo CD in the place of one of its own.
+pub fn bundled(evidence: &mut Evidence, url: &str, config: &str) {
+    let map = json!({"metadata": {}, "data": {"url": url, "dex.config": config}});
+    evidence.settings = Seen::There(Settings::of(&serde_json::from_value(map).unwrap()));
+    evidence.derives = true;
+    evidence.provider.issuer = format!("{url}/api/dex");
+    if let Discovery::Document(document) = &mut evidence.provider.discovery {
+        document.issuer.clone_from(&evidence.provider.issuer);
+        document.authorization_endpoint = format!("{url}/api/dex/auth");
+    }
+    let issuer = (!url.is_empty()).then(|| evidence.provider.issuer.clone());
+    let public = Public { url: url.to_owned(), issuer, client_id: "argo-cd".into() };
+    outside(evidence).public = Seen::There(public);
+    for rehearsal in &mut outside(evidence).rehearsals {
+        rehearsal.asked = None;
+    }
+    evidence.named_secret = Seen::NotLooked;
+    evidence.bundled = Bundled {
+        deployment: Seen::There(DeploymentSeen {
+            namespace: "argocd".into(),
+            name: "argocd-dex-server".into(),
+            wanted: 1,
+            ready: 1,
+            ..DeploymentSeen::default()
+        }),
+        pods: vec![pod("argocd-dex-server-a", "00:01:00", None)],
+        ..Bundled::default()
+    };
 }
 
 pub fn dex(evidence: &mut Evidence, value: &str, written: &str, started: &str) {

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use ring::digest::{Context, SHA256};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+use ring::digest::{Context, SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use base::{Error, Result};
@@ -92,6 +92,12 @@ impl Hidden {
     /// The base64 of the value: what a provider holds that was given the text of a manifest.
     pub fn encoded(&self) -> Self {
         Self(BASE64_STANDARD.encode(&self.0).into_bytes())
+    }
+
+    /// The client secret that Argo CD and the Dex inside it derive from `server.secretkey`.
+    pub fn derived(&self) -> Self {
+        let hash = digest(&SHA256, &self.0);
+        Self(BASE64_URL_SAFE.encode(hash.as_ref()).into_bytes().into_iter().take(40).collect())
     }
 
     /// The value as text. Bytes that are no text become what Go makes of them.
@@ -183,6 +189,12 @@ mod tests {
         for other in ["", "abc", "not base64!", "AAAA", "/wD/AP8A"] {
             assert_eq!(Hidden::new(other).decoded(), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_bundled_dexs_secret_is_derived_as_argo_cd_does_it() {
+        let derived = Hidden::new("server-secret-key").derived();
+        assert_eq!(derived.text(), "v9E_nVGR7b-hazqrg9y1XPk8N88d5E3g9j3osS7F");
     }
 
     #[test]

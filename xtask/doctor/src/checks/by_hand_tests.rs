@@ -5,7 +5,7 @@ use probe::{Cause, Step};
 
 use super::tests::finds;
 use super::*;
-use crate::evidence::{DexSeen, Form, Seen, Source};
+use crate::evidence::{DexSeen, DexSettings, Form, Seen, Source};
 use crate::fixtures::*;
 use crate::hidden::Hidden;
 
@@ -381,10 +381,10 @@ fn dex_config_beside_oidc_config_is_named() {
     finds(
         |e| {
             if let Seen::There(settings) = &mut e.settings {
-                settings.has_dex_config = true;
+                settings.dex = DexSettings::of("connectors: []");
             }
             outside(e).logins = logins(vec![group(Step::Userinfo, Cause::NotLoggedIn)], None);
         },
-        &["provider-unreachable likely now"],
+        &["two-providers certain now"],
     );
 }

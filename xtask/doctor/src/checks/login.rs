@@ -151,17 +151,8 @@ fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
         {
             stale_sessions(evidence, failure).seen_if(line)
         }
-        _ if asks_own_dex(evidence) => {
-            seen(CauseId::ProviderUnreachable, "ConfigMap argocd-cm, dex.config")
-                .certainty(Certainty::Likely)
-                .seen("argocd-cm has oidc.config and dex.config")
-                .why("while dex.config is there, Argo CD asks its own Dex for the keys that tokens are checked with, whatever issuer oidc.config names")
-                .fix(format!(
-                    "{} patch configmap argocd-cm --type json -p '[{{\"op\":\"remove\",\"path\":\"/data/dex.config\"}}]'\n{}",
-                    evidence.argocd_kubectl(),
-                    advice::restart_argocd(evidence)
-                ))
-        }
+        // That is a finding of its own.
+        _ if super::bundled::two_providers(evidence) => return None,
         _ => {
             let log =
                 "read argocd-server's log: the line `Failed to verify session token` goes on with the reason";
@@ -171,11 +162,6 @@ fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
             )
         }
     })
-}
-
-/// Whether there is a configuration of Argo CD's own Dex beside that of another provider.
-fn asks_own_dex(evidence: &Evidence) -> bool {
-    evidence.settings.there().is_some_and(|settings| settings.has_dex_config && settings.config().is_some())
 }
 
 fn stale_sessions(evidence: &Evidence, failure: &FailureGroup) -> Finding {

@@ -1,6 +1,7 @@
 //! The checks: from evidence to findings. Each is a plain function, and none looks at
 //! anything but the evidence.
 
+mod bundled;
 mod commands;
 mod login;
 mod provider;
@@ -21,7 +22,8 @@ pub use rotation::safe_order;
 
 /// Everything that is to be found, in the order in which it should be read.
 pub fn all(evidence: &Evidence) -> Vec<Finding> {
-    let mut findings = vec![];
+    let mut findings = bundled::check(evidence);
+    let inside = findings.iter().any(|finding| finding.when == When::Now);
     let reference = reference::check(evidence);
     // What a reference that leads nowhere explains needs no other explanation.
     let leads_nowhere = !reference.is_empty();
@@ -33,10 +35,12 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
         findings.extend(stale::secret(evidence));
     }
     findings.extend(replicas::check(evidence));
-    findings.extend(settings::check(evidence));
-    findings.extend(provider::check(evidence));
-    findings.extend(server::check(evidence));
-    findings.extend(login::check(evidence));
+    let mut general = settings::check(evidence);
+    general.extend(provider::check(evidence));
+    general.extend(server::check(evidence));
+    general.extend(login::check(evidence));
+    general.retain(|finding| !(inside && bundled::explains(finding.id)));
+    findings.extend(general);
     // Other settings than argocd-cm has are a reason only where nothing in them is one.
     if evidence.fails() && !findings.iter().any(|finding| finding.when == When::Now) {
         findings.extend(stale::settings(evidence));
@@ -56,7 +60,7 @@ pub fn before_rotation(evidence: &Evidence) -> Vec<Finding> {
 /// How sure a refusal of the client secret is: that the provider answers a right one otherwise was seen, or it is
 /// the Dex that was looked at, whose words are known. Else there are only its words.
 fn sure(evidence: &Evidence) -> Certainty {
-    match evidence.refuses_surely() || evidence.provider.own_dex().is_some() {
+    match evidence.refuses_surely() || evidence.provider.own_dex().is_some() || evidence.uses_bundled() {
         true => Certainty::Certain,
         false => Certainty::Likely,
     }
@@ -88,6 +92,8 @@ fn at(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+#[cfg(test)]
+mod bundled_tests;
 #[cfg(test)]
 mod by_hand_tests;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_field};
 use super::when_settings;
-use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, Settings};
+use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence};
 use crate::finding::{Certainty, Finding};
 use crate::shown::{argument, listed, shown};
 
@@ -176,13 +176,10 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
     if failure.is_none() && (down.is_none() || (asked && own.is_none())) {
         return None;
     }
-    // Without oidc.config, Argo CD's provider is the Dex that came with it.
-    let own_dex = evidence.settings.there().is_some_and(Settings::uses_own_dex);
     let place = match down {
         Some(dex) => {
             format!("Deployment {}/{}", shown(&dex.deployment.namespace), shown(&dex.deployment.name))
         }
-        None if own_dex => "ConfigMap argocd-cm, dex.config".to_owned(),
         None => ISSUER.to_owned(),
     };
     let by_whom =
@@ -207,10 +204,6 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
                     "{} -n {} describe pods",
                     evidence.kubectl,
                     argument(&dex.deployment.namespace)
-                ),
-                None if own_dex => format!(
-                    "{} get deploy,pods -l app.kubernetes.io/name=argocd-dex-server   # Argo CD's own Dex has to be up",
-                    evidence.argocd_kubectl()
                 ),
                 None => format!(
                     "bring the provider up, or make its name ({}) known to the cluster's DNS and correct the issuer",

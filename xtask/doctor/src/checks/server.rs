@@ -71,10 +71,9 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
     }
     let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
     let shows = public.is_some_and(|public| public.issuer.is_some() && !public.url.is_empty());
-    let configured = evidence
-        .settings
-        .there()
-        .is_some_and(|settings| settings.config().is_some() && !settings.url.trim().is_empty());
+    let configured = evidence.settings.there().is_some_and(|settings| {
+        (settings.config().is_some() || settings.dex.config().is_some()) && !settings.url.trim().is_empty()
+    });
     // Below a root path that the address does not have there is nothing else to expect.
     let root = evidence.root_path.trim_matches('/');
     let below = |address: &str| {

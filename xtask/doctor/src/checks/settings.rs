@@ -45,6 +45,7 @@ fn typed(evidence: &Evidence) -> Option<&Outside> {
 fn argocd_url(evidence: &Evidence) -> Option<Finding> {
     let url = configured_url(evidence)?;
     let oidc = evidence.oidc().is_some()
+        || evidence.uses_bundled()
         || evidence
             .outside
             .as_ref()
@@ -53,7 +54,7 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
         return oidc.then(|| {
             Finding::new(CauseId::ArgocdUrl, URL)
                 .when(when_settings(evidence))
-                .seen("url is empty or not there, and oidc.config is")
+                .seen(format!("url is empty or not there, and {} is", if evidence.uses_bundled() { "dex.config" } else { "oidc.config" }))
                 .why("without url Argo CD does not know where people come back to: it offers no login, or asks the provider to send them nowhere")
                 .fix(right_url(evidence))
         });

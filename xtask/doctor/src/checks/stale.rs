@@ -10,9 +10,9 @@ use probe::CauseId;
 use releases::Era;
 
 use super::secrets::agrees;
-use super::{at, sure};
+use super::{at, bundled, sure};
 use crate::advice;
-use crate::evidence::{Evidence, Form, PodSeen, Reference, Rehearsed, Taken, Term, Written};
+use crate::evidence::{Evidence, Form, PodSeen, Rehearsed, Taken};
 use crate::finding::{Certainty, Finding};
 use crate::shown::{listed, shown};
 
@@ -113,19 +113,6 @@ pub fn settings(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
-/// When the value behind `clientSecret` was written last.
-fn written(evidence: &Evidence) -> Option<&Written> {
-    match &evidence.oidc()?.client_secret {
-        Term::Reference(Reference::Of { key, .. }) => {
-            evidence.named_secret.there()?.keys.get(key)?.written.as_ref()
-        }
-        Term::Reference(Reference::Own(key)) => {
-            evidence.argocd_secret.there()?.keys.get(key)?.written.as_ref()
-        }
-        Term::Plain(_) => None,
-    }
-}
-
 /// Since when the server that is furthest behind holds what it holds.
 fn oldest(evidence: &Evidence) -> Option<Timestamp> {
     running(evidence).filter_map(PodSeen::holds_since).min()
@@ -143,7 +130,7 @@ fn never_notices(evidence: &Evidence) -> Option<bool> {
 }
 
 fn times(evidence: &Evidence) -> Option<String> {
-    let written = written(evidence)?;
+    let written = evidence.secret_written()?;
     let said = !written.by.is_empty() && written.by != "unknown";
     let by = if said { format!(" by {}", shown(&written.by)) } else { String::new() };
     let since = oldest(evidence)?;
@@ -200,6 +187,17 @@ fn refusal(evidence: &Evidence) -> Option<&str> {
 }
 
 fn stale(evidence: &Evidence, certainty: Certainty) -> Finding {
+    let finding = of_stale(evidence, certainty);
+    match evidence.uses_bundled() {
+        true => finding
+            .seen_if(bundled::key_written(evidence))
+            .why("argocd-server and the Dex inside Argo CD derive the client secret from server.secretkey: it changed, Dex took it over, and argocd-server did not")
+            .lasting(bundled::keep_the_key(evidence)),
+        false => finding,
+    }
+}
+
+fn of_stale(evidence: &Evidence, certainty: Certainty) -> Finding {
     let deployment = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
     Finding::new(CauseId::StaleArgocd, deployment)
         .certainty(certainty)
@@ -215,12 +213,15 @@ fn stale(evidence: &Evidence, certainty: Certainty) -> Finding {
 }
 
 fn holds(evidence: &Evidence) -> Option<String> {
+    if evidence.uses_bundled() {
+        return None;
+    }
     Some(super::secrets::holds(evidence, evidence.current.as_ref()?))
 }
 
 /// No rehearsal could be made; the Secret is right and the servers are older.
 fn by_time(evidence: &Evidence) -> Option<Finding> {
-    let behind = oldest(evidence)? < written(evidence)?.at;
+    let behind = oldest(evidence)? < evidence.secret_written()?.at;
     if !behind || never_notices(evidence) != Some(true) {
         return None;
     }
@@ -248,7 +249,7 @@ fn undecided(evidence: &Evidence) -> Finding {
     use CauseId::{
         SecretKeyMissing, SecretMismatch, SecretReference, SecretUnlabelled, SecretWhitespace, StaleArgocd,
     };
-    let behind = oldest(evidence).zip(written(evidence)).map(|(oldest, written)| oldest < written.at);
+    let behind = oldest(evidence).zip(evidence.secret_written()).map(|(oldest, written)| oldest < written.at);
     let looked = evidence.named_secret.there().is_some() || evidence.argocd_secret.there().is_some();
     let decides = "show the provider's token endpoint the secret that the Secret holds now, and one that is surely wrong (`doctor` does, where it may read the Secret and reach the endpoint): if the answers differ, Argo CD is behind; if they are alike, the two disagree";
     if behind == Some(true) && never_notices(evidence) == Some(true) {
@@ -315,7 +316,7 @@ fn two_handlers(evidence: &Evidence) -> Option<String> {
 /// Whether the Secret was written after one of the servers was started.
 fn behind(evidence: &Evidence) -> bool {
     let started = running(evidence).filter_map(|pod| pod.started).min();
-    started.zip(written(evidence)).is_some_and(|(started, written)| started < written.at)
+    started.zip(evidence.secret_written()).is_some_and(|(started, written)| started < written.at)
 }
 
 /// The provider takes the secret now and then.

@@ -1,11 +1,14 @@
 //! All that was read, as plain data: what the checks decide by. How it is read is in
 //! [`super::look`].
 
+pub mod bundled;
 mod control;
+mod dex_settings;
 mod log;
 mod outside;
 mod provider;
 mod rbac;
+mod reference;
 mod secret;
 mod server;
 mod settings;
@@ -14,16 +17,19 @@ mod yaml;
 
 use releases::Release;
 
+pub use bundled::{Bundled, Unresolved};
 pub use control::Taken;
+pub use dex_settings::DexSettings;
 #[cfg(test)]
 pub use log::Serving;
 pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
 pub use provider::{DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way};
 pub use rbac::Rbac;
-pub use secret::{PART_OF, SecretSeen, Written, written};
+pub use reference::{Reference, Term};
+pub use secret::{PART_OF, SERVER_KEY, SecretSeen, Written, written};
 pub use server::{DeploymentSeen, EnvSeen, PodSeen, Rehearsed};
-pub use settings::{Oidc, OidcConfig, Reference, Settings, Term};
+pub use settings::{Oidc, OidcConfig, Settings};
 pub use tried::{Form, Method, Tried};
 
 use super::could_not::CouldNot;
@@ -72,6 +78,8 @@ pub struct Evidence {
     pub insecure: Option<bool>,
     /// The path below which argocd-server answers.
     pub root_path: String,
+    /// The Dex inside Argo CD.
+    pub bundled: Bundled,
     /// argocd-rbac-cm.
     pub rbac: Seen<Rbac>,
     /// argocd-secret.
@@ -82,6 +90,8 @@ pub struct Evidence {
     pub meant_secret: Option<(SecretSeen, String)>,
     /// The client secret that Argo CD would present if it read its settings now.
     pub current: Option<Hidden>,
+    /// Whether what stands for `server.secretkey` is the secret that is derived from it.
+    pub derives: bool,
     /// The client ID, resolved.
     pub client_id: String,
     /// argocd-server.
@@ -128,11 +138,13 @@ impl Evidence {
             settings: Seen::NotLooked,
             insecure: None,
             root_path: String::new(),
+            bundled: Bundled::default(),
             rbac: Seen::NotLooked,
             argocd_secret: Seen::NotLooked,
             named_secret: Seen::NotLooked,
             meant_secret: None,
             current: None,
+            derives: false,
             client_id: String::new(),
             server: Seen::NotLooked,
             pods: vec![],
@@ -156,6 +168,26 @@ impl Evidence {
     /// `oidc.config`, if it could be read.
     pub fn oidc(&self) -> Option<&OidcConfig> {
         self.settings.there().and_then(Settings::config)
+    }
+
+    /// When the value behind `clientSecret` was written last; for the Dex inside Argo CD, `server.secretkey`.
+    pub fn secret_written(&self) -> Option<&Written> {
+        let own = |key: &str| self.argocd_secret.there()?.keys.get(key)?.written.as_ref();
+        if self.uses_bundled() {
+            return own(SERVER_KEY);
+        }
+        match &self.oidc()?.client_secret {
+            Term::Reference(Reference::Of { key, .. }) => {
+                self.named_secret.there()?.keys.get(key)?.written.as_ref()
+            }
+            Term::Reference(Reference::Own(key)) => own(key),
+            Term::Plain(_) => None,
+        }
+    }
+
+    /// Whether logins go through the Dex inside Argo CD.
+    pub fn uses_bundled(&self) -> bool {
+        self.settings.there().is_some_and(Settings::uses_own_dex)
     }
 
     /// What Argo CD's servers present, by all rehearsals.
@@ -243,7 +275,7 @@ impl Evidence {
         let seen = [self.argocd_secret.there(), self.named_secret.there()];
         let dex = self.provider.dex.there().and_then(|dex| dex.secret.as_ref()).map(|(secret, _)| secret);
         let meant = self.meant_secret.as_ref().map(|(secret, _)| secret);
-        let secrets = seen.into_iter().flatten().chain(dex).chain(meant);
+        let secrets = seen.into_iter().flatten().chain(dex).chain(meant).chain(&self.bundled.secrets);
         let plain = self.oidc().and_then(|config| match &config.client_secret {
             Term::Plain(value) => Some(value),
             Term::Reference(_) => None,

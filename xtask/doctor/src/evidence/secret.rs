@@ -11,6 +11,9 @@ use crate::hidden::Hidden;
 /// The label without which Argo CD does not see a Secret, and its value.
 pub const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "argocd");
 
+/// The key of argocd-secret that Argo CD signs with.
+pub const SERVER_KEY: &str = "server.secretkey";
+
 /// A Secret as it is now.
 #[derive(Clone, Debug, Default)]
 pub struct SecretSeen {
@@ -57,6 +60,13 @@ impl SecretSeen {
             name: metadata.name.clone().unwrap_or_default(),
             labelled: label.is_some_and(|value| value == PART_OF.1),
             keys: secret.data.iter().flatten().map(key).collect(),
+        }
+    }
+
+    /// Puts another value in the place of a key's, unless that is empty, so that nobody comes across it.
+    pub fn replace(&mut self, key: &str, by: impl FnOnce(&Hidden) -> Hidden) {
+        if let Some(key) = self.keys.get_mut(key).filter(|key| !key.value.is_empty()) {
+            key.value = by(&key.value);
         }
     }
 

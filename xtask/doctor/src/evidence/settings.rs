@@ -1,13 +1,12 @@
 //! argocd-cm: the address and `oidc.config`, as Argo CD reads them.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_yaml::{Mapping, Value};
 
+use super::dex_settings::DexSettings;
+use super::reference::Term;
 use super::{written, yaml};
-use crate::hidden::Hidden;
 
 /// What argocd-cm says about logins.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +17,8 @@ pub struct Settings {
     pub additional_urls: Vec<String>,
     /// `oidc.config`.
     pub oidc: Oidc,
-    /// Whether `dex.config` is there: Argo CD then logs in through a Dex of its own.
-    pub has_dex_config: bool,
+    /// `dex.config`: Argo CD then logs in through a Dex of its own.
+    pub dex: DexSettings,
     /// When its data was last written.
     pub written: Option<Timestamp>,
 }
@@ -57,100 +56,6 @@ pub struct OidcConfig {
     pub lines: Vec<String>,
 }
 
-/// A value of `oidc.config`: itself, or a name for what stands in a Secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Term {
-    /// As it stands there. It may be a secret.
-    Plain(Hidden),
-    /// `$…`.
-    Reference(Reference),
-}
-
-impl Default for Term {
-    fn default() -> Self {
-        Self::Plain(Hidden::default())
-    }
-}
-
-impl Term {
-    fn of(text: &str) -> Self {
-        match text.strip_prefix('$') {
-            Some(name) => Self::Reference(Reference::of(name)),
-            None => Self::Plain(Hidden::new(text)),
-        }
-    }
-}
-
-/// What a `$…` names. What somebody wrote behind the `$` may be a secret by mistake
-/// (or may be one that begins so), so it is shown only where it looks like a name.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Reference {
-    /// `$secret:key`: a key of another Secret.
-    Of {
-        /// The Secret.
-        secret: String,
-        /// The key in it.
-        key: String,
-    },
-    /// `$key`: a key of argocd-secret.
-    Own(String),
-}
-
-impl Reference {
-    fn of(name: &str) -> Self {
-        match name.split_once(':') {
-            Some((secret, key)) => Self::Of { secret: secret.to_owned(), key: key.to_owned() },
-            None => Self::Own(name.to_owned()),
-        }
-    }
-
-    /// The reference as it is written, if it is certain to be a name and no secret:
-    /// `$secret:key` of the right letters, or a key that `exists`.
-    pub fn shown(&self, exists: bool) -> String {
-        match self {
-            Self::Of { secret, key } if exists || (is_secret_name(secret) && is_key(key)) => {
-                format!("${secret}:{key}")
-            }
-            Self::Own(key) if exists && is_key(key) => format!("${key}"),
-            Self::Of { secret, key } => format!("$… ({} characters)", secret.len() + key.len() + 2),
-            Self::Own(key) => format!("$… ({} characters)", key.len() + 1),
-        }
-    }
-
-    /// Names of a Secret and a key that may have been meant by a reference that leads
-    /// nowhere: the separator is another character than `:`, or there are braces.
-    pub fn meant(text: &str) -> Vec<(String, String)> {
-        const MOST: usize = 4;
-        let bare = text.trim().trim_start_matches('$').trim_matches(['{', '}', '(', ')', ' ']);
-        let split = |(at, separator): (usize, &str)| {
-            let (secret, key) = (&bare[..at], &bare[at + separator.len()..]);
-            (is_secret_name(secret) && is_key(key)).then(|| (secret.to_owned(), key.to_owned()))
-        };
-        let separators = [":", "/", ".", "#", " "];
-        let places = separators.iter().flat_map(|separator| bare.match_indices(separator));
-        places.filter_map(split).take(MOST).collect()
-    }
-}
-
-impl fmt::Debug for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown(false))
-    }
-}
-
-fn is_secret_name(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    (1..=253).contains(&text.len())
-        && text.bytes().all(|byte| inner(byte) || byte == b'-' || byte == b'.')
-        && text.bytes().next().is_some_and(inner)
-        && text.bytes().last().is_some_and(inner)
-}
-
-fn is_key(text: &str) -> bool {
-    (1..=253).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-}
-
 impl Settings {
     /// Reads argocd-cm.
     pub fn of(config_map: &ConfigMap) -> Self {
@@ -161,7 +66,7 @@ impl Settings {
             url: get("url").to_owned(),
             additional_urls: urls.ok().flatten().unwrap_or_default(),
             oidc: Oidc::of(get("oidc.config")),
-            has_dex_config: !get("dex.config").trim().is_empty(),
+            dex: DexSettings::of(get("dex.config")),
             written: written(&config_map.metadata, "data", None).map(|written| written.at),
         }
     }
@@ -169,7 +74,7 @@ impl Settings {
     /// Whether logins go through Argo CD's own Dex: it has a configuration, and no other
     /// provider is named.
     pub fn uses_own_dex(&self) -> bool {
-        self.has_dex_config && matches!(self.oidc, Oidc::Absent)
+        self.dex.is_there() && matches!(self.oidc, Oidc::Absent)
     }
 
     /// `oidc.config`, if it can be read.
@@ -269,7 +174,9 @@ impl Fields<'_> {
 mod tests {
     use serde_json::json;
 
+    use super::super::Reference;
     use super::*;
+    use crate::hidden::Hidden;
 
     fn settings(oidc: &str) -> Settings {
         let map = json!({"metadata": {}, "data": {"url": "http://a", "oidc.config": oidc}});
@@ -309,25 +216,5 @@ mod tests {
         for text in ["", " \n", "# nothing\n"] {
             assert!(matches!(settings(text).oidc, Oidc::Absent), "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_reference_is_shown_only_where_it_is_a_name() {
-        let shown = |text: &str, exists| Reference::of(text).shown(exists);
-        assert_eq!(shown("argocd-oidc:clientSecret", false), "$argocd-oidc:clientSecret");
-        assert_eq!(shown("oidc.dex.clientSecret", true), "$oidc.dex.clientSecret");
-        assert_eq!(shown("uperS3cret", false), "$… (11 characters)");
-        assert_eq!(shown("uper S3cret:x!", false), "$… (15 characters)");
-    }
-
-    #[test]
-    fn what_may_have_been_meant_is_tried() {
-        let both = |secret: &str, key: &str| (secret.to_owned(), key.to_owned());
-        for text in ["$argocd-oidc.clientSecret", "argocd-oidc:clientSecret", "${argocd-oidc:clientSecret}"] {
-            assert_eq!(Reference::meant(text), [both("argocd-oidc", "clientSecret")], "{text}");
-        }
-        assert_eq!(Reference::meant("$a.b.c"), [both("a", "b.c"), both("a.b", "c")]);
-        assert_eq!(Reference::meant("$UPPER:x"), []);
-        assert!(Reference::meant(&"a.".repeat(5000)).len() <= 4);
     }
 }

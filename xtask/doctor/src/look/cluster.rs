@@ -6,8 +6,10 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::reader::{LogPart, Reader, Unread};
 use crate::could_not::{CouldNot, Right};
+use crate::evidence::bundled::{CLIENT, NAME, PATH};
 use crate::evidence::{
-    DeploymentSeen, Evidence, LogSeen, Oidc, PodSeen, Rbac, Reference, SecretSeen, Seen, Settings, Term,
+    DeploymentSeen, Evidence, LogSeen, Oidc, PodSeen, Rbac, Reference, SERVER_KEY, SecretSeen, Seen,
+    Settings, Term,
 };
 use crate::hidden::Hidden;
 use crate::shown::shown;
@@ -60,7 +62,7 @@ pub fn note(what: &str, unread: &Unread) -> CouldNot {
 }
 
 /// Reads what is there whatever the settings say.
-pub async fn objects(reader: &Reader, evidence: &mut Evidence) {
+pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: bool) {
     let namespace = evidence.namespace.clone();
     reader.will_ask(["pods/log", "pods/proxy"].map(|resource| right(&namespace, "", resource, "get", None)));
     let config_map = |name: &'static str| {
@@ -88,7 +90,17 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence) {
     let rbac = seen(rbac, "ConfigMap argocd-rbac-cm (who may do anything)", could_not);
     evidence.rbac = map(rbac, |it| Rbac::of(&it));
     let secret = seen(secret, "Secret argocd-secret (server.secretkey)", could_not);
-    evidence.argocd_secret = map(secret, |it| SecretSeen::of(&it));
+    evidence.argocd_secret = map(secret, |it| {
+        let mut secret = SecretSeen::of(&it);
+        // It signs sessions: what is kept of it is what the Dex inside Argo CD takes, or that there is one.
+        let kept = |value: &Hidden| match secret_check {
+            true => value.derived(),
+            false => Hidden::random().unwrap_or_default(),
+        };
+        secret.replace(SERVER_KEY, kept);
+        secret
+    });
+    evidence.derives = secret_check;
     if let Seen::There(listed) = seen(deployments, "Deployments (release, replicas, Redis)", could_not) {
         take_deployments(evidence, &listed.items);
     }
@@ -128,17 +140,15 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence) {
 
 /// Why there is nothing to be learnt from `oidc.config`.
 fn without_oidc(settings: &Settings) -> Option<String> {
-    match (&settings.oidc, settings.has_dex_config) {
-        (Oidc::Config(_), _) => None,
+    match (&settings.oidc, settings.dex.is_there()) {
+        (Oidc::Config(_), _) | (Oidc::Absent, true) => None,
         (Oidc::Unreadable(line), _) => {
             let line = line.map_or_else(String::new, |line| format!(" from line {line} on"));
             Some(format!("it is not what Argo CD reads{line}: Argo CD runs without SSO"))
         }
-        (Oidc::Absent, true) => Some(
-            "it is not there: Argo CD logs in through a Dex of its own (dex.config), whose client secret it makes itself"
-                .to_owned(),
-        ),
-        (Oidc::Absent, false) => Some("it is not there: no login through a provider is configured".to_owned()),
+        (Oidc::Absent, false) => {
+            Some("it is not there: no login through a provider is configured".to_owned())
+        }
     }
 }
 
@@ -161,6 +171,8 @@ fn take_deployments(evidence: &mut Evidence, deployments: &[Deployment]) {
     let is_redis =
         |it: &&Deployment| ["argocd-redis", "argocd-redis-ha-haproxy"].contains(&name(it).as_str());
     let redis: Vec<_> = deployments.iter().filter(is_redis).map(DeploymentSeen::of).collect();
+    let bundled = deployments.iter().find(|it| name(it) == NAME);
+    evidence.bundled.deployment = bundled.map_or(Seen::Absent, |it| Seen::There(DeploymentSeen::of(it)));
     evidence.redis = if redis.is_empty() { Seen::Absent } else { Seen::There(redis) };
 }
 
@@ -206,6 +218,14 @@ fn insecure(evidence: &Evidence, params: Option<&ConfigMap>) -> Option<bool> {
 /// Reads the Secrets that the settings name, and resolves what stands behind them.
 pub async fn named(reader: &Reader, evidence: &mut Evidence) {
     let namespace = evidence.namespace.clone();
+    if evidence.uses_bundled() {
+        let secret = evidence.argocd_secret.there().filter(|_| evidence.derives);
+        evidence.current = secret.and_then(|secret| secret.value(SERVER_KEY)).cloned();
+        evidence.client_id = CLIENT.to_owned();
+        let url = evidence.settings.there().map(|settings| settings.url.as_str()).unwrap_or_default();
+        evidence.provider.issuer = format!("{url}{PATH}");
+        return;
+    }
     let Some(config) = evidence.oidc().cloned() else {
         if matches!(evidence.settings, Seen::NotLooked) {
             reader.will_ask([right(&namespace, "", "secrets", "get", None)]);

@@ -5,6 +5,7 @@
 //! settings, a secret can be shown to the provider only after both are known, and logs
 //! are read last so that they tell of what was just tried.
 
+mod bundled;
 mod cluster;
 mod dex;
 mod outside;
@@ -94,8 +95,9 @@ impl Subject {
 pub async fn look(subject: &Subject) -> Result<Evidence> {
     let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
     if let Some(reader) = &subject.cluster {
-        cluster::objects(reader, &mut evidence).await;
+        cluster::objects(reader, &mut evidence, subject.secret_check).await;
         cluster::named(reader, &mut evidence).await;
+        bundled::look(reader, &mut evidence).await;
         if let Some(namespace) = &subject.provider_namespace {
             dex::look(reader, &mut evidence, namespace).await;
         }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{note_once, web};
+use crate::evidence::bundled::{CLIENT, PATH};
 use crate::evidence::{Evidence, Logins, Outside, Public, Seen, Taken, is_known, tells};
 use crate::shown::{listed, shown};
 
@@ -167,10 +168,16 @@ fn release(body: &[u8]) -> Option<Release> {
 
 fn settings(body: &[u8]) -> Option<Public> {
     let settings: Value = serde_json::from_slice(body).ok()?;
-    settings.is_object().then(|| Public {
-        url: settings["url"].as_str().unwrap_or_default().to_owned(),
-        issuer: settings["oidcConfig"]["issuer"].as_str().map(str::to_owned),
-        client_id: settings["oidcConfig"]["clientID"].as_str().unwrap_or_default().to_owned(),
+    let url = settings["url"].as_str().unwrap_or_default().to_owned();
+    let oidc = &settings["oidcConfig"];
+    let bundled = oidc.is_null() && settings["dexConfig"].is_object();
+    settings.is_object().then(|| match bundled {
+        true => Public { issuer: Some(format!("{url}{PATH}")), client_id: CLIENT.to_owned(), url },
+        false => Public {
+            url,
+            issuer: oidc["issuer"].as_str().map(str::to_owned),
+            client_id: oidc["clientID"].as_str().unwrap_or_default().to_owned(),
+        },
     })
 }
 

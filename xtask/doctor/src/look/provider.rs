@@ -124,7 +124,9 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
         let again = ask.both(Form::WrongAgain, &wrong).await;
         evidence.provider.tried.extend(again);
     }
-    if !matches!(evidence.takes(Form::Presented), Taken::No | Taken::NoByItsWords) {
+    // What is derived has no other forms.
+    if !matches!(evidence.takes(Form::Presented), Taken::No | Taken::NoByItsWords) || evidence.uses_bundled()
+    {
         return;
     }
     let by = evidence.provider.method();

@@ -1,0 +1,346 @@
+//! The Dex inside Argo CD: its configuration, whether it runs, and whether both sides derive one secret.
+
+use probe::{Cause, CauseId};
+
+use super::commands::{edit_settings, set_url};
+use super::{sure, when, when_settings};
+use crate::advice;
+use crate::evidence::bundled::{CLIENT, PATH};
+use crate::evidence::{DexSettings, Evidence, Form, Seen, Taken};
+use crate::finding::{Certainty, Finding, When};
+use crate::shown::{argument, listed, shown};
+
+const CONFIG: &str = "ConfigMap argocd-cm, dex.config";
+
+/// Findings about it. Where one explains what is seen, the general ones say less ([`explains`]).
+pub fn check(evidence: &Evidence) -> Vec<Finding> {
+    if two_providers(evidence) {
+        return vec![both_set(evidence)];
+    }
+    if let Some(finding) = unusable(evidence) {
+        return vec![finding];
+    }
+    if !evidence.uses_bundled() {
+        return vec![];
+    }
+    let mut findings = vec![];
+    findings.extend(url_with_slash(evidence));
+    findings.extend(tls(evidence));
+    if findings.is_empty() {
+        findings.extend(down(evidence));
+    }
+    findings.extend(hidden_client(evidence));
+    findings.extend(unresolved(evidence));
+    findings.extend(callback(evidence));
+    findings.extend(no_connector(evidence));
+    findings.extend(several(evidence));
+    findings.extend(behind(evidence));
+    findings
+}
+
+/// Causes that are no news beside a finding of [`check`] about now.
+pub fn explains(id: CauseId) -> bool {
+    matches!(
+        id,
+        CauseId::ProviderUnreachable
+            | CauseId::IssuerMismatch
+            | CauseId::RedirectUri
+            | CauseId::FirstStart
+            | CauseId::StaleSessionManager
+            | CauseId::Credentials
+    )
+}
+
+/// Whether there is a configuration of the Dex inside beside that of another provider.
+pub fn two_providers(evidence: &Evidence) -> bool {
+    let settings = evidence.settings.there();
+    settings.is_some_and(|settings| settings.dex.config().is_some() && settings.config().is_some())
+}
+
+fn both_set(evidence: &Evidence) -> Finding {
+    let failure = evidence.outside.iter().filter_map(|outside| outside.logins.as_ref()).find_map(|logins| {
+        logins.failures.iter().find(|it| matches!(it.answer, Cause::NotLoggedIn | Cause::TokenRejected))
+    });
+    Finding::new(CauseId::TwoProviders, "ConfigMap argocd-cm, dex.config and oidc.config")
+        .certainty(if failure.is_some() { Certainty::Certain } else { Certainty::Likely })
+        .when(if evidence.logged_in() { When::Later } else { When::Now })
+        .seen("argocd-cm has oidc.config and dex.config")
+        .seen_if(failure.map(|it| format!("{} logins end at {}: {}", it.count, it.step, shown(&it.message))))
+        .why("a login goes to the issuer of oidc.config, and its token is then checked with the keys of the Dex inside Argo CD, which did not sign it")
+        .fix(format!(
+            "{} patch configmap argocd-cm --type json -p '[{{\"op\":\"remove\",\"path\":\"/data/dex.config\"}}]'   # or oidc.config, whichever is not meant\n{}",
+            evidence.argocd_kubectl(),
+            advice::restart_argocd(evidence)
+        ))
+}
+
+fn log(evidence: &Evidence) -> Option<String> {
+    let (pod, said) = evidence.bundled.trouble.as_ref()?;
+    Some(format!("the log of pod {} says: {}", shown(pod), shown(said)))
+}
+
+/// Argo CD does not take what stands in `dex.config`.
+fn unusable(evidence: &Evidence) -> Option<Finding> {
+    let finding = Finding::new(CauseId::DexConfig, CONFIG);
+    let (line, finding) = match &evidence.settings.there()?.dex {
+        DexSettings::Unreadable(line) if evidence.uses_bundled() => (
+            *line,
+            finding
+                .when(when_settings(evidence))
+                .seen("dex.config is no YAML that Argo CD reads")
+                .why("Argo CD takes it for not there and runs without SSO: /auth/login is 404, and its page has no button"),
+        ),
+        DexSettings::Malformed(words) => (
+            None,
+            finding
+                .seen(format!("dex.config can be read, and {words}"))
+                .why("argocd-server ends on such a configuration (`malformed Dex configuration found`), at its start and also when it is written while the server runs: page and API are gone"),
+        ),
+        _ => return None,
+    };
+    let at = line.map_or_else(String::new, |line| format!(", line {line}"));
+    let finding = Finding { at: format!("{CONFIG}{at}"), ..finding };
+    Some(
+        finding
+            .seen_if(log(evidence))
+            .fix(edit_settings(evidence, "dex.config: as Dex's documentation has it")),
+    )
+}
+
+/// Argo CD puts `/api/dex` behind `url` as it stands.
+fn url_with_slash(evidence: &Evidence) -> Option<Finding> {
+    let url =
+        evidence.settings.there().map(|settings| settings.url.as_str()).filter(|url| url.ends_with('/'))?;
+    let failures = evidence.failures();
+    let failure =
+        failures.iter().map(|(failure, _)| failure).find(|it| it.message.contains(&format!("/{PATH}")))?;
+    Some(
+        Finding::new(CauseId::ArgocdUrl, "ConfigMap argocd-cm, url")
+            .seen(format!("url is {}, with a slash at its end", shown(url)))
+            .seen(format!("Argo CD says: {}", shown(&failure.message)))
+            .why("the issuer of the Dex inside Argo CD is `url` with /api/dex behind it, letter for letter; with oidc.config the same `url` works")
+            .fix(set_url(evidence, url.trim_end_matches('/'))),
+    )
+}
+
+/// argocd-server and its Dex do not agree on TLS.
+fn tls(evidence: &Evidence) -> Option<Finding> {
+    const PLAIN_TO_TLS: &str = "client sent an http request to an https server";
+    const OTHERS: [&str; 5] = [
+        PLAIN_TO_TLS,
+        "server gave http response to https client",
+        "first record does not look like a tls handshake",
+        "dex server certificate does not match",
+        "x509: ",
+    ];
+    let failures = evidence.failures();
+    let (failure, words) = failures.iter().find_map(|(failure, _)| {
+        let message = failure.message.to_ascii_lowercase();
+        let words = OTHERS.into_iter().find(|words| message.contains(words))?;
+        Some((failure, words))
+    })?;
+    let params = |field: &str, value: &str| {
+        format!(
+            "{} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"{field}\":\"{value}\"}}}}'",
+            evidence.argocd_kubectl()
+        )
+    };
+    let change = match words {
+        PLAIN_TO_TLS => params("server.dex.server.plaintext", "false"),
+        "dex server certificate does not match" | "x509: " => {
+            "give argocd-server the certificate of its Dex (Secret argocd-dex-server-tls), or take --dex-server-strict-tls back".to_owned()
+        }
+        _ => format!(
+            "{}   # what speaks plain http there is Dex (dexserver.disable.tls) or a mesh",
+            params("server.dex.server.plaintext", "true")
+        ),
+    };
+    Some(
+        Finding::new(CauseId::DexTls, format!("ConfigMap {}/argocd-cmd-params-cm", shown(&evidence.namespace)))
+            .seen(format!("Argo CD says: {}", shown(&failure.message)))
+            .why("argocd-server asks its Dex in another way than Dex answers: with TLS or without, or with another certificate")
+            .fix(format!("{change}\n{}", advice::restart_argocd(evidence))),
+    )
+}
+
+/// It does not run.
+fn down(evidence: &Evidence) -> Option<Finding> {
+    let nobody = [
+        Cause::ProviderUnknownHost,
+        Cause::ProviderRefusesConnections,
+        Cause::ProviderBadGateway,
+        Cause::ProviderUnreachable,
+        Cause::FrontWithoutBackend,
+    ];
+    let failure = evidence.failure(&nobody);
+    let bundled = &evidence.bundled;
+    let namespace = shown(&evidence.namespace);
+    let kubectl = evidence.argocd_kubectl();
+    let finding = Finding::new(CauseId::DexDown, format!("Deployment {namespace}/argocd-dex-server"));
+    let finding = match &bundled.deployment {
+        Seen::Absent => finding
+            .seen("there is no Deployment of argocd-dex-server")
+            .fix("install it (chart: dex.enabled; manifests: all but core have it), or take dex.config out and name a provider in oidc.config"),
+        Seen::There(dex) if dex.ready == 0 => {
+            let states = bundled.pods.iter().filter_map(|pod| {
+                Some(format!("{} {}", shown(&pod.name), shown(pod.waiting.as_ref()?)))
+            });
+            let states: Vec<String> = states.collect();
+            finding
+                .seen(format!("it is to have {} pods, and none is ready", dex.wanted))
+                .seen_if((!states.is_empty()).then(|| listed(&states)))
+                .fix(match (dex.wanted, &bundled.trouble) {
+                    (0, _) => format!("{kubectl} scale deploy/{} --replicas=1", argument(&dex.name)),
+                    (_, Some(_)) => edit_settings(evidence, "dex.config: mend what the log names"),
+                    (_, None) => format!("{kubectl} logs deploy/{} --tail=20", argument(&dex.name)),
+                })
+        }
+        // Pods that are not asked to be ready may end again and again.
+        _ => {
+            failure?;
+            finding
+                .certainty(Certainty::Likely)
+                .fix(format!("{kubectl} logs deploy/argocd-dex-server --tail=20   # and whether --dex-server of argocd-server names its Service"))
+        }
+    };
+    // Without a failure it is no news, unless nobody asked.
+    let asked = evidence.outside.is_some() || evidence.redeemed().next().is_some();
+    if failure.is_none() && asked && evidence.passes() {
+        return None;
+    }
+    let certainty = if failure.is_some() { finding.certainty } else { Certainty::Likely };
+    Some(
+        finding
+            .certainty(certainty)
+            .seen_if(failure.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
+            .seen_if(log(evidence))
+            .why(
+                "Argo CD asks the Dex inside it who it is before it sends anybody there, and nobody answers",
+            ),
+    )
+}
+
+/// A static client of the same name comes after Argo CD's own and takes its place.
+fn hidden_client(evidence: &Evidence) -> Option<Finding> {
+    let config = evidence.settings.there()?.dex.config()?;
+    if !config.client_ids.iter().any(|id| id == CLIENT) {
+        return None;
+    }
+    let said = evidence.failure(&[Cause::UnregisteredRedirect, Cause::RedirectElsewhere]);
+    let refused = evidence.takes(Form::Presented) != Taken::Yes && evidence.presented().refused > 0;
+    Some(
+        Finding::new(CauseId::DexClient, format!("{CONFIG} staticClients"))
+            .certainty(if said.is_some() || refused { Certainty::Certain } else { Certainty::Likely })
+            .when(when_settings(evidence))
+            .seen("staticClients has a client with the id argo-cd")
+            .seen_if(said.map(|failure| format!("Dex says: {}", shown(&failure.message))))
+            .seen_if(log(evidence))
+            .why("Argo CD makes the client argo-cd itself, with its own callback and secret; one of the same name takes its place")
+            .fix(edit_settings(evidence, "dex.config: staticClients without argo-cd, or with another id")),
+    )
+}
+
+/// A `$…` that leads nowhere goes to the connector as it is written.
+fn unresolved(evidence: &Evidence) -> Option<Finding> {
+    let unresolved = &evidence.bundled.unresolved;
+    let first = unresolved.first()?;
+    let all: Vec<String> = unresolved.iter().map(|it| format!("{}: {}", it.field, it.reference)).collect();
+    Some(
+        Finding::new(CauseId::DexReference, format!("{CONFIG} {}", shown(&first.field)))
+            .certainty(Certainty::Likely)
+            .when(if evidence.logged_in() { When::Later } else { When::Now })
+            .seen(format!("these lead to no value: {}", listed(&all)))
+            .why("Argo CD hands the text of such a reference on to the connector as if it were the value: $KEY is a key of argocd-secret, $SECRET:KEY one of a Secret with the label app.kubernetes.io/part-of: argocd")
+            .fix(format!(
+                "write the key, or correct the reference: {}",
+                edit_settings(evidence, "dex.config, and the Secret that it names")
+            )),
+    )
+}
+
+/// A connector that is called back at an address which is not Dex's.
+fn callback(evidence: &Evidence) -> Option<Finding> {
+    let settings = evidence.settings.there()?;
+    let wanted = format!("{}{PATH}/callback", settings.url.trim_end_matches('/'));
+    let (id, callback) = settings.dex.config()?.callbacks.iter().find(|(_, callback)| *callback != wanted)?;
+    Some(
+        Finding::new(CauseId::RedirectUri, format!("{CONFIG} connectors, {}", shown(id)))
+            .certainty(Certainty::Likely)
+            .when(if evidence.logged_in() { When::Later } else { When::Now })
+            .seen(format!("its redirectURI is {}, and Dex is called back at {}", shown(callback), shown(&wanted)))
+            .why("what stands behind the connector sends people back to that address, and Dex does not answer there")
+            .fix(edit_settings(evidence, &format!("dex.config: redirectURI: {}", shown(&wanted)))),
+    )
+}
+
+/// Without a connector the page has no button.
+fn no_connector(evidence: &Evidence) -> Option<Finding> {
+    let config = evidence.settings.there()?.dex.config()?;
+    if !config.connectors.is_empty() {
+        return None;
+    }
+    Some(
+        Finding::new(CauseId::DexConnector, format!("{CONFIG} connectors"))
+            .seen("connectors is an empty list")
+            .why("Argo CD's page shows a button for a login only where dex.config has a connector, although /auth/login works")
+            .fix(edit_settings(evidence, "dex.config: a connector")),
+    )
+}
+
+/// Several of it have each their own memory.
+fn several(evidence: &Evidence) -> Option<Finding> {
+    let dex = evidence.bundled.deployment.there().filter(|dex| dex.wanted > 1)?;
+    Some(
+        Finding::new(
+            CauseId::CodeReused,
+            format!("Deployment {}/{}, spec.replicas", shown(&dex.namespace), shown(&dex.name)),
+        )
+        .seen(format!("it has {} replicas, of which {} are ready", dex.wanted, dex.ready))
+        .why("each keeps the logins and codes that it began itself in its memory, and Argo CD gives it no other storage")
+        .fix(format!("{} scale deploy/{} --replicas=1", evidence.argocd_kubectl(), argument(&dex.name))),
+    )
+}
+
+/// It does not take the secret that is derived from `server.secretkey` now.
+fn behind(evidence: &Evidence) -> Option<Finding> {
+    let refused = matches!(evidence.takes(Form::Presented), Taken::No | Taken::NoByItsWords);
+    let config = evidence.settings.there()?.dex.config()?;
+    if !refused || config.client_ids.iter().any(|id| id == CLIENT) {
+        return None;
+    }
+    Some(
+        Finding::new(
+            CauseId::SecretMismatch,
+            format!("Deployment {}/argocd-dex-server", shown(&evidence.namespace)),
+        )
+        .certainty(sure(evidence))
+        .when(when(evidence))
+        .seen_if(evidence.provider.said_of(Form::Presented))
+        .seen_if(key_written(evidence))
+        .why("Dex does not take the client secret that is derived from server.secretkey as it is now: it still runs with the one of before")
+        .fix(format!("{} rollout restart deploy/argocd-dex-server", evidence.argocd_kubectl())),
+    )
+}
+
+/// When `server.secretkey` was written, and by whom.
+pub fn key_written(evidence: &Evidence) -> Option<String> {
+    let written = evidence.secret_written()?;
+    let by = if written.by.is_empty() {
+        "nobody says by whom".to_owned()
+    } else {
+        format!("by {}", shown(&written.by))
+    };
+    Some(format!(
+        "server.secretkey, from which both sides derive the client secret, was written at {}, {by}",
+        super::at(written.at)
+    ))
+}
+
+/// What has to be done so that the key does not change again.
+pub fn keep_the_key(evidence: &Evidence) -> Option<String> {
+    let written = evidence.secret_written()?;
+    let who = if written.by.is_empty() { "what".to_owned() } else { format!("{} last:", shown(&written.by)) };
+    Some(format!(
+        "find out {who} writes argocd-secret anew (a sync, a chart, an operator) and keep server.secretkey out of it: each change ends all sessions too"
+    ))
+}

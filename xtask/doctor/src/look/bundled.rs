@@ -1,0 +1,62 @@
+//! Looks at the Dex inside Argo CD, where the settings have one.
+
+use k8s_openapi::api::core::v1::{Pod, Secret};
+
+use super::cluster::{MOST_PODS, one, right, seen};
+use super::reader::{LogPart, Reader};
+use crate::evidence::bundled::{NAME, trouble};
+use crate::evidence::{Evidence, PodSeen, Reference, SecretSeen, Seen, Unresolved};
+use crate::shown::shown;
+
+/// The Secrets that references of connectors name, and that are looked at.
+const MOST_SECRETS: usize = 8;
+/// How much of a log is read.
+const LOG: LogPart = LogPart::Last { lines: 200, bytes: 256 * 1024 };
+
+/// Reads its pods, their logs, and whether the references of its connectors lead anywhere.
+pub async fn look(reader: &Reader, evidence: &mut Evidence) {
+    let namespace = evidence.namespace.clone();
+    let Some(settings) = evidence.settings.there().filter(|settings| settings.dex.is_there()) else { return };
+    let references = settings.dex.config().map(|config| config.references.clone()).unwrap_or_default();
+    let pods = right(&namespace, "", "pods", "list", None);
+    let label = format!("app.kubernetes.io/name={NAME}");
+    let pods = reader.list::<Pod>(&pods, &label, MOST_PODS).await;
+    let what = format!("Pods of {NAME} (whether the Dex inside Argo CD runs)");
+    let pods = seen(pods, &what, &mut evidence.could_not);
+    for pod in pods.there().into_iter().flat_map(|listed| &listed.items) {
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        let container = pod.spec.as_ref().and_then(|spec| spec.containers.first());
+        let container = container.map_or("dex", |container| container.name.as_str());
+        let log = reader.log(&one(&namespace, "pods/log", &name), container, LOG).await;
+        if let Some(said) = log.ok().and_then(|log| trouble(&log)) {
+            evidence.bundled.trouble = Some((name, said));
+        }
+        evidence.bundled.pods.push(PodSeen::of(pod));
+    }
+    let mut secrets: Vec<SecretSeen> = vec![];
+    for (field, reference) in references {
+        let found = match &reference {
+            // An argocd-secret that may not be read says nothing.
+            Reference::Own(key) => {
+                evidence.argocd_secret.there().is_none_or(|secret| secret.value(key).is_some())
+            }
+            Reference::Of { secret, key } => {
+                if !secrets.iter().any(|known| known.name == *secret) && secrets.len() < MOST_SECRETS {
+                    let read = reader.object::<Secret>(&one(&namespace, "secrets", secret)).await;
+                    let what = format!("Secret {} (a reference of dex.config)", shown(secret));
+                    match seen(read, &what, &mut evidence.could_not) {
+                        Seen::NotLooked => continue,
+                        Seen::There(found) => secrets.push(SecretSeen::of(&found)),
+                        Seen::Absent => {}
+                    }
+                }
+                let known = secrets.iter().find(|known| known.name == *secret);
+                known.is_some_and(|known| known.labelled && known.value(key).is_some())
+            }
+        };
+        if !found {
+            evidence.bundled.unresolved.push(Unresolved { field, reference: reference.shown(false) });
+        }
+    }
+    evidence.bundled.secrets = secrets;
+}
