@@ -5,7 +5,6 @@
 //! would whose registry does not answer.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
@@ -17,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::logs::LogWriter;
 
-/// How a container reaches the cluster API: what a service account's files hold.
+/// How a container reaches the cluster API: what a service account's files hold. It cannot be
+/// printed, as the token is in it.
 #[derive(Clone)]
 pub struct ClusterAccess {
     /// `https://127.0.0.1:PORT`.
@@ -26,12 +26,6 @@ pub struct ClusterAccess {
     pub ca_pem: String,
     /// The bearer token.
     pub token: String,
-}
-
-impl fmt::Debug for ClusterAccess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClusterAccess").field("server", &self.server).finish_non_exhaustive()
-    }
 }
 
 impl ClusterAccess {
@@ -98,18 +92,6 @@ pub struct Launch {
     /// The ingress, which is the forward proxy for `http://` too. It is in the
     /// environment as `HTTP_PROXY` as well.
     pub proxy: SocketAddr,
-}
-
-impl fmt::Debug for Launch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (env, files): (Vec<_>, Vec<_>) = (self.env.keys().collect(), self.files.keys().collect());
-        f.debug_struct("Launch")
-            .field("pod", &format_args!("{}/{}/{}", self.namespace, self.pod, self.container))
-            .field("image", &self.image)
-            .field("env", &env)
-            .field("files", &files)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The status of a program that could not be started at all. No process ends with it;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::store::Store;
+use crate::store::object::{items, text};
 
 /// One resource of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,64 +44,47 @@ impl Resource {
     }
 }
 
-/// group, version, kind, plural, short names, categories, namespaced, status, scale
-type Row = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    &'static [&'static str],
-    bool,
-    bool,
-    bool,
-);
-
-const BUILT_IN: &[Row] = &[
-    ("", "v1", "ConfigMap", "configmaps", &["cm"], &[], true, false, false),
-    ("", "v1", "Endpoints", "endpoints", &["ep"], &[], true, false, false),
-    ("", "v1", "Event", "events", &["ev"], &[], true, false, false),
-    ("", "v1", "Namespace", "namespaces", &["ns"], &[], false, true, false),
-    ("", "v1", "Node", "nodes", &["no"], &[], false, true, false),
-    ("", "v1", "Pod", "pods", &["po"], &["all"], true, true, false),
-    ("", "v1", "Secret", "secrets", &[], &[], true, false, false),
-    ("", "v1", "Service", "services", &["svc"], &["all"], true, true, false),
-    ("", "v1", "ServiceAccount", "serviceaccounts", &["sa"], &[], true, false, false),
-    ("apps", "v1", "Deployment", "deployments", &["deploy"], &["all"], true, true, true),
-    ("apps", "v1", "ReplicaSet", "replicasets", &["rs"], &["all"], true, true, true),
-    ("networking.k8s.io", "v1", "Ingress", "ingresses", &["ing"], &[], true, true, false),
-    (
-        "apiextensions.k8s.io",
-        "v1",
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-        &["crd", "crds"],
-        &["api-extensions"],
-        false,
-        true,
-        false,
-    ),
-];
+/// Group, kind, plural, short names, categories (a dash where there is none), and what it has. All
+/// are of version v1.
+const BUILT_IN: &str = "\
+- ConfigMap configmaps cm - namespaced
+- Endpoints endpoints ep - namespaced
+- Event events ev - namespaced
+- Namespace namespaces ns - status
+- Node nodes no - status
+- Pod pods po all namespaced,status
+- Secret secrets - - namespaced
+- Service services svc all namespaced,status
+- ServiceAccount serviceaccounts sa - namespaced
+apps Deployment deployments deploy all namespaced,status,scale
+apps ReplicaSet replicasets rs all namespaced,status,scale
+networking.k8s.io Ingress ingresses ing - namespaced,status
+apiextensions.k8s.io CustomResourceDefinition customresourcedefinitions crd,crds api-extensions status";
 
 /// The resource id of CRDs in the store.
 pub const CRDS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
 fn built_in() -> impl Iterator<Item = Resource> {
-    BUILT_IN.iter().map(|row| {
-        let &(group, version, kind, plural, short, categories, namespaced, has_status, has_scale) = row;
-        Resource {
-            group: group.into(),
-            version: version.into(),
+    let list = |text: &str| text.split(',').filter(|it| *it != "-").map(Into::into).collect::<Vec<String>>();
+    BUILT_IN.lines().filter_map(move |line| {
+        let [group, kind, plural, short, categories, has] = line.split(' ').collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let has = list(has);
+        let has = |what: &str| has.iter().any(|it| it == what);
+        Some(Resource {
+            group: group.trim_matches('-').into(),
+            version: "v1".into(),
             kind: kind.into(),
             plural: plural.into(),
             singular: kind.to_lowercase(),
-            short: short.iter().map(|&name| name.into()).collect(),
-            categories: categories.iter().map(|&name| name.into()).collect(),
-            namespaced,
-            has_status,
-            has_scale,
+            short: list(short),
+            categories: list(categories),
+            namespaced: has("namespaced"),
+            has_status: has("status"),
+            has_scale: has("scale"),
             custom: false,
-        }
+        })
     })
 }
 
@@ -123,11 +107,9 @@ pub fn of_kind(store: &Store, api_version: &str, kind: &str) -> Option<Resource>
 
 fn of_crd(crd: &Value) -> Option<Resource> {
     let spec = &crd["spec"];
-    let strings = |value: &Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().filter_map(|it| it.as_str().map(Into::into)).collect()
-    };
+    let strings = |value| items(value).map(|it| text(it).to_owned()).collect();
     let names = &spec["names"];
-    let version = spec["versions"].as_array()?.iter().find(|version| version["storage"] == true)?;
+    let version = items(&spec["versions"]).find(|version| version["storage"] == true)?;
     let kind = names["kind"].as_str()?;
     Some(Resource {
         group: spec["group"].as_str()?.into(),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::store::{Change, Key, Seen, Store, WriteError, object};
+use crate::store::{Change, Key, Seen, Store, object};
 use crate::tasks::Tasks;
 
 const ENDPOINTS: &str = "endpoints";
@@ -109,7 +109,7 @@ async fn follow(store: Store, known: Store, lag: Duration) {
                 match later.pop_front() {
                     Some((_, Seen::All(all))) => {
                         for gone in known.list(ENDPOINTS, None).0 {
-                            let _ = known.remove(&key(&gone));
+                            let _ = known.remove(&Key::of(ENDPOINTS, &gone));
                         }
                         all.iter().for_each(|it| put(&known, it));
                     }
@@ -124,18 +124,14 @@ async fn follow(store: Store, known: Store, lag: Duration) {
     }
 }
 
-fn key(endpoints: &Value) -> Key {
-    Key::new(ENDPOINTS, object::namespace(endpoints), object::name(endpoints))
-}
-
 fn put(known: &Store, endpoints: &Value) {
     let mut copy = endpoints.clone();
     // Versions are each store's own.
     if let Some(metadata) = object::metadata_mut(&mut copy) {
         metadata.remove("resourceVersion");
     }
-    let key = key(&copy);
-    if known.update(&key, |_| Ok::<_, WriteError>(copy.clone())).is_err() {
+    let key = Key::of(ENDPOINTS, &copy);
+    if known.change(&key, |endpoints| endpoints.clone_from(&copy)).is_none() {
         let _ = known.create(&key, copy);
     }
 }

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::resources::CRDS;
-use crate::store::{Store, object};
+use crate::store::Store;
+use crate::store::object::{self, items, text};
 
 use super::kinds::Kind;
 
@@ -37,8 +38,8 @@ pub fn admit(store: &Store, kind: &Kind, new: &mut Value) {
         spec.insert("serviceAccount".into(), account);
     }
     if kind.is_core("Service") && spec.get("type").is_none_or(|it| it != "ExternalName") {
-        let asked = spec.get("clusterIP").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let address = if asked.is_empty() { free_address(store) } else { asked };
+        let asked = spec.get("clusterIP").map_or("", text);
+        let address = if asked.is_empty() { free_address(store) } else { asked.to_owned() };
         spec.insert("clusterIPs".into(), json!([address]));
         spec.insert("clusterIP".into(), address.into());
     }
@@ -55,48 +56,25 @@ fn free_address(store: &Store) -> String {
 
 /// Leaves alone what this kind of write does not touch.
 pub fn before_update(kind: &Kind, subresource: Option<&str>, old: &Value, new: &mut Value) {
-    match subresource {
-        Some("status") => {
-            let status = new.get("status").cloned();
-            let kept = ["resourceVersion", "managedFields"].map(|it| (it, new["metadata"].get(it).cloned()));
-            *new = old.clone();
-            let Value::Object(map) = new else { return };
-            match status {
-                Some(status) => map.insert("status".into(), status),
-                None => map.remove("status"),
-            };
-            for (field, value) in kept {
-                if let (Some(metadata), Some(value)) = (object::metadata_mut(new), value) {
-                    metadata.insert(field.into(), value);
-                }
-            }
+    if subresource == Some("status") {
+        let mut whole = old.clone();
+        keep(&mut whole, new, &["status"]);
+        keep(&mut whole["metadata"], &new["metadata"], &["managedFields"]);
+        if !new["metadata"]["resourceVersion"].is_null() {
+            keep(&mut whole["metadata"], &new["metadata"], &["resourceVersion"]);
         }
-        _ => {
-            if let Value::Object(map) = new
-                && kind.resource.has_status
-            {
-                match old.get("status") {
-                    Some(status) => map.insert("status".into(), status.clone()),
-                    None => map.remove("status"),
-                };
-            }
-        }
+        *new = whole;
+    } else if kind.resource.has_status {
+        keep(new, old, &["status"]);
     }
     // Deleting is a request of its own.
-    if let Some(metadata) = object::metadata_mut(new) {
-        for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
-            match old["metadata"].get(field) {
-                Some(value) => metadata.insert(field.into(), value.clone()),
-                None => metadata.remove(field),
-            };
-        }
-    }
+    keep(&mut new["metadata"], &old["metadata"], &["deletionTimestamp", "deletionGracePeriodSeconds"]);
     if kind.is_core("Service") && new["spec"]["type"] != "ExternalName" {
         // What was allocated stays, also where a client leaves it out.
         for field in ["clusterIP", "clusterIPs"] {
             let empty = new["spec"].get(field).is_none_or(|it| it.is_null() || it == "");
-            if let (true, Some(value)) = (empty, old["spec"].get(field).cloned()) {
-                new["spec"][field] = value;
+            if empty {
+                keep(&mut new["spec"], &old["spec"], &[field]);
             }
         }
     }
@@ -105,16 +83,23 @@ pub fn before_update(kind: &Kind, subresource: Option<&str>, old: &Value, new: &
     }
 }
 
+/// Gives an object the fields of another one.
+fn keep(object: &mut Value, of: &Value, fields: &[&str]) {
+    let Some(object) = object.as_object_mut() else { return };
+    for field in fields {
+        match of.get(field) {
+            Some(value) => object.insert((*field).into(), value.clone()),
+            None => object.remove(*field),
+        };
+    }
+}
+
 /// A CRD is established as soon as it is there: nothing has to be started for it.
 pub fn establish(kind: &Kind, old: Option<&Value>, new: &mut Value) {
     if kind.resource.id() != CRDS {
         return;
     }
-    let names = new["spec"]["names"].clone();
-    let version = new["spec"]["versions"]
-        .as_array()
-        .and_then(|all| all.iter().find(|it| it["storage"] == true))
-        .map(|it| it["name"].clone());
+    let version = items(&new["spec"]["versions"]).find(|it| it["storage"] == true).map(|it| &it["name"]);
     let since = old
         .map(|old| old["status"]["conditions"][0]["lastTransitionTime"].clone())
         .filter(Value::is_string)
@@ -125,7 +110,7 @@ pub fn establish(kind: &Kind, old: Option<&Value>, new: &mut Value) {
         })
     };
     new["status"] = json!({
-        "acceptedNames": names,
+        "acceptedNames": new["spec"]["names"],
         "conditions": [
             condition("NamesAccepted", "NoConflicts", "no conflicts found"),
             condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),

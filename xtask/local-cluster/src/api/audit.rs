@@ -73,7 +73,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// One request, as far as it is recorded.
 pub(super) struct Entry {
-    verb: &'static str,
+    verb: String,
     path: String,
     user_agent: String,
     target: Option<Target>,
@@ -102,23 +102,17 @@ impl Entry {
             "userAgent": self.user_agent,
             "code": code,
         });
-        match &self.target {
-            None => line["path"] = self.path.clone().into(),
-            Some(target) => {
-                let mut resource = target.plural.clone();
-                if !target.group.is_empty() {
-                    resource = format!("{resource}.{}", target.group);
-                }
-                if let Some(subresource) = &target.subresource {
-                    resource = format!("{resource}/{subresource}");
-                }
-                line["resource"] = cut(&resource).into();
-                if let Some(namespace) = &target.namespace {
-                    line["namespace"] = cut(namespace).into();
-                }
-                if let Some(name) = &target.name {
-                    line["name"] = cut(name).into();
-                }
+        let Some(target) = &self.target else {
+            line["path"] = self.path.clone().into();
+            return line.to_string();
+        };
+        let dot = if target.group.is_empty() { "" } else { "." };
+        let below = target.subresource.as_ref().map_or_else(String::new, |it| format!("/{it}"));
+        let resource = format!("{}{dot}{}{below}", target.plural, target.group);
+        let named = [("namespace", &target.namespace), ("name", &target.name)];
+        for (field, text) in named.into_iter().chain([("resource", &Some(resource))]) {
+            if let Some(text) = text {
+                line[field] = cut(text).into();
             }
         }
         line.to_string()
@@ -130,25 +124,18 @@ fn cut(text: &str) -> String {
 }
 
 /// The verb as Kubernetes names it, in rules and in its own audit.
-fn verb(method: &Method, target: Option<&Target>, query: &Query) -> &'static str {
-    let named = target.is_some_and(|it| it.name.is_some());
-    match (target, method.as_str()) {
-        (_, "POST") if target.is_some() => "create",
-        (_, "PUT") if target.is_some() => "update",
-        (Some(_), "PATCH") => "patch",
-        (Some(_), "DELETE") if named => "delete",
-        (Some(_), "DELETE") => "deletecollection",
-        (Some(_), "GET" | "HEAD") if named => "get",
-        (Some(_), "GET" | "HEAD") if query.flag("watch") => "watch",
-        (Some(_), "GET" | "HEAD") => "list",
-        (_, "GET") => "get",
-        (_, "HEAD") => "head",
-        (_, "POST") => "post",
-        (_, "PUT") => "put",
-        (_, "PATCH") => "patch",
-        (_, "DELETE") => "delete",
-        _ => "other",
-    }
+fn verb(method: &Method, target: Option<&Target>, query: &Query) -> String {
+    let named = target.map(|it| it.name.is_some());
+    let verb = match (method.as_str(), named) {
+        ("POST", Some(_)) => "create",
+        ("PUT", Some(_)) => "update",
+        ("DELETE", Some(false)) => "deletecollection",
+        ("GET" | "HEAD", Some(true)) => "get",
+        ("GET" | "HEAD", Some(false)) if query.flag("watch") => "watch",
+        ("GET" | "HEAD", Some(false)) => "list",
+        (method, _) => return method.to_lowercase(),
+    };
+    verb.to_owned()
 }
 
 #[cfg(test)]

@@ -31,12 +31,6 @@ fn node() -> Value {
     let now = object::timestamp();
     let cores = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     let (os, arch) = (std::env::consts::OS, arch());
-    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
-        json!({
-            "type": kind, "status": status, "reason": reason, "message": message,
-            "lastHeartbeatTime": now, "lastTransitionTime": now,
-        })
-    };
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {
@@ -55,7 +49,10 @@ fn node() -> Value {
             ],
             "capacity": {"cpu": cores, "pods": "110"},
             "allocatable": {"cpu": cores, "pods": "110"},
-            "conditions": [condition("Ready", "True", "LabRuns", "the lab's process runs pods")],
+            "conditions": [{
+                "type": "Ready", "status": "True", "reason": "LabRuns", "message": "the lab's process runs pods",
+                "lastHeartbeatTime": now, "lastTransitionTime": now,
+            }],
             "nodeInfo": {
                 "machineID": "", "systemUUID": "", "bootID": "",
                 "kernelVersion": "<the machine's own>",

@@ -85,7 +85,7 @@ impl Call<'_> {
     /// 404.
     pub fn found(&self) -> Result<Arc<Value>, Refusal> {
         let found = self.api.store.get(&self.key());
-        found.ok_or_else(|| Refusal::not_found(&self.kind.resource, self.name()))
+        found.ok_or_else(|| Refusal::not_found(&self.kind.resource.id(), self.name()))
     }
 
     /// Whether it only reads.

@@ -1,208 +1,148 @@
 //! What the server fills in where an object says nothing.
 
-use serde_json::{Map, Value, json};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::store::object::text;
 
 use super::kinds::Kind;
 
-/// Fills in the defaults of a built-in kind.
+/// Fills in the defaults of a built-in kind. The object is of its type's shape.
 pub fn fill(kind: &Kind, object: &mut Value) {
-    if kind.resource.custom {
-        return;
-    }
-    let Value::Object(map) = object else { return };
     match kind.resource.kind.as_str() {
-        "Namespace" => {
-            let metadata = object_in(map, "metadata");
-            if let Some(name) = metadata.get("name").cloned() {
-                object_in(metadata, "labels").insert("kubernetes.io/metadata.name".into(), name);
-            }
+        _ if kind.resource.custom => {}
+        "Namespace" if object["metadata"]["name"].is_string() => {
+            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
         }
-        "Secret" => secret(map),
+        "Secret" => secret(object),
         "Pod" => {
-            let spec = object_in(map, "spec");
-            set(spec, "enableServiceLinks", json!(true));
-            pod_spec(spec);
+            set(&mut object["spec"]["enableServiceLinks"], true);
+            pod_spec(&mut object["spec"]);
         }
         "Deployment" => {
-            let spec = object_in(map, "spec");
-            set(spec, "replicas", json!(1));
-            let strategy = object_in(spec, "strategy");
-            set(strategy, "type", json!("RollingUpdate"));
-            if strategy["type"] == "RollingUpdate" {
-                let rolling = object_in(strategy, "rollingUpdate");
-                set(rolling, "maxUnavailable", json!("25%"));
-                set(rolling, "maxSurge", json!("25%"));
+            let spec = &mut object["spec"];
+            for (field, value) in
+                [("replicas", 1), ("revisionHistoryLimit", 10), ("progressDeadlineSeconds", 600)]
+            {
+                set(&mut spec[field], value);
             }
-            set(spec, "revisionHistoryLimit", json!(10));
-            set(spec, "progressDeadlineSeconds", json!(600));
-            template(spec);
+            set(&mut spec["strategy"]["type"], "RollingUpdate");
+            if spec["strategy"]["type"] == "RollingUpdate" {
+                set(&mut spec["strategy"]["rollingUpdate"]["maxUnavailable"], "25%");
+                set(&mut spec["strategy"]["rollingUpdate"]["maxSurge"], "25%");
+            }
+            pod_spec(&mut spec["template"]["spec"]);
         }
         "ReplicaSet" => {
-            let spec = object_in(map, "spec");
-            set(spec, "replicas", json!(1));
-            template(spec);
+            set(&mut object["spec"]["replicas"], 1);
+            pod_spec(&mut object["spec"]["template"]["spec"]);
         }
-        "Service" => service(object_in(map, "spec")),
+        "Service" => service(&mut object["spec"]),
         "Endpoints" => {
-            for subset in items(map, "subsets") {
-                for port in items(subset, "ports") {
-                    set(port, "protocol", json!("TCP"));
-                }
+            for port in items(object, "subsets").flat_map(|subset| items(subset, "ports")) {
+                set(&mut port["protocol"], "TCP");
             }
         }
         "CustomResourceDefinition" => {
-            let spec = object_in(map, "spec");
-            set(object_in(spec, "conversion"), "strategy", json!("None"));
-            let names = object_in(spec, "names");
-            let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-            set(names, "singular", kind.to_lowercase().into());
-            set(names, "listKind", format!("{kind}List").into());
+            set(&mut object["spec"]["conversion"]["strategy"], "None");
+            let names = &mut object["spec"]["names"];
+            let kind = text(&names["kind"]).to_owned();
+            set(&mut names["singular"], kind.to_lowercase());
+            set(&mut names["listKind"], format!("{kind}List"));
         }
         _ => {}
     }
 }
 
-/// Sets a field that is not there.
-fn set(map: &mut Map<String, Value>, name: &str, value: Value) {
-    map.entry(name).or_insert(value);
-}
-
-/// The object under a name, made if it is not there. What is no object is left to
-/// validation, and what is filled in then is filled into nothing.
-fn object_in<'m>(map: &'m mut Map<String, Value>, name: &str) -> &'m mut Map<String, Value> {
-    let value = map.entry(name).or_insert_with(|| json!({}));
-    if !value.is_object() {
-        *value = json!({});
-    }
-    match value {
-        Value::Object(inner) => inner,
-        // It was made one just now.
-        _ => unreachable!("an object was put here"),
+/// Sets what is not there.
+fn set(at: &mut Value, value: impl Into<Value>) {
+    if at.is_null() {
+        *at = value.into();
     }
 }
 
-fn items<'m>(
-    map: &'m mut Map<String, Value>,
-    name: &str,
-) -> impl Iterator<Item = &'m mut Map<String, Value>> {
-    let items = map.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten();
-    items.filter_map(Value::as_object_mut)
+fn items<'v>(object: &'v mut Value, field: &str) -> impl Iterator<Item = &'v mut Value> {
+    object.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-fn inner<'m>(map: &'m mut Map<String, Value>, name: &str) -> Option<&'m mut Map<String, Value>> {
-    map.get_mut(name)?.as_object_mut()
-}
-
-fn secret(map: &mut Map<String, Value>) {
-    set(map, "type", json!("Opaque"));
+fn secret(object: &mut Value) {
+    set(&mut object["type"], "Opaque");
     // Only for writing: what stands in it is data.
-    let Some(Value::Object(plain)) = map.remove("stringData") else { return };
-    if plain.is_empty() {
+    let Some(Value::Object(plain)) = object.as_object_mut().and_then(|it| it.remove("stringData")) else {
         return;
-    }
-    let data = object_in(map, "data");
+    };
     for (key, value) in plain {
-        let text = value.as_str().unwrap_or_default();
-        data.insert(key, base64(text).into());
+        object["data"][key] = BASE64_STANDARD.encode(text(&value)).into();
     }
 }
 
-fn base64(text: &str) -> String {
-    use base64::Engine as _;
-    base64::prelude::BASE64_STANDARD.encode(text)
-}
-
-fn template(spec: &mut Map<String, Value>) {
-    pod_spec(object_in(object_in(spec, "template"), "spec"));
-}
-
-fn pod_spec(spec: &mut Map<String, Value>) {
-    set(spec, "restartPolicy", json!("Always"));
-    set(spec, "dnsPolicy", json!("ClusterFirst"));
-    set(spec, "terminationGracePeriodSeconds", json!(30));
-    set(spec, "schedulerName", json!("default-scheduler"));
-    set(spec, "securityContext", json!({}));
+fn pod_spec(spec: &mut Value) {
+    set(&mut spec["restartPolicy"], "Always");
+    set(&mut spec["dnsPolicy"], "ClusterFirst");
+    set(&mut spec["terminationGracePeriodSeconds"], 30);
+    set(&mut spec["schedulerName"], "default-scheduler");
+    set(&mut spec["securityContext"], json!({}));
     // The older name of the same thing.
     if let Some(name) = spec.get("serviceAccountName").or_else(|| spec.get("serviceAccount")).cloned() {
-        spec.insert("serviceAccountName".into(), name.clone());
-        spec.insert("serviceAccount".into(), name);
+        spec["serviceAccountName"] = name.clone();
+        spec["serviceAccount"] = name;
     }
-    for container in containers(spec) {
-        fill_container(container);
-    }
+    items(spec, "containers").for_each(container);
     for volume in items(spec, "volumes") {
-        for source in ["secret", "configMap", "projected", "downwardAPI"] {
-            if let Some(source) = inner(volume, source) {
-                set(source, "defaultMode", json!(0o644));
-            }
+        if let Some(source) = ["secret", "configMap"].into_iter().find(|it| volume[*it].is_object()) {
+            set(&mut volume[source]["defaultMode"], 0o644);
         }
-        if let Some(path) = inner(volume, "hostPath") {
-            set(path, "type", json!(""));
-        }
-        if volume.len() == 1 && volume.contains_key("name") {
-            volume.insert("emptyDir".into(), json!({}));
+        if volume.as_object().is_some_and(|it| it.len() == 1) {
+            volume["emptyDir"] = json!({});
         }
     }
 }
 
-fn containers(spec: &mut Map<String, Value>) -> impl Iterator<Item = &mut Map<String, Value>> {
-    spec.iter_mut()
-        .filter(|(name, _)| matches!(name.as_str(), "containers" | "initContainers"))
-        .filter_map(|(_, list)| list.as_array_mut())
-        .flatten()
-        .filter_map(Value::as_object_mut)
-}
-
-fn fill_container(container: &mut Map<String, Value>) {
-    set(container, "terminationMessagePath", json!("/dev/termination-log"));
-    set(container, "terminationMessagePolicy", json!("File"));
-    set(container, "resources", json!({}));
-    let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
-    let policy = if is_newest(image) { "Always" } else { "IfNotPresent" };
-    set(container, "imagePullPolicy", json!(policy));
+fn container(container: &mut Value) {
+    set(&mut container["terminationMessagePath"], "/dev/termination-log");
+    set(&mut container["terminationMessagePolicy"], "File");
+    set(&mut container["resources"], json!({}));
+    let policy = if is_newest(text(&container["image"])) { "Always" } else { "IfNotPresent" };
+    set(&mut container["imagePullPolicy"], policy);
     for port in items(container, "ports") {
-        set(port, "protocol", json!("TCP"));
+        set(&mut port["protocol"], "TCP");
     }
     for variable in items(container, "env") {
-        let field = inner(variable, "valueFrom").and_then(|it| inner(it, "fieldRef"));
-        if let Some(field) = field {
-            set(field, "apiVersion", json!("v1"));
+        if variable.pointer("/valueFrom/fieldRef").is_some() {
+            set(&mut variable["valueFrom"]["fieldRef"]["apiVersion"], "v1");
         }
     }
-    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        let Some(probe) = inner(container, probe) else { continue };
-        set(probe, "timeoutSeconds", json!(1));
-        set(probe, "periodSeconds", json!(10));
-        set(probe, "successThreshold", json!(1));
-        set(probe, "failureThreshold", json!(3));
-        if let Some(get) = inner(probe, "httpGet") {
-            set(get, "path", json!("/"));
-            set(get, "scheme", json!("HTTP"));
+    for probe in ["livenessProbe", "readinessProbe"] {
+        let Some(probe) = container.get_mut(probe) else { continue };
+        for (field, value) in
+            [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
+        {
+            set(&mut probe[field], value);
+        }
+        if let Some(get) = probe.get_mut("httpGet") {
+            set(&mut get["path"], "/");
+            set(&mut get["scheme"], "HTTP");
         }
     }
 }
 
 /// An image without a tag is the newest, whatever that is.
 fn is_newest(image: &str) -> bool {
-    if image.contains('@') {
-        return false;
-    }
     let name = image.rsplit('/').next().unwrap_or_default();
-    name.split_once(':').is_none_or(|(_, tag)| tag == "latest")
+    !image.contains('@') && name.split_once(':').is_none_or(|(_, tag)| tag == "latest")
 }
 
-fn service(spec: &mut Map<String, Value>) {
-    set(spec, "type", json!("ClusterIP"));
-    set(spec, "sessionAffinity", json!("None"));
-    let kind = spec["type"].as_str().unwrap_or_default().to_owned();
-    if kind != "ExternalName" {
-        set(spec, "internalTrafficPolicy", json!("Cluster"));
+fn service(spec: &mut Value) {
+    set(&mut spec["type"], "ClusterIP");
+    set(&mut spec["sessionAffinity"], "None");
+    if spec["type"] != "ExternalName" {
+        set(&mut spec["internalTrafficPolicy"], "Cluster");
     }
     for port in items(spec, "ports") {
-        set(port, "protocol", json!("TCP"));
-        if port.get("targetPort").is_none_or(|target| target == 0 || target == "") {
-            let number = port.get("port").cloned().unwrap_or_else(|| json!(0));
-            port.insert("targetPort".into(), number);
+        set(&mut port["protocol"], "TCP");
+        if matches!(&port["targetPort"], target if target.is_null() || *target == 0 || *target == "") {
+            port["targetPort"] = port["port"].clone();
         }
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! [`deletion`]: crate::store::deletion
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -18,7 +16,6 @@ use super::call::Call;
 use super::query::{dry_run, unreadable};
 use super::reply;
 use super::status::Refusal;
-use super::write::Stop;
 
 /// Namespaces that a cluster cannot do without.
 const IMMORTAL: &[&str] = &["default", "kube-system", "kube-public"];
@@ -58,7 +55,7 @@ impl Options {
             if wanted.is_string() && wanted != found {
                 let why =
                     format!("the {field} in the precondition ({wanted}) is not that of the object ({found})");
-                return Err(Refusal::conflict(&call.kind.resource, call.name(), &why));
+                return Err(Refusal::conflict(&call.kind.resource.id(), call.name(), &why));
             }
         }
         Ok(())
@@ -71,21 +68,18 @@ pub fn delete(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
     let options = Options::parse(call, bytes)?;
     let resource = &call.kind.resource;
     if call.kind.is_core("Namespace") && IMMORTAL.contains(&call.name()) {
-        return Err(Refusal::forbidden(resource, call.name(), "this namespace may not be deleted"));
+        return Err(Refusal::forbidden("namespaces", call.name(), "this namespace may not be deleted"));
     }
-    let deleted = call.api.store.delete_if(&call.key(), |old| {
+    let (last, gone) = call.api.store.delete_if(&call.key(), |old| {
         options.check(call, old)?;
-        match deletion(old, options.grace) {
-            Deletion::Gone(last) | Deletion::Marked(last) if options.dry_run => Err(Stop::Tried(last)),
-            deletion => Ok(deletion),
-        }
-    });
-    let (last, gone) = match deleted {
-        Ok(done) => done,
-        Err(Stop::Tried(object)) => (Arc::new(object), true),
-        Err(stop) => return Err(stop.refusal(resource)),
-    };
-    if !gone {
+        // Of a dry run nothing is left, not even a mark.
+        Ok::<_, Refusal>(if options.dry_run {
+            Deletion::Marked(old.clone())
+        } else {
+            deletion(old, options.grace)
+        })
+    })?;
+    if !gone && !options.dry_run {
         return Ok(reply::object(StatusCode::OK, &*last));
     }
     let details = json!({

@@ -40,27 +40,11 @@ pub fn core_versions(headers: &HeaderMap) -> Value {
 /// `/apis`. Each group has one version.
 pub fn groups(store: &Store) -> Value {
     let others = versions(store).into_iter().filter(|(group, _)| !group.is_empty());
-    let groups: Vec<Value> = others.map(|(group, version)| group_json(&group, &version)).collect();
-    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
-}
-
-fn group_json(group: &str, version: &str) -> Value {
-    let version = json!({"groupVersion": format!("{group}/{version}"), "version": version});
-    json!({"name": group, "versions": [version], "preferredVersion": version})
-}
-
-/// `/apis/GROUP`.
-///
-/// # Errors
-/// 404.
-pub fn group(store: &Store, name: &str) -> Result<Value, Refusal> {
-    let versions = versions(store);
-    let found = versions.iter().find(|(group, _)| group == name && !name.is_empty());
-    let (group, version) = found.ok_or_else(Refusal::no_such_path)?;
-    let mut group = group_json(group, version);
-    group["kind"] = "APIGroup".into();
-    group["apiVersion"] = "v1".into();
-    Ok(group)
+    let groups = others.map(|(group, version)| {
+        let version = json!({"groupVersion": format!("{group}/{version}"), "version": version});
+        json!({"name": group, "versions": [version], "preferredVersion": version})
+    });
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups.collect::<Vec<_>>()})
 }
 
 /// `/api/v1` and `/apis/GROUP/VERSION`.

@@ -4,12 +4,14 @@
 //! It waits for the store's changes and for nothing else.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::resources::{self, CRDS, Resource};
-use crate::store::{Change, Event, Key, Store, WriteError, deletion, object};
+use crate::store::object::{self, text};
+use crate::store::{Change, Event, Key, Store, deletion};
 
 const NAMESPACES: &str = "namespaces";
 
@@ -17,7 +19,7 @@ const NAMESPACES: &str = "namespaces";
 pub async fn run(store: Store, stop: CancellationToken) {
     let janitor = Janitor { store };
     loop {
-        let Ok(mut watch) = janitor.store.watch_all(janitor.store.version()) else { continue };
+        let Ok(mut watch) = janitor.store.watch("", None, janitor.store.version()) else { continue };
         janitor.everything();
         loop {
             let event = tokio::select! {
@@ -39,73 +41,47 @@ struct Janitor {
 
 impl Janitor {
     fn everything(&self) {
-        let uids = self.uids();
-        for (resource, key, _) in self.objects() {
-            self.look_after(&resource, &key, &uids);
-        }
+        self.look_after(self.objects());
         for namespace in self.store.list(NAMESPACES, None).0 {
             self.namespace(&namespace);
         }
     }
 
-    fn objects(&self) -> Vec<(Resource, Key, std::sync::Arc<Value>)> {
-        let mut all = vec![];
-        for resource in resources::all(&self.store) {
-            for object in self.store.list(&resource.id(), None).0 {
-                let key = key_of(&resource, &object);
-                all.push((resource.clone(), key, object));
-            }
-        }
-        all
-    }
-
-    fn uids(&self) -> HashSet<String> {
-        self.objects().iter().map(|(_, _, object)| object::uid_of(object).to_owned()).collect()
+    fn objects(&self) -> Vec<(Resource, Arc<Value>)> {
+        let of = |resource: Resource| {
+            let (all, _) = self.store.list(&resource.id(), None);
+            all.into_iter().map(move |object| (resource.clone(), object))
+        };
+        resources::all(&self.store).into_iter().flat_map(of).collect()
     }
 
     fn event(&self, event: &Event) {
+        let owners = |object: &Value| object["metadata"]["ownerReferences"].clone();
         match event.change {
             Change::Deleted => self.gone(event),
-            Change::Added | Change::Modified => {
-                if &*event.key.resource == NAMESPACES {
-                    self.namespace(&event.object);
-                    return;
-                }
-                // Only what is new to it or about its owners needs a look.
-                let owners = |object: &Value| object["metadata"]["ownerReferences"].clone();
-                let same = event.previous.as_ref().is_some_and(|it| owners(it) == owners(&event.object));
-                let all = resources::all(&self.store);
-                let resource = all.iter().find(|it| it.id() == *event.key.resource);
-                if !same && let Some(resource) = resource {
-                    let has_owners = object::owners(&event.object).next().is_some();
-                    let uids = if has_owners { self.uids() } else { HashSet::new() };
-                    self.look_after(resource, &event.key, &uids);
-                }
+            _ if &*event.key.resource == NAMESPACES => self.namespace(&event.object),
+            // Only what is new to it or about its owners needs a look.
+            _ if event.previous.as_ref().is_some_and(|it| owners(it) == owners(&event.object)) => {}
+            _ => {
+                let all = resources::all(&self.store).into_iter();
+                let resource = all.filter(|it| it.id() == *event.key.resource);
+                self.look_after(resource.map(|it| (it, event.object.clone())).collect());
             }
         }
     }
 
     fn gone(&self, event: &Event) {
-        let uid = object::uid_of(&event.object);
         if &*event.key.resource == CRDS {
             let id = &event.key.name;
             for object in self.store.list(id, None).0 {
-                let key = Key::new(id, object::namespace(&object), object::name(&object));
                 // Nobody can reach them any more, finalizers or not.
-                let _ = self.store.remove(&key);
+                let _ = self.store.remove(&Key::of(id, &object));
             }
         }
-        let dependents: Vec<_> = self
-            .objects()
-            .into_iter()
-            .filter(|(_, _, object)| object::owners(object).any(|it| it["uid"] == uid))
-            .collect();
-        if !dependents.is_empty() {
-            let uids = self.uids();
-            for (resource, key, _) in dependents {
-                self.look_after(&resource, &key, &uids);
-            }
-        }
+        let uid = object::uid_of(&event.object);
+        let mut dependents = self.objects();
+        dependents.retain(|(_, object)| object::owners(object).any(|it| it["uid"] == uid));
+        self.look_after(dependents);
         if !event.key.namespace.is_empty()
             && let Some(namespace) = self.store.get(&Key::new(NAMESPACES, "", &event.key.namespace))
         {
@@ -113,34 +89,41 @@ impl Janitor {
         }
     }
 
-    /// Collects an object that nobody owns any more, or whose namespace is gone.
+    /// Collects objects that nobody owns any more, or whose namespace is gone.
     ///
-    /// It is looked at as it is now, after `uids` were taken: an event may be about an
+    /// Each is looked at as it is now, after all uids were taken: an event may be about an
     /// object that has been let go of since, before its owner went.
-    fn look_after(&self, resource: &Resource, key: &Key, uids: &HashSet<String>) {
-        let Some(object) = self.store.get(key) else { return };
-        if resource.namespaced && self.store.get(&Key::new(NAMESPACES, "", &key.namespace)).is_none() {
-            let _ = self.store.remove(key);
+    fn look_after(&self, objects: Vec<(Resource, Arc<Value>)>) {
+        if objects.is_empty() {
             return;
         }
-        let owners: Vec<&Value> = object::owners(&object).collect();
+        let all = self.objects();
+        let uids: HashSet<&str> = all.iter().map(|(_, object)| object::uid_of(object)).collect();
         // An owner of a kind that is not served here may well exist.
         let is_gone = |owner: &Value| {
-            let text = |name: &str| owner[name].as_str().unwrap_or_default();
-            resources::of_kind(&self.store, text("apiVersion"), text("kind")).is_some()
-                && !uids.contains(text("uid"))
+            resources::of_kind(&self.store, text(&owner["apiVersion"]), text(&owner["kind"])).is_some()
+                && !uids.contains(text(&owner["uid"]))
         };
-        let gone: Vec<&str> =
-            owners.iter().filter(|it| is_gone(it)).filter_map(|it| it["uid"].as_str()).collect();
-        if gone.is_empty() {
-            return;
-        }
-        if gone.len() == owners.len() {
-            let _ = self.store.delete(key);
-            return;
-        }
-        for owner in gone {
-            let _ = self.store.update(key, |old| Ok::<_, WriteError>(without_owner(old, owner)));
+        for (resource, object) in objects {
+            let key = Key::of(&resource.id(), &object);
+            let Some(object) = self.store.get(&key) else { continue };
+            if resource.namespaced && self.store.get(&Key::new(NAMESPACES, "", &key.namespace)).is_none() {
+                let _ = self.store.remove(&key);
+                continue;
+            }
+            let (gone, left): (Vec<&Value>, Vec<_>) = object::owners(&object).partition(|it| is_gone(it));
+            if gone.is_empty() {
+                continue;
+            }
+            if left.is_empty() {
+                let _ = self.store.delete(&key);
+                continue;
+            }
+            self.store.change(&key, |object| {
+                if let Some(owners) = object["metadata"]["ownerReferences"].as_array_mut() {
+                    owners.retain(|it| !gone.iter().any(|gone| gone["uid"] == it["uid"]));
+                }
+            });
         }
     }
 
@@ -155,7 +138,7 @@ impl Janitor {
             let id = resource.id();
             for object in self.store.list(&id, Some(name)).0 {
                 if !object::is_terminating(&object) {
-                    let _ = self.store.delete(&key_of(&resource, &object));
+                    let _ = self.store.delete(&Key::of(&id, &object));
                 }
             }
             left |= !self.store.list(&id, Some(name)).0.is_empty();
@@ -164,19 +147,6 @@ impl Janitor {
             let _ = self.store.remove(&Key::new(NAMESPACES, "", name));
         }
     }
-}
-
-fn key_of(resource: &Resource, object: &Value) -> Key {
-    Key::new(&resource.id(), object::namespace(object), object::name(object))
-}
-
-/// The object without a reference to an owner.
-fn without_owner(object: &Value, owner: &str) -> Value {
-    let mut object = object.clone();
-    if let Some(owners) = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) {
-        owners.retain(|it| it["uid"] != owner);
-    }
-    object
 }
 
 /// The account that pods run as which name no other.

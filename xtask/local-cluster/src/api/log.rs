@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::logs::{LogKey, LogReader};
 use crate::serve::Response;
-use crate::store::object;
+use crate::store::object::{self, items, text};
 
 use super::call::Call;
 use super::query::{Query, unreadable};
@@ -53,40 +53,34 @@ pub async fn read(call: &Call<'_>) -> Result<Response, Refusal> {
     let (name, options) = (call.name(), Options::parse(&call.query)?);
     let pod = call.found()?;
     let container = container(&pod, name, call.query.text("container"))?;
-    let status = pod["status"]["containerStatuses"]
-        .as_array()
-        .and_then(|all| all.iter().find(|it| it["name"] == container.as_str()));
-    let restarts = status.and_then(|it| it["restartCount"].as_u64()).unwrap_or_default();
-    let missing = || {
-        Refusal::bad_request(format!("previous terminated container {container:?} in pod {name:?} not found"))
-    };
+    let status = items(&pod["status"]["containerStatuses"]).find(|it| it["name"] == container.as_str());
+    let status = status.unwrap_or(&Value::Null);
+    let restarts = status["restartCount"].as_u64().and_then(|it| u32::try_from(it).ok()).unwrap_or_default();
     let previous = options.previous;
-    let run = if previous { restarts.checked_sub(1).ok_or_else(missing)? } else { restarts };
-    let key = LogKey {
-        namespace: object::namespace(&pod).into(),
-        pod: name.into(),
-        container: container.clone(),
-        restart: u32::try_from(run).unwrap_or(u32::MAX),
-    };
-    let logs = call.api.logs.clone();
-    let opened = aside(move || {
-        let reader = logs.open(&key)?;
-        let mut tailing = Tailing { reader, options, pending: VecDeque::new() };
-        tailing.skip_to_tail();
-        Some(tailing)
-    });
-    let Some(tailing) = opened.await.flatten() else {
-        if previous {
-            return Err(missing());
+    let opened = match restarts.checked_sub(previous.into()) {
+        None => None,
+        Some(restart) => {
+            let (namespace, pod) = (object::namespace(&pod).into(), name.into());
+            let key = LogKey { namespace, pod, container: container.clone(), restart };
+            let logs = call.api.logs.clone();
+            aside(move || {
+                let mut tailing = Tailing { reader: logs.open(&key)?, options, pending: VecDeque::new() };
+                tailing.skip_to_tail();
+                Some(tailing)
+            })
+            .await
+            .flatten()
         }
-        let waiting = status.and_then(|it| it["state"]["waiting"]["reason"].as_str());
-        return Err(Refusal::bad_request(format!(
-            "container {container:?} in pod {name:?} is waiting to start: {}",
-            waiting.unwrap_or("ContainerCreating")
-        )));
     };
-    let pieces = stream::unfold(tailing, Tailing::next);
-    Ok(reply::respond(StatusCode::OK, "text/plain", reply::stream(pieces)))
+    if let Some(tailing) = opened {
+        let pieces = stream::unfold(tailing, Tailing::next);
+        return Ok(reply::respond(StatusCode::OK, "text/plain", reply::stream(pieces)));
+    }
+    let waiting = status["state"]["waiting"]["reason"].as_str().unwrap_or("ContainerCreating");
+    Err(Refusal::bad_request(match previous {
+        true => format!("previous terminated container {container:?} in pod {name:?} not found"),
+        false => format!("container {container:?} in pod {name:?} is waiting to start: {waiting}"),
+    }))
 }
 
 /// Works on files away from the runtime, whose threads are for those who wait for
@@ -97,8 +91,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 /// The container that is asked for, or the only one.
 fn container(pod: &Value, name: &str, asked: &str) -> Result<String, Refusal> {
-    let all = pod["spec"]["containers"].as_array().into_iter().flatten();
-    let names: Vec<&str> = all.filter_map(|it| it["name"].as_str()).collect();
+    let names: Vec<&str> = items(&pod["spec"]["containers"]).map(|it| text(&it["name"])).collect();
     match (asked, names.as_slice()) {
         ("", [only]) => Ok((*only).to_owned()),
         ("", _) => Err(Refusal::bad_request(format!(

@@ -134,7 +134,6 @@ async fn answer(
         Route::Health | Route::Version => version(),
         Route::Core => discovery::core_versions(&parts.headers),
         Route::Groups => discovery::groups(&api.store),
-        Route::Group(group) => discovery::group(&api.store, &group)?,
         Route::GroupVersion(group, version) => discovery::resources(&api.store, &group, &version)?,
         Route::OpenApi => openapi::index(&discovery::versions(&api.store)),
         Route::OpenApiOf(group, version) => {

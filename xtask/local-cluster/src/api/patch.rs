@@ -12,8 +12,9 @@ use crate::store::object;
 
 use super::body::content_type;
 use super::call::Call;
+use super::query::FieldValidation;
 use super::status::Refusal;
-use super::write::{Changed, Writing, is_of_kind};
+use super::write::{Writing, is_of_kind};
 
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE: &str = "application/merge-patch+json";
@@ -43,7 +44,7 @@ pub fn patch(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
         writing.is_named(&new)?;
         writing.place(&mut new)?;
         writing.shape_up(&mut new)?;
-        Ok(Changed { object: new, tracked: false })
+        Ok(new)
     })?;
     Ok(writing.answer(StatusCode::OK, &stored))
 }
@@ -161,12 +162,14 @@ fn apply(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
     }
     writing.is_named(&config)?;
     drop_nulls(&mut config);
-    let force = writing.options.force;
+    // Of a field that nobody declared it could not be said how it is owned.
+    writing.options.validation = FieldValidation::Strict;
+    writing.shape_up(&mut config)?;
+    writing.applies = true;
     let applied = |writing: &mut Writing<'_>, old: &Value| {
-        let mut object = writing.with_writer(|writer| writer.apply(old, &config, force))?;
-        writing.shape_up(&mut object)?;
+        let mut object = writing.writer().apply(old, &config, writing.options.force)?;
         writing.place(&mut object)?;
-        Ok(Changed { object, tracked: true })
+        Ok(object)
     };
     if call.target.subresource.is_some() || call.api.store.get(&call.key()).is_some() {
         let stored = writing.store_change(applied)?;

@@ -1,6 +1,6 @@
 //! What a URL path asks for.
 
-use percent::decode;
+use url::form_urlencoded;
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +13,6 @@ pub enum Route {
     Core,
     /// `/apis`: the other groups.
     Groups,
-    /// `/apis/GROUP`.
-    Group(String),
     /// `/api/v1`, `/apis/GROUP/VERSION`: group (empty for the core one) and version.
     GroupVersion(String, String),
     /// `/openapi/v3`.
@@ -55,7 +53,6 @@ pub fn route(path: &str) -> Route {
         ["api"] => Route::Core,
         ["api", version] => Route::GroupVersion(String::new(), decode(version)),
         ["apis"] => Route::Groups,
-        ["apis", group] => Route::Group(decode(group)),
         ["apis", group, version] => Route::GroupVersion(decode(group), decode(version)),
         ["openapi", "v3"] => Route::OpenApi,
         ["openapi", "v3", "api", version] => Route::OpenApiOf(String::new(), decode(version)),
@@ -97,29 +94,11 @@ fn objects(group: &str, version: &str, below: &[&str], path: &str) -> Route {
     Route::Objects(target)
 }
 
-/// Percent-decoding of one part of a path.
-mod percent {
-    pub(super) fn decode(part: &str) -> String {
-        if !part.contains('%') {
-            return part.to_owned();
-        }
-        let bytes = part.as_bytes();
-        let mut out = Vec::with_capacity(bytes.len());
-        let mut at = 0;
-        while at < bytes.len() {
-            let hex = part.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-            match (bytes[at], hex) {
-                (b'%', Some(byte)) => {
-                    out.push(byte);
-                    at += 3;
-                }
-                (byte, _) => {
-                    out.push(byte);
-                    at += 1;
-                }
-            }
-        }
-        String::from_utf8_lossy(&out).into_owned()
+/// Percent-decoding of one part of a path. What a query could mean by it is no name of anything.
+fn decode(part: &str) -> String {
+    match form_urlencoded::parse(part.as_bytes()).next() {
+        Some((decoded, _)) if part.contains('%') && !part.contains(['&', '=', '+']) => decoded.into_owned(),
+        _ => part.to_owned(),
     }
 }
 
@@ -156,6 +135,6 @@ mod tests {
             assert_eq!(route(path), Route::Nothing, "{path}");
         }
         assert_eq!(route("/healthz/ping"), Route::Health);
-        assert_eq!(route("/apis/apps/"), Route::Group("apps".into()));
+        assert_eq!(route("/apis/apps/v1/"), Route::GroupVersion("apps".into(), "v1".into()));
     }
 }

@@ -1,13 +1,11 @@
 //! `pods/NAME/proxy` and `services/NAME/proxy`: a request passed on to a pod.
 
+use std::fmt::Display;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, LOCATION, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
-};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
@@ -16,14 +14,13 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::endpoints::{LISTENING, addresses, listening};
 use crate::serve::{Response, empty};
-use crate::store::{Key, object};
+use crate::store::Key;
+use crate::store::object::{self, items, text};
 
 use super::call::Call;
 use super::status::Refusal;
-
-/// Where a pod's ports really are: pods share the machine's loopback.
-const LISTENING: &str = "oidc-lab/listening";
 
 /// How long a pod may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -37,14 +34,11 @@ pub async fn forward(
     parts: Parts,
     body: &mut Option<Incoming>,
 ) -> Result<Response, Refusal> {
-    let asked = call.target.name.as_deref().unwrap_or_default();
-    let (scheme, name, port) = split(asked)?;
-    let address = if call.kind.is_core("Pod") {
-        of_pod(call, name, port)?
-    } else if call.kind.is_core("Service") {
-        of_service(call, name, port)?
-    } else {
-        return Err(Refusal::no_such_path());
+    let (scheme, name, port) = split(call.name())?;
+    let address = match call.kind.resource.id().as_str() {
+        "pods" => of_pod(call, name, port)?,
+        "services" => of_service(call, name, port)?,
+        _ => return Err(Refusal::no_such_path()),
     };
     if scheme == "https" {
         return Err(unreachable("the lab reaches its pods by plain HTTP only"));
@@ -61,14 +55,14 @@ pub async fn forward(
     let body = body.take().ok_or_else(|| Refusal::internal("the body has been read"))?;
     let request = outgoing(parts, body, address, &format!("{rest}{query}"), &prefix, &asked_host)?;
 
-    let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
-    let stream = match connecting {
+    let dialled = |why: &dyn Display| unreachable(&format!("dial tcp {address}: {why}"));
+    let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            return Err(unreachable(&format!("dial tcp {address}: connect: connection refused")));
+            return Err(dialled(&"connect: connection refused"));
         }
-        Ok(Err(error)) => return Err(unreachable(&format!("dial tcp {address}: {error}"))),
-        Err(_) => return Err(unreachable(&format!("dial tcp {address}: i/o timeout"))),
+        Ok(Err(error)) => return Err(dialled(&error)),
+        Err(_) => return Err(dialled(&"i/o timeout")),
     };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
@@ -132,70 +126,41 @@ fn split(asked: &str) -> Result<(&str, &str, &str), Refusal> {
     }
 }
 
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
 fn of_pod(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal> {
     let key = call.kind.key(call.target.namespace.as_deref(), name);
-    let pod = call.api.store.get(&key).ok_or_else(|| Refusal::not_found(&call.kind.resource, name))?;
-    let ports = || items(&pod["spec"]["containers"]).flat_map(|it| items(&it["ports"]));
-    let number = match port {
-        "" => ports().next().and_then(|it| it["containerPort"].as_u64()).unwrap_or(80),
-        port => match port.parse() {
-            Ok(number) => number,
-            Err(_) => ports()
-                .find(|it| it["name"] == port)
-                .and_then(|it| it["containerPort"].as_u64())
-                .ok_or_else(|| Refusal::unavailable(format!("no port {port:?} in pod {name:?}")))?,
-        },
+    let pod = call.api.store.get(&key).ok_or_else(|| Refusal::not_found(&call.kind.resource.id(), name))?;
+    let mut ports = items(&pod["spec"]["containers"]).flat_map(|it| items(&it["ports"]));
+    let number = match port.parse() {
+        Ok(number) => number,
+        Err(_) => ports
+            .find(|it| port.is_empty() || it["name"] == port)
+            .and_then(|it| object::port(&it["containerPort"]))
+            .ok_or_else(|| Refusal::unavailable(format!("no port {port:?} in pod {name:?}")))?,
     };
-    listening(&pod, number)
-}
-
-fn listening(pod: &Value, port: u64) -> Result<SocketAddr, Refusal> {
-    let ports = object::annotation(pod, LISTENING).and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let address = ports.as_ref().and_then(|it| it[port.to_string()].as_str()).and_then(|it| it.parse().ok());
+    let address = listening(&pod).get(&number).copied();
     address.ok_or_else(|| {
-        let ip = pod["status"]["podIP"].as_str().unwrap_or_default();
-        unreachable(&format!("dial tcp {ip}:{port}: connect: connection refused"))
+        let ip = text(&pod["status"]["podIP"]);
+        unreachable(&format!("dial tcp {ip}:{number}: connect: connection refused"))
     })
 }
 
 fn of_service(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal> {
     let namespace = call.target.namespace.as_deref().unwrap_or_default();
     let store = &call.api.store;
-    let service = store
-        .get(&call.kind.key(Some(namespace), name))
-        .ok_or_else(|| Refusal::not_found(&call.kind.resource, name))?;
-    let nothing = |what: &str| Refusal::unavailable(format!("no {what} available for service {name:?}"));
-    let wanted = items(&service["spec"]["ports"])
-        .find(|it| match port {
-            "" => true,
-            port => it["name"] == port || port.parse::<u64>().is_ok_and(|port| it["port"] == port),
-        })
-        .ok_or_else(|| {
-            Refusal::unavailable(format!("no service port {port:?} found for service {name:?}"))
-        })?;
-    let port_name = wanted["name"].as_str().unwrap_or_default();
-    let endpoints = store.get(&Key::new("endpoints", namespace, name)).ok_or_else(|| nothing("endpoints"))?;
-    for subset in items(&endpoints["subsets"]) {
-        let found = items(&subset["ports"]).find(|it| it["name"].as_str().unwrap_or_default() == port_name);
-        let Some(number) = found.and_then(|it| it["port"].as_u64()) else { continue };
-        for address in items(&subset["addresses"]) {
-            let pod = address["targetRef"]["name"].as_str().unwrap_or_default();
-            let pod = store.get(&Key::new("pods", namespace, pod));
-            // A container's port is where the pod says that it listens; any other is
-            // what it is.
-            let of_container = pod.and_then(|pod| listening(&pod, number).ok());
-            let ip: Option<IpAddr> = address["ip"].as_str().and_then(|ip| ip.parse().ok());
-            let as_it_is = ip.zip(u16::try_from(number).ok()).map(SocketAddr::from);
-            if let Some(address) = of_container.or(as_it_is) {
-                return Ok(address);
-            }
-        }
-    }
-    Err(nothing("endpoints"))
+    let key = call.kind.key(Some(namespace), name);
+    let service = store.get(&key).ok_or_else(|| Refusal::not_found(&key.resource, name))?;
+    let number = port.parse::<u64>().ok();
+    let is_wanted = |it: &&Value| {
+        port.is_empty() || it["name"] == port || number.is_some_and(|number| it["port"] == number)
+    };
+    let wanted = items(&service["spec"]["ports"]).find(is_wanted).ok_or_else(|| {
+        Refusal::unavailable(format!("no service port {port:?} found for service {name:?}"))
+    })?;
+    let endpoints = store.get(&Key::new("endpoints", namespace, name)).unwrap_or_default();
+    addresses(&endpoints, &wanted["name"])
+        .first()
+        .copied()
+        .ok_or_else(|| Refusal::unavailable(format!("no endpoints available for service {name:?}")))
 }
 
 fn outgoing(
@@ -233,20 +198,11 @@ fn outgoing(
 }
 
 fn drop_hop_headers(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|it| it.to_str().ok())
-        .flat_map(|it| it.split(','))
-        .filter_map(|it| it.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"] {
+    let named =
+        headers.get_all(CONNECTION).iter().filter_map(|it| it.to_str().ok()).collect::<Vec<_>>().join(",");
+    let hops = ["connection", "te", "trailer", "transfer-encoding", "upgrade", "keep-alive"];
+    let of_proxies = ["proxy-connection", "proxy-authenticate", "proxy-authorization"];
+    for name in named.split(',').map(str::trim).chain(hops).chain(of_proxies) {
         headers.remove(name);
     }
 }

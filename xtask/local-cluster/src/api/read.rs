@@ -6,14 +6,19 @@ use crate::serve::Response;
 
 use super::accept::negotiate;
 use super::call::Call;
-use super::query::ListOptions;
 use super::reply::{self, Shaper};
 use super::selector::Selector;
 use super::status::Refusal;
 
 /// What turns objects into what the request wants to read.
 pub fn shaper(call: &Call<'_>) -> Result<Shaper, Refusal> {
-    Ok(Shaper::new(&call.kind, negotiate(&call.headers)?, call.query.text("includeObject") == "Object"))
+    Ok(Shaper::new(&call.kind, negotiate(&call.headers)?))
+}
+
+/// Which objects a request is about.
+pub fn selector(call: &Call<'_>) -> Result<Selector, Refusal> {
+    let text = |name| call.query.text(name);
+    Selector::parse(&call.kind.resource, text("labelSelector"), text("fieldSelector"))
 }
 
 /// GET of one object.
@@ -22,11 +27,10 @@ pub fn get(call: &Call<'_>) -> Result<Response, Refusal> {
     Ok(reply::object(StatusCode::OK, &shaper.one(&*call.found()?, true)))
 }
 
-/// GET of a list.
+/// GET of a list. It is always whole and the newest that there is, whatever `limit` and
+/// `resourceVersion` say.
 pub fn list(call: &Call<'_>) -> Result<Response, Refusal> {
-    let options = ListOptions::parse(&call.query)?;
-    let selector = Selector::parse(&call.kind.resource, &options.labels, &options.fields)?;
-    let shaper = shaper(call)?;
+    let (selector, shaper) = (selector(call)?, shaper(call)?);
     let (all, version) = call.api.store.list(&call.kind.resource.id(), call.target.namespace.as_deref());
     let selected = all.iter().map(|object| &**object).filter(|object| selector.matches(object));
     Ok(reply::object(StatusCode::OK, &shaper.list(version, selected)))

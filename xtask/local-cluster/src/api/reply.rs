@@ -10,7 +10,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::schema::columns;
@@ -72,47 +72,29 @@ pub enum Shaped<'v> {
     /// An object as it is.
     Stored(&'v Value),
     /// A list of them.
-    List(List<'v>),
-}
-
-/// A list of objects as they are.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct List<'v> {
-    kind: String,
-    api_version: String,
-    metadata: Value,
-    items: Vec<Item<'v>>,
-}
-
-/// An object in a list. In that of a built-in kind it does not repeat what it is.
-struct Item<'v> {
-    object: &'v Value,
-    says_kind: bool,
-}
-
-impl Serialize for Item<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.object {
-            Value::Object(map) if !self.says_kind => serializer
-                .collect_map(map.iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion"))),
-            object => object.serialize(serializer),
-        }
-    }
+    #[serde(rename_all = "camelCase")]
+    List {
+        /// `ConfigMapList`.
+        kind: String,
+        /// `v1`.
+        api_version: String,
+        /// Holds the version.
+        metadata: Value,
+        /// The objects.
+        items: Vec<&'v Value>,
+    },
 }
 
 /// Turns objects of one kind into what was asked for.
 pub struct Shaper {
     kind: Kind,
     view: View,
-    /// A table's rows carry their objects, not only the metadata.
-    whole: bool,
 }
 
 impl Shaper {
     /// Shapes objects of `kind` as asked.
-    pub fn new(kind: &Kind, view: View, whole: bool) -> Self {
-        Self { kind: kind.clone(), view, whole }
+    pub fn new(kind: &Kind, view: View) -> Self {
+        Self { kind: kind.clone(), view }
     }
 
     /// One object, as an answer of its own or in a watch.
@@ -132,27 +114,27 @@ impl Shaper {
         let resource = &self.kind.resource;
         match self.view {
             View::Table => Shaped::Made(self.table(version.into(), objects, true)),
-            View::Plain => Shaped::List(List {
+            View::Plain => Shaped::List {
                 kind: format!("{}List", resource.kind),
                 api_version: resource.api_version(),
                 metadata: json!({"resourceVersion": version}),
-                items: objects.map(|object| Item { object, says_kind: resource.custom }).collect(),
-            }),
+                items: objects.collect(),
+            },
         }
     }
 
-    /// Says how far a watch has come, or that its initial events have ended.
-    pub fn bookmark(&self, version: u64, initial_end: bool) -> Value {
+    /// Says that a watch's initial events have ended.
+    pub fn bookmark(&self, version: u64) -> Value {
         let mut bookmark = match self.view {
             View::Table => self.table(Value::Null, std::iter::empty(), false),
             View::Plain => {
                 json!({"kind": self.kind.resource.kind, "apiVersion": self.kind.resource.api_version()})
             }
         };
-        bookmark["metadata"] = json!({"resourceVersion": version.to_string()});
-        if initial_end {
-            bookmark["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
-        }
+        bookmark["metadata"] = json!({
+            "resourceVersion": version.to_string(),
+            "annotations": {"k8s.io/initial-events-end": "true"},
+        });
         bookmark
     }
 
@@ -160,16 +142,7 @@ impl Shaper {
         let now = Timestamp::now();
         let kind = if self.kind.resource.custom { "" } else { &self.kind.resource.kind };
         let rows: Vec<Value> = objects
-            .map(|object| {
-                let metadata = || {
-                    json!({
-                        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
-                        "metadata": object["metadata"],
-                    })
-                };
-                let object_of_row = if self.whole { object.clone() } else { metadata() };
-                json!({"cells": columns::cells(kind, object, now), "object": object_of_row})
-            })
+            .map(|object| json!({"cells": columns::cells(kind, object, now), "object": object}))
             .collect();
         let columns = headings.then(|| columns::columns(kind));
         json!({

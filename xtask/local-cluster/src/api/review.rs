@@ -25,19 +25,15 @@ pub struct Review {
     pub kind: &'static str,
 }
 
+const fn review(group: &'static str, plural: &'static str, kind: &'static str) -> Review {
+    Review { group, plural, kind }
+}
+
 /// All questions that are answered.
 pub const REVIEWS: &[Review] = &[
-    Review { group: "authentication.k8s.io", plural: "selfsubjectreviews", kind: "SelfSubjectReview" },
-    Review {
-        group: "authorization.k8s.io",
-        plural: "selfsubjectaccessreviews",
-        kind: "SelfSubjectAccessReview",
-    },
-    Review {
-        group: "authorization.k8s.io",
-        plural: "selfsubjectrulesreviews",
-        kind: "SelfSubjectRulesReview",
-    },
+    review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
+    review("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+    review("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
 ];
 
 /// The question that a path asks.
@@ -64,13 +60,12 @@ impl Review {
         if !review.is_object() || kind != self.kind {
             return Err(Refusal::bad_request(format!("{kind} cannot be handled as a {}", self.kind)));
         }
-        let status = self.status();
         review["kind"] = self.kind.into();
         review["apiVersion"] = format!("{}/v1", self.group).into();
         if !review["metadata"].is_object() {
             review["metadata"] = json!({"creationTimestamp": null});
         }
-        review["status"] = status;
+        review["status"] = self.status();
         Ok(reply::object(StatusCode::CREATED, &review))
     }
 

@@ -15,7 +15,7 @@ use super::call::Call;
 use super::patch::Patch;
 use super::reply;
 use super::status::Refusal;
-use super::write::{Changed, Writing};
+use super::write::Writing;
 
 /// GET, PUT and PATCH of `/scale`.
 pub fn answer(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
@@ -43,7 +43,7 @@ pub fn answer(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
             metadata.insert("resourceVersion".into(), version.into());
         }
         new["spec"]["replicas"] = scale["spec"]["replicas"].as_i64().unwrap_or_default().into();
-        Ok(Changed { object: new, tracked: false })
+        Ok(new)
     })?;
     Ok(reply::object(StatusCode::OK, &scale(&stored)))
 }

@@ -4,9 +4,8 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::resources::Resource;
 use crate::serve::BodyError;
-use crate::store::{Expired, Key, WriteError};
+use crate::store::{Expired, WriteError};
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,15 +33,7 @@ pub struct Cause {
 
 impl Cause {
     fn json(&self) -> Value {
-        let mut cause = Map::new();
-        if !self.reason.is_empty() {
-            cause.insert("reason".into(), self.reason.into());
-        }
-        cause.insert("message".into(), self.message.clone().into());
-        if !self.field.is_empty() {
-            cause.insert("field".into(), self.field.clone().into());
-        }
-        Value::Object(cause)
+        json!({"reason": self.reason, "message": self.message, "field": self.field})
     }
 }
 
@@ -72,13 +63,17 @@ impl Refusal {
         status
     }
 
+    /// A refusal about an object of a resource (`deployments.apps`); `{}` in the message is its
+    /// name there.
+    fn of(code: StatusCode, reason: &'static str, id: &str, name: &str, what: &str) -> Self {
+        let named = if name.is_empty() { id.to_owned() } else { format!("{id} {name:?}") };
+        let (plural, group) = id.split_once('.').unwrap_or((id, ""));
+        Self::new(code, reason, what.replacen("{}", &named, 1)).about(group, plural, name)
+    }
+
     /// 404: there is no such object.
-    pub fn not_found(resource: &Resource, name: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NotFound", format!("{} {name:?} not found", resource.id())).about(
-            &resource.group,
-            &resource.plural,
-            name,
-        )
+    pub fn not_found(id: &str, name: &str) -> Self {
+        Self::of(StatusCode::NOT_FOUND, "NotFound", id, name, "{} not found")
     }
 
     /// 404: there is nothing at this path.
@@ -86,33 +81,21 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource")
     }
 
-    /// 409: the name is taken.
-    pub fn exists(resource: &Resource, name: &str) -> Self {
-        Self::new(StatusCode::CONFLICT, "AlreadyExists", format!("{} {name:?} already exists", resource.id()))
-            .about(&resource.group, &resource.plural, name)
-    }
-
     /// 409: what was to be changed is not what is there.
-    pub fn conflict(resource: &Resource, name: &str, why: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.id());
-        Self::new(StatusCode::CONFLICT, "Conflict", message).about(&resource.group, &resource.plural, name)
+    pub fn conflict(id: &str, name: &str, why: &str) -> Self {
+        let what = format!("Operation cannot be fulfilled on {{}}: {why}");
+        Self::of(StatusCode::CONFLICT, "Conflict", id, name, &what)
     }
 
     /// 409: other managers own what an apply would change.
     pub fn apply_conflict(message: String, causes: &[Cause]) -> Self {
-        let mut refusal = Self::new(StatusCode::CONFLICT, "Conflict", message);
-        refusal.details.insert("causes".into(), causes.iter().map(Cause::json).collect());
-        refusal
+        Self::new(StatusCode::CONFLICT, "Conflict", message).because(causes)
     }
 
     /// 403.
-    pub fn forbidden(resource: &Resource, name: &str, why: &str) -> Self {
-        let what = if name.is_empty() { resource.id() } else { format!("{} {name:?}", resource.id()) };
-        Self::new(StatusCode::FORBIDDEN, "Forbidden", format!("{what} is forbidden: {why}")).about(
-            &resource.group,
-            &resource.plural,
-            name,
-        )
+    pub fn forbidden(id: &str, name: &str, why: &str) -> Self {
+        let what = format!("{{}} is forbidden: {why}");
+        Self::of(StatusCode::FORBIDDEN, "Forbidden", id, name, &what)
     }
 
     /// 400.
@@ -127,11 +110,8 @@ impl Refusal {
 
     /// 405 of a method that a path does not know at all.
     pub fn method_not_allowed() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        )
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
     }
 
     /// 405 of what a real server would do, and this one cannot; `instead` says what can
@@ -161,23 +141,15 @@ impl Refusal {
 
     /// 413.
     pub fn too_large(message: &str) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLarge",
-            format!("Request entity too large: {message}"),
-        )
+        let message = format!("Request entity too large: {message}");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
     }
 
     /// 415.
     pub fn unsupported_media_type(accepted: &[&str]) -> Self {
-        let accepted = accepted.join(", ");
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UnsupportedMediaType",
-            format!(
-                "the body of the request was in an unknown format - accepted media types include: {accepted}"
-            ),
-        )
+        let unknown = "the body of the request was in an unknown format - accepted media types include";
+        let message = format!("{unknown}: {}", accepted.join(", "));
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
     /// 422 without fields: a patch that does not fit the object.
@@ -189,31 +161,21 @@ impl Refusal {
     /// 422: fields of an object are invalid. `kind` is `Deployment.apps`.
     pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
         let dot = if group.is_empty() { "" } else { "." };
-        let each: Vec<String> = causes
-            .iter()
-            .map(|cause| match cause.field.as_str() {
-                "" => cause.message.clone(),
-                field => format!("{field}: {}", cause.message),
-            })
-            .collect();
+        let each: Vec<String> = causes.iter().map(|it| format!("{}: {}", it.field, it.message)).collect();
         let what = match each.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
         let message = format!("{kind}{dot}{group} {name:?} is invalid: {what}");
-        let mut refusal =
-            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message).about(group, kind, name);
-        refusal.details.insert("causes".into(), causes.iter().map(Cause::json).collect());
-        refusal
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
+            .about(group, kind, name)
+            .because(causes)
     }
 
     /// 500.
     pub fn internal(message: &str) -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalError",
-            format!("Internal error occurred: {message}"),
-        )
+        let message = format!("Internal error occurred: {message}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
     }
 
     /// 502 or 503: what the request was to be passed on to does not answer.
@@ -221,24 +183,24 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
     }
 
-    /// Adds a cause to the details.
+    /// Adds the causes to the details.
     #[must_use]
-    pub fn because(mut self, cause: &Cause) -> Self {
-        self.details.insert("causes".into(), json!([cause.json()]));
+    pub fn because(mut self, causes: &[Cause]) -> Self {
+        self.details.insert("causes".into(), causes.iter().map(Cause::json).collect());
         self
     }
+}
 
-    /// What a write to the store answered.
-    pub fn of_write(error: &WriteError, resource: &Resource) -> Self {
-        let name = |key: &Key| key.name.to_string();
-        match error {
-            WriteError::Exists(key) => Self::exists(resource, &name(key)),
-            WriteError::NotFound(key) => Self::not_found(resource, &name(key)),
-            WriteError::Conflict(key) => Self::conflict(
-                resource,
-                &name(key),
-                "the object has been modified; please apply your changes to the latest version and try again",
-            ),
+impl From<WriteError> for Refusal {
+    fn from(error: WriteError) -> Self {
+        let modified =
+            "the object has been modified; please apply your changes to the latest version and try again";
+        match &error {
+            WriteError::Exists(key) => {
+                Self::of(StatusCode::CONFLICT, "AlreadyExists", &key.resource, &key.name, "{} already exists")
+            }
+            WriteError::NotFound(key) => Self::not_found(&key.resource, &key.name),
+            WriteError::Conflict(key) => Self::conflict(&key.resource, &key.name, modified),
             WriteError::NotAnObject(_) => Self::bad_request(error.to_string()),
         }
     }

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::store::object;
+use crate::store::object::{self, items, text};
 
 use super::kinds::Kind;
 use super::names;
@@ -16,166 +16,141 @@ const MAX_DATA: usize = 1024 * 1024;
 /// The biggest object that is stored, as etcd has it by default.
 const MAX_OBJECT: usize = 1536 * 1024;
 
-/// What is wrong with an object.
-#[derive(Debug, Default)]
-pub struct Problems(Vec<Cause>);
-
-impl Problems {
-    fn add(&mut self, reason: &'static str, field: impl Into<String>, message: String) {
-        self.0.push(Cause { reason, field: field.into(), message });
-    }
-
-    fn required(&mut self, field: impl Into<String>, detail: &str) {
-        self.add("FieldValueRequired", field, format!("Required value{detail}"));
-    }
-
-    fn invalid(&mut self, field: impl Into<String>, value: &Value, detail: &str) {
-        self.add("FieldValueInvalid", field, format!("Invalid value: {value}: {detail}"));
-    }
-
-    fn forbidden(&mut self, field: impl Into<String>, detail: &str) {
-        self.add("FieldValueForbidden", field, format!("Forbidden: {detail}"));
-    }
-
-    fn immutable(&mut self, field: &str, old: &Value, new: &Value) {
-        if old != new {
-            self.invalid(field, new, "field is immutable");
-        }
-    }
-
-    /// 422 if there is any problem, with all of them at once; 413 for an object that is too big.
-    pub fn or_refuse(self, kind: &Kind, object: &Value) -> Result<(), Refusal> {
-        if !self.0.is_empty() {
-            let resource = &kind.resource;
-            return Err(Refusal::invalid(&resource.group, &resource.kind, object::name(object), &self.0));
-        }
-        if object.to_string().len() > MAX_OBJECT {
-            return Err(Refusal::too_large(&format!("limit is {MAX_OBJECT}")));
-        }
-        Ok(())
-    }
+fn cause(reason: &'static str, field: impl Into<String>, message: impl Into<String>) -> Cause {
+    Cause { reason, field: field.into(), message: message.into() }
 }
 
-/// Checks a new object.
-pub fn create(kind: &Kind, object: &Value) -> Problems {
-    let mut problems = Problems::default();
-    metadata(kind, object, &mut problems);
-    content(kind, object, &mut problems);
+fn required(field: &str, detail: &str) -> Cause {
+    cause("FieldValueRequired", field, format!("Required value{detail}"))
+}
+
+fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Cause {
+    cause("FieldValueInvalid", field, format!("Invalid value: {value}: {detail}"))
+}
+
+fn forbidden(field: &str, detail: &str) -> Cause {
+    cause("FieldValueForbidden", field, format!("Forbidden: {detail}"))
+}
+
+/// 422 if there is any problem, with all of them at once; 413 for an object that is too big.
+pub fn refuse(problems: &[Cause], kind: &Kind, object: &Value) -> Result<(), Refusal> {
+    if !problems.is_empty() {
+        let resource = &kind.resource;
+        return Err(Refusal::invalid(&resource.group, &resource.kind, object::name(object), problems));
+    }
+    if object.to_string().len() > MAX_OBJECT {
+        return Err(Refusal::too_large(&format!("limit is {MAX_OBJECT}")));
+    }
+    Ok(())
+}
+
+/// What is wrong with a new object.
+pub fn create(kind: &Kind, object: &Value) -> Vec<Cause> {
+    let mut problems = metadata(kind, object);
+    problems.extend(content(kind, object));
     problems
 }
 
-/// Checks a changed object.
-pub fn update(kind: &Kind, old: &Value, new: &Value, subresource: Option<&str>) -> Problems {
-    let mut problems = Problems::default();
-    metadata(kind, new, &mut problems);
-    let finalizers =
-        |object: &Value| object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-    let before = finalizers(old);
-    if object::is_terminating(old) && finalizers(new).iter().any(|it| !before.contains(it)) {
+/// What is wrong with a changed object.
+pub fn update(kind: &Kind, old: &Value, new: &Value, subresource: Option<&str>) -> Vec<Cause> {
+    let mut problems = metadata(kind, new);
+    fn finalizers(object: &Value) -> std::slice::Iter<'_, Value> {
+        items(&object["metadata"]["finalizers"])
+    }
+    if object::is_terminating(old) && finalizers(new).any(|it| !finalizers(old).any(|old| old == it)) {
         let why = "no new finalizers can be added if the object is being deleted";
-        problems.forbidden("metadata.finalizers", why);
+        problems.push(forbidden("metadata.finalizers", why));
     }
     if subresource != Some("status") {
-        content(kind, new, &mut problems);
-        change(kind, old, new, &mut problems);
+        problems.extend(content(kind, new));
+        problems.extend(change(kind, old, new));
     }
     problems
 }
 
-fn metadata(kind: &Kind, object: &Value, problems: &mut Problems) {
-    let name = object::name(object);
+fn metadata(kind: &Kind, object: &Value) -> Vec<Cause> {
+    let (mut problems, name) = (vec![], object::name(object));
     let check = match kind.resource.kind.as_str() {
         "Namespace" if !kind.resource.custom => names::label,
         "Service" if !kind.resource.custom => names::label_1035,
         _ => names::subdomain,
     };
-    if !name.is_empty() {
-        if let Some(why) = check(name) {
-            problems.invalid("metadata.name", &name.into(), why);
-        }
-    } else if object["metadata"]["generateName"].as_str().is_none_or(str::is_empty) {
-        problems.required("metadata.name", ": name or generateName is required");
+    if name.is_empty() && text(&object["metadata"]["generateName"]).is_empty() {
+        problems.push(required("metadata.name", ": name or generateName is required"));
+    }
+    if let (false, Some(why)) = (name.is_empty(), check(name)) {
+        problems.push(invalid("metadata.name", &name.into(), why));
     }
     for (key, value) in entries(&object["metadata"]["labels"]) {
-        let value = value.as_str().unwrap_or_default();
+        let value = text(value);
         for (text, why) in [(key.as_str(), names::qualified_name(key)), (value, names::label_value(value))] {
-            if let Some(why) = why {
-                problems.invalid("metadata.labels", &text.into(), why);
-            }
+            problems.extend(why.map(|why| invalid("metadata.labels", &text.into(), why)));
         }
     }
+    problems
 }
 
 fn entries(map: &Value) -> impl Iterator<Item = (&String, &Value)> {
     map.as_object().into_iter().flat_map(Map::iter)
 }
 
-fn content(kind: &Kind, object: &Value, problems: &mut Problems) {
+fn content(kind: &Kind, object: &Value) -> Vec<Cause> {
     let spec = &object["spec"];
     match kind.resource.kind.as_str() {
-        _ if kind.resource.custom => {}
-        "Secret" | "ConfigMap" => data(object, problems),
-        "Pod" => containers(spec, "spec.containers", problems),
+        _ if kind.resource.custom => vec![],
+        "Secret" | "ConfigMap" => data(object),
+        "Pod" => containers(spec, "spec.containers"),
         "Deployment" | "ReplicaSet" => {
-            let labels = &spec["template"]["metadata"]["labels"];
+            let template = &spec["template"];
+            let mut problems = vec![];
             if spec["selector"].is_null() {
-                problems.required("spec.selector", "");
+                problems.push(required("spec.selector", ""));
             }
-            if !matches(&spec["selector"], labels) {
+            if !object::selects(&spec["selector"], template) {
                 let why = "`selector` does not match template `labels`";
-                problems.invalid("spec.template.metadata.labels", labels, why);
+                problems.push(invalid("spec.template.metadata.labels", &template["metadata"]["labels"], why));
             }
-            if spec["replicas"].as_i64().is_some_and(|it| it < 0) {
-                problems.invalid("spec.replicas", &spec["replicas"], "must be greater than or equal to 0");
-            }
-            containers(&spec["template"]["spec"], "spec.template.spec.containers", problems);
+            problems.extend(containers(&template["spec"], "spec.template.spec.containers"));
+            problems
         }
         "CustomResourceDefinition" => {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let wanted = format!("{}.{}", text(&spec["names"]["plural"]), text(&spec["group"]));
-            if object::name(object) != wanted {
-                let why = "must be spec.names.plural+\".\"+spec.group";
-                problems.invalid("metadata.name", &object["metadata"]["name"], why);
+            let why = "must be spec.names.plural+\".\"+spec.group";
+            match object::name(object) {
+                name if name == wanted => vec![],
+                name => vec![invalid("metadata.name", &name.into(), why)],
             }
         }
-        _ => {}
+        _ => vec![],
     }
 }
 
-/// Containers are told apart by their names, and each says what it runs.
-fn containers(spec: &Value, at: &str, problems: &mut Problems) {
-    let all = spec["containers"].as_array().map_or(&[][..], Vec::as_slice);
-    if all.is_empty() {
-        problems.required(at, "");
+/// Containers are there, and told apart by their names, which are those of files too.
+fn containers(spec: &Value, at: &str) -> Vec<Cause> {
+    let names: Vec<&str> = items(&spec["containers"]).map(|it| text(&it["name"])).collect();
+    let mut problems = vec![];
+    if names.is_empty() {
+        problems.push(required(at, ""));
     }
-    for (index, container) in all.iter().enumerate() {
-        let name = container["name"].as_str().unwrap_or_default();
+    for (index, name) in names.iter().enumerate() {
+        let field = format!("{at}[{index}].name");
         if let Some(why) = names::label(name) {
-            problems.invalid(format!("{at}[{index}].name"), &name.into(), why);
-        }
-        if all[..index].iter().any(|it| it["name"] == name) {
-            problems.add(
-                "FieldValueDuplicate",
-                format!("{at}[{index}].name"),
-                format!("Duplicate value: {name:?}"),
-            );
-        }
-        if container["image"].as_str().is_none_or(str::is_empty) {
-            problems.required(format!("{at}[{index}].image"), "");
+            problems.push(invalid(field, &(*name).into(), why));
+        } else if names[..index].contains(name) {
+            problems.push(cause("FieldValueDuplicate", field, format!("Duplicate value: {name:?}")));
         }
     }
+    problems
 }
 
 /// The keys of a Secret or ConfigMap and its size.
-fn data(object: &Value, problems: &mut Problems) {
-    let is_secret = object["kind"] == "Secret";
-    let mut total = 0;
+fn data(object: &Value) -> Vec<Cause> {
+    let (mut problems, mut total, is_secret) = (vec![], 0, object["kind"] == "Secret");
     for field in ["data", "binaryData"] {
         for (key, value) in entries(&object[field]) {
-            if let Some(why) = names::config_key(key) {
-                problems.invalid(format!("{field}[{key}]"), &key.as_str().into(), why);
-            }
-            let text = value.as_str().unwrap_or_default();
+            let why = names::config_key(key);
+            problems.extend(why.map(|why| invalid(format!("{field}[{key}]"), &key.as_str().into(), why)));
+            let text = text(value);
             // Of base64 the bytes count that it stands for.
             let encoded = is_secret || field == "binaryData";
             total += if encoded { text.trim_end_matches('=').len() * 3 / 4 } else { text.len() };
@@ -183,80 +158,46 @@ fn data(object: &Value, problems: &mut Problems) {
     }
     if total > MAX_DATA {
         let message = format!("Too long: may not be more than {MAX_DATA} bytes");
-        problems.add("FieldValueTooLong", if is_secret { "data" } else { "[]" }, message);
+        problems.push(cause("FieldValueTooLong", if is_secret { "data" } else { "[]" }, message));
     }
+    problems
 }
 
-fn change(kind: &Kind, old: &Value, new: &Value, problems: &mut Problems) {
-    let mut immutable = |path: &str| {
-        let at = |object: &Value| path.split('.').fold(object.clone(), |value, name| value[name].clone());
-        problems.immutable(path, &at(old), &at(new));
-    };
-    match kind.resource.kind.as_str() {
-        _ if kind.resource.custom => {}
-        "Deployment" | "ReplicaSet" => immutable("spec.selector"),
-        "CustomResourceDefinition" => {
-            immutable("spec.group");
-            immutable("spec.scope");
+fn change(kind: &Kind, old: &Value, new: &Value) -> Vec<Cause> {
+    let fields: &[&str] = match kind.resource.kind.as_str() {
+        _ if kind.resource.custom => &[],
+        "Deployment" | "ReplicaSet" => &["/spec/selector"],
+        "CustomResourceDefinition" => &["/spec/group", "/spec/scope"],
+        "Service" if !text(&new["spec"]["clusterIP"]).is_empty() && old["spec"]["clusterIP"].is_string() => {
+            &["/spec/clusterIP"]
         }
-        "Service" => {
-            let address =
-                |object: &Value| object["spec"]["clusterIP"].as_str().is_some_and(|it| !it.is_empty());
-            if address(old) && address(new) {
-                immutable("spec.clusterIP");
-            }
+        "Secret" | "ConfigMap" if old["immutable"] == true => {
+            &["/type", "/immutable", "/data", "/binaryData"]
         }
-        "Secret" | "ConfigMap" => {
-            immutable("type");
-            if old["immutable"] == true {
-                for field in ["immutable", "data", "binaryData"] {
-                    if old.get(field) != new.get(field) {
-                        problems.forbidden(field, "field is immutable when `immutable` is set");
-                    }
-                }
-            }
-        }
+        "Secret" => &["/type"],
         "Pod" if fixed(&old["spec"]) != fixed(&new["spec"]) => {
-            problems
-                .forbidden("spec", "pod updates may not change fields other than `spec.containers[*].image`");
+            let why = "pod updates may not change fields other than `spec.containers[*].image`";
+            return vec![forbidden("spec", why)];
         }
-        _ => {}
-    }
+        _ => &[],
+    };
+    let changed = fields.iter().filter(|path| old.pointer(path) != new.pointer(path));
+    changed
+        .map(|path| cause("FieldValueInvalid", path[1..].replace('/', "."), "field is immutable"))
+        .collect()
 }
 
 /// What of a pod stays as it was made.
 fn fixed(spec: &Value) -> Value {
     let mut spec = spec.clone();
-    for container in spec["containers"].as_array_mut().into_iter().flatten() {
-        if let Some(container) = container.as_object_mut() {
-            container.remove("image");
-            container.remove("imagePullPolicy");
-        }
+    for container in spec["containers"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut)
+    {
+        container.retain(|field, _| !["image", "imagePullPolicy"].contains(&field.as_str()));
     }
     if let Some(spec) = spec.as_object_mut() {
-        spec.remove("nodeName");
-        spec.retain(|_, value| !value.is_null());
+        spec.retain(|field, value| field != "nodeName" && !value.is_null());
     }
     spec
-}
-
-/// Whether labels satisfy a label selector that asks for something.
-fn matches(selector: &Value, labels: &Value) -> bool {
-    let expressions = selector["matchExpressions"].as_array().map_or(&[][..], Vec::as_slice);
-    let mut exact = entries(&selector["matchLabels"]).peekable();
-    (exact.peek().is_some() || !expressions.is_empty())
-        && exact.all(|(key, value)| labels.get(key) == Some(value))
-        && expressions.iter().all(|it| {
-            let value = labels.get(it["key"].as_str().unwrap_or_default());
-            let listed = it["values"].as_array().is_some_and(|all| value.is_some_and(|it| all.contains(it)));
-            match it["operator"].as_str() {
-                Some("In") => listed,
-                Some("NotIn") => !listed,
-                Some("Exists") => value.is_some(),
-                Some("DoesNotExist") => value.is_none(),
-                _ => false,
-            }
-        })
 }
 
 #[cfg(test)]
@@ -277,7 +218,7 @@ mod tests {
         let kind = kind(group, plural);
         object["kind"] = kind.resource.kind.clone().into();
         defaults::fill(&kind, &mut object);
-        create(&kind, &object).0.into_iter().map(|it| format!("{}: {}", it.field, it.message)).collect()
+        create(&kind, &object).into_iter().map(|it| format!("{}: {}", it.field, it.message)).collect()
     }
 
     #[test]
@@ -336,7 +277,7 @@ mod tests {
     fn what_is_immutable_stays() {
         let secrets = kind("", "secrets");
         let changed = |old: Value, new: Value| -> Vec<String> {
-            update(&secrets, &old, &new, None).0.into_iter().map(|it| it.field).collect()
+            update(&secrets, &old, &new, None).into_iter().map(|it| it.field).collect()
         };
         let secret = |kind: &str, value: &str, immutable: bool| json!({"kind": "Secret", "metadata": {"name": "s"}, "type": kind, "data": {"a": value}, "immutable": immutable});
         assert_eq!(changed(secret("Opaque", "eA==", false), secret("x/y", "eA==", false)), ["type"]);

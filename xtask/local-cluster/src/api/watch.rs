@@ -15,14 +15,10 @@ use crate::serve::Response;
 use crate::store::{Change, Event, Watch, object};
 
 use super::call::Call;
-use super::query::ListOptions;
-use super::read::shaper;
+use super::read::{selector, shaper};
 use super::reply::{self, Shaper};
 use super::selector::Selector;
 use super::status::Refusal;
-
-/// How often a quiet watch says how far it has come, if its watcher likes to know.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a watch goes on whose client does not say.
 const TIMEOUT: u64 = 1800;
@@ -30,29 +26,34 @@ const TIMEOUT: u64 = 1800;
 /// How long one goes on at most: more would overflow somebody's clock.
 const LONGEST: u64 = 366 * 24 * 3600;
 
-/// Answers a watch. A client that does not read costs nothing but its connection:
-/// the watch is a cursor, and nothing is written ahead.
+/// Answers a watch. A client that does not read costs no more than its connection and what was
+/// there when it began: the watch is a cursor, and no change is written ahead.
 pub fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
-    let options = ListOptions::parse(&call.query)?;
-    let selector = Selector::parse(&call.kind.resource, &options.labels, &options.fields)?;
-    let shaper = shaper(call)?;
+    let (selector, shaper, query) = (selector(call)?, shaper(call)?, &call.query);
+    let given = |name| Ok::<_, Refusal>(query.number(name)?.filter(|it: &u64| *it > 0));
+    let timeout = given("timeoutSeconds")?.unwrap_or(TIMEOUT).min(LONGEST);
     let (resource, namespace) = (call.kind.resource.id(), call.target.namespace.as_deref());
     let store = &call.api.store;
     // Without a version a watch begins with what is there; so does one that asks for it.
-    let (initial, since) = match options.since {
-        Some(since) if !options.initial => (vec![], since),
+    let asks = query.flag("sendInitialEvents");
+    let (initial, since) = match given("resourceVersion")? {
+        Some(since) if !asks => (vec![], since),
         _ => store.list(&resource, namespace),
     };
-    let initial = initial.into_iter().filter(|object| selector.matches(object));
-    let mut pending: VecDeque<Step> = initial.map(Step::Initial).collect();
-    if options.initial && options.bookmarks {
-        pending.push_back(Step::InitialEnd(since));
+    let initial = initial.iter().filter(|object| selector.matches(object));
+    let mut pending: VecDeque<Bytes> = VecDeque::new();
+    let mut headings = true;
+    for object in initial {
+        pending.push_back(event("ADDED", &shaper.one(object, std::mem::take(&mut headings))));
+    }
+    if asks && query.flag("allowWatchBookmarks") {
+        pending.push_back(event("BOOKMARK", &shaper.bookmark(since)));
     }
     let watch = match store.watch(&resource, namespace, since) {
         Ok(watch) => Some(watch),
         // Clients expect to learn of it inside the stream.
         Err(expired) => {
-            pending = VecDeque::from([Step::Failed(expired.into())]);
+            pending = VecDeque::from([event("ERROR", &Refusal::from(expired).status())]);
             None
         }
     };
@@ -61,9 +62,8 @@ pub fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
         watch,
         shaper,
         selector,
-        deadline: Instant::now() + Duration::from_secs(options.timeout.unwrap_or(TIMEOUT).min(LONGEST)),
-        bookmark: options.bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
-        headings: true,
+        deadline: Instant::now() + Duration::from_secs(timeout),
+        headings,
     };
     let events = stream::unfold(state, |mut state| async move {
         let line = state.next().await?;
@@ -72,37 +72,25 @@ pub fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
     Ok(reply::respond(StatusCode::OK, "application/json", reply::stream(events)))
 }
 
-enum Step {
-    Initial(Arc<Value>),
-    InitialEnd(u64),
-    Failed(Refusal),
-}
-
 struct State {
-    pending: VecDeque<Step>,
+    /// What is said first.
+    pending: VecDeque<Bytes>,
     /// `None` when the watch has failed.
     watch: Option<Watch>,
     shaper: Shaper,
     selector: Selector,
     deadline: Instant,
-    bookmark: Option<Instant>,
     /// A table's columns are said once.
     headings: bool,
 }
 
 impl State {
     async fn next(&mut self) -> Option<Bytes> {
-        match self.pending.pop_front() {
-            Some(Step::Initial(object)) => return Some(self.line("ADDED", &object)),
-            Some(Step::InitialEnd(version)) => {
-                return Some(event("BOOKMARK", &self.shaper.bookmark(version, true)));
-            }
-            Some(Step::Failed(refusal)) => return Some(event("ERROR", &refusal.status())),
-            None => {}
+        if let Some(line) = self.pending.pop_front() {
+            return Some(line);
         }
         loop {
             let watch = self.watch.as_mut()?;
-            let bookmark = self.bookmark.unwrap_or(self.deadline);
             tokio::select! {
                 biased;
                 changed = watch.next() => match changed {
@@ -116,22 +104,13 @@ impl State {
                         return Some(event("ERROR", &Refusal::from(expired).status()));
                     }
                 },
-                () = tokio::time::sleep_until(self.deadline.min(bookmark)) => {
-                    if Instant::now() >= self.deadline {
-                        return None;
-                    }
-                    self.bookmark = Some(Instant::now() + BOOKMARK_EVERY);
-                    let version = watch.version();
-                    return Some(event("BOOKMARK", &self.shaper.bookmark(version, false)));
-                }
+                () = tokio::time::sleep_until(self.deadline) => return None,
             }
         }
     }
 
     fn line(&mut self, kind: &str, object: &Value) -> Bytes {
-        let shaped = self.shaper.one(object, self.headings);
-        self.headings = false;
-        event(kind, &shaped)
+        event(kind, &self.shaper.one(object, std::mem::take(&mut self.headings)))
     }
 }
 

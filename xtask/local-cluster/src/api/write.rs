@@ -6,10 +6,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::resources::{self, Resource};
-use crate::schema::complete::complete;
+use crate::resources::Resource;
 use crate::schema::conform::conform;
-use crate::schema::fields::Set;
 use crate::serve::Response;
 use crate::store::{Key, WriteError, object};
 
@@ -30,40 +28,9 @@ pub struct Writing<'a> {
     pub options: WriteOptions,
     /// What to tell the client beside the answer.
     pub warnings: Vec<String>,
+    /// It is an apply, which records its managers itself.
+    pub applies: bool,
     shaper: Shaper,
-}
-
-/// Why a change was not stored.
-pub enum Stop {
-    /// It was refused.
-    Refused(Box<Refusal>),
-    /// It was only tried; this would have been stored.
-    Tried(Value),
-    /// The store refused it.
-    Store(WriteError),
-}
-
-impl From<WriteError> for Stop {
-    fn from(error: WriteError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
-    }
-}
-
-impl Stop {
-    /// What is answered; a dry run is over by then.
-    pub fn refusal(self, resource: &Resource) -> Refusal {
-        match self {
-            Self::Refused(refusal) => *refusal,
-            Self::Store(error) => Refusal::of_write(&error, resource),
-            Self::Tried(_) => Refusal::internal("a dry run was refused"),
-        }
-    }
 }
 
 impl<'a> Writing<'a> {
@@ -71,7 +38,7 @@ impl<'a> Writing<'a> {
     pub fn begin(call: &'a Call<'a>) -> Result<Self, Refusal> {
         let agent = call.headers.get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
         let options = WriteOptions::parse(&call.query, agent)?;
-        Ok(Self { call, options, warnings: vec![], shaper: shaper(call)? })
+        Ok(Self { call, options, warnings: vec![], applies: false, shaper: shaper(call)? })
     }
 
     /// The answer.
@@ -81,27 +48,15 @@ impl<'a> Writing<'a> {
         response
     }
 
-    /// Runs `use_writer` with the description of who writes.
-    pub fn with_writer<R>(&self, use_writer: impl FnOnce(&Writer<'_>) -> R) -> R {
+    /// Who writes, and what.
+    pub fn writer(&self) -> Writer<'_> {
         let kind = &self.call.kind;
-        let subresource = self.call.target.subresource.as_deref().unwrap_or_default();
-        let mut ignored = Set::default();
-        match subresource {
-            "status" => {
-                for field in kind.structure.fields.iter().filter(|it| it.name != "status") {
-                    ignored.insert(&[&format!("f:{}", field.name)]);
-                }
-            }
-            _ if kind.resource.has_status => ignored.insert(&["f:status"]),
-            _ => {}
-        }
-        use_writer(&Writer {
+        Writer {
             manager: &self.options.manager,
-            api_version: &kind.resource.api_version(),
-            subresource,
+            resource: &kind.resource,
+            subresource: self.call.target.subresource.as_deref().unwrap_or_default(),
             structure: &kind.structure,
-            ignored,
-        })
+        }
     }
 
     /// Brings an object into the shape of its kind, as a typed decoder does, and says or refuses
@@ -111,19 +66,12 @@ impl<'a> Writing<'a> {
     /// 400.
     pub fn shape_up(&mut self, object: &mut Value) -> Result<(), Refusal> {
         let kind = &self.call.kind.resource.kind;
-        let refused =
-            |why: &str| Err(Refusal::bad_request(format!("it cannot be handled as a {kind}: {why}")));
-        let unknown = match conform(object, &self.call.kind.structure) {
-            Ok(unknown) => unknown,
-            Err(mismatch) => return refused(&mismatch.0),
-        };
-        let unknown = unknown.iter().map(|path| format!("unknown field {path:?}"));
+        let refused = |why: &str| Refusal::bad_request(format!("it cannot be handled as a {kind}: {why}"));
+        let unknown = conform(object, &self.call.kind.structure).map_err(|mismatch| refused(&mismatch))?;
+        let unknown: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
         match self.options.validation {
-            FieldValidation::Strict if unknown.len() > 0 => {
-                return refused(&format!(
-                    "strict decoding error: {}",
-                    unknown.collect::<Vec<_>>().join(", ")
-                ));
+            FieldValidation::Strict if !unknown.is_empty() => {
+                return Err(refused(&format!("strict decoding error: {}", unknown.join(", "))));
             }
             FieldValidation::Warn => self.warnings.extend(unknown),
             _ => {}
@@ -140,8 +88,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Stores a new object.
-    pub fn store_new(&mut self, new: Changed) -> Result<Arc<Value>, Refusal> {
-        let Changed { mut object, tracked } = new;
+    pub fn store_new(&mut self, mut object: Value) -> Result<Arc<Value>, Refusal> {
         let call = self.call;
         self.place(&mut object)?;
         let Some(metadata) = object::metadata_mut(&mut object) else {
@@ -159,22 +106,22 @@ impl<'a> Writing<'a> {
             metadata.insert("name".into(), name.into());
         }
         self.check_namespace(&object)?;
-        self.fill(&mut object);
-        if !tracked {
-            self.with_writer(|writer| writer.track_update(None, &mut object));
+        defaults::fill(&call.kind, &mut object);
+        if !self.applies {
+            self.writer().track_update(None, &mut object);
         }
         admission::before_create(&call.kind, &mut object);
         // Until it is stored, an address is nobody's, and nobody else may find it free.
         let _allocating = call.kind.is_core("Service").then(|| call.api.allocating.lock());
         admission::admit(&call.api.store, &call.kind, &mut object);
         admission::establish(&call.kind, None, &mut object);
-        validate::create(&call.kind, &object).or_refuse(&call.kind, &object)?;
-        let key = call.kind.key(Some(object::namespace(&object)), object::name(&object));
+        validate::refuse(&validate::create(&call.kind, &object), &call.kind, &object)?;
+        let key = Key::of(&call.kind.resource.id(), &object);
         if self.options.dry_run && call.api.store.get(&key).is_none() {
             object::born(&mut object);
             return Ok(Arc::new(object));
         }
-        call.api.store.create(&key, object).map_err(|error| Refusal::of_write(&error, &call.kind.resource))
+        Ok(call.api.store.create(&key, object)?)
     }
 
     /// Checks that the object has the name of the request's path.
@@ -211,94 +158,66 @@ impl<'a> Writing<'a> {
         let Some(namespace) = self.call.target.namespace.as_deref() else { return Ok(()) };
         let store = &self.call.api.store;
         let Some(found) = store.get(&Key::new("namespaces", "", namespace)) else {
-            let namespaces = resources::find(store, "", "v1", "namespaces");
-            return Err(
-                namespaces.map_or_else(Refusal::no_such_path, |it| Refusal::not_found(&it, namespace))
-            );
+            return Err(Refusal::not_found("namespaces", namespace));
         };
-        if object::is_terminating(&found) {
-            let why = format!(
-                "unable to create new content in namespace {namespace} because it is being terminated"
-            );
-            return Err(Refusal::forbidden(&self.call.kind.resource, object::name(object), &why).because(
-                &Cause {
-                    reason: "NamespaceTerminating",
-                    field: "metadata.namespace".into(),
-                    message: format!("namespace {namespace} is being terminated"),
-                },
-            ));
+        if !object::is_terminating(&found) {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn fill(&self, object: &mut Value) {
-        defaults::fill(&self.call.kind, object);
-        if !self.call.kind.resource.custom {
-            complete(object, &self.call.kind.structure);
-        }
+        let ending = "because it is being terminated";
+        let why = format!("unable to create new content in namespace {namespace} {ending}");
+        let cause = Cause {
+            reason: "NamespaceTerminating",
+            field: "metadata.namespace".into(),
+            message: format!("namespace {namespace} is being terminated"),
+        };
+        Err(Refusal::forbidden(&self.call.kind.resource.id(), object::name(object), &why).because(&[cause]))
     }
 
     /// Changes the stored object by `change`, which is made again where somebody else has
     /// written in between.
     pub fn store_change(
         &mut self,
-        mut change: impl FnMut(&mut Self, &Value) -> Result<Changed, Refusal>,
+        mut change: impl FnMut(&mut Self, &Value) -> Result<Value, Refusal>,
     ) -> Result<Arc<Value>, Refusal> {
         let call = self.call;
-        let said = self.warnings.len();
+        let (said, mut tried) = (self.warnings.len(), None);
         let stored = call.api.store.update(&call.key(), |old| {
             self.warnings.truncate(said);
-            let Changed { object, tracked } = change(self, old)?;
-            let new = self.finish(old, object, tracked)?;
-            if self.options.dry_run { Err(Stop::Tried(new)) } else { Ok(new) }
-        });
-        match stored {
-            Ok(object) => Ok(object),
-            Err(Stop::Tried(object)) => Ok(Arc::new(object)),
-            Err(stop) => Err(stop.refusal(&call.kind.resource)),
-        }
+            let new = change(self, old)?;
+            let new = self.finish(old, new)?;
+            if !self.options.dry_run {
+                return Ok::<_, Refusal>(new);
+            }
+            tried = Some(new);
+            Ok(old.clone())
+        })?;
+        Ok(tried.map_or(stored, Arc::new))
     }
 
     /// What every changed object goes through before it is stored.
-    fn finish(&mut self, old: &Value, mut new: Value, tracked: bool) -> Result<Value, Refusal> {
+    fn finish(&mut self, old: &Value, mut new: Value) -> Result<Value, Refusal> {
         let kind = &self.call.kind;
-        let resource = &kind.resource;
-        let name = object::name(old);
-        let uid = object::uid_of(&new);
+        let (key, uid) = (Key::of(&kind.resource.id(), old), object::uid_of(&new));
         if !uid.is_empty() && uid != object::uid_of(old) {
             let why = format!("the object's uid is {}, not {uid}", object::uid_of(old));
-            return Err(Refusal::conflict(resource, name, &why));
+            return Err(Refusal::conflict(&key.resource, &key.name, &why));
         }
         let version = object::resource_version(&new);
         if version.is_some() && version != object::resource_version(old) {
-            return Err(Refusal::of_write(&WriteError::Conflict(kind.key(None, name)), resource));
-        }
-        admission::before_update(kind, self.call.target.subresource.as_deref(), old, &mut new);
-        self.fill(&mut new);
-        if !tracked {
-            self.with_writer(|writer| writer.track_update(Some(old), &mut new));
+            return Err(WriteError::Conflict(key).into());
         }
         let subresource = self.call.target.subresource.as_deref();
-        validate::update(kind, old, &new, subresource).or_refuse(kind, &new)?;
-        admission::establish(kind, Some(old), &mut new);
-        for field in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
-            // As the store keeps them, so that an unchanged object is seen to be one.
-            if let (Some(metadata), Some(value)) =
-                (object::metadata_mut(&mut new), old["metadata"].get(field))
-            {
-                metadata.insert(field.into(), value.clone());
-            }
+        admission::before_update(kind, subresource, old, &mut new);
+        defaults::fill(kind, &mut new);
+        if !self.applies {
+            self.writer().track_update(Some(old), &mut new);
         }
+        validate::refuse(&validate::update(kind, old, &new, subresource), kind, &new)?;
+        admission::establish(kind, Some(old), &mut new);
+        // So that an unchanged object is seen to be one.
+        object::keep_identity(old, &mut new);
         Ok(if same_but_for_times(old, &new) { old.clone() } else { new })
     }
-}
-
-/// A changed object, and whether its managers are recorded already.
-pub struct Changed {
-    /// The object.
-    pub object: Value,
-    /// An apply has recorded its managers itself.
-    pub tracked: bool,
 }
 
 /// Checks that an object says it is of a kind, and completes it where it says nothing.
@@ -326,7 +245,7 @@ pub fn create(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
         return Err(Refusal::method_not_allowed());
     }
     let object = writing.decode(body)?;
-    let stored = writing.store_new(Changed { object, tracked: false })?;
+    let stored = writing.store_new(object)?;
     Ok(writing.answer(StatusCode::CREATED, &stored))
 }
 
@@ -336,6 +255,6 @@ pub fn replace(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
     let mut object = writing.decode(body)?;
     writing.is_named(&object)?;
     writing.place(&mut object)?;
-    let stored = writing.store_change(|_, _| Ok(Changed { object: object.clone(), tracked: false }))?;
+    let stored = writing.store_change(|_, _| Ok(object.clone()))?;
     Ok(writing.answer(StatusCode::OK, &stored))
 }

@@ -6,10 +6,10 @@
 //! ([`openapi`]). Of custom kinds nothing is known but that they have metadata.
 
 pub mod columns;
-pub mod complete;
 pub mod conform;
 pub mod fields;
 pub mod openapi;
+mod order;
 pub mod strategic;
 pub mod table;
 pub mod typed;

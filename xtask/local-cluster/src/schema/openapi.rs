@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::resources::Resource;
 
 use super::table;
-use super::types::{Field, ListKind, Struct, Type, VERSION};
+use super::types::{Field, Struct, Type, VERSION};
 
 const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 const INT_OR_STRING: &str = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
@@ -95,40 +95,31 @@ impl Schemas {
         }
         // It may refer to itself.
         self.done.insert(full_name(structure), Value::Null);
-        let (mut schema, mut properties) = (json!({"type": "object"}), Map::new());
-        let mut required = vec![];
+        let mut schema = json!({"type": "object", "properties": {}});
         if let Some(group_version) = &structure.group_version {
             let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
-            for field in ["apiVersion", "kind"] {
-                properties.insert(field.into(), json!({"type": "string"}));
-            }
-            let kind = json!({"group": group, "version": version, "kind": name});
-            schema["x-kubernetes-group-version-kind"] = json!([kind]);
+            schema["properties"] = json!({"apiVersion": {"type": "string"}, "kind": {"type": "string"}});
+            schema["x-kubernetes-group-version-kind"] =
+                json!([{"group": group, "version": version, "kind": name}]);
         }
-        for field in structure.json_fields() {
-            let property = self.field(field);
-            properties.insert(field.name.clone(), property);
-            if field.required {
-                required.push(field.name.clone());
-            }
+        let fields = structure.json_fields();
+        for field in &fields {
+            schema["properties"][&field.name] = self.field(field);
         }
-        schema["properties"] = Value::Object(properties);
+        let required: Vec<&str> = fields.iter().filter(|it| it.required).map(|it| it.name.as_str()).collect();
         if !required.is_empty() {
             schema["required"] = required.into();
-        }
-        if structure.atomic {
-            schema["x-kubernetes-map-type"] = "atomic".into();
         }
         self.done.insert(full_name(structure), schema);
     }
 
     /// Of a custom kind nothing is known but that it has metadata.
     fn add_custom(&mut self, resource: &Resource) {
-        let metadata = json!({"allOf": [self.of(&Type::Named("ObjectMeta".into()))]});
         let schema = json!({
             "type": "object", "x-kubernetes-preserve-unknown-fields": true,
             "properties": {
-                "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": metadata,
+                "apiVersion": {"type": "string"}, "kind": {"type": "string"},
+                "metadata": {"allOf": [self.of(&Type::Named("ObjectMeta".into()))]},
             },
             "x-kubernetes-group-version-kind": [kind_of(resource)],
         });
@@ -142,28 +133,14 @@ impl Schemas {
             // Beside a reference nothing may stand.
             schema = json!({"allOf": [schema]});
         }
-        let strategies: Vec<&str> = [(field.patch_merge, "merge"), (field.retain_keys, "retainKeys")]
-            .iter()
-            .filter_map(|(set, name)| set.then_some(*name))
-            .collect();
+        let strategies = [(field.patch_merge, "merge"), (field.retain_keys, "retainKeys")];
+        let strategies: Vec<&str> =
+            strategies.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
         if !strategies.is_empty() {
             schema["x-kubernetes-patch-strategy"] = strategies.join(",").into();
         }
         if let Some(key) = &field.merge_key {
             schema["x-kubernetes-patch-merge-key"] = key.clone().into();
-        }
-        match (&field.list, &field.of) {
-            (ListKind::Atomic, Type::List(_)) => schema["x-kubernetes-list-type"] = "atomic".into(),
-            (ListKind::Atomic, _) if field.atomic => schema["x-kubernetes-map-type"] = "atomic".into(),
-            (ListKind::Atomic, _) => {}
-            (ListKind::Set, _) => schema["x-kubernetes-list-type"] = "set".into(),
-            (ListKind::Map(keys), _) => {
-                schema["x-kubernetes-list-type"] = "map".into();
-                schema["x-kubernetes-list-map-keys"] = keys.clone().into();
-            }
-        }
-        if let Some(default) = &field.default {
-            schema["default"] = default.clone();
         }
         schema
     }
@@ -174,7 +151,6 @@ impl Schemas {
             Type::Bytes => json!({"type": "string", "format": "byte"}),
             Type::Int32 => json!({"type": "integer", "format": "int32"}),
             Type::Int64 => json!({"type": "integer", "format": "int64"}),
-            Type::Double => json!({"type": "number", "format": "double"}),
             Type::Bool => json!({"type": "boolean"}),
             Type::Quantity => self.leaf(QUANTITY, json!({"oneOf": [{"type": "string"}, {"type": "number"}]})),
             Type::IntOrString => self.leaf(
@@ -222,6 +198,6 @@ mod tests {
         assert_eq!(deployment["x-kubernetes-group-version-kind"][0]["kind"], "Deployment");
         let containers = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
         assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
-        assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
+        assert_eq!(containers["x-kubernetes-patch-strategy"], "merge");
     }
 }

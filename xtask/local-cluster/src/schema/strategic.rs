@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use super::order::put_in_order;
 use super::types::{Field, Type};
 
 const PATCH: &str = "$patch";
@@ -26,129 +27,84 @@ pub fn merge(
     mut patch: Map<String, Value>,
     of: Option<&Type>,
 ) -> Result<(), BadPatch> {
+    match directive(&mut patch)? {
+        Some(Directive::Replace) => *target = patch,
+        Some(Directive::Delete) => target.clear(),
+        None => {
+            let before = target.clone();
+            let (directives, fields): (Vec<_>, Vec<_>) =
+                patch.into_iter().partition(|(name, _)| is_directive(name));
+            for (directive, list) in &directives {
+                let bad = || BadPatch(format!("{directive} must be a list"));
+                let list = list.as_array().ok_or_else(bad)?;
+                if directive == RETAIN_KEYS {
+                    target.retain(|name, _| list.iter().any(|it| it == name));
+                } else if let Some(name) = directive.strip_prefix(DELETE_FROM)
+                    && let Some(Value::Array(items)) = target.get_mut(name)
+                {
+                    items.retain(|item| !list.contains(item));
+                }
+            }
+            for (name, value) in fields {
+                merge_field(target, name, value, of)?;
+            }
+            for (directive, order) in directives {
+                if let (Some(name), Value::Array(order)) = (directive.strip_prefix(SET_ORDER), order)
+                    && let Some(Value::Array(items)) = target.get_mut(name)
+                {
+                    let before = before.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                    let key = of.and_then(|of| field(of, name)).and_then(|it| it.merge_key.as_deref());
+                    *items = ordered(std::mem::take(items), &order, before, key);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is to become of a map or an item as a whole.
+enum Directive {
+    Replace,
+    Delete,
+}
+
+fn directive(patch: &mut Map<String, Value>) -> Result<Option<Directive>, BadPatch> {
     match patch.remove(PATCH).as_ref().map(|it| it.as_str().unwrap_or_default()) {
-        None => {}
-        Some("replace") => {
-            *target = patch;
-            return Ok(());
-        }
-        Some("delete") => {
-            target.clear();
-            return Ok(());
-        }
-        Some(other) => return Err(BadPatch(format!("unknown patch type: {other}"))),
-    }
-    if let Some(retain) = patch.remove(RETAIN_KEYS) {
-        retain_keys(target, &patch, &retain)?;
-    }
-    ordered_lists(target, &mut patch, of)?;
-    for (name, value) in patch {
-        if let Some(list) = name.strip_prefix(DELETE_FROM) {
-            delete_from(target, list, &value)?;
-            continue;
-        }
-        if value.is_null() {
-            target.remove(&name);
-            continue;
-        }
-        let field = field(of, &name);
-        match (target.get_mut(&name), value) {
-            (Some(Value::Object(old)), Value::Object(new)) => {
-                merge(old, new, inner(of, field, &name).as_ref())?;
-            }
-            (Some(Value::Array(old)), Value::Array(new)) => {
-                let merged = merge_list(std::mem::take(old), new, field)?;
-                *old = merged;
-            }
-            (_, value) => match without_directives(value) {
-                Some(value) => {
-                    target.insert(name, value);
-                }
-                None => {
-                    target.remove(&name);
-                }
-            },
-        }
-    }
-    Ok(())
-}
-
-fn field<'a>(of: Option<&'a Type>, name: &str) -> Option<&'a Field> {
-    of?.as_struct()?.field(name)
-}
-
-/// The type of what stands under `name`: a field, or an entry of a map.
-fn inner(of: Option<&Type>, field: Option<&Field>, name: &str) -> Option<Type> {
-    match (of, field) {
-        (_, Some(field)) => Some(field.of.clone()),
-        (Some(Type::Map(item)), None) => Some((**item).clone()),
-        (Some(of), None) => of.as_struct()?.field(name).map(|it| it.of.clone()),
-        (None, None) => None,
+        None => Ok(None),
+        Some("replace") => Ok(Some(Directive::Replace)),
+        Some("delete") => Ok(Some(Directive::Delete)),
+        Some(other) => Err(BadPatch(format!("unknown patch type: {other}"))),
     }
 }
 
-fn retain_keys(
+fn is_directive(name: &str) -> bool {
+    name == PATCH || name == RETAIN_KEYS || name.starts_with(SET_ORDER) || name.starts_with(DELETE_FROM)
+}
+
+fn field<'a>(of: &'a Type, name: &str) -> Option<&'a Field> {
+    of.as_struct()?.field(name)
+}
+
+fn merge_field(
     target: &mut Map<String, Value>,
-    patch: &Map<String, Value>,
-    retain: &Value,
-) -> Result<(), BadPatch> {
-    let bad = || BadPatch("invalid patch format of retainKeys".into());
-    let keep: Vec<&str> = retain.as_array().ok_or_else(bad)?.iter().filter_map(Value::as_str).collect();
-    let named = |name: &str| keep.contains(&name);
-    let free = |name: &str| name.starts_with(DELETE_FROM) || name.starts_with(SET_ORDER);
-    if patch.iter().any(|(name, value)| !value.is_null() && !free(name) && !named(name)) {
-        return Err(bad());
-    }
-    target.retain(|name, _| named(name));
-    Ok(())
-}
-
-fn delete_from(target: &mut Map<String, Value>, list: &str, gone: &Value) -> Result<(), BadPatch> {
-    let Some(gone) = gone.as_array() else {
-        return Err(BadPatch(format!("{DELETE_FROM}{list} must be a list")));
-    };
-    if let Some(Value::Array(items)) = target.get_mut(list) {
-        items.retain(|item| !gone.contains(item));
-    }
-    Ok(())
-}
-
-/// Lists for which the patch says in which order their items stand.
-fn ordered_lists(
-    target: &mut Map<String, Value>,
-    patch: &mut Map<String, Value>,
+    name: String,
+    value: Value,
     of: Option<&Type>,
 ) -> Result<(), BadPatch> {
-    let directives: Vec<String> = patch.keys().filter(|name| name.starts_with(SET_ORDER)).cloned().collect();
-    for directive in directives {
-        let name = &directive[SET_ORDER.len()..];
-        let Some(Value::Array(order)) = patch.remove(&directive) else {
-            return Err(BadPatch(format!("{directive} must be a list")));
-        };
-        if let Some(gone) = patch.remove(&format!("{DELETE_FROM}{name}")) {
-            delete_from(target, name, &gone)?;
+    let field = of.and_then(|of| field(of, &name));
+    match (target.get_mut(&name), value) {
+        (Some(Value::Object(old)), Value::Object(new)) => {
+            let entry = match of {
+                Some(Type::Map(item)) => Some(&**item),
+                _ => field.map(|it| &it.of),
+            };
+            merge(old, new, entry)?;
         }
-        let before = match target.get(name) {
-            Some(Value::Array(before)) => before.clone(),
-            _ => vec![],
-        };
-        let merged = match patch.remove(name) {
-            Some(Value::Array(new)) if target.get(name).is_some_and(Value::is_array) => {
-                merge_list(before.clone(), new, field(of, name))?
-            }
-            Some(Value::Null) => {
-                target.remove(name);
-                continue;
-            }
-            Some(new) => match without_directives(new) {
-                Some(Value::Array(new)) => new,
-                _ => continue,
-            },
-            None if target.contains_key(name) => before.clone(),
-            None => continue,
-        };
-        let key = field(of, name).and_then(|it| it.merge_key.as_deref());
-        target.insert(name.to_owned(), Value::Array(put_in_order(merged, &order, &before, key)));
+        (Some(Value::Array(old)), Value::Array(new)) => *old = merge_list(std::mem::take(old), new, field)?,
+        (_, value) => match without_directives(value) {
+            Some(value) => drop(target.insert(name, value)),
+            None => drop(target.remove(&name)),
+        },
     }
     Ok(())
 }
@@ -160,40 +116,40 @@ fn merge_list(old: Vec<Value>, new: Vec<Value>, field: Option<&Field>) -> Result
     let before = old.clone();
     let Some(key) = field.merge_key.as_deref() else {
         let mut seen = HashSet::new();
-        let merged =
-            old.into_iter().chain(new.iter().cloned()).filter(|item| seen.insert(id(item, None))).collect();
-        return Ok(put_in_order(merged, &new, &before, None));
+        let all = old.into_iter().chain(new.iter().cloned());
+        let merged = all.filter(|item| seen.insert(item.to_string())).collect();
+        return Ok(ordered(merged, &new, &before, None));
     };
-    let no_key = |item: &Value| BadPatch(format!("map: {item} does not contain declared merge key: {key}"));
-    let (mut merged, mut order, mut replace) = (old, vec![], false);
-    let mut additions = vec![];
+    let item_type = match &field.of {
+        Type::List(item) => Some(&**item),
+        _ => None,
+    };
+    let (mut merged, mut additions, mut replace) = (old, vec![], false);
     for item in new {
         let Value::Object(mut item) = item else {
             return Err(BadPatch(format!("the items of a list that is merged by {key} must be objects")));
         };
-        match item.remove(PATCH).as_ref().map(|it| it.as_str().unwrap_or_default()) {
+        let directive = directive(&mut item)?;
+        if matches!(directive, Some(Directive::Replace)) {
+            replace = true;
+            continue;
+        }
+        let no_key = || BadPatch(format!("map: an item does not contain declared merge key: {key}"));
+        let value = item.get(key).ok_or_else(no_key)?;
+        match directive {
+            Some(_) => merged.retain(|it| it.get(key) != Some(value)),
             None => additions.push(item),
-            Some("replace") => replace = true,
-            Some("delete") => {
-                let gone = item.get(key).ok_or_else(|| no_key(&Value::Object(item.clone())))?;
-                merged.retain(|it| it.get(key) != Some(gone));
-            }
-            Some(other) => return Err(BadPatch(format!("unknown patch type: {other}"))),
         }
     }
     if replace {
         return Ok(additions.into_iter().map(Value::Object).collect());
     }
-    let item_type = match &field.of {
-        Type::List(item) => Some(&**item),
-        _ => None,
-    };
-    let mut known = places(&merged, Some(key));
-    for item in additions {
-        let value = item.get(key).cloned().ok_or_else(|| no_key(&Value::Object(item.clone())))?;
-        let name = value.to_string();
-        order.push(Value::Object(Map::from_iter([(key.to_owned(), value)])));
-        match known.get(&name).and_then(|&place| merged.get_mut(place)) {
+    let order: Vec<Value> = additions.iter().map(|item| Value::Object(item.clone())).collect();
+    let mut known: HashMap<String, usize> =
+        merged.iter().enumerate().rev().map(|(place, item)| (id(item, Some(key)), place)).collect();
+    for (item, named) in additions.into_iter().zip(&order) {
+        let name = id(named, Some(key));
+        match known.get(&name).and_then(|place| merged.get_mut(*place)) {
             Some(Value::Object(old)) => merge(old, item, item_type)?,
             _ => {
                 known.insert(name, merged.len());
@@ -201,68 +157,29 @@ fn merge_list(old: Vec<Value>, new: Vec<Value>, field: Option<&Field>) -> Result
             }
         }
     }
-    Ok(put_in_order(merged, &order, &before, Some(key)))
+    Ok(ordered(merged, &order, &before, Some(key)))
 }
 
-/// Items that `order` names stand as it says; the others keep their place
-/// relative to where they stood `before`.
-fn put_in_order(items: Vec<Value>, order: &[Value], before: &[Value], key: Option<&str>) -> Vec<Value> {
-    let (order, before) = (places(order, key), places(before, key));
-    let place = |list: &HashMap<String, usize>, item: &Value| list.get(&id(item, key)).copied();
-    let (mut named, mut others): (Vec<_>, Vec<_>) =
-        items.into_iter().partition(|item| place(&order, item).is_some());
-    named.sort_by_key(|item| place(&order, item));
-    others.sort_by_key(|item| place(&before, item).unwrap_or(usize::MAX));
-    let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
-    let mut all = vec![];
-    loop {
-        let take_other = match (others.peek(), named.peek()) {
-            (None, None) => return all,
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (Some(other), Some(next)) => match (place(&before, other), place(&before, next)) {
-                (Some(other), Some(next)) => other < next,
-                _ => false,
-            },
-        };
-        all.extend(if take_other { others.next() } else { named.next() });
-    }
+fn ordered(items: Vec<Value>, order: &[Value], before: &[Value], key: Option<&str>) -> Vec<Value> {
+    let ids = |items: &[Value]| items.iter().map(|item| id(item, key)).collect::<Vec<_>>();
+    put_in_order(items, &ids(order), &ids(before), false, |item| id(item, key))
 }
 
 /// What tells an item apart, as text.
 fn id(item: &Value, key: Option<&str>) -> String {
-    match key {
-        None => item.to_string(),
-        Some(key) => item.get(key).unwrap_or(&Value::Null).to_string(),
-    }
-}
-
-fn places(list: &[Value], key: Option<&str>) -> HashMap<String, usize> {
-    // From the back, so that of two equal ones the first place stays.
-    list.iter().enumerate().rev().map(|(place, item)| (id(item, key), place)).collect()
+    key.map_or(item, |key| item.get(key).unwrap_or(&Value::Null)).to_string()
 }
 
 /// The value without nulls and directives; `None` if it is itself a deletion.
 fn without_directives(value: Value) -> Option<Value> {
     match value {
+        Value::Null => None,
+        Value::Object(map) if map.get(PATCH).is_some_and(|it| it == "delete") => None,
         Value::Object(map) => {
-            if map.get(PATCH).is_some_and(|it| it == "delete") {
-                return None;
-            }
-            let kept = map
-                .into_iter()
-                .filter(|(name, value)| {
-                    !value.is_null()
-                        && name != PATCH
-                        && name != RETAIN_KEYS
-                        && !name.starts_with(SET_ORDER)
-                        && !name.starts_with(DELETE_FROM)
-                })
-                .filter_map(|(name, value)| Some((name, without_directives(value)?)))
-                .collect();
-            Some(Value::Object(kept))
+            let kept = map.into_iter().filter(|(name, _)| !is_directive(name));
+            Some(kept.filter_map(|(name, value)| Some((name, without_directives(value)?))).collect())
         }
-        Value::Array(items) => Some(Value::Array(items.into_iter().filter_map(without_directives).collect())),
+        Value::Array(items) => Some(items.into_iter().filter_map(without_directives).collect()),
         scalar => Some(scalar),
     }
 }

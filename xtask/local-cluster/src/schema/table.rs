@@ -5,7 +5,7 @@
 //! (`Name [group/version] [atomic]`); an indented one is a field:
 //!
 //! ```text
-//! name number type [required] [pointer] [always] [omitzero] [patch=…] [key=…] [map=…|set|atomic] [default=…]
+//! name number type [required] [pointer] [always] [patch=…] [key=…] [map=…|set|atomic] [default=…]
 //! ```
 //!
 //! `[T]` is a list, `{T}` a map, a name of `~` an inlined struct.
@@ -78,7 +78,6 @@ fn field(line: &str) -> Option<Field> {
                 "required" => field.required = true,
                 "pointer" => field.pointer = true,
                 "always" => field.always = true,
-                "omitzero" => field.omit_zero = true,
                 "set" => field.list = ListKind::Set,
                 // A list is atomic unless something else is said.
                 "atomic" => field.atomic = true,
@@ -118,7 +117,6 @@ fn of(word: &str) -> Type {
         "bytes" => Type::Bytes,
         "int32" => Type::Int32,
         "int64" => Type::Int64,
-        "double" => Type::Double,
         "bool" => Type::Bool,
         "Quantity" => Type::Quantity,
         "IntOrString" => Type::IntOrString,

@@ -8,7 +8,7 @@ use serde_json::Value;
 pub const VERSION: &str = "v1.34.2+oidc-lab";
 
 /// The type of a value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Type {
     /// A string.
     String,
@@ -18,8 +18,6 @@ pub enum Type {
     Int32,
     /// A whole number of 64 bits.
     Int64,
-    /// A number.
-    Double,
     /// True or false.
     Bool,
     /// `100m`, `1Gi`; a number is taken too.
@@ -31,6 +29,7 @@ pub enum Type {
     /// RFC 3339 with microseconds.
     MicroTime,
     /// Any JSON.
+    #[default]
     Raw,
     /// A list.
     List(Box<Type>),
@@ -58,7 +57,7 @@ pub struct Struct {
 }
 
 /// One field.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Field {
     /// Its JSON name.
     pub name: String,
@@ -74,8 +73,6 @@ pub struct Field {
     pub pointer: bool,
     /// Go writes it even if it is zero.
     pub always: bool,
-    /// Go leaves it out if it is zero, although it is a struct.
-    pub omit_zero: bool,
     /// Strategic merge: lists are merged rather than replaced.
     pub patch_merge: bool,
     /// Strategic merge: keys that the patch leaves out go (unions).
@@ -105,21 +102,6 @@ pub enum ListKind {
 impl Field {
     /// A field of which only the type is known.
     pub fn plain(name: impl Into<String>, of: Type) -> Self {
-        Self {
-            name: name.into(),
-            number: 0,
-            of,
-            inline: false,
-            required: false,
-            pointer: false,
-            always: false,
-            omit_zero: false,
-            patch_merge: false,
-            retain_keys: false,
-            merge_key: None,
-            list: ListKind::Atomic,
-            atomic: false,
-            default: None,
-        }
+        Self { name: name.into(), of, ..Self::default() }
     }
 }

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use super::object;
+
 /// Names an object: `resource` is the plural, with its group behind a dot unless
 /// the group is the core one (`secrets`, `deployments.apps`), as `kubectl
 /// api-resources -o name` prints it. `namespace` is empty for cluster scope.
@@ -19,5 +23,10 @@ impl Key {
     /// A key from its three parts.
     pub fn new(resource: &str, namespace: &str, name: &str) -> Self {
         Self { resource: resource.into(), namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The key of an object of a resource.
+    pub fn of(resource: &str, object: &Value) -> Self {
+        Self::new(resource, object::namespace(object), object::name(object))
     }
 }

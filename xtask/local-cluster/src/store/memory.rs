@@ -193,6 +193,16 @@ impl Store {
         }
     }
 
+    /// Changes an object, as [`Store::update`] does; `None` if it cannot be.
+    pub fn change(&self, key: &Key, mut change: impl FnMut(&mut Value)) -> Option<Arc<Value>> {
+        let changed = self.update(key, |old| {
+            let mut new = old.clone();
+            change(&mut new);
+            Ok::<_, WriteError>(new)
+        });
+        changed.ok()
+    }
+
     /// Removes an object at once, finalizers or not.
     ///
     /// # Errors
@@ -204,39 +214,22 @@ impl Store {
         Ok(object)
     }
 
-    /// Removes an object at once if it is still the one with this uid, not a later
-    /// one of the same name. `false` if it is not there.
-    pub fn remove_uid(&self, key: &Key, uid: &str) -> bool {
-        let mut inner = self.lock();
-        if inner.objects.get(key).is_none_or(|object| object::uid_of(object) != uid) {
-            return false;
-        }
-        inner.remove(key, None);
-        self.announce(inner);
-        true
-    }
-
-    /// Follows the changes of a resource after `since` (a version from [`list`]
-    /// or an object), of one namespace or of all.
+    /// Follows the changes of a resource (or, with `""`, of all) after `since` (a version from
+    /// [`list`] or an object), of one namespace or of all.
     ///
     /// # Errors
     /// [`Expired`] if the history no longer reaches back to `since`.
     ///
     /// [`list`]: Store::list
     pub fn watch(&self, resource: &str, namespace: Option<&str>, since: u64) -> Result<Watch, Expired> {
-        let inner = self.lock();
-        inner.history.check(since)?;
-        Ok(Watch::new(self.clone(), self.version.subscribe(), Some(resource), namespace, since))
-    }
-
-    /// Follows the changes of everything.
-    ///
-    /// # Errors
-    /// As [`Store::watch`].
-    pub fn watch_all(&self, since: u64) -> Result<Watch, Expired> {
-        let inner = self.lock();
-        inner.history.check(since)?;
-        Ok(Watch::new(self.clone(), self.version.subscribe(), None, None, since))
+        self.lock().history.check(since)?;
+        Ok(Watch {
+            store: self.clone(),
+            wake: self.version.subscribe(),
+            resource: resource.into(),
+            namespace: namespace.map(Into::into),
+            cursor: since,
+        })
     }
 
     fn announce(&self, inner: MutexGuard<'_, Inner>) {
@@ -252,37 +245,35 @@ impl Store {
 }
 
 impl Inner {
-    fn put(&mut self, key: &Key, mut object: Value) -> Arc<Value> {
-        self.version += 1;
-        object::set_resource_version(&mut object, self.version);
-        let object = Arc::new(object);
-        let previous = self.objects.insert(key.clone(), object.clone());
+    fn put(&mut self, key: &Key, object: Value) -> Arc<Value> {
+        let previous = self.objects.get(key).cloned();
         let change = if previous.is_some() { Change::Modified } else { Change::Added };
-        self.history.push(Event {
-            version: self.version,
-            change,
-            key: key.clone(),
-            object: object.clone(),
-            previous,
-        });
+        let object = self.note(key, change, object, previous);
+        self.objects.insert(key.clone(), object.clone());
         object
     }
 
     /// Removes an object; `last` is its last state if that differs from the stored one.
     fn remove(&mut self, key: &Key, last: Option<Value>) -> Option<Arc<Value>> {
         let stored = self.objects.remove(key)?;
+        let last = last.unwrap_or_else(|| (*stored).clone());
+        Some(self.note(key, Change::Deleted, last, Some(stored)))
+    }
+
+    /// Notes a change in the history, and the version that it made in the object.
+    fn note(
+        &mut self,
+        key: &Key,
+        change: Change,
+        mut object: Value,
+        previous: Option<Arc<Value>>,
+    ) -> Arc<Value> {
         self.version += 1;
-        let mut object = last.unwrap_or_else(|| (*stored).clone());
         object::set_resource_version(&mut object, self.version);
         let object = Arc::new(object);
-        self.history.push(Event {
-            version: self.version,
-            change: Change::Deleted,
-            key: key.clone(),
-            object: object.clone(),
-            previous: Some(stored),
-        });
-        Some(object)
+        let (version, key) = (self.version, key.clone());
+        self.history.push(Event { version, change, key, object: object.clone(), previous });
+        object
     }
 }
 
@@ -290,23 +281,13 @@ impl Inner {
 pub struct Watch {
     store: Store,
     wake: watch::Receiver<u64>,
-    /// `None` is every resource.
-    resource: Option<Arc<str>>,
+    /// Empty for every resource.
+    resource: Arc<str>,
     namespace: Option<Arc<str>>,
     cursor: u64,
 }
 
 impl Watch {
-    fn new(
-        store: Store,
-        wake: watch::Receiver<u64>,
-        resource: Option<&str>,
-        namespace: Option<&str>,
-        cursor: u64,
-    ) -> Self {
-        Self { store, wake, resource: resource.map(Into::into), namespace: namespace.map(Into::into), cursor }
-    }
-
     /// The next change. Waits for it; dropping the future loses nothing.
     ///
     /// # Errors
@@ -332,16 +313,11 @@ impl Watch {
         let inner = self.store.lock();
         inner.history.check(self.cursor)?;
         let (event, seen) = inner.history.next(self.cursor, |event| {
-            self.resource.as_ref().is_none_or(|wanted| event.key.resource == *wanted)
+            (self.resource.is_empty() || event.key.resource == self.resource)
                 && self.namespace.as_ref().is_none_or(|wanted| event.key.namespace == *wanted)
         });
         drop(inner);
         self.cursor = seen;
         Ok(event)
-    }
-
-    /// Everything up to this version has been seen: what a bookmark says.
-    pub fn version(&self) -> u64 {
-        self.cursor
     }
 }

@@ -31,17 +31,58 @@ pub fn suffix(length: usize) -> String {
 
 /// `metadata.name`.
 pub fn name(object: &Value) -> &str {
-    object["metadata"]["name"].as_str().unwrap_or_default()
+    text(&object["metadata"]["name"])
 }
 
 /// `metadata.namespace`, empty for an object of the cluster.
 pub fn namespace(object: &Value) -> &str {
-    object["metadata"]["namespace"].as_str().unwrap_or_default()
+    text(&object["metadata"]["namespace"])
 }
 
 /// `metadata.uid`.
 pub fn uid_of(object: &Value) -> &str {
-    object["metadata"]["uid"].as_str().unwrap_or_default()
+    text(&object["metadata"]["uid"])
+}
+
+/// The items of a list; none where there is no list.
+pub fn items(value: &Value) -> std::slice::Iter<'_, Value> {
+    value.as_array().map_or(&[][..], Vec::as_slice).iter()
+}
+
+/// A text, or an empty one where there is none.
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// A number of a port.
+pub fn port(value: &Value) -> Option<u16> {
+    value.as_u64().and_then(|it| u16::try_from(it).ok())
+}
+
+/// Whether an object has a condition (`Ready`, `Available`), and how it stands.
+pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    items(&object["status"]["conditions"]).find(|it| it["type"] == kind)
+}
+
+/// Whether a `matchLabels`/`matchExpressions` selector matches an object's labels. One
+/// that is empty matches nothing here: a controller that owns everything is a mistake.
+pub fn selects(selector: &Value, object: &Value) -> bool {
+    let labels = &object["metadata"]["labels"];
+    let mut wanted = selector["matchLabels"].as_object().into_iter().flatten().peekable();
+    let mut expressions = items(&selector["matchExpressions"]).peekable();
+    (wanted.peek().is_some() || expressions.peek().is_some())
+        && wanted.all(|(key, value)| labels.get(key) == Some(value))
+        && expressions.all(|it| {
+            let value = labels.get(text(&it["key"]));
+            let listed = value.is_some_and(|value| items(&it["values"]).any(|it| it == value));
+            match text(&it["operator"]) {
+                "In" => listed,
+                "NotIn" => !listed,
+                "Exists" => value.is_some(),
+                "DoesNotExist" => value.is_none(),
+                _ => false,
+            }
+        })
 }
 
 /// The value of a label.
@@ -66,8 +107,7 @@ pub fn is_terminating(object: &Value) -> bool {
 
 /// The controlling owner's kind and uid (`ownerReferences` with `controller: true`).
 pub fn controller(object: &Value) -> Option<(&str, &str)> {
-    let owners = object["metadata"]["ownerReferences"].as_array()?;
-    let owner = owners.iter().find(|owner| owner["controller"] == true)?;
+    let owner = owners(object).find(|owner| owner["controller"] == true)?;
     Some((owner["kind"].as_str()?, owner["uid"].as_str()?))
 }
 
@@ -79,6 +119,16 @@ pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
         *metadata = json!({});
     }
     metadata.as_object_mut()
+}
+
+/// A map of an object's metadata (labels, annotations), made if it is missing; `None` if the
+/// object is not a JSON object.
+pub fn metadata_map<'a>(object: &'a mut Value, field: &str) -> Option<&'a mut Map<String, Value>> {
+    let map = metadata_mut(object)?.entry(field).or_insert_with(|| json!({}));
+    if !map.is_object() {
+        *map = json!({});
+    }
+    map.as_object_mut()
 }
 
 /// Fills what an object gets when it is stored for the first time, but its version;
@@ -104,7 +154,7 @@ pub(super) fn set_resource_version(object: &mut Value, version: u64) {
 
 /// What no write changes: uid, creation time, generation (counted, not set) and
 /// the version it stands at.
-pub(super) fn keep_identity(old: &Value, new: &mut Value) {
+pub fn keep_identity(old: &Value, new: &mut Value) {
     let Some(metadata) = metadata_mut(new) else { return };
     for field in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
         match old["metadata"].get(field) {
@@ -125,7 +175,7 @@ pub(super) fn count_generation(old: &Value, new: &mut Value) {
 
 /// `metadata.ownerReferences`.
 pub fn owners(object: &Value) -> impl Iterator<Item = &Value> {
-    object["metadata"]["ownerReferences"].as_array().into_iter().flatten()
+    items(&object["metadata"]["ownerReferences"])
 }
 
 /// What an object weighs in memory, roughly, in bytes.
@@ -138,5 +188,33 @@ pub(super) fn weight(value: &Value) -> usize {
             NODE + map.iter().map(|(name, value)| NODE + name.len() + weight(value)).sum::<usize>()
         }
         _ => NODE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn selectors_match_as_in_kubernetes() {
+        let pod = json!({"metadata": {"labels": {"app": "a", "tier": "x"}}});
+        for (selector, expected) in [
+            (json!({}), false),
+            (json!(null), false),
+            (json!({"matchLabels": {"app": "a"}}), true),
+            (json!({"matchLabels": {"app": "b"}}), false),
+            (json!({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["x", "y"]}]}), true),
+            (json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["x"]}]}), false),
+            (json!({"matchExpressions": [{"key": "none", "operator": "NotIn", "values": ["x"]}]}), true),
+            (json!({"matchExpressions": [{"key": "app", "operator": "Exists"}]}), true),
+            (
+                json!({"matchLabels": {"app": "a"}, "matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}),
+                false,
+            ),
+        ] {
+            assert_eq!(selects(&selector, &pod), expected, "{selector}");
+        }
     }
 }

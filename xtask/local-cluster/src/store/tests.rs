@@ -147,17 +147,6 @@ async fn a_follower_that_fell_behind_sees_everything_again() {
 }
 
 #[test]
-fn removing_by_uid_spares_a_later_object_of_the_same_name() {
-    let store = Store::new();
-    let first = store.create(&key(), secret("1")).unwrap();
-    store.remove(&key()).unwrap();
-    let second = store.create(&key(), secret("2")).unwrap();
-    assert!(!store.remove_uid(&key(), object::uid_of(&first)));
-    assert!(store.remove_uid(&key(), object::uid_of(&second)));
-    assert!(store.get(&key()).is_none());
-}
-
-#[test]
 fn a_change_may_look_into_the_store_and_is_made_again_on_what_came_between() {
     let (sender, done) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

@@ -4,24 +4,29 @@
 use std::collections::BTreeSet;
 
 use futures::future::select_all;
-use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::events::Recorder;
 use super::{deployment, endpoints, owners, replicaset};
-use crate::store::{Change, Event, Key, Seen, Store, object};
+use crate::store::{Change, Event, Key, Seen, Store};
 
-/// What the controllers follow.
-const FOLLOWED: [&str; 4] = ["pods", "services", "replicasets.apps", "deployments.apps"];
+const PODS: &str = "pods";
+const SERVICES: &str = "services";
+const SETS: &str = "replicasets.apps";
+const DEPLOYMENTS: &str = "deployments.apps";
+
+/// What the controllers follow, and look at in this order (at pods they do not look).
+///
+/// Services come first: who waits for a rollout may ask the ingress the moment the
+/// Deployment's status says that it is done.
+const FOLLOWED: [&str; 4] = [PODS, SERVICES, SETS, DEPLOYMENTS];
 
 /// Objects that are worth a look, now or at some moment.
 #[derive(Default)]
 struct Queue {
-    services: BTreeSet<Key>,
-    sets: BTreeSet<Key>,
-    deployments: BTreeSet<Key>,
+    now: BTreeSet<(usize, Key)>,
     later: BTreeSet<(Instant, Key)>,
 }
 
@@ -52,35 +57,23 @@ pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToke
     }
 }
 
-fn key_of(resource: &str, object: &Value) -> Key {
-    Key::new(resource, object::namespace(object), object::name(object))
-}
-
 impl Queue {
-    /// Looks at everything that is worth it. `false` if nothing was.
-    ///
-    /// Services come first: who waits for a rollout may ask the ingress the moment the
-    /// Deployment's status says that it is done.
-    fn look(&mut self, context: &Context) -> bool {
-        if let Some(key) = self.services.pop_first() {
-            endpoints::sync(context, &key);
-        } else if let Some(key) = self.sets.pop_first() {
-            let again = replicaset::sync(context, &key);
-            self.again(again, key);
-        } else if let Some(key) = self.deployments.pop_first() {
-            let again = deployment::sync(context, &key);
-            self.again(again, key);
-        } else {
-            return false;
-        }
-        true
+    fn add(&mut self, keys: impl IntoIterator<Item = Key>) {
+        let rank = |key: &Key| FOLLOWED.iter().position(|it| *it == &*key.resource).unwrap_or_default();
+        self.now.extend(keys.into_iter().map(|key| (rank(&key), key)));
     }
 
-    fn again(&mut self, at: Option<Instant>, key: Key) {
+    /// Looks at everything that is worth it. `false` if nothing was.
+    fn look(&mut self, context: &Context) -> bool {
+        let Some((_, key)) = self.now.pop_first() else { return false };
+        let again = match &*key.resource {
+            SERVICES => endpoints::sync(context, &key),
+            SETS => replicaset::sync(context, &key),
+            _ => deployment::sync(context, &key),
+        };
         self.later.retain(|(_, other)| *other != key);
-        if let Some(at) = at {
-            self.later.insert((at, key));
-        }
+        self.later.extend(again.map(|at| (at, key)));
+        true
     }
 
     /// Waits until something is due.
@@ -92,73 +85,41 @@ impl Queue {
     }
 
     fn take_due(&mut self) {
-        let now = Instant::now();
-        while let Some((at, _)) = self.later.first() {
-            if *at > now {
-                return;
-            }
-            match self.later.pop_first() {
-                Some((_, key)) if &*key.resource == "deployments.apps" => self.deployments.insert(key),
-                Some((_, key)) => self.sets.insert(key),
-                None => return,
-            };
+        while self.later.first().is_some_and(|(at, _)| *at <= Instant::now()) {
+            let due = self.later.pop_first();
+            self.add(due.map(|(_, key)| key));
         }
     }
 
     /// Notes what a change makes worth a look.
     fn see(&mut self, store: &Store, seen: Seen) {
+        let all = |resource, namespace| {
+            let (all, _) = store.list(resource, namespace);
+            all.into_iter().map(move |it| Key::of(resource, &it))
+        };
         let Event { change, key, object, previous, .. } = match seen {
             Seen::Changed(event) => event,
             // The start, or changes were missed.
-            Seen::All(_) => return FOLLOWED.iter().for_each(|resource| self.all(store, resource)),
+            Seen::All(_) => return FOLLOWED[1..].iter().for_each(|resource| self.add(all(resource, None))),
         };
         match &*key.resource {
-            "pods" => {
+            PODS => {
                 for pod in [Some(&object), previous.as_ref()].into_iter().flatten() {
-                    self.owners_of(store, pod, change);
+                    match owners::controller(pod, "ReplicaSet", SETS) {
+                        Some(set) => {
+                            // A strategy that waits for the last old pod waits for its very end.
+                            let gone = store.get(&set).filter(|_| change == Change::Deleted);
+                            self.add(gone.and_then(|it| owners::controller(&it, "Deployment", DEPLOYMENTS)));
+                            self.add([set]);
+                        }
+                        // It may be one that a ReplicaSet has waited for, or that it lets go of.
+                        None => self.add(all(SETS, Some(&key.namespace))),
+                    }
                 }
-                let (services, _) = store.list("services", Some(&key.namespace));
-                self.services.extend(services.iter().map(|it| key_of("services", it)));
+                self.add(all(SERVICES, Some(&key.namespace)));
             }
-            "services" => {
-                self.services.insert(key);
-            }
-            "replicasets.apps" => {
-                self.deployments.extend(owners::controller(&object, "Deployment", "deployments.apps"));
-                self.sets.insert(key);
-            }
-            _ => {
-                self.deployments.insert(key);
-            }
-        }
-    }
-
-    fn owners_of(&mut self, store: &Store, pod: &Value, change: Change) {
-        match owners::controller(pod, "ReplicaSet", "replicasets.apps") {
-            Some(set) => {
-                // A strategy that waits for the last old pod waits for its very end.
-                if change == Change::Deleted
-                    && let Some(set) = store.get(&set)
-                {
-                    self.deployments.extend(owners::controller(&set, "Deployment", "deployments.apps"));
-                }
-                self.sets.insert(set);
-            }
-            // It may be one that a ReplicaSet has waited for, or that it lets go of.
-            None => {
-                let (sets, _) = store.list("replicasets.apps", Some(object::namespace(pod)));
-                self.sets.extend(sets.iter().map(|it| key_of("replicasets.apps", it)));
-            }
-        }
-    }
-
-    fn all(&mut self, store: &Store, resource: &str) {
-        let keys = store.list(resource, None).0.into_iter().map(|it| key_of(resource, &it));
-        match resource {
-            "services" => self.services.extend(keys),
-            "replicasets.apps" => self.sets.extend(keys),
-            "pods" => {}
-            _ => self.deployments.extend(keys),
+            SETS => self.add(owners::controller(&object, "Deployment", DEPLOYMENTS).into_iter().chain([key])),
+            _ => self.add([key]),
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Endpoints: where the pods behind a Service really listen.
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::context::Context;
 use super::machine::{ADDRESS, NODE};
-use super::{pods, selector};
-use crate::store::{Key, WriteError, object};
+use super::pods;
+use crate::endpoints::listening;
+use crate::store::Key;
+use crate::store::object::{self, items, port};
 
-/// Brings the Endpoints of a Service up to its pods.
-pub(super) fn sync(context: &Context, service_key: &Key) {
+/// Brings the Endpoints of a Service up to its pods. No time alone changes them.
+pub(super) fn sync(context: &Context, service_key: &Key) -> Option<Instant> {
     let store = &context.store;
     let key = Key::new("endpoints", &service_key.namespace, &service_key.name);
     let Some(service) = store.get(service_key) else {
@@ -16,22 +19,18 @@ pub(super) fn sync(context: &Context, service_key: &Key) {
         if store.get(&key).is_some_and(|it| is_ours(&it)) {
             let _ = store.remove(&key);
         }
-        return;
+        return None;
     };
     let wanted = &service["spec"]["selector"];
     // Without a selector a person says where the Service leads.
     if !wanted.is_object() || service["spec"]["type"] == "ExternalName" {
-        return;
+        return None;
     }
     let (all, _) = store.list("pods", Some(&service_key.namespace));
-    let chosen = all.iter().filter(|pod| selector::plain(wanted, pod));
+    let selector = json!({"matchLabels": wanted});
+    let chosen = all.iter().filter(|pod| object::selects(&selector, pod));
     let subsets: Vec<Value> = chosen.filter_map(|pod| subset(&service, pod)).collect();
-    let written = store.update(&key, |old| {
-        let mut new = old.clone();
-        new["subsets"] = subsets.clone().into();
-        Ok::<_, WriteError>(new)
-    });
-    if written.is_err() {
+    if store.change(&key, |endpoints| endpoints["subsets"] = subsets.clone().into()).is_none() {
         let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
         labels.insert(MANAGED.into(), "endpoint-controller".into());
         let endpoints = json!({
@@ -42,6 +41,7 @@ pub(super) fn sync(context: &Context, service_key: &Key) {
         });
         let _ = store.create(&key, endpoints);
     }
+    None
 }
 
 const MANAGED: &str = "endpoints.kubernetes.io/managed-by";
@@ -53,15 +53,12 @@ fn is_ours(endpoints: &Value) -> bool {
 /// One pod's part. Pods of one machine share its address and differ in their ports, so
 /// each is a subset of its own.
 fn subset(service: &Value, pod: &Value) -> Option<Value> {
-    if object::is_terminating(pod) || pods::has_ended(pod) {
-        return None;
-    }
-    let listening = pods::listening(pod);
+    let listening = listening(pod);
     // A pod that has not started yet has no address in a cluster either.
-    if listening.is_empty() {
+    if !pods::is_active(pod) || listening.is_empty() {
         return None;
     }
-    let ports = service["spec"]["ports"].as_array().into_iter().flatten().filter_map(|port| {
+    let ports = items(&service["spec"]["ports"]).filter_map(|port| {
         let number = target(port, pod)?;
         // Where nobody listens: in a cluster as here, a connection is refused.
         let real = listening.get(&number).map_or(0, std::net::SocketAddr::port);
@@ -91,17 +88,15 @@ fn subset(service: &Value, pod: &Value) -> Option<Value> {
 }
 
 /// The container port that a Service's port leads to: a number, or the name of one.
-fn target(port: &Value, pod: &Value) -> Option<u16> {
-    let number = |value: &Value| value.as_u64().and_then(|it| u16::try_from(it).ok());
-    let name = match &port["targetPort"] {
-        Value::Null => return number(&port["port"]),
+fn target(of: &Value, pod: &Value) -> Option<u16> {
+    let name = match &of["targetPort"] {
+        Value::Null => return port(&of["port"]),
         Value::String(name) => name,
-        value => return number(value),
+        value => return port(value),
     };
     if let Ok(number) = name.parse() {
         return Some(number);
     }
-    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-    let mut ports = containers.flat_map(|container| container["ports"].as_array().into_iter().flatten());
-    ports.find(|it| it["name"] == name.as_str()).and_then(|it| number(&it["containerPort"]))
+    let mut ports = items(&pod["spec"]["containers"]).flat_map(|container| items(&container["ports"]));
+    ports.find(|it| it["name"] == name.as_str()).and_then(|it| port(&it["containerPort"]))
 }

@@ -1,6 +1,6 @@
 //! Events: what `kubectl describe` and `kubectl get events` tell a person.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::machine::NODE;
 use crate::store::object::{self, timestamp};
-use crate::store::{Key, Store, WriteError};
+use crate::store::{Key, Store};
 
 /// A cluster forgets events after an hour; the lab forgets the oldest of these.
 const KEPT: usize = 400;
@@ -19,17 +19,11 @@ const KEPT: usize = 400;
 pub struct Recorder {
     store: Store,
     component: &'static str,
-    recent: Arc<Mutex<Recent>>,
-}
-
-#[derive(Default)]
-struct Recent {
-    keys: HashMap<Said, Key>,
-    order: VecDeque<Said>,
+    recent: Arc<Mutex<VecDeque<(Said, Key)>>>,
 }
 
 /// What makes two events one.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 struct Said {
     component: &'static str,
     uid: String,
@@ -83,25 +77,24 @@ impl Recorder {
         let uid = object::uid_of(subject.object).to_owned();
         let said = Said { component: self.component, uid, field, warning, reason, message };
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = recent.keys.get(&said)
-            && self.store.update(key, |old| Ok::<_, WriteError>(counted(old))).is_ok()
-        {
-            return;
+        if let Some(at) = recent.iter().position(|(before, _)| *before == said) {
+            if self.store.change(&recent[at].1, count).is_some() {
+                return;
+            }
+            // Somebody deleted it.
+            recent.remove(at);
         }
         let event = self.event(subject.object, &said);
-        let key = Key::new("events", object::namespace(&event), object::name(&event));
+        let key = Key::of("events", &event);
         // The namespace may be gone by now, and its events with it; nothing hangs on one.
         if self.store.create(&key, event).is_err() {
             return;
         }
-        if recent.keys.insert(said.clone(), key).is_none() {
-            recent.order.push_back(said);
-        }
-        while recent.order.len() > KEPT {
-            let Some(oldest) = recent.order.pop_front() else { break };
-            if let Some(key) = recent.keys.remove(&oldest) {
-                let _ = self.store.remove(&key);
-            }
+        recent.push_back((said, key));
+        if recent.len() > KEPT
+            && let Some((_, key)) = recent.pop_front()
+        {
+            let _ = self.store.remove(&key);
         }
     }
 
@@ -148,11 +141,9 @@ impl Recorder {
     }
 }
 
-fn counted(event: &Value) -> Value {
-    let mut event = event.clone();
+fn count(event: &mut Value) {
     event["count"] = (event["count"].as_u64().unwrap_or(1) + 1).into();
     event["lastTimestamp"] = timestamp().into();
-    event
 }
 
 #[cfg(test)]

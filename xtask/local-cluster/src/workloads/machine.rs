@@ -7,12 +7,9 @@ use crate::routes::Routes;
 use crate::tasks::Tasks;
 
 /// The one node: this machine.
-pub const NODE: &str = "local";
+pub(super) const NODE: &str = "local";
 /// Every pod's address.
-pub const ADDRESS: &str = "127.0.0.1";
-/// The annotation on a pod that says where its container ports really listen, as JSON:
-/// `{"8080":"127.0.0.1:41234"}`.
-pub const LISTENING: &str = "oidc-lab/listening";
+pub(super) const ADDRESS: &str = "127.0.0.1";
 
 /// What pods are run with.
 pub struct Machine {

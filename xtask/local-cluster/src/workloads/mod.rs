@@ -17,7 +17,6 @@ mod machine;
 mod owners;
 mod pods;
 mod replicaset;
-mod selector;
 mod services;
 
 use std::sync::Arc;
@@ -29,7 +28,7 @@ use crate::logs::Logs;
 use crate::store::Store;
 pub use events::{Recorder, Subject};
 pub use host::{HOST_PROCESS_IMAGE, Supervisor, host_process, supervise, sweep};
-pub use machine::{ADDRESS, LISTENING, Machine, NODE};
+pub use machine::Machine;
 
 /// Starts the controllers and the kubelet. When `stop` is set, all containers are told
 /// to end, killed if they do not, and the task ends after the last of them.

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::context::Context;
-use super::events::Subject;
+use super::events::{Recorder, Subject};
 use super::owners::{self, reference};
-use super::{pods, selector};
+use super::pods;
 use crate::store::{Key, Store, WriteError, object};
 
 /// The most pods that one ReplicaSet gets: more is a slip of the finger, and every pod
@@ -21,118 +21,82 @@ const MOST: i64 = 100;
 pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
     let store = &context.store;
     let set = store.get(key)?;
-    let owned: Vec<_> = owned_pods(store, &set).into_iter().filter(|pod| pods::is_active(pod)).collect();
     if !object::is_terminating(&set) {
+        let owned = owned_pods(store, &set);
         let asked = set["spec"]["replicas"].as_i64().unwrap_or(1);
         if asked > MOST {
             let message = format!("Error creating: this lab runs at most {MOST} pods of a ReplicaSet");
-            context.recorder.speaking_as("replicaset-controller").warning(
-                &Subject::of(&set),
-                "FailedCreate",
-                message,
-            );
+            recorder(context).warning(&Subject::of(&set), "FailedCreate", message);
         }
-        let wanted = asked.clamp(0, MOST);
-        let have = i64::try_from(owned.len()).unwrap_or(i64::MAX);
-        for _ in have..wanted {
+        let wanted = usize::try_from(asked.clamp(0, MOST)).unwrap_or(0);
+        for _ in owned.len()..wanted {
             create_pod(context, &set);
         }
-        let surplus = usize::try_from(have - wanted).unwrap_or(0);
-        end_pods(context, &set, owned, surplus);
+        end_pods(context, &set, owned, wanted);
     }
-    let owned: Vec<_> = owned_pods(store, &set).into_iter().filter(|pod| pods::is_active(pod)).collect();
-    write_status(store, key, &set, &owned)
+    write_status(store, key, &set, &owned_pods(store, &set))
 }
 
-/// The pods that a ReplicaSet controls. One that matches and belongs to nobody is
-/// taken in, one that no longer matches is let go: that is how a person sets a pod
-/// aside for a closer look.
+fn recorder(context: &Context) -> Recorder {
+    context.recorder.speaking_as("replicaset-controller")
+}
+
+/// The active pods that a ReplicaSet controls.
 fn owned_pods(store: &Store, set: &Value) -> Vec<Arc<Value>> {
-    let uid = object::uid_of(set);
-    let wanted = &set["spec"]["selector"];
     let (all, _) = store.list("pods", Some(object::namespace(set)));
-    all.into_iter()
-        .filter_map(|pod| {
-            let matches = selector::full(wanted, &pod);
-            let key = Key::new("pods", object::namespace(&pod), object::name(&pod));
-            let owner = object::controller(&pod).map(|(_, uid)| uid.to_owned());
-            match owner.as_deref() {
-                Some(owner) if owner == uid && matches => Some(pod),
-                Some(owner) if owner == uid => {
-                    owners::change(store, &key, |owners| owners.retain(|owner| owner["uid"] != uid));
-                    None
-                }
-                None if matches && pods::is_active(&pod) && !object::is_terminating(set) => {
-                    owners::change(store, &key, |owners| owners.push(reference(set)))
-                }
-                _ => None,
-            }
-        })
-        .collect()
+    let active = all.into_iter().filter(|pod| pods::is_active(pod));
+    active.filter_map(|pod| owners::owned(store, "pods", set, pod)).collect()
 }
 
 fn create_pod(context: &Context, set: &Value) {
     let template = &set["spec"]["template"];
     let (namespace, prefix) = (object::namespace(set), format!("{}-", object::name(set)));
-    let mut metadata = json!({
-        "generateName": prefix,
-        "namespace": namespace,
-        "labels": template["metadata"]["labels"],
-        "ownerReferences": [reference(set)],
-    });
-    if let Some(annotations) = template["metadata"]["annotations"].as_object() {
-        metadata["annotations"] = annotations.clone().into();
-    }
-    let mut spec = template["spec"].as_object().cloned().unwrap_or_default();
-    for (field, default) in [
-        ("restartPolicy", json!("Always")),
-        ("terminationGracePeriodSeconds", json!(30)),
-        ("dnsPolicy", json!("ClusterFirst")),
-        ("schedulerName", json!("default-scheduler")),
-    ] {
-        spec.entry(field).or_insert(default);
-    }
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec,
+    let mut pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "generateName": prefix,
+            "namespace": namespace,
+            "labels": template["metadata"]["labels"],
+            "ownerReferences": [reference(set)],
+        },
+        "spec": template["spec"],
         "status": {"phase": "Pending", "qosClass": "BestEffort"},
     });
-    let recorder = context.recorder.speaking_as("replicaset-controller");
+    if template["metadata"]["annotations"].is_object() {
+        pod["metadata"]["annotations"] = template["metadata"]["annotations"].clone();
+    }
     // A name is taken once in ten million tries.
     for _ in 0..3 {
         let name = format!("{prefix}{}", object::suffix(5));
-        let mut pod = pod.clone();
         pod["metadata"]["name"] = name.clone().into();
-        match context.store.create(&Key::new("pods", namespace, &name), pod) {
+        match context.store.create(&Key::new("pods", namespace, &name), pod.clone()) {
             Ok(_) => {
-                recorder.normal(&Subject::of(set), "SuccessfulCreate", format!("Created pod: {name}"));
-                return;
+                let message = format!("Created pod: {name}");
+                return recorder(context).normal(&Subject::of(set), "SuccessfulCreate", message);
             }
             Err(WriteError::Exists(_)) => {}
             Err(error) => {
-                recorder.warning(&Subject::of(set), "FailedCreate", format!("Error creating: {error}"));
-                return;
+                let message = format!("Error creating: {error}");
+                return recorder(context).warning(&Subject::of(set), "FailedCreate", message);
             }
         }
     }
 }
 
-/// Ends `surplus` pods, those first that are missed least.
-fn end_pods(context: &Context, set: &Value, mut owned: Vec<Arc<Value>>, surplus: usize) {
-    if surplus == 0 {
-        return;
-    }
+/// Ends the pods beyond `wanted`, those first that are missed least.
+fn end_pods(context: &Context, set: &Value, mut owned: Vec<Arc<Value>>, wanted: usize) {
     owned.sort_by_cached_key(|pod| {
-        let ready = pods::is_ready(pod);
         let running = pod["status"]["phase"] == "Running";
         // Of ready pods, the one that is ready for the longest time stays longest.
-        let ready_for = pods::condition(pod, "Ready").map(|it| pods::since(&it["lastTransitionTime"]));
-        (running, ready, ready_for, pods::since(&pod["metadata"]["creationTimestamp"]))
+        let ready_for = object::condition(pod, "Ready").map(|it| pods::since(&it["lastTransitionTime"]));
+        (running, pods::is_ready(pod), ready_for, pods::since(&pod["metadata"]["creationTimestamp"]))
     });
-    let recorder = context.recorder.speaking_as("replicaset-controller");
+    let surplus = owned.len().saturating_sub(wanted);
     for pod in owned.iter().take(surplus) {
-        let key = Key::new("pods", object::namespace(pod), object::name(pod));
+        let key = Key::of("pods", pod);
         if pods::end(&context.store, &key, object::uid_of(pod)) {
-            recorder.normal(&Subject::of(set), "SuccessfulDelete", format!("Deleted pod: {}", key.name));
+            let message = format!("Deleted pod: {}", key.name);
+            recorder(context).normal(&Subject::of(set), "SuccessfulDelete", message);
         }
     }
 }
@@ -140,26 +104,16 @@ fn end_pods(context: &Context, set: &Value, mut owned: Vec<Arc<Value>>, surplus:
 fn write_status(store: &Store, key: &Key, set: &Value, owned: &[Arc<Value>]) -> Option<Instant> {
     let min_ready = Duration::from_secs(set["spec"]["minReadySeconds"].as_u64().unwrap_or(0));
     let waits: Vec<Duration> = owned.iter().filter_map(|pod| pods::until_available(pod, min_ready)).collect();
-    let available = waits.iter().filter(|wait| wait.is_zero()).count();
-    let labels = set["spec"]["template"]["metadata"]["labels"].as_object();
-    let labelled = owned.iter().filter(|pod| {
-        let of_pod = &pod["metadata"]["labels"];
-        labels.into_iter().flatten().all(|(key, value)| of_pod.get(key) == Some(value))
-    });
     let mut status = json!({"replicas": owned.len(), "observedGeneration": set["metadata"]["generation"]});
     for (field, count) in [
-        ("fullyLabeledReplicas", labelled.count()),
+        ("fullyLabeledReplicas", owned.len()),
         ("readyReplicas", waits.len()),
-        ("availableReplicas", available),
+        ("availableReplicas", waits.iter().filter(|wait| wait.is_zero()).count()),
     ] {
         if count > 0 {
             status[field] = count.into();
         }
     }
-    let _ = store.update(key, |old| {
-        let mut new = old.clone();
-        new["status"] = status.clone();
-        Ok::<_, WriteError>(new)
-    });
+    store.change(key, |set| set["status"] = status.clone());
     waits.into_iter().filter(|wait| !wait.is_zero()).min().map(|wait| Instant::now() + wait)
 }

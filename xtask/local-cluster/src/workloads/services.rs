@@ -10,7 +10,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::machine::ADDRESS;
 use crate::endpoints::addresses;
 use crate::routes::{Gone, Routes};
-use crate::store::{Change, Key, Store, object};
+use crate::store::{Key, Store, object};
 use crate::tasks::Tasks;
 
 /// A Service's port: its uid and the number.
@@ -51,11 +50,8 @@ impl Services {
         for service in services.iter().filter(|it| it["spec"]["clusterIP"] != "None") {
             let prefix = object::name(service).to_ascii_uppercase().replace(['-', '.'], "_");
             let mut set = |name: String, value: String| variables.insert(format!("{prefix}_{name}"), value);
-            let ports = service["spec"]["ports"].as_array().into_iter().flatten();
-            for (index, port) in ports.enumerate() {
-                let Some(number) = port["port"].as_u64().and_then(|it| u16::try_from(it).ok()) else {
-                    continue;
-                };
+            for (index, port) in object::items(&service["spec"]["ports"]).enumerate() {
+                let Some(number) = object::port(&port["port"]) else { continue };
                 // Without a port of its own, a Service is not known, and nothing worse.
                 let Ok(loopback) = self.port(service, number) else { continue };
                 let url = format!("tcp://{ADDRESS}:{loopback}");
@@ -91,7 +87,7 @@ impl Services {
         let loopback = listener.local_addr()?.port();
         let listener = TcpListener::from_std(listener)?;
         ports.insert(id.clone(), loopback);
-        let key = Key::new("services", object::namespace(service), object::name(service));
+        let key = Key::of("services", service);
         let task = format!("the address of {}/{}", key.namespace, key.name);
         self.tasks.spawn(task, self.clone().lead(listener, key, id));
         Ok(loopback)
@@ -99,7 +95,7 @@ impl Services {
 
     /// Leads connections to the Service's pods, in turn, until the Service is gone.
     async fn lead(self, listener: TcpListener, service: Key, id: Id) {
-        let turn = AtomicUsize::new(0);
+        let mut turn: usize = 0;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -111,12 +107,12 @@ impl Services {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let all = self.addresses(&service, id.1).unwrap_or_default();
+            let mut all = self.addresses(&service, id.1).unwrap_or_default();
             // Nobody is there: the connection is closed, as kube-proxy refuses it.
-            let start = turn.fetch_add(1, Ordering::Relaxed);
-            let order: Vec<_> = (0..all.len()).map(|it| all[(start + it) % all.len()]).collect();
-            if !order.is_empty() {
-                tokio::spawn(join(client, order, self.routes.clone(), self.stop.clone()));
+            if let Some(first) = turn.checked_rem(all.len()) {
+                all.rotate_left(first);
+                turn = turn.wrapping_add(1);
+                tokio::spawn(join(client, all, self.routes.clone(), self.stop.clone()));
             }
         }
         self.ports.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -125,26 +121,15 @@ impl Services {
     /// Who is behind a Service's port, by the name that the port has now.
     fn addresses(&self, service: &Key, number: u16) -> Option<Vec<SocketAddr>> {
         let object = self.store.get(service)?;
-        let mut ports = object["spec"]["ports"].as_array()?.iter();
-        let port = ports.find(|it| it["port"].as_u64() == Some(number.into()))?;
+        let port = object::items(&object["spec"]["ports"]).find(|it| it["port"] == number)?;
         let endpoints = self.routes.endpoints(&service.namespace, &service.name)?;
         Some(addresses(&endpoints, &port["name"]))
     }
 
     async fn gone(&self, service: &Key, uid: &str) {
-        loop {
-            let since = self.store.version();
-            if self.store.get(service).is_none_or(|it| object::uid_of(&it) != uid) {
-                return;
-            }
-            let Ok(mut changes) = self.store.watch("services", Some(&service.namespace), since) else {
-                continue;
-            };
-            while let Ok(event) = changes.next().await {
-                if event.change == Change::Deleted && event.key == *service {
-                    break;
-                }
-            }
+        let mut services = self.store.follow("services");
+        while self.store.get(service).is_some_and(|it| object::uid_of(&it) == uid) {
+            services.next().await;
         }
     }
 }

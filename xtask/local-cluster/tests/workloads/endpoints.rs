@@ -121,10 +121,7 @@ async fn containers_reach_services_by_the_variables_of_a_kubelet() {
     lab.change("deployments.apps", "web", |it| it["spec"]["replicas"] = 0.into());
     lab.until("pods", |all| all.is_empty().then_some(())).await;
     assert_eq!(get(&address).await.unwrap_or_default(), "");
-    assert!(
-        lab.store
-            .remove_uid(&local_cluster::store::Key::new("services", "n", "my-web"), object::uid_of(&created))
-    );
+    lab.store.remove(&local_cluster::store::Key::of("services", &created)).unwrap();
     while tokio::net::TcpStream::connect(&address).await.is_ok() {
         tokio::task::yield_now().await;
     }

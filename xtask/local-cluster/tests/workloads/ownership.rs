@@ -7,9 +7,7 @@ use crate::support::{Lab, Web, deployment};
 
 #[tokio::test]
 async fn a_pod_with_another_label_is_let_go_and_replaced_and_can_come_back() {
-    let lab = Lab::new(Web::default().images());
-    lab.deploy(deployment("web", 2));
-    lab.rolled_out("web").await;
+    let lab = Lab::with_web(2).await;
     let name = object::name(&lab.pods()[0]).to_owned();
     let label = |value: &'static str| move |it: &mut Value| it["metadata"]["labels"]["app"] = value.into();
     lab.change("pods", &name, label("aside"));

@@ -100,10 +100,7 @@ fn condition_is(object: &Value, kind: &str) -> bool {
 
 #[tokio::test]
 async fn a_rolling_update_has_the_new_pod_ready_before_the_old_one_goes() {
-    let web = Web::default();
-    let lab = Lab::new(web.images());
-    lab.deploy(deployment("web", 1));
-    lab.rolled_out("web").await;
+    let lab = Lab::with_web(1).await;
     let old = object::name(&lab.pods()[0]).to_owned();
     let mut follow = lab.store.follow("pods");
     let _ = follow.next().await;
@@ -158,10 +155,7 @@ async fn recreate_lets_the_last_old_pod_go_before_the_first_new_one_comes() {
 
 #[tokio::test]
 async fn a_broken_update_leaves_the_old_pods_and_a_rollback_ends_it() {
-    let web = Web::default();
-    let lab = Lab::new(web.images());
-    lab.deploy(deployment("web", 3));
-    lab.rolled_out("web").await;
+    let lab = Lab::with_web(3).await;
     let good = lab.get("deployments.apps", "web").unwrap()["spec"]["template"].clone();
     lab.change("deployments.apps", "web", |it| container(it)["image"] = "nobody/knows:v2".into());
     let message = lab.waiting("ImagePullBackOff").await;
@@ -179,10 +173,7 @@ async fn a_broken_update_leaves_the_old_pods_and_a_rollback_ends_it() {
 
 #[tokio::test]
 async fn scaling_changes_the_number_and_not_the_template() {
-    let web = Web::default();
-    let lab = Lab::new(web.images());
-    lab.deploy(deployment("web", 1));
-    lab.rolled_out("web").await;
+    let lab = Lab::with_web(1).await;
     for replicas in [3, 0, 2] {
         lab.change("deployments.apps", "web", |it| it["spec"]["replicas"] = replicas.into());
         lab.rolled_out("web").await;
@@ -203,10 +194,7 @@ fn sizes(sets: &[std::sync::Arc<Value>]) -> Vec<i64> {
 
 #[tokio::test]
 async fn a_scale_in_the_middle_of_an_update_is_reached_paused_or_not() {
-    let web = Web::default();
-    let lab = Lab::new(web.images());
-    lab.deploy(deployment("web", 3));
-    lab.rolled_out("web").await;
+    let lab = Lab::with_web(3).await;
     let scale = |replicas: i64, paused: bool| {
         lab.change("deployments.apps", "web", |it| {
             it["spec"]["replicas"] = replicas.into();
@@ -228,10 +216,7 @@ async fn a_scale_in_the_middle_of_an_update_is_reached_paused_or_not() {
 
 #[tokio::test]
 async fn a_name_that_another_deployments_replicaset_has_is_said_and_waited_for() {
-    let web = Web::default();
-    let lab = Lab::new(web.images());
-    lab.deploy(deployment("web", 1));
-    lab.rolled_out("web").await;
+    let lab = Lab::with_web(1).await;
     let set = object::name(&lab.list("replicasets.apps")[0]).to_owned();
     lab.store.remove(&Key::new("deployments.apps", "n", "web")).unwrap();
     lab.deploy(deployment("web", 1));
@@ -243,10 +228,7 @@ async fn a_name_that_another_deployments_replicaset_has_is_said_and_waited_for()
 
 #[tokio::test]
 async fn a_paused_deployment_keeps_its_template_until_it_is_resumed() {
-    let web = Web::default();
-    let lab = Lab::new(web.images());
-    lab.deploy(deployment("web", 1));
-    lab.rolled_out("web").await;
+    let lab = Lab::with_web(1).await;
     lab.change("deployments.apps", "web", |it| {
         it["spec"]["paused"] = true.into();
         restarted(it, "2026-01-01T00:00:00Z");

@@ -10,6 +10,7 @@ use local_cluster::logs::Logs;
 use local_cluster::program::{ClusterAccess, Exit, Images, Launch};
 use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Limits, Request, Response, serve, text};
+use local_cluster::store::deletion::deletion;
 use local_cluster::store::{Key, Seen, Store, WriteError, object};
 use local_cluster::tasks::Tasks;
 use local_cluster::workloads::{self, Machine};
@@ -47,6 +48,14 @@ impl Lab {
         Self { store, logs, tasks, stop, task, _folder: folder }
     }
 
+    /// One with the Deployment `web` of so many pods, rolled out.
+    pub async fn with_web(replicas: u64) -> Self {
+        let lab = Self::new(Web::default().images());
+        lab.deploy(deployment("web", replicas));
+        lab.rolled_out("web").await;
+        lab
+    }
+
     pub fn create(&self, resource: &str, object: Value) -> Arc<Value> {
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
         self.store.create(&Key::new(resource, "n", &name), object).unwrap()
@@ -60,13 +69,8 @@ impl Lab {
         self.store.get(&Key::new(resource, "n", name))
     }
 
-    pub fn change(&self, resource: &str, name: &str, mut change: impl FnMut(&mut Value)) {
-        let changed = self.store.update(&Key::new(resource, "n", name), |old| {
-            let mut new = old.clone();
-            change(&mut new);
-            Ok::<_, WriteError>(new)
-        });
-        changed.unwrap();
+    pub fn change(&self, resource: &str, name: &str, change: impl FnMut(&mut Value)) {
+        self.store.change(&Key::new(resource, "n", name), change).unwrap();
     }
 
     pub fn list(&self, resource: &str) -> Vec<Arc<Value>> {
@@ -79,15 +83,9 @@ impl Lab {
     }
 
     /// As the API deletes a pod: it is marked, and goes when its containers have ended.
-    pub fn delete_pod(&self, name: &str, grace: u64) {
-        if grace == 0 {
-            self.store.remove(&Key::new("pods", "n", name)).unwrap();
-            return;
-        }
-        self.change("pods", name, |pod| {
-            pod["metadata"]["deletionTimestamp"] = object::timestamp().into();
-            pod["metadata"]["deletionGracePeriodSeconds"] = grace.into();
-        });
+    pub fn delete_pod(&self, name: &str, grace: i64) {
+        let key = Key::new("pods", "n", name);
+        self.store.delete_if(&key, |pod| Ok::<_, WriteError>(deletion(pod, Some(grace)))).unwrap();
     }
 
     /// Waits until `found` finds something in the list of a resource.

@@ -4,6 +4,8 @@
 //! Field numbers come from the same table as everything else that is known of a
 //! field, so there is no generated code.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
@@ -24,10 +26,7 @@ pub enum Broken {
     /// The bytes end within a field.
     #[error("unexpected EOF")]
     Truncated,
-    /// A field of a shape that its type cannot have.
-    #[error("proto: illegal wireType {0}")]
-    WireType(u8),
-    /// A string that is no UTF-8, a time that is none.
+    /// A string that is no UTF-8, a time that is none, a field of another type.
     #[error("proto: a {0} holds no such value")]
     Value(&'static str),
     /// An object of a kind that the lab has no table for.
@@ -45,27 +44,13 @@ pub enum Broken {
 /// # Errors
 /// [`Broken`].
 pub fn from_protobuf(bytes: &[u8]) -> Result<Value, Broken> {
-    let bytes = bytes.strip_prefix(MAGIC).ok_or(Broken::NoMagic)?;
-    let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &b""[..]);
-    for field in Fields(bytes) {
-        match field? {
-            (1, Wire::Bytes(meta)) => {
-                for field in Fields(meta) {
-                    match field? {
-                        (1, Wire::Bytes(text)) => api_version = string(text)?,
-                        (2, Wire::Bytes(text)) => kind = string(text)?,
-                        _ => {}
-                    }
-                }
-            }
-            (2, Wire::Bytes(message)) => raw = message,
-            _ => {}
-        }
-    }
+    let unknown = Numbered::of(bytes.strip_prefix(MAGIC).ok_or(Broken::NoMagic)?)?;
+    let of = Numbered::of(unknown.bytes(1))?;
+    let (api_version, kind) = (string(of.bytes(1))?, string(of.bytes(2))?);
     let Some(structure) = structure_of(&api_version, &kind) else {
         return Err(Broken::UnknownKind { api_version, kind });
     };
-    let mut object = message(raw, structure)?;
+    let mut object = message(unknown.bytes(2), structure)?;
     object.insert("apiVersion".into(), api_version.into());
     object.insert("kind".into(), kind.into());
     Ok(Value::Object(object))
@@ -81,20 +66,9 @@ fn structure_of(api_version: &str, kind: &str) -> Option<&'static Struct> {
 #[derive(Debug, Clone, Copy)]
 enum Wire<'a> {
     Varint(u64),
-    Fixed64(u64),
     Bytes(&'a [u8]),
-    Fixed32(u32),
-}
-
-impl Wire<'_> {
-    fn kind(&self) -> u8 {
-        match self {
-            Self::Varint(_) => 0,
-            Self::Fixed64(_) => 1,
-            Self::Bytes(_) => 2,
-            Self::Fixed32(_) => 5,
-        }
-    }
+    /// Of four or eight bytes: no field here is such a number.
+    Fixed,
 }
 
 /// The fields of a message, in order.
@@ -125,19 +99,13 @@ impl<'a> Fields<'a> {
         let tag = self.varint()?;
         let wire = match tag & 7 {
             0 => Wire::Varint(self.varint()?),
-            1 => {
-                let bytes = self.take(8)?;
-                Wire::Fixed64(u64::from_le_bytes(bytes.try_into().map_err(|_| Broken::Truncated)?))
-            }
+            1 => self.take(8).map(|_| Wire::Fixed)?,
             2 => {
                 let length = self.varint()?;
                 Wire::Bytes(self.take(length)?)
             }
-            5 => {
-                let bytes = self.take(4)?;
-                Wire::Fixed32(u32::from_le_bytes(bytes.try_into().map_err(|_| Broken::Truncated)?))
-            }
-            other => return Err(Broken::WireType(u8::try_from(other).unwrap_or(u8::MAX))),
+            5 => self.take(4).map(|_| Wire::Fixed)?,
+            _ => return Err(Broken::Value("message")),
         };
         Ok((tag >> 3, wire))
     }
@@ -155,6 +123,29 @@ impl<'a> Iterator for Fields<'a> {
             self.0 = b"";
         }
         Some(read)
+    }
+}
+
+/// A message whose fields are there once.
+struct Numbered<'a>(BTreeMap<u64, Wire<'a>>);
+
+impl<'a> Numbered<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, Broken> {
+        Fields(bytes).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn bytes(&self, number: u64) -> &'a [u8] {
+        match self.0.get(&number) {
+            Some(Wire::Bytes(bytes)) => bytes,
+            _ => b"",
+        }
+    }
+
+    fn varint(&self, number: u64) -> Option<i64> {
+        match self.0.get(&number) {
+            Some(Wire::Varint(value)) => Some(signed(*value)),
+            _ => None,
+        }
     }
 }
 
@@ -194,16 +185,10 @@ fn add(object: &mut Map<String, Value>, field: &Field, wire: Wire<'_>) -> Result
             }
         }
         Type::Map(item) => {
-            let Wire::Bytes(entry) = wire else { return Err(Broken::WireType(wire.kind())) };
-            let (mut name, mut held) = (String::new(), None);
-            for field in Fields(entry) {
-                match field? {
-                    (1, Wire::Bytes(text)) => name = string(text)?,
-                    (2, wire) => held = Some(value(item, wire)?),
-                    _ => {}
-                }
-            }
-            let held = held.unwrap_or_else(|| "".into());
+            let Wire::Bytes(entry) = wire else { return Err(Broken::Value("map")) };
+            let entry = Numbered::of(entry)?;
+            let name = string(entry.bytes(1))?;
+            let held = entry.0.get(&2).map_or_else(|| Ok("".into()), |wire| value(item, *wire))?;
             let map = object.entry(&field.name).or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(map) = map {
                 map.insert(name, held);
@@ -235,20 +220,28 @@ fn value(of: &Type, wire: Wire<'_>) -> Result<Value, Broken> {
     Ok(match (of, wire) {
         (Type::Bool, Wire::Varint(number)) => (number != 0).into(),
         (Type::Int32 | Type::Int64, Wire::Varint(number)) => signed(number).into(),
-        (Type::Double, Wire::Fixed64(bits)) => f64::from_bits(bits).into(),
-        (Type::Double, Wire::Fixed32(bits)) => f64::from(f32::from_bits(bits)).into(),
         (Type::String, Wire::Bytes(text)) => string(text)?.into(),
         (Type::Bytes, Wire::Bytes(bytes)) => BASE64_STANDARD.encode(bytes).into(),
-        (Type::Quantity, Wire::Bytes(bytes)) => first_string(bytes, 1)?.into(),
-        (Type::IntOrString, Wire::Bytes(bytes)) => int_or_string(bytes)?,
+        (Type::Quantity, Wire::Bytes(bytes)) => string(Numbered::of(bytes)?.bytes(1))?.into(),
+        (Type::IntOrString, Wire::Bytes(bytes)) => {
+            let either = Numbered::of(bytes)?;
+            match either.varint(1) {
+                Some(1) => string(either.bytes(3))?.into(),
+                _ => either.varint(2).unwrap_or_default().into(),
+            }
+        }
         (Type::Time, Wire::Bytes(bytes)) => time(bytes, "%Y-%m-%dT%H:%M:%SZ")?,
         (Type::MicroTime, Wire::Bytes(bytes)) => time(bytes, "%Y-%m-%dT%H:%M:%S.%6fZ")?,
-        (Type::Raw, Wire::Bytes(bytes)) => raw(bytes)?,
+        // JSON in a message of its own (`FieldsV1`, `RawExtension`, `JSON`).
+        (Type::Raw, Wire::Bytes(bytes)) => match Numbered::of(bytes)?.bytes(1) {
+            b"" => Value::Null,
+            json => serde_json::from_slice(json).map_err(|_| Broken::Value("JSON document"))?,
+        },
         (Type::Named(_), Wire::Bytes(bytes)) => match of.as_struct() {
             Some(structure) => Value::Object(message(bytes, structure)?),
             None => Value::Null,
         },
-        (_, wire) => return Err(Broken::WireType(wire.kind())),
+        _ => return Err(Broken::Value("field")),
     })
 }
 
@@ -261,54 +254,14 @@ fn signed(number: u64) -> i64 {
     number as i64
 }
 
-fn first_string(bytes: &[u8], number: u64) -> Result<String, Broken> {
-    for field in Fields(bytes) {
-        if let (found, Wire::Bytes(text)) = field?
-            && found == number
-        {
-            return string(text);
-        }
-    }
-    Ok(String::new())
-}
-
-fn int_or_string(bytes: &[u8]) -> Result<Value, Broken> {
-    let (mut is_string, mut number, mut text) = (false, 0, String::new());
-    for field in Fields(bytes) {
-        match field? {
-            (1, Wire::Varint(kind)) => is_string = kind == 1,
-            (2, Wire::Varint(value)) => number = signed(value),
-            (3, Wire::Bytes(value)) => text = string(value)?,
-            _ => {}
-        }
-    }
-    Ok(if is_string { text.into() } else { number.into() })
-}
-
 fn time(bytes: &[u8], format: &str) -> Result<Value, Broken> {
-    let (mut seconds, mut nanoseconds) = (None, 0);
-    for field in Fields(bytes) {
-        match field? {
-            (1, Wire::Varint(value)) => seconds = Some(signed(value)),
-            (2, Wire::Varint(value)) => nanoseconds = signed(value),
-            _ => {}
-        }
-    }
+    let time = Numbered::of(bytes)?;
     // Neither set is Go's zero time, which JSON writes as null.
-    let Some(seconds) = seconds else { return Ok(Value::Null) };
-    let nanoseconds = i32::try_from(nanoseconds).map_err(|_| Broken::Value("time"))?;
-    let time = Timestamp::new(seconds, nanoseconds).map_err(|_| Broken::Value("time"))?;
+    let Some(seconds) = time.varint(1) else { return Ok(Value::Null) };
+    let bad = Broken::Value("time");
+    let nanoseconds = i32::try_from(time.varint(2).unwrap_or_default()).map_err(|_| bad.clone())?;
+    let time = Timestamp::new(seconds, nanoseconds).map_err(|_| bad)?;
     Ok(time.strftime(format).to_string().into())
-}
-
-/// JSON in a message of its own (`FieldsV1`, `RawExtension`, `JSON`).
-fn raw(bytes: &[u8]) -> Result<Value, Broken> {
-    for field in Fields(bytes) {
-        if let (1, Wire::Bytes(json)) = field? {
-            return serde_json::from_slice(json).map_err(|_| Broken::Value("JSON document"));
-        }
-    }
-    Ok(Value::Null)
 }
 
 #[cfg(test)]

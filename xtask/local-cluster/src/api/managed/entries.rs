@@ -1,83 +1,86 @@
 //! The entries of `managedFields`, read and written.
 
-use std::collections::BTreeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
-use serde_json::{Map, Value};
+use crate::schema::fields::{Set, from_json, readable, to_json};
+use crate::store::object;
 
-use crate::schema::fields::Set;
-
-/// One manager's entry.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) api_version: String,
-    pub(super) time: Option<String>,
-    pub(super) set: Set,
+/// How a manager writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Operation {
+    Apply,
+    Update,
 }
 
-/// What tells two managers apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Id {
-    pub(super) applied: bool,
+/// One manager's entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Manager {
+    #[serde(default)]
     pub(super) manager: String,
-    /// Of updates; one that applies has one entry whatever the version.
+    pub(super) operation: Operation,
     pub(super) api_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) time: Option<String>,
+    pub(super) fields_type: String,
+    #[serde(rename = "fieldsV1", default, serialize_with = "write", deserialize_with = "read")]
+    pub(super) set: Set,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) subresource: String,
 }
 
-pub(super) type Managers = BTreeMap<Id, Entry>;
-
-/// From JSON; `None` if it is no such list.
-pub(super) fn decode(fields: &Value) -> Option<Managers> {
-    let mut managers = Managers::new();
-    for entry in fields.as_array()? {
-        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-        let applied = match entry["operation"].as_str()? {
-            "Apply" => true,
-            "Update" => false,
-            _ => return None,
-        };
-        let api_version = text("apiVersion");
-        if entry["fieldsType"] != "FieldsV1" || api_version.is_empty() {
-            return None;
-        }
-        let set = match entry.get("fieldsV1") {
-            None | Some(Value::Null) => Set::default(),
-            Some(fields) => Set::from_json(fields)?,
-        };
-        let id = Id {
-            applied,
-            manager: text("manager"),
-            api_version: if applied { String::new() } else { api_version.clone() },
-            subresource: text("subresource"),
-        };
-        let time = entry["time"].as_str().map(Into::into);
-        managers.insert(id, Entry { api_version, time, set });
-    }
-    Some(managers)
+fn write<S: Serializer>(set: &Set, serializer: S) -> Result<S::Ok, S::Error> {
+    to_json(set).serialize(serializer)
 }
 
-/// As JSON, in the order that kube-apiserver gives them.
-pub(super) fn encode(managers: &Managers) -> Value {
-    if managers.is_empty() {
-        return Value::Null;
+fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Set, D::Error> {
+    let fields = Option::<Value>::deserialize(deserializer)?;
+    let set = fields.map_or_else(|| Some(Set::new()), |fields| from_json(&fields));
+    set.ok_or_else(|| serde::de::Error::custom("no FieldsV1"))
+}
+
+impl Manager {
+    /// Whether both are one manager's. One that applies has one entry, whatever the version.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.manager == other.manager
+            && self.operation == other.operation
+            && self.subresource == other.subresource
+            && (self.operation == Operation::Apply || self.api_version == other.api_version)
     }
-    let mut all: Vec<(&Id, &Entry)> = managers.iter().collect();
-    all.sort_by_key(|(id, entry)| (!id.applied, &entry.time, *id));
-    all.into_iter()
-        .map(|(id, entry)| {
-            let mut json = Map::new();
-            json.insert("manager".into(), id.manager.clone().into());
-            json.insert("operation".into(), if id.applied { "Apply" } else { "Update" }.into());
-            json.insert("apiVersion".into(), entry.api_version.clone().into());
-            if let Some(time) = &entry.time {
-                json.insert("time".into(), time.clone().into());
-            }
-            json.insert("fieldsType".into(), "FieldsV1".into());
-            json.insert("fieldsV1".into(), entry.set.to_json());
-            if !id.subresource.is_empty() {
-                json.insert("subresource".into(), id.subresource.clone().into());
-            }
-            Value::Object(json)
-        })
-        .collect()
+
+    /// As a conflict names it.
+    pub(super) fn readable(&self) -> String {
+        let mut text = format!("{:?}", self.manager);
+        if !self.subresource.is_empty() {
+            text += &format!(" with subresource {:?}", self.subresource);
+        }
+        if self.operation == Operation::Update {
+            text += &format!(" using {}", self.api_version);
+        }
+        text
+    }
+
+    /// The paths of its set as people read them.
+    pub(super) fn paths(&self) -> Vec<String> {
+        self.set.iter().map(|path| readable(path)).collect()
+    }
+}
+
+/// The managers of an object; none where what it says is no such list.
+pub(super) fn managers(object: &Value) -> Vec<Manager> {
+    serde_json::from_value(object["metadata"]["managedFields"].clone()).unwrap_or_default()
+}
+
+/// Writes the managers into an object, in the order that kube-apiserver gives them.
+pub(super) fn set_managers(object: &mut Value, mut all: Vec<Manager>) {
+    all.sort_by(|a, b| {
+        let key = |it: &Manager| (it.operation, it.time.clone(), it.manager.clone(), it.subresource.clone());
+        key(a).cmp(&key(b))
+    });
+    let Some(metadata) = object::metadata_mut(object) else { return };
+    metadata.remove("managedFields");
+    if let (false, Ok(all)) = (all.is_empty(), serde_json::to_value(all)) {
+        metadata.insert("managedFields".into(), all);
+    }
 }

@@ -3,18 +3,16 @@
 
 mod entries;
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use crate::schema::complete::complete;
-use crate::schema::fields::Set;
-use crate::schema::typed;
+use crate::resources::Resource;
+use crate::schema::fields::{Path, Set};
+use crate::schema::typed::{Fields, compare, merge, remove};
 use crate::schema::types::Struct;
 use crate::store::object;
 
 use super::status::{Cause, Refusal};
-use entries::{Entry, Id, Managers, decode, encode};
+use entries::{Manager, Operation, managers, set_managers};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -22,266 +20,195 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 pub struct Writer<'a> {
     /// The manager's name; empty is `unknown`.
     pub manager: &'a str,
-    /// `apps/v1`.
-    pub api_version: &'a str,
+    /// What the objects are.
+    pub resource: &'a Resource,
     /// The subresource that it writes to, or empty.
     pub subresource: &'a str,
     /// What the objects look like.
     pub structure: &'a Struct,
-    /// What a write of this kind leaves alone, whatever it says.
-    pub ignored: Set,
 }
 
 impl Writer<'_> {
-    fn id(&self, applied: bool) -> Id {
-        Id {
-            applied,
+    fn entry(&self, operation: Operation) -> Manager {
+        Manager {
             manager: if self.manager.is_empty() { "unknown".into() } else { self.manager.into() },
-            api_version: if applied { String::new() } else { self.api_version.into() },
+            operation,
+            api_version: self.resource.api_version(),
+            time: None,
+            fields_type: "FieldsV1".into(),
+            set: Set::new(),
             subresource: self.subresource.into(),
         }
+    }
+
+    /// Whether a write of this kind leaves a field alone, whatever it says.
+    fn ignores(&self, field: &str) -> bool {
+        match self.subresource {
+            "status" => field != "status",
+            _ => field == "status" && self.resource.has_status,
+        }
+    }
+
+    /// What this kind of write is about, without managers.
+    fn seen(&self, object: &Value) -> Value {
+        let mut object = without_managers(object);
+        if let Some(fields) = object.as_object_mut() {
+            fields.retain(|field, _| !self.ignores(field));
+        }
+        object
+    }
+
+    /// Takes from managers what is no longer as it was in `old`, and returns what of it is new or
+    /// another in `new`.
+    fn take(&self, managers: &mut Vec<Manager>, old: &Value, new: &Value) -> Set {
+        let difference = self.difference(old, new);
+        let changed = &difference.0 | &difference.1;
+        for it in managers.iter_mut() {
+            it.set = &it.set - &changed;
+        }
+        managers.retain(|it| !it.set.is_empty());
+        difference.0
+    }
+
+    /// What is new or another in the second of two objects, and what is gone.
+    fn difference(&self, old: &Value, new: &Value) -> (Set, Set) {
+        let (old, new) = (self.seen(old), self.seen(new));
+        let difference = compare(&Fields::of(&old, self.structure), &Fields::of(&new, self.structure));
+        (&difference.modified | &difference.added, difference.removed)
     }
 
     /// Records what this writer changed between `live` (`None` if the object is
     /// new) and `new`, into `new`.
     pub fn track_update(&self, live: Option<&Value>, new: &mut Value) {
-        let asked = new["metadata"].get("managedFields").cloned();
-        let kept = live.map(|live| live["metadata"]["managedFields"].clone()).unwrap_or_default();
-        let asked = asked.filter(|_| self.subresource.is_empty());
-        let managers = match asked.as_ref().and_then(decode).filter(|it| !it.is_empty()) {
-            Some(managers) => managers,
-            None => decode(&kept).unwrap_or_default(),
-        };
-        set_managed_fields(new, Value::Null);
+        let asked = if self.subresource.is_empty() { managers(new) } else { vec![] };
+        let mut all = if asked.is_empty() { live.map(managers).unwrap_or_default() } else { asked };
+        set_managers(new, vec![]);
         // An object that once dropped its record keeps none until it is applied again.
-        if live.is_some() && managers.is_empty() {
+        if live.is_some() && all.is_empty() {
             return;
         }
-        let empty = json!({});
-        let managers = self.update(live.unwrap_or(&empty), new, managers);
-        set_managed_fields(new, encode(&managers));
-    }
-
-    /// The object as Go would have it, without its managers.
-    fn completed(&self, object: &Value) -> Value {
-        let mut object = without_managed_fields(object);
-        if !self.structure.package.is_empty() {
-            complete(&mut object, self.structure);
-        }
-        object
-    }
-
-    fn update(&self, live: &Value, new: &Value, mut managers: Managers) -> Managers {
-        let (old, new) = (self.completed(live), self.completed(new));
-        let difference = typed::compare(&old, &new, self.structure).without(&self.ignored);
-        let changed = difference.modified.union(&difference.added);
-        for entry in managers.values_mut() {
-            entry.set = entry.set.difference(&changed).difference(&difference.removed);
-        }
-        managers.retain(|_, entry| !entry.set.is_empty());
-        let mine = changed.difference(&not_owned());
+        let mut mine = self.take(&mut all, live.unwrap_or(&json!({})), new);
+        mine.retain(|path| !is_servers(path));
         if !mine.is_empty() {
-            let entry = managers.entry(self.id(false)).or_insert_with(|| Entry {
-                api_version: self.api_version.into(),
-                time: None,
-                set: Set::default(),
-            });
-            entry.set = entry.set.union(&mine);
-            entry.time = Some(object::timestamp());
+            let entry = self.entry(Operation::Update);
+            let last = all.iter().position(|it| it.is(&entry)).map(|at| all.swap_remove(at).set);
+            mine.extend(last.unwrap_or_default());
+            all.push(Manager { set: mine, time: Some(object::timestamp()), ..entry });
         }
-        managers
+        set_managers(new, all);
     }
 
     /// Applies a configuration: the live object with it merged in, what this
     /// manager no longer applies removed, and ownership recorded.
     ///
     /// # Errors
-    /// 409 if it would change what others own and `force` is not set; 400 and 500
-    /// for a configuration that cannot be applied.
+    /// 409 if it would change what others own and `force` is not set; 400 for a configuration
+    /// that cannot be applied.
     pub fn apply(&self, live: &Value, config: &Value, force: bool) -> Result<Value, Refusal> {
         if !config["metadata"]["managedFields"].is_null() {
             return Err(Refusal::bad_request("metadata.managedFields must be nil"));
         }
-        typed::check(config, self.structure)
-            .map_err(|error| Refusal::bad_request(format!("failed to create typed patch object: {error}")))?;
-        let managers = decode(&live["metadata"]["managedFields"]).unwrap_or_default();
-        let live = without_managed_fields(live);
-        let merged = match self.merge(&live, config, managers.clone(), force) {
-            Err(conflicts) if self.manager == "kubectl" => {
-                // kubectl's own client-side apply is no stranger to it.
-                let strangers = match last_applied(&live, self) {
-                    Some(allowed) => conflicts
-                        .iter()
-                        .map(|(id, set)| (id.clone(), set.difference(&allowed)))
-                        .filter(|(_, set)| !set.is_empty())
-                        .collect(),
-                    None => conflicts,
-                };
-                if strangers.is_empty() {
-                    self.merge(&live, config, managers.clone(), true)
-                } else {
-                    Err(strangers)
-                }
-            }
-            merged => merged,
-        };
-        let (mut new, mut owners) = merged.map_err(|conflicts| refuse(&conflicts))?;
+        let seen = self.seen(config);
+        let applied = Fields::of(&seen, self.structure);
+        if let Some(problem) = &applied.problem {
+            return Err(Refusal::bad_request(format!("failed to create typed patch object: {problem}")));
+        }
+        let (mut others, live) = (managers(live), without_managers(live));
+        let mut mine = self.entry(Operation::Apply);
+        mine.set = applied.set().into_iter().filter(|path| !is_servers(path)).collect();
+        let last = others.iter().position(|it| it.is(&mine)).map(|at| others.remove(at));
+        let mut new = merge(&live, config, self.structure);
+        if let Some(last) = &last {
+            new = self.prune(&new, others.iter().chain([&mine]), &last.set);
+        }
+        if !force {
+            self.refuse_conflicts(&others, &live, &new)?;
+        }
+        self.take(&mut others, &live, &new);
         if self.manager == "kubectl" && object::annotation(&new, LAST_APPLIED).is_some() {
             let mut applied = config.clone();
             let annotations = applied.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
-            if let Some(annotations) = annotations {
-                annotations.remove(LAST_APPLIED);
-            }
+            annotations.map(|it| it.remove(LAST_APPLIED));
             new["metadata"]["annotations"][LAST_APPLIED] = format!("{applied}\n").into();
         }
-        let id = self.id(true);
-        let unchanged =
-            new == live && managers.get(&id).map(|it| &it.set) == owners.get(&id).map(|it| &it.set);
-        if let Some(entry) = owners.get_mut(&id)
-            && (!unchanged || entry.time.is_none())
-        {
-            entry.time = Some(object::timestamp());
-        }
-        set_managed_fields(&mut new, encode(&owners));
+        let unchanged = last.filter(|last| new == live && last.set == mine.set).and_then(|last| last.time);
+        mine.time = unchanged.or_else(|| Some(object::timestamp()));
+        others.push(mine);
+        set_managers(&mut new, others);
         Ok(new)
     }
 
-    /// The merged object and its owners, or who else owns what it would change.
-    fn merge(
-        &self,
-        live: &Value,
-        config: &Value,
-        mut managers: Managers,
-        force: bool,
-    ) -> Result<(Value, Managers), BTreeMap<Id, Set>> {
-        let id = self.id(true);
-        let merged = typed::merge(live, config, self.structure);
-        let set = typed::field_set(config, self.structure)
-            .without_all_below(&self.ignored)
-            .difference(&not_owned());
-        let last = managers.remove(&id);
-        let time = last.as_ref().and_then(|it| it.time.clone());
-        managers.insert(id.clone(), Entry { api_version: self.api_version.into(), time, set });
-        let new = match &last {
-            Some(last) if !last.set.is_empty() => self.prune(&merged, &managers, &last.set),
-            _ => merged,
-        };
-        let (old, completed) = (self.completed(live), self.completed(&new));
-        let difference = typed::compare(&old, &completed, self.structure).without(&self.ignored);
-        let changed = difference.modified.union(&difference.added);
-        let conflicts: BTreeMap<Id, Set> = managers
-            .iter()
-            .filter(|(other, _)| **other != id)
-            .map(|(other, entry)| (other.clone(), entry.set.intersection(&changed)))
-            .filter(|(_, set)| !set.is_empty())
+    /// Takes out what this manager applied last time and nobody owns now.
+    fn prune<'m>(&self, merged: &Value, all: impl Iterator<Item = &'m Manager>, last: &Set) -> Value {
+        let ways = |path: &Path| (1..=path.len()).map(|end| path[..end].to_vec()).collect::<Vec<_>>();
+        // Who owns something owns the fields on the way to it, but not an item that it is in.
+        let on_the_way = |way: &Path| way.last().is_some_and(|edge| edge.starts_with("f:"));
+        let owned = all.flat_map(|it| &it.set);
+        let needed: Set = owned
+            .flat_map(|path| {
+                ways(path).into_iter().filter(|way| way == path || on_the_way(way)).collect::<Vec<_>>()
+            })
             .collect();
-        if !force && !conflicts.is_empty() {
-            return Err(conflicts);
-        }
-        for (other, entry) in &mut managers {
-            if *other != id {
-                entry.set = entry.set.difference(&changed).difference(&difference.removed);
-            }
-        }
-        managers.retain(|_, entry| !entry.set.is_empty());
-        Ok((new, managers))
+        let gone = last.iter().flat_map(ways).filter(|way| !needed.contains(way) && !is_servers(way));
+        remove(merged, &gone.collect(), self.structure)
     }
 
-    /// Takes out what this manager applied last time and nobody owns now.
-    fn prune(&self, merged: &Value, managers: &Managers, last: &Set) -> Value {
-        let named = |set: &Set| typed::with_named_fields(set, self.structure);
-        let fields = |object: &Value| named(&typed::field_set(object, self.structure));
-        let pruned = typed::remove(merged, &named(last), self.structure);
-        let owned = managers.values().fold(Set::default(), |all, entry| all.union(&entry.set));
-        let everything = fields(merged);
-        // Back comes what somebody owns …
-        let gone = everything.difference(&fields(&pruned).union(&named(&owned)));
-        let pruned = typed::remove(merged, &gone, self.structure);
-        // … and what this manager never had.
-        let gone = everything.difference(&fields(&pruned)).intersection(&named(last));
-        typed::remove(merged, &gone, self.structure)
+    /// 409 if others own what is another in the new object.
+    fn refuse_conflicts(&self, others: &[Manager], live: &Value, new: &Value) -> Result<(), Refusal> {
+        let mut changed = self.difference(live, new).0;
+        if self.manager == "kubectl" {
+            // Its own client-side apply is no stranger to it.
+            changed = &changed - &self.last_applied(live).unwrap_or_default();
+        }
+        let mut causes = vec![];
+        for other in others {
+            let message = format!("conflict with {}", other.readable());
+            let conflict = Manager { set: &other.set & &changed, ..other.clone() };
+            let cause = |field| Cause { reason: "FieldManagerConflict", message: message.clone(), field };
+            causes.extend(conflict.paths().into_iter().map(cause));
+        }
+        if causes.is_empty() {
+            return Ok(());
+        }
+        let each: Vec<String> = causes.iter().map(|it| format!("{}: {}", it.message, it.field)).collect();
+        let plural = if causes.len() == 1 { "" } else { "s" };
+        let message = format!("Apply failed with {} conflict{plural}: {}", causes.len(), each.join("\n- "));
+        Err(Refusal::apply_conflict(message, &causes))
+    }
+
+    /// The fields that kubectl applied on the client's side and that still are as it
+    /// applied them.
+    fn last_applied(&self, live: &Value) -> Option<Set> {
+        let applied: Value = serde_json::from_str(object::annotation(live, LAST_APPLIED)?).ok()?;
+        let fields = Fields::of(&applied, self.structure);
+        let difference = compare(&fields, &Fields::of(live, self.structure));
+        Some(&(&fields.set() - &difference.modified) - &difference.removed)
     }
 }
 
 /// What the server keeps itself, so that nobody owns it.
-fn not_owned() -> Set {
-    let mut set = Set::default();
-    set.insert(&[]);
-    set.insert(&["f:apiVersion"]);
-    set.insert(&["f:kind"]);
-    set.insert(&["f:metadata"]);
-    for field in [
-        "f:name",
-        "f:namespace",
-        "f:creationTimestamp",
-        "f:selfLink",
-        "f:uid",
-        "f:clusterName",
-        "f:generation",
-        "f:managedFields",
-        "f:resourceVersion",
-    ] {
-        set.insert(&["f:metadata", field]);
-    }
-    set
-}
-
-/// The fields that kubectl applied on the client's side and that still are as it
-/// applied them.
-fn last_applied(live: &Value, writer: &Writer<'_>) -> Option<Set> {
-    let text = object::annotation(live, LAST_APPLIED)?;
-    let applied: Value = serde_json::from_str(text).ok()?;
-    if applied["apiVersion"] != writer.api_version {
-        return None;
-    }
-    let difference = typed::compare(&applied, live, writer.structure);
-    let fields = typed::field_set(&applied, writer.structure);
-    Some(
-        fields.difference(&difference.modified).difference(&difference.added).difference(&difference.removed),
-    )
-}
-
-fn refuse(conflicts: &BTreeMap<Id, Set>) -> Refusal {
-    let of_manager = |(id, set): (&Id, &Set)| {
-        let cause = |field| {
-            let message = format!("conflict with {}", readable(id));
-            Cause { reason: "FieldManagerConflict", message, field }
-        };
-        set.paths().into_iter().map(cause).collect::<Vec<_>>()
-    };
-    let causes: Vec<Cause> = conflicts.iter().flat_map(of_manager).collect();
-    let each: Vec<String> = causes.iter().map(|it| format!("{}: {}", it.message, it.field)).collect();
-    let plural = if causes.len() == 1 { "" } else { "s" };
-    let message = format!("Apply failed with {} conflict{plural}: {}", causes.len(), each.join("\n- "));
-    Refusal::apply_conflict(message, &causes)
-}
-
-fn readable(id: &Id) -> String {
-    let mut text = format!("{:?}", id.manager);
-    if !id.subresource.is_empty() {
-        text += &format!(" with subresource {:?}", id.subresource);
-    }
-    if !id.applied {
-        text += &format!(" using {}", id.api_version);
-    }
-    text
-}
-
-fn set_managed_fields(object: &mut Value, fields: Value) {
-    if let Some(metadata) = object::metadata_mut(object) {
-        if fields.is_null() {
-            metadata.remove("managedFields");
-        } else {
-            metadata.insert("managedFields".into(), fields);
-        }
+fn is_servers(path: &[String]) -> bool {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path[..] {
+        ["f:metadata", field] => matches!(
+            field,
+            "f:name"
+                | "f:namespace"
+                | "f:creationTimestamp"
+                | "f:selfLink"
+                | "f:uid"
+                | "f:generation"
+                | "f:managedFields"
+                | "f:resourceVersion"
+        ),
+        [field] => matches!(field, "f:apiVersion" | "f:kind" | "f:metadata"),
+        _ => false,
     }
 }
 
-fn without_managed_fields(object: &Value) -> Value {
+fn without_managers(object: &Value) -> Value {
     let mut object = object.clone();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-    }
+    set_managers(&mut object, vec![]);
     object
 }
 

@@ -1,14 +1,14 @@
+use std::sync::LazyLock;
+
 use super::*;
+use crate::resources;
 use crate::schema::table::named;
+use crate::store::Store;
 
 fn writer(manager: &str) -> Writer<'_> {
-    Writer {
-        manager,
-        api_version: "v1",
-        subresource: "",
-        structure: named("ConfigMap").unwrap(),
-        ignored: Set::default(),
-    }
+    static MAPS: LazyLock<Resource> =
+        LazyLock::new(|| resources::find(&Store::new(), "", "v1", "configmaps").unwrap());
+    Writer { manager, resource: &MAPS, subresource: "", structure: named("ConfigMap").unwrap() }
 }
 
 fn config(data: Value) -> Value {
@@ -22,11 +22,7 @@ fn stored(mut object: Value) -> Value {
 }
 
 fn owners(object: &Value) -> Vec<(String, Vec<String>)> {
-    decode(&object["metadata"]["managedFields"])
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(id, entry)| (id.manager, entry.set.paths()))
-        .collect()
+    managers(object).into_iter().map(|it| (it.manager.clone(), it.paths())).collect()
 }
 
 #[test]

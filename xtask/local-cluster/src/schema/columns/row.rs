@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::age::age;
+use crate::store::object::{self, items, text};
 
 const NONE: &str = "<none>";
 
@@ -27,26 +28,24 @@ pub fn row(kind: &str, object: &Value, now: Timestamp) -> Vec<(&'static str, Val
         }
         "Deployment" => {
             let ready = format!("{}/{}", number(&status["readyReplicas"]), number(&spec["replicas"]));
-            let mut row = vec![
+            let row = vec![
                 name,
                 ("Ready", json!(ready)),
                 ("Up-to-date", json!(number(&status["updatedReplicas"]))),
                 ("Available", json!(number(&status["availableReplicas"]))),
                 age_of,
             ];
-            row.extend(template(spec));
-            row
+            [row, template(spec)].concat()
         }
         "ReplicaSet" => {
-            let mut row = vec![
+            let row = vec![
                 name,
                 ("Desired#", json!(number(&spec["replicas"]))),
                 ("Current#", json!(number(&status["replicas"]))),
                 ("Ready#", json!(number(&status["readyReplicas"]))),
                 age_of,
             ];
-            row.extend(template(spec));
-            row
+            [row, template(spec)].concat()
         }
         "Service" => vec![
             name,
@@ -59,14 +58,12 @@ pub fn row(kind: &str, object: &Value, now: Timestamp) -> Vec<(&'static str, Val
         ],
         "Ingress" => {
             let hosts = joined(items(&spec["rules"]).map(|rule| text(&rule["host"])));
-            let addresses = items(&status["loadBalancer"]["ingress"]);
-            let addresses =
-                addresses.map(|it| it["ip"].as_str().or(it["hostname"].as_str()).unwrap_or_default());
+            let addresses = joined(items(&status["loadBalancer"]["ingress"]).map(|it| text(&it["ip"])));
             vec![
                 name,
                 ("Class", or_none(text(&spec["ingressClassName"]))),
                 ("Hosts", json!(if hosts.is_empty() { "*" } else { &hosts })),
-                ("Address", json!(joined(addresses.map(str::to_owned)))),
+                ("Address", json!(addresses)),
                 ("Ports", json!(if spec["tls"].is_array() { "80, 443" } else { "80" })),
                 age_of,
             ]
@@ -80,8 +77,7 @@ pub fn row(kind: &str, object: &Value, now: Timestamp) -> Vec<(&'static str, Val
         }
         "Namespace" => vec![name, ("Status", json!(text(&status["phase"]))), age_of],
         "Node" => {
-            let ready =
-                items(&status["conditions"]).any(|it| it["type"] == "Ready" && it["status"] == "True");
+            let ready = object::condition(object, "Ready").is_some_and(|it| it["status"] == "True");
             vec![
                 name,
                 ("Status", json!(if ready { "Ready" } else { "NotReady" })),
@@ -108,12 +104,8 @@ pub fn row(kind: &str, object: &Value, now: Timestamp) -> Vec<(&'static str, Val
 }
 
 /// Something to say in place of nothing.
-fn or_none(text: String) -> Value {
-    if text.is_empty() { NONE.into() } else { text.into() }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+fn or_none(text: impl Into<String>) -> Value {
+    Some(text.into()).filter(|it| !it.is_empty()).unwrap_or_else(|| NONE.into()).into()
 }
 
 fn number(value: &Value) -> i64 {
@@ -124,12 +116,8 @@ fn size(value: &Value) -> usize {
     value.as_object().map_or(0, serde_json::Map::len)
 }
 
-fn items(value: &Value) -> impl DoubleEndedIterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn joined(values: impl Iterator<Item = String>) -> String {
-    values.collect::<Vec<_>>().join(",")
+fn joined(values: impl Iterator<Item = impl Into<String>>) -> String {
+    values.map(Into::into).collect::<Vec<_>>().join(",")
 }
 
 fn pairs(map: &Value) -> String {
@@ -137,11 +125,9 @@ fn pairs(map: &Value) -> String {
 }
 
 /// What a kind's pods are, and how they are found.
-fn template(spec: &Value) -> [(&'static str, Value); 3] {
-    let all = |field: &'static str| {
-        joined(items(&spec["template"]["spec"]["containers"]).map(move |it| text(&it[field])))
-    };
-    [
+fn template(spec: &Value) -> Vec<(&'static str, Value)> {
+    let all = |field: &str| joined(items(&spec["template"]["spec"]["containers"]).map(|it| text(&it[field])));
+    vec![
         ("+Containers", json!(all("name"))),
         ("+Images", json!(all("image"))),
         ("+Selector", or_none(pairs(&spec["selector"]["matchLabels"]))),
@@ -154,23 +140,22 @@ fn service_ports(spec: &Value) -> String {
 
 /// The first three, and how many more there are.
 fn endpoints(object: &Value) -> String {
-    let mut all = vec![];
-    for subset in items(&object["subsets"]) {
-        for port in items(&subset["ports"]).map(|it| number(&it["port"])) {
-            all.extend(items(&subset["addresses"]).map(|it| format!("{}:{port}", text(&it["ip"]))));
-        }
-    }
-    let shown = joined(all.iter().take(3).cloned());
+    let subsets = items(&object["subsets"]);
+    let of_port = |subset: &Value, port: &Value| {
+        let ips = items(&subset["addresses"]).map(|it| format!("{}:{port}", text(&it["ip"])));
+        ips.collect::<Vec<_>>()
+    };
+    let all: Vec<String> = subsets
+        .flat_map(|subset| items(&subset["ports"]).flat_map(move |it| of_port(subset, &it["port"])))
+        .collect();
+    let shown = joined(all.iter().take(3));
     if all.len() > 3 { format!("{shown} + {} more...", all.len() - 3) } else { shown }
 }
 
 /// How many of a pod's containers are ready, what it does, and how often it began anew.
 fn pod(object: &Value, now: Timestamp) -> (usize, String, String) {
     let status = &object["status"];
-    let mut reason = text(&status["reason"]);
-    if reason.is_empty() {
-        reason = text(&status["phase"]);
-    }
+    let mut reason = text(&status["phase"]).to_owned();
     let (mut restarts, mut ready, mut last_restart) = (0, 0, &Value::Null);
     for container in items(&status["containerStatuses"]).rev() {
         restarts += number(&container["restartCount"]);
@@ -188,7 +173,7 @@ fn pod(object: &Value, now: Timestamp) -> (usize, String, String) {
         }
     }
     let terminal = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
-    if object["metadata"]["deletionTimestamp"].is_string() && !terminal {
+    if object::is_terminating(object) && !terminal {
         reason = "Terminating".into();
     }
     let restarts = match last_restart {

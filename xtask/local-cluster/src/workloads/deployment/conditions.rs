@@ -8,38 +8,10 @@ use tokio::time::Instant;
 
 use super::arithmetic::{Slack, wanted};
 use super::sets::{Sets, count};
-use crate::store::object::{self, timestamp};
-use crate::store::{Key, WriteError};
-use crate::workloads::pods::{condition, since};
+use crate::store::object::{self, condition, items, text, timestamp};
+use crate::workloads::pods::since;
 
-/// How a rollout gets on.
-pub(super) enum Progress<'a> {
-    /// A ReplicaSet was made.
-    Created(&'a str),
-    /// An earlier one has the template again.
-    Found(&'a str),
-}
-
-impl Progress<'_> {
-    fn condition(&self) -> Value {
-        match self {
-            Self::Created(name) => new_condition(
-                "Progressing",
-                "True",
-                "NewReplicaSetCreated",
-                &format!("Created new replica set {name:?}"),
-            ),
-            Self::Found(name) => new_condition(
-                "Progressing",
-                "True",
-                "FoundNewReplicaSet",
-                &format!("Found new replica set {name:?}"),
-            ),
-        }
-    }
-}
-
-fn new_condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
+fn new(kind: &str, status: &str, reason: &str, message: &str) -> Value {
     let now = timestamp();
     json!({
         "type": kind, "status": status, "reason": reason, "message": message,
@@ -47,40 +19,25 @@ fn new_condition(kind: &str, status: &str, reason: &str, message: &str) -> Value
     })
 }
 
-/// Puts a condition in, unless it says what is said already.
-fn set(conditions: &mut Vec<Value>, mut condition: Value) {
-    let Some(old) = conditions.iter_mut().find(|it| it["type"] == condition["type"]) else {
-        conditions.push(condition);
-        return;
-    };
-    if old["status"] == condition["status"] {
-        if old["reason"] == condition["reason"] {
-            return;
+/// Puts a condition into an object's status, unless it says what is said already.
+fn set(object: &mut Value, mut condition: Value) {
+    let mut all: Vec<Value> = items(&object["status"]["conditions"]).cloned().collect();
+    match all.iter_mut().find(|it| it["type"] == condition["type"]) {
+        Some(old) if old["status"] == condition["status"] && old["reason"] == condition["reason"] => return,
+        Some(old) => {
+            if old["status"] == condition["status"] {
+                condition["lastTransitionTime"] = old["lastTransitionTime"].take();
+            }
+            *old = condition;
         }
-        condition["lastTransitionTime"] = old["lastTransitionTime"].take();
+        None => all.push(condition),
     }
-    *old = condition;
-}
-
-fn key_of(sets: &Sets<'_>) -> Key {
-    Key::new("deployments.apps", object::namespace(&sets.deployment), object::name(&sets.deployment))
-}
-
-fn conditions_of(deployment: &Value) -> Vec<Value> {
-    deployment["status"]["conditions"].as_array().cloned().unwrap_or_default()
+    object["status"]["conditions"] = all.into();
 }
 
 /// Notes a step of a rollout.
-pub(super) fn progress(sets: &Sets<'_>, step: Progress<'_>) {
-    let _ = sets.context.store.update(&key_of(sets), |old| {
-        let mut new = old.clone();
-        let mut conditions = conditions_of(old);
-        set(&mut conditions, step.condition());
-        if let Some(status) = new.as_object_mut().map(|it| it.entry("status").or_insert_with(|| json!({}))) {
-            status["conditions"] = conditions.into();
-        }
-        Ok::<_, WriteError>(new)
-    });
+pub(super) fn progress(sets: &Sets<'_>, reason: &str, message: &str) {
+    sets.context.store.change(&sets.key, |it| set(it, new("Progressing", "True", reason, message)));
 }
 
 /// The counts of a Deployment's status.
@@ -101,48 +58,40 @@ impl Counts {
             available: sum("availableReplicas"),
         }
     }
-
-    fn complete(&self, replicas: i64) -> bool {
-        self.updated == replicas && self.replicas == replicas && self.available == replicas
-    }
 }
 
 /// All pods are of the newest template and available, and no older one is left.
 pub(super) fn is_complete(sets: &Sets<'_>) -> bool {
+    let (counts, wanted) = (Counts::of(sets), wanted(&sets.deployment));
     // The ReplicaSet's own status may be behind what it was just told.
-    sets.new
-        .as_deref()
-        .is_some_and(|new| new["status"]["observedGeneration"] == new["metadata"]["generation"])
-        && Counts::of(sets).complete(wanted(&sets.deployment))
+    let is_seen = |new: &Value| new["status"]["observedGeneration"] == new["metadata"]["generation"];
+    sets.new.as_deref().is_some_and(is_seen)
+        && [counts.updated, counts.replicas, counts.available] == [wanted; 3]
 }
 
 /// Writes the status. Says when a deadline runs out, if one does.
 pub(super) fn write_status(sets: &Sets<'_>) -> Option<Instant> {
     let counts = Counts::of(sets);
     let mut deadline = None;
-    let _ = sets.context.store.update(&key_of(sets), |old| {
-        let mut new = old.clone();
-        let mut conditions = conditions_of(old);
-        deadline = progressing(sets, old, &counts, &mut conditions);
-        set(&mut conditions, availability(sets, &counts));
+    sets.context.store.change(&sets.key, |it| {
+        deadline = progressing(sets, it, &counts);
+        set(it, availability(sets, &counts));
         let mut status = json!({
             "observedGeneration": sets.deployment["metadata"]["generation"],
-            "conditions": conditions,
+            "conditions": it["status"]["conditions"],
         });
-        let unavailable = sets.total() - counts.available;
         for (field, count) in [
             ("replicas", counts.replicas),
             ("updatedReplicas", counts.updated),
             ("readyReplicas", counts.ready),
             ("availableReplicas", counts.available),
-            ("unavailableReplicas", unavailable),
+            ("unavailableReplicas", sets.total() - counts.available),
         ] {
             if count > 0 {
                 status[field] = count.into();
             }
         }
-        new["status"] = status;
-        Ok::<_, WriteError>(new)
+        it["status"] = status;
     });
     deadline
 }
@@ -150,74 +99,63 @@ pub(super) fn write_status(sets: &Sets<'_>) -> Option<Instant> {
 fn availability(sets: &Sets<'_>, counts: &Counts) -> Value {
     let least = wanted(&sets.deployment) - Slack::of(&sets.deployment).unavailable;
     if counts.available >= least {
-        new_condition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
+        new("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
     } else {
         let message = "Deployment does not have minimum availability.";
-        new_condition("Available", "False", "MinimumReplicasUnavailable", message)
+        new("Available", "False", "MinimumReplicasUnavailable", message)
     }
 }
 
 /// Brings the condition Progressing up to date. Says when its deadline runs out.
-fn progressing(
-    sets: &Sets<'_>,
-    old: &Value,
-    counts: &Counts,
-    conditions: &mut Vec<Value>,
-) -> Option<Instant> {
-    let current = condition(old, "Progressing");
-    let reason = current.and_then(|it| it["reason"].as_str()).unwrap_or_default();
+fn progressing(sets: &Sets<'_>, it: &mut Value, counts: &Counts) -> Option<Instant> {
+    let old = it.clone();
+    let current = condition(&old, "Progressing").unwrap_or(&Value::Null);
+    let reason = text(&current["reason"]);
+    let mut say = |status, reason, message: &str| {
+        set(it, new("Progressing", status, reason, message));
+        None
+    };
     if sets.deployment["spec"]["paused"] == true {
-        if reason != "DeploymentPaused" && reason != "ProgressDeadlineExceeded" {
-            set(
-                conditions,
-                new_condition("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"),
-            );
-        }
-        return None;
-    }
-    if reason == "DeploymentPaused" {
-        set(
-            conditions,
-            new_condition("Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed"),
-        );
+        return match reason {
+            "DeploymentPaused" | "ProgressDeadlineExceeded" => None,
+            _ => say("Unknown", "DeploymentPaused", "Deployment is paused"),
+        };
     }
     let name = sets.new.as_deref().map_or_else(|| object::name(&sets.deployment), object::name);
-    let is_complete = is_complete(sets);
-    if is_complete {
+    if is_complete(sets) {
         let message = format!("ReplicaSet {name:?} has successfully progressed.");
-        set(conditions, new_condition("Progressing", "True", "NewReplicaSetAvailable", &message));
-        return None;
+        return say("True", "NewReplicaSetAvailable", &message);
+    }
+    if reason == "DeploymentPaused" {
+        say("Unknown", "DeploymentResumed", "Deployment is resumed");
     }
     // A finished rollout whose pods come and go is not a rollout again.
     if reason == "NewReplicaSetAvailable" && counts.replicas == counts.updated {
         return None;
     }
-    let was = |field| count(old, field);
+    let was = |field| count(&old, field);
     let further = counts.updated > was("updatedReplicas")
         || counts.replicas - counts.updated < was("replicas") - was("updatedReplicas")
         || counts.ready > was("readyReplicas")
         || counts.available > was("availableReplicas");
-    let limit =
-        Duration::from_secs(sets.deployment["spec"]["progressDeadlineSeconds"].as_u64().unwrap_or(600));
+    let limit = sets.deployment["spec"]["progressDeadlineSeconds"].as_u64().unwrap_or(600);
+    let limit = Duration::from_secs(limit);
     if further {
         let message = format!("ReplicaSet {name:?} is progressing.");
-        let mut progressing = new_condition("Progressing", "True", "ReplicaSetUpdated", &message);
-        if let Some(current) = current.filter(|it| it["status"] == "True") {
-            progressing["lastTransitionTime"] = current["lastTransitionTime"].clone();
+        // Said again, it is progress since now.
+        if let Some(all) = it["status"]["conditions"].as_array_mut() {
+            all.iter_mut().filter(|it| it["type"] == "Progressing").for_each(|it| it["reason"] = "".into());
         }
-        conditions.retain(|it| it["type"] != "Progressing");
-        conditions.push(progressing);
+        set(it, new("Progressing", "True", "ReplicaSetUpdated", &message));
         return Some(Instant::now() + limit);
     }
-    let current = current?;
-    let left = limit.saturating_sub(since(&current["lastUpdateTime"]));
-    if reason == "ProgressDeadlineExceeded" {
+    if current.is_null() || reason == "ProgressDeadlineExceeded" {
         return None;
     }
+    let left = limit.saturating_sub(since(&current["lastUpdateTime"]));
     if left.is_zero() {
         let message = format!("ReplicaSet {name:?} has timed out progressing.");
-        set(conditions, new_condition("Progressing", "False", "ProgressDeadlineExceeded", &message));
-        return None;
+        return say("False", "ProgressDeadlineExceeded", &message);
     }
     Some(Instant::now() + left)
 }

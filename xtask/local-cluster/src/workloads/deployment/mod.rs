@@ -20,16 +20,16 @@ use crate::store::{Key, object};
 /// time alone will change something.
 pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
     let deployment = context.store.get(key)?;
-    let mut sets = Sets::of(context, deployment.clone());
+    let sets = Sets::of(context, deployment.clone());
     if object::is_terminating(&deployment) {
         // Something holds it by a finalizer; its status is all that still changes.
     } else if deployment["spec"]["paused"] == true {
         sets.keep_revisions();
         scale(&sets);
     } else if is_recreated(&deployment) {
-        recreate(&mut sets);
+        recreate(&sets);
     } else {
-        roll(&mut sets);
+        roll(&sets);
     }
     // What was written meanwhile is in the status already.
     let sets = Sets::of(context, context.store.get(key)?);
@@ -41,48 +41,33 @@ pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
 }
 
 /// RollingUpdate: as much more and as much less at a time as the strategy allows.
-fn roll(sets: &mut Sets<'_>) {
-    let deployment = sets.deployment.clone();
-    let (replicas, slack) = (wanted(&deployment), Slack::of(&deployment));
-    let new = sets.new.as_deref().map_or(0, wanted);
-    let size = new_size(replicas, slack, new, sets.total());
-    if sets.new.is_none() {
-        sets.create_new(size);
-        return;
-    }
+fn roll(sets: &Sets<'_>) {
+    let (replicas, slack) = (wanted(&sets.deployment), Slack::of(&sets.deployment));
+    let Some(new) = &sets.new else { return sets.create_new(new_size(replicas, slack, 0, sets.total())) };
     sets.keep_revisions();
     // One that is too large already (the Deployment was scaled down) shrinks first.
-    let size = size.min(replicas);
-    if size != new {
-        sets.scale_new(size);
-        return;
+    let size = new_size(replicas, slack, wanted(new), sets.total()).min(replicas);
+    if size != wanted(new) {
+        return sets.scale(new, size);
     }
-    let new = sets.new.as_deref().map_or(Size { wanted: 0, available: 0 }, size_of);
+    let size_of = |set: &Value| Size { wanted: wanted(set), available: available(set) };
     let old: Vec<Size> = sets.old.iter().map(|it| size_of(it)).collect();
-    for (index, size) in old_sizes(replicas, slack, new, &old).into_iter().enumerate() {
-        sets.scale_old(index, size);
+    for (set, size) in sets.old.iter().zip(old_sizes(replicas, slack, size_of(new), &old)) {
+        sets.scale(set, size);
     }
 }
 
 /// Recreate: the old ones go, to the last container, and then the new ones come.
-fn recreate(sets: &mut Sets<'_>) {
+fn recreate(sets: &Sets<'_>) {
     if sets.old.iter().any(|it| wanted(it) > 0) {
         sets.keep_revisions();
-        for index in 0..sets.old.len() {
-            sets.scale_old(index, 0);
-        }
-        return;
+        sets.old.iter().for_each(|set| sets.scale(set, 0));
+    } else if !sets.old_pods_are_left() {
+        let replicas = wanted(&sets.deployment);
+        let Some(new) = &sets.new else { return sets.create_new(replicas) };
+        sets.keep_revisions();
+        sets.scale(new, replicas);
     }
-    if sets.old_pods_are_left() {
-        return;
-    }
-    let replicas = wanted(&sets.deployment);
-    if sets.new.is_none() {
-        sets.create_new(replicas);
-        return;
-    }
-    sets.keep_revisions();
-    sets.scale_new(replicas);
 }
 
 /// The Deployment is paused: its number may change, its template does not. The largest
@@ -104,8 +89,4 @@ fn scale(sets: &Sets<'_>) {
         change += wanted(set) - size;
         sets.scale(set, size);
     }
-}
-
-fn size_of(set: &Value) -> Size {
-    Size { wanted: wanted(set), available: available(set) }
 }

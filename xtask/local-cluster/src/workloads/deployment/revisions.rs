@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::conditions::{self, Progress};
-use super::sets::{REVISION, SETS, Sets, annotate, number, revision};
+use super::conditions;
+use super::sets::{REVISION, SETS, Sets, annotate, revision};
 use super::template::{HASH_LABEL, labelled, template_hash};
-use crate::store::{Key, WriteError, object};
+use crate::store::{Key, object};
 use crate::workloads::events::Subject;
 use crate::workloads::owners::reference;
 
@@ -13,27 +13,27 @@ const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 
 impl Sets<'_> {
     /// Makes the ReplicaSet of the Deployment's template, with `size` pods.
-    pub(super) fn create_new(&mut self, size: i64) {
-        let deployment = self.deployment.clone();
-        let (namespace, template) = (object::namespace(&deployment), &deployment["spec"]["template"]);
+    pub(super) fn create_new(&self, size: i64) {
+        let deployment = &self.deployment;
         let revision = self.next_revision();
-        let hash = template_hash(template);
-        let name = format!("{}-{hash}", object::name(&deployment));
+        let hash = template_hash(&deployment["spec"]["template"]);
+        let name = format!("{}-{hash}", object::name(deployment));
         let set = self.new_set(&name, &hash, size, revision);
-        match self.context.store.create(&Key::new(SETS, namespace, &name), set) {
-            Ok(set) => {
-                self.new = Some(set);
+        let (recorder, subject) = (self.recorder(), Subject::of(deployment));
+        match self.context.store.create(&Key::new(SETS, object::namespace(deployment), &name), set) {
+            Ok(_) => {
                 self.number_deployment(revision);
-                conditions::progress(self, Progress::Created(&name));
+                let message = format!("Created new replica set {name:?}");
+                conditions::progress(self, "NewReplicaSetCreated", &message);
                 if size > 0 {
                     let message = format!("Scaled up replica set {name} from 0 to {size}");
-                    self.recorder().normal(&Subject::of(&deployment), "ScalingReplicaSet", message);
+                    recorder.normal(&subject, "ScalingReplicaSet", message);
                 }
             }
             // Of a Deployment of this name that is gone, most likely: tried again when it is gone too.
             Err(error) => {
                 let message = format!("Failed to create new replica set {name:?}: {error}");
-                self.recorder().warning(&Subject::of(&deployment), "ReplicaSetCreateError", message);
+                recorder.warning(&subject, "ReplicaSetCreateError", message);
             }
         }
     }
@@ -42,12 +42,7 @@ impl Sets<'_> {
         let deployment = &self.deployment;
         let template = labelled(&deployment["spec"]["template"], hash);
         let mut selector = deployment["spec"]["selector"].clone();
-        if let Some(selector) = selector.as_object_mut() {
-            let labels = selector.entry("matchLabels").or_insert_with(|| json!({}));
-            if let Some(labels) = labels.as_object_mut() {
-                labels.insert(HASH_LABEL.into(), hash.into());
-            }
-        }
+        selector["matchLabels"][HASH_LABEL] = hash.into();
         let mut set = json!({
             "apiVersion": "apps/v1",
             "kind": "ReplicaSet",
@@ -64,7 +59,7 @@ impl Sets<'_> {
         if let Some(seconds) = deployment["spec"]["minReadySeconds"].as_u64() {
             set["spec"]["minReadySeconds"] = seconds.into();
         }
-        annotate(&mut set, &[(REVISION, revision.to_string())]);
+        annotate(&mut set, REVISION, revision.to_string());
         set
     }
 
@@ -82,36 +77,23 @@ impl Sets<'_> {
 
     /// The newest template has the highest number, also when it has been there before
     /// (a rollback).
-    pub(super) fn keep_revisions(&mut self) {
-        let Some(new) = self.new.clone() else { return };
-        let next = self.next_revision();
-        let had = revision(&new);
+    pub(super) fn keep_revisions(&self) {
+        let Some(new) = &self.new else { return };
+        let (next, had) = (self.next_revision(), revision(new));
         if had < next {
-            let mut changes = vec![(REVISION, next.to_string())];
-            if had > 0 {
-                let before = object::annotation(&new, HISTORY).filter(|it| !it.is_empty());
-                let history = before.map_or_else(|| had.to_string(), |before| format!("{before},{had}"));
-                changes.push((HISTORY, history));
-            }
-            self.new = self.change(&new, |set| annotate(set, &changes)).or(Some(new));
-            if let Some(new) = self.new.clone()
-                && had > 0
-            {
-                conditions::progress(self, Progress::Found(object::name(&new)));
-            }
+            let before = object::annotation(new, HISTORY).map(|before| format!("{before},"));
+            let history = format!("{}{had}", before.unwrap_or_default());
+            self.context.store.change(&Key::of(SETS, new), |set| {
+                annotate(set, REVISION, next.to_string());
+                annotate(set, HISTORY, history.clone());
+            });
+            let message = format!("Found new replica set {:?}", object::name(new));
+            conditions::progress(self, "FoundNewReplicaSet", &message);
         }
         self.number_deployment(next.max(had));
     }
 
     fn number_deployment(&self, revision: i64) {
-        let key =
-            Key::new("deployments.apps", object::namespace(&self.deployment), object::name(&self.deployment));
-        let _ = self.context.store.update(&key, |old| {
-            let mut new = old.clone();
-            if number(old, REVISION) != Some(revision) {
-                annotate(&mut new, &[(REVISION, revision.to_string())]);
-            }
-            Ok::<_, WriteError>(new)
-        });
+        self.context.store.change(&self.key, |it| annotate(it, REVISION, revision.to_string()));
     }
 }

@@ -1,6 +1,6 @@
 //! Pod templates: the hash that names a ReplicaSet, and the label that tells its pods.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::store::object;
 
@@ -13,12 +13,7 @@ const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 /// A pod template with the label that tells its ReplicaSet's pods from others'.
 pub(super) fn labelled(template: &Value, hash: &str) -> Value {
     let mut template = template.clone();
-    if let Some(metadata) = object::metadata_mut(&mut template) {
-        let labels = metadata.entry("labels").or_insert_with(|| json!({}));
-        if let Some(labels) = labels.as_object_mut() {
-            labels.insert(HASH_LABEL.into(), hash.into());
-        }
-    }
+    object::metadata_map(&mut template, "labels").map(|labels| labels.insert(HASH_LABEL.into(), hash.into()));
     template
 }
 
@@ -35,6 +30,8 @@ pub(super) fn template_hash(template: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -1,10 +1,12 @@
 //! The private folder of a process: its mounted files, its home, its kubeconfig.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
+
+use base::files::make_private_folder;
 
 use super::record;
 use crate::store::object;
@@ -20,13 +22,9 @@ impl Drop for Private {
     }
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        make_folder(folder)?;
+        make_private_folder(folder)?;
     }
     OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?.write_all(content)
 }
@@ -38,7 +36,7 @@ impl Private {
         let folder = std::path::absolute(parent)?.join(format!("{name}_{}", object::suffix(6)));
         let private = Self { folder };
         for part in ["files", "home", "tmp"] {
-            make_folder(&private.folder.join(part))?;
+            make_private_folder(&private.folder.join(part))?;
         }
         Ok(private)
     }
@@ -82,7 +80,7 @@ impl Private {
             let parts = Path::new(path).components().filter(|part| matches!(part, Component::Normal(_)));
             let target = root.join(parts.collect::<PathBuf>());
             if path.ends_with('/') {
-                make_folder(&target)?;
+                make_private_folder(&target)?;
             } else {
                 write(&target, content)?;
             }

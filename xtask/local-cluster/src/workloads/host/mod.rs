@@ -219,26 +219,28 @@ async fn run(
             }
         }
     };
-    let report = {
-        let mut printing = std::pin::pin!(print(BufReader::new(output), log, &mut last));
-        let mut ordering = std::pin::pin!(ordering);
-        let mut printed = false;
-        let report = loop {
-            tokio::select! {
-                report = &mut ordering => break report,
-                () = &mut printing, if !printed => printed = true,
-            }
-        };
+    let (over, is_over) = tokio::sync::oneshot::channel::<()>();
+    let ordering = async {
+        let report = ordering.await;
         if report.is_err() {
             // Somebody killed the supervisor. What it watched over must not stay.
             record::end(&order.record);
         }
-        // The pipe's last writer is gone now, or is somebody who got away.
-        if !printed {
-            let _ = tokio::time::timeout(LATE_WORDS, printing).await;
-        }
+        drop(over);
         report
     };
+    let printing = async {
+        // The pipe's last writer goes with the process, or is somebody who got away.
+        let late = async {
+            let _ = is_over.await;
+            tokio::time::sleep(LATE_WORDS).await;
+        };
+        tokio::select! {
+            () = print(BufReader::new(output), log, &mut last) => {}
+            () = late => {}
+        }
+    };
+    let (report, ()) = tokio::join!(ordering, printing);
     match report {
         Ok(Report::Exited { code: 0 } | Report::Started) => Exit::success(),
         Ok(Report::Exited { code }) => Exit { code, message: last.text() },

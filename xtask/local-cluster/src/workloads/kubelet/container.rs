@@ -1,9 +1,9 @@
 //! A container of a pod: what it is, and how its state is said.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::pod::Pod;
-use super::status::{ContainerState, ContainerStatus};
+use super::status::ContainerStatus;
 use crate::workloads::events::Subject;
 
 /// A container of a pod.
@@ -22,12 +22,7 @@ impl Container<'_> {
 
     /// It does not run, and why.
     pub(super) fn wait(&self, reason: &'static str, message: String) {
-        self.change(|it| {
-            if let ContainerState::Terminated(ended) = &it.state {
-                it.last = Some(ended.clone());
-            }
-            it.state = ContainerState::Waiting { reason, message };
-        });
+        self.change(|it| it.go_on("waiting", json!({"reason": reason, "message": message})));
     }
 
     /// Something that is meant to happen.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::expand::expand;
 use super::sources::{Sources, Unready};
+use crate::store::object::items;
 
 /// The variables of a container: those of `env`, which may refer to earlier ones and to
 /// `defaults`, and those of `defaults` that it does not set itself.
@@ -15,7 +16,7 @@ pub(super) fn environment(
     defaults: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, Unready> {
     let mut env = BTreeMap::new();
-    for variable in container["env"].as_array().into_iter().flatten() {
+    for variable in items(&container["env"]) {
         let Some(name) = variable["name"].as_str() else { continue };
         let value = match &variable["valueFrom"] {
             from @ Value::Object(_) => value_from(sources, from)?,
@@ -37,16 +38,18 @@ pub(super) fn environment(
 }
 
 fn value_from(sources: &Sources<'_>, from: &Value) -> Result<Option<String>, Unready> {
-    if let reference @ Value::Object(_) = &from["secretKeyRef"] {
-        return Ok(sources.secret_key(reference)?.map(text));
+    for (field, kind) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
+        if from[field].is_object() {
+            return Ok(sources.key(kind, &from[field])?.map(text));
+        }
     }
-    if let reference @ Value::Object(_) = &from["configMapKeyRef"] {
-        return Ok(sources.config_map_key(reference)?.map(text));
+    match from["fieldRef"]["fieldPath"].as_str() {
+        Some(path) => sources.field(path).map(Some),
+        None => {
+            let why = "this lab fills a variable from a Secret, a ConfigMap or a pod's field only";
+            Err(Unready::Configuration(why.into()))
+        }
     }
-    if let Some(path) = from["fieldRef"]["fieldPath"].as_str() {
-        return sources.field(path).map(Some);
-    }
-    Err(Unready::configuration("this lab fills a variable from a Secret, a ConfigMap or a pod's field only"))
 }
 
 /// What a program would see of bytes that are no text is not worth a failure.
@@ -56,6 +59,6 @@ fn text(bytes: Vec<u8>) -> String {
 
 /// `command` or `args` with `$(VAR)` replaced.
 pub(super) fn words(list: &Value, env: &BTreeMap<String, String>) -> Vec<String> {
-    let words = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let words = items(list).filter_map(Value::as_str);
     words.map(|word| expand(word, |name| env.get(name).cloned())).collect()
 }

@@ -10,11 +10,8 @@ use super::container::Container;
 use super::probe::{Ports, Probe};
 
 /// Asks a running container's probes, and writes what they say into its status. Ends when
-/// its liveness probe gives it up: how long it has to stop, if the probe says.
-pub(super) async fn given_up(
-    container: &Container<'_>,
-    listening: &BTreeMap<u16, SocketAddr>,
-) -> Option<Duration> {
+/// its liveness probe gives it up.
+pub(super) async fn given_up(container: &Container<'_>, listening: &BTreeMap<u16, SocketAddr>) {
     let ports = Ports { container: container.spec, listening };
     let ready = async {
         if let Some(readiness) = Probe::read(container.spec, "readinessProbe") {
@@ -29,8 +26,8 @@ pub(super) async fn given_up(
         }
     };
     tokio::select! {
-        grace = ready => grace,
-        grace = alive => grace,
+        () = ready => {}
+        () = alive => {}
     }
 }
 
@@ -44,7 +41,7 @@ async fn keep_ready(probe: &Probe, ports: &Ports<'_>, container: &Container<'_>)
                 schedule.failures = 0;
                 if !ready && passed >= probe.successes {
                     (ready, schedule.was_ready) = (true, true);
-                    container.change(|it| it.ready = true);
+                    container.change(|it| it.said["ready"] = true.into());
                 }
                 schedule.period().await;
             }
@@ -52,7 +49,7 @@ async fn keep_ready(probe: &Probe, ports: &Ports<'_>, container: &Container<'_>)
                 passed = 0;
                 if schedule.failed(&message, "Readiness", container) && ready {
                     ready = false;
-                    container.change(|it| it.ready = false);
+                    container.change(|it| it.said["ready"] = false.into());
                 }
                 // From the start on, an unready container is asked again as soon as
                 // it could have become ready; one that was ready has its period.
@@ -62,14 +59,14 @@ async fn keep_ready(probe: &Probe, ports: &Ports<'_>, container: &Container<'_>)
     }
 }
 
-async fn until_dead(probe: &Probe, ports: &Ports<'_>, container: &Container<'_>) -> Option<Duration> {
+async fn until_dead(probe: &Probe, ports: &Ports<'_>, container: &Container<'_>) {
     let mut schedule = Schedule::start(probe).await;
     loop {
         match probe.ask(ports).await {
             Ok(()) => schedule.failures = 0,
             Err(message) => {
                 if schedule.failed(&message, "Liveness", container) {
-                    return probe.grace;
+                    return;
                 }
             }
         }

@@ -95,12 +95,11 @@ fn see(node: &Arc<Node>, workers: &mut HashMap<String, PodWorker>, pod: &Arc<Val
         worker.work.send_if_modified(|old| *old != Work::Removed && std::mem::replace(old, work) != work);
         return;
     }
-    let elsewhere = pod["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty() && node != NODE);
     // A pod that somebody assigned to another node waits for that node's kubelet.
-    if elsewhere || !pod["spec"].is_object() {
+    if !["", NODE].contains(&object::text(&pod["spec"]["nodeName"])) || !pod["spec"].is_object() {
         return;
     }
-    let key = Key::new("pods", object::namespace(pod), object::name(pod));
+    let key = Key::of("pods", pod);
     // A pod deleted by force leaves its name before its containers are gone.
     let before = workers.iter().find(|(_, worker)| worker.key == key).map(|(uid, _)| uid.clone());
     let before = before.and_then(|uid| workers.remove(&uid)).map(|worker| worker.task);

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::node::Node;
 use super::status::{self, ContainerStatus};
-use crate::store::{Key, Store, WriteError, object};
+use crate::store::deletion::deletion;
+use crate::store::{Key, WriteError, object};
 
 /// What a pod's worker is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(super) struct Pod {
 impl Pod {
     /// A pod whose containers nobody has looked at yet.
     pub(super) fn new(node: Arc<Node>, key: Key, object: Arc<Value>, work: watch::Receiver<Work>) -> Self {
-        let specs = object["spec"]["containers"].as_array().into_iter().flatten();
+        let specs = object::items(&object["spec"]["containers"]);
         let containers = Mutex::new(specs.map(ContainerStatus::new).collect());
         Self { node, key, object, containers, work }
     }
@@ -120,22 +121,11 @@ impl Pod {
         if self.node.stop.is_cancelled() {
             return;
         }
-        remove(&self.node.store, &self.key, self.uid()).await;
+        // It goes at once, or when the last finalizer does.
+        let _ = self.node.store.delete_if(&self.key, |pod| match object::uid_of(pod) == self.uid() {
+            true => Ok(deletion(pod, Some(0))),
+            false => Err(WriteError::NotFound(self.key.clone())),
+        });
         self.node.logs.forget(&self.key.namespace, &self.key.name);
-    }
-}
-
-/// Removes a pod's object, once nobody else holds it by a finalizer.
-async fn remove(store: &Store, key: &Key, uid: &str) {
-    loop {
-        let since = store.version();
-        let Some(pod) = store.get(key).filter(|pod| object::uid_of(pod) == uid) else { return };
-        let held = pod["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
-        if !held {
-            store.remove_uid(key, uid);
-            return;
-        }
-        let Ok(mut changes) = store.watch("pods", Some(&key.namespace), since) else { continue };
-        let _ = changes.next().await;
     }
 }

@@ -15,7 +15,7 @@ use super::sources::{Sources, Unready};
 use super::{unsupported, volumes};
 use crate::logs::LogKey;
 use crate::program::{Launch, Program};
-use crate::store::object;
+use crate::store::object::{self, items, port, text};
 use crate::workloads::events::Subject;
 
 /// After how long something that the system refused is tried again.
@@ -28,43 +28,27 @@ pub(super) struct Ready {
     pub(super) listening: BTreeMap<u16, SocketAddr>,
 }
 
-/// Why a container cannot start.
-enum NotReady {
-    /// Something that it names is missing; a write to the store may bring it.
-    Configuration(Unready),
-    /// The lab has no such image.
-    Image,
-    /// The system refuses something.
-    System(io::Error),
-}
-
 /// Waits until everything that the container names is there. `None` when the pod ends
 /// before.
 pub(super) async fn prepare(container: &Container<'_>, restarts: u32) -> Option<Ready> {
     let (pod, node) = (container.pod, &container.pod.node);
     loop {
         let since = node.store.version();
-        match container.try_prepare(restarts) {
+        let problem = match container.try_prepare(restarts) {
             Ok(ready) => return Some(ready),
-            Err(NotReady::Image) => {
-                container.no_such_image();
-                pod.ends().await;
+            Err(problem) => problem,
+        };
+        container.cannot_start(&problem);
+        let changed = async {
+            match problem {
+                Unready::Image => std::future::pending().await,
+                Unready::System(_) => tokio::time::sleep(TRY_AGAIN).await,
+                Unready::Configuration(_) | Unready::Mount(_) => container.sources_change(since).await,
             }
-            Err(NotReady::Configuration(problem)) => {
-                container.misconfigured(problem);
-                tokio::select! {
-                    () = container.sources_change(since) => {}
-                    () = pod.ends() => {}
-                }
-            }
-            Err(NotReady::System(error)) => {
-                container.wait("CreateContainerError", error.to_string());
-                container.warning("Failed", format!("Error: {error}"));
-                tokio::select! {
-                    () = tokio::time::sleep(TRY_AGAIN) => {}
-                    () = pod.ends() => {}
-                }
-            }
+        };
+        tokio::select! {
+            () = changed => {}
+            () = pod.ends() => {}
         }
         if !pod.is_live() {
             return None;
@@ -73,21 +57,21 @@ pub(super) async fn prepare(container: &Container<'_>, restarts: u32) -> Option<
 }
 
 impl Container<'_> {
-    fn try_prepare(&self, restarts: u32) -> Result<Ready, NotReady> {
+    fn try_prepare(&self, restarts: u32) -> Result<Ready, Unready> {
         let (pod, node) = (&self.pod.object, &self.pod.node);
         if let Some(why) = unsupported::reason(pod, self.spec) {
-            return Err(NotReady::Configuration(Unready::configuration(why)));
+            return Err(Unready::Configuration(why));
         }
         let sources = Sources::new(&node.store, pod);
         // In a kubelet's order: volumes are mounted before images are pulled.
-        let files = volumes::files(&sources, pod, self.spec).map_err(NotReady::Configuration)?;
-        let image = self.spec["image"].as_str().unwrap_or_default();
-        let program = node.images.find(image).ok_or(NotReady::Image)?;
+        let files = volumes::files(&sources, pod, self.spec)?;
+        let image = text(&self.spec["image"]);
+        let program = node.images.find(image).ok_or(Unready::Image)?;
         self.normal("Pulled", format!("Container image {image:?} already present on machine"));
-        let (ports, listening) = listen(self.spec).map_err(NotReady::System)?;
+        let (ports, listening) = listen(self.spec).map_err(Unready::System)?;
         let mut defaults = self.defaults();
         defaults.extend(program.variables(&listening));
-        let env = environment(&sources, self.spec, defaults).map_err(NotReady::Configuration)?;
+        let env = environment(&sources, self.spec, defaults)?;
         let (namespace, pod) = (object::namespace(pod), object::name(pod));
         let run = |restart| LogKey {
             namespace: namespace.to_owned(),
@@ -95,7 +79,7 @@ impl Container<'_> {
             container: self.name.to_owned(),
             restart,
         };
-        let log = node.logs.start(run(restarts)).map_err(NotReady::System)?;
+        let log = node.logs.start(run(restarts)).map_err(Unready::System)?;
         // The last run is still worth a look, the one before it is not.
         if let Some(past) = restarts.checked_sub(2) {
             node.logs.forget_run(&run(past));
@@ -147,21 +131,28 @@ impl Container<'_> {
         }
     }
 
-    fn misconfigured(&self, problem: Unready) {
+    /// Says why the container does not start.
+    fn cannot_start(&self, problem: &Unready) {
         match problem {
             Unready::Configuration(message) => {
                 self.warning("Failed", format!("Error: {message}"));
-                self.wait("CreateContainerConfigError", message);
+                self.wait("CreateContainerConfigError", message.clone());
             }
             Unready::Mount(message) => {
                 self.wait("ContainerCreating", String::new());
-                self.pod.node.recorder.warning(&Subject::of(&self.pod.object), "FailedMount", message);
+                let subject = Subject::of(&self.pod.object);
+                self.pod.node.recorder.warning(&subject, "FailedMount", message);
             }
+            Unready::System(error) => {
+                self.wait("CreateContainerError", error.to_string());
+                self.warning("Failed", format!("Error: {error}"));
+            }
+            Unready::Image => self.no_such_image(),
         }
     }
 
     fn no_such_image(&self) {
-        let image = self.spec["image"].as_str().unwrap_or_default();
+        let image = text(&self.spec["image"]);
         let known = self.pod.node.images.names().collect::<Vec<_>>().join(", ");
         let message = format!(
             "Failed to pull image {image:?}: this lab has no registry; the images that it runs are {known}"
@@ -181,16 +172,11 @@ type Sockets = (BTreeMap<u16, TcpListener>, BTreeMap<u16, SocketAddr>);
 /// A listening socket for each `containerPort`.
 fn listen(container: &Value) -> io::Result<Sockets> {
     let (mut ports, mut listening) = (BTreeMap::new(), BTreeMap::new());
-    for port in container["ports"].as_array().into_iter().flatten() {
-        let tcp = port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP");
-        let Some(number) = port["containerPort"].as_u64().and_then(|it| u16::try_from(it).ok()) else {
-            continue;
-        };
-        if tcp {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-            listening.insert(number, listener.local_addr()?);
-            ports.insert(number, listener);
-        }
+    let tcp = items(&container["ports"]).filter(|it| it["protocol"].as_str().is_none_or(|it| it == "TCP"));
+    for number in tcp.filter_map(|it| port(&it["containerPort"])) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listening.insert(number, listener.local_addr()?);
+        ports.insert(number, listener);
     }
     Ok((ports, listening))
 }

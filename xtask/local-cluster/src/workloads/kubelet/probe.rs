@@ -12,6 +12,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::store::object::{items, port, text};
+
 /// A probe of a container, with its times.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
@@ -23,28 +25,14 @@ pub(super) struct Probe {
     pub(super) successes: u32,
     /// How often in a row it must fail.
     pub(super) failures: u32,
-    /// How long the container has to stop after a failed liveness probe, if the probe says.
-    pub(super) grace: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
 enum Action {
-    Http {
-        port: Port,
-        path: String,
-        headers: Vec<(HeaderName, HeaderValue)>,
-    },
-    Tcp {
-        port: Port,
-    },
+    /// By HTTP, with a path and headers, or else by a mere connection; the port may be a name.
+    Ask { port: Value, http: Option<(String, Vec<(HeaderName, HeaderValue)>)> },
     /// What cannot be asked in this lab; the probe fails with these words.
     Impossible(&'static str),
-}
-
-#[derive(Clone, Debug)]
-enum Port {
-    Number(u16),
-    Name(String),
 }
 
 /// Where a container's ports really are.
@@ -54,25 +42,18 @@ pub(super) struct Ports<'a> {
 }
 
 impl Ports<'_> {
-    fn find(&self, port: &Port) -> Result<SocketAddr, String> {
-        let number = match port {
-            Port::Number(number) => *number,
-            Port::Name(name) => {
-                let ports = self.container["ports"].as_array().into_iter().flatten();
-                let named = ports
-                    .filter(|it| it["name"] == name.as_str())
-                    .find_map(|it| number(&it["containerPort"]));
-                named.ok_or_else(|| format!("couldn't find port: {name}"))?
-            }
+    fn find(&self, wanted: &Value) -> Result<SocketAddr, String> {
+        let name = text(wanted);
+        let named = || items(&self.container["ports"]).find(|it| it["name"] == name);
+        let number = match name.parse().ok().or(port(wanted)) {
+            Some(number) => Some(number),
+            None => named().and_then(|it| port(&it["containerPort"])),
         };
+        let number = number.ok_or_else(|| format!("couldn't find port: {name}"))?;
         // A port that the container does not declare is nowhere: as if nobody listened.
         let nobody = || format!("dial tcp {}:{number}: connect: connection refused", Ipv4Addr::LOCALHOST);
         self.listening.get(&number).copied().ok_or_else(nobody)
     }
-}
-
-fn number(value: &Value) -> Option<u16> {
-    value.as_u64().and_then(|number| u16::try_from(number).ok())
 }
 
 impl Probe {
@@ -96,19 +77,17 @@ impl Probe {
             timeout: seconds("timeoutSeconds", 1),
             successes: count("successThreshold", 1),
             failures: count("failureThreshold", 3),
-            grace: probe["terminationGracePeriodSeconds"].as_u64().map(Duration::from_secs),
         })
     }
 
     /// Asks once; the error is the kubelet's text for the event.
     pub(super) async fn ask(&self, ports: &Ports<'_>) -> Result<(), String> {
         let (port, http) = match &self.action {
-            Action::Http { port, path, headers } => (port, Some((path, headers))),
-            Action::Tcp { port } => (port, None),
+            Action::Ask { port, http } => (port, http),
             Action::Impossible(why) => return Err((*why).to_owned()),
         };
         let address = ports.find(port)?;
-        let url = http.map(|(path, _)| format!("http://{address}{path}"));
+        let url = http.as_ref().map(|(path, _)| format!("http://{address}{path}"));
         let asking = async {
             let stream = TcpStream::connect(address).await.map_err(|error| {
                 let refused = format!("dial tcp {address}: connect: {}", words(&error));
@@ -133,31 +112,24 @@ impl Probe {
 
 impl Action {
     fn read(probe: &Value) -> Self {
-        let port = |value: &Value| match value {
-            Value::String(name) => name.parse().map_or_else(|_| Port::Name(name.clone()), Port::Number),
-            value => Port::Number(number(value).unwrap_or(0)),
-        };
-        if let http @ Value::Object(_) = &probe["httpGet"] {
-            if http["scheme"].as_str().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) {
-                return Self::Impossible(
-                    "this lab asks probes over http only (hint: let the server speak plain http)",
-                );
-            }
-            let path = http["path"].as_str().filter(|path| !path.is_empty()).unwrap_or("/");
-            let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-            let headers = http["httpHeaders"].as_array().into_iter().flatten().filter_map(|header| {
-                let name = HeaderName::try_from(header["name"].as_str()?).ok()?;
-                Some((name, HeaderValue::from_str(header["value"].as_str()?).ok()?))
+        let (http, tcp) = (&probe["httpGet"], &probe["tcpSocket"]);
+        if text(&http["scheme"]).eq_ignore_ascii_case("https") {
+            let why = "this lab asks probes over http only (hint: let the server speak plain http)";
+            Self::Impossible(why)
+        } else if http.is_object() {
+            let headers = items(&http["httpHeaders"]).filter_map(|header| {
+                let name = HeaderName::try_from(text(&header["name"])).ok()?;
+                Some((name, HeaderValue::from_str(text(&header["value"])).ok()?))
             });
-            return Self::Http { port: port(&http["port"]), path, headers: headers.collect() };
+            let path = format!("/{}", text(&http["path"]).trim_start_matches('/'));
+            Self::Ask { port: http["port"].clone(), http: Some((path, headers.collect())) }
+        } else if tcp.is_object() {
+            Self::Ask { port: tcp["port"].clone(), http: None }
+        } else if probe["exec"].is_object() {
+            Self::Impossible("this lab cannot run commands inside containers")
+        } else {
+            Self::Impossible("this lab knows the probes httpGet and tcpSocket only")
         }
-        if let tcp @ Value::Object(_) = &probe["tcpSocket"] {
-            return Self::Tcp { port: port(&tcp["port"]) };
-        }
-        if probe["exec"].is_object() {
-            return Self::Impossible("this lab cannot run commands inside containers");
-        }
-        Self::Impossible("this lab knows the probes httpGet and tcpSocket only")
     }
 }
 
@@ -185,17 +157,9 @@ async fn get(
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;
-    let answer = sender.send_request(request);
-    tokio::pin!(answer);
-    let answer = tokio::select! {
-        biased;
-        answer = &mut answer => answer,
-        ended = connection => match ended {
-            // The answer, if there is one, is known right after.
-            Ok(()) => answer.await,
-            Err(error) => Err(error),
-        },
-    };
+    // It ends with the answer, or when nobody waits for that any more.
+    tokio::spawn(connection);
+    let answer = sender.send_request(request).await;
     let answer = answer
         .map_err(|error| if error.is_incomplete_message() { failed(&"EOF") } else { failed(&error) })?;
     let status = answer.status().as_u16();

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,7 +17,6 @@ use super::container::Container;
 use super::health;
 use super::pod::Pod;
 use super::prepare::{Ready, prepare};
-use super::status::{ContainerState, Terminated};
 use crate::program::{Exit, START_ERROR};
 use crate::store::object::{self, timestamp};
 use crate::tasks::words;
@@ -38,8 +37,8 @@ pub(super) async fn pod(pod: Pod) {
         let scheduled = format!("Successfully assigned {}/{} to {NODE}", pod.key.namespace, pod.key.name);
         let scheduler = pod.node.recorder.speaking_as("default-scheduler");
         scheduler.normal(&Subject::of(&pod.object), "Scheduled", scheduled);
-        let specs = pod.object["spec"]["containers"].as_array().into_iter().flatten();
-        join_all(specs.enumerate().map(|(index, spec)| container(&pod, index, spec))).await;
+        let specs = object::items(&pod.object["spec"]["containers"]).enumerate();
+        join_all(specs.map(|(index, spec)| container(&pod, index, spec))).await;
     }
     pod.end().await;
 }
@@ -80,28 +79,28 @@ impl Container<'_> {
         let running = running.unwrap_or_else(|panic| Box::pin(std::future::ready(panicked(&*panic))));
         let mut running = AbortOnDropHandle::new(tokio::spawn(running));
         self.normal("Started", format!("Started container {}", self.name));
+        let id = format!("oidc-lab://{id}");
         self.change(|it| {
-            if let ContainerState::Terminated(ended) = &it.state {
-                it.last = Some(ended.clone());
-            }
-            it.state = ContainerState::Running { since: started.clone() };
-            it.ready = !self.spec["readinessProbe"].is_object();
-            it.restarts = restarts;
-            it.id.clone_from(&id);
+            it.go_on("running", json!({"startedAt": started}));
+            it.said["ready"] = (!self.spec["readinessProbe"].is_object()).into();
+            it.said["restartCount"] = restarts.into();
+            it.said["containerID"] = id.clone().into();
+            it.said["imageID"] = format!("oidc-lab://{}", object::text(&self.spec["image"])).into();
             it.listening.clone_from(&listening);
         });
         let exit = self.watch_over(&mut running, &stop, &listening).await;
+        let (code, reason) = match exit.code {
+            0 => (0, "Completed"),
+            START_ERROR => (NOT_STARTED, "StartError"),
+            code => (code, "Error"),
+        };
         self.change(|it| {
-            it.ready = false;
             it.listening.clear();
-            let (code, reason) = match exit.code {
-                0 => (0, "Completed"),
-                START_ERROR => (NOT_STARTED, "StartError"),
-                code => (code, "Error"),
-            };
-            let (message, finished) = (exit.message.clone(), timestamp());
-            it.state =
-                ContainerState::Terminated(Terminated { code, reason, message, started, finished, id });
+            let ended = json!({
+                "exitCode": code, "reason": reason, "message": exit.message,
+                "startedAt": started, "finishedAt": timestamp(), "containerID": id,
+            });
+            it.go_on("terminated", ended);
         });
         exit
     }
@@ -114,17 +113,11 @@ impl Container<'_> {
     ) -> Exit {
         tokio::select! {
             exit = &mut *running => exit.unwrap_or_else(ended),
-            grace = health::given_up(self, listening) => {
+            () = health::given_up(self, listening) => {
                 self.normal("Killing", format!("Container {} failed liveness probe, will be restarted", self.name));
                 stop.cancel();
-                let grace = tokio::time::sleep(grace.unwrap_or_else(|| self.pod.grace()));
-                let over = async {
-                    tokio::select! {
-                        () = grace => {}
-                        () = async { self.pod.ends().await; self.pod.grace_is_over(Instant::now()).await } => {}
-                    }
-                };
-                end(running, over).await
+                // It has its grace, or less of it if the pod is to end meanwhile.
+                end(running, self.pod.grace_is_over(Instant::now())).await
             }
             () = self.pod.ends() => {
                 self.normal("Killing", format!("Stopping container {}", self.name));

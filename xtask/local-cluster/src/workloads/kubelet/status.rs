@@ -3,45 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::store::object::{self, timestamp};
-use crate::workloads::machine::{ADDRESS, LISTENING, NODE};
-
-/// Where a container is in its life.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ContainerState {
-    /// It does not run, and why.
-    Waiting { reason: &'static str, message: String },
-    /// It runs since then.
-    Running { since: String },
-    /// It has ended.
-    Terminated(Terminated),
-}
-
-/// How a run of a container ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Terminated {
-    pub(super) code: i32,
-    pub(super) reason: &'static str,
-    pub(super) message: String,
-    pub(super) started: String,
-    pub(super) finished: String,
-    pub(super) id: String,
-}
+use crate::endpoints::LISTENING;
+use crate::store::object::{self, text, timestamp};
+use crate::workloads::machine::{ADDRESS, NODE};
 
 /// What a pod's status says of one container.
 #[derive(Clone, Debug)]
 pub(super) struct ContainerStatus {
-    pub(super) name: String,
-    pub(super) image: String,
-    pub(super) state: ContainerState,
-    pub(super) last: Option<Terminated>,
-    /// Its readiness probe passes, or it has none.
-    pub(super) ready: bool,
-    pub(super) restarts: u32,
-    /// Names the present (or last) run.
-    pub(super) id: String,
+    /// As it stands there.
+    pub(super) said: Value,
     /// It will not be started again.
     pub(super) done: bool,
     /// Where each `containerPort` really listens.
@@ -51,112 +23,76 @@ pub(super) struct ContainerStatus {
 impl ContainerStatus {
     /// A container of a pod that nobody has looked at yet.
     pub(super) fn new(spec: &Value) -> Self {
-        Self {
-            name: spec["name"].as_str().unwrap_or_default().to_owned(),
-            image: spec["image"].as_str().unwrap_or_default().to_owned(),
-            state: ContainerState::Waiting { reason: "ContainerCreating", message: String::new() },
-            last: None,
-            ready: false,
-            restarts: 0,
-            id: String::new(),
-            done: false,
-            listening: BTreeMap::new(),
-        }
-    }
-
-    fn runs(&self) -> bool {
-        matches!(self.state, ContainerState::Running { .. })
-    }
-
-    fn succeeded(&self) -> bool {
-        self.done && matches!(&self.state, ContainerState::Terminated(ended) if ended.code == 0)
-    }
-
-    /// Whether it is as a ready pod needs it.
-    fn is_ready(&self) -> bool {
-        self.ready && self.runs()
-    }
-
-    fn to_json(&self) -> Value {
-        let mut status = json!({
-            "name": self.name,
-            "image": self.image,
-            "imageID": if self.id.is_empty() { String::new() } else { format!("oidc-lab://{}", self.image) },
-            "lastState": self.last.as_ref().map_or_else(|| json!({}), |ended| json!({"terminated": ended.to_json()})),
-            "ready": self.is_ready(),
-            "restartCount": self.restarts,
-            "started": self.runs(),
-            "state": self.state.to_json(),
+        let said = json!({
+            "name": text(&spec["name"]), "image": text(&spec["image"]), "imageID": "", "lastState": {},
+            "ready": false, "restartCount": 0, "started": false,
+            "state": {"waiting": {"reason": "ContainerCreating"}},
         });
-        if !self.id.is_empty() {
-            status["containerID"] = container_id(&self.id).into();
+        Self { said, done: false, listening: BTreeMap::new() }
+    }
+
+    /// It is in another state (`waiting`, `running`, `terminated`) from now on. What is said of an
+    /// end stays as that of the last run.
+    pub(super) fn go_on(&mut self, state: &str, how: Value) {
+        if self.said["state"]["terminated"].is_object() {
+            self.said["lastState"] = self.said["state"].take();
         }
-        status
+        self.said["state"] = json!({state: without_empty(how)});
+        self.said["started"] = (state == "running").into();
+        self.said["ready"] = false.into();
     }
 }
 
-fn container_id(id: &str) -> String {
-    format!("oidc-lab://{id}")
-}
-
-impl ContainerState {
-    fn to_json(&self) -> Value {
-        match self {
-            Self::Waiting { reason, message } if message.is_empty() => json!({"waiting": {"reason": reason}}),
-            Self::Waiting { reason, message } => json!({"waiting": {"reason": reason, "message": message}}),
-            Self::Running { since } => json!({"running": {"startedAt": since}}),
-            Self::Terminated(ended) => json!({"terminated": ended.to_json()}),
-        }
+/// An object without the texts in it that are empty.
+fn without_empty(mut object: Value) -> Value {
+    if let Some(object) = object.as_object_mut() {
+        object.retain(|_, value| value != "");
     }
-}
-
-impl Terminated {
-    fn to_json(&self) -> Value {
-        let mut ended = json!({
-            "exitCode": self.code,
-            "reason": self.reason,
-            "startedAt": self.started,
-            "finishedAt": self.finished,
-            "containerID": container_id(&self.id),
-        });
-        if !self.message.is_empty() {
-            ended["message"] = self.message.clone().into();
-        }
-        ended
-    }
+    object
 }
 
 /// Writes the status of `pod`, keeping the times of conditions that did not change.
 pub(super) fn write(pod: &mut Value, containers: &[ContainerStatus]) {
     let now = timestamp();
-    let old = pod["status"].take();
     let phase = phase(containers);
-    let all_ready = unready(containers);
-    let ready = if phase == "Succeeded" { Condition::no("PodCompleted", "") } else { all_ready };
-    let started = containers.iter().any(|it| !it.id.is_empty());
-    let conditions = [
-        ("PodReadyToStartContainers", Condition { ok: started, reason: "", message: String::new() }),
-        ("Initialized", Condition::yes()),
-        ("Ready", ready.clone()),
-        ("ContainersReady", ready),
-        ("PodScheduled", Condition::yes()),
-    ];
-    let conditions: Vec<Value> = conditions
-        .iter()
-        .map(|(kind, condition)| condition.to_json(kind, &old["conditions"], &now))
-        .collect();
-    let mut status = Map::new();
-    status.insert("phase".into(), phase.into());
-    status.insert("conditions".into(), conditions.into());
-    status.insert("hostIP".into(), ADDRESS.into());
-    status.insert("hostIPs".into(), json!([{"ip": ADDRESS}]));
-    status.insert("podIP".into(), ADDRESS.into());
-    status.insert("podIPs".into(), json!([{"ip": ADDRESS}]));
-    status.insert("startTime".into(), old["startTime"].as_str().unwrap_or(&now).into());
-    let statuses: Vec<Value> = containers.iter().map(ContainerStatus::to_json).collect();
-    status.insert("containerStatuses".into(), statuses.into());
-    status.insert("qosClass".into(), "BestEffort".into());
-    pod["status"] = status.into();
+    let unready: Vec<_> =
+        containers.iter().filter(|it| it.said["ready"] != true).map(|it| text(&it.said["name"])).collect();
+    let (reason, message) = match (phase, unready.is_empty()) {
+        ("Succeeded", _) => ("PodCompleted", String::new()),
+        (_, true) => ("", String::new()),
+        _ => ("ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" "))),
+    };
+    let started = containers.iter().any(|it| it.said["containerID"].is_string());
+    let conditions: Vec<Value> = [
+        ("PodReadyToStartContainers", started, "", ""),
+        ("Initialized", true, "", ""),
+        ("Ready", reason.is_empty(), reason, &message),
+        ("ContainersReady", reason.is_empty(), reason, &message),
+        ("PodScheduled", true, "", ""),
+    ]
+    .into_iter()
+    .map(|(kind, ok, reason, message)| {
+        let status = if ok { "True" } else { "False" };
+        let old = object::condition(pod, kind).filter(|old| old["status"] == status);
+        let since = old.and_then(|old| old["lastTransitionTime"].as_str()).unwrap_or(&now);
+        let condition = json!({
+            "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since,
+            "reason": reason, "message": message,
+        });
+        without_empty(condition)
+    })
+    .collect();
+    pod["status"] = json!({
+        "phase": phase,
+        "conditions": conditions,
+        "hostIP": ADDRESS,
+        "hostIPs": [{"ip": ADDRESS}],
+        "podIP": ADDRESS,
+        "podIPs": [{"ip": ADDRESS}],
+        "startTime": pod["status"]["startTime"].as_str().unwrap_or(&now),
+        "containerStatuses": containers.iter().map(|it| &it.said).collect::<Vec<_>>(),
+        "qosClass": "BestEffort",
+    });
     pod["spec"]["nodeName"] = NODE.into();
     write_listening(pod, containers);
 }
@@ -169,69 +105,23 @@ fn write_listening(pod: &mut Value, containers: &[ContainerStatus]) {
     if listening.is_empty() && object::annotation(pod, LISTENING).is_none() {
         return;
     }
-    let Some(metadata) = object::metadata_mut(pod) else { return };
-    let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
-    if !annotations.is_object() {
-        *annotations = json!({});
-    }
-    annotations[LISTENING] = serde_json::to_string(&listening).unwrap_or_default().into();
+    let text = serde_json::to_string(&listening).unwrap_or_default();
+    object::metadata_map(pod, "annotations")
+        .map(|annotations| annotations.insert(LISTENING.into(), text.into()));
 }
 
 fn phase(containers: &[ContainerStatus]) -> &'static str {
-    let never_ran =
-        |it: &ContainerStatus| matches!(it.state, ContainerState::Waiting { .. }) && it.last.is_none();
+    let never_ran = |it: &ContainerStatus| {
+        it.said["state"]["waiting"].is_object() && !it.said["lastState"]["terminated"].is_object()
+    };
+    let succeeded = |it: &ContainerStatus| it.said["state"]["terminated"]["exitCode"] == 0;
     if containers.iter().any(never_ran) {
         "Pending"
     } else if !containers.iter().all(|it| it.done) {
         "Running"
-    } else if containers.iter().all(ContainerStatus::succeeded) {
+    } else if containers.iter().all(succeeded) {
         "Succeeded"
     } else {
         "Failed"
-    }
-}
-
-fn unready(containers: &[ContainerStatus]) -> Condition {
-    let names: Vec<_> = containers.iter().filter(|it| !it.is_ready()).map(|it| it.name.as_str()).collect();
-    if names.is_empty() {
-        Condition::yes()
-    } else {
-        Condition::no("ContainersNotReady", &format!("containers with unready status: [{}]", names.join(" ")))
-    }
-}
-
-#[derive(Clone)]
-struct Condition {
-    ok: bool,
-    reason: &'static str,
-    message: String,
-}
-
-impl Condition {
-    fn yes() -> Self {
-        Self { ok: true, reason: "", message: String::new() }
-    }
-
-    fn no(reason: &'static str, message: &str) -> Self {
-        Self { ok: false, reason, message: message.to_owned() }
-    }
-
-    fn to_json(&self, kind: &str, old: &Value, now: &str) -> Value {
-        let status = if self.ok { "True" } else { "False" };
-        let old = old.as_array().into_iter().flatten().find(|it| it["type"] == kind);
-        let since = old
-            .filter(|old| old["status"] == status)
-            .and_then(|old| old["lastTransitionTime"].as_str())
-            .unwrap_or(now);
-        let mut condition = json!({
-            "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since,
-        });
-        if !self.reason.is_empty() {
-            condition["reason"] = self.reason.into();
-        }
-        if !self.message.is_empty() {
-            condition["message"] = self.message.clone().into();
-        }
-        condition
     }
 }

@@ -9,6 +9,8 @@
 
 use serde_json::Value;
 
+use crate::store::object::{items, text};
+
 /// Why this lab does not start a container of `pod`; `None` if it does.
 pub(super) fn reason(pod: &Value, container: &Value) -> Option<String> {
     let has = |value: &Value| value.is_object() || value.as_array().is_some_and(|all| !all.is_empty());
@@ -24,11 +26,8 @@ pub(super) fn reason(pod: &Value, container: &Value) -> Option<String> {
             return Some(format!("this lab has no {field} (hint: {hint})"));
         }
     }
-    let mut mounts = container["volumeMounts"].as_array().into_iter().flatten();
-    mounts.find_map(|mount| {
-        let field = ["subPath", "subPathExpr"]
-            .into_iter()
-            .find(|it| mount[*it].as_str().is_some_and(|it| !it.is_empty()))?;
+    items(&container["volumeMounts"]).find_map(|mount| {
+        let field = ["subPath", "subPathExpr"].into_iter().find(|it| !text(&mount[*it]).is_empty())?;
         Some(format!("this lab mounts whole volumes, and no {field} (hint: mount the volume at a folder)"))
     })
 }

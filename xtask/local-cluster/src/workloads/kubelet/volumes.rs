@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::sources::{Data, Sources, Unready};
+use crate::store::object::{items, text};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -16,20 +17,15 @@ type Files = BTreeMap<String, Vec<u8>>;
 /// an empty directory.
 pub(super) fn files(sources: &Sources<'_>, pod: &Value, container: &Value) -> Result<Files, Unready> {
     let mut files = Files::new();
-    for mount in container["volumeMounts"].as_array().into_iter().flatten() {
-        let (Some(name), Some(path)) = (mount["name"].as_str(), mount["mountPath"].as_str()) else {
-            continue;
-        };
-        let volumes = pod["spec"]["volumes"].as_array();
-        let Some(volume) = volumes.into_iter().flatten().find(|volume| volume["name"] == name) else {
-            return Err(Unready::Mount(format!(
-                "volume {name:?} is mounted but the pod has none of that name"
-            )));
-        };
+    for mount in items(&container["volumeMounts"]) {
+        let (name, path) = (text(&mount["name"]), text(&mount["mountPath"]).trim_end_matches('/'));
+        let volume =
+            items(&pod["spec"]["volumes"]).find(|volume| volume["name"] == name).ok_or_else(|| {
+                Unready::Mount(format!("volume {name:?} is mounted but the pod has none of that name"))
+            })?;
         let content = content(sources, volume).map_err(|problem| {
             Unready::Mount(format!("MountVolume.SetUp failed for volume {name:?} : {problem}"))
         })?;
-        let path = path.trim_end_matches('/');
         if content.is_empty() {
             files.insert(format!("{path}/"), Vec::new());
         }
@@ -40,54 +36,47 @@ pub(super) fn files(sources: &Sources<'_>, pod: &Value, container: &Value) -> Re
 
 /// The files of one volume, by path inside it.
 fn content(sources: &Sources<'_>, volume: &Value) -> Result<Files, String> {
-    if let secret @ Value::Object(_) = &volume["secret"] {
-        let name = secret["secretName"].as_str().unwrap_or_default();
-        let missing = || format!("secret {name:?} not found");
-        return selected(secret, sources.secret(name), "secret", missing);
+    let (secret, map) = (&volume["secret"], &volume["configMap"]);
+    if secret.is_object() {
+        let name = text(&secret["secretName"]);
+        selected(secret, sources.data("secrets", name).ok_or(format!("secret {name:?} not found")), "secret")
+    } else if map.is_object() {
+        let name = text(&map["name"]);
+        selected(
+            map,
+            sources.data("configmaps", name).ok_or(format!("configmap {name:?} not found")),
+            "config",
+        )
+    } else if volume["emptyDir"].is_object() {
+        Ok(Files::new())
+    } else {
+        let kinds = volume.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+        let kind = kinds.filter(|key| *key != "name").collect::<Vec<_>>().join(", ");
+        Err(format!("this lab has volumes of Secrets, ConfigMaps and empty directories, not {kind:?}"))
     }
-    if let map @ Value::Object(_) = &volume["configMap"] {
-        let name = map["name"].as_str().unwrap_or_default();
-        let missing = || format!("configmap {name:?} not found");
-        return selected(map, sources.config_map(name), "config", missing);
-    }
-    if volume["emptyDir"].is_object() {
-        return Ok(Files::new());
-    }
-    let kinds = volume.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
-    let kind = kinds.filter(|key| *key != "name").collect::<Vec<_>>().join(", ");
-    Err(format!("this lab has volumes of Secrets, ConfigMaps and empty directories, not {kind:?}"))
 }
 
 /// All keys as files, or those that `items` names, at the paths that it names.
-fn selected(
-    source: &Value,
-    data: Option<Data>,
-    kind: &str,
-    missing: impl FnOnce() -> String,
-) -> Result<Files, String> {
+fn selected(source: &Value, data: Result<Data, String>, kind: &str) -> Result<Files, String> {
     let optional = source["optional"] == true;
-    let Some(data) = data else { return if optional { Ok(Files::new()) } else { Err(missing()) } };
-    let Some(items) = source["items"].as_array() else { return Ok(data.files()) };
+    let data = match data {
+        Err(_) if optional => return Ok(Files::new()),
+        data => data?,
+    };
+    if !source["items"].is_array() {
+        return Ok(data.files());
+    }
     let mut files = Files::new();
-    for item in items {
-        let (Some(key), Some(path)) = (item["key"].as_str(), item["path"].as_str()) else { continue };
+    for item in items(&source["items"]) {
+        let (key, path) = (text(&item["key"]), text(&item["path"]));
+        if path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            return Err(format!("invalid path {path:?}: it must be relative and must not contain \"..\""));
+        }
         match data.get(key) {
-            Some(bytes) => {
-                files.insert(inside(path)?, bytes);
-            }
+            Some(bytes) => drop(files.insert(path.to_owned(), bytes)),
             None if optional => {}
             None => return Err(format!("references non-existent {kind} key: {key}")),
         }
     }
     Ok(files)
-}
-
-/// A relative path that stays inside its volume.
-fn inside(path: &str) -> Result<String, String> {
-    let bad = path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == "..");
-    if bad {
-        Err(format!("invalid path {path:?}: it must be relative and must not contain \"..\""))
-    } else {
-        Ok(path.to_owned())
-    }
 }

@@ -242,9 +242,6 @@ func write(name string, def *definition) {
 			if !omitempty {
 				words = append(words, "always")
 			}
-			if strings.Contains(tag.Get("json"), "omitzero") {
-				words = append(words, "omitzero")
-			}
 			if strategy := tag.Get("patchStrategy"); strategy != "" {
 				words = append(words, "patch="+strategy)
 			}
