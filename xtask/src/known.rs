@@ -6,6 +6,7 @@ use releases::{Era, Release};
 use serde::Serialize;
 use std::fmt;
 
+use crate::names::Provider;
 use crate::programs::Kind;
 
 /// A place in the two stories.
@@ -24,7 +25,10 @@ pub enum Stage {
 }
 
 /// The verdict that is known of a release at a stage; `None` where it is not certain.
-pub fn verdict(release: &Release, stage: Stage) -> Option<Verdict> {
+pub fn verdict(release: &Release, stage: Stage, provider: Provider) -> Option<Verdict> {
+    if provider == Provider::Bundled {
+        return bundled(release.era(), stage);
+    }
     match (release.era(), stage) {
         // The reference to another Secret reaches Dex as text.
         (Era::NoReferences, _) => Some(Verdict::Refused),
@@ -37,6 +41,37 @@ pub fn verdict(release: &Release, stage: Stage) -> Option<Verdict> {
         (Era::ReloadsInLoop, _) => None,
         (Era::Reloads | Era::ReloadsAgain, _) => Some(Verdict::LoggedIn),
     }
+}
+
+/// The same where the Dex inside Argo CD checks users: nothing refers to another Secret, and
+/// every release compares what Dex is to run with, its client secret included.
+fn bundled(era: Era, stage: Stage) -> Option<Verdict> {
+    match (era, stage) {
+        (_, Stage::Working | Stage::Fix) => Some(Verdict::LoggedIn),
+        // It passes or hangs, as wherever a server is made anew in its process; and no story
+        // begins on an empty Secret.
+        (Era::NoReferences | Era::ComparesText | Era::ReloadsInLoop, _) | (_, Stage::FirstStart) => None,
+        (Era::BothAnswer, _) => Some(Verdict::Mixed),
+        (Era::KeepsClientApp, _) => Some(Verdict::Refused),
+        (Era::Reloads | Era::ReloadsAgain, _) => Some(Verdict::LoggedIn),
+    }
+}
+
+/// Releases whose stories with the Dex inside Argo CD were seen on the real programs.
+const BUNDLED: [&str; 4] = ["v2.12.1", "v3.3.6", "v3.3.7", "v3.5.1"];
+
+/// Whether what is known of a release was seen, and not concluded from others of its era.
+pub fn is_measured(release: &Release, provider: Provider) -> bool {
+    provider == Provider::Dex || BUNDLED.contains(&release.to_string().as_str())
+}
+
+/// What is said of releases whose stories were not seen.
+pub fn assumed(releases: &[String]) -> String {
+    format!(
+        "  assumed, by the era: what is known of {} with the Dex inside Argo CD (seen of {})",
+        releases.join(", "),
+        BUNDLED.join(", ")
+    )
 }
 
 /// Where a login is refused, and by what kind of answer.
@@ -65,7 +100,7 @@ impl fmt::Display for Refusal {
 
 /// The refusals that are known at a stage: each login that fails there fails in one of
 /// these ways. Empty where no failure is known, or none is certain.
-pub fn refusals(release: &Release, stage: Stage) -> &'static [Refusal] {
+pub fn refusals(release: &Release, stage: Stage, provider: Provider) -> &'static [Refusal] {
     // Dex does not take the secret that Argo CD shows.
     const SECRET: &[Refusal] = &[Refusal { step: Step::Callback, answer: Cause::InvalidClient }];
     // The server runs without SSO, or with none of its settings.
@@ -73,7 +108,11 @@ pub fn refusals(release: &Release, stage: Stage) -> &'static [Refusal] {
         Refusal { step: Step::Login, answer: Cause::SsoOff },
         Refusal { step: Step::Login, answer: Cause::FirstStart },
     ];
-    match (verdict(release, stage), release.era(), stage) {
+    // Of two servers each has its own key, of which the client secret is made and by which the
+    // state's cookie is read: a login that one begins the other cannot end.
+    const KEYS: &[Refusal] = &[SECRET[0], Refusal { step: Step::Callback, answer: Cause::ServerKeyChanged }];
+    match (verdict(release, stage, provider), release.era(), stage) {
+        (Some(Verdict::Mixed), ..) if provider == Provider::Bundled => KEYS,
         (Some(Verdict::Refused), Era::NoReferences, _) => SECRET,
         (Some(Verdict::Refused), _, Stage::FirstStart) => NO_SSO,
         (Some(Verdict::Refused | Verdict::Mixed), ..) => SECRET,
@@ -83,9 +122,15 @@ pub fn refusals(release: &Release, stage: Stage) -> &'static [Refusal] {
 
 /// Whether what was seen at a stage is what is known of it: the verdict, and how each
 /// failure came about. Where no verdict is certain, everything is.
-pub fn as_known(release: &Release, stage: Stage, seen: Verdict, failures: &[Refusal]) -> bool {
-    let Some(known) = verdict(release, stage) else { return true };
-    let ways = refusals(release, stage);
+pub fn as_known(
+    release: &Release,
+    stage: Stage,
+    provider: Provider,
+    seen: Verdict,
+    failures: &[Refusal],
+) -> bool {
+    let Some(known) = verdict(release, stage, provider) else { return true };
+    let ways = refusals(release, stage, provider);
     known == seen && failures.iter().all(|failure| ways.contains(failure))
 }
 
@@ -121,9 +166,28 @@ mod tests {
             ("v3.5.1", Some(LoggedIn)),
         ] {
             let release = Release::parse(release).unwrap();
-            assert_eq!(verdict(&release, Stage::Break), after_break, "{release}");
-            assert_eq!(verdict(&release, Stage::Broken), after_break, "{release}");
-            assert_eq!(verdict(&release, Stage::Fix), Some(LoggedIn), "{release}");
+            assert_eq!(verdict(&release, Stage::Break, Provider::Dex), after_break, "{release}");
+            assert_eq!(verdict(&release, Stage::Broken, Provider::Dex), after_break, "{release}");
+            assert_eq!(verdict(&release, Stage::Fix, Provider::Dex), Some(LoggedIn), "{release}");
+        }
+    }
+
+    #[test]
+    fn with_the_dex_inside_releases_are_known_as_they_were_seen_and_the_others_assumed() {
+        use Verdict::{LoggedIn, Mixed, Refused};
+        for (release, after_break, measured) in [
+            ("v2.1.0", None, false),
+            ("v2.12.1", Some(Mixed), true),
+            ("v2.13.0", Some(Mixed), false),
+            ("v3.3.6", Some(Refused), true),
+            ("v3.3.7", Some(LoggedIn), true),
+            ("v3.5.1", Some(LoggedIn), true),
+        ] {
+            let release = Release::parse(release).unwrap();
+            assert_eq!(verdict(&release, Stage::Break, Provider::Bundled), after_break, "{release}");
+            assert_eq!(verdict(&release, Stage::Working, Provider::Bundled), Some(LoggedIn), "{release}");
+            assert_eq!(is_measured(&release, Provider::Bundled), measured, "{release}");
+            assert!(is_measured(&release, Provider::Dex));
         }
     }
 
@@ -150,7 +214,7 @@ mod tests {
             ("v2.4.2", Stage::Broken, Verdict::Mixed, at(Step::Login, Cause::Timeout), true),
             ("v3.5.1", Stage::Fix, Verdict::LoggedIn, vec![], true),
         ] {
-            let seen = as_known(&release(name), stage, verdict, &failures);
+            let seen = as_known(&release(name), stage, Provider::Dex, verdict, &failures);
             assert_eq!(seen, expected, "{name} {stage:?} {verdict} {failures:?}");
         }
         assert_eq!(secret[0].to_string(), "callback (invalid-client)");
@@ -189,7 +253,7 @@ mod tests {
                     ok if ok == total => Verdict::LoggedIn,
                     _ => Verdict::Mixed,
                 };
-                let known = verdict(&release, stage);
+                let known = verdict(&release, stage, Provider::Dex);
                 assert!(
                     known.is_none_or(|known| known == seen),
                     "{name} {stage_name}: {known:?}, {ok}/{total}"

@@ -36,7 +36,7 @@ pub async fn test(session: &Session, expect: Option<Expect>, running: &Running<'
     };
     let deployment = session.cluster().await?.find_deployment(Workload::Argocd).await?;
     let argocd = deployment.as_ref().and_then(Program::of_deployment).ok_or_else(missing)?;
-    let dex = session.program(Workload::Dex).await?;
+    let dex = session.program(session.dex()).await?;
     let release = Release::parse(&argocd.version).ok();
     let (logins, up_to) = match session.options.logins {
         Some(logins) => (logins, logins),

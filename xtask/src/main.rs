@@ -152,7 +152,7 @@ fn on_a_lab(
             session = Session::new(options, console.clone(), goals) => session,
         }
     })?;
-    report.place = Some(session.lab.place());
+    (report.place, report.provider) = (Some(session.lab.place()), Some(session.provider));
     if let Some(Command::Kubectl { args }) = &cli.command {
         return report.entry("kubectl", |record| {
             runtime.block_on(commands::kubectl(&session, args, interrupted, &mut record.more))

@@ -1,11 +1,21 @@
 //! The names inside a lab. Scripts and people rely on them.
 
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
 /// The namespaces, in the order in which they are made.
 pub const NAMESPACES: [&str; 3] = ["argocd", "dex", "ingress"];
 /// Argo CD's host.
 pub const ARGOCD_HOST: &str = "argocd.host";
 /// Dex's host.
 pub const DEX_HOST: &str = "dex.host";
+/// The hosts that the ingress knows.
+pub fn hosts(provider: Provider) -> &'static [&'static str] {
+    match provider {
+        Provider::Dex => &[ARGOCD_HOST, DEX_HOST],
+        Provider::Bundled => &[ARGOCD_HOST],
+    }
+}
 /// The ingress class of both hosts, unless the lab has another ingress.
 pub const INGRESS_CLASS: &str = "nginx";
 /// kind's name for the cluster.
@@ -22,6 +32,9 @@ pub const MANAGER: &str = "oidc-lab";
 pub const STAND_IN_DEX: &str = "oidc-lab/stand-in-dex:v2.45.1";
 /// The stand-in for argocd-server, without its tag.
 pub const STAND_IN_ARGOCD: &str = "oidc-lab/stand-in-argocd";
+
+/// The stand-in for the Dex inside Argo CD, without its tag: Argo CD's release.
+pub const STAND_IN_ARGOCD_DEX: &str = "oidc-lab/stand-in-argocd-dex";
 
 /// The stand-in for Redis, with the version of the protocol that it speaks.
 pub const STAND_IN_REDIS: &str = "oidc-lab/stand-in-redis:v7";
@@ -80,6 +93,35 @@ pub const TRAEFIK: Rollout =
 pub const COREDNS: Rollout =
     Rollout { namespace: "kube-system", name: "coredns", selector: "k8s-app=kube-dns" };
 
+/// Who checks the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// A Dex of its own, as in the post: one client secret in two Secrets.
+    #[default]
+    Dex,
+    /// The Dex inside Argo CD: both derive the client secret from `server.secretkey`.
+    Bundled,
+}
+
+impl Provider {
+    /// The word in JSON and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dex => "dex",
+            Self::Bundled => "bundled",
+        }
+    }
+
+    /// The Deployment that is it.
+    pub fn workload(self) -> Workload {
+        match self {
+            Self::Dex => Workload::Dex,
+            Self::Bundled => Workload::DexServer,
+        }
+    }
+}
+
 /// The two places that a lab can be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -99,6 +141,15 @@ impl Place {
     }
 }
 
+/// The files in `values/` that a chart is told, without their ending; later ones come before
+/// earlier ones.
+pub fn values_files(chart: &str, provider: Provider) -> Vec<&str> {
+    match (chart, provider) {
+        ("argocd", Provider::Bundled) => vec![chart, "argocd-bundled"],
+        _ => vec![chart],
+    }
+}
+
 /// A Deployment of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Workload {
@@ -106,6 +157,8 @@ pub enum Workload {
     Argocd,
     /// Dex.
     Dex,
+    /// The Dex inside Argo CD.
+    DexServer,
     /// The Redis of a real argocd-server.
     Redis,
 }
@@ -114,7 +167,7 @@ impl Workload {
     /// Its namespace.
     pub fn namespace(self) -> &'static str {
         match self {
-            Self::Argocd | Self::Redis => "argocd",
+            Self::Argocd | Self::DexServer | Self::Redis => "argocd",
             Self::Dex => "dex",
         }
     }
@@ -124,6 +177,7 @@ impl Workload {
         match self {
             Self::Argocd => "argocd-server",
             Self::Dex => "dex",
+            Self::DexServer => "argocd-dex-server",
             Self::Redis => "argocd-redis",
         }
     }
@@ -133,6 +187,7 @@ impl Workload {
         let selector = match self {
             Self::Argocd => "app.kubernetes.io/name=argocd-server",
             Self::Dex => "app.kubernetes.io/name=dex",
+            Self::DexServer => "app.kubernetes.io/name=argocd-dex-server",
             Self::Redis => "app.kubernetes.io/name=argocd-redis",
         };
         Rollout { namespace: self.namespace(), name: self.deployment(), selector }
@@ -142,7 +197,7 @@ impl Workload {
     pub fn program(self) -> &'static str {
         match self {
             Self::Argocd => "argocd",
-            Self::Dex => "dex",
+            Self::Dex | Self::DexServer => "dex",
             Self::Redis => "redis",
         }
     }
@@ -152,7 +207,7 @@ impl Workload {
         match self {
             Self::Argocd => &[OIDC_SECRET, ARGOCD_SECRET],
             Self::Dex => &[DEX_SECRET],
-            Self::Redis => &[],
+            Self::DexServer | Self::Redis => &[],
         }
     }
 }

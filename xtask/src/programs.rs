@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use local_lab::charts::DEX_PROGRAM;
 use releases::Release;
 use serde::Serialize;
 use xshell::{Shell, cmd};
 
-use crate::names::{HOST_PROCESS, STAND_IN_ARGOCD, STAND_IN_DEX, STAND_IN_REDIS, Workload};
+use crate::names::{
+    HOST_PROCESS, STAND_IN_ARGOCD, STAND_IN_ARGOCD_DEX, STAND_IN_DEX, STAND_IN_REDIS, Workload,
+};
 use base::process;
 use base::{Error, Result};
 
@@ -95,7 +98,7 @@ impl Program {
     pub async fn of_binary(workload: Workload, path: &Path) -> Result<Self> {
         let option = match workload {
             Workload::Argocd => "--argocd-bin",
-            Workload::Dex => "--dex-bin",
+            Workload::Dex | Workload::DexServer => "--dex-bin",
             Workload::Redis => "redis-server",
         };
         let shown = path.display();
@@ -108,7 +111,9 @@ impl Program {
         let said = ask_version(workload, &path).await.map_err(|error| fail(cannot_run(&error)))?;
         let version = match workload {
             Workload::Argocd => said.lines().find_map(|line| line.strip_prefix("argocd: ")),
-            Workload::Dex => said.lines().find_map(|line| line.strip_prefix("Dex Version: ")),
+            Workload::Dex | Workload::DexServer => {
+                said.lines().find_map(|line| line.strip_prefix("Dex Version: "))
+            }
             Workload::Redis => said.split_whitespace().find_map(|word| word.strip_prefix("v=")),
         };
         let version = version.map(str::trim).filter(|version| !version.is_empty());
@@ -144,7 +149,11 @@ impl Program {
         let container = deployment.spec.as_ref()?.template.spec.as_ref()?.containers.first()?;
         let mut program = Self::of_image(container.image.as_deref()?);
         if container.image.as_deref().is_some_and(|image| image.starts_with(HOST_PROCESS)) {
-            program.path = container.command.as_ref().and_then(|command| command.first()).map(PathBuf::from);
+            let variables = container.env.as_ref().into_iter().flatten();
+            // The Dex inside Argo CD is run by a program of Argo CD's.
+            let inside = variables.filter(|it| it.name == DEX_PROGRAM).find_map(|it| it.value.as_ref());
+            let started = || container.command.as_ref().and_then(|command| command.first());
+            program.path = inside.or_else(started).map(PathBuf::from);
         }
         Some(program)
     }
@@ -152,6 +161,9 @@ impl Program {
     /// What an image reference says.
     pub fn of_image(image: &str) -> Self {
         let (name, tag) = image.rsplit_once(':').unwrap_or((image, "unknown"));
+        if name == STAND_IN_ARGOCD_DEX {
+            return Self::stand_in_dex();
+        }
         let others = [STAND_IN_DEX, STAND_IN_REDIS];
         let stand_in = name == STAND_IN_ARGOCD || others.iter().any(|it| it.split(':').next() == Some(name));
         let kind = if stand_in { Kind::StandIn } else { Kind::Real };
@@ -165,8 +177,19 @@ impl Program {
         match (self.kind, workload) {
             (Kind::Real, _) => format!("{HOST_PROCESS}:{tag}"),
             (Kind::StandIn, Workload::Argocd) => format!("{STAND_IN_ARGOCD}:{tag}"),
-            (Kind::StandIn, Workload::Dex) => STAND_IN_DEX.to_owned(),
+            (Kind::StandIn, Workload::Dex | Workload::DexServer) => STAND_IN_DEX.to_owned(),
             (Kind::StandIn, Workload::Redis) => STAND_IN_REDIS.to_owned(),
+        }
+    }
+
+    /// The same of the Dex inside an Argo CD: the stand-in goes by the release of that.
+    pub fn image_inside(&self, argocd: &Self) -> String {
+        match self.kind {
+            Kind::Real => self.image(Workload::Dex),
+            Kind::StandIn => {
+                let release = argocd.release().unwrap_or_default().to_string();
+                format!("{STAND_IN_ARGOCD_DEX}:{}", release.replace('+', "_"))
+            }
         }
     }
 
@@ -221,7 +244,7 @@ impl Program {
 async fn ask_version(workload: Workload, path: &Path) -> io::Result<String> {
     let arguments: &[&str] = match workload {
         Workload::Argocd => &["version", "--client", "--short"],
-        Workload::Dex => &["version"],
+        Workload::Dex | Workload::DexServer => &["version"],
         Workload::Redis => &["--version"],
     };
     // A program of many names, which looks at this one first. It writes below HOME, if it can.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::names::Place;
+use crate::names::{Place, Provider};
 use crate::programs::Program;
 use base::{Error, Exit, Result};
 
@@ -55,6 +55,8 @@ impl GoalRecord {
 pub struct Report {
     /// Where the lab is, once that is decided.
     pub place: Option<Place>,
+    /// Who checks the user there.
+    pub provider: Option<Provider>,
     /// Argo CD as it is in the lab at the end.
     pub argocd: Option<Program>,
     /// Dex as it is in the lab at the end.
@@ -90,7 +92,7 @@ impl Report {
             json!({"version": program.version, "kind": program.kind, "era": era})
         });
         let goals: Vec<Value> = self.goals.iter().map(GoalRecord::document).collect();
-        let mut document = json!({"lab": self.place.map(Place::name), "argocd": argocd, "dex": self.dex,
+        let mut document = json!({"lab": self.place.map(Place::name), "provider": self.provider, "argocd": argocd, "dex": self.dex,
                                   "goals": goals, "exit": exit.code()});
         if let Some(error) = error {
             document["error"] = error.to_string().into();

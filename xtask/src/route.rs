@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use url::Url;
 
-use crate::cluster::Cluster;
+use crate::cluster::{ClientSecret, Cluster};
 use crate::console::Running;
 use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, DEX_HOST, Place, Workload};
 use base::{Error, Result};
@@ -62,6 +62,8 @@ pub async fn wait(lab: Front, cluster: &Cluster, workload: Workload, running: &R
     };
     let answered = async {
         let pods = cluster.wait_endpoints(way.service, rollout).await?;
+        // Argo CD itself says of the Dex inside it that nobody is there.
+        let place = if workload == Workload::DexServer { Place::Kind } else { place };
         answers(ingress, &way, nobody(pods, place), see).await;
         Ok(())
     };
@@ -84,8 +86,9 @@ pub async fn wait(lab: Front, cluster: &Cluster, workload: Workload, running: &R
 /// The command that asks the same, for a dry run.
 pub fn typed(workload: Workload, port: &str) -> Option<String> {
     let (host, path) = match workload {
-        Workload::Argocd => (ARGOCD_HOST, HEALTH),
-        Workload::Dex => (DEX_HOST, DISCOVERY),
+        Workload::Argocd => (ARGOCD_HOST, HEALTH.to_owned()),
+        Workload::Dex => (DEX_HOST, DISCOVERY.to_owned()),
+        Workload::DexServer => (ARGOCD_HOST, format!("{INSIDE}{DISCOVERY}")),
         Workload::Redis => return None,
     };
     Some(format!(
@@ -95,6 +98,8 @@ pub fn typed(workload: Workload, port: &str) -> Option<String> {
 
 const HEALTH: &str = "/healthz";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
+/// Where the Dex inside Argo CD is.
+const INSIDE: &str = "/api/dex";
 
 async fn way(cluster: &Cluster, workload: Workload) -> Result<Option<Way>> {
     match workload {
@@ -106,6 +111,10 @@ async fn way(cluster: &Cluster, workload: Workload) -> Result<Option<Way>> {
             let config: serde_json::Value = serde_yaml::from_slice(&file).unwrap_or_default();
             let issuer: Option<Url> = config["issuer"].as_str().and_then(|issuer| issuer.parse().ok());
             Ok(dex(issuer.as_ref()))
+        }
+        Workload::DexServer => {
+            let path = format!("{INSIDE}{DISCOVERY}");
+            Ok(Some(Way { service: "argocd-dex-server", host: ARGOCD_HOST, path }))
         }
         Workload::Redis => Ok(None),
     }
@@ -157,6 +166,59 @@ async fn answers(ingress: SocketAddr, way: &Way, nobody: Option<&[u16]>, see: im
         see(seen);
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Waits until the Dex inside Argo CD takes a client secret: shown it by way of Argo CD, with
+/// a code that nobody gave out, its token endpoint finds fault with the code.
+///
+/// # Errors
+/// It did not within the limit, with what was seen last.
+pub async fn dex_takes(
+    ingress: SocketAddr,
+    secret: &ClientSecret,
+    limit: Duration,
+    running: &Running<'_>,
+) -> Result<()> {
+    let seen = Mutex::new("there was no answer".to_owned());
+    let asking = async {
+        loop {
+            let answer = tokio::time::timeout(ANSWER, show(ingress, secret)).await;
+            let what = match answer {
+                Ok(Ok(answer)) if answer.contains("\"invalid_grant\"") => return,
+                Ok(Ok(answer)) => answer.lines().next().unwrap_or_default().trim().to_owned(),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {} s", ANSWER.as_secs()),
+            };
+            running.waiting(&format!("http://{ARGOCD_HOST}{INSIDE}/token: {what}"));
+            *seen.lock().unwrap_or_else(PoisonError::into_inner) = what;
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::time::timeout(limit, asking).await.map_err(|_| {
+        let (seconds, seen) = (limit.as_secs(), seen.lock().unwrap_or_else(PoisonError::into_inner));
+        Error::environment(format!(
+            "the Dex inside Argo CD did not take the client secret of the new server.secretkey within {seconds} s: {seen}"
+        ))
+        .hint("`cargo xtask kubectl -- -n argocd logs deploy/argocd-dex-server` shows what it says")
+    })
+}
+
+/// The answer to a client secret with a code that nobody gave out.
+async fn show(ingress: SocketAddr, secret: &ClientSecret) -> std::io::Result<String> {
+    // Nothing in it that a form would write otherwise.
+    let form = format!(
+        "grant_type=authorization_code&code=nobodys&client_id=argo-cd&client_secret={}",
+        secret.reveal()
+    );
+    let mut stream = TcpStream::connect(ingress).await?;
+    let head = format!(
+        "POST {INSIDE}/token HTTP/1.1\r\nHost: {ARGOCD_HOST}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        form.len()
+    );
+    stream.write_all((head + &form).as_bytes()).await?;
+    let mut answer = vec![];
+    stream.take(64 * 1024).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The status of one answer, on a connection of its own.

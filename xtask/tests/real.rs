@@ -37,6 +37,19 @@ fn main() -> ExitCode {
             })
         })
         .collect();
+    let releases: Vec<(Release, &str)> = ["v2.12.1", "v3.3.6", "v3.3.7", "v3.5.1"]
+        .into_iter()
+        .zip(["mixed", "refused", "logged-in", "logged-in"])
+        .filter_map(|(name, verdict)| Some((Release::parse(name).ok()?, verdict)))
+        .filter(|(release, _)| real.as_ref().is_none_or(|real| real.argocd(release).exists()))
+        .collect();
+    trials.extend(releases.into_iter().map(|(release, verdict)| {
+        let real = real.clone();
+        Trial::test(format!("stories_of_the_dex_inside_{release}"), move || {
+            inside(&real.unwrap(), &release, verdict);
+            Ok(())
+        })
+    }));
     let others: [(&str, Test); 6] = [
         ("the_second_of_two_rotations_is_lost", second_rotation),
         ("the_stand_ins_answer_as_the_real_programs", compared),
@@ -77,6 +90,22 @@ fn stories(real: &Real, release: &Release) {
     let lost = ["v3.2.7..v3.2.9", "v3.3.1..v3.3.7"].iter().any(|range| within(range, release));
     let first_start = if lost { "refused" } else { "logged-in" };
     assert_eq!(row["first_start"], first_start, "{row:#}");
+}
+
+/// The Dex inside Argo CD, which is a program of Argo CD's that runs the real one.
+fn inside(real: &Real, release: &Release, expected: &str) {
+    let lab = Lab::new();
+    let ended = real.expect(0, &lab, release, &["--provider", "bundled", "--format", "json", "reproduce"]);
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&document["dex"]["kind"], &document["argocd"]["kind"]), (&json!("real"), &json!("real")));
+    let rows = document["goals"][0]["stories"].as_array().unwrap();
+    let verdicts: Vec<&str> = rows.iter().map(|row| row["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["logged-in", expected, "logged-in", expected, "logged-in"], "{release}");
+    // A machine has one place for its configuration, and nothing of it stays there.
+    let other = Lab::new();
+    let ended = real.expect(3, &other, release, &["--provider", "bundled", "--wait", "60", "working"]);
+    assert!(ended.error().contains("another lab on this machine has a real Dex inside Argo CD"), "{ended}");
+    assert!(!Path::new("/tmp/dex.yaml").exists());
 }
 
 fn within(range: &str, release: &Release) -> bool {

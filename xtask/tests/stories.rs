@@ -239,19 +239,26 @@ fn asked(lab: &Lab, since: usize, reads: bool) -> BTreeSet<[String; 4]> {
 /// `rotate` too: its release reloads nothing, so that all its steps are there.
 #[test]
 fn what_a_dry_run_prints_is_what_is_asked_of_the_cluster() {
+    printed_is_asked("dex", Some("rotate"));
+    printed_is_asked("bundled", None);
+}
+
+#[track_caller]
+fn printed_is_asked(provider: &str, command: Option<&'static str>) {
     let lab = Lab::new();
     let goals = ["working", "break", "fix", "broken", "fix", "test"];
-    let document = lab.json(0, &[&["--dry-run"], &goals[..]].concat());
+    let with = ["--provider", provider];
+    let document = lab.json(0, &[&with[..], &["--dry-run"], &goals[..]].concat());
     assert!(!lab.path().exists(), "nothing is touched");
     let (mut needed, mut made) = (BTreeSet::new(), BTreeSet::new());
     let plans = goals.iter().zip(document["goals"].as_array().unwrap().clone());
-    let rotate = std::iter::once((&"rotate", Value::Null));
-    for (goal, mut plan) in plans.chain(rotate) {
+    let alone = command.iter().map(|command| (command, Value::Null));
+    for (goal, mut plan) in plans.chain(alone) {
         if plan.is_null() {
             plan = lab.json(0, &["--dry-run", goal])["goals"][0].clone();
         }
         let since = std::fs::read_to_string(lab.path().join("audit.log")).unwrap_or_default().lines().count();
-        lab.expect(0, &[goal]);
+        lab.expect(0, &[with[0], with[1], goal]);
         let (changes, reads) = (asked(&lab, since, false), asked(&lab, since, true));
         let steps = plan["plan"].as_array().unwrap();
         let printed: Vec<&Value> =

@@ -107,10 +107,15 @@ impl Chart {
             "argo-cd" => {
                 let repository = self.values["global"]["image"]["repository"].as_str();
                 let repository = repository.unwrap_or("quay.io/argoproj/argocd");
-                vec![
+                let mut images = vec![
                     format!("{repository}:{}", self.tag()),
                     "ecr-public.aws.com/docker/library/redis:8.2.3-alpine".into(),
-                ]
+                ];
+                let dex = &self.values["dex"];
+                if dex["enabled"] == true {
+                    images.push(format!("ghcr.io/dexidp/dex:{}", dex["image"]["tag"].as_str().unwrap()));
+                }
+                images
             }
             "dex" => vec![format!("ghcr.io/dexidp/dex:{}", self.values["image"]["tag"].as_str().unwrap())],
             "traefik" => vec!["docker.io/traefik:v3.7.11".into()],
@@ -130,7 +135,9 @@ impl Chart {
                 let release =
                     Release::parse(&self.tag()).ok().or_else(|| app_version(&self.version)).unwrap();
                 let image = format!("oidc-lab/stand-in-argocd:{release}");
-                local_lab::charts::argocd(&self.values, Runs { image: &image, executable: None }, secrets)
+                let dex = format!("oidc-lab/stand-in-argocd-dex:{release}");
+                let [argocd, dex] = [&image, &dex].map(|image| Runs { image, executable: None });
+                local_lab::charts::argocd(&self.values, argocd, dex, secrets)
             }
             "dex" => {
                 // With this file in the world, an image that the node's kubelet cannot pull.

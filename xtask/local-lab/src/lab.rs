@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::home::{Home, build_id};
 use crate::ingress::Ingress;
+use crate::real_dex::WithDex;
 use base::files::write_private;
 use base::folder::FolderError;
 use local_cluster::api::{self, Api, Audit};
@@ -109,11 +110,14 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     let logs = Logs::new(home.logs());
     let audit = Audit::to_file(&home.audit()).map_err(folder)?;
     let api = Api::new(store.clone(), logs.clone(), &cluster.token, audit, &tasks);
+    let programs = workloads::host_process(supervisor, home.processes());
+    let programs = WithDex { programs, folder: home.processes().join("bin") };
     let images = Images::default()
         .with(stand_ins::dex::IMAGE, stand_ins::dex::program())
         .with(stand_ins::argocd::IMAGE, stand_ins::argocd::program())
+        .with(stand_ins::argocd::rundex::IMAGE, stand_ins::argocd::rundex::program())
         .with(stand_ins::redis::IMAGE, stand_ins::redis::program())
-        .with(workloads::HOST_PROCESS_IMAGE, workloads::host_process(supervisor, home.processes()));
+        .with(workloads::HOST_PROCESS_IMAGE, programs);
     let limits = Limits::default();
     let servers = CancellationToken::new();
     let routes = match options.lag {

@@ -10,3 +10,4 @@ pub mod charts;
 pub mod home;
 pub mod ingress;
 pub mod lab;
+mod real_dex;

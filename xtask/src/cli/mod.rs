@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
+use crate::names::Provider;
 pub use args::{Against, DoctorArgs, FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
 pub use fault::{Choice, Fault};
 pub use image_ref::ImageRef;
@@ -93,6 +94,10 @@ pub struct Options {
     /// kind lab name it.
     #[arg(long, global = true, value_enum, env = "OIDC_LAB", default_value_t = LabChoice::Auto)]
     pub lab: LabChoice,
+
+    /// Who checks the user: a Dex of its own, or the one inside Argo CD [default: the lab's own, else dex].
+    #[arg(long, global = true, value_enum)]
+    pub provider: Option<Provider>,
 
     /// Argo CD release for `working`, `broken` and `reproduce` [default: the lab's own, else v3.3.6].
     #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse)]

@@ -108,6 +108,16 @@ impl Cluster {
         self.client_secret(DEX_SECRET, DEX_KEY).await
     }
 
+    /// The client secret that both sides make of `server.secretkey` where the Dex inside
+    /// Argo CD checks users.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn derived_secret(&self) -> Result<Option<ClientSecret>> {
+        let key = self.secret_key(ARGOCD_SECRET, "server.secretkey").await?;
+        Ok(key.map(|key| ClientSecret(stand_ins::argocd::client_secret(&key))))
+    }
+
     /// Whether argocd-secret holds what a server would otherwise fill in.
     ///
     /// # Errors

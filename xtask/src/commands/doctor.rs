@@ -27,10 +27,10 @@ pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -
     let diagnosis = examine(&subject, args.before_rotation).await?;
     if !args.looks_elsewhere() {
         report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
-        report.dex = session.program(Workload::Dex).await.unwrap_or_default();
+        report.dex = session.program(session.dex()).await.unwrap_or_default();
     } else {
         // It is no lab that was looked at.
-        report.place = None;
+        (report.place, report.provider) = (None, None);
     }
     report.begun("doctor", since).more = diagnosis.fields();
     show(session, &diagnosis);
@@ -103,7 +103,7 @@ pub async fn of_lab(session: &Session) -> Result<Subject> {
     let user = User { only_at, ..User::new(USER, Password::new(PASSWORD)) };
     let mut subject = Subject {
         cluster: Some(Reader::of_kubeconfig(&access.kubeconfig, &access.context).await?),
-        provider_namespace: Some(Workload::Dex.namespace().to_owned()),
+        provider_namespace: (session.dex() == Workload::Dex).then(|| Workload::Dex.namespace().to_owned()),
         address: Some(address.parse().map_err(|error| Error::environment(format!("{address}: {error}")))?),
         user: Some(user),
         is_lab: true,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{chosen, matrix_plan};
+use super::{chosen, matrix_plan, of_its_own};
 use crate::cli::Command;
 use crate::console::Console;
 use crate::goals;
@@ -40,18 +40,19 @@ pub async fn dry_run(session: &Session, command: &Command, report: &mut Report) 
     let named = |name: &str, does: &str| (name.to_owned(), does.to_owned());
     let parts: Vec<(String, String)> = match command {
         Command::Rotate(_) => {
+            of_its_own(session, "rotate")?;
             let release = session.program(Workload::Argocd).await?.and_then(|program| program.release());
             return goals::show(session, &[plan::rotate(release.as_ref())], report).await.map(Some);
         }
-        Command::Matrix(args) => matrix_plan(args)?,
-        Command::Faults(args) => chosen(args).iter().map(|fault| named(fault.name(), fault.what())).collect(),
-        Command::Compare => vec![
+        Command::Matrix(args) => matrix_plan(args, session.provider)?,
+        Command::Faults(args) => chosen(args, session.provider)?.iter().map(|fault| named(fault.name(), fault.what())).collect(),
+        Command::Compare => of_its_own(session, "compare").map(|()| vec![
             named("labs", "bring up a lab of stand-ins and one of the real programs"),
             named(
                 "cases",
                 "log in under faults and changes on both, ask what no login asks, and show each field that differs",
             ),
-        ],
+        ])?,
         _ => return Ok(None),
     };
     let entry = report.entry(command.name(), |record| {

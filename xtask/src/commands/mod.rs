@@ -14,6 +14,11 @@ mod render;
 mod rotate;
 mod tools;
 
+use base::{Error, Result};
+
+use crate::names::Provider;
+use crate::session::Session;
+
 pub use check::check;
 pub use compare::compare;
 pub use completions::completions;
@@ -27,3 +32,14 @@ use matrix::plan as matrix_plan;
 pub use render::render;
 pub use rotate::rotate;
 pub use tools::tools;
+
+/// Refuses a command that is about a Dex of its own where there is none.
+fn of_its_own(session: &Session, command: &str) -> Result<()> {
+    match session.provider {
+        Provider::Dex => Ok(()),
+        Provider::Bundled => Err(Error::usage(format!(
+            "`{command}` is for a Dex of its own, and the provider here is the one inside Argo CD"
+        ))
+        .hint("`--provider dex` names the other; a new server.secretkey is what `break` writes here")),
+    }
+}

@@ -15,7 +15,7 @@ use base::{Exit, Result};
 pub async fn render(session: &Session, report: &mut Report) -> Result<Exit> {
     let since = std::time::Instant::now();
     let argocd = session.chosen(Workload::Argocd).await?;
-    let dex = session.chosen(Workload::Dex).await?;
+    let dex = session.chosen_dex().await?;
     let all = everything(&session.sources, &argocd, &dex)?;
     for file in &all {
         let first = if file.text.trim_start().starts_with("---") { "" } else { "---\n" };

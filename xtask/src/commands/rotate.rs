@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 
 use super::doctor::of_lab;
+use super::of_its_own;
 use crate::cli::RotateArgs;
 use crate::console::Tone;
 use crate::lab::Lock;
@@ -53,11 +54,12 @@ struct Phase {
 /// # Errors
 /// No lab is up, logins fail beforehand, or a step cannot be done.
 pub async fn rotate(session: &Session, args: &RotateArgs, report: &mut Report) -> Result<Exit> {
+    of_its_own(session, "rotate")?;
     let _lock = Lock::take(session.lab.own_folder())?;
     let since = Instant::now();
     let argocd = session.program(Workload::Argocd).await?;
     let release = argocd.as_ref().and_then(|program| program.release());
-    report.dex = session.program(Workload::Dex).await?;
+    report.dex = session.program(session.dex()).await?;
     report.argocd = argocd;
     let plan = plan::rotate(release.as_ref());
     let console = &session.console;

@@ -18,7 +18,7 @@ pub async fn heal(session: &Session, only: Option<Fault>, argocd: bool) -> Resul
         faults.retain(|fault| *fault == only);
     }
     let mut restarts: Vec<Workload> = vec![];
-    for part in faults.iter().rev().flat_map(|fault| fault.parts().iter().rev()) {
+    for part in faults.iter().rev().flat_map(|fault| fault.parts(session.provider).iter().rev()) {
         match *part {
             Part::Edit(edit) => {
                 make::undo(edit, session).await?;
@@ -27,7 +27,7 @@ pub async fn heal(session: &Session, only: Option<Fault>, argocd: bool) -> Resul
             Part::Scale(workload, _) => cluster.scale(workload, replicas(session, workload)?).await?,
             // Both Secrets agree; a restart is all that is missing.
             Part::RotateTwice => restarts.push(Workload::Argocd),
-            Part::Restart(_) | Part::Settle | Part::LogIn => {}
+            Part::Restart(_) | Part::Settle | Part::LogIn | Part::DexTakes => {}
         }
     }
     let rotating = only.is_none() && is_rotating(&cluster).await?;
@@ -36,7 +36,7 @@ pub async fn heal(session: &Session, only: Option<Fault>, argocd: bool) -> Resul
         secrets::restore(&cluster).await?;
         restarts.extend([Workload::Dex, Workload::Argocd]);
     }
-    for workload in [Workload::Dex, Workload::Argocd] {
+    for workload in [session.dex(), Workload::Argocd] {
         let wanted = restarts.contains(&workload) && (argocd || workload != Workload::Argocd);
         if wanted {
             cluster.restart(workload).await?;
@@ -56,7 +56,7 @@ fn replicas(session: &Session, workload: Workload) -> Result<u32> {
     let value = match workload {
         Workload::Argocd => session.sources.values("argocd")?["server"]["replicas"].as_u64(),
         Workload::Dex => session.sources.values("dex")?["replicaCount"].as_u64(),
-        Workload::Redis => None,
+        Workload::DexServer | Workload::Redis => None,
     };
     Ok(value.and_then(|value| u32::try_from(value).ok()).unwrap_or(1))
 }

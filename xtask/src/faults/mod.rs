@@ -18,7 +18,7 @@ mod twice;
 use releases::FIRST_START_LOST;
 use serde_json::{Value, json};
 
-use crate::names::Workload;
+use crate::names::{Provider, Workload};
 
 pub use crate::cli::{Choice, Fault};
 pub use edit::Edit;
@@ -42,6 +42,8 @@ pub enum Part {
     RotateTwice,
     /// A login, after which the server knows its provider.
     LogIn,
+    /// Waiting until the Dex inside Argo CD takes the client secret of a new key.
+    DexTakes,
 }
 
 /// Where a fault can be seen.
@@ -134,7 +136,32 @@ impl Fault {
     }
 
     /// What it consists of.
-    pub fn parts(self) -> &'static [Part] {
+    pub fn parts(self, provider: Provider) -> &'static [Part] {
+        match provider {
+            Provider::Dex => self.with_dex(),
+            Provider::Bundled => self.bundled().unwrap_or(&[]),
+        }
+    }
+
+    /// What it consists of where the Dex inside Argo CD checks users; nothing for a fault that
+    /// is of `oidc.config`, of the Secrets that it names, or of a Dex of its own.
+    pub fn bundled(self) -> Option<&'static [Part]> {
+        use Part::{DexTakes, Edit as E, Restart, Scale, Settle};
+        use Workload::{Argocd, DexServer};
+        match self {
+            Self::Rotate => Some(&[Settle, E(Edit::OtherServerKey), DexTakes]),
+            Self::ProviderUnreachable => Some(&[Scale(DexServer, 0), Restart(Argocd)]),
+            Self::ArgocdUrl
+            | Self::NoUrl
+            | Self::ServerKeyMissing
+            | Self::Redis
+            | Self::NoRights
+            | Self::RedirectLoop => Some(self.with_dex()),
+            _ => None,
+        }
+    }
+
+    fn with_dex(self) -> &'static [Part] {
         use Part::{Edit as E, LogIn, Restart, Scale, Settle};
         use Workload::{Argocd, Dex};
         match self {
@@ -191,8 +218,14 @@ impl Fault {
             }
         }
         text.push_str(
-            "\nOf the catalogue, state-mismatch is made by a browser with two logins at once and idp-refused by a provider\nwith rules of its own: no object of a cluster puts them in.",
+            "\nOf the catalogue, state-mismatch is made by a browser with two logins at once and idp-refused by a provider\nwith rules of its own: no object of a cluster puts them in.\n",
         );
+        let inside: Vec<&str> =
+            Self::all().iter().filter(|it| it.bundled().is_some()).map(|it| it.name()).collect();
+        text.push_str(&format!(
+            "\nWith --provider bundled there are {}; rotate is a new server.secretkey there.",
+            inside.join(", ")
+        ));
         text
     }
 }
@@ -205,7 +238,8 @@ pub fn catalogue() -> Value {
             Seen::On(releases) => (Some(releases), None),
             Seen::RealOnly(why) => (None, Some(why)),
         };
-        json!({"name": fault.name(), "what": fault.what(), "shows_on": releases, "real_only": why})
+        json!({"name": fault.name(), "what": fault.what(), "shows_on": releases, "real_only": why,
+               "bundled": fault.bundled().is_some()})
     };
     Fault::all().iter().map(entry).collect()
 }

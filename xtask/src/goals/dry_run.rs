@@ -16,6 +16,7 @@ use base::{Exit, Result};
 /// # Errors
 /// An environment variable names nothing that could be used.
 pub async fn dry_run(goals: &[Goal], session: &Session, report: &mut Report) -> Result<Exit> {
+    super::applies(session, goals)?;
     show(session, &super::plans(goals, session), report).await
 }
 

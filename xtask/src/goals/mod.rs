@@ -14,7 +14,7 @@ use crate::cli::Goal;
 use crate::console::Tone;
 use crate::faults::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
-use crate::names::Workload;
+use crate::names::{Provider, Workload, hosts};
 use crate::plan::{self, Plan};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord};
@@ -31,6 +31,7 @@ pub use status::Status;
 /// The failure; what was done until then stands in the report. A verdict other than
 /// the expected one is no error but [`Exit::Verdict`].
 pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Result<Exit> {
+    applies(session, goals)?;
     let _lock = match goals.iter().any(|goal| *goal != Goal::Status) {
         true => Some(Lock::take(session.lab.own_folder())?),
         false => None,
@@ -52,7 +53,7 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
     // What runs is asked once, at the end: a report about a lab that is gone has none.
     if matches!(session.lab.find().await, Ok(Some(_))) {
         report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
-        report.dex = session.program(Workload::Dex).await.unwrap_or_default();
+        report.dex = session.program(session.dex()).await.unwrap_or_default();
     }
     outcome
 }
@@ -97,10 +98,9 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
     match goal {
         Goal::Working | Goal::Broken => {
             let access = session.access().await?;
-            console.note(&format!(
-                "  up in {time}: http://argocd.host and http://dex.host by {}",
-                access.ingress
-            ));
+            let hosts: Vec<String> =
+                hosts(session.provider).iter().map(|host| format!("http://{host}")).collect();
+            console.note(&format!("  up in {time}: {} by {}", hosts.join(" and "), access.ingress));
         }
         Goal::Break => {
             record.more.insert("fault".into(), fault.unwrap_or(Fault::Rotate).name().into());
@@ -124,7 +124,7 @@ pub async fn reach(
     fault: Option<Fault>,
     steps: &mut Vec<StepRecord>,
 ) -> Result<()> {
-    let plan = Plan::of(goal, fault, session.lab.place())
+    let plan = Plan::of(goal, fault, session.lab.place(), session.provider)
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
     plan::run(session, &plan, steps).await?;
     if matches!(goal, Goal::Working | Goal::Broken) {
@@ -137,6 +137,32 @@ pub async fn reach(
 /// breaks, and everything is fixed.
 fn fault_of(goal: Goal, goals: &[Goal], fault: Option<Fault>) -> Option<Fault> {
     fault.filter(|_| goal != Goal::Fix || !goals.contains(&Goal::Break))
+}
+
+/// Refuses, before anything is done, a fault that is none where this lab's provider checks users.
+///
+/// # Errors
+/// It is one.
+pub fn applies(session: &Session, goals: &[Goal]) -> Result<()> {
+    match session.options.fault() {
+        Some(fault) if goals.contains(&Goal::Break) => possible(fault, session.provider),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a fault that is none where a provider checks users.
+///
+/// # Errors
+/// It is one.
+pub fn possible(fault: Fault, provider: Provider) -> Result<()> {
+    if provider == Provider::Dex || fault.bundled().is_some() {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "the fault {} is of a Dex of its own, and this lab has the one inside Argo CD",
+        fault.name()
+    ))
+    .hint("`cargo xtask break --fault list` names those that there are with --provider bundled"))
 }
 
 /// Refuses a fault that would change nothing: the stand-ins lack what it breaks.
@@ -157,9 +183,10 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
     let what = match goal {
         Goal::Working | Goal::Broken => {
             let argocd = session.chosen(Workload::Argocd).await?;
-            let dex = session.chosen(Workload::Dex).await?.described();
+            let dex = session.chosen_dex().await?.described();
             let (era, argocd, place) = (argocd.era(), argocd.described(), session.lab.place().name());
-            format!("{}: argocd {argocd}, era: {era}, dex {dex}, on the {place} lab", goal.name())
+            let inside = if session.provider == Provider::Bundled { " inside it" } else { "" };
+            format!("{}: argocd {argocd}, era: {era}, dex {dex}{inside}, on the {place} lab", goal.name())
         }
         Goal::Break => format!("break: {}", session.options.fault().unwrap_or(Fault::Rotate).name()),
         other => other.name().to_owned(),
@@ -176,7 +203,7 @@ fn plans(goals: &[Goal], session: &Session) -> Vec<Plan> {
     };
     // What only looks has no steps.
     let plan = |goal| {
-        Plan::of(goal, fault_of(goal, goals, fault), place)
+        Plan::of(goal, fault_of(goal, goals, fault), place, session.provider)
             .unwrap_or(Plan { name: goal.name(), steps: vec![] })
     };
     goals.iter().flat_map(stories).map(plan).collect()

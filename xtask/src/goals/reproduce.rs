@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::stories::{self, Row};
 use crate::cli::Goal;
+use crate::known;
 use crate::names::Workload;
 use crate::report::{GoalRecord, Report};
 use crate::session::Session;
@@ -33,6 +34,10 @@ async fn both(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     text.push_str(&format!("  after      {:<width$}  logged in  {:<width$}  as known\n", "verdict", "known"));
     for row in &rows {
         text.push_str(&line(row, width));
+    }
+    let assumed = argocd.release().filter(|release| !known::is_measured(release, session.provider));
+    if let Some(release) = assumed {
+        text.push_str(&format!("{}\n", known::assumed(&[release.to_string()])));
     }
     session.console.result(&text);
     let all_known = rows.iter().all(|row| row.as_known);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Map, Value, json};
 
 use crate::lab::Access;
-use crate::names::{ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, USER, Workload};
+use crate::names::{self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, USER, Workload};
 use crate::programs::Program;
 use crate::session::Session;
 use base::Result;
@@ -13,6 +13,7 @@ use base::Result;
 /// A lab that is up.
 pub struct Status {
     place: Place,
+    provider: Provider,
     access: Access,
     argocd: Option<Program>,
     dex: Option<Program>,
@@ -26,17 +27,21 @@ impl Status {
     pub async fn of(session: &Session) -> Result<Self> {
         let access = session.access().await?;
         let argocd = session.program(Workload::Argocd).await?;
-        let dex = session.program(Workload::Dex).await?;
-        Ok(Self { place: session.lab.place(), access, argocd, dex })
+        let dex = session.program(session.dex()).await?;
+        Ok(Self { place: session.lab.place(), provider: session.provider, access, argocd, dex })
     }
 
     /// For `--format json`.
     pub fn fields(&self) -> Map<String, Value> {
+        let mut hosts = json!({"argocd": ARGOCD_HOST});
+        if self.provider == Provider::Dex {
+            hosts["dex"] = DEX_HOST.into();
+        }
         let fields = json!({
             "kubeconfig": self.access.kubeconfig,
             "context": self.access.context,
             "address": self.access.ingress.to_string(),
-            "hosts": {"argocd": ARGOCD_HOST, "dex": DEX_HOST},
+            "hosts": hosts,
             "user": USER,
             "password": PASSWORD,
             "namespaces": super::strings(&NAMESPACES),
@@ -53,12 +58,13 @@ impl Status {
             program.as_ref().map_or_else(|| "not installed".to_owned(), Program::described)
         };
         let address = self.access.ingress;
-        let reach = reach(self.place, address);
+        let reach = reach(self.place, self.provider, address);
         let kubeconfig = self.access.kubeconfig.display();
+        let inside = if self.provider == Provider::Bundled { ", inside Argo CD" } else { "" };
         format!(
             "{} lab, up
   argocd      {}
-  dex         {}
+  dex         {}{inside}
   address     {address}  ({})
   login       {USER} / {PASSWORD}
   namespaces  {}
@@ -85,8 +91,12 @@ struct Reach {
     browser: String,
 }
 
-fn reach(place: Place, address: SocketAddr) -> Reach {
-    let hosts = format!("ingress for {ARGOCD_HOST} and {DEX_HOST}");
+fn reach(place: Place, provider: Provider, address: SocketAddr) -> Reach {
+    let all = names::hosts(provider);
+    let hosts = format!("ingress for {}", all.join(" and "));
+    let each = |form: &dyn Fn(&str) -> String, between: &str| -> String {
+        all.iter().map(|host| form(host)).collect::<Vec<_>>().join(between)
+    };
     match place {
         Place::Local => Reach {
             what: format!("{hosts}, and a forward proxy to them"),
@@ -96,8 +106,11 @@ fn reach(place: Place, address: SocketAddr) -> Reach {
         // An ingress in a cluster is no forward proxy: each client maps the names itself.
         Place::Kind => Reach {
             what: hosts,
-            curl: format!("--connect-to {ARGOCD_HOST}:80:{address} --connect-to {DEX_HOST}:80:{address}"),
-            browser: format!("--host-resolver-rules='MAP {ARGOCD_HOST} {address},MAP {DEX_HOST} {address}'"),
+            curl: each(&|host| format!("--connect-to {host}:80:{address}"), " "),
+            browser: format!(
+                "--host-resolver-rules='{}'",
+                each(&|host| format!("MAP {host} {address}"), ",")
+            ),
         },
     }
 }
@@ -109,12 +122,15 @@ mod tests {
     #[test]
     fn each_lab_is_reached_in_its_own_way() {
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        assert_eq!(reach(Place::Local, address).curl, "-x http://127.0.0.1:8080");
-        let kind = reach(Place::Kind, address);
+        assert_eq!(reach(Place::Local, Provider::Dex, address).curl, "-x http://127.0.0.1:8080");
+        let kind = reach(Place::Kind, Provider::Dex, address);
         assert_eq!(
             kind.curl,
             "--connect-to argocd.host:80:127.0.0.1:8080 --connect-to dex.host:80:127.0.0.1:8080"
         );
         assert!(!kind.what.contains("proxy"));
+        let kind = reach(Place::Kind, Provider::Bundled, address);
+        assert_eq!(kind.curl, "--connect-to argocd.host:80:127.0.0.1:8080");
+        assert_eq!(kind.what, "ingress for argocd.host");
     }
 }

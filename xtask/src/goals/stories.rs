@@ -117,13 +117,13 @@ pub async fn play(
     mut seen: impl FnMut(&Row),
 ) -> Result<Vec<Row>> {
     let release = session.chosen(Workload::Argocd).await?.release();
-    let console = &session.console;
+    let (console, provider) = (&session.console, session.provider);
     let mut rows = vec![];
     for act in acts {
         let name = act.goal.name();
         console.note(&console.toned(Tone::Strong, name));
         super::reach(session, act.goal, (act.goal == Goal::Break).then_some(act.fault), steps).await?;
-        let known = release.as_ref().and_then(|release| known::verdict(release, act.stage));
+        let known = release.as_ref().and_then(|release| known::verdict(release, act.stage, provider));
         let mut record = GoalRecord::new("test");
         let found = super::test::run(session, known.and_then(expect_of), &mut record).await?;
         steps
@@ -135,10 +135,12 @@ pub async fn play(
             verdict: found.verdict,
             logins: Logins { total, ok, failed: total - ok },
             known,
-            known_refusals: release.as_ref().map_or(&[], |release| known::refusals(release, act.stage)),
-            as_known: release
+            known_refusals: release
                 .as_ref()
-                .is_none_or(|release| known::as_known(release, act.stage, found.verdict, &found.refusals)),
+                .map_or(&[], |release| known::refusals(release, act.stage, provider)),
+            as_known: release.as_ref().is_none_or(|release| {
+                known::as_known(release, act.stage, provider, found.verdict, &found.refusals)
+            }),
             refusals: found.refusals,
             message: found.message,
         };

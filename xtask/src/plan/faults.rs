@@ -2,18 +2,18 @@
 
 use super::Step;
 use crate::faults::{Fault, Part};
-use crate::names::Workload;
+use crate::names::{Provider, Workload};
 use crate::steps::Action;
 
 /// The steps that put a fault in. They come one after another.
-pub fn steps(fault: Fault) -> Vec<Step> {
+pub fn steps(fault: Fault, provider: Provider) -> Vec<Step> {
     let mut steps: Vec<Step> = vec![];
     let mut add = |name: &'static str, action| {
         let after = steps.last().map(|step: &Step| step.name).into_iter().collect();
         steps.push(Step { name, after, action });
     };
     add("remember", Action::Remember(fault));
-    for part in fault.parts() {
+    for part in fault.parts(provider) {
         match *part {
             Part::Edit(edit) => add(edit.name(), Action::Edit(edit)),
             Part::Restart(workload) => {
@@ -24,7 +24,7 @@ pub fn steps(fault: Fault) -> Vec<Step> {
             Part::Scale(workload, pods) => {
                 let (scaled, ready) = match workload {
                     Workload::Argocd => ("argocd-scaled", "argocd-scaled-ready"),
-                    Workload::Dex => ("dex-scaled", "dex-scaled-ready"),
+                    Workload::Dex | Workload::DexServer => ("dex-scaled", "dex-scaled-ready"),
                     Workload::Redis => ("redis-scaled", "redis-scaled-ready"),
                 };
                 add(scaled, Action::Scale(workload, pods));
@@ -32,6 +32,7 @@ pub fn steps(fault: Fault) -> Vec<Step> {
             }
             Part::Settle => add("argocd-settled", Action::HearsChanges),
             Part::LogIn => add("log-in", Action::LogInOnce),
+            Part::DexTakes => add("dex-takes", Action::DexTakes),
             Part::RotateTwice => add("rotate-twice", Action::RotateTwice),
         }
     }
@@ -41,7 +42,7 @@ pub fn steps(fault: Fault) -> Vec<Step> {
 fn names(workload: Workload) -> (&'static str, &'static str) {
     match workload {
         Workload::Argocd => ("argocd-restart", "argocd-ready"),
-        Workload::Dex => ("dex-restart", "dex-ready"),
+        Workload::Dex | Workload::DexServer => ("dex-restart", "dex-ready"),
         Workload::Redis => ("redis-restart", "redis-ready"),
     }
 }
@@ -53,11 +54,14 @@ mod tests {
     #[test]
     fn each_fault_is_put_in_by_named_steps() {
         let mut text = String::new();
-        for fault in Fault::all() {
-            let steps: Vec<String> = steps(*fault).iter().map(|step| step.name.to_owned()).collect();
-            let unique: std::collections::BTreeSet<&String> = steps.iter().collect();
-            assert_eq!(unique.len(), steps.len(), "{fault:?}: {steps:?}");
-            text.push_str(&format!("{:<22} {}\n", fault.name(), steps.join(", ")));
+        for provider in [Provider::Dex, Provider::Bundled] {
+            let applies = |fault: &&Fault| provider == Provider::Dex || fault.bundled().is_some();
+            for fault in Fault::all().iter().filter(applies) {
+                let steps: Vec<&str> = steps(*fault, provider).iter().map(|step| step.name).collect();
+                let unique: std::collections::BTreeSet<&&str> = steps.iter().collect();
+                assert_eq!(unique.len(), steps.len(), "{fault:?}: {steps:?}");
+                text.push_str(&format!("{:<8} {:<22} {}\n", provider.name(), fault.name(), steps.join(", ")));
+            }
         }
         insta::assert_snapshot!(text);
     }

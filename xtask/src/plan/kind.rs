@@ -3,9 +3,10 @@
 //! Three branches run beside the cluster's creation, one for each chart: pulled,
 //! checked, its images pulled and saved. They meet the cluster where images are loaded.
 
-use super::{Step, step};
+use super::{Step, new_key, step};
 use crate::lab::kind::parts::Part;
-use crate::names::Workload::{Argocd, Dex};
+use crate::names::Provider;
+use crate::names::Workload::{Argocd, Dex, DexServer};
 use crate::steps::{Action, KindStep};
 
 /// When Argo CD's client secret comes.
@@ -18,7 +19,11 @@ pub enum Secret {
 }
 
 /// The steps.
-pub fn bring_up(secret: Secret) -> Vec<Step> {
+pub fn bring_up(secret: Secret, provider: Provider) -> Vec<Step> {
+    if provider == Provider::Bundled {
+        return with_the_dex_inside(secret);
+    }
+
     use KindStep::{
         Chart, Cluster, Coredns, Images, Ingress, IngressReady, Load, Node, RedisSecret, Resolves, Tools,
     };
@@ -74,6 +79,39 @@ pub fn bring_up(secret: Secret) -> Vec<Step> {
             steps.push(step("argocd-settled", &["argocd-ready"], Action::HearsNewSecrets));
             steps.push(step("oidc-secret", &["dex-secret", "argocd-settled"], Action::OidcSecret));
         }
+    }
+    steps
+}
+
+/// The same with the Dex that the chart of Argo CD brings: nobody asks for a name of Dex's.
+fn with_the_dex_inside(secret: Secret) -> Vec<Step> {
+    use KindStep::{Chart, Cluster, Images, Ingress, IngressReady, Load, Node, RedisSecret, Tools};
+    let kind = |name, after: &[&'static str], what| step(name, after, Action::Kind(what));
+    let install = match secret {
+        Secret::First => Action::Install(Argocd),
+        Secret::Last => Action::InstallAnew(Argocd),
+    };
+    let mut steps = vec![
+        kind("tools", &[], Tools),
+        kind("cluster", &["tools"], Cluster),
+        kind("ingress-chart", &["tools"], Chart(Part::Ingress)),
+        kind("argocd-chart", &["tools"], Chart(Part::Argocd)),
+        kind("ingress-images", &["ingress-chart"], Images(Part::Ingress)),
+        kind("argocd-images", &["argocd-chart"], Images(Part::Argocd)),
+        kind("node", &["cluster"], Node),
+        step("namespaces", &["cluster"], Action::Namespaces),
+        kind("ingress-load", &["cluster", "ingress-images"], Load(Part::Ingress)),
+        kind("argocd-load", &["cluster", "argocd-images"], Load(Part::Argocd)),
+        kind("ingress", &["namespaces", "ingress-load"], Ingress),
+        step("argocd-secret", &["namespaces"], Action::ArgocdSecret),
+        kind("argocd-redis-secret", &["namespaces"], RedisSecret),
+        step("argocd", &["argocd-secret", "argocd-redis-secret", "argocd-load"], install),
+        kind("ingress-ready", &["ingress", "node"], IngressReady),
+        step("dex-ready", &["argocd", "ingress-ready"], Action::Ready(DexServer)),
+        step("argocd-ready", &["argocd", "ingress-ready"], Action::Ready(Argocd)),
+    ];
+    if secret == Secret::Last {
+        steps.extend(new_key());
     }
     steps
 }

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::cli::{Expect, Goal};
-use crate::faults::Fault;
-use crate::names::{Place, Workload};
+use crate::faults::{Edit, Fault};
+use crate::names::{Place, Provider, Workload};
 use crate::steps::{Action, Deed};
 
 pub use rotate::rotate;
@@ -44,15 +44,28 @@ impl Plan {
     /// The plan of a goal, or `None` for one that only looks (`status`) or is made
     /// of other goals (`reproduce`). `fault` is the one that `break` puts in (`rotate`
     /// if there is none) and the only one that `fix` heals.
-    pub fn of(goal: Goal, fault: Option<Fault>, place: Place) -> Option<Self> {
+    pub fn of(goal: Goal, fault: Option<Fault>, place: Place, provider: Provider) -> Option<Self> {
         use Action::{
             ArgocdSecret, DexSecret, Heal, HearsNewSecrets, Install, InstallAnew, Namespaces, NoOidcSecret,
             OidcSecret, Ready, Restart, StartLab, StopLab,
         };
-        use Workload::{Argocd, Dex};
+        use Workload::{Argocd, Dex, DexServer};
         let mut steps = match goal {
-            Goal::Working if place == Place::Kind => kind::bring_up(kind::Secret::First),
-            Goal::Broken if place == Place::Kind => kind::bring_up(kind::Secret::Last),
+            Goal::Working if place == Place::Kind => kind::bring_up(kind::Secret::First, provider),
+            Goal::Broken if place == Place::Kind => kind::bring_up(kind::Secret::Last, provider),
+            Goal::Working | Goal::Broken if provider == Provider::Bundled => {
+                let install = if goal == Goal::Working { Install(Argocd) } else { InstallAnew(Argocd) };
+                let mut steps = vec![
+                    step("lab", &[], StartLab),
+                    step("namespaces", &["lab"], Namespaces),
+                    step("argocd-secret", &["namespaces"], ArgocdSecret),
+                    step("argocd", &["argocd-secret"], install),
+                    step("dex-ready", &["argocd"], Ready(DexServer)),
+                    step("argocd-ready", &["argocd"], Ready(Argocd)),
+                ];
+                steps.extend((goal == Goal::Broken).then(new_key).into_iter().flatten());
+                steps
+            }
             Goal::Working => vec![
                 step("lab", &[], StartLab),
                 step("namespaces", &["lab"], Namespaces),
@@ -77,11 +90,11 @@ impl Plan {
                 step("argocd-settled", &["argocd-ready"], HearsNewSecrets),
                 step("oidc-secret", &["dex-secret", "argocd-settled"], OidcSecret),
             ],
-            Goal::Break => faults::steps(fault.unwrap_or(Fault::Rotate)),
+            Goal::Break => faults::steps(fault.unwrap_or(Fault::Rotate), provider),
             Goal::Fix => vec![
                 step("heal", &[], Heal { only: fault, argocd: false }),
                 step("argocd-restart", &["heal"], Restart(Argocd)),
-                step("dex-ready", &["heal"], Ready(Dex)),
+                step("dex-ready", &["heal"], Ready(provider.workload())),
                 step("argocd-ready", &["argocd-restart"], Ready(Argocd)),
             ],
             Goal::Test => return Some(Self::test(None)),
@@ -157,6 +170,16 @@ fn heal_first(steps: &mut Vec<Step>) {
     steps.insert(place, heal);
 }
 
+/// What comes after Argo CD's server in `broken`, where the Dex inside Argo CD checks users.
+fn new_key() -> [Step; 3] {
+    let new = Edit::OtherServerKey;
+    [
+        step("argocd-settled", &["argocd-ready"], Action::HearsChanges),
+        step(new.name(), &["argocd-settled", "dex-ready"], Action::Edit(new)),
+        step("dex-takes", &[new.name()], Action::DexTakes),
+    ]
+}
+
 /// A step that waits for those in `after`.
 fn step(name: &'static str, after: &[&'static str], action: Action) -> Step {
     Step { name, after: after.to_vec(), action }
@@ -168,6 +191,10 @@ mod tests {
 
     #[test]
     fn plans_read_as_they_run() {
+        let of = |goal, fault, place, provider| {
+            let plan = Plan::of(goal, fault, place, provider).unwrap();
+            plan.describe(place == Place::Kind, |_| vec![])
+        };
         let plans: Vec<String> = [
             (Goal::Working, None),
             (Goal::Broken, None),
@@ -180,7 +207,12 @@ mod tests {
             (Goal::Down, None),
         ]
         .into_iter()
-        .map(|(goal, fault)| Plan::of(goal, fault, Place::Local).unwrap().describe(false, |_| vec![]))
+        .map(|(goal, fault)| of(goal, fault, Place::Local, Provider::Dex))
+        .chain(
+            [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix]
+                .map(|goal| of(goal, None, Place::Local, Provider::Bundled)),
+        )
+        .chain([of(Goal::Broken, None, Place::Kind, Provider::Bundled)])
         .collect();
         insta::assert_snapshot!(plans.join("\n"));
     }
@@ -189,8 +221,10 @@ mod tests {
     fn a_step_waits_only_for_steps_before_it() {
         for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix, Goal::Test, Goal::Down] {
             for fault in [None].into_iter().chain(Fault::all().iter().copied().map(Some)) {
-                let on = |place| Plan::of(goal, fault, place).unwrap();
-                for plan in [on(Place::Local), on(Place::Kind)] {
+                let on = |place, provider| Plan::of(goal, fault, place, provider).unwrap();
+                let both =
+                    [Place::Local, Place::Kind].map(|it| [on(it, Provider::Dex), on(it, Provider::Bundled)]);
+                for plan in both.concat() {
                     for (place, step) in plan.steps.iter().enumerate() {
                         for name in &step.after {
                             assert!(

@@ -38,12 +38,15 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
         let text = sources.text(manifest, &variables)?;
         all.push(Rendered { source: format!("manifests/{}", manifest.file()), text });
     }
-    let images = [argocd.image(Workload::Argocd), dex.image(Workload::Dex)];
-    for chart in ["argocd", "dex"] {
-        all.push(Rendered { source: format!("values/{chart}.yaml"), text: sources.values_text(chart)? });
-        let derived = match chart {
-            "argocd" => charts::argocd(&sources.values(chart)?, runs(argocd, &images[0]), MASK),
-            _ => charts::dex(&sources.values(chart)?, runs(dex, &images[1]), MASK),
+    let images = [argocd.image(Workload::Argocd), dex.image(Workload::Dex), dex.image_inside(argocd)];
+    let [argocd, inside, dex] = [(argocd, 0), (dex, 2), (dex, 1)].map(|(it, image)| runs(it, &images[image]));
+    for chart in sources.charts() {
+        for file in sources.files(chart) {
+            all.push(Rendered { source: format!("values/{file}.yaml"), text: sources.values_text(file)? });
+        }
+        let derived = match *chart {
+            "argocd" => charts::argocd(&sources.values(chart)?, argocd, inside, MASK),
+            _ => charts::dex(&sources.values(chart)?, dex, MASK),
         };
         let derived = derived.map_err(|error| Error::environment(error.to_string()))?;
         all.push(Rendered {

@@ -12,7 +12,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
-use crate::names;
+use crate::names::{self, Provider};
 use base::{Error, Result};
 
 pub use masked::everything;
@@ -128,12 +128,18 @@ impl Variables {
 #[derive(Clone, Debug)]
 pub struct Sources {
     root: PathBuf,
+    provider: Provider,
 }
 
 impl Sources {
     /// Those of the checkout at `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), provider: Provider::default() }
+    }
+
+    /// The same for a lab with this provider.
+    pub fn with(self, provider: Provider) -> Self {
+        Self { provider, ..self }
     }
 
     /// The checkout.
@@ -188,10 +194,29 @@ impl Sources {
     /// # Errors
     /// The file cannot be read or is not YAML.
     pub fn values(&self, chart: &str) -> Result<Value> {
-        let path = Path::new("values").join(format!("{chart}.yaml"));
-        let text = self.read(&path)?;
-        serde_yaml::from_str(&text)
-            .map_err(|error| Error::environment(format!("{}: not valid YAML: {error}", path.display())))
+        let mut values = Value::Null;
+        for file in self.files(chart) {
+            let text = self.values_text(file)?;
+            let more = serde_yaml::from_str(&text).map_err(|error| {
+                Error::environment(format!("values/{file}.yaml: not valid YAML: {error}"))
+            })?;
+            merge(&mut values, more);
+        }
+        Ok(values)
+    }
+
+    /// The charts of the stack.
+    pub fn charts(&self) -> &'static [&'static str] {
+        match self.provider {
+            Provider::Dex => &["argocd", "dex"],
+            Provider::Bundled => &["argocd"],
+        }
+    }
+
+    /// The files that a chart's values are in, without their ending: later ones come before
+    /// earlier ones.
+    pub fn files<'a>(&self, chart: &'a str) -> Vec<&'a str> {
+        names::values_files(chart, self.provider)
     }
 
     /// The text of a values file, as Helm would read it.
@@ -207,6 +232,18 @@ impl Sources {
             Error::environment(format!("{} cannot be read: {error}", path.display()))
                 .hint("run from a whole checkout of the project")
         })
+    }
+}
+
+/// Values over others, as Helm lays them.
+fn merge(into: &mut Value, more: Value) {
+    match (into, more) {
+        (Value::Object(into), Value::Object(more)) => {
+            for (key, value) in more {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, more) => *into = more,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod clean_up;
 mod programs;
+mod provider;
 mod which_lab;
 
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use crate::cluster::{Cluster, Observer};
 use crate::console::{Console, Running};
 use crate::lab::kind::{self, Kit};
 use crate::lab::{Access, KindLab, Lab, LocalLab};
-use crate::names::{Place, Workload};
+use crate::names::{Place, Provider, Workload};
 use crate::programs::Program;
 use crate::render::{Sources, Variables};
 use base::{Error, Result};
@@ -39,6 +40,8 @@ pub struct Session {
     pub sources: Sources,
     /// The lab.
     pub lab: Lab,
+    /// Who checks the user there.
+    pub provider: Provider,
     cluster: AsyncMutex<Option<Cluster>>,
     /// The outside programs of a lab on kind.
     kit: OnceCell<Arc<Kit>>,
@@ -57,15 +60,20 @@ impl Session {
     /// Both labs are there and no option chooses one, or an option is of the other lab.
     pub async fn new(options: Options, console: Arc<Console>, goals: &[Goal]) -> Result<Self> {
         let lab = which_lab::which(&options, &console, goals).await?;
-        Ok(Self { lab, ..Self::at(PathBuf::new(), options, console) })
+        let mut session = Self { lab, ..Self::at(PathBuf::new(), options, console) };
+        session.provider = session.which_provider(goals).await?;
+        session.sources = session.sources.with(session.provider);
+        Ok(session)
     }
 
     /// A session about the local lab of a folder.
     pub fn at(folder: PathBuf, options: Options, console: Arc<Console>) -> Self {
+        let provider = options.provider.unwrap_or_default();
         Self {
             lab: Lab::Local(LocalLab::new(folder)),
             kit: OnceCell::new(),
-            sources: Sources::new(checkout()),
+            provider,
+            sources: Sources::new(checkout()).with(provider),
             options,
             console,
             cluster: AsyncMutex::default(),
@@ -171,6 +179,7 @@ impl Session {
                 .unwrap_or(Ingress::Nginx),
             argocd: options.argocd.clone().or(of_tag).or(installed).unwrap_or_default(),
             image,
+            provider: self.provider,
         }
     }
 

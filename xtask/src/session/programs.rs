@@ -9,7 +9,7 @@ use crate::lab::Lab;
 use crate::names::Workload;
 use crate::programs::Program;
 use crate::shown_download::ShownDownload;
-use base::Result;
+use base::{Error, Result};
 use toolbox::download::{Downloads, Lockfile, Settings};
 use toolbox::real;
 
@@ -36,19 +36,44 @@ impl Session {
                 let values = self.sources.values("dex")?;
                 Program::released(values["image"]["tag"].as_str().unwrap_or("unknown"))
             }
+            (None, Lab::Kind(_), Workload::DexServer) => {
+                let values = self.sources.values("argocd")?;
+                Program::released(values["dex"]["image"]["tag"].as_str().unwrap_or("unknown"))
+            }
             // It comes with the chart.
             (None, Lab::Kind(_), Workload::Redis) => Program::released("unknown"),
             (None, Lab::Local(_), Workload::Argocd) => Program::stand_in_argocd(&Release::default()),
-            (None, Lab::Local(_), Workload::Dex) => Program::stand_in_dex(),
+            (None, Lab::Local(_), Workload::Dex | Workload::DexServer) => Program::stand_in_dex(),
             (None, Lab::Local(_), Workload::Redis) => Program::redis().await,
         })
+    }
+
+    /// The program to install as Dex. A real one inside Argo CD is run by a real Argo CD.
+    ///
+    /// # Errors
+    /// As [`Session::chosen`], and where a real one is named and Argo CD is a stand-in.
+    pub async fn chosen_dex(&self) -> Result<Program> {
+        let dex = self.chosen(self.dex()).await?;
+        if dex.path.is_none() || self.dex() == Workload::Dex {
+            return Ok(dex);
+        }
+        if self.chosen(Workload::Argocd).await?.path.is_some() {
+            return Ok(dex);
+        }
+        match self.options.dex_bin {
+            None => Ok(Program::stand_in_dex()),
+            Some(_) => {
+                Err(Error::usage("the Dex inside Argo CD is run by Argo CD, and this one is a stand-in")
+                    .hint("name a real one too, by --argocd-bin PATH, or leave --dex-bin out"))
+            }
+        }
     }
 
     /// The program that the options name, if they do. A binary is asked for its version once.
     async fn named(&self, workload: Workload) -> Result<Option<Program>> {
         let (binary, place) = match workload {
             Workload::Argocd => (&self.options.argocd_bin, 0),
-            Workload::Dex => (&self.options.dex_bin, 1),
+            Workload::Dex | Workload::DexServer => (&self.options.dex_bin, 1),
             Workload::Redis => return Ok(None),
         };
         if matches!(self.lab, Lab::Kind(_)) {
@@ -95,7 +120,7 @@ impl Session {
                 let release = self.release().await?;
                 (real::argocd(&downloads, &release, &progress).await?, release.to_string())
             }
-            Workload::Dex | Workload::Redis => {
+            Workload::Dex | Workload::DexServer | Workload::Redis => {
                 (real::dex(&downloads, real::DEX, &progress).await?, real::DEX.to_owned())
             }
         };

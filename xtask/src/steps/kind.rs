@@ -81,6 +81,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
                 sources: &session.sources,
                 port: session.options.port,
                 image: session.options.node_image.as_deref(),
+                provider: session.provider,
             };
             let brought = bringing.bring(running, || session.unfinished.begin()).await?;
             session.connect_anew().await;
@@ -198,7 +199,7 @@ pub async fn install(
 pub async fn remove(session: &Session, running: &Running<'_>) -> Result<bool> {
     let lab = session.kind_lab()?;
     let (kit, place) = session.tools_of(lab, running).await?;
-    let bringing =
-        Bringing { lab, kit: &kit, place: &place, sources: &session.sources, port: None, image: None };
+    let (sources, provider) = (&session.sources, session.provider);
+    let bringing = Bringing { lab, kit: &kit, place: &place, sources, port: None, image: None, provider };
     bringing.remove(running).await
 }

@@ -55,6 +55,8 @@ pub enum Action {
     Scale(Workload, u8),
     /// Log in once, whatever comes of it.
     LogInOnce,
+    /// Wait until the Dex inside Argo CD takes the client secret that `server.secretkey` makes.
+    DexTakes,
     /// Rotate twice, with a page open on Argo CD.
     RotateTwice,
     /// Undo what faults changed: one, or all that are in.
@@ -103,11 +105,17 @@ impl Action {
             Self::Edit(edit) => edit.describe().into(),
             Self::Scale(workload, pods) => format!("scale {} to {pods}", name(workload)),
             Self::LogInOnce => "log in once".into(),
+            Self::DexTakes => {
+                "wait until Dex takes the client secret that is made of server.secretkey".into()
+            }
             Self::RotateTwice => "log in, stay on the page, and rotate the client secret twice".into(),
             Self::Heal { only: Some(fault), .. } => format!("undo what {} changed", fault.name()),
             Self::Heal { only: None, .. } => "undo what faults changed".into(),
             Self::Restart(workload) => format!("restart {}", name(workload)),
             Self::Ready(Workload::Redis) => format!("wait until {} is ready", name(Workload::Redis)),
+            Self::Ready(Workload::DexServer) => {
+                format!("wait until {} is ready and Argo CD leads to it", name(Workload::DexServer))
+            }
             Self::Ready(workload) => {
                 format!("wait until {} is ready and the ingress leads to it", name(workload))
             }
@@ -116,7 +124,7 @@ impl Action {
                 "wait until argocd/argocd-server takes a Secret that is created for a new one".into()
             }
             Self::RotationEnded => "remember that the rotation has ended".into(),
-            Self::Login(_) => "log in through argocd.host and dex.host".into(),
+            Self::Login(_) => "log in".into(),
             Self::StopLab => "remove the lab".into(),
             Self::Kind(step) => step.describe(),
         }
@@ -208,6 +216,12 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
             let passed = login::once(session).await?;
             return Ok(if passed { "logged in" } else { "not logged in" }.into());
         }
+        Action::DexTakes => {
+            let missing = || Error::environment("Secret argocd/argocd-secret has no server.secretkey");
+            let secret = cluster.derived_secret().await?.ok_or_else(missing)?;
+            route::dex_takes(session.access().await?.ingress, &secret, session.wait(), running).await?;
+            return Ok("taken".into());
+        }
         Action::RotateTwice => return faults::rotate_twice(session, &cluster).await.map(str::to_owned),
         Action::Heal { only, argocd } => {
             let healed = faults::heal(session, only, argocd).await?;
@@ -248,6 +262,21 @@ async fn start_lab(session: &Session) -> Result<&'static str> {
     let Lab::Local(lab) = &session.lab else {
         return Err(Error::usage("a lab on kind is not one process that could be started"));
     };
+    if let (Some(own), Some(named)) = (session.own_provider().await, session.options.provider)
+        && own != named
+    {
+        let (own, named) = (own.name(), named.name());
+        session
+            .console
+            .note(&format!("  the lab with the provider {own} goes: it is made anew with {named}"));
+        let (lab, unfinished) = (lab.clone(), session.unfinished.clone());
+        let stopped = tokio::task::spawn_blocking(move || {
+            let _changing = unfinished.changing();
+            lab.stop()
+        });
+        stopped.await.map_err(|error| Error::environment(format!("stopping the lab: {error}")))??;
+        session.connect_anew().await;
+    }
     if let Some(said) = lab.ended() {
         session.console.note(&format!("{said}; it is started anew"));
     }
@@ -400,15 +429,18 @@ async fn install(session: &Session, cluster: &Cluster, workload: Workload, secre
         None => secrets.to_owned(),
     };
     let variables = session.variables().await?;
-    cluster.apply_all(&documents(&session.sources, workload, &program, &started_with, &variables)?).await?;
+    let dex = session.chosen_dex().await?;
+    let runs = [&program, &dex];
+    cluster.apply_all(&documents(&session.sources, workload, runs, &started_with, &variables)?).await?;
     Ok(program.described())
 }
 
-/// What installing a component on the local lab applies.
+/// What installing a component on the local lab applies: the program that it runs, and for
+/// Argo CD the Dex inside it.
 fn documents(
     sources: &Sources,
     workload: Workload,
-    program: &Program,
+    [program, dex]: [&Program; 2],
     started_with: &str,
     variables: &Variables,
 ) -> Result<Vec<Value>> {
@@ -416,8 +448,12 @@ fn documents(
     let own = |document: &&Value| document["metadata"]["namespace"] == workload.namespace();
     let image = program.image(workload);
     let runs = Runs { image: &image, executable: program.executable() };
+    let inside = dex.image_inside(program);
+    let inside = Runs { image: &inside, executable: dex.executable() };
     let derived = match workload {
-        Workload::Argocd => charts::argocd(&sources.values("argocd")?, runs, started_with),
+        Workload::Argocd | Workload::DexServer => {
+            charts::argocd(&sources.values("argocd")?, runs, inside, started_with)
+        }
         Workload::Dex => charts::dex(&sources.values("dex")?, runs, started_with),
         Workload::Redis => Ok(charts::redis(runs)),
     };

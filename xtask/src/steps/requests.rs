@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Action, KindStep, documents};
 use crate::cluster::Request;
-use crate::faults::{Fault, Part, recorded};
+use crate::faults::{Edit, Fault, Part, recorded};
 use crate::lab::Lab;
 use crate::names::{
-    ARGOCD_SECRET, COREDNS, DEX_SECRET, INGRESS_NGINX, OIDC_SECRET, Place, Rollout, TRAEFIK, Workload,
+    ARGOCD_SECRET, COREDNS, DEX_SECRET, INGRESS_NGINX, OIDC_SECRET, Place, Provider, Rollout, TRAEFIK,
+    Workload,
 };
 use crate::programs::{Kind, Program};
 use crate::render::{Manifest, Variables};
@@ -22,6 +23,7 @@ const NOTED_ON: &str = "argocd";
 /// What is known of a lab beforehand.
 pub struct Requests {
     place: Place,
+    provider: Provider,
     namespaces: Vec<Request>,
     installs: BTreeMap<&'static str, Vec<Request>>,
     /// The faults that are in at this place of the plans.
@@ -48,8 +50,9 @@ impl Requests {
             let replaced = session.options.argocd.is_some();
             let real = named || (!replaced && installed.is_some_and(|it| it.kind == Kind::Real));
             let program = Program::stand_in_argocd(&releases::Release::default());
+            let dex = Program::stand_in_dex();
             for workload in [Workload::Argocd, Workload::Dex, Workload::Redis] {
-                let all = documents(sources, workload, &program, "", &variables)?;
+                let all = documents(sources, workload, [&program, &dex], "", &variables)?;
                 installs.insert(workload.deployment(), all.iter().map(Request::apply).collect::<Vec<_>>());
             }
             let redis = installs.remove(Workload::Redis.deployment()).filter(|_| real);
@@ -62,7 +65,8 @@ impl Requests {
         debug_assert!(ingress == INGRESS_NGINX || ingress == TRAEFIK);
         let namespaces = sources.documents(Manifest::Namespaces, &variables)?;
         let namespaces = namespaces.iter().map(Request::apply).collect();
-        Ok(Self { place, namespaces, installs, faults: Mutex::new(faults), ingress })
+        let provider = session.provider;
+        Ok(Self { place, provider, namespaces, installs, faults: Mutex::new(faults), ingress })
     }
 
     /// What an action asks. Actions are asked for in the order of the plans.
@@ -91,7 +95,8 @@ impl Requests {
             Action::RotateTwice => [OIDC_SECRET, DEX_SECRET].map(Request::patch_secret).to_vec(),
             Action::Heal { only, argocd } => {
                 let healed = |fault: &Fault| only.is_none_or(|only| only == *fault);
-                let mut requests = heal(faults.iter().filter(|fault| healed(fault)), argocd);
+                let healing = faults.iter().filter(|fault| healed(fault));
+                let mut requests = heal(healing.flat_map(|fault| fault.parts(self.provider)), argocd);
                 faults.retain(|fault| !healed(fault));
                 let mut once = vec![];
                 requests.retain(|request| {
@@ -112,6 +117,7 @@ impl Requests {
             | Action::StopLab
             | Action::HearsChanges
             | Action::HearsNewSecrets
+            | Action::DexTakes
             | Action::Login(_)
             | Action::LogInOnce => vec![],
         }
@@ -150,11 +156,12 @@ fn watch(rollout: Rollout) -> Request {
 }
 
 /// What undoing faults asks.
-fn heal<'a>(faults: impl Iterator<Item = &'a Fault>, argocd: bool) -> Vec<Request> {
+fn heal<'a>(parts: impl Iterator<Item = &'a Part>, argocd: bool) -> Vec<Request> {
     let (mut requests, mut restarts, mut any) = (vec![], vec![], false);
-    for part in faults.inspect(|_| any = true).flat_map(|fault| fault.parts()) {
+    for part in parts.inspect(|_| any = true) {
         match *part {
-            Part::Edit(crate::faults::Edit::Rotate) => restarts.extend([Workload::Argocd]),
+            // A key that is there stays.
+            Part::Edit(Edit::Rotate | Edit::OtherServerKey) => restarts.extend([Workload::Argocd]),
             Part::Edit(edit) => {
                 // Undoing one of a Secret holds both Secrets together.
                 let both = edit.requests().iter().any(|it| it.name.as_deref() == Some(OIDC_SECRET.name));
@@ -164,7 +171,7 @@ fn heal<'a>(faults: impl Iterator<Item = &'a Fault>, argocd: bool) -> Vec<Reques
             }
             Part::Scale(workload, _) => requests.push(Request::patch_rollout(workload.rollout())),
             Part::RotateTwice => restarts.push(Workload::Argocd),
-            Part::Restart(_) | Part::Settle | Part::LogIn => {}
+            Part::Restart(_) | Part::Settle | Part::LogIn | Part::DexTakes => {}
         }
     }
     let restarted = restarts.into_iter().filter(|it| argocd || *it != Workload::Argocd);

@@ -9,7 +9,7 @@ use crate::cluster::Request;
 use crate::lab::kind::parts::Part;
 use crate::lab::kind::{Choice, Kit, Place, Stage, State, helm, images};
 use crate::lab::{KindLab, Lab};
-use crate::names::{PASSWORD, USER};
+use crate::names::{PASSWORD, Provider, USER, hosts};
 use crate::route;
 use crate::session::Session;
 use base::Result;
@@ -38,6 +38,7 @@ impl fmt::Display for Deed {
 /// What steps will do, before a lab is there.
 pub struct DryRun {
     requests: Requests,
+    provider: Provider,
     kind: Option<Commands>,
     port: Option<u16>,
 }
@@ -54,7 +55,7 @@ impl DryRun {
         };
         let found = session.lab.find().await.ok().flatten();
         let port = found.map(|access| access.ingress.port()).or(session.options.port);
-        Ok(Self { requests: Requests::new(session).await?, kind, port })
+        Ok(Self { requests: Requests::new(session).await?, provider: session.provider, kind, port })
     }
 
     /// What stands before all plans: how to read what follows.
@@ -69,22 +70,22 @@ impl DryRun {
         let port = self.port.map_or("PORT".to_owned(), |port| port.to_string());
         let by_hand = match action {
             Action::Ready(workload) => route::typed(workload, &port),
-            Action::Login(_) | Action::LogInOnce | Action::RotateTwice => Some(login(&port)),
+            Action::Login(_) | Action::LogInOnce | Action::RotateTwice => Some(self.login(&port)),
             Action::Kind(KindStep::Tools) => Some("cargo xtask tools --download".to_owned()),
             _ => None,
         };
         let requests = self.requests.of(action).into_iter().map(Deed::Request);
         commands.into_iter().map(Deed::Command).chain(requests).chain(by_hand.map(Deed::Same)).collect()
     }
-}
 
-fn login(port: &str) -> String {
-    let resolve = |host: &str| format!("--resolve {host}:80:127.0.0.1:{port}");
-    format!(
-        "PASSWORD={PASSWORD} cargo run -p probe -- --user {USER} --password-env PASSWORD {} {} http://argocd.host",
-        resolve("argocd.host"),
-        resolve("dex.host")
-    )
+    fn login(&self, port: &str) -> String {
+        let resolve: Vec<String> =
+            hosts(self.provider).iter().map(|host| format!("--resolve {host}:80:127.0.0.1:{port}")).collect();
+        format!(
+            "PASSWORD={PASSWORD} cargo run -p probe -- --user {USER} --password-env PASSWORD {} http://argocd.host",
+            resolve.join(" ")
+        )
+    }
 }
 
 /// The commands of a lab on kind.
@@ -144,10 +145,10 @@ impl Commands {
                 let create = place.create_cluster(self.image_of_node().as_deref());
                 let create =
                     format!("{}    # the config is manifests/kind-config.yaml.j2, rendered", run(create));
-                match State::read(&place.lab).map(|state| state.stage) {
+                match State::read(&place.lab).map(|state| (state.stage, state.provider)) {
                     None => vec![run(place.clusters()), create],
-                    Some(Stage::Creating) => vec![run(place.delete_cluster()), create],
-                    Some(Stage::Up) => vec![],
+                    Some((Stage::Up, provider)) if provider == self.choice.provider => vec![],
+                    Some(_) => vec![run(place.delete_cluster()), create],
                 }
             }
             KindStep::Chart(part) => {
@@ -207,7 +208,7 @@ mod tests {
     use crate::names;
     use crate::plan::Plan;
 
-    fn dry_run(ingress: Ingress, helm: u32, argocd: &str) -> Commands {
+    fn dry_run(ingress: Ingress, helm: u32, argocd: &str, provider: Provider) -> Commands {
         let usual = Path::new("/src/target/lab");
         Commands {
             place: Place {
@@ -220,7 +221,7 @@ mod tests {
                 node_image: None,
                 wait: Duration::from_secs(600),
             },
-            choice: Choice { ingress, argocd: argocd.parse().unwrap(), image: None },
+            choice: Choice { ingress, argocd: argocd.parse().unwrap(), image: None, provider },
             node_image: None,
         }
     }
@@ -228,16 +229,18 @@ mod tests {
     #[test]
     fn plans_read_as_a_person_would_type_them() {
         let mut texts = vec![];
-        for (goal, ingress, helm, argocd) in [
-            (Goal::Working, Ingress::Nginx, 3, "v3.3.6"),
-            (Goal::Broken, Ingress::Traefik, 4, "v3.5.1"),
-            (Goal::Break, Ingress::Nginx, 3, "v3.3.6"),
-            (Goal::Fix, Ingress::Nginx, 3, "v3.3.6"),
-            (Goal::Test, Ingress::Nginx, 3, "v3.3.6"),
-            (Goal::Down, Ingress::Nginx, 3, "v3.3.6"),
+        let dex = Provider::Dex;
+        for (goal, ingress, helm, argocd, provider) in [
+            (Goal::Working, Ingress::Nginx, 3, "v3.3.6", dex),
+            (Goal::Broken, Ingress::Traefik, 4, "v3.5.1", dex),
+            (Goal::Break, Ingress::Nginx, 3, "v3.3.6", dex),
+            (Goal::Fix, Ingress::Nginx, 3, "v3.3.6", dex),
+            (Goal::Test, Ingress::Nginx, 3, "v3.3.6", dex),
+            (Goal::Down, Ingress::Nginx, 3, "v3.3.6", dex),
+            (Goal::Working, Ingress::Nginx, 3, "v3.3.6", Provider::Bundled),
         ] {
-            let dry_run = dry_run(ingress, helm, argocd);
-            let plan = Plan::of(goal, None, names::Place::Kind).unwrap();
+            let dry_run = dry_run(ingress, helm, argocd, provider);
+            let plan = Plan::of(goal, None, names::Place::Kind, provider).unwrap();
             texts.push(
                 plan.describe(true, |action| {
                     dry_run.commands(action).into_iter().map(Deed::Command).collect()
@@ -249,9 +252,9 @@ mod tests {
 
     #[test]
     fn no_secret_is_an_argument_of_any_command() {
-        let dry_run = dry_run(Ingress::Nginx, 4, "v3.3.6");
+        let dry_run = dry_run(Ingress::Nginx, 4, "v3.3.6", Provider::Bundled);
         for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix] {
-            let plan = Plan::of(goal, None, names::Place::Kind).unwrap();
+            let plan = Plan::of(goal, None, names::Place::Kind, Provider::Bundled).unwrap();
             for command in plan.steps.iter().flat_map(|step| dry_run.commands(step.action)) {
                 assert!(!command.contains("stringData=") && !command.contains("--set"), "{command}");
             }

@@ -51,10 +51,17 @@ fn audit(world: &World) -> Vec<Value> {
 
 #[test]
 fn what_a_dry_run_prints_is_what_is_run_and_asked() {
+    printed_is_run("dex");
+    printed_is_run("bundled");
+}
+
+#[track_caller]
+fn printed_is_run(provider: &str) {
     let world = World::new();
+    let on_kind = ["--lab", "kind", "--provider", provider];
     let versions = |line: &str| line.split(' ').nth(1) == Some("version") || line.contains("context inspect");
     for (place, goal) in ["working", "break", "fix", "broken", "fix", "test"].into_iter().enumerate() {
-        let document = world.json(0, &["--lab", "kind", "--dry-run", goal]);
+        let document = world.json(0, &[&on_kind[..], &["--dry-run", goal]].concat());
         let steps = document["goals"][0]["plan"].as_array().unwrap().clone();
         let of =
             |field: &'static str| steps.iter().flat_map(move |step| step[field].as_array().unwrap().clone());
@@ -63,7 +70,7 @@ fn what_a_dry_run_prints_is_what_is_run_and_asked() {
             .collect();
         let since = audit(&world).len();
         world.forget_calls();
-        world.expect(0, &["--lab", "kind", goal]);
+        world.expect(0, &[&on_kind[..], &[goal]].concat());
         let calls: Vec<String> =
             world.calls().into_iter().map(|call| call.line).filter(|line| !versions(line)).collect();
         for line in &calls {

@@ -47,6 +47,28 @@ fn reproduce_sees_what_each_release_is_known_to_do() {
 }
 
 #[test]
+fn the_dex_inside_argo_cd_comes_with_its_chart_and_another_provider_is_another_cluster() {
+    let world = World::new();
+    let ended = world.expect(0, &["--lab", "kind", "--provider", "bundled", "working", "test"]);
+    assert!(ended.stdout.contains("logged-in: 5 of 5 logged in"), "{ended}");
+    assert!(world.calls_with("helm pull https://charts.dexidp.io").is_empty());
+    assert!(!world.calls_with("argocd-bundled.yaml").is_empty());
+    assert!(!world.calls_with("docker pull ghcr.io/dexidp/dex:v2.45.1").is_empty());
+    // The lab keeps its provider.
+    assert!(world.expect(1, &["break", "test"]).stdout.contains(REFUSED));
+    world.expect(0, &["fix", "test"]);
+    assert!(world.expect(1, &["broken", "test"]).stdout.contains(REFUSED));
+    assert_eq!(world.json(0, &["status"])["goals"][0]["hosts"], json!({"argocd": "argocd.host"}));
+    assert_eq!(world.calls_with("kind create cluster").len(), 1);
+    let document = world.json(0, &["--provider", "dex", "working", "test"]);
+    assert_eq!(document["provider"], "dex");
+    assert_eq!(
+        (world.calls_with("kind delete cluster").len(), world.calls_with("kind create cluster").len()),
+        (1, 2)
+    );
+}
+
+#[test]
 fn a_release_without_a_chart_of_its_own_takes_the_nearest_and_its_tag() {
     let world = World::new();
     world.expect(0, &["--lab", "kind", "--argocd", "v3.5.1", "working"]);

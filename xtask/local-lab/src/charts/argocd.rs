@@ -2,21 +2,25 @@
 
 use serde_json::{Value, json};
 
+use super::dex_server;
 use super::shared::{
-    Runs, SECRETS_ANNOTATION, Values, ValuesError, data, from_config_map, metadata, selector,
+    ARGOCD, Runs, SECRETS_ANNOTATION, Values, ValuesError, data, from_config_map, labels, metadata, selector,
 };
 use releases::Release;
 
-/// The release name that the lab installs the chart under.
-const INSTANCE: &str = "argocd";
-
 /// The objects of Argo CD: CRDs, ConfigMaps, Service and Deployment `argocd-server`
-/// with what it runs. `secrets` goes to the pod template's annotation: another value
-/// there starts new pods.
+/// with what it runs, and where the values enable it those of `argocd-dex-server`, which
+/// runs `dex`. `secrets` goes to the pod template's annotation: another value there starts
+/// new pods.
 ///
 /// # Errors
 /// [`ValuesError`] names the key that is missing or of the wrong type.
-pub fn argocd(values: &Value, runs: Runs<'_>, secrets: &str) -> Result<Vec<Value>, ValuesError> {
+pub fn argocd(
+    values: &Value,
+    runs: Runs<'_>,
+    dex: Runs<'_>,
+    secrets: &str,
+) -> Result<Vec<Value>, ValuesError> {
     let values = Values { chart: "argocd", root: values };
     // The chart writes global.domain into an https url; ours has to name its own.
     values.text("configs.cm.url")?;
@@ -24,16 +28,11 @@ pub fn argocd(values: &Value, runs: Runs<'_>, secrets: &str) -> Result<Vec<Value
     objects.push(config_map("argocd-cm", &values, "configs.cm")?);
     objects.push(config_map("argocd-cmd-params-cm", &values, "configs.params")?);
     objects.push(config_map("argocd-rbac-cm", &values, "configs.rbac")?);
+    // Before the server, which is told where its Service is.
+    objects.extend(dex_server::objects(&values, runs, dex)?);
     objects.push(service());
     objects.push(deployment(&values, runs, secrets)?);
     Ok(objects)
-}
-
-pub(super) fn labels(component: &str, name: &str) -> Value {
-    let mut labels = selector(name, INSTANCE);
-    labels["app.kubernetes.io/part-of"] = "argocd".into();
-    labels["app.kubernetes.io/component"] = component.into();
-    labels
 }
 
 fn config_map(name: &str, values: &Values<'_>, path: &str) -> Result<Value, ValuesError> {
@@ -52,7 +51,7 @@ fn service() -> Value {
         "metadata": metadata("argocd", "argocd-server", labels("server", "argocd-server")),
         "spec": {
             "type": "ClusterIP",
-            "selector": selector("argocd-server", INSTANCE),
+            "selector": selector("argocd-server", ARGOCD),
             "ports": [
                 {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080},
                 {"name": "https", "protocol": "TCP", "port": 443, "targetPort": 8080},
@@ -70,7 +69,7 @@ fn deployment(values: &Values<'_>, runs: Runs<'_>, secrets: &str) -> Result<Valu
         "spec": {
             "replicas": values.number("server.replicas", 1)?,
             "revisionHistoryLimit": 3,
-            "selector": {"matchLabels": selector("argocd-server", INSTANCE)},
+            "selector": {"matchLabels": selector("argocd-server", ARGOCD)},
             "template": {
                 "metadata": {"labels": labels, "annotations": {SECRETS_ANNOTATION: secrets}},
                 "spec": {
@@ -79,7 +78,7 @@ fn deployment(values: &Values<'_>, runs: Runs<'_>, secrets: &str) -> Result<Valu
                         "name": "server",
                         "image": runs.image,
                         "command": runs.executable.map(|path| vec![path]),
-                        "args": arguments(runs),
+                        "args": arguments(values, runs),
                         "env": environment(runs),
                         "ports": [
                             {"name": "server", "containerPort": 8080, "protocol": "TCP"},
@@ -100,11 +99,14 @@ fn deployment(values: &Values<'_>, runs: Runs<'_>, secrets: &str) -> Result<Valu
     }))
 }
 
-/// The arguments as in the chart. An executable of this machine is told the ports that
-/// were chosen for it, not to listen for other machines, and where Redis is.
-fn arguments(runs: Runs<'_>) -> Vec<&'static str> {
+/// The arguments as in the chart, and where the Dex inside Argo CD is: this lab has no name
+/// server. An executable of this machine is told the ports that were chosen for it, not to
+/// listen for other machines, and where Redis is.
+fn arguments(values: &Values<'_>, runs: Runs<'_>) -> Vec<&'static str> {
+    let dex = dex_server::is_enabled(values).then_some(dex_server::ADDRESS);
     if runs.executable.is_none() {
-        return vec!["/usr/local/bin/argocd-server", "--port=8080", "--metrics-port=8083"];
+        let own = ["/usr/local/bin/argocd-server", "--port=8080", "--metrics-port=8083"];
+        return own.into_iter().chain(dex).collect();
     }
     let mut arguments = vec![
         "--port=$(PORT_8080)",
@@ -116,6 +118,7 @@ fn arguments(runs: Runs<'_>) -> Vec<&'static str> {
     if Release::parse(&tag).is_ok_and(|release| release.is_at_least(2, 8, 0)) {
         arguments.extend(["--address=127.0.0.1", "--metrics-address=127.0.0.1"]);
     }
+    arguments.extend(dex);
     arguments
 }
 

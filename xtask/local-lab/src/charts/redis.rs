@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::argocd::labels;
-use super::shared::{Runs, metadata, selector};
+use super::shared::{Runs, labels, metadata, selector};
 
 const NAME: &str = "argocd-redis";
 

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+/// The release name that the lab installs the chart argo-cd under.
+pub(super) const ARGOCD: &str = "argocd";
+
 /// On a pod template: which versions of its Secrets the pods were started with.
 pub(super) const SECRETS_ANNOTATION: &str = "oidc-lab/secrets";
 
@@ -57,6 +60,14 @@ impl<'a> Values<'a> {
 /// `app.kubernetes.io/name` and `instance`, which the charts select pods by.
 pub(super) fn selector(name: &str, instance: &str) -> Value {
     json!({"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance})
+}
+
+/// The labels of a component of Argo CD.
+pub(super) fn labels(component: &str, name: &str) -> Value {
+    let mut labels = selector(name, ARGOCD);
+    labels["app.kubernetes.io/part-of"] = "argocd".into();
+    labels["app.kubernetes.io/component"] = component.into();
+    labels
 }
 
 pub(super) fn metadata(namespace: &str, name: &str, mut labels: Value) -> Value {

@@ -16,7 +16,7 @@ use crate::cli::{FaultsArgs, Goal, Options};
 use crate::faults::{Fault, Seen};
 use crate::goals::{self, test};
 use crate::lab::OwnLabs;
-use crate::names::{Place, Workload};
+use crate::names::{Place, Provider, Workload};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::{Session, checkout};
@@ -30,8 +30,16 @@ use table::Kept;
 const LOGINS: u32 = 12;
 
 /// The faults that are meant.
-pub fn chosen(args: &FaultsArgs) -> Vec<Fault> {
-    if args.only.is_empty() { Fault::all().to_vec() } else { args.only.clone() }
+///
+/// # Errors
+/// One is named that there is not with this provider.
+pub fn chosen(args: &FaultsArgs, provider: Provider) -> Result<Vec<Fault>> {
+    let possible = |fault: &Fault| goals::possible(*fault, provider);
+    if args.only.is_empty() {
+        return Ok(Fault::all().iter().filter(|fault| possible(fault).is_ok()).copied().collect());
+    }
+    args.only.iter().try_for_each(possible)?;
+    Ok(args.only.clone())
 }
 
 /// Runs the catalogue.
@@ -40,11 +48,12 @@ pub fn chosen(args: &FaultsArgs) -> Vec<Fault> {
 /// A lab does not come up, or a fault cannot be put in or healed. The rows that were
 /// finished until then are shown.
 pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
+    let faults = chosen(args, session.provider)?;
     let labs = OwnLabs::of(&session.lab, "faults")?;
     report.place = Some(Place::Local);
     let mut record = report.begun("faults", Instant::now());
     let mut rows = vec![];
-    let outcome = all(session, &labs.lab("lab"), &chosen(args), &mut record, &mut rows).await;
+    let outcome = all(session, &labs.lab("lab"), &faults, &mut record, &mut rows).await;
     if !rows.is_empty() {
         session.console.result(&table::text(&rows));
     }
@@ -130,7 +139,7 @@ async fn of_lab_of(
 /// Puts one fault in, looks, heals, and looks again.
 async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let argocd = session.chosen(Workload::Argocd).await?;
-    let dex = session.chosen(Workload::Dex).await?;
+    let dex = session.chosen_dex().await?;
     let mut row = Row::new(fault, argocd.described(), dex.described());
     if let (Seen::RealOnly(_), Kind::StandIn) = (fault.seen(), argocd.kind) {
         row.outcome = Outcome::RealOnly;

@@ -99,7 +99,7 @@ pub async fn measure(
 
 async fn play(session: &Session, acts: &[Act], running: &Running<'_>, measured: &mut Measured) -> Result<()> {
     measured.argocd = Some(session.chosen(Workload::Argocd).await?);
-    measured.dex = Some(session.chosen(Workload::Dex).await?);
+    measured.dex = Some(session.chosen_dex().await?);
     let mut steps = vec![];
     let rows = &mut measured.rows;
     stories::play(session, acts, &mut steps, |row| {

@@ -15,8 +15,9 @@ use releases::Release;
 use crate::cli::{Against, MatrixArgs, Options, Range, Story};
 use crate::console::{Console, Tone};
 use crate::goals::stories::{self, Act};
-use crate::known::Stage;
+use crate::known::{self, Stage};
 use crate::lab::OwnLabs;
+use crate::names::Provider;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::{Session, checkout};
 use crate::shown_download::ShownDownload;
@@ -49,16 +50,24 @@ fn acts(story: Story) -> Vec<Act> {
     }
 }
 
+/// All that is played. A first start changes more than the client secret of the Dex inside.
+fn all_acts(provider: Provider) -> Vec<Act> {
+    match provider {
+        Provider::Dex => [&stories::BOTH[..], &stories::FIRST_START].concat(),
+        Provider::Bundled => stories::BOTH.to_vec(),
+    }
+}
+
 /// What would be run, by name: each release with its goals. Asks nothing of the network.
 ///
 /// # Errors
 /// The releases cannot be told.
-pub fn plan(args: &MatrixArgs) -> Result<Vec<(String, String)>> {
+pub fn plan(args: &MatrixArgs, provider: Provider) -> Result<Vec<(String, String)>> {
     let available =
         args.argocd_bins.as_deref().map_or_else(|| Ok(Available::published()), Available::in_folder)?;
     let (subjects, acts) = match &args.bisect {
         Some(range) => (bisect::subjects(range, &available)?, acts(args.story)),
-        None => (available.select(&args.releases)?, [&stories::BOTH[..], &stories::FIRST_START].concat()),
+        None => (available.select(&args.releases)?, all_acts(provider)),
     };
     let subjects = args.shard.map_or(subjects.clone(), |shard| shard.of(subjects));
     let goals: Vec<&str> = acts.iter().flat_map(|act| [act.goal.name(), "test"]).collect();
@@ -78,7 +87,16 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
         None if session.options.real => Available::of(released(session).await?),
         None => Available::published(),
     };
-    let jobs = args.jobs.map_or_else(cores, usize::from);
+    let inside = session.provider == Provider::Bundled;
+    if inside && (args.update || args.story == Story::FirstStart) {
+        return Err(Error::usage("the table of releases and the first start are of a Dex of its own")
+            .hint("leave out --update and --story first-start, or --provider bundled"));
+    }
+    let options = &session.options;
+    let real = args.argocd_bins.is_some() || options.real || options.dex_bin.is_some();
+    // A machine has one place for the configuration of a real Dex inside Argo CD.
+    let one = (inside && real).then_some(1);
+    let jobs = one.unwrap_or_else(|| args.jobs.map_or_else(cores, usize::from));
     let run = Run { session, labs: &labs, jobs };
     let mut record = report.begun("matrix", since);
     match &args.bisect {
@@ -134,9 +152,16 @@ impl Run<'_> {
                 self.jobs
             ),
         ));
-        let acts = [&stories::BOTH[..], &stories::FIRST_START].concat();
+        let acts = all_acts(self.session.provider);
         let all = self.measure(&subjects, &acts, record).await;
         console.result(&table::text(&all));
+        let provider = self.session.provider;
+        let assumed = all.iter().filter_map(|measured| measured.argocd.as_ref()?.release());
+        let assumed: Vec<String> =
+            assumed.filter(|it| !known::is_measured(it, provider)).map(|it| it.to_string()).collect();
+        if !assumed.is_empty() {
+            console.result(&known::assumed(&assumed));
+        }
         console.explain(&confidence(logins, wished.is_some()));
         record.more.insert("releases".into(), table::json(&all));
         for (path, text) in

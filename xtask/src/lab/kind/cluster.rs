@@ -12,7 +12,7 @@ use super::state::{self, Stage, State};
 use super::{KindLab, Kit, node};
 use crate::cluster::{Cluster, failed};
 use crate::console::Running;
-use crate::names::OWNED;
+use crate::names::{OWNED, Provider};
 use crate::render::{Manifest, Sources, Variables};
 use base::files::write_private;
 use base::process::Said;
@@ -59,6 +59,8 @@ pub struct Bringing<'a> {
     pub port: Option<u16>,
     /// The node's image that somebody wishes for.
     pub image: Option<&'a str>,
+    /// Who is to check the user.
+    pub provider: Provider,
 }
 
 impl Bringing<'_> {
@@ -76,6 +78,12 @@ impl Bringing<'_> {
             }
             Some(state) if state.stage == Stage::Creating => {
                 running.doing("removing what an interrupted run left");
+                self.remove_nodes(running).await?;
+                state::forget(self.lab)?;
+            }
+            Some(state) if state.provider != self.provider => {
+                running.doing("removing the cluster with another provider");
+                self.is_still_ours(running).await?;
                 self.remove_nodes(running).await?;
                 state::forget(self.lab)?;
             }
@@ -127,7 +135,7 @@ impl Bringing<'_> {
         let port = label(PORT).and_then(|port| port.parse().ok());
         match (label(OWNED), label(FOLDER), port) {
             (Some("true"), Some(folder), Some(port)) if folder == self.lab.id() => {
-                let mut state = State::creating(self.lab, port);
+                let mut state = State::creating(self.lab, port, self.provider);
                 state.stage = Stage::Up;
                 state.write(self.lab)
             }
@@ -209,7 +217,7 @@ impl Bringing<'_> {
         let tries = if self.port.is_some() { 1 } else { 2 };
         for attempt in 1..=tries {
             let port = self.port.map_or_else(free_port, Ok)?;
-            State::creating(self.lab, port).write(self.lab)?;
+            State::creating(self.lab, port, self.provider).write(self.lab)?;
             let variables = Variables {
                 cluster_name: self.lab.name().to_owned(),
                 lab_id: self.lab.id().to_owned(),

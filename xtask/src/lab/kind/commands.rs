@@ -234,8 +234,10 @@ impl Place {
     fn chart_and_values(&self, chart: &Chart, values: &str) -> (Vec<String>, Stdin) {
         let file = self.chart_file(chart);
         let mut args = args![chart.release, file.display(), "--namespace", chart.namespace];
-        let path = self.root.join("values").join(format!("{}.yaml", chart.values));
-        args.extend(args!["--values", path.display()]);
+        for file in &chart.values {
+            let path = self.root.join("values").join(format!("{file}.yaml"));
+            args.extend(args!["--values", path.display()]);
+        }
         if values.is_empty() {
             return (args, Stdin::Nothing);
         }

@@ -15,6 +15,7 @@ use super::state::State;
 use super::{KindLab, Kit};
 use crate::cli::{ImageRef, Ingress};
 use crate::console::Running;
+use crate::names::Provider;
 use base::files::make_private_folder;
 use base::process::Said;
 use base::{Error, Result};
@@ -36,12 +37,14 @@ pub struct Choice {
     pub argocd: Release,
     /// An image of one's own instead of that release's.
     pub image: Option<ImageRef>,
+    /// Who checks the user.
+    pub provider: Provider,
 }
 
 impl Choice {
     /// The chart of a part.
     pub fn chart(&self, part: Part) -> Chart {
-        part.chart(self.ingress, &self.argocd)
+        part.chart(self.ingress, &self.argocd, self.provider)
     }
 
     /// The values that a part gets besides those of its file: none of them a secret.
@@ -262,7 +265,12 @@ mod tests {
     use super::*;
 
     fn choice(argocd: &str) -> Choice {
-        Choice { ingress: Ingress::Nginx, argocd: Release::parse(argocd).unwrap(), image: None }
+        Choice {
+            ingress: Ingress::Nginx,
+            argocd: Release::parse(argocd).unwrap(),
+            image: None,
+            provider: Provider::Dex,
+        }
     }
 
     #[test]

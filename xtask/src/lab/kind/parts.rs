@@ -3,7 +3,7 @@
 use releases::Release;
 
 use crate::cli::Ingress;
-use crate::names::{INGRESS_NGINX, Rollout, TRAEFIK, Workload};
+use crate::names::{INGRESS_NGINX, Provider, Rollout, TRAEFIK, Workload, values_files};
 
 /// A part of the stack that comes by a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,8 +38,8 @@ pub struct Chart {
     pub release: &'static str,
     /// The namespace that it goes into.
     pub namespace: &'static str,
-    /// The file in `values/`, without its ending.
-    pub values: &'static str,
+    /// The files in `values/`, without their ending; later ones come before earlier ones.
+    pub values: Vec<&'static str>,
     /// Options of `helm upgrade` that only this chart needs.
     pub options: &'static [&'static str],
 }
@@ -55,7 +55,7 @@ impl Part {
     }
 
     /// Its chart.
-    pub fn chart(self, ingress: Ingress, argocd: &Release) -> Chart {
+    pub fn chart(self, ingress: Ingress, argocd: &Release, provider: Provider) -> Chart {
         match self {
             Self::Argocd => Chart {
                 name: "argo-cd",
@@ -63,7 +63,7 @@ impl Part {
                 version: argocd.chart().0,
                 release: "argocd",
                 namespace: "argocd",
-                values: "argocd",
+                values: values_files("argocd", provider),
                 options: &[],
             },
             Self::Dex => Chart {
@@ -72,7 +72,7 @@ impl Part {
                 version: "0.24.0",
                 release: "dex",
                 namespace: "dex",
-                values: "dex",
+                values: vec!["dex"],
                 options: &[],
             },
             Self::Ingress => ingress.chart(),
@@ -83,8 +83,8 @@ impl Part {
 impl From<Workload> for Part {
     fn from(workload: Workload) -> Self {
         match workload {
-            // Redis comes with the chart.
-            Workload::Argocd | Workload::Redis => Self::Argocd,
+            // The others come with the chart.
+            Workload::Argocd | Workload::DexServer | Workload::Redis => Self::Argocd,
             Workload::Dex => Self::Dex,
         }
     }
@@ -100,7 +100,7 @@ impl Ingress {
                 version: "4.15.1",
                 release: "ingress-nginx",
                 namespace: "ingress",
-                values: "ingress-nginx",
+                values: vec!["ingress-nginx"],
                 options: &[],
             },
             Self::Traefik => Chart {
@@ -109,7 +109,7 @@ impl Ingress {
                 version: "41.3.0",
                 release: "traefik",
                 namespace: "ingress",
-                values: "traefik",
+                values: vec!["traefik"],
                 // Its own kinds of route are of no use here, and no small download.
                 options: &["--skip-crds"],
             },

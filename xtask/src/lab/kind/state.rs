@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KindLab;
 use crate::cli::Ingress;
+use crate::names::Provider;
 use base::{Error, Result};
 
 /// Goes up when an older binary could not work with what stands in the folder.
@@ -63,13 +64,16 @@ pub struct State {
     pub argocd: Option<String>,
     /// The image of somebody's own build that runs as Argo CD.
     pub argocd_image: Option<String>,
+    /// Who checks the user.
+    #[serde(default)]
+    pub provider: Provider,
     /// Images on the node by name, with the ids that the engine knew them by.
     pub loaded: BTreeMap<String, String>,
 }
 
 impl State {
     /// A lab that is about to be made.
-    pub fn creating(lab: &KindLab, port: u16) -> Self {
+    pub fn creating(lab: &KindLab, port: u16, provider: Provider) -> Self {
         Self {
             format: FORMAT,
             stage: Stage::Creating,
@@ -78,6 +82,7 @@ impl State {
             ingress: None,
             argocd: None,
             argocd_image: None,
+            provider,
             loaded: BTreeMap::new(),
         }
     }
@@ -175,7 +180,7 @@ mod tests {
         let lab = KindLab::beside(&folder.path().join("lab"), Path::new("/usual"));
         assert_eq!(State::read(&lab), None);
         assert!(State::update(&lab, |_| {}).unwrap_err().to_string().contains("is gone"));
-        State::creating(&lab, 8080).write(&lab).unwrap();
+        State::creating(&lab, 8080, Provider::Dex).write(&lab).unwrap();
         State::update(&lab, |state| state.stage = Stage::Up).unwrap();
         let state = State::read(&lab).unwrap();
         assert_eq!((state.stage, state.port), (Stage::Up, 8080));
@@ -192,7 +197,9 @@ mod tests {
         let lab = KindLab::beside(&root.path().join("lab"), Path::new("/usual"));
         fs::create_dir(lab.folder()).unwrap();
         fs::write(file(&lab), "{}").unwrap();
-        for error in [lab.find().await.map(drop), State::creating(&lab, 1).write(&lab), clear(&lab)] {
+        for error in
+            [lab.find().await.map(drop), State::creating(&lab, 1, Provider::Dex).write(&lab), clear(&lab)]
+        {
             assert!(error.unwrap_err().to_string().contains("lacks the lab's marker"));
         }
         assert!(!lab.is_there());
@@ -219,7 +226,7 @@ mod tests {
     fn a_state_of_another_format_is_not_trusted() {
         let folder = tempfile::tempdir().unwrap();
         let lab = KindLab::beside(&folder.path().join("lab"), Path::new("/usual"));
-        State { format: 99, ..State::creating(&lab, 1) }.write(&lab).unwrap();
+        State { format: 99, ..State::creating(&lab, 1, Provider::Dex) }.write(&lab).unwrap();
         assert_eq!(State::read(&lab), None);
     }
 }

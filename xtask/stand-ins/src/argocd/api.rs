@@ -2,7 +2,7 @@
 
 use http::header::{HeaderName, VARY};
 use http::{Method, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::incoming::Incoming;
@@ -39,6 +39,8 @@ struct UserInfo<'a> {
 #[serde(rename_all = "camelCase")]
 struct Settings {
     url: String,
+    #[serde(rename = "dexConfig", skip_serializing_if = "Option::is_none")]
+    dex: Option<Dex>,
     #[serde(rename = "oidcConfig", skip_serializing_if = "Option::is_none")]
     oidc: Option<Oidc>,
     app_label_key: &'static str,
@@ -53,6 +55,21 @@ struct Settings {
     controller_namespace: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     sync_with_replace_allowed: bool,
+}
+
+/// What of `dex.config` the page names its button by.
+#[derive(Serialize, Deserialize)]
+struct Dex {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    connectors: Vec<Connector>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Connector {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(default, rename = "type", skip_serializing_if = "String::is_empty")]
+    kind: String,
 }
 
 #[derive(Serialize)]
@@ -196,7 +213,9 @@ async fn settings(server: &Server, request: &Incoming) -> Response {
         enable_pkce: config.enable_pkce,
     });
     let logged_in = matches!(authenticate(server, request).await, Some(Ok(_)));
+    let dex = Some(&settings.dex_config_raw).filter(|text| !text.is_empty());
     ok(&Settings {
+        dex: dex.and_then(|text| serde_yaml::from_str(text).ok()),
         oidc,
         app_label_key: "app.kubernetes.io/instance",
         google_analytics: json!({ "anonymizeUsers": true }),

@@ -46,6 +46,8 @@ pub(super) enum Unknown {
 pub(super) struct Surroundings {
     pub(super) proxy: SocketAddr,
     pub(super) base_href: String,
+    /// Where the Dex inside Argo CD is.
+    pub(super) dex_server: String,
     pub(super) details: Details,
     pub(super) log: Log,
     /// How many cookies a token may need.
@@ -92,7 +94,9 @@ impl ClientApp {
         let Surroundings { details, log, proxy, .. } = &surroundings;
         let config = settings.oidc_config(details, log);
         let outbound = Outbound::new(*proxy, config.as_ref(), settings.skip_verify, log)?;
-        let config = config.unwrap_or_default();
+        let inside = !settings.dex_config_raw.is_empty() && settings.oidc_config_raw.is_empty();
+        let outbound = if inside { outbound.to_dex(&surroundings.dex_server) } else { outbound };
+        let config = settings.sso_config(details, log).unwrap_or_default();
         log.info(format!("Creating client app ({})", config.client_id));
         let signature = settings.server_signature.as_deref().unwrap_or_default();
         Ok(Self {
@@ -130,7 +134,7 @@ impl ClientApp {
 
     async fn try_login(&self, request: &Incoming) -> Result<Response, Refused> {
         let provider = self.provider.get().await.map_err(refuse_500)?;
-        let config = self.settings.oidc_config(self.details(), self.log());
+        let config = self.settings.sso_config(self.details(), self.log());
         let return_url = request.value("return_url");
         if !GoUrl::is_allowed(return_url, self.settings.allowed_urls()) {
             return Err(refuse(
@@ -290,7 +294,7 @@ impl ClientApp {
             .await
             .map_err(|error| refuse_500(format!("failed to get token: {error}")))?;
         let id_token = tokens.id_token.ok_or_else(|| refuse_500("no id_token in token response"))?;
-        let config = self.settings.oidc_config(self.details(), self.log()).unwrap_or_default();
+        let config = self.settings.sso_config(self.details(), self.log()).unwrap_or_default();
         let now = id_token::now();
         let verified =
             self.provider.verify(&id_token, &config.audiences(), config.skip_audience_check, now).await;

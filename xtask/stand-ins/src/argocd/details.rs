@@ -81,6 +81,8 @@ pub(super) struct Details {
     /// `allowedAudiences` and what belongs to it exist.
     pub(super) allowed_audiences: bool,
     pub(super) user_info: UserInfoBy,
+    /// The Dex inside is asked for who the user is to its connector (`federated:id`).
+    pub(super) asks_dex_for_connector: bool,
     /// `userInfoBaseURL` exists.
     pub(super) user_info_base_url: bool,
     /// `azure.useWorkloadIdentity` exists.
@@ -148,6 +150,7 @@ impl Details {
             } else {
                 UserInfoBy::Nobody
             },
+            asks_dex_for_connector: from(3, 0, 0),
             user_info_base_url: from(3, 5, 0),
             workload_identity: from(3, 0, 0),
             renews_tokens: from(3, 3, 0),

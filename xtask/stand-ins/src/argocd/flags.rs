@@ -6,6 +6,11 @@
 
 use std::collections::BTreeMap;
 
+/// Where the Dex inside Argo CD is, unless a flag says otherwise.
+const DEX_SERVER: &str = "argocd-dex-server:5556";
+/// Flags that need no value.
+const SWITCHES: [&str; 3] = ["insecure", "dex-server-plaintext", "disable-tls"];
+
 /// What it is started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Flags {
@@ -23,6 +28,8 @@ pub(super) struct Flags {
     pub(super) frame_options: String,
     /// `--content-security-policy`, for pages.
     pub(super) content_security_policy: String,
+    /// `--dex-server`, with its scheme: https, unless it is said or `--dex-server-plaintext`.
+    pub(super) dex_server: String,
 }
 
 impl Flags {
@@ -33,12 +40,21 @@ impl Flags {
     pub(super) fn read(args: &[String], env: &BTreeMap<String, String>) -> Result<Self, String> {
         let find = |flag: &str| find(args, flag);
         let text = |flag: &str, variable: &str| find(flag).or_else(|| env.get(variable).cloned());
-        let insecure = match find("insecure") {
+        let switch = |flag: &str, variable: &str| {
+            match find(flag) {
             Some(value) => parse_bool(&value).ok_or_else(|| {
-                format!("invalid argument {value:?} for \"--insecure\" flag: strconv.ParseBool: parsing {value:?}: invalid syntax")
-            })?,
-            None => env.get("ARGOCD_SERVER_INSECURE").and_then(|value| parse_bool(value)).unwrap_or(false),
+                format!("invalid argument {value:?} for \"--{flag}\" flag: strconv.ParseBool: parsing {value:?}: invalid syntax")
+            }),
+            None => Ok(env.get(variable).and_then(|value| parse_bool(value)).unwrap_or(false)),
+        }
         };
+        let insecure = switch("insecure", "ARGOCD_SERVER_INSECURE")?;
+        let mut dex_server =
+            text("dex-server", "ARGOCD_SERVER_DEX_SERVER").unwrap_or_else(|| DEX_SERVER.into());
+        if !dex_server.contains("://") {
+            let plain = switch("dex-server-plaintext", "ARGOCD_SERVER_DEX_SERVER_PLAINTEXT")?;
+            dex_server.insert_str(0, if plain { "http://" } else { "https://" });
+        }
         let port = find("port").unwrap_or_else(|| "8080".into());
         let port = port.parse().map_err(|_| {
             format!("invalid argument {port:?} for \"--port\" flag: strconv.ParseInt: parsing {port:?}: invalid syntax")
@@ -58,12 +74,13 @@ impl Flags {
                 .unwrap_or_else(|| "sameorigin".into()),
             content_security_policy: text("content-security-policy", "ARGOCD_SERVER_CONTENT_SECURITY_POLICY")
                 .unwrap_or_else(|| "frame-ancestors 'self';".into()),
+            dex_server,
         })
     }
 }
 
 /// The value of `--flag=value`, `--flag value` or, alone, `--flag`.
-fn find(args: &[String], flag: &str) -> Option<String> {
+pub(super) fn find(args: &[String], flag: &str) -> Option<String> {
     let mut found = None;
     let mut rest = args.iter().peekable();
     while let Some(arg) = rest.next() {
@@ -71,7 +88,7 @@ fn find(args: &[String], flag: &str) -> Option<String> {
         match name.split_once('=') {
             Some((name, value)) if name == flag => found = Some(value.to_owned()),
             None if name == flag => {
-                let value = rest.peek().filter(|next| flag != "insecure" && !next.starts_with("--"));
+                let value = rest.peek().filter(|next| !SWITCHES.contains(&flag) && !next.starts_with("--"));
                 found = Some(value.map_or_else(|| "true".to_owned(), |value| (*value).clone()));
             }
             _ => {}
@@ -111,5 +128,11 @@ mod tests {
         assert_eq!(flags(&["--rootpath", "/argo"], &[]).unwrap().base_href, "/argo");
         assert!(flags(&["--port=x"], &[]).unwrap_err().contains("--port"));
         assert!(flags(&["--insecure=maybe"], &[]).is_err());
+        assert_eq!(plain.dex_server, "https://argocd-dex-server:5556");
+        let dex = |args: &[&str], env: &[(&str, &str)]| flags(args, env).unwrap().dex_server;
+        assert_eq!(dex(&["--dex-server-plaintext", "--dex-server=d:1"], &[]), "http://d:1");
+        let env =
+            [("ARGOCD_SERVER_DEX_SERVER", "http://d:2"), ("ARGOCD_SERVER_DEX_SERVER_PLAINTEXT", "false")];
+        assert_eq!(dex(&[], &env), "http://d:2");
     }
 }

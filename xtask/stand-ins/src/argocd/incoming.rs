@@ -15,6 +15,7 @@ pub(super) struct Incoming {
     pub(super) target: String,
     pub(super) query: Values,
     form: Values,
+    pub(super) body: bytes::Bytes,
     pub(super) headers: HeaderMap,
     /// Whom the client meant to ask.
     pub(super) host: String,
@@ -40,6 +41,7 @@ impl Incoming {
             target: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             query: values(parts.uri.query().unwrap_or_default()),
             form: if is_form { values(&String::from_utf8_lossy(&body)) } else { Values::default() },
+            body,
             host: host.or_else(|| header(HOST).map(ToOwned::to_owned)).unwrap_or_default(),
             method: parts.method,
             headers: parts.headers,

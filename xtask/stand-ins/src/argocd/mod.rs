@@ -10,12 +10,14 @@
 //! - A login: `client_app` with `app_state` and `go_url`; `provider`,
 //!   `oauth2`, `id_token`, `workload_identity` and `outbound` towards the provider;
 //!   `session`, `user_info` and `token_cookie` afterwards.
+//! - The Dex inside Argo CD: `dex_config`, `dex_proxy` before it, and `rundex`, a program of
+//!   its own that runs it.
 //! - Requests: `site` routes `incoming` ones to `api`, `logout`, `pages`, which share a
 //!   `server`.
 //!
 //! What it does not have: applications, projects, repositories, policies, accounts
 //! and their passwords, gRPC, TLS of its own (without `--insecure` it redirects to
-//! https, where nobody answers), the bundled Dex (`dex.config`), refreshed tokens, the
+//! https, where nobody answers, and to the Dex inside it speaks none either), refreshed tokens, the
 //! implicit flow, metrics, and Redis: a token that was logged out is good again after a
 //! restart. Where the real program was seen to answer otherwise stands in
 //! [`super::DIFFERENCES`].
@@ -25,6 +27,8 @@ mod app_state;
 mod changes;
 mod client_app;
 mod details;
+mod dex_config;
+mod dex_proxy;
 mod first_start;
 mod flags;
 mod go_url;
@@ -42,6 +46,7 @@ mod pages;
 mod provider;
 mod references;
 mod run;
+pub mod rundex;
 mod server;
 mod session;
 mod settings;
@@ -63,6 +68,8 @@ use log::Log;
 use releases::Release;
 use run::Process;
 use workload_identity::WorkloadIdentity;
+
+pub use dex_config::client_secret;
 
 /// The image name under which it is known, without tag. The tag is the release.
 pub const IMAGE: &str = "oidc-lab/stand-in-argocd";
@@ -115,6 +122,7 @@ async fn start(mut launch: Launch) -> Exit {
     let surroundings = Surroundings {
         proxy: launch.proxy,
         base_href: flags.base_href.clone(),
+        dex_server: flags.dex_server.clone(),
         details,
         log,
         max_cookies: {
@@ -125,8 +133,15 @@ async fn start(mut launch: Launch) -> Exit {
         access_tokens: Arc::default(),
         workload_identity: Arc::new(WorkloadIdentity::of(&launch.env, &launch.files)),
     };
-    let process =
-        Process { flags, version, namespace: launch.namespace, client, surroundings, stop: launch.stop };
+    let process = Process {
+        flags,
+        version,
+        namespace: launch.namespace,
+        client,
+        surroundings,
+        stop: launch.stop,
+        fatal: tokio::sync::watch::Sender::default(),
+    };
     run::run(&process, release.era(), listener).await
 }
 

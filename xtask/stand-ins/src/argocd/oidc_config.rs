@@ -6,6 +6,10 @@ use super::details::{Details, UserInfoBy};
 use super::log::Log;
 use super::references::Secrets;
 
+/// Argo CD at the Dex inside it, and its command line there.
+pub(super) const DEX_CLIENT: &str = "argo-cd";
+pub(super) const DEX_CLI_CLIENT: &str = "argo-cd-cli";
+
 /// The settings of a login, with every reference resolved. Two of them are equal
 /// if a login would notice no difference. It holds a secret, so it cannot be
 /// printed.
@@ -50,6 +54,20 @@ impl OidcConfig {
                 log.warn(format!("invalid oidc config: {error}"));
                 None
             }
+        }
+    }
+
+    /// What stands for it where the Dex inside Argo CD checks users.
+    pub(super) fn of_dex(issuer: String, client_secret: String, details: &Details) -> Self {
+        let mut scopes = vec!["openid", "profile", "email", "groups"];
+        scopes.extend(details.asks_dex_for_connector.then_some("federated:id"));
+        Self {
+            issuer,
+            client_id: DEX_CLIENT.into(),
+            client_secret,
+            requested_scopes: scopes.into_iter().map(Into::into).collect(),
+            allowed_audiences: vec![DEX_CLIENT.into(), DEX_CLI_CLIENT.into()],
+            ..Self::default()
         }
     }
 

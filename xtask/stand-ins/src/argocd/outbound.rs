@@ -26,7 +26,11 @@ const MOST_REDIRECTS: usize = 10;
 /// A client for one provider. Plain `http://` goes through the proxy, as
 /// `HTTP_PROXY` would have it. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Outbound(Arc<Clients>);
+pub(super) struct Outbound {
+    clients: Arc<Clients>,
+    /// Where every request goes, whatever its URL says: the Dex inside Argo CD.
+    dex: Option<Arc<str>>,
+}
 
 struct Clients {
     plain: Client,
@@ -75,9 +79,30 @@ impl Outbound {
             log.warn("failed to append certificates from PEM: proceeding without custom rootCA");
         }
         let proxy = reqwest::Proxy::http(format!("http://{proxy}")).map_err(|error| error.to_string())?;
+        // As NO_PROXY has it in every pod.
+        let proxy = proxy.no_proxy(reqwest::NoProxy::from_string("127.0.0.1,localhost"));
         let plain = builder().proxy(proxy).tls_certs_only([]).build().map_err(|error| error.to_string())?;
         let skip_verify = skip_verify && config.is_some();
-        Ok(Self(Arc::new(Clients { plain, tls: OnceLock::new(), root_ca, skip_verify })))
+        let clients = Clients { plain, tls: OnceLock::new(), root_ca, skip_verify };
+        Ok(Self { clients: Arc::new(clients), dex: None })
+    }
+
+    /// The same for the Dex inside Argo CD, which is asked where it is and not by the way
+    /// that browsers take.
+    pub(super) fn to_dex(self, address: &str) -> Self {
+        Self { dex: Some(address.into()), ..self }
+    }
+
+    /// Where a request for a URL goes.
+    fn target(&self, url: &str) -> String {
+        let rewritten = || {
+            let mut to = url::Url::parse(self.dex.as_deref()?).ok()?;
+            let url = url::Url::parse(url).ok()?;
+            to.set_path(url.path());
+            to.set_query(url.query());
+            Some(to.into())
+        };
+        rewritten().unwrap_or_else(|| url.to_owned())
     }
 
     /// GETs a URL.
@@ -94,6 +119,7 @@ impl Outbound {
     /// Why there is no answer, in Go's words.
     pub(super) async fn get_as(&self, url: &str, bearer: Option<&str>) -> Result<Answer, String> {
         let origin = |url: &str| url::Url::parse(url).ok().map(|url| url.origin());
+        let url = &*self.target(url);
         let mut at = url.to_owned();
         for _ in 0..=MOST_REDIRECTS {
             let bearer = bearer.filter(|_| origin(&at) == origin(url));
@@ -103,7 +129,7 @@ impl Outbound {
             };
             let response = self.send("Get", &at, request).await?;
             match redirect(&response) {
-                Some(to) => at = to,
+                Some(to) => at = self.target(&to),
                 None => return read("Get", &at, response).await,
             }
         }
@@ -120,6 +146,7 @@ impl Outbound {
         form: String,
         headers: HeaderMap,
     ) -> Result<Answer, String> {
+        let url = &*self.target(url);
         let request = |client: &Client| {
             client
                 .post(url)
@@ -129,6 +156,24 @@ impl Outbound {
         };
         let response = self.send("Post", url, request).await?;
         read("Post", url, response).await
+    }
+
+    /// Passes a request on, and the answer back with its headers.
+    ///
+    /// # Errors
+    /// Why there is no answer, in Go's words.
+    pub(super) async fn pass(
+        &self,
+        method: http::Method,
+        target: &str,
+        headers: HeaderMap,
+        body: bytes::Bytes,
+    ) -> Result<(HeaderMap, Answer), String> {
+        let url = self.target(&format!("http://dex{target}"));
+        let request = |client: &Client| client.request(method, &url).headers(headers).body(body);
+        let response = self.send("Get", &url, request).await?;
+        let headers = response.headers().clone();
+        Ok((headers, read("Get", &url, response).await?))
     }
 
     async fn send(
@@ -141,7 +186,13 @@ impl Outbound {
             Unusable::NoUrl(why) => format!("parse {}: {why}", quote(url)),
             Unusable::Scheme(why) => failed(method, url, &why),
         })?;
-        let client = if tls { self.0.tls() } else { Ok(&self.0.plain) };
+        if tls && self.dex.is_some() {
+            // What it is called is known to a cluster's name server alone.
+            let host = GoUrl::parse(url).map(|url| url.host).unwrap_or_default();
+            let host = host.split(':').next().unwrap_or_default();
+            return Err(failed(method, url, &format!("dial tcp: lookup {host}: no such host")));
+        }
+        let client = if tls { self.clients.tls() } else { Ok(&self.clients.plain) };
         let client = client.map_err(|why| failed(method, url, why))?;
         request(client).send().await.map_err(|error| failed(method, url, &cause(&error, url)))
     }

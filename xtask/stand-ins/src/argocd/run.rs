@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -23,7 +23,7 @@ use super::client_app::{ClientApp, Surroundings};
 use super::first_start;
 use super::flags::Flags;
 use super::listeners::{ClosableListener, SharedListener};
-use super::manager::Manager;
+use super::manager::{Manager, Subscription};
 use super::server::{Parts, Server};
 use super::settings::Settings;
 use super::site::Site;
@@ -53,16 +53,26 @@ pub(super) struct Process {
     pub(super) surroundings: Surroundings,
     /// Set by SIGTERM.
     pub(super) stop: CancellationToken,
+    /// What ends it: settings with which no server goes on.
+    pub(super) fatal: watch::Sender<Option<String>>,
 }
 
 /// Runs until it is told to stop.
 pub(super) async fn run(process: &Process, era: Era, listener: TcpListener) -> Exit {
-    let ended = match era {
-        Era::NoReferences | Era::ComparesText => rebuild(process, listener, Compare::Text).await,
-        Era::ReloadsInLoop => rebuild(process, listener, Compare::Resolved).await,
-        Era::BothAnswer => add(process, listener).await,
-        Era::Reloads | Era::ReloadsAgain => restart(process, listener, ClientApps::AnewForEachRun).await,
-        Era::KeepsClientApp => restart(process, listener, ClientApps::OnceForTheProcess).await,
+    let run = async {
+        match era {
+            Era::NoReferences | Era::ComparesText => rebuild(process, listener, Compare::Text).await,
+            Era::ReloadsInLoop => rebuild(process, listener, Compare::Resolved).await,
+            Era::BothAnswer => add(process, listener).await,
+            Era::Reloads | Era::ReloadsAgain => restart(process, listener, ClientApps::AnewForEachRun).await,
+            Era::KeepsClientApp => restart(process, listener, ClientApps::OnceForTheProcess).await,
+        }
+    };
+    let mut fatal = process.fatal.subscribe();
+    let ended = tokio::select! {
+        ended = run => ended,
+        // An error cannot be: the process holds the sender.
+        said = fatal.wait_for(Option::is_some) => Err(said.ok().and_then(|said| said.clone()).unwrap_or_default()),
     };
     ended.unwrap_or_else(|message| {
         process.surroundings.log.fatal(&message);
@@ -201,8 +211,9 @@ async fn restart(process: &Process, first: TcpListener, apps: ClientApps) -> Res
         let (changed, restart) = oneshot::channel();
         let watch = {
             let (server, mut updates) = (server.clone(), server.manager.subscribe());
+            let fatal = process.fatal.clone();
             async move {
-                changes::wait(&server, &mut updates, Compare::Resolved).await;
+                wait_or_end(&server, &mut updates, Compare::Resolved, &fatal).await;
                 drop(updates);
                 // The receiver is gone only if the process is.
                 let _ = changed.send(());
@@ -275,6 +286,19 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
             Err(error) => return Err(format!("listen tcp {address}: {error}")),
         }
         tries += 1;
+    }
+}
+
+/// Waits until settings differ; for ever, if they are such that the process ends.
+async fn wait_or_end(
+    server: &Server,
+    updates: &mut Subscription,
+    compare: Compare,
+    fatal: &watch::Sender<Option<String>>,
+) {
+    if let Err(message) = changes::wait(server, updates, compare).await {
+        fatal.send_replace(Some(message));
+        std::future::pending::<()>().await;
     }
 }
 
@@ -356,8 +380,9 @@ impl Process {
         compare: Compare,
     ) -> AbortOnDropHandle<()> {
         let (server, stop, mut updates) = (server.clone(), stop.clone(), server.manager.subscribe());
+        let fatal = self.fatal.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
-            changes::wait(&server, &mut updates, compare).await;
+            wait_or_end(&server, &mut updates, compare, &fatal).await;
             server.log.info("Shut down requested");
             stop.close();
             drop(updates);

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client_app::ClientApp;
 use super::details::Details;
+use super::dex_config;
 use super::flags::Flags;
 use super::log::Log;
 use super::manager::Manager;
+use super::outbound::Outbound;
 use super::session::Sessions;
 use super::settings::Settings;
 
@@ -20,6 +22,8 @@ pub(super) struct Server {
     pub(super) log: Log,
     pub(super) manager: Arc<Manager>,
     pub(super) sessions: Sessions,
+    /// The way to the Dex inside Argo CD.
+    pub(super) dex: Outbound,
     /// The settings that this server runs with: as they were at its start, then as
     /// they were told to it last.
     settings: Mutex<Arc<Settings>>,
@@ -46,11 +50,12 @@ impl Server {
     pub(super) fn new(parts: Parts) -> Result<Arc<Self>, String> {
         let Parts { flags, version, manager, settings, proxy } = parts;
         Ok(Arc::new(Self {
-            flags,
             version,
             details: manager.details,
             log: manager.log.clone(),
-            sessions: Sessions::new(manager.clone(), proxy)?,
+            dex: Outbound::new(proxy, None, false, &manager.log)?.to_dex(&flags.dex_server),
+            sessions: Sessions::new(manager.clone(), proxy, &flags.dex_server)?,
+            flags,
             manager,
             settings: Mutex::new(settings),
             client_app: Mutex::default(),
@@ -101,7 +106,9 @@ impl Server {
 
     /// Whether a login is configured.
     pub(super) fn sso_configured(&self) -> bool {
-        self.settings().oidc_config(&self.details, &self.log).is_some()
+        let settings = self.settings();
+        dex_config::is_configured(&settings, &self.log)
+            || settings.oidc_config(&self.details, &self.log).is_some()
     }
 
     /// The claims that policies look at, from argocd-rbac-cm.

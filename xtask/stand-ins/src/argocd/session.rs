@@ -55,10 +55,12 @@ impl Sessions {
     ///
     /// # Errors
     /// The settings cannot be read or used.
-    pub(super) fn new(manager: Arc<Manager>, proxy: SocketAddr) -> Result<Self, String> {
+    pub(super) fn new(manager: Arc<Manager>, proxy: SocketAddr, dex: &str) -> Result<Self, String> {
         let settings = manager.complete_settings()?;
         let config = settings.oidc_config(&manager.details, &manager.log);
         let outbound = Outbound::new(proxy, config.as_ref(), settings.skip_verify, &manager.log)?;
+        // Whoever is the issuer: with both configurations, the keys are those of the Dex inside.
+        let outbound = if settings.dex_config_raw.is_empty() { outbound } else { outbound.to_dex(dex) };
         Ok(Self { manager, outbound, provider: Mutex::default(), revoked: Expiring::default() })
     }
 
@@ -68,7 +70,7 @@ impl Sessions {
             return Ok(provider.clone());
         }
         let Manager { details, log, .. } = &*self.manager;
-        let config = self.manager.complete_settings()?.oidc_config(details, log);
+        let config = self.manager.complete_settings()?.sso_config(details, log);
         let config = config.ok_or("SSO is not configured")?;
         let provider = Provider::new(&config.issuer, self.outbound.clone(), *details, log.clone());
         Ok(kept.insert(Arc::new(provider)).clone())
@@ -90,7 +92,7 @@ impl Sessions {
         let settings = self.manager.complete_settings().map_err(|error| {
             BadToken::new(format!("cannot access settings while verifying the token: {error}"))
         })?;
-        let config = settings.oidc_config(details, log).unwrap_or_default();
+        let config = settings.sso_config(details, log).unwrap_or_default();
         let now = id_token::now();
         let verified = provider.verify(token, &config.audiences(), config.skip_audience_check, now).await;
         let claims = verified.map_err(|error| {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use super::details::{Details, ReadOrder};
+use super::dex_config;
 use super::log::Log;
 use super::oidc_config::OidcConfig;
 use super::references::Secrets;
@@ -17,11 +18,13 @@ pub(super) struct Settings {
     pub(super) additional_urls: Vec<String>,
     /// `oidc.config` as it stands there, references and all.
     pub(super) oidc_config_raw: String,
+    /// `dex.config` as it stands there.
+    pub(super) dex_config_raw: String,
     /// `oidc.tls.insecure.skip.verify`.
     pub(super) skip_verify: bool,
     /// `server.secretkey`, which signs and encrypts.
     pub(super) server_signature: Option<Vec<u8>>,
-    secrets: Secrets,
+    pub(super) secrets: Secrets,
     /// The rest of argocd-cm.
     pub(super) data: BTreeMap<String, String>,
     /// Webhook secrets, in the order in which they are compared.
@@ -78,6 +81,7 @@ impl Settings {
         self.data = config_map.data.clone().unwrap_or_default();
         let get = |key: &str| self.data.get(key).cloned().unwrap_or_default();
         self.oidc_config_raw = get("oidc.config");
+        self.dex_config_raw = get("dex.config");
         self.url = get("url");
         self.skip_verify = get("oidc.tls.insecure.skip.verify") == "true";
         if !self.url.is_empty()
@@ -127,6 +131,16 @@ impl Settings {
     /// `oidc.config` with its references resolved, now.
     pub(super) fn oidc_config(&self, details: &Details, log: &Log) -> Option<OidcConfig> {
         OidcConfig::read(&self.oidc_config_raw, &self.secrets, details, log)
+    }
+
+    /// What a login goes by: `oidc.config`, else the Dex inside Argo CD.
+    pub(super) fn sso_config(&self, details: &Details, log: &Log) -> Option<OidcConfig> {
+        let of_dex = || {
+            let secret = dex_config::client_secret(self.server_signature.as_deref().unwrap_or_default());
+            OidcConfig::of_dex(format!("{}{}", self.url, dex_config::PATH), secret, details)
+        };
+        let inside = || (!self.dex_config_raw.is_empty()).then(of_dex);
+        self.oidc_config(details, log).or_else(inside)
     }
 
     /// The public address that a request came to, of those that are configured.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::client_app::ClientApp;
 use super::incoming::Incoming;
 use super::server::Server;
-use super::{api, logout, pages};
+use super::{api, dex_config, dex_proxy, logout, pages};
 use crate::go_http;
 use local_cluster::serve::{Handler, Limits, Request, Response};
 
@@ -71,6 +71,7 @@ impl Site {
             ("/healthz", _) => healthz(server),
             ("/auth/login", Some(app)) => app.login(request).await,
             ("/auth/callback", Some(app)) => app.callback(request).await,
+            (path, Some(_)) if below_dex(path) => dex_proxy::pass(server, request).await,
             (path, _) if path.starts_with("/api/") => {
                 if self.gateway.is_cancelled() {
                     return api::gateway_closed();
@@ -80,6 +81,10 @@ impl Site {
             _ => pages::static_assets(server, request, self.app.is_some()),
         }
     }
+}
+
+fn below_dex(path: &str) -> bool {
+    path.strip_prefix(dex_config::PATH).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn healthz(server: &Server) -> Response {

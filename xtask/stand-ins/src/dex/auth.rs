@@ -1,10 +1,10 @@
-//! `/auth` and `/auth/local`: from a client's wish to the login form.
+//! `/auth` and `/auth/CONNECTOR`: from a client's wish to the login form.
 
 use http::StatusCode;
 
 use super::config::Client;
 use super::pages;
-use super::state::{CONNECTOR, Dex, Incoming};
+use super::state::{Dex, Incoming};
 use super::storage::{AuthRequest, Pkce, new_id};
 use crate::go_http::{self, Values, quote, quoted_list};
 use local_cluster::serve::Response;
@@ -21,15 +21,15 @@ enum Refusal {
 pub(super) fn authorize(dex: &Dex, request: &Incoming) -> Response {
     let mut values = request.values();
     let connector = values.get("connector_id").to_owned();
-    if !connector.is_empty() && connector != CONNECTOR {
+    if !connector.is_empty() && connector != dex.connector() {
         return pages::error(StatusCode::BAD_REQUEST, "Connector ID does not match a valid Connector");
     }
     values.remove("connector_id");
-    let to = format!("{}?{}", dex.path(&format!("/auth/{CONNECTOR}")), values.encode());
+    let to = format!("{}?{}", dex.path(&format!("/auth/{}", dex.connector())), values.encode());
     go_http::redirect(&request.method, StatusCode::FOUND, &to)
 }
 
-/// `/auth/local`: checks what the client asks for and remembers it.
+/// `/auth/CONNECTOR`: checks what the client asks for and remembers it.
 pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response {
     let values = request.values();
     let wish = match read(dex, request, &values) {
@@ -49,7 +49,7 @@ pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response 
             return send_error(request, &values, error, &description);
         }
     };
-    if connector != CONNECTOR {
+    if connector != dex.connector() {
         dex.log.error(
             "Failed to get connector",
             &[("err", "failed to get connector object from storage: not found"), ("request_id", &request.id)],
@@ -60,7 +60,7 @@ pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response 
         return pages::error(StatusCode::BAD_REQUEST, "Unsupported request method.");
     }
     let id = new_id();
-    let to = format!("{}?back=&state={id}", dex.path(&format!("/auth/{CONNECTOR}/login")));
+    let to = format!("{}?back=&state={id}", dex.path(&format!("/auth/{connector}/login")));
     let expires = i64::try_from(dex.config.auth_requests.as_secs()).unwrap_or(i64::MAX);
     dex.storage.requests.put(&id, dex.now().saturating_add(expires), wish);
     go_http::redirect(&request.method, StatusCode::FOUND, &to)
@@ -96,7 +96,7 @@ fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, R
         return Err(Refusal::Shown(StatusCode::BAD_REQUEST, "Unregistered redirect_uri."));
     }
     let refuse = |error, description: String| Err(Refusal::Sent { error, description });
-    if !["", CONNECTOR].contains(&values.get("connector_id")) {
+    if !["", dex.connector()].contains(&values.get("connector_id")) {
         return refuse("invalid_request", "Invalid ConnectorID".into());
     }
     if !values.get("request").is_empty() {

@@ -1,5 +1,5 @@
-//! Dex's configuration file: the part that a stand-in with memory storage and
-//! local passwords can honour, checked as Dex checks it.
+//! Dex's configuration file: the part that a stand-in with memory storage and one
+//! connector can honour, checked as Dex checks it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,12 +17,31 @@ pub(super) struct Config {
     pub(super) issuer: String,
     /// The path of the issuer, without a slash at its end.
     pub(super) prefix: String,
-    pub(super) password_db: bool,
+    pub(super) connector: Connector,
     pub(super) clients: Vec<Client>,
     pub(super) passwords: Vec<Password>,
     pub(super) id_tokens: Duration,
     pub(super) auth_requests: Duration,
     pub(super) level: Level,
+}
+
+/// Who knows users: the one connector that there is.
+#[derive(Clone)]
+pub(super) struct Connector {
+    /// Its id, in paths and in tokens.
+    pub(super) id: String,
+    /// What it calls the name that a user types.
+    pub(super) prompt: &'static str,
+    /// The user of a `mockPassword`; of local passwords there is a list.
+    pub(super) mock: Option<MockUser>,
+}
+
+/// What a connector `mockPassword` is to be shown.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct MockUser {
+    pub(super) username: String,
+    pub(super) password: String,
 }
 
 /// A program that may ask for logins.
@@ -65,7 +84,17 @@ struct File {
     enable_password_db: bool,
     static_clients: Vec<FileClient>,
     static_passwords: Vec<FilePassword>,
-    connectors: Vec<serde_yaml::Value>,
+    connectors: Vec<FileConnector>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FileConnector {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+    name: String,
+    config: MockUser,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +160,27 @@ struct FilePassword {
     groups: Vec<String>,
 }
 
+/// The types of connectors that Dex knows. This stand-in has the first.
+const CONNECTORS: &[&str] = &[
+    "mockPassword",
+    "mockCallback",
+    "keystone",
+    "ldap",
+    "github",
+    "gitlab",
+    "gitea",
+    "google",
+    "oidc",
+    "oauth",
+    "saml",
+    "authproxy",
+    "linkedin",
+    "microsoft",
+    "bitbucket-cloud",
+    "openshift",
+    "atlassian-crowd",
+    "samlExperimental",
+];
 /// The storages that Dex has and this stand-in has not.
 const OTHER_STORAGES: &[&str] = &["etcd", "kubernetes", "sqlite3", "postgres", "mysql"];
 
@@ -152,6 +202,9 @@ impl Config {
             && !OTHER_STORAGES.contains(&kind)
         {
             return Err(unreadable(format!("unknown storage type {kind:?}")));
+        }
+        if let Some(other) = file.connectors.iter().find(|it| !CONNECTORS.contains(&it.kind.as_str())) {
+            return Err(unreadable(format!("unknown connector type {:?}", other.kind)));
         }
         let passwords: Vec<_> = file
             .static_passwords
@@ -177,13 +230,12 @@ impl Config {
         }
         let issuer = url::Url::parse(&file.issuer)
             .map_err(|_| "failed to initialize server: server: can't parse issuer URL".to_owned())?;
+        if file.connectors.iter().any(|it| [&it.id, &it.name, &it.kind].iter().any(|field| field.is_empty()))
+        {
+            return Err("invalid config: ID, Type and Name fields are required for a connector".into());
+        }
         let clients = file.static_clients.iter().map(|client| client.read(env)).collect::<Result<_, _>>()?;
-        if !file.connectors.is_empty() {
-            return Err("failed to initialize storage connectors: the stand-in for Dex has no connectors but the local passwords".into());
-        }
-        if !file.enable_password_db {
-            return Err("failed to initialize server: server: no connectors specified".into());
-        }
+        let connector = file.connector()?;
         if !file.oauth2.skip_approval_screen {
             return Err("failed to initialize server: the stand-in for Dex has no approval screen: set oauth2.skipApprovalScreen".into());
         }
@@ -200,7 +252,7 @@ impl Config {
         Ok(Self {
             prefix: issuer.path().trim_end_matches('/').to_owned(),
             issuer: file.issuer,
-            password_db: file.enable_password_db,
+            connector,
             clients,
             passwords,
             id_tokens: duration(&file.expiry.id_tokens, "id token")?,
@@ -237,6 +289,28 @@ impl File {
         ];
         let bad: Vec<_> = checks.iter().filter(|(bad, _)| *bad).map(|(_, message)| *message).collect();
         if bad.is_empty() { Ok(()) } else { Err(format!("invalid Config:\n\t-\t{}", bad.join("\n\t-\t"))) }
+    }
+
+    /// The connector, where there is one.
+    fn connector(&self) -> Result<Connector, String> {
+        let local = Connector { id: "local".into(), prompt: "Email Address", mock: None };
+        match (self.connectors.as_slice(), self.enable_password_db) {
+            ([], true) => Ok(local),
+            ([], false) => Err("failed to initialize server: server: no connectors specified".into()),
+            ([one], false) if one.kind == "mockPassword" => {
+                let user = &one.config;
+                for (value, what) in [(&user.username, "username"), (&user.password, "password")] {
+                    if value.is_empty() {
+                        return Err(format!(
+                            "failed to initialize server: server: Failed to open connector {}: failed to open connector: failed to create connector {}: no {what} supplied",
+                            one.id, one.id
+                        ));
+                    }
+                }
+                Ok(Connector { id: one.id.clone(), prompt: "Username", mock: Some(user.clone()) })
+            }
+            _ => Err("failed to initialize storage connectors: the stand-in for Dex has one connector, the local passwords or a mockPassword".into()),
+        }
     }
 }
 

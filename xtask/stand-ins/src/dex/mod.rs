@@ -1,7 +1,7 @@
-//! The stand-in for Dex: an OpenID Connect provider with local passwords and
-//! memory storage, from the same configuration file.
+//! The stand-in for Dex: an OpenID Connect provider with memory storage and
+//! one connector, the local passwords or a `mockPassword`, from the same configuration file.
 //!
-//! What it does not have: connectors, other storages, an approval screen, renewed
+//! What it does not have: other connectors and storages, an approval screen, renewed
 //! tokens, the device flow, token exchange, implicit and hybrid flows, themes, metrics.
 
 mod auth;
@@ -32,6 +32,8 @@ use storage::Storage;
 
 /// The image name under which it is known, without tag.
 pub const IMAGE: &str = "oidc-lab/stand-in-dex";
+/// The release whose answers it gives.
+pub const RELEASE: &str = "v2.45.1";
 /// The web server's `containerPort`.
 pub const WEB_PORT: u16 = 5556;
 /// The `containerPort` that probes ask.
@@ -73,8 +75,9 @@ async fn run(mut launch: Launch) -> Exit {
     for client in &config.clients {
         log.info("config static client", &[("client_name", &client.name)]);
     }
-    if config.password_db {
-        log.info("config connector: local passwords enabled", &[]);
+    match config.connector.mock {
+        None => log.info("config connector: local passwords enabled", &[]),
+        Some(_) => log.info("config connector", &[("connector_id", &config.connector.id)]),
     }
     log.info("config skipping approval screen", &[]);
     let mut listen = |port, server| {

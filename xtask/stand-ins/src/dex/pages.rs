@@ -19,8 +19,11 @@ fn page(status: StatusCode, title: &str, body: &str) -> Response {
 
 /// The login form, posting back to `target`; after a wrong password with what was
 /// typed and a 401.
-pub(super) fn login_form(target: &str, username: &str, wrong: bool, back: &str) -> Response {
-    let error = if wrong { "<p id=\"login-error\">Invalid Email Address and password.</p>\n" } else { "" };
+pub(super) fn login_form(target: &str, prompt: &str, username: &str, wrong: bool, back: &str) -> Response {
+    let error = match wrong {
+        true => format!("<p id=\"login-error\">Invalid {prompt} and password.</p>\n"),
+        false => String::new(),
+    };
     let back = if back.is_empty() {
         String::new()
     } else {
@@ -28,7 +31,7 @@ pub(super) fn login_form(target: &str, username: &str, wrong: bool, back: &str) 
     };
     let form = format!(
         "<form method=\"post\" action=\"{}\">\n\
-         <p><label for=\"login\">Email Address</label>\n\
+         <p><label for=\"login\">{prompt}</label>\n\
          <input id=\"login\" name=\"login\" type=\"text\" required value=\"{}\"></p>\n\
          <p><label for=\"password\">Password</label>\n\
          <input id=\"password\" name=\"password\" type=\"password\" required></p>\n{error}\

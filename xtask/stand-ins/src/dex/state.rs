@@ -11,9 +11,6 @@ use super::storage::Storage;
 use crate::go_http::Values;
 use local_cluster::serve::Limits;
 
-/// The one connector: the local passwords.
-pub(super) const CONNECTOR: &str = "local";
-
 /// Everything that requests share.
 pub(super) struct Dex {
     pub(super) config: Config,
@@ -61,6 +58,11 @@ impl Dex {
     /// Seconds since 1970.
     pub(super) fn now(&self) -> i64 {
         Timestamp::now().as_second()
+    }
+
+    /// The id of the one connector.
+    pub(super) fn connector(&self) -> &str {
+        &self.config.connector.id
     }
 
     /// The path of a page of this Dex.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::config::Client;
 use super::jwt::{self, TokenFor};
-use super::state::{CONNECTOR, Dex, Incoming};
+use super::state::{Dex, Incoming};
 use super::storage::{AuthCode, new_id};
 use crate::go_http;
 use local_cluster::serve::Response;
@@ -178,7 +178,7 @@ async fn issue(dex: &Dex, client: &Client, grant: &AuthCode, code: &str) -> Resu
     let token = TokenFor {
         issuer: &dex.config.issuer,
         client_id: &client.id,
-        connector_id: CONNECTOR,
+        connector_id: dex.connector(),
         claims: &grant.claims,
         scopes: &grant.scopes,
         nonce: &grant.nonce,

@@ -290,7 +290,7 @@ impl Login {
             if self.last().status != 302 {
                 return None;
             }
-            at = format!("http://dex.host{}", self.last().location());
+            at = url::Url::parse(&at).unwrap().join(self.last().location()).unwrap().into();
         }
         self.get(place, "page", &at).await;
         let form = [("login", USER), ("password", password)];
