@@ -195,12 +195,15 @@ fn down(evidence: &Evidence) -> Option<Finding> {
                     (_, None) => format!("{kubectl} logs deploy/{} --tail=20", argument(&dex.name)),
                 })
         }
-        // Pods that are not asked to be ready may end again and again.
+        // The wrapper goes on where Dex itself has ended, and says why in its log.
         _ => {
             failure?;
-            finding
-                .certainty(Certainty::Likely)
-                .fix(format!("{kubectl} logs deploy/argocd-dex-server --tail=20   # and whether --dex-server of argocd-server names its Service"))
+            match bundled.trouble {
+                Some(_) => finding.fix(edit_settings(evidence, "dex.config: mend what the log names")),
+                None => finding.certainty(Certainty::Likely).fix(format!(
+                    "{kubectl} logs deploy/argocd-dex-server --tail=20   # and whether --dex-server of argocd-server names its Service"
+                )),
+            }
         }
     };
     // Without a failure it is no news, unless nobody asked.
@@ -339,8 +342,9 @@ pub fn key_written(evidence: &Evidence) -> Option<String> {
 /// What has to be done so that the key does not change again.
 pub fn keep_the_key(evidence: &Evidence) -> Option<String> {
     let written = evidence.secret_written()?;
-    let who = if written.by.is_empty() { "what".to_owned() } else { format!("{} last:", shown(&written.by)) };
+    let by =
+        if written.by.is_empty() { String::new() } else { format!("{} was the last; ", shown(&written.by)) };
     Some(format!(
-        "find out {who} writes argocd-secret anew (a sync, a chart, an operator) and keep server.secretkey out of it: each change ends all sessions too"
+        "find out what writes argocd-secret anew ({by}a sync, a chart, an operator) and keep server.secretkey out of it: each change ends all sessions too"
     ))
 }

@@ -139,7 +139,8 @@ fn times(evidence: &Evidence) -> Option<String> {
     } else {
         "was started"
     };
-    Some(format!("the Secret was written at {}{by}; argocd-server {from} at {}", at(written.at), at(since)))
+    let what = if evidence.uses_bundled() { "server.secretkey" } else { "the Secret" };
+    Some(format!("{what} was written at {}{by}; argocd-server {from} at {}", at(written.at), at(since)))
 }
 
 fn era(evidence: &Evidence) -> Option<String> {
@@ -190,9 +191,8 @@ fn stale(evidence: &Evidence, certainty: Certainty) -> Finding {
     let finding = of_stale(evidence, certainty);
     match evidence.uses_bundled() {
         true => finding
-            .seen_if(bundled::key_written(evidence))
             .why("argocd-server and the Dex inside Argo CD derive the client secret from server.secretkey: it changed, Dex took it over, and argocd-server did not")
-            .lasting(bundled::keep_the_key(evidence)),
+            .lasting(bundled::keep_the_key(evidence).into_iter().chain(advice::lasting(evidence)).reduce(|keep, other| format!("{keep}; or {other}"))),
         false => finding,
     }
 }
@@ -249,7 +249,10 @@ fn undecided(evidence: &Evidence) -> Finding {
     use CauseId::{
         SecretKeyMissing, SecretMismatch, SecretReference, SecretUnlabelled, SecretWhitespace, StaleArgocd,
     };
-    let behind = oldest(evidence).zip(evidence.secret_written()).map(|(oldest, written)| oldest < written.at);
+    // Objects know seconds, and logs more: within one second nobody can tell.
+    let behind = oldest(evidence).zip(evidence.secret_written()).and_then(|(oldest, written)| {
+        (oldest.as_second() != written.at.as_second()).then_some(oldest < written.at)
+    });
     let looked = evidence.named_secret.there().is_some() || evidence.argocd_secret.there().is_some();
     let decides = "show the provider's token endpoint the secret that the Secret holds now, and one that is surely wrong (`doctor` does, where it may read the Secret and reach the endpoint): if the answers differ, Argo CD is behind; if they are alike, the two disagree";
     if behind == Some(true) && never_notices(evidence) == Some(true) {
@@ -257,6 +260,7 @@ fn undecided(evidence: &Evidence) -> Finding {
             .one_of(&[StaleArgocd, SecretMismatch, SecretWhitespace], decides);
     }
     let (id, candidates): (_, &[CauseId]) = match (looked, behind) {
+        _ if evidence.uses_bundled() => (StaleArgocd, &[StaleArgocd, SecretMismatch]),
         // The Secret was read: it is there, with its label and key.
         (true, Some(false)) => (SecretMismatch, &[SecretMismatch, SecretWhitespace]),
         (true, _) => (SecretMismatch, &[SecretMismatch, SecretWhitespace, StaleArgocd]),

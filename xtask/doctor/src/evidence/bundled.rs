@@ -37,7 +37,8 @@ pub struct Unresolved {
 
 /// The line of a log of the wrapper or of Dex that says why it does not run, or does not let people in.
 pub fn trouble(log: &str) -> Option<String> {
-    const SAYS: [&str; 8] = [
+    const SAYS: [&str; 9] = [
+        "invalid config: ",
         "malformed dex configuration",
         "invalid dex yaml config",
         "dex is not configured",

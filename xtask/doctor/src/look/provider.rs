@@ -107,11 +107,11 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     let ask = Ask { options, endpoint, client_id, redirect_uri };
     let Ok(wrong) = Hidden::random() else { return };
     evidence.provider.tried = ask.both(Form::Wrong, &wrong).await;
-    let Some(current) = evidence.current.clone() else { return };
     if !subject.secret_check {
         let because = "it was not shown the client secret (--no-secret-check)".to_owned();
         return note_once(evidence, WHAT, because);
     }
+    let Some(current) = evidence.current.clone() else { return };
     (subject.say)(&format!(
         "the client secret is shown to {} (--no-secret-check leaves that out)",
         shown(ask.endpoint.host_str().unwrap_or_default())

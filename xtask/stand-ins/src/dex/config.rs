@@ -250,7 +250,12 @@ impl Config {
             }),
         };
         Ok(Self {
-            prefix: issuer.path().trim_end_matches('/').to_owned(),
+            // The clean path, which an issuer of `http://host//path` is not below.
+            prefix: issuer
+                .path()
+                .split('/')
+                .filter(|part| !part.is_empty())
+                .fold(String::new(), |path, part| path + "/" + part),
             issuer: file.issuer,
             connector,
             clients,
@@ -263,7 +268,8 @@ impl Config {
 
     /// The client of this id.
     pub(super) fn client(&self, id: &str) -> Option<&Client> {
-        self.clients.iter().find(|client| client.id == id)
+        // Of two with one ID the later one counts.
+        self.clients.iter().rfind(|client| client.id == id)
     }
 
     /// The user with this address, whatever its case.
