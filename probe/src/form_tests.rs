@@ -120,3 +120,18 @@ fn showing_a_filled_form_shows_names_only() {
     let shown = format!("{:?}", fill("<form><input name=u><input name=p type=password></form>"));
     assert_eq!(shown, r#"Filled { post: false, fields: ["u", "p"], .. }"#);
 }
+
+#[test]
+fn the_forms_of_real_providers_are_known() {
+    for (recorded, user, password) in [
+        (include_str!("../tests/providers/dex.json"), "login", "password"),
+        (include_str!("../tests/providers/keycloak.json"), "username", "password"),
+        (include_str!("../tests/providers/oidc-provider.json"), "login", "password"),
+        (include_str!("../tests/providers/django-oauth-toolkit.json"), "username", "password"),
+    ] {
+        let recorded: serde_json::Value = serde_json::from_str(recorded).unwrap();
+        let page = Page::parse(recorded["page"].as_str().unwrap());
+        let form = LoginForm::of(&page).unwrap_or_else(|| panic!("{}", recorded["provider"]));
+        assert_eq!((form.user_field(), form.password_field()), (user, password), "{}", recorded["provider"]);
+    }
+}

@@ -249,6 +249,7 @@ fn keycloak() {
     points_at(&lab, "http://idp.host/realms/lab", "argo-cd");
     restart(&lab, "argocd", "argocd-server");
     is(&lab, None);
+    lab.expect(0, &["test"]);
     // Another secret at Keycloak and in the Secret, which this release does not notice.
     keycloak.change_client(&json!({"secret": "keycloaks-second-secret"}));
     set_secret(&lab, "keycloaks-second-secret");
@@ -262,6 +263,11 @@ fn keycloak() {
     restart(&lab, "argocd", "argocd-server");
     keycloak.change_client(&json!({"redirectUris": ["http://elsewhere.host/auth/callback"]}));
     is(&lab, Some("redirect-uri certain"));
+    keycloak.change_client(&json!({"redirectUris": ["http://argocd.host/auth/callback"]}));
+    super::by_hand::config(&lab, "clientID:", "allowedAudiences: [somebody-else]\nclientID:");
+    restart(&lab, "argocd", "argocd-server");
+    lab.expect(1, &["test"]);
+    assert_eq!(diagnosis(&lab, &[])["goals"][0]["findings"][0]["id"], "audience");
 }
 
 /// A Keycloak of one realm, with one client.

@@ -320,6 +320,7 @@ fn behind(evidence: &Evidence) -> Option<Finding> {
         .when(when(evidence))
         .seen_if(evidence.provider.said_of(Form::Presented))
         .seen_if(key_written(evidence))
+        .seen_if(of_openshift(evidence))
         .why("Dex does not take the client secret that is derived from server.secretkey as it is now: it still runs with the one of before")
         .fix(format!("{} rollout restart deploy/argocd-dex-server", evidence.argocd_kubectl())),
     )
@@ -336,6 +337,15 @@ pub fn key_written(evidence: &Evidence) -> Option<String> {
     Some(format!(
         "server.secretkey, from which both sides derive the client secret, was written at {}, {by}",
         super::at(written.at)
+    ))
+}
+
+/// What OpenShift's operator writes into argocd-secret for a Dex of its own.
+pub fn of_openshift(evidence: &Evidence) -> Option<String> {
+    const KEY: &str = "oidc.dex.clientSecret";
+    evidence.argocd_secret.there()?.value(KEY)?;
+    Some(format!(
+        "argocd-secret has {KEY}, as OpenShift GitOps writes it: its operator manages this secret and may write it anew"
     ))
 }
 

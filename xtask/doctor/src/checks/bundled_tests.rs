@@ -175,7 +175,7 @@ fn a_changed_server_key_leaves_one_side_behind() {
         },
         &["stale-argocd certain now"],
     );
-    assert!(findings[0].evidence.iter().any(|it| it.contains("12:00:00 UTC, by m")), "{findings:#?}");
+    assert!(findings[0].evidence.iter().any(|it| it.contains("12:00:00 UTC by m")), "{findings:#?}");
     assert!(findings[0].lasting_fix.as_ref().unwrap().contains("argocd-secret"), "{findings:#?}");
     let findings = finds(
         |e| {

@@ -191,6 +191,7 @@ fn stale(evidence: &Evidence, certainty: Certainty) -> Finding {
     let finding = of_stale(evidence, certainty);
     match evidence.uses_bundled() {
         true => finding
+            .seen_if(bundled::of_openshift(evidence))
             .why("argocd-server and the Dex inside Argo CD derive the client secret from server.secretkey: it changed, Dex took it over, and argocd-server did not")
             .lasting(bundled::keep_the_key(evidence).into_iter().chain(advice::lasting(evidence)).reduce(|keep, other| format!("{keep}; or {other}"))),
         false => finding,

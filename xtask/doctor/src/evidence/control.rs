@@ -297,6 +297,35 @@ mod tests {
     }
 
     #[test]
+    fn what_real_providers_answer_tells() {
+        for recorded in [
+            include_str!("../../../../probe/tests/providers/dex.json"),
+            include_str!("../../../../probe/tests/providers/keycloak.json"),
+            include_str!("../../../../probe/tests/providers/oidc-provider.json"),
+            include_str!("../../../../probe/tests/providers/django-oauth-toolkit.json"),
+        ] {
+            let recorded: serde_json::Value = serde_json::from_str(recorded).unwrap();
+            let answers = |form, which: &str| {
+                [(Method::Basic, "header"), (Method::Post, "body")].map(|(by, place)| {
+                    let answer = &recorded["token"][which][place];
+                    let status = u16::try_from(answer["status"].as_u64().unwrap()).unwrap();
+                    Tried { form, by, answer: Ok(TokenAnswer::of(status, answer["body"].as_str().unwrap())) }
+                })
+            };
+            let said = |which| {
+                let mut evidence = well();
+                evidence.provider.tried = answers(Form::Wrong, "wrong").to_vec();
+                evidence.provider.tried.extend(answers(Form::Presented, which));
+                outside(&mut evidence).rehearsals.clear();
+                evidence.pods.clear();
+                evidence.takes(Form::Presented)
+            };
+            let provider = &recorded["provider"];
+            assert_eq!((said("right"), said("wrong")), (Taken::Yes, Taken::NoByItsWords), "{provider}");
+        }
+    }
+
+    #[test]
     fn an_answer_that_is_another_each_time_tells_nothing() {
         let answer = |form, words: &str| {
             let body = format!(r#"{{"error":"invalid_request","error_description":"{words}"}}"#);

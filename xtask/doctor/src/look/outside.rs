@@ -94,6 +94,7 @@ pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user:
         Some(_) => Some(log_in(options).await),
         None => None,
     };
+    let logins = logins.map(|logins| without_limits(evidence, logins));
     evidence.outside = Some(Outside {
         address,
         given,
@@ -157,6 +158,26 @@ async fn log_in(options: &Options) -> Logins {
         failures: report.failures(),
         user: report.logins.into_iter().find_map(|login| login.outcome.ok()),
     }
+}
+
+/// What only shows that this program is no browser, or no person who may consent, is no failure of the
+/// installation: it is said, and not counted.
+fn without_limits(evidence: &mut Evidence, mut logins: Logins) -> Logins {
+    use probe::Cause::{
+        ConsentPage, FormWithoutPassword, InsecureForm, NoForm, NotHtml, ScriptedPage, SeveralConnectors,
+    };
+    let limits =
+        [ConsentPage, FormWithoutPassword, InsecureForm, NoForm, NotHtml, ScriptedPage, SeveralConnectors];
+    logins.failures.retain(|failure| {
+        let limit = limits.contains(&failure.answer);
+        if limit {
+            let because = format!("{} ({})", failure.explanation, shown(&failure.message));
+            note_once(evidence, "a login of a user (credentials, tokens, rights)", because);
+            logins.total -= failure.count;
+        }
+        !limit
+    });
+    logins
 }
 
 fn release(body: &[u8]) -> Option<Release> {
