@@ -5,9 +5,8 @@
 //! proof that the token is good). [`run()`] does a series of them and gives a [`Report`] with a [`Verdict`].
 //! Whatever is kept of an exchange has passed the [`redact::Redactor`].
 
-pub mod candidates;
-pub mod cause;
-mod cause_id;
+pub mod catalogue;
+mod cause;
 mod cookie_date;
 pub mod form;
 pub mod http;
@@ -34,8 +33,7 @@ pub mod usage;
 mod verdict;
 mod words;
 
-pub use cause::Cause;
-pub use cause_id::CauseId;
+pub use catalogue::{Cause, CauseId};
 pub use http::NoAnswer;
 pub use login::{Failure, User};
 pub use options::Options;

@@ -7,8 +7,8 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use url::Url;
 
-use crate::candidates;
-use crate::cause::{self, Cause, Circumstances};
+use crate::catalogue::Cause;
+use crate::cause::{self, Circumstances};
 use crate::form::LoginForm;
 use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority};
 use crate::jar::{Jar, Kept, is_trustworthy};
@@ -54,7 +54,7 @@ impl Failure {
 impl Serialize for Failure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Alone it knows nothing of other logins.
-        let candidates = candidates::of(self.cause, false);
+        let candidates = self.cause.candidates(false);
         let mut fields = serializer.serialize_struct("Failure", 6)?;
         fields.serialize_field("step", &self.step)?;
         fields.serialize_field("status", &self.status)?;

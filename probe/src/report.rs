@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::candidates;
-use crate::cause::Cause;
-use crate::cause_id::CauseId;
+use crate::catalogue::{Cause, CauseId};
 use crate::login::{Failure, User};
 use crate::trace::{Exchange, Step, milliseconds};
 use crate::verdict::Verdict;
@@ -150,7 +148,7 @@ impl Report {
 
 impl FailureGroup {
     fn of(failure: &Failure, mixed: bool) -> Self {
-        let candidates = candidates::of(failure.cause, mixed);
+        let candidates = failure.cause.candidates(mixed);
         Self {
             step: failure.step,
             status: failure.status,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cause::Cause;
+use crate::catalogue::Cause;
 
 fn login(number: u32, ms: u64, outcome: Result<User, Failure>) -> Login {
     Login {

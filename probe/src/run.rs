@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::cause::Cause;
+use crate::catalogue::Cause;
 use crate::http::{Connections, Request};
 use crate::login::{Attempt, Failure, below};
 use crate::options::Options;

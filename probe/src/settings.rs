@@ -4,7 +4,7 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::cause::Cause;
+use crate::catalogue::Cause;
 use crate::login::{Attempt, Failure, below, is_moved};
 use crate::trace::Step;
 use crate::words;

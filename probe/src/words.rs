@@ -1,6 +1,6 @@
 //! The server's own words: short enough for one line, and what there is of them in a page.
 
-use crate::cause::Cause;
+use crate::catalogue::Cause;
 use crate::http::Answer;
 use crate::page::{Page, collapse};
 

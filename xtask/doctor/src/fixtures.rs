@@ -196,7 +196,7 @@ pub fn user(name: &str, groups: &[&str]) -> User {
 }
 
 pub fn group(step: Step, cause: Cause) -> FailureGroup {
-    let candidates = probe::candidates::of(cause, false);
+    let candidates = cause.candidates(false);
     FailureGroup {
         step,
         status: Some(500),

@@ -291,8 +291,7 @@ impl Evidence {
 /// Whether a failure is one of the catalogue. Other words for a code that nobody gave out
 /// are a provider's own.
 pub fn is_known(failure: &probe::Failure) -> bool {
-    !probe::candidates::of(failure.cause, false).ids.is_empty()
-        || failure.cause == probe::Cause::UnknownClient
+    !failure.cause.candidates(false).ids.is_empty() || failure.cause == probe::Cause::UnknownClient
 }
 
 /// Whether a failure on the way to the provider's page says something about the
