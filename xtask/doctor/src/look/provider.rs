@@ -99,7 +99,7 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     if evidence.client_id.is_empty() {
         return;
     }
-    let endpoint = match endpoint(&evidence.provider, subject) {
+    let endpoint = match endpoint(&evidence.provider) {
         Ok(endpoint) => endpoint,
         Err(because) => return note_once(evidence, WHAT, because),
     };
@@ -107,9 +107,13 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     let ask = Ask { options, endpoint, client_id, redirect_uri };
     let Ok(wrong) = Hidden::random() else { return };
     evidence.provider.tried = ask.both(Form::Wrong, &wrong).await;
-    if !subject.secret_check {
-        let because = "it was not shown the client secret (--no-secret-check)".to_owned();
-        return note_once(evidence, WHAT, because);
+    let withheld = match (subject.secret_check, may_be_shown(&evidence.provider, &ask, subject)) {
+        (false, _) => Some("--no-secret-check"),
+        (true, false) => Some("it is asked by plain http, which everybody on the way can read"),
+        (true, true) => None,
+    };
+    if let Some(why) = withheld {
+        return note_once(evidence, WHAT, format!("it was not shown the client secret: {why}"));
     }
     let Some(current) = evidence.current.clone() else { return };
     (subject.say)(&format!(
@@ -139,8 +143,19 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     }
 }
 
-/// The token endpoint, if a secret may be shown to it.
-fn endpoint(provider: &Provider, subject: &Subject) -> Result<Url, String> {
+/// Whether the client secret may be shown to an endpoint: by https from the issuer on, within a lab, or on this
+/// machine.
+fn may_be_shown(provider: &Provider, ask: &Ask<'_>, subject: &Subject) -> bool {
+    let https = ask.endpoint.scheme() == "https" && provider.issuer.starts_with("https:");
+    let on_this_machine = match way(ask.options, &ask.endpoint) {
+        Way::Resolved(address) => address.ip().is_loopback(),
+        _ => ask.endpoint.host_str().is_some_and(|host| host == "localhost" || host == "127.0.0.1"),
+    };
+    https || subject.is_lab || on_this_machine
+}
+
+/// The token endpoint, if it can be asked.
+fn endpoint(provider: &Provider) -> Result<Url, String> {
     if let Way::ServiceProxy { namespace, service } = &provider.way {
         return Err(format!(
             "its name is known to the cluster only, and the API's proxy to Service {}/{} would carry a POST as a write; forward a port to it and name it with --resolve",
@@ -160,13 +175,7 @@ fn endpoint(provider: &Provider, subject: &Subject) -> Result<Url, String> {
     };
     let endpoint = document.token_endpoint.parse::<Url>();
     let endpoint = endpoint.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let endpoint = endpoint.ok_or("its discovery document names no web address for it")?;
-    let https = endpoint.scheme() == "https" && provider.issuer.starts_with("https:");
-    let on_this_machine = matches!(provider.way, Way::Resolved(address) if address.ip().is_loopback());
-    match https || subject.is_lab || on_this_machine {
-        true => Ok(endpoint),
-        false => Err("it is asked by plain http, which everybody on the way can read".to_owned()),
-    }
+    endpoint.ok_or_else(|| "its discovery document names no web address for it".to_owned())
 }
 
 fn redirect_uri(evidence: &Evidence) -> String {

@@ -25,6 +25,9 @@ pub async fn get(options: &Options, url: &Url) -> Result<Answer, NoAnswer> {
         let moved = matches!(answer.status, 301 | 302 | 303 | 307 | 308);
         let to = answer.header("location").filter(|_| moved).and_then(|to| url.join(to).ok());
         match to.filter(|to| matches!(to.scheme(), "http" | "https") && to.has_host()) {
+            Some(to) if url.scheme() == "https" && to.scheme() == "http" => {
+                return Err(NoAnswer::Other("redirected from https to http".to_owned()));
+            }
             Some(to) => url = to,
             None => return Ok(answer),
         }
