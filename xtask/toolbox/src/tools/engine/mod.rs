@@ -102,29 +102,21 @@ impl Engines {
     /// None answers; the sentence is about the one that comes nearest.
     pub fn usable(&self) -> Result<&Engine> {
         if let Some(wanted) = &self.wanted {
-            let Some(engine) = self.all.iter().find(|engine| engine.name == wanted) else {
-                return Err(Error::environment(format!("{PROVIDER} is {wanted:?}, which is no engine"))
-                    .hint(format!("kind knows {}", NAMES.join(", "))));
-            };
-            return match engine.answers() {
-                true => Ok(engine),
-                false => Err(engine.error()),
-            };
+            let engine = self.all.iter().find(|engine| engine.name == wanted).ok_or_else(|| {
+                Error::environment(format!("{PROVIDER} is {wanted:?}, which is no engine"))
+                    .hint(format!("kind knows {}", NAMES.join(", ")))
+            })?;
+            return if engine.answers() { Ok(engine) } else { Err(engine.error()) };
         }
         if let Some(engine) = self.all.iter().find(|engine| engine.answers()) {
             return Ok(engine);
         }
-        let nearest = self
-            .all
-            .iter()
-            .find(|engine| !matches!(engine.state, EngineState::Absent | EngineState::IsPodman));
-        Err(nearest.map_or_else(
+        let is_there = |it: &&Engine| !matches!(it.state, EngineState::Absent | EngineState::IsPodman);
+        Err(self.all.iter().find(is_there).map_or_else(
             || {
-                Error::environment(format!(
-                    "there is no container engine: none of {} is on PATH",
-                    NAMES.join(", ")
-                ))
-                .hint("install one of them, or use `--lab local`, which needs none")
+                let names = NAMES.join(", ");
+                Error::environment(format!("there is no container engine: none of {names} is on PATH"))
+                    .hint("install one of them, or use `--lab local`, which needs none")
             },
             Engine::error,
         ))
