@@ -112,38 +112,27 @@ impl Bringing<'_> {
     async fn adopt(&self, running: &Running<'_>) -> Result<()> {
         running.doing("a cluster of this name is there: asking whose it is");
         let said = self.run(&self.place.kubeconfig(), running).await?;
-        let not_ours = || {
-            let name = self.lab.name();
-            Error::environment(format!("a cluster named {name} is there and is not this lab's")).hint(format!(
-                "`kind delete cluster --name {name}` removes it if it is yours; another folder in OIDC_LAB_DIR gives the lab another name"
-            ))
-        };
         let node = match said.is_ok() {
             true => self.node().await.ok().flatten(),
             false => None,
         };
-        let labels = node.and_then(|node| node.metadata.labels).unwrap_or_default();
-        let label = |key: &str| labels.get(key).map(String::as_str);
-        let port = label(PORT).and_then(|port| port.parse().ok());
-        match (label(OWNED), label(FOLDER), port) {
-            (Some("true"), Some(folder), Some(port)) if folder == self.lab.id() => {
-                let mut state = State::creating(self.lab, port);
-                state.stage = Stage::Up;
-                state.write(self.lab)
-            }
-            _ => {
-                state::forget(self.lab)?;
-                Err(not_ours())
-            }
+        let node = node.filter(|node| label(node, FOLDER) == Some(self.lab.id()));
+        if let Some(port) = node.and_then(|node| label(&node, PORT)?.parse().ok()) {
+            let mut state = State::creating(self.lab, port);
+            state.stage = Stage::Up;
+            return state.write(self.lab);
         }
+        state::forget(self.lab)?;
+        let name = self.lab.name();
+        Err(Error::environment(format!("a cluster named {name} is there and is not this lab's")).hint(format!(
+            "`kind delete cluster --name {name}` removes it if it is yours; another folder in OIDC_LAB_DIR gives the lab another name"
+        )))
     }
 
     /// The node that says it is a lab's, if there is one.
     async fn node(&self) -> Result<Option<Node>> {
         let cluster = Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?;
-        let nodes: Api<Node> = Api::all(cluster.client());
-        let owned = format!("{OWNED}=true");
-        Ok(nodes.list(&ListParams::default().labels(&owned)).await.map_err(failed)?.items.into_iter().next())
+        Ok(nodes(&cluster).await?.into_iter().find(|node| label(node, OWNED) == Some("true")))
     }
 
     /// A cluster that stood when the last run ended: up, started again, or gone.
@@ -320,13 +309,10 @@ pub async fn abandon(lab: &KindLab, kit: &Kit, place: &Place, running: &Running<
 /// # Errors
 /// It is not, or does not answer.
 pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
-    let nodes: Api<Node> = Api::all(cluster.client());
-    let nodes = nodes.list(&ListParams::default()).await.map_err(failed)?.items;
     let ours = |node: &Node| {
-        let label = |key: &str| node.metadata.labels.as_ref().and_then(|labels| labels.get(key).cloned());
-        label(OWNED).as_deref() == Some("true") && label(FOLDER).is_none_or(|folder| folder == lab.id())
+        label(node, OWNED) == Some("true") && label(node, FOLDER).is_none_or(|folder| folder == lab.id())
     };
-    if nodes.iter().any(ours) {
+    if nodes(cluster).await?.iter().any(ours) {
         return Ok(());
     }
     Err(Error::environment(format!(
@@ -334,6 +320,15 @@ pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
         lab.context()
     ))
     .hint("only what carries the label is touched"))
+}
+
+async fn nodes(cluster: &Cluster) -> Result<Vec<Node>> {
+    let nodes: Api<Node> = Api::all(cluster.client());
+    Ok(nodes.list(&ListParams::default()).await.map_err(failed)?.items)
+}
+
+fn label<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+    node.metadata.labels.as_ref()?.get(key).map(String::as_str)
 }
 
 /// A port of loopback that nothing listens on.
