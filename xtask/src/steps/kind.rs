@@ -148,7 +148,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
 pub async fn apply(session: &Session, name: &str, documents: String, running: &Running<'_>) -> Result<()> {
     let (kit, place) = session.tools_of(session.kind_lab()?, running).await?;
     let typed = place.apply(name, documents);
-    helm::kubectl(&kit, &place, &typed, &format!("apply {name}"), running).await
+    helm::run(&kit, &place, &typed, &format!("apply {name}"), running).await.map(drop)
 }
 
 /// Installs a component by its chart, with what stands before it. Its pods were started

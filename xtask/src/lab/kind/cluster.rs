@@ -94,16 +94,19 @@ impl Bringing<'_> {
         self.kit.run(self.place, typed, running).await
     }
 
+    /// The same, where it has to end well.
+    async fn must(&self, typed: &Typed, what: &str, port: u16, running: &Running<'_>) -> Result<Said> {
+        let said = self.run(typed, running).await?;
+        if said.is_ok() { Ok(said) } else { Err(self.error(what, port, &said)) }
+    }
+
     fn error(&self, what: &str, port: u16, said: &Said) -> Error {
         let port = (port, self.port.is_some());
         messages::error(Doing { what, cluster: self.lab.name(), port }, said)
     }
 
     async fn exists(&self, running: &Running<'_>) -> Result<bool> {
-        let said = self.run(&self.place.clusters(), running).await?;
-        if !said.is_ok() {
-            return Err(self.error("list kind's clusters", 0, &said));
-        }
+        let said = self.must(&self.place.clusters(), "list kind's clusters", 0, running).await?;
         Ok(said.stdout.lines().any(|line| line.trim() == self.lab.name()))
     }
 
@@ -152,15 +155,9 @@ impl Bringing<'_> {
             return Ok(None);
         }
         running.doing("starting its node again");
-        let said = self.run(&self.place.start_node(), running).await?;
-        if !said.is_ok() {
-            return Err(self.error("start the lab's node again", state.port, &said));
-        }
+        self.must(&self.place.start_node(), "start the lab's node again", state.port, running).await?;
         // An engine that gave the API another port has to be asked which.
-        let said = self.run(&self.place.kubeconfig(), running).await?;
-        if !said.is_ok() {
-            return Err(self.error("write the kubeconfig anew", state.port, &said));
-        }
+        self.must(&self.place.kubeconfig(), "write the kubeconfig anew", state.port, running).await?;
         node::wait_ready(self.lab, &self.place.node(), self.place.wait, running).await.map_err(|error| {
             error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
         })?;
@@ -241,11 +238,8 @@ impl Bringing<'_> {
     }
 
     async fn remove_nodes(&self, running: &Running<'_>) -> Result<()> {
-        let said = self.run(&self.place.delete_cluster(), running).await?;
-        match said.is_ok() {
-            true => Ok(()),
-            false => Err(self.error(&format!("remove the cluster {}", self.lab.name()), 0, &said)),
-        }
+        let what = format!("remove the cluster {}", self.lab.name());
+        self.must(&self.place.delete_cluster(), &what, 0, running).await.map(drop)
     }
 
     /// Removes the cluster and all that is in the lab's folder. Says whether there was

@@ -120,16 +120,10 @@ pub async fn check(
         Some(pull) => {
             make_private_folder(&folder)
                 .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
-            let said = kit.run(place, &pull, running).await?;
-            if !said.is_ok() {
-                return Err(error(place, &format!("pull the {}", chart.described()), &said));
-            }
+            run(kit, place, &pull, &format!("pull the {}", chart.described()), running).await?;
         }
     }
-    let said = kit.run(place, &template, running).await?;
-    if !said.is_ok() {
-        return Err(error(place, &format!("render the {}", chart.described()), &said));
-    }
+    let said = run(kit, place, &template, &format!("render the {}", chart.described()), running).await?;
     images(&said.stdout)
         .map_err(|what| Error::environment(format!("the {} renders to what is {what}", chart.described())))
 }
@@ -208,19 +202,13 @@ pub fn error(place: &Place, what: &str, said: &Said) -> Error {
     messages::error(doing, said)
 }
 
-/// Runs a command of kubectl.
+/// Runs a command, and gives what it said.
 ///
 /// # Errors
 /// It fails.
-pub async fn kubectl(
-    kit: &Kit,
-    place: &Place,
-    typed: &Typed,
-    what: &str,
-    running: &Running<'_>,
-) -> Result<()> {
+pub async fn run(kit: &Kit, place: &Place, typed: &Typed, what: &str, running: &Running<'_>) -> Result<Said> {
     let said = kit.run(place, typed, running).await?;
-    if said.is_ok() { Ok(()) } else { Err(error(place, what, &said)) }
+    if said.is_ok() { Ok(said) } else { Err(error(place, what, &said)) }
 }
 
 /// The images of everything in a rendered chart that will run: what is scaled to zero
