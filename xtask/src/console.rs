@@ -55,10 +55,8 @@ pub struct Wanted {
 /// Writes for a person or for a program.
 pub struct Console {
     surroundings: Surroundings,
-    json: bool,
-    quiet: bool,
+    wanted: Wanted,
     silent: bool,
-    verbose: u8,
     bars: MultiProgress,
     /// The document was written, or is being written.
     documented: AtomicBool,
@@ -78,15 +76,12 @@ pub enum Tone {
 impl Console {
     /// A console as it is wanted.
     pub fn new(wanted: Wanted, surroundings: Surroundings) -> Self {
-        let Wanted { json, quiet, verbose } = wanted;
-        let animated = surroundings.stderr_terminal && !quiet;
+        let animated = surroundings.stderr_terminal && !wanted.quiet;
         let target = if animated { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self {
             surroundings,
-            json,
-            quiet,
+            wanted,
             silent: false,
-            verbose,
             bars: MultiProgress::with_draw_target(target),
             documented: AtomicBool::new(false),
         }
@@ -94,32 +89,28 @@ impl Console {
 
     /// A console that says nothing, for labs whose outcome somebody else shows.
     pub fn silent() -> Self {
-        Self {
-            surroundings: Surroundings::default(),
-            json: false,
-            quiet: true,
-            silent: true,
-            verbose: 0,
-            bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
-            documented: AtomicBool::new(false),
-        }
+        let wanted = Wanted { quiet: true, ..Wanted::default() };
+        Self { silent: true, ..Self::new(wanted, Surroundings::default()) }
     }
 
     /// Whether what happens is shown at this level: 1 each exchange, 2 everything.
     pub fn shows(&self, level: u8) -> bool {
-        self.verbose >= level
+        self.wanted.verbose >= level
     }
 
     /// Text with a tone, where the stream of results has colours.
     pub fn toned(&self, tone: Tone, text: &str) -> String {
-        let terminal =
-            if self.json { self.surroundings.stderr_terminal } else { self.surroundings.stdout_terminal };
+        let terminal = if self.wanted.json {
+            self.surroundings.stderr_terminal
+        } else {
+            self.surroundings.stdout_terminal
+        };
         paint(terminal && !self.surroundings.no_color, tone, text)
     }
 
     /// A line about what happens; not with `--quiet`.
     pub fn note(&self, text: &str) {
-        if !self.quiet {
+        if !self.wanted.quiet {
             self.err(text);
         }
     }
@@ -133,7 +124,7 @@ impl Console {
 
     /// What a goal found. Also with `--quiet`.
     pub fn result(&self, text: &str) {
-        if self.json || self.silent {
+        if self.wanted.json || self.silent {
             self.err(text);
         } else {
             self.bars.suspend(|| put(&mut io::stdout().lock(), text));
@@ -142,14 +133,14 @@ impl Console {
 
     /// More about what a goal found; not with `--quiet`.
     pub fn explain(&self, text: &str) {
-        if !self.quiet {
+        if !self.wanted.quiet {
             self.result(text);
         }
     }
 
     /// The one document of `--format json`: whoever comes first writes it.
     pub fn document(&self, document: &Value) {
-        if self.json && !self.documented.swap(true, Ordering::AcqRel) {
+        if self.wanted.json && !self.documented.swap(true, Ordering::AcqRel) {
             Self::write(document);
         }
     }
@@ -161,7 +152,7 @@ impl Console {
 
     /// Where the output of another program belongs: to that of results, as [`Console::result`] has it.
     pub fn results_of_others(&self) -> io::Result<Stdio> {
-        if self.json {
+        if self.wanted.json {
             io::stderr().as_fd().try_clone_to_owned().map(Stdio::from)
         } else {
             Ok(Stdio::inherit())

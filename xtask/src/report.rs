@@ -71,12 +71,7 @@ impl Report {
     /// # Errors
     /// Those of the command.
     pub fn entry(&mut self, name: &str, run: impl FnOnce(&mut GoalRecord) -> Result<Exit>) -> Result<Exit> {
-        let since = Instant::now();
-        let mut record = GoalRecord::new(name);
-        let outcome = run(&mut record);
-        record.time = since.elapsed();
-        self.goals.push(record);
-        outcome
+        run(&mut self.begun(name, Instant::now()))
     }
 
     /// Begins an entry that stands in the report with what was done until then however that

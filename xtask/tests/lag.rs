@@ -84,7 +84,9 @@ fn faults(late: &Late, release: &str) -> BTreeMap<String, Value> {
             row["symptom"].take();
         }
         if (release, fault.as_str()) == HANDLERS {
-            ["symptom", "answer", "outcome"].map(|field| row[field].take());
+            for field in ["symptom", "answer", "outcome"] {
+                row[field].take();
+            }
         }
         (fault, row)
     };

@@ -12,6 +12,7 @@ mod matrix;
 mod own_lab;
 mod render;
 mod rotate;
+mod table;
 mod tools;
 
 use base::{Error, Result};

@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn every_cause_that_a_cluster_can_have_has_a_fault() {
         for id in CauseId::ALL {
-            let has = Fault::all().iter().any(|fault| fault.id() == id);
+            let has = Fault::all().iter().any(|fault| fault.id() == *id);
             // The last two are what more groups and a wider front lead to.
             let made_elsewhere = matches!(
                 id,

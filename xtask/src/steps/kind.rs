@@ -90,21 +90,22 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
         KindStep::Node => node::wait_ready(lab, &place.node(), session.wait(), running).await?,
         KindStep::Chart(part) => {
             let images = helm::check(&kit, &place, &choice, part, running).await?;
-            kit.needs(part, images);
+            kit.part(part, |needs| needs.images = images);
             return Ok(choice.chart(part).described());
         }
         KindStep::Images(part) => {
             let own = own.as_deref().filter(|_| part == Part::Argocd);
-            let images = kit.needed(part);
+            let images = kit.part(part, |needs| needs.images.clone());
             let ids = images::pull(&kit, &place, &images, own, running).await?;
             images::save(lab, &kit, &place, part, &ids, running).await?;
             let outcome = format!("{} of {} here", ids.len(), images.len());
-            kit.has(part, ids);
+            kit.part(part, |needs| needs.here = ids);
             return Ok(outcome);
         }
         KindStep::Load(part) => {
             let own = own.as_deref().filter(|_| part == Part::Argocd);
-            return images::load(lab, &kit, &place, part, &kit.here(part), own, running).await;
+            let here = kit.part(part, |needs| needs.here.clone());
+            return images::load(lab, &kit, &place, part, &here, own, running).await;
         }
         KindStep::RedisSecret => {
             let cluster = session.cluster().await?;
@@ -148,7 +149,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
 pub async fn apply(session: &Session, name: &str, documents: String, running: &Running<'_>) -> Result<()> {
     let (kit, place) = session.tools_of(session.kind_lab()?, running).await?;
     let typed = place.apply(name, documents);
-    helm::kubectl(&kit, &place, &typed, &format!("apply {name}"), running).await
+    helm::run(&kit, &place, &typed, &format!("apply {name}"), running).await.map(drop)
 }
 
 /// Installs a component by its chart, with what stands before it. Its pods were started
@@ -177,7 +178,7 @@ pub async fn install(
     let text = text.map_err(|error| Error::environment(format!("a document is not YAML: {error}")))?;
     apply(session, "manifests/ingress.yaml.j2", text.join("---\n"), running).await?;
     let own = choice.image.as_ref().filter(|_| part == Part::Argocd).map(ToString::to_string);
-    let id = own.as_ref().and_then(|own| kit.here(part).remove(own));
+    let id = own.as_ref().and_then(|own| kit.part(part, |needs| needs.here.get(own).cloned()));
     let chart = choice.chart(part);
     if part == Part::Argocd {
         // Said before it is done: a run that is killed here is continued with the same.

@@ -23,6 +23,9 @@ pub struct Browser {
     answers: Vec<Answer>,
 }
 
+/// The usual type of a form.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
 /// A form: its type and its text.
 pub type Form<'a> = (&'a str, String);
 
@@ -35,6 +38,11 @@ pub struct Page {
 }
 
 impl Page {
+    /// Whether these words stand in it.
+    pub fn says(&self, words: &str) -> bool {
+        self.body.contains(words)
+    }
+
     fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
         found.map_or("", |(_, value)| value)
@@ -62,13 +70,8 @@ impl Browser {
         let asked = tokio::time::timeout(LIMIT, self.send(host, target, form)).await;
         let page = match asked.map_err(|_| "no answer in time".to_owned()).and_then(|page| page) {
             Ok(page) => page,
-            Err(why) => {
-                self.answers.push(Answer {
-                    at: name.into(),
-                    status: why,
-                    headers: vec![],
-                    body: String::new(),
-                });
+            Err(status) => {
+                self.answers.push(Answer { at: name.into(), status, ..Answer::default() });
                 return Page::default();
             }
         };
@@ -134,7 +137,7 @@ impl Browser {
     /// Logs in as the lab's user.
     pub async fn log_in(&mut self) {
         let body = format!("login={}&password={PASSWORD}", USER.replace('@', "%40"));
-        let to = self.send_form("form", "application/x-www-form-urlencoded", &body).await;
+        let to = self.send_form("form", FORM, &body).await;
         let target = to.strip_prefix(&format!("http://{ARGOCD_HOST}")).unwrap_or(&to).to_owned();
         self.ask("callback", ARGOCD_HOST, &target, None).await;
     }

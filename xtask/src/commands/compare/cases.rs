@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use probe::http::{Connections, Request};
-use probe::{Options, Password};
+use probe::Password;
 use releases::Era;
 use serde_json::Value;
-use url::Url;
 
-use super::browser::{Browser, multipart};
-use super::diff::{Answer, of_answer, of_login};
+use super::browser::{Browser, FORM, multipart};
+use super::diff::{Answer, of_login};
 use crate::cli::Goal;
 use crate::faults::Fault;
 use crate::goals;
@@ -20,8 +18,8 @@ use base::{Error, Result};
 
 /// The request whose answer is compared only as far as the login page reads it.
 const SETTINGS: &str = "GET /api/v1/settings";
-/// How long one answer may take.
-const LIMIT: Duration = Duration::from_secs(10);
+/// What it says once `admin.enabled` is read to be false.
+const NO_USERS: &str = "\"userLoginsDisabled\":true";
 
 /// One case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,31 +37,32 @@ pub enum Case {
     /// What a token is worth after its owner logged out.
     Logout,
     /// A login after a change of `oidc.config`.
-    Changed(Change),
+    Changed(&'static Change),
     /// A login under a fault.
     Under(Fault),
 }
 
 /// A field of `oidc.config` that is added by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Tokens are to be for somebody else; nobody is restarted.
-    Audiences,
-    /// Argo CD is to show a token of Azure's; it is restarted.
-    WorkloadIdentity,
-    /// Groups are to come from where the provider has nothing; Argo CD is restarted.
-    UserInfo,
+#[derive(Debug, PartialEq, Eq)]
+pub struct Change {
+    name: &'static str,
+    field: &'static str,
+    /// Nobody is restarted: it is waited until the server has read it.
+    is_read: bool,
 }
 
-impl Change {
-    fn field(self) -> &'static str {
-        match self {
-            Self::Audiences => "allowedAudiences: [somebody-else]",
-            Self::WorkloadIdentity => "azure: {useWorkloadIdentity: true}",
-            Self::UserInfo => "enableUserInfoGroups: true\nuserInfoPath: /nowhere",
-        }
-    }
-}
+const CHANGES: [Change; 3] = [
+    // Tokens are to be for somebody else.
+    Change { name: "audiences-changed", field: "allowedAudiences: [somebody-else]", is_read: true },
+    // Argo CD is to show a token of Azure's.
+    Change { name: "workload-identity", field: "azure: {useWorkloadIdentity: true}", is_read: false },
+    // Groups are to come from where the provider has nothing.
+    Change {
+        name: "userinfo-nowhere",
+        field: "enableUserInfoGroups: true\nuserInfoPath: /nowhere",
+        is_read: false,
+    },
+];
 
 /// Faults that are no case: what a login meets under them is chance, or not the stand-in's.
 pub fn left_out(era: Era) -> Vec<(Fault, &'static str)> {
@@ -87,10 +86,9 @@ pub fn all(era: Era) -> Vec<Case> {
     let left_out = left_out(era);
     let faults = Fault::all().iter().copied();
     let faults = faults.filter(|fault| !left_out.iter().any(|(out, _)| out == fault));
-    let changes = [Change::Audiences, Change::WorkloadIdentity, Change::UserInfo].map(Case::Changed);
     [Case::Working, Case::WrongPassword, Case::Requests, Case::Forms, Case::Logout, Case::DexDown]
         .into_iter()
-        .chain(changes)
+        .chain(CHANGES.iter().map(Case::Changed))
         .chain(faults.map(Case::Under))
         .collect()
 }
@@ -105,9 +103,7 @@ impl Case {
             Self::Requests => "requests",
             Self::Forms => "forms",
             Self::Logout => "logout",
-            Self::Changed(Change::Audiences) => "audiences-changed",
-            Self::Changed(Change::WorkloadIdentity) => "workload-identity",
-            Self::Changed(Change::UserInfo) => "userinfo-nowhere",
+            Self::Changed(change) => change.name,
             Self::Under(fault) => fault.name(),
         }
     }
@@ -171,12 +167,12 @@ async fn forms(session: &Session) -> Result<Vec<Answer>> {
     let mut browser = Browser::new(session.access().await?.ingress);
     let (kind, body) = multipart(&[("login", USER), ("password", PASSWORD)]);
     browser.send_form("form as multipart", kind, &body).await;
-    let (form, user) = ("application/x-www-form-urlencoded", USER.replace('@', "%40"));
-    browser.send_form("form with a bad escape", form, &format!("login={user}&password=%zz")).await;
+    let user = USER.replace('@', "%40");
+    browser.send_form("form with a bad escape", FORM, &format!("login={user}&password=%zz")).await;
     browser
-        .send_form("form with a bad escape beside", form, &format!("x=%zz&login={user}&password={PASSWORD}"))
+        .send_form("form with a bad escape beside", FORM, &format!("x=%zz&login={user}&password={PASSWORD}"))
         .await;
-    browser.send_form("form with nothing in it", form, "").await;
+    browser.send_form("form with nothing in it", FORM, "").await;
     Ok(browser.answers())
 }
 
@@ -194,7 +190,7 @@ async fn log_out(session: &Session) -> Result<Vec<Answer>> {
 }
 
 /// Adds a field to `oidc.config`, logs in, and puts things back.
-async fn changed(session: &Session, change: Change) -> Result<Vec<Answer>> {
+async fn changed(session: &Session, change: &Change) -> Result<Vec<Answer>> {
     const CM: (&str, &str) = ("argocd", "argocd-cm");
     let cluster = session.cluster().await?;
     let before = cluster.config_map(CM.0, CM.1).await?;
@@ -203,24 +199,24 @@ async fn changed(session: &Session, change: Change) -> Result<Vec<Answer>> {
         cluster.wait_ready(Workload::Argocd.rollout(), session.wait(), |_| {}).await
     };
     let oidc = before.get("oidc.config").map(String::as_str).unwrap_or_default();
-    let oidc = format!("{}\n{}\n", oidc.trim_end(), change.field());
+    let oidc = format!("{}\n{}\n", oidc.trim_end(), change.field);
     cluster.set_config_map(CM.0, CM.1, "oidc.config", Some(&oidc)).await?;
-    match change {
-        Change::Audiences => {
-            // No restart follows from this, and `/api/v1/settings` shows when it is read.
-            cluster.set_config_map(CM.0, CM.1, "admin.enabled", Some("false")).await?;
-            let read = async {
-                while !shows_settings(session, "\"userLoginsDisabled\":true").await? {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Ok::<_, Error>(())
-            };
-            tokio::time::timeout(session.wait(), read).await.map_err(|_| {
-                Error::environment("argocd-server does not show a changed argocd-cm in /api/v1/settings")
-            })??;
-            log_in(session).await?;
-        }
-        Change::WorkloadIdentity | Change::UserInfo => restart().await?,
+    if change.is_read {
+        // `/api/v1/settings` shows when.
+        cluster.set_config_map(CM.0, CM.1, "admin.enabled", Some("false")).await?;
+        let read = async {
+            let mut browser = Browser::new(session.access().await?.ingress);
+            while !browser.ask(SETTINGS, ARGOCD_HOST, "/api/v1/settings", None).await.says(NO_USERS) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Ok::<_, Error>(())
+        };
+        tokio::time::timeout(session.wait(), read).await.map_err(|_| {
+            Error::environment("argocd-server does not show a changed argocd-cm in /api/v1/settings")
+        })??;
+        log_in(session).await?;
+    } else {
+        restart().await?;
     }
     let answers = log_in(session).await;
     for key in ["oidc.config", "admin.enabled"] {
@@ -228,14 +224,6 @@ async fn changed(session: &Session, change: Change) -> Result<Vec<Answer>> {
     }
     restart().await?;
     answers
-}
-
-async fn shows_settings(session: &Session, words: &str) -> Result<bool> {
-    let options = login::options(session).await?;
-    let url = format!("http://{ARGOCD_HOST}/api/v1/settings");
-    let url: Url = url.parse().map_err(|error| Error::environment(format!("{url}: {error}")))?;
-    let answer = Connections::new(&options).send(Request::get(&url, LIMIT)).await;
-    Ok(answer.is_ok_and(|answer| answer.text().contains(words)))
 }
 
 /// What the login page reads of `/api/v1/settings`.
@@ -246,97 +234,55 @@ fn of_the_page(settings: &str) -> String {
     Value::Object(settings).to_string()
 }
 
-/// A request: what it is called, URL, cookies, form.
-type Asked = (&'static str, String, Option<&'static str>, Option<&'static str>);
+/// Requests that no login makes, one a line: what it is called, host, path; for some a cookie
+/// (`name=value`) or a form.
+const REQUESTS: &str = "\
+GET /api/version | argocd | /api/version
+GET /healthz | argocd | /healthz
+GET /api/v1/session/userinfo | argocd | /api/v1/session/userinfo
+GET userinfo, bad token | argocd | /api/v1/session/userinfo | cookie argocd.token=x.y.z
+GET /auth/login, other host | argocd | /auth/login?return_url=http%3A%2F%2Fevil.example%2F
+GET /auth/login, own path | argocd | /auth/login?return_url=http%3A%2F%2Fargocd.host%2Fapplications
+GET /auth/callback, nothing | argocd | /auth/callback
+GET /auth/callback, no cookie | argocd | /auth/callback?code=c&state=s
+GET /auth/callback, bad cookie | argocd | /auth/callback?code=c&state=s | cookie argocd.oauthstate=00
+GET /auth/callback, refused | argocd | /auth/callback?error=access_denied&error_description=nope
+GET /nowhere | argocd | /nowhere
+GET /api/v1/settings | argocd | /api/v1/settings
+GET //auth/login | argocd | //auth/login
+GET /auth/../auth/login?x=1 | argocd | /auth/../auth/login?x=1
+GET /auth/./login | argocd | /auth/./login
+GET //auth/logout | argocd | //auth/logout
+Dex GET discovery | dex | /.well-known/openid-configuration
+Dex GET /auth, unknown client | dex | /auth?client_id=other&response_type=code&scope=openid&redirect_uri=x
+Dex GET /auth, other redirect | dex | /auth?CLIENT&redirect_uri=http%3A%2F%2Fevil.example
+Dex GET /auth, unknown scope | dex | /auth?CLIENT%20nonsense&redirect_uri=http%3A%2F%2Fargocd.host%2Fauth%2Fcallback
+Dex GET /userinfo, no token | dex | /userinfo
+Dex POST /token, no grant | dex | /token | form x=y
+Dex POST /token, wrong secret | dex | /token | form grant_type=authorization_code&code=c&client_id=argo-cd&client_secret=wrong
+Dex GET /nowhere | dex | /nowhere";
 
 async fn requests(session: &Session) -> Result<Vec<Answer>> {
-    let options: Options = login::options(session).await?;
-    let argocd = |path: &str| format!("http://{ARGOCD_HOST}{path}");
-    let dex = |path: &str| format!("http://{DEX_HOST}{path}");
-    let client = "client_id=argo-cd&response_type=code&scope=openid&state=s";
-    let redirect = "redirect_uri=http%3A%2F%2Fargocd.host%2Fauth%2Fcallback";
-    let asked: Vec<Asked> = vec![
-        ("GET /api/version", argocd("/api/version"), None, None),
-        ("GET /healthz", argocd("/healthz"), None, None),
-        ("GET /api/v1/session/userinfo", argocd("/api/v1/session/userinfo"), None, None),
-        ("GET userinfo, bad token", argocd("/api/v1/session/userinfo"), Some("argocd.token=x.y.z"), None),
-        (
-            "GET /auth/login, other host",
-            argocd("/auth/login?return_url=http%3A%2F%2Fevil.example%2F"),
-            None,
-            None,
-        ),
-        (
-            "GET /auth/login, own path",
-            argocd("/auth/login?return_url=http%3A%2F%2Fargocd.host%2Fapplications"),
-            None,
-            None,
-        ),
-        ("GET /auth/callback, nothing", argocd("/auth/callback"), None, None),
-        ("GET /auth/callback, no cookie", argocd("/auth/callback?code=c&state=s"), None, None),
-        (
-            "GET /auth/callback, bad cookie",
-            argocd("/auth/callback?code=c&state=s"),
-            Some("argocd.oauthstate=00"),
-            None,
-        ),
-        (
-            "GET /auth/callback, refused",
-            argocd("/auth/callback?error=access_denied&error_description=nope"),
-            None,
-            None,
-        ),
-        ("GET /nowhere", argocd("/nowhere"), None, None),
-        (SETTINGS, argocd("/api/v1/settings"), None, None),
-        ("Dex GET discovery", dex("/.well-known/openid-configuration"), None, None),
-        (
-            "Dex GET /auth, unknown client",
-            dex("/auth?client_id=other&response_type=code&scope=openid&redirect_uri=x"),
-            None,
-            None,
-        ),
-        (
-            "Dex GET /auth, other redirect",
-            dex(&format!("/auth?{client}&redirect_uri=http%3A%2F%2Fevil.example")),
-            None,
-            None,
-        ),
-        ("Dex GET /auth, unknown scope", dex(&format!("/auth?{client}%20nonsense&{redirect}")), None, None),
-        ("Dex GET /userinfo, no token", dex("/userinfo"), None, None),
-        ("Dex POST /token, no grant", dex("/token"), None, Some("x=y")),
-        (
-            "Dex POST /token, wrong secret",
-            dex("/token"),
-            None,
-            Some("grant_type=authorization_code&code=c&client_id=argo-cd&client_secret=wrong"),
-        ),
-        ("Dex GET /nowhere", dex("/nowhere"), None, None),
-    ];
+    let ingress = session.access().await?.ingress;
+    let requests = REQUESTS.replace("CLIENT", "client_id=argo-cd&response_type=code&scope=openid&state=s");
     let mut answers = vec![];
-    for (name, url, cookies, form) in asked {
-        let url: Url = url.parse().map_err(|error| Error::environment(format!("{url}: {error}")))?;
-        let mut request = Request::get(&url, LIMIT);
-        request.cookies = cookies.map(str::to_owned);
-        request.form = form;
-        // A connection of its own for each, as for each login.
-        answers.push(match Connections::new(&options).send(request).await {
-            Ok(answer) => {
-                let headers = answer.headers.iter();
-                let headers =
-                    headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("(no text)")));
-                let body = answer.text();
-                let body = if name == SETTINGS { of_the_page(&body) } else { body };
-                of_answer(name, answer.status, headers, &body)
-            }
-            Err((no_answer, _)) => {
-                Answer { at: name.into(), status: no_answer.message(), headers: vec![], body: String::new() }
-            }
-        });
+    for line in requests.lines() {
+        let mut parts = line.split(" | ");
+        let [name, host, path] = [(); 3].map(|()| parts.next().unwrap_or_default());
+        let host = if host == "dex" { DEX_HOST } else { ARGOCD_HOST };
+        let more = parts.next().and_then(|more| more.split_once(' '));
+        let mut browser = Browser::new(ingress);
+        if let Some(("cookie", cookie)) = more
+            && let Some((name, value)) = cookie.split_once('=')
+        {
+            browser.cookies().insert((host.to_owned(), name.to_owned()), value.to_owned());
+        }
+        let form = more.filter(|(kind, _)| *kind == "form").map(|(_, form)| (FORM, form.to_owned()));
+        browser.ask(name, host, path, form).await;
+        answers.extend(browser.answers());
     }
-    let mut browser = Browser::new(session.access().await?.ingress);
-    for target in ["//auth/login", "/auth/../auth/login?x=1", "/auth/./login", "//auth/logout"] {
-        browser.ask(&format!("GET {target}"), ARGOCD_HOST, target, None).await;
+    for settings in answers.iter_mut().filter(|answer| answer.at == SETTINGS) {
+        settings.body = of_the_page(&settings.body);
     }
-    answers.extend(browser.answers());
     Ok(answers)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{pages, reasons};
 
 /// What one request was answered, with all that differs by chance taken out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Where in the case it stands: `login GET argocd.host/auth/login`.
     pub at: String,
@@ -46,7 +46,7 @@ pub fn of_login(login: &Login) -> Vec<Answer> {
         Ok(user) => format!("logged in as {}", user.username),
         Err(failure) => format!("failed at {}: {}", failure.step, failure.message),
     };
-    answers.push(Answer { at: "the end".into(), status: plain(&end), headers: vec![], body: String::new() });
+    answers.push(Answer { at: "the end".into(), status: plain(&end), ..Answer::default() });
     answers
 }
 
@@ -68,13 +68,11 @@ pub fn of_answer<'a>(
     body: &str,
 ) -> Answer {
     let headers = headers(all);
-    // Nobody reads the page of a redirect; Dex's real one goes on with its list of connectors.
-    let body = if is_page(&headers) && (300..400).contains(&status) {
-        String::new()
-    } else if is_page(&headers) {
-        pages::text(&plain(body))
-    } else {
-        plain(body)
+    let body = match (is_page(&headers), status) {
+        // Nobody reads the page of a redirect; Dex's real one goes on with its list of connectors.
+        (true, 300..400) => String::new(),
+        (true, _) => pages::text(&plain(body)),
+        (false, _) => plain(body),
     };
     Answer { at: at.to_owned(), status: status.to_string(), headers, body }
 }
@@ -195,11 +193,14 @@ pub fn differences(case: &str, stand_in: &[Answer], real: &[Answer]) -> Vec<Diff
         };
         add(&mine.at, "header order", &order(mine), &order(its));
         if is_page(&mine.headers) && is_page(&its.headers) {
-            let lines = |answer: &Answer| answer.body.lines().map(str::to_owned).collect::<Vec<_>>();
-            let (mine_says, its_says) = (lines(mine), lines(its));
-            for line in 0..mine_says.len().max(its_says.len()) {
-                let of = |lines: &[String]| lines.get(line).cloned().unwrap_or_else(|| "(none)".to_owned());
-                add(&mine.at, "page", &of(&mine_says), &of(&its_says));
+            let (mut mine_says, mut its_says) = (mine.body.lines(), its.body.lines());
+            loop {
+                match (mine_says.next(), its_says.next()) {
+                    (None, None) => break,
+                    (mine_says, its_says) => {
+                        add(&mine.at, "page", mine_says.unwrap_or("(none)"), its_says.unwrap_or("(none)"));
+                    }
+                }
             }
         } else {
             add(&mine.at, "body", &mine.body, &its.body);

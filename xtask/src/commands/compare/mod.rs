@@ -41,8 +41,7 @@ pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
     record.more.insert("differences".into(), json!(found));
     drop(record);
     outcome?;
-    let unlisted = found.iter().any(|it| it.reason.is_none());
-    Ok(if unlisted { Exit::Verdict } else { Exit::Done })
+    Ok(if unlisted(&found) > 0 { Exit::Verdict } else { Exit::Done })
 }
 
 async fn play(
@@ -125,12 +124,8 @@ fn show(console: &Console, found: &[Difference], nothing: bool) {
     if nothing {
         return;
     }
-    let unlisted = found.iter().filter(|it| it.reason.is_none()).count();
-    console.result(&format!(
-        "{} differences, {} with a reason, {unlisted} without",
-        found.len(),
-        found.len() - unlisted
-    ));
+    let (all, unlisted) = (found.len(), unlisted(found));
+    console.result(&format!("{all} differences, {} with a reason, {unlisted} without", all - unlisted));
 }
 
 async fn one(labs: &[OwnLab; 2], case: Case) -> Result<Vec<Vec<Answer>>> {
@@ -143,9 +138,12 @@ async fn one(labs: &[OwnLab; 2], case: Case) -> Result<Vec<Vec<Answer>>> {
         .collect()
 }
 
+fn unlisted(found: &[Difference]) -> usize {
+    found.iter().filter(|it| it.reason.is_none()).count()
+}
+
 fn summary(found: &[Difference], answers: usize) -> String {
-    let unlisted = found.iter().filter(|it| it.reason.is_none()).count();
-    match (found.len(), unlisted) {
+    match (found.len(), unlisted(found)) {
         (0, _) => format!("{answers} answers alike"),
         (all, 0) => format!("{answers} answers, {all} listed differences"),
         (all, unlisted) => format!("{answers} answers, {all} differences, {unlisted} of them not listed"),

@@ -3,61 +3,34 @@
 
 /// Why an answer of a stand-in may differ from the real program's, if it may.
 pub fn of(at: &str, field: &str, stand_in: &str, real: &str) -> Option<&'static str> {
-    let rule = RULES.iter().find(|rule| {
-        at.contains(rule.at)
-            && field == rule.field
-            && stand_in.contains(rule.stand_in)
-            && real.contains(rule.real)
-    });
-    rule.map(|rule| rule.reason)
-}
-
-struct Rule {
-    at: &'static str,
-    field: &'static str,
-    stand_in: &'static str,
-    real: &'static str,
-    reason: &'static str,
+    let fits = |rule: &&[&str; 5]| {
+        at.contains(rule[0]) && field == rule[1] && stand_in.contains(rule[2]) && real.contains(rule[3])
+    };
+    RULES.iter().find(fits).map(|rule| rule[4])
 }
 
 const GO: &str = "Go's router says 301 up to Go 1.25 and 307 later: the stand-in goes by the Go that released programs are built with";
+const WORDS: &str = "pages of a stand-in have words of their own around what clients find by name";
 
-const RULES: &[Rule] = &[
-    Rule {
-        at: "/api/version",
-        field: "body",
-        stand_in: "+stand-in",
-        real: "",
-        reason: "a stand-in says in its version that it is one",
-    },
-    Rule { at: "//auth", field: "status", stand_in: "30", real: "30", reason: GO },
-    Rule { at: "/auth/.", field: "status", stand_in: "30", real: "30", reason: GO },
-    Rule {
-        at: "form",
-        field: "page",
-        stand_in: "Log in",
-        real: "Log in to Your Account",
-        reason: "pages of a stand-in have words of their own around what clients find by name",
-    },
-    Rule {
-        at: "form",
-        field: "page",
-        stand_in: "Log in",
-        real: "Login",
-        reason: "pages of a stand-in have words of their own around what clients find by name",
-    },
-    Rule {
-        at: "the end",
-        field: "status",
-        stand_in: "This is a stand-in for Dex",
-        real: "failed at authorize",
-        reason: "a stand-in says on its pages that it is one",
-    },
-    Rule {
-        at: "Dex GET discovery",
-        field: "body",
-        stand_in: "\"issuer\": \"http://dex.host\"",
-        real: "device_authorization_endpoint",
-        reason: "the stand-in has no device flow, token exchange and introspection; no login of Argo CD asks for them",
-    },
+/// Where, which field, what is in the stand-in's and in the real program's, and why.
+const RULES: &[[&str; 5]] = &[
+    ["/api/version", "body", "+stand-in", "", "a stand-in says in its version that it is one"],
+    ["//auth", "status", "30", "30", GO],
+    ["/auth/.", "status", "30", "30", GO],
+    ["form", "page", "Log in", "Log in to Your Account", WORDS],
+    ["form", "page", "Log in", "Login", WORDS],
+    [
+        "the end",
+        "status",
+        "This is a stand-in for Dex",
+        "failed at authorize",
+        "a stand-in says on its pages that it is one",
+    ],
+    [
+        "Dex GET discovery",
+        "body",
+        "\"issuer\": \"http://dex.host\"",
+        "device_authorization_endpoint",
+        "the stand-in has no device flow, token exchange and introspection; no login of Argo CD asks for them",
+    ],
 ];

@@ -149,7 +149,7 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let subject = of_lab(session).await?;
     let since = Instant::now();
     let diagnosis = examine(&subject, false).await?;
-    row.diagnosis = since.elapsed();
+    row.diagnosis_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut record = GoalRecord::new("test");
     let found = test::run(session, None, &mut record).await?;
     row.symptom = symptom(&record, found.verdict);

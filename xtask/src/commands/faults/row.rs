@@ -23,8 +23,7 @@ pub struct Row {
     /// How sure it was of the first.
     pub certainty: Option<String>,
     /// How long it took, in milliseconds.
-    #[serde(rename = "diagnosis_ms", with = "as_ms")]
-    pub diagnosis: Duration,
+    pub diagnosis_ms: u64,
     /// Whether that is as it should be.
     pub outcome: Outcome,
 }
@@ -53,34 +52,25 @@ impl Row {
             symptom: String::new(),
             answer: vec![],
             certainty: None,
-            diagnosis: Duration::ZERO,
+            diagnosis_ms: 0,
             outcome: Outcome::Differs,
         }
+    }
+
+    /// How long the doctor took.
+    pub fn diagnosis(&self) -> Duration {
+        Duration::from_millis(self.diagnosis_ms)
     }
 
     /// The outcome in a line.
     pub fn line(&self) -> String {
         let answer = if self.answer.is_empty() { "nothing".to_owned() } else { self.answer.join(", ") };
-        let time = duration(self.diagnosis);
+        let time = duration(self.diagnosis());
         match &self.outcome {
             Outcome::Named => format!("{answer} in {time}"),
             Outcome::NotHere(releases) => format!("does not show here, but on {releases}"),
             Outcome::RealOnly => "shows with real programs only".to_owned(),
             Outcome::Differs => format!("NOT as it should be: {answer} in {time}"),
         }
-    }
-}
-
-mod as_ms {
-    use std::time::Duration;
-
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }

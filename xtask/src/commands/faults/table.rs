@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Outcome, Row};
 use crate::commands::docs_table::DocsTable;
+use crate::commands::table;
 use crate::faults::Fault;
 use base::Result;
 use base::duration;
@@ -20,16 +21,11 @@ const TABLE: DocsTable = DocsTable {
 /// The longest symptom that is shown whole.
 const LONGEST: usize = 220;
 
-/// The table for a terminal.
+/// The table for a terminal: each fault, and below it what a login said.
 pub fn text(rows: &[Row]) -> String {
-    let mut text = String::new();
-    for row in rows {
-        text.push_str(&format!("{:<22} {}\n", row.fault, row.line()));
-        if !row.symptom.is_empty() {
-            text.push_str(&format!("{:<22} {}\n", "", cut(&row.symptom)));
-        }
-    }
-    text
+    let symptom = |row: &Row| (!row.symptom.is_empty()).then(|| vec![String::new(), cut(&row.symptom)]);
+    let lines = |row: &Row| [Some(vec![row.fault.clone(), row.line()]), symptom(row)].into_iter().flatten();
+    table::text(&rows.iter().flat_map(lines).collect::<Vec<_>>())
 }
 
 /// What was seen last of each fault.
@@ -66,25 +62,30 @@ impl Kept {
 
     /// The table for the page, in the catalogue's order.
     pub fn markdown(&self) -> String {
-        let mut text = String::from(
-            "| fault | what is changed | what a login says | what a person reads | doctor | after | seen on |\n|---|---|---|---|---|---|---|\n",
-        );
+        let headings = [
+            "fault",
+            "what is changed",
+            "what a login says",
+            "what a person reads",
+            "doctor",
+            "after",
+            "seen on",
+        ];
+        let mut table = vec![headings.map(str::to_owned).to_vec()];
         for fault in Fault::all() {
             let Some(row) = self.rows.get(fault.name()) else { continue };
             let certainty = row.certainty.as_deref().unwrap_or_default();
-            text.push_str(&format!(
-                "| `{}` | {} | {} | {} | `{}`, {certainty} | {} | argocd {}, dex {} |\n",
-                row.fault,
-                cell(fault.what()),
-                cell(&cut(&row.symptom)),
-                fault.person_reads(),
-                row.answer.join("`, `"),
-                duration(row.diagnosis),
-                row.argocd,
-                row.dex,
-            ));
+            table.push(vec![
+                format!("`{}`", row.fault),
+                fault.what().to_owned(),
+                cut(&row.symptom),
+                fault.person_reads().to_owned(),
+                format!("`{}`, {certainty}", row.answer.join("`, `")),
+                duration(row.diagnosis()),
+                format!("argocd {}, dex {}", row.argocd, row.dex),
+            ]);
         }
-        text
+        table::markdown(&table)
     }
 }
 
@@ -95,22 +96,15 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// A text in a cell of Markdown.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;")
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn row(fault: Fault, outcome: Outcome) -> Row {
         let mut row = Row::new(fault, "v3.3.6 (real)".into(), "v2.45.1 (real)".into());
         row.symptom = "refused at callback 500: a | b <c>".into();
         (row.answer, row.certainty) = (vec![fault.id().name().to_owned()], Some("certain".into()));
-        (row.diagnosis, row.outcome) = (Duration::from_millis(321), outcome);
+        (row.diagnosis_ms, row.outcome) = (321, outcome);
         row
     }
 

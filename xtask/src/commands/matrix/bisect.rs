@@ -17,13 +17,12 @@ use base::{Error, Result};
 /// There is nothing between which a change could be: an end is missing.
 pub fn subjects(range: &Range, available: &Available) -> Result<Vec<Subject>> {
     let found = available.range(&range.first, &range.last);
-    let ends = [&range.first, &range.last];
-    match ends.into_iter().find(|end| !found.iter().any(|it| it.release.as_ref() == Some(end))) {
-        Some(missing) => {
-            Err(Error::environment(format!("{missing} is not among the releases to choose from")))
+    for end in [&range.first, &range.last] {
+        if !found.iter().any(|it| it.release.as_ref() == Some(end)) {
+            return Err(Error::environment(format!("{end} is not among the releases to choose from")));
         }
-        None => Ok(found),
     }
+    Ok(found)
 }
 
 /// What a bisection found.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::lab::Measured;
 use super::table::COLUMNS;
 use crate::commands::docs_table::DocsTable;
+use crate::commands::table;
 use crate::programs::Kind;
 use base::Result;
 
@@ -84,19 +85,18 @@ impl Table {
         let mut rows: Vec<(Release, &Entry)> =
             self.rows.iter().filter_map(|(name, entry)| Some((Release::parse(name).ok()?, entry))).collect();
         rows.sort_by(|(left, _), (right, _)| left.cmp(right));
-        let headings = COLUMNS.map(|(_, _, heading)| heading).join(" | ");
-        let mut text = format!("| release | era | {headings} | Dex | measured |\n");
-        text.push_str(&format!("|{}\n", "---|".repeat(COLUMNS.len() + 4)));
-        for (release, entry) in rows {
-            let cell = |name: &str| match entry.logins.get(name) {
+        let headings = COLUMNS.map(|(_, _, heading)| heading);
+        let headings = [&["release", "era"], &headings[..], &["Dex", "measured"]].concat();
+        let mut table = vec![headings.into_iter().map(str::to_owned).collect()];
+        table.extend(rows.into_iter().map(|(release, entry)| {
+            let cells = COLUMNS.map(|(_, name, _)| match entry.logins.get(name) {
                 Some([ok, total]) => format!("{ok}/{total}"),
                 None => "–".to_owned(),
-            };
-            let cells = COLUMNS.map(|(_, name, _)| cell(name)).join(" | ");
+            });
             let (era, dex, date) = (release.era().name(), &entry.dex, &entry.date);
-            text.push_str(&format!("| {release} | {era} | {cells} | {dex} | {date} |\n"));
-        }
-        text
+            [&[release.to_string(), era.to_owned()], &cells[..], &[dex.clone(), date.clone()]].concat()
+        }));
+        table::markdown(&table)
     }
 }
 

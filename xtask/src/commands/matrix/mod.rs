@@ -38,15 +38,13 @@ fn stage(story: Story) -> Stage {
 
 /// What has to be played to see a story.
 fn acts(story: Story) -> Vec<Act> {
-    let upto = |stage| {
-        let place = stories::BOTH.iter().position(|act| act.stage == stage).unwrap_or(0);
-        stories::BOTH[..=place].to_vec()
-    };
+    let both = stories::BOTH;
+    let upto = |stage| both.iter().position(|act| act.stage == stage).map_or(0, |place| place + 1);
     match story {
-        Story::Break => upto(Stage::Break),
+        Story::Break => both[..upto(Stage::Break)].to_vec(),
         // It brings its own lab up.
-        Story::Broken => stories::BOTH.iter().filter(|act| act.stage == Stage::Broken).copied().collect(),
-        Story::FirstStart => [&stories::BOTH[..1], &stories::FIRST_START[..1]].concat(),
+        Story::Broken => both.into_iter().filter(|act| act.stage == Stage::Broken).collect(),
+        Story::FirstStart => [&both[..1], &stories::FIRST_START[..1]].concat(),
     }
 }
 

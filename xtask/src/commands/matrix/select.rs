@@ -95,14 +95,12 @@ impl Available {
     }
 
     fn word(&self, word: &str) -> Result<Vec<Subject>> {
-        if word == "eras" {
-            return Ok(self.eras());
-        }
-        if word == "newest" {
-            return Ok(self.releases.last().cloned().into_iter().collect());
-        }
-        if word == "new" {
-            return Ok(self.new_ones());
+        match word {
+            "eras" => return Ok(self.eras()),
+            "newest" => return Ok(self.releases.last().cloned().into_iter().collect()),
+            // What came out after this program was written.
+            "new" => return Ok(self.all(|release| !Release::published().any(|known| known == *release))),
+            _ => {}
         }
         if word.contains('/') {
             let path = std::path::absolute(word)
@@ -115,19 +113,19 @@ impl Available {
         }
         if let Some(prefix) = word.strip_suffix(".x") {
             let prefix = format!("v{}.", prefix.trim_start_matches('v'));
-            let of_line =
-                |it: &&Subject| it.release.as_ref().is_some_and(|it| it.to_string().starts_with(&prefix));
-            let found = self.releases.iter().filter(of_line).cloned().collect();
-            return self.some(word, found);
+            return self.some(word, self.all(|release| release.to_string().starts_with(&prefix)));
         }
         let release = parse(word)?;
         if self.folder.is_none() {
             // A release that came out after this program was written has a stand-in too.
             return Ok(vec![Subject { release: Some(release), binary: None }]);
         }
-        let found =
-            self.releases.iter().filter(|it| it.release.as_ref() == Some(&release)).cloned().collect();
-        self.some(word, found)
+        self.some(word, self.all(|it| *it == release))
+    }
+
+    /// All that are named by a release that fits.
+    fn all(&self, fits: impl Fn(&Release) -> bool) -> Vec<Subject> {
+        self.releases.iter().filter(|it| it.release.as_ref().is_some_and(&fits)).cloned().collect()
     }
 
     fn some(&self, word: &str, found: Vec<Subject>) -> Result<Vec<Subject>> {
@@ -145,15 +143,7 @@ impl Available {
 
     /// The releases from `first` to `last`, both included.
     pub fn range(&self, first: &Release, last: &Release) -> Vec<Subject> {
-        let within = |it: &&Subject| it.release.as_ref().is_some_and(|it| (first..=last).contains(&it));
-        self.releases.iter().filter(within).cloned().collect()
-    }
-
-    /// What came out after this program was written.
-    fn new_ones(&self) -> Vec<Subject> {
-        let known: Vec<Release> = Release::published().collect();
-        let new = |it: &&Subject| it.release.as_ref().is_some_and(|it| !known.contains(it));
-        self.releases.iter().filter(new).cloned().collect()
+        self.all(|release| (first..=last).contains(&release))
     }
 
     /// Of each era both edges and one inside.

@@ -6,6 +6,7 @@ use probe::Verdict;
 use serde_json::{Map, Value, json};
 
 use super::lab::Measured;
+use crate::commands::table::{self, Ended, Suite};
 use crate::goals::stories::{Logins, Row};
 use crate::known::Stage;
 
@@ -48,17 +49,9 @@ fn cells(all: &[Measured]) -> Vec<Vec<String>> {
     table
 }
 
-/// For a terminal: columns side by side, and below them what went wrong.
+/// For a terminal: the table, and below it what went wrong.
 pub fn text(all: &[Measured]) -> String {
-    let table = cells(all);
-    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..table[0].len()).map(width).collect();
-    let mut text = String::new();
-    for row in &table {
-        let line: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        let _ = writeln!(text, "{}", line.join("  ").trim_end());
-    }
+    let mut text = table::text(&cells(all));
     for measured in all {
         for row in measured.rows.iter().filter(|row| !row.as_known) {
             let _ = writeln!(text, "{} after {}: {}", measured.label, row.after.name(), otherwise(row));
@@ -77,14 +70,7 @@ fn otherwise(row: &Row) -> String {
 
 /// As a Markdown table.
 pub fn markdown(all: &[Measured]) -> String {
-    let table = cells(all);
-    let line = |row: &[String]| format!("| {} |\n", row.join(" | "));
-    let mut text = line(&table[0]);
-    let _ = writeln!(text, "|{}", "---|".repeat(table[0].len()));
-    for row in &table[1..] {
-        text.push_str(&line(row));
-    }
-    text
+    table::markdown(&cells(all))
 }
 
 /// The `releases` of the JSON document.
@@ -118,62 +104,22 @@ pub fn json(all: &[Measured]) -> Value {
 
 /// As JUnit XML: a suite a release, a case a stage.
 pub fn junit(all: &[Measured]) -> String {
-    let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"matrix\">\n".to_owned();
-    for measured in all {
+    let suite = |measured: &Measured| {
         let (version, kind, _) = who(measured);
-        let failures = measured.rows.iter().filter(|row| !row.as_known).count();
-        let errors = usize::from(measured.error.is_some());
-        let _ = writeln!(
-            xml,
-            "  <testsuite name=\"argocd {} ({kind})\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{:.3}\">",
-            escape(&version),
-            measured.rows.len() + errors,
-            measured.time.as_secs_f64()
-        );
-        for row in &measured.rows {
-            let name = format!("after {}", row.after.name());
-            let _ = write!(xml, "    <testcase classname=\"{}\" name=\"{name}\"", escape(&version));
-            if row.as_known {
-                xml.push_str("/>\n");
-                continue;
-            }
-            let words = row.message.as_deref().unwrap_or_default();
-            let _ = writeln!(
-                xml,
-                ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
-                escape(&otherwise(row)),
-                escape(words)
-            );
+        let stage = |row: &Row| {
+            let words = || row.message.clone().unwrap_or_default();
+            let ended = if row.as_known { Ended::Well } else { Ended::Otherwise(otherwise(row), words()) };
+            (format!("after {}", row.after.name()), ended)
+        };
+        let error = measured.error.iter().map(|error| ("runs".to_owned(), Ended::Error(error.to_string())));
+        Suite {
+            name: format!("argocd {version} ({kind})"),
+            class: version,
+            seconds: measured.time.as_secs_f64(),
+            cases: measured.rows.iter().map(stage).chain(error).collect(),
         }
-        if let Some(error) = &measured.error {
-            let _ = writeln!(
-                xml,
-                "    <testcase classname=\"{}\" name=\"runs\">\n      <error message=\"{}\"/>\n    </testcase>",
-                escape(&version),
-                escape(&error.to_string())
-            );
-        }
-        xml.push_str("  </testsuite>\n");
-    }
-    xml.push_str("</testsuites>\n");
-    xml
-}
-
-/// Text as XML holds it; what no XML may hold is left out.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(c),
-            c if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    };
+    table::junit("matrix", &all.iter().map(suite).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 mod shown;
 
+use std::path::PathBuf;
+
 use futures::future::try_join_all;
 use serde_json::{Map, json};
 use xshell::Shell;
@@ -37,7 +39,7 @@ pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> 
     if args.download && !dry_run {
         found = try_join_all(found.into_iter().map(|found| download(session, &toolbox, found))).await?;
         if session.options.real {
-            futures::try_join!(argocd(session, &downloads), dex(session, &downloads))?;
+            download_real(session, &downloads).await?;
         }
     }
     let mut programs: Vec<Program> =
@@ -80,18 +82,17 @@ async fn download(session: &Session, toolbox: &Toolbox<'_>, found: Found) -> Res
     Ok(got)
 }
 
-async fn argocd(session: &Session, downloads: &Downloads) -> Result<()> {
+/// Argo CD and Dex.
+async fn download_real(session: &Session, downloads: &Downloads) -> Result<()> {
     let release = session.options.argocd.clone().unwrap_or_default();
-    let running = session.console.step("argocd", "downloading");
-    real::argocd(downloads, &release, &ShownDownload::new(&running)).await?;
-    running.done(&format!("{release} is in the cache"));
-    Ok(())
-}
-
-async fn dex(session: &Session, downloads: &Downloads) -> Result<()> {
-    let running = session.console.step("dex", "downloading");
-    real::dex(downloads, real::DEX, &ShownDownload::new(&running)).await?;
-    running.done(&format!("{} is in the cache", real::DEX));
+    let [argocd, dex] = ["argocd", "dex"].map(|name| session.console.step(name, "downloading"));
+    let (argocd_shown, dex_shown) = (ShownDownload::new(&argocd), ShownDownload::new(&dex));
+    futures::try_join!(
+        real::argocd(downloads, &release, &argocd_shown),
+        real::dex(downloads, real::DEX, &dex_shown)
+    )?;
+    argocd.done(&format!("{release} is in the cache"));
+    dex.done(&format!("{} is in the cache", real::DEX));
     Ok(())
 }
 
@@ -99,26 +100,14 @@ async fn dex(session: &Session, downloads: &Downloads) -> Result<()> {
 fn real_programs(session: &Session, downloads: &Downloads, platform: Platform) -> Result<[Program; 2]> {
     let release = session.options.argocd.clone().unwrap_or_default();
     let artifact = real::argocd_artifact(&release, platform)?;
-    let source = |there: bool| if there { Source::Cache } else { Source::Download };
-    let argocd = downloads.find(&artifact);
+    let program = |name, version: String, path: Option<PathBuf>, url| {
+        let source = if path.is_some() { Source::Cache } else { Source::Download };
+        Program { name, version, source, path, url, passed_over: None }
+    };
     let dex = real::find_dex(downloads, real::DEX, platform);
     Ok([
-        Program {
-            name: "argocd",
-            version: release.to_string(),
-            source: source(argocd.is_some()),
-            path: argocd,
-            url: downloads.url_of(&artifact),
-            passed_over: None,
-        },
-        Program {
-            name: "dex",
-            version: real::DEX.to_owned(),
-            source: source(dex.is_some()),
-            path: dex,
-            url: real::dex_url(downloads, real::DEX),
-            passed_over: None,
-        },
+        program("argocd", release.to_string(), downloads.find(&artifact), downloads.url_of(&artifact)),
+        program("dex", real::DEX.to_owned(), dex, real::dex_url(downloads, real::DEX)),
     ])
 }
 

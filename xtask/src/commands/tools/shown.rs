@@ -41,31 +41,17 @@ impl Program {
             Some(path) => path.display().to_string(),
             None => format!("would be downloaded from {}", self.url),
         };
-        let source = match self.source {
-            Source::Path => "PATH",
-            Source::Cache => "cache",
-            Source::Download => "missing",
-        };
+        let source = ["PATH", "cache", "missing"][self.source as usize];
         let line = line(self.name, &self.version, source, &place);
         let passed_over = self.passed_over.iter().map(|why| format!("{:<9}{why}", ""));
         std::iter::once(line).chain(passed_over).collect()
     }
 
     fn document(&self) -> Value {
-        let source = match self.source {
-            Source::Path => "path",
-            Source::Cache => "cache",
-            Source::Download => "download",
-        };
-        json!({
-            "name": self.name,
-            "there": self.path.is_some(),
-            "version": self.version,
-            "source": source,
-            "path": self.path.as_ref().map(|path| path.display().to_string()),
-            "url": self.url,
-            "passed_over": self.passed_over,
-        })
+        let source = ["path", "cache", "download"][self.source as usize];
+        let path = self.path.as_ref().map(|path| path.display().to_string());
+        json!({"name": self.name, "there": path.is_some(), "version": self.version, "source": source,
+               "path": path, "url": self.url, "passed_over": self.passed_over})
     }
 }
 
@@ -107,14 +93,11 @@ impl Shed<'_> {
         let tools: Vec<Value> = self.programs.iter().map(Program::document).collect();
         let engines: Vec<Value> = self.engines.all.iter().map(engine_document).collect();
         let settings = &self.downloads.settings;
-        let mut document = Map::new();
-        document.insert("tools".into(), tools.into());
-        document.insert("engines".into(), engines.into());
-        document.insert("engine".into(), json!(self.engines.usable().ok().map(|engine| engine.name)));
-        document.insert("platform".into(), self.platform.to_string().into());
-        document.insert("cache".into(), settings.cache.display().to_string().into());
-        document.insert("offline".into(), settings.offline.into());
-        document
+        let engine = self.engines.usable().ok().map(|engine| engine.name);
+        let document = json!({"tools": tools, "engines": engines, "engine": engine,
+            "platform": self.platform.to_string(), "cache": settings.cache.display().to_string(),
+            "offline": settings.offline});
+        document.as_object().cloned().unwrap_or_default()
     }
 }
 
@@ -137,11 +120,7 @@ fn engine_document(engine: &Engine) -> Value {
         EngineState::Answers(version) => Some(version.to_string()),
         _ => None,
     };
-    json!({
-        "name": engine.name,
-        "state": engine.word(),
-        "version": version,
-        "path": engine.path.as_ref().map(|path| path.display().to_string()),
-        "problem": (!engine.answers()).then(|| engine.error().to_string()),
-    })
+    let path = engine.path.as_ref().map(|path| path.display().to_string());
+    let problem = (!engine.answers()).then(|| engine.error().to_string());
+    json!({"name": engine.name, "state": engine.word(), "version": version, "path": path, "problem": problem})
 }

@@ -102,16 +102,19 @@ impl Bringing<'_> {
         self.kit.run(self.place, typed, running).await
     }
 
+    /// The same, where it has to end well.
+    async fn must(&self, typed: &Typed, what: &str, port: u16, running: &Running<'_>) -> Result<Said> {
+        let said = self.run(typed, running).await?;
+        if said.is_ok() { Ok(said) } else { Err(self.error(what, port, &said)) }
+    }
+
     fn error(&self, what: &str, port: u16, said: &Said) -> Error {
         let port = (port, self.port.is_some());
         messages::error(Doing { what, cluster: self.lab.name(), port }, said)
     }
 
     async fn exists(&self, running: &Running<'_>) -> Result<bool> {
-        let said = self.run(&self.place.clusters(), running).await?;
-        if !said.is_ok() {
-            return Err(self.error("list kind's clusters", 0, &said));
-        }
+        let said = self.must(&self.place.clusters(), "list kind's clusters", 0, running).await?;
         Ok(said.stdout.lines().any(|line| line.trim() == self.lab.name()))
     }
 
@@ -120,38 +123,27 @@ impl Bringing<'_> {
     async fn adopt(&self, running: &Running<'_>) -> Result<()> {
         running.doing("a cluster of this name is there: asking whose it is");
         let said = self.run(&self.place.kubeconfig(), running).await?;
-        let not_ours = || {
-            let name = self.lab.name();
-            Error::environment(format!("a cluster named {name} is there and is not this lab's")).hint(format!(
-                "`kind delete cluster --name {name}` removes it if it is yours; another folder in OIDC_LAB_DIR gives the lab another name"
-            ))
-        };
         let node = match said.is_ok() {
             true => self.node().await.ok().flatten(),
             false => None,
         };
-        let labels = node.and_then(|node| node.metadata.labels).unwrap_or_default();
-        let label = |key: &str| labels.get(key).map(String::as_str);
-        let port = label(PORT).and_then(|port| port.parse().ok());
-        match (label(OWNED), label(FOLDER), port) {
-            (Some("true"), Some(folder), Some(port)) if folder == self.lab.id() => {
-                let mut state = State::creating(self.lab, port, self.provider);
-                state.stage = Stage::Up;
-                state.write(self.lab)
-            }
-            _ => {
-                state::forget(self.lab)?;
-                Err(not_ours())
-            }
+        let node = node.filter(|node| label(node, FOLDER) == Some(self.lab.id()));
+        if let Some(port) = node.and_then(|node| label(&node, PORT)?.parse().ok()) {
+            let mut state = State::creating(self.lab, port, self.provider);
+            state.stage = Stage::Up;
+            return state.write(self.lab);
         }
+        state::forget(self.lab)?;
+        let name = self.lab.name();
+        Err(Error::environment(format!("a cluster named {name} is there and is not this lab's")).hint(format!(
+            "`kind delete cluster --name {name}` removes it if it is yours; another folder in OIDC_LAB_DIR gives the lab another name"
+        )))
     }
 
     /// The node that says it is a lab's, if there is one.
     async fn node(&self) -> Result<Option<Node>> {
         let cluster = Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?;
-        let nodes: Api<Node> = Api::all(cluster.client());
-        let owned = format!("{OWNED}=true");
-        Ok(nodes.list(&ListParams::default().labels(&owned)).await.map_err(failed)?.items.into_iter().next())
+        Ok(nodes(&cluster).await?.into_iter().find(|node| label(node, OWNED) == Some("true")))
     }
 
     /// A cluster that stood when the last run ended: up, started again, or gone.
@@ -171,15 +163,9 @@ impl Bringing<'_> {
             return Ok(None);
         }
         running.doing("starting its node again");
-        let said = self.run(&self.place.start_node(), running).await?;
-        if !said.is_ok() {
-            return Err(self.error("start the lab's node again", state.port, &said));
-        }
+        self.must(&self.place.start_node(), "start the lab's node again", state.port, running).await?;
         // An engine that gave the API another port has to be asked which.
-        let said = self.run(&self.place.kubeconfig(), running).await?;
-        if !said.is_ok() {
-            return Err(self.error("write the kubeconfig anew", state.port, &said));
-        }
+        self.must(&self.place.kubeconfig(), "write the kubeconfig anew", state.port, running).await?;
         node::wait_ready(self.lab, &self.place.node(), self.place.wait, running).await.map_err(|error| {
             error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
         })?;
@@ -260,11 +246,8 @@ impl Bringing<'_> {
     }
 
     async fn remove_nodes(&self, running: &Running<'_>) -> Result<()> {
-        let said = self.run(&self.place.delete_cluster(), running).await?;
-        match said.is_ok() {
-            true => Ok(()),
-            false => Err(self.error(&format!("remove the cluster {}", self.lab.name()), 0, &said)),
-        }
+        let what = format!("remove the cluster {}", self.lab.name());
+        self.must(&self.place.delete_cluster(), &what, 0, running).await.map(drop)
     }
 
     /// Removes the cluster and all that is in the lab's folder. Says whether there was
@@ -328,13 +311,10 @@ pub async fn abandon(lab: &KindLab, kit: &Kit, place: &Place, running: &Running<
 /// # Errors
 /// It is not, or does not answer.
 pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
-    let nodes: Api<Node> = Api::all(cluster.client());
-    let nodes = nodes.list(&ListParams::default()).await.map_err(failed)?.items;
     let ours = |node: &Node| {
-        let label = |key: &str| node.metadata.labels.as_ref().and_then(|labels| labels.get(key).cloned());
-        label(OWNED).as_deref() == Some("true") && label(FOLDER).is_none_or(|folder| folder == lab.id())
+        label(node, OWNED) == Some("true") && label(node, FOLDER).is_none_or(|folder| folder == lab.id())
     };
-    if nodes.iter().any(ours) {
+    if nodes(cluster).await?.iter().any(ours) {
         return Ok(());
     }
     Err(Error::environment(format!(
@@ -342,6 +322,15 @@ pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
         lab.context()
     ))
     .hint("only what carries the label is touched"))
+}
+
+async fn nodes(cluster: &Cluster) -> Result<Vec<Node>> {
+    let nodes: Api<Node> = Api::all(cluster.client());
+    Ok(nodes.list(&ListParams::default()).await.map_err(failed)?.items)
+}
+
+fn label<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+    node.metadata.labels.as_ref()?.get(key).map(String::as_str)
 }
 
 /// A port of loopback that nothing listens on.

@@ -115,42 +115,30 @@ impl Place {
         self.lab.folder().join("empty")
     }
 
+    fn kind(&self, label: &str, doing: &[&str], limit: Duration) -> Typed {
+        let mut args: Vec<String> = doing.iter().map(ToString::to_string).collect();
+        args.extend(args!["--name", self.lab.name(), "--kubeconfig", self.lab.kubeconfig().display()]);
+        Typed { limit, ..self.typed(Program::Kind, label, args) }
+    }
+
     /// Makes the cluster. It is not told to wait: when its patience ends, kind only
     /// warns, and exits 0. Its nodes stay if it fails, so that they can be looked at.
     pub fn create_cluster(&self, image: Option<&str>) -> Typed {
         let mut args = args!["create", "cluster", "--name", self.lab.name(), "--config"];
         args.push(self.config().display().to_string());
         args.extend(args!["--kubeconfig", self.lab.kubeconfig().display(), "--retain"]);
-        if let Some(image) = image {
-            args.extend(args!["--image", image]);
-        }
+        args.extend(image.into_iter().flat_map(|image| args!["--image", image]));
         Typed { limit: LONG, ..self.typed(Program::Kind, "cluster", args) }
     }
 
     /// Removes the cluster. Done if there is none.
     pub fn delete_cluster(&self) -> Typed {
-        let args = args![
-            "delete",
-            "cluster",
-            "--name",
-            self.lab.name(),
-            "--kubeconfig",
-            self.lab.kubeconfig().display()
-        ];
-        Typed { limit: SHORT * 3, ..self.typed(Program::Kind, "delete", args) }
+        self.kind("delete", &["delete", "cluster"], SHORT * 3)
     }
 
     /// Writes the kubeconfig of a cluster that is there.
     pub fn kubeconfig(&self) -> Typed {
-        let args = args![
-            "export",
-            "kubeconfig",
-            "--name",
-            self.lab.name(),
-            "--kubeconfig",
-            self.lab.kubeconfig().display()
-        ];
-        self.typed(Program::Kind, "kubeconfig", args)
+        self.kind("kubeconfig", &["export", "kubeconfig"], SHORT)
     }
 
     /// The clusters of all names.
@@ -220,13 +208,16 @@ impl Place {
 
     /// Pulls a chart.
     pub fn pull_chart(&self, chart: &Chart) -> Typed {
-        let mut args = args!["pull"];
-        match (&self.mirrors.charts, chart.published) {
-            (Charts::Registry(place), _) => args.push(format!("{place}/{}", chart.name)),
-            (Charts::Repository(url), _) => args.extend(args![chart.name, "--repo", url]),
-            (_, Published::Oci(place)) => args.push(format!("{place}/{}", chart.name)),
-            (_, Published::Repo(url)) => args.extend(args![chart.name, "--repo", url]),
-        }
+        let place = match (&self.mirrors.charts, chart.published) {
+            (Charts::Registry(place), _) => Err(place.as_str()),
+            (Charts::Repository(url), _) => Ok(url.as_str()),
+            (_, Published::Oci(place)) => Err(place),
+            (_, Published::Repo(url)) => Ok(url),
+        };
+        let mut args = match place {
+            Ok(repository) => args!["pull", chart.name, "--repo", repository],
+            Err(registry) => args!["pull", format!("{registry}/{}", chart.name)],
+        };
         args.extend(args!["--version", chart.version, "--destination", self.mirrors.folder().display()]);
         Typed { limit: SHORT * 5, ..self.typed(Program::Helm, format!("chart-{}", chart.name), args) }
     }

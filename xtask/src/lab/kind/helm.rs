@@ -53,39 +53,30 @@ impl Choice {
     /// # Errors
     /// They cannot be written as YAML.
     pub fn values(&self, part: Part, secrets: Option<&str>, image_id: Option<&str>) -> Result<String> {
-        let mut annotations = Map::new();
-        annotations.extend(secrets.map(|secrets| (SECRETS.to_owned(), secrets.into())));
-        annotations.extend(image_id.map(|id| (IMAGE.to_owned(), id.into())));
-        let annotated = || json!({"podAnnotations": annotations});
+        let annotations = [(SECRETS, secrets), (IMAGE, image_id)];
+        let annotations: Map<String, Value> = annotations
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?.into())))
+            .collect();
         let mut values = Map::new();
+        if part == Part::Argocd {
+            let image = match (&self.image, self.argocd.chart().1) {
+                (Some(image), _) => Some((image.repository.clone(), image.tag.clone())),
+                // A release that has no chart of its own.
+                (None, true) => Some((ARGOCD_IMAGE.into(), self.argocd.to_string().replace('+', "_"))),
+                (None, false) => None,
+            };
+            if let Some((repository, tag)) = image {
+                values.insert("global".into(), json!({"image": {"repository": repository, "tag": tag}}));
+            }
+        }
         match part {
-            Part::Argocd => {
-                let image = match (&self.image, self.argocd.chart().1) {
-                    (Some(image), _) => Some(image.clone()),
-                    // A release that has no chart of its own.
-                    (None, true) => Some(ImageRef {
-                        repository: ARGOCD_IMAGE.into(),
-                        tag: self.argocd.to_string().replace('+', "_"),
-                    }),
-                    (None, false) => None,
-                };
-                if let Some(image) = image {
-                    let image = json!({"repository": image.repository, "tag": image.tag});
-                    values.insert("global".into(), json!({"image": image}));
-                }
-                if !annotations.is_empty() {
-                    values.insert("server".into(), annotated());
-                }
-            }
-            Part::Dex if !annotations.is_empty() => {
-                values.insert("podAnnotations".into(), annotations.clone().into());
-            }
-            Part::Dex | Part::Ingress => {}
+            _ if annotations.is_empty() => {}
+            Part::Argocd => drop(values.insert("server".into(), json!({"podAnnotations": annotations}))),
+            Part::Dex => drop(values.insert("podAnnotations".into(), annotations.into())),
+            Part::Ingress => {}
         }
-        match values.is_empty() {
-            true => Ok(String::new()),
-            false => yaml(&values),
-        }
+        if values.is_empty() { Ok(String::new()) } else { yaml(&values) }
     }
 }
 
@@ -132,16 +123,10 @@ pub async fn check(
         Some(pull) => {
             make_private_folder(&folder)
                 .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
-            let said = kit.run(place, &pull, running).await?;
-            if !said.is_ok() {
-                return Err(error(place, &format!("pull the {}", chart.described()), &said));
-            }
+            run(kit, place, &pull, &format!("pull the {}", chart.described()), running).await?;
         }
     }
-    let said = kit.run(place, &template, running).await?;
-    if !said.is_ok() {
-        return Err(error(place, &format!("render the {}", chart.described()), &said));
-    }
+    let said = run(kit, place, &template, &format!("render the {}", chart.described()), running).await?;
     images(&said.stdout)
         .map_err(|what| Error::environment(format!("the {} renders to what is {what}", chart.described())))
 }
@@ -220,19 +205,13 @@ pub fn error(place: &Place, what: &str, said: &Said) -> Error {
     messages::error(doing, said)
 }
 
-/// Runs a command of kubectl.
+/// Runs a command, and gives what it said.
 ///
 /// # Errors
 /// It fails.
-pub async fn kubectl(
-    kit: &Kit,
-    place: &Place,
-    typed: &Typed,
-    what: &str,
-    running: &Running<'_>,
-) -> Result<()> {
+pub async fn run(kit: &Kit, place: &Place, typed: &Typed, what: &str, running: &Running<'_>) -> Result<Said> {
     let said = kit.run(place, typed, running).await?;
-    if said.is_ok() { Ok(()) } else { Err(error(place, what, &said)) }
+    if said.is_ok() { Ok(said) } else { Err(error(place, what, &said)) }
 }
 
 /// The images of everything in a rendered chart that will run: what is scaled to zero

@@ -54,36 +54,26 @@ pub async fn pull(
             .hint(format!("`{} pull {image}` brings it here", place.engine)));
         }
         let from = if is_own { image.clone() } else { place.mirrors.image(image) };
-        let mut failed = None;
+        let mut said = Said::default();
         for typed in pull_commands(place, &from, image) {
-            let said = kit.run(place, &typed, running).await?;
+            said = kit.run(place, &typed, running).await?;
             if !said.is_ok() {
-                failed = Some(said);
                 break;
             }
         }
-        match failed {
-            None => {
-                if let Some(id) = id(kit, place, image, running).await? {
-                    ids.insert(image.clone(), id);
-                }
-            }
-            Some(_) if is_own => {
-                return Err(Error::environment(format!(
-                    "the image {image} of --argocd-image is neither on this machine nor to be pulled"
-                ))
-                .hint(format!("`{} image ls` shows what is there", place.engine)));
-            }
-            Some(said) => {
-                running.note(&format!("{}; the node tries it itself", cannot_pull(place, &from, &said)))
-            }
+        if said.is_ok() {
+            ids.extend(id(kit, place, image, running).await?.map(|id| (image.clone(), id)));
+        } else if is_own {
+            return Err(Error::environment(format!(
+                "the image {image} of --argocd-image is neither on this machine nor to be pulled"
+            ))
+            .hint(format!("`{} image ls` shows what is there", place.engine)));
+        } else {
+            let error = helm::error(place, &format!("pull {from}"), &said);
+            running.note(&format!("{}; the node tries it itself", error.message()));
         }
     }
     Ok(ids)
-}
-
-fn cannot_pull(place: &Place, image: &str, said: &Said) -> String {
-    helm::error(place, &format!("pull {image}"), said).message().to_owned()
 }
 
 async fn id(kit: &Kit, place: &Place, image: &str, running: &Running<'_>) -> Result<Option<String>> {
@@ -117,7 +107,7 @@ pub async fn save(
         false => Some(kit.run(place, &place.save_images(part.name(), &new), running).await?),
     };
     let saved = new.into_iter().map(str::to_owned).collect();
-    kit.saved(part, said.filter(|said| !said.is_ok()).map_or(Ok(saved), Err));
+    kit.part(part, |needs| needs.saved = Some(said.filter(|said| !said.is_ok()).map_or(Ok(saved), Err)));
     Ok(())
 }
 
@@ -137,7 +127,7 @@ pub async fn load(
     running: &Running<'_>,
 ) -> Result<String> {
     if place.mirrors.offline {
-        for image in kit.needed(part).iter().filter(|image| image.contains('@')) {
+        for image in kit.part(part, |needs| needs.images.clone()).iter().filter(|image| image.contains('@')) {
             if !kit.run(place, &place.image_on_node(image), running).await?.is_ok() {
                 return Err(Error::environment(format!(
                     "--offline, and the image {image} is not on the node"
@@ -185,17 +175,17 @@ async fn load_archive(
     images: &[&str],
     running: &Running<'_>,
 ) -> Result<Option<Said>> {
-    match kit.take_saved(part) {
+    let save = match kit.part(part, |needs| needs.saved.take()) {
         Some(Err(said)) => return Ok(Some(said)),
-        Some(Ok(saved)) if images.iter().all(|image| saved.contains(*image)) => {}
+        Some(Ok(saved)) if images.iter().all(|image| saved.contains(*image)) => None,
         // The node is another than the one that had them.
-        _ => {
-            let said = kit.run(place, &place.save_images(part.name(), images), running).await?;
-            if !said.is_ok() {
-                return Ok(Some(said));
-            }
+        _ => Some(place.save_images(part.name(), images)),
+    };
+    for typed in save.into_iter().chain([place.load_images(part.name())]) {
+        let said = kit.run(place, &typed, running).await?;
+        if !said.is_ok() {
+            return Ok(Some(said));
         }
     }
-    let said = kit.run(place, &place.load_images(part.name()), running).await?;
-    Ok((!said.is_ok()).then_some(said))
+    Ok(None)
 }

@@ -20,25 +20,18 @@ use base::files::make_private_folder;
 use base::process::Said;
 use base::{Error, Result};
 use toolbox::download::{Downloads, Lockfile, Platform, Settings};
-use toolbox::tools::{Engine, Engines, PROVIDER, Tool, Toolbox};
+use toolbox::tools::{Engine, Engines, Found, PROVIDER, Toolbox};
 
 /// Outside programs that answer.
 pub struct Kit {
+    place: Place,
     kind: PathBuf,
     helm: PathBuf,
     kubectl: PathBuf,
-    engine_path: PathBuf,
-    engine: &'static str,
-    platform: Option<String>,
-    mirrors: Mirrors,
-    node_image: Option<String>,
-    helm_major: u32,
+    engine: PathBuf,
     described: String,
     parts: Mutex<BTreeMap<Part, Needs>>,
     children: Children,
-    kubeconfig: PathBuf,
-    folder: PathBuf,
-    empty: PathBuf,
     console: Arc<Console>,
 }
 
@@ -47,18 +40,37 @@ pub type Ids = BTreeMap<String, String>;
 
 /// Images of a part.
 #[derive(Clone, Debug, Default)]
-struct Needs {
+pub struct Needs {
     /// What its chart names.
-    images: BTreeSet<String>,
+    pub images: BTreeSet<String>,
     /// Those that are on this machine.
-    here: Ids,
+    pub here: Ids,
     /// Those that were saved for the node, or why they were not.
-    saved: Option<Result<BTreeSet<String>, Said>>,
+    pub saved: Option<Result<BTreeSet<String>, Said>>,
 }
 
-fn platform(engine: Option<&Engine>) -> Option<String> {
-    let here = Platform::here().ok()?;
-    engine.is_some_and(|engine| engine.saves_platforms).then(|| format!("linux/{}", here.arch))
+/// The place of a lab with these programs. Where no engine answers, it is shown for docker.
+async fn place_of(
+    lab: &KindLab,
+    root: &Path,
+    engine: Option<&Engine>,
+    mirrors: Mirrors,
+    [kind, helm, _]: &[Found; 3],
+    wait: Duration,
+) -> Result<Place> {
+    let here = Platform::here()?;
+    let program = kind.path.clone();
+    let node_image = tokio::task::spawn_blocking(move || mirrors::node_image(&program)).await;
+    Ok(Place {
+        lab: lab.clone(),
+        root: root.to_owned(),
+        engine: engine.map_or("docker", |engine| engine.name),
+        helm: helm.version.major(),
+        platform: engine.is_some_and(|engine| engine.saves_platforms).then(|| format!("linux/{}", here.arch)),
+        mirrors,
+        node_image: node_image.ok().flatten(),
+        wait,
+    })
 }
 
 impl Kit {
@@ -79,48 +91,26 @@ impl Kit {
             engines.wanted = Some(engine.to_owned());
         }
         let engine = engines.usable()?;
-        let settings = Settings::from_environment(|name| std::env::var_os(name), offline)?;
-        let mirrors = Mirrors::from_environment(|name| std::env::var_os(name), &settings.cache, offline)?;
-        let downloads = Downloads::new(settings, Lockfile::read(root)?);
+        let (downloads, mirrors) = from_environment(root, offline, offline)?;
         let shell = Shell::new()?;
         let toolbox = Toolbox::new(&shell, &downloads, Platform::here()?);
-        let progress = ShownDownload::new(running);
-        let mut paths = vec![];
-        let mut described = vec![];
-        let mut helm_major = 3;
-        for found in toolbox.find_all().await {
-            let tool = found.tool;
-            let got = toolbox.make_there(found, &progress).await?;
-            if tool == Tool::Helm {
-                helm_major = got.version.major();
-            }
-            described.push(format!("{} {}", tool.name(), got.version));
-            paths.push(got.path);
+        let mut tools = toolbox.find_all().await;
+        for tool in &mut tools {
+            *tool = toolbox.make_there(tool.clone(), &ShownDownload::new(running)).await?;
         }
-        let [kind, helm, kubectl] = <[PathBuf; 3]>::try_from(paths)
-            .map_err(|_| Error::environment("a tool was neither found nor downloaded"))?;
         lab.own_folder().claim()?;
-        let program = kind.clone();
-        let node_image = tokio::task::spawn_blocking(move || mirrors::node_image(&program)).await;
-        let node_image = node_image.ok().flatten();
-        let folder = lab.folder().to_owned();
-        described.push(engine.name.to_owned());
+        let described = tools.each_ref().map(|tool| format!("{} {}", tool.tool.name(), tool.version));
+        let place = place_of(lab, root, Some(engine), mirrors, &tools, WAIT).await?;
+        let [kind, helm, kubectl] = tools.map(|tool| tool.path);
         Ok(Self {
-            described: described.join(", "),
+            place,
+            described: format!("{}, {}", described.join(", "), engine.name),
             parts: Mutex::default(),
             kind,
             helm,
             kubectl,
-            engine_path: engine.path.clone().unwrap_or_else(|| engine.name.into()),
-            engine: engine.name,
-            platform: platform(Some(engine)),
-            mirrors,
-            node_image,
-            helm_major,
+            engine: engine.path.clone().unwrap_or_else(|| engine.name.into()),
             children: Children::new(lab.children()),
-            kubeconfig: lab.kubeconfig(),
-            empty: folder.join("empty"),
-            folder,
             console: console.clone(),
         })
     }
@@ -133,37 +123,15 @@ impl Kit {
     pub async fn outlook(lab: &KindLab, root: &Path, offline: bool, wait: Duration) -> Result<Place> {
         let engines = Engines::of_this_machine().await.ok();
         let engine = engines.as_ref().and_then(|engines| engines.usable().ok());
-        let settings = Settings::from_environment(|name| std::env::var_os(name), true)?;
-        let mirrors = Mirrors::from_environment(|name| std::env::var_os(name), &settings.cache, offline)?;
-        let downloads = Downloads::new(settings, Lockfile::read(root)?);
+        let (downloads, mirrors) = from_environment(root, true, offline)?;
         let shell = Shell::new()?;
-        let [kind, helm, _] = Toolbox::new(&shell, &downloads, Platform::here()?).find_all().await;
-        let node_image = tokio::task::spawn_blocking(move || mirrors::node_image(&kind.path)).await;
-        let name = engine.map_or("docker", |engine| engine.name);
-        Ok(Place {
-            lab: lab.clone(),
-            root: root.to_owned(),
-            engine: name,
-            helm: helm.version.major(),
-            platform: platform(engine),
-            mirrors,
-            node_image: node_image.ok().flatten(),
-            wait,
-        })
+        let tools = Toolbox::new(&shell, &downloads, Platform::here()?).find_all().await;
+        place_of(lab, root, engine, mirrors, &tools, wait).await
     }
 
     /// Where commands of this run are typed.
     pub fn place(&self, lab: &KindLab, root: &Path, wait: Duration) -> Place {
-        Place {
-            lab: lab.clone(),
-            root: root.to_owned(),
-            engine: self.engine,
-            helm: self.helm_major,
-            platform: self.platform.clone(),
-            mirrors: self.mirrors.clone(),
-            node_image: self.node_image.clone(),
-            wait,
-        }
+        Place { lab: lab.clone(), root: root.to_owned(), wait, ..self.place.clone() }
     }
 
     /// What was found, in a line.
@@ -171,39 +139,10 @@ impl Kit {
         self.described.clone()
     }
 
-    fn part<T>(&self, part: Part, act: impl FnOnce(&mut Needs) -> T) -> T {
+    /// Looks at the images of a part, or keeps in mind what came of them.
+    pub fn part<T>(&self, part: Part, act: impl FnOnce(&mut Needs) -> T) -> T {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         act(parts.entry(part).or_default())
-    }
-
-    /// Keeps in mind which images a part needs.
-    pub fn needs(&self, part: Part, images: BTreeSet<String>) {
-        self.part(part, |needs| needs.images = images);
-    }
-
-    /// The images that a part needs.
-    pub fn needed(&self, part: Part) -> BTreeSet<String> {
-        self.part(part, |needs| needs.images.clone())
-    }
-
-    /// Keeps in mind which images of a part are on this machine.
-    pub fn has(&self, part: Part, ids: Ids) {
-        self.part(part, |needs| needs.here = ids);
-    }
-
-    /// Keeps in mind what came of saving a part's images.
-    pub fn saved(&self, part: Part, saved: Result<BTreeSet<String>, Said>) {
-        self.part(part, |needs| needs.saved = Some(saved));
-    }
-
-    /// What came of saving a part's images, once.
-    pub fn take_saved(&self, part: Part) -> Option<Result<BTreeSet<String>, Said>> {
-        self.part(part, |needs| needs.saved.take())
-    }
-
-    /// The images of a part that are on this machine.
-    pub fn here(&self, part: Part) -> Ids {
-        self.part(part, |needs| needs.here.clone())
     }
 
     fn command(&self, typed: &Typed) -> Result<Command> {
@@ -212,28 +151,30 @@ impl Kit {
             Program::Kind => &self.kind,
             Program::Helm => &self.helm,
             Program::Kubectl => &self.kubectl,
-            Program::Engine => &self.engine_path,
+            Program::Engine => &self.engine,
         };
         let args = &typed.args;
         let mut command = Command::from(cmd!(shell, "{program} {args...}"));
         // The user's own kubeconfig is out of the way even of a plugin that looks for it.
-        command.env("KUBECONFIG", &self.kubeconfig);
+        let folder = self.place.lab.folder();
+        command.env("KUBECONFIG", self.place.lab.kubeconfig());
         // What clients keep of an API's answers belongs to the lab, and goes with it.
-        command.env("KUBECACHEDIR", self.folder.join("kube-cache"));
-        if self.engine != "docker" {
-            command.env(PROVIDER, self.engine);
+        command.env("KUBECACHEDIR", folder.join("kube-cache"));
+        if self.place.engine != "docker" {
+            command.env(PROVIDER, self.place.engine);
         }
         if typed.program == Program::Helm {
-            make_private_folder(&self.empty)
-                .map_err(|error| Error::environment(format!("{}: {error}", self.empty.display())))?;
-            command.current_dir(&self.empty);
+            let empty = self.place.empty();
+            make_private_folder(&empty)
+                .map_err(|error| Error::environment(format!("{}: {error}", empty.display())))?;
+            command.current_dir(empty);
             // Helm's repositories, plugins and caches of the user stay as they are.
             for (variable, name) in [
                 ("HELM_CACHE_HOME", "helm/cache"),
                 ("HELM_CONFIG_HOME", "helm/config"),
                 ("HELM_DATA_HOME", "helm/data"),
             ] {
-                command.env(variable, self.folder.join(name));
+                command.env(variable, folder.join(name));
             }
         }
         Ok(command)
@@ -258,6 +199,15 @@ impl Kit {
         }
         Ok(said)
     }
+}
+
+/// Downloads and mirrors as the environment says; each of them may be told to ask nothing of the
+/// network.
+fn from_environment(root: &Path, no_downloads: bool, offline: bool) -> Result<(Downloads, Mirrors)> {
+    let var = |name: &str| std::env::var_os(name);
+    let settings = Settings::from_environment(var, no_downloads)?;
+    let mirrors = Mirrors::from_environment(var, &settings.cache, offline)?;
+    Ok((Downloads::new(settings, Lockfile::read(root)?), mirrors))
 }
 
 /// How long Helm and the waits of this lab have unless told otherwise: images may

@@ -40,135 +40,67 @@ pub enum Trouble {
 /// nothing where the program's own words say most; and what to do.
 type Known = (&'static [&'static str], Trouble, &'static str, &'static str);
 
+macro_rules! known {
+    ($($trouble:ident: $($words:literal)|+ => $says:literal, $hint:literal;)+) => {
+        &[$((&[$($words),+], Trouble::$trouble, $says, $hint)),+]
+    };
+}
+
 /// In the order in which they are looked for: the first that fits is it. Whether there is an
 /// engine was asked before.
-const KNOWN: &[Known] = &[
-    (
-        &["permission denied while trying to connect"],
-        Trouble::Machine,
+const KNOWN: &[Known] = known! {
+    Machine: "permission denied while trying to connect" =>
         "you may not use the container engine's socket",
-        "join the group docker (`sudo usermod -aG docker $USER`, then log in anew); `--lab local` needs no containers",
-    ),
-    (
-        &["cannot connect to the docker daemon", "is the docker daemon running", "cannot connect to podman"],
-        Trouble::Machine,
+        "join the group docker (`sudo usermod -aG docker $USER`, then log in anew); `--lab local` needs no containers";
+    Machine: "cannot connect to the docker daemon" | "is the docker daemon running" |
+        "cannot connect to podman" =>
         "the container engine's daemon does not run",
-        "start it (`sudo systemctl start docker`, or Docker Desktop); `--lab local` needs no containers",
-    ),
-    (
-        &["node(s) already exist for a cluster with the name"],
-        Trouble::NameTaken,
+        "start it (`sudo systemctl start docker`, or Docker Desktop); `--lab local` needs no containers";
+    NameTaken: "node(s) already exist for a cluster with the name" =>
         "a cluster named {cluster} is there and is not this lab's",
-        "`kind delete cluster --name {cluster}` removes it if it is yours; another folder in OIDC_LAB_DIR gives the lab another name",
-    ),
-    (
-        &["port is already allocated", "address already in use", "ports are not available"],
-        Trouble::PortTaken,
-        "port {port} of this machine is in use",
-        "something took it at that moment: run it again",
-    ),
-    (
-        &["toomanyrequests", "pull rate limit", "too many requests"],
-        Trouble::RateLimited,
+        "`kind delete cluster --name {cluster}` removes it if it is yours; another folder in OIDC_LAB_DIR gives the lab another name";
+    PortTaken: "port is already allocated" | "address already in use" | "ports are not available" =>
+        "port {port} of this machine is in use", "something took it at that moment: run it again";
+    RateLimited: "toomanyrequests" | "pull rate limit" | "too many requests" =>
         "the registry's limit for pulls is used up: {words}",
-        "`docker login` raises it, `--node-image` takes the node's image from a mirror; or wait, it is counted by the hour",
-    ),
-    (
-        &["no space left on device"],
-        Trouble::Machine,
+        "`docker login` raises it, `--node-image` takes the node's image from a mirror; or wait, it is counted by the hour";
+    Machine: "no space left on device" =>
         "no space is left on the engine's disk",
-        "`docker system df` says what takes it; the lab's images are some gigabytes",
-    ),
-    (
-        &["too many open files"],
-        Trouble::Machine,
-        "",
-        "raise the limits: `sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512`",
-    ),
-    (
-        &["content digest sha256:"],
-        Trouble::Digest,
-        "",
-        "docker from 29 on keeps images of other platforms by name only; the node pulls them itself",
-    ),
-    (
-        &["another operation (install/upgrade/rollback) is in progress"],
-        Trouble::Pending,
+        "`docker system df` says what takes it; the lab's images are some gigabytes";
+    Machine: "too many open files" =>
+        "", "raise the limits: `sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512`";
+    Digest: "content digest sha256:" =>
+        "", "docker from 29 on keeps images of other platforms by name only; the node pulls them itself";
+    Pending: "another operation (install/upgrade/rollback) is in progress" =>
         "an earlier run of Helm was killed",
-        "`cargo xtask working` clears it; if it does not, `cargo xtask down` does",
-    ),
-    (&["release: not found"], Trouble::NoRelease, "", "`cargo xtask working` installs what is missing"),
-    (
-        &["values don't meet the specifications of the schema", "error converting yaml to json"],
-        Trouble::Other,
-        "",
-        "the values are in values/",
-    ),
-    (
-        &["failed calling webhook"],
-        Trouble::Other,
-        "",
-        "a webhook that is not the lab's is in the way: `cargo xtask kubectl -- get validatingwebhookconfigurations` lists them; run it again if it was only late",
-    ),
-    (
-        &["kubernetes cluster unreachable", "the connection to the server", "was refused - did you specify"],
-        Trouble::Other,
+        "`cargo xtask working` clears it; if it does not, `cargo xtask down` does";
+    NoRelease: "release: not found" =>
+        "", "`cargo xtask working` installs what is missing";
+    Other: "values don't meet the specifications of the schema" | "error converting yaml to json" =>
+        "", "the values are in values/";
+    Other: "failed calling webhook" =>
+        "", "a webhook that is not the lab's is in the way: `cargo xtask kubectl -- get validatingwebhookconfigurations` lists them; run it again if it was only late";
+    Other: "kubernetes cluster unreachable" | "the connection to the server" |
+        "was refused - did you specify" =>
         "the cluster does not answer",
-        "`cargo xtask working` starts its node again; `cargo xtask down` removes the lab",
-    ),
-    (
-        &[
-            "failed to init node with kubeadm",
-            "could not find a log line that matches",
-            "failed to start control plane",
-        ],
-        Trouble::Other,
+        "`cargo xtask working` starts its node again; `cargo xtask down` removes the lab";
+    Other: "failed to init node with kubeadm" | "could not find a log line that matches" |
+        "failed to start control plane" =>
         "Kubernetes did not start on the node",
-        "memory is a frequent cause; `--keep` leaves the node for a look, as with `kind export logs`",
-    ),
-    (
-        &[
-            "no such host",
-            "temporary failure in name resolution",
-            "tls handshake timeout",
-            "i/o timeout",
-            "connection reset by peer",
-            "network is unreachable",
-            "no route to host",
-            "x509: certificate",
-            "client.timeout exceeded",
-            "proxyconnect tcp",
-        ],
-        Trouble::Other,
-        "",
-        "check the network, and the proxy if there is one: the engine's daemon has settings of its own for it",
-    ),
-    (
-        &[
-            "manifest unknown",
-            "manifest for",
-            "pull access denied",
-            "no such image",
-            "name unknown",
-            "denied: ",
-        ],
-        Trouble::Other,
-        "",
-        "is the image's name right, and may it be pulled without a login?",
-    ),
-    (
-        &["not found in http", "no chart version found", "chart version", "no cached repo found"],
-        Trouble::Other,
-        "",
-        "another release is chosen with `--argocd vX.Y.Z`",
-    ),
-    (
-        &["context deadline exceeded", "timed out waiting for the condition"],
-        Trouble::Other,
+        "memory is a frequent cause; `--keep` leaves the node for a look, as with `kind export logs`";
+    Other: "no such host" | "temporary failure in name resolution" | "tls handshake timeout" |
+        "i/o timeout" | "connection reset by peer" | "network is unreachable" | "no route to host" |
+        "x509: certificate" | "client.timeout exceeded" | "proxyconnect tcp" =>
+        "", "check the network, and the proxy if there is one: the engine's daemon has settings of its own for it";
+    Other: "manifest unknown" | "manifest for" | "pull access denied" | "no such image" | "name unknown" |
+        "denied: " =>
+        "", "is the image's name right, and may it be pulled without a login?";
+    Other: "not found in http" | "no chart version found" | "chart version" | "no cached repo found" =>
+        "", "another release is chosen with `--argocd vX.Y.Z`";
+    Other: "context deadline exceeded" | "timed out waiting for the condition" =>
         "it was not done in time: {words}",
-        "`--wait SECONDS` gives it longer; `cargo xtask kubectl -- get pods -A` shows what it waits for",
-    ),
-];
+        "`--wait SECONDS` gives it longer; `cargo xtask kubectl -- get pods -A` shows what it waits for";
+};
 
 fn known(said: &Said) -> Option<&'static Known> {
     let text = format!("{}\n{}", said.stderr, said.stdout).to_lowercase();

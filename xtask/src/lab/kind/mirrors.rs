@@ -79,15 +79,15 @@ impl Mirrors {
 
     /// In lines, for a dry run.
     pub fn described(&self, engine: &str) -> String {
+        let folder = self.folder();
+        let folder = folder.display();
         let charts = match (&self.charts, self.offline) {
-            (Charts::Folder(folder), _) => format!("{CHARTS}: {}", folder.display()),
-            (_, true) => format!("{} alone (--offline)", self.folder().display()),
-            (Charts::Registry(url) | Charts::Repository(url), false) => {
-                format!("{CHARTS}: {url}, kept in {}", self.folder().display())
+            (Charts::Folder(_), _) => format!("{CHARTS}: {folder}"),
+            (_, true) => format!("{folder} alone (--offline)"),
+            (Charts::Registry(url) | Charts::Repository(url), _) => {
+                format!("{CHARTS}: {url}, kept in {folder}")
             }
-            (Charts::Published, false) => {
-                format!("where their projects publish them, kept in {}", self.folder().display())
-            }
+            (Charts::Published, _) => format!("where their projects publish them, kept in {folder}"),
         };
         let images = match (&self.images, self.offline) {
             (_, true) => format!("{engine} and the node alone (--offline)"),

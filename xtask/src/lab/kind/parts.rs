@@ -34,7 +34,7 @@ pub struct Chart {
     pub published: Published,
     /// Its version.
     pub version: &'static str,
-    /// Helm's name for what is installed.
+    /// Helm's name for what is installed, and that of the file in `values/`.
     pub release: &'static str,
     /// The namespace that it goes into.
     pub namespace: &'static str,
@@ -42,6 +42,16 @@ pub struct Chart {
     pub values: Vec<&'static str>,
     /// Options of `helm upgrade` that only this chart needs.
     pub options: &'static [&'static str],
+}
+
+fn chart(
+    name: &'static str,
+    published: Published,
+    version: &'static str,
+    release: &'static str,
+    namespace: &'static str,
+) -> Chart {
+    Chart { name, published, version, release, namespace, values: vec![release], options: &[] }
 }
 
 impl Part {
@@ -58,23 +68,16 @@ impl Part {
     pub fn chart(self, ingress: Ingress, argocd: &Release, provider: Provider) -> Chart {
         match self {
             Self::Argocd => Chart {
-                name: "argo-cd",
-                published: Published::Oci("oci://ghcr.io/argoproj/argo-helm"),
-                version: argocd.chart().0,
-                release: "argocd",
-                namespace: "argocd",
                 values: values_files("argocd", provider),
-                options: &[],
+                ..chart(
+                    "argo-cd",
+                    Published::Oci("oci://ghcr.io/argoproj/argo-helm"),
+                    argocd.chart().0,
+                    "argocd",
+                    "argocd",
+                )
             },
-            Self::Dex => Chart {
-                name: "dex",
-                published: Published::Repo("https://charts.dexidp.io"),
-                version: "0.24.0",
-                release: "dex",
-                namespace: "dex",
-                values: vec!["dex"],
-                options: &[],
-            },
+            Self::Dex => chart("dex", Published::Repo("https://charts.dexidp.io"), "0.24.0", "dex", "dex"),
             Self::Ingress => ingress.chart(),
         }
     }
@@ -94,24 +97,23 @@ impl Ingress {
     /// Its chart.
     pub fn chart(self) -> Chart {
         match self {
-            Self::Nginx => Chart {
-                name: "ingress-nginx",
-                published: Published::Repo("https://kubernetes.github.io/ingress-nginx"),
-                version: "4.15.1",
-                release: "ingress-nginx",
-                namespace: "ingress",
-                values: vec!["ingress-nginx"],
-                options: &[],
-            },
+            Self::Nginx => chart(
+                "ingress-nginx",
+                Published::Repo("https://kubernetes.github.io/ingress-nginx"),
+                "4.15.1",
+                "ingress-nginx",
+                "ingress",
+            ),
             Self::Traefik => Chart {
-                name: "traefik",
-                published: Published::Oci("oci://ghcr.io/traefik/helm"),
-                version: "41.3.0",
-                release: "traefik",
-                namespace: "ingress",
-                values: vec!["traefik"],
                 // Its own kinds of route are of no use here, and no small download.
                 options: &["--skip-crds"],
+                ..chart(
+                    "traefik",
+                    Published::Oci("oci://ghcr.io/traefik/helm"),
+                    "41.3.0",
+                    "traefik",
+                    "ingress",
+                )
             },
         }
     }

@@ -39,12 +39,12 @@ pub async fn check(cluster: &Cluster, node: &str, limit: Duration) -> Result<Str
     let asked = tokio::time::timeout(limit, await_condition(pods.clone(), POD, has_ended)).await;
     let answer = match asked {
         Ok(Ok(Some(pod))) => answer(&pod),
-        Ok(Ok(None)) => Answer::Unasked("somebody removed the pod".into()),
-        Ok(Err(error)) => Answer::Unasked(error.to_string()),
-        Err(_) => Answer::Unasked(format!("the pod {POD} had not ended after {} s", limit.as_secs())),
+        Ok(Ok(None)) => Err("somebody removed the pod".into()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("the pod {POD} had not ended after {} s", limit.as_secs())),
     };
     remove(&pods, limit).await?;
-    judge(&answer, &wanted)
+    judge(answer, &wanted)
 }
 
 async fn remove(pods: &Api<Pod>, limit: Duration) -> Result<()> {
@@ -95,56 +95,36 @@ fn stuck(pod: &Pod) -> Option<String> {
         .then(|| reason.to_owned())
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    /// The name's addresses.
-    Addresses(Vec<String>),
-    /// The name has none.
-    Nothing,
-    /// It could not be asked; why.
-    Unasked(String),
-}
-
-fn answer(pod: &Pod) -> Answer {
+/// The addresses of the name, or why it could not be asked for them.
+fn answer(pod: &Pod) -> Result<Vec<String>, String> {
     if let Some(reason) = stuck(pod) {
-        return Answer::Unasked(reason);
+        return Err(reason);
     }
-    let ended = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref()?.first()?.state.as_ref()?.terminated.as_ref());
-    let Some(ended) = ended else { return Answer::Unasked("the pod says nothing".into()) };
+    let status = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref()?.first());
+    let ended = status.and_then(|status| status.state.as_ref()?.terminated.as_ref());
+    let ended = ended.ok_or("the pod says nothing")?;
     let words = ended.message.clone().unwrap_or_default();
-    match ended.exit_code {
-        0 => {
-            let mut addresses: Vec<String> =
-                words.lines().filter_map(|line| line.split_whitespace().next()).map(Into::into).collect();
-            addresses.dedup();
-            Answer::Addresses(addresses)
-        }
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let mut addresses: Vec<String> = match ended.exit_code {
+        0 => words.lines().filter_map(first).collect(),
         // What getent says of a name that it does not find.
-        2 => Answer::Nothing,
-        code => Answer::Unasked(format!("status {code}: {}", words.trim())),
-    }
+        2 => vec![],
+        code => return Err(format!("status {code}: {}", words.trim())),
+    };
+    addresses.dedup();
+    Ok(addresses)
 }
 
-fn judge(answer: &Answer, wanted: &str) -> Result<String> {
-    let hint = "`cargo xtask kubectl -- -n kube-system get configmap coredns -o yaml` shows the rewrite, `… logs deploy/coredns` what CoreDNS made of it";
-    match answer {
-        Answer::Addresses(addresses) if addresses.len() == 1 && addresses[0] == wanted => {
-            Ok(format!("{DEX_HOST} is {wanted} inside"))
-        }
-        Answer::Addresses(addresses) => Err(Error::environment(format!(
-            "inside the cluster {DEX_HOST} is {}, and not Dex's Service ({wanted})",
-            addresses.join(", ")
-        ))
-        .hint(hint)),
-        Answer::Nothing => {
-            Err(Error::environment(format!("inside the cluster {DEX_HOST} does not resolve")).hint(hint))
-        }
+fn judge(answer: Result<Vec<String>, String>, wanted: &str) -> Result<String> {
+    let found = match answer {
+        Ok(addresses) if addresses == [wanted] => return Ok(format!("{DEX_HOST} is {wanted} inside")),
         // An image of one's own may have no shell: then the login will tell.
-        Answer::Unasked(why) => Ok(format!("not asked: {why}")),
-    }
+        Err(why) => return Ok(format!("not asked: {why}")),
+        Ok(addresses) if addresses.is_empty() => "does not resolve".to_owned(),
+        Ok(addresses) => format!("is {}, and not Dex's Service ({wanted})", addresses.join(", ")),
+    };
+    Err(Error::environment(format!("inside the cluster {DEX_HOST} {found}"))
+        .hint("`cargo xtask kubectl -- -n kube-system get configmap coredns -o yaml` shows the rewrite, `… logs deploy/coredns` what CoreDNS made of it"))
 }
 
 #[cfg(test)]
@@ -164,7 +144,7 @@ mod tests {
     #[test]
     fn only_dexs_service_is_the_right_answer() {
         let said = "10.96.7.7      STREAM dex.host\n10.96.7.7      DGRAM  \n10.96.7.7      RAW    \n";
-        let of = |code, message: &str| judge(&answer(&ended(code, message)), "10.96.7.7");
+        let of = |code, message: &str| judge(answer(&ended(code, message)), "10.96.7.7");
         assert_eq!(of(0, said).unwrap(), "dex.host is 10.96.7.7 inside");
         let elsewhere = said.replace("10.96.7.7", "203.0.113.9");
         assert!(
@@ -189,6 +169,6 @@ mod tests {
             "restartCount": 0, "state": {"waiting": {"reason": "ErrImagePull"}}}]}}))
         .unwrap();
         assert!(has_ended(Some(&pod)));
-        assert_eq!(answer(&pod), Answer::Unasked("ErrImagePull".into()));
+        assert_eq!(answer(&pod), Err("ErrImagePull".into()));
     }
 }

@@ -1,10 +1,10 @@
 //! A released program: looked up in the cache, else downloaded, verified and kept.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures::future::try_join_all;
 
-use super::cache::{Claim, Slot, remove};
+use super::cache::{Slot, remove};
 use super::checksums;
 use super::client::{Ask, Client};
 use super::fetch::Wanted;
@@ -13,8 +13,8 @@ use super::platform::Platform;
 use super::progress::Progress;
 use super::settings::{Settings, Site, shown};
 use super::sha256::Sha256;
-use super::trouble::{About, Failure, Trouble};
-use super::unpack::{Found, unpack};
+use super::trouble::{Failure, Status, Trouble};
+use super::unpack::unpack;
 use base::{Error, Result};
 
 /// The most bytes of a file with checksums.
@@ -49,11 +49,6 @@ impl Artifact {
     pub fn what(&self) -> String {
         format!("{} for {}", self.name, self.platform)
     }
-
-    /// The place of a platform's programs in the cache.
-    pub fn folder(platform: Platform) -> String {
-        format!("{}-{}", platform.os, platform.arch)
-    }
 }
 
 /// The one way in for whatever comes from outside.
@@ -74,13 +69,13 @@ impl Downloads {
 
     /// The place of a file in the cache.
     pub fn slot(&self, platform: Platform, file: &str) -> Slot {
-        Slot::new(&self.settings.cache, &Artifact::folder(platform), file)
+        Slot::new(&self.settings.cache, &format!("{}-{}", platform.os, platform.arch), file)
     }
 
     /// A file that the cache has and `tools.lock` does not refuse. Asks nothing of the network.
     pub fn kept(&self, slot: &Slot, key: &str) -> Option<PathBuf> {
-        let receipt = slot.find()?;
-        let allowed = self.lock.get(key).is_none_or(|locked| locked == receipt.downloaded);
+        let downloaded = slot.find()?;
+        let allowed = self.lock.get(key).is_none_or(|locked| locked == downloaded);
         allowed.then(|| slot.path().to_owned())
     }
 
@@ -100,7 +95,7 @@ impl Downloads {
         key: &str,
         progress: &dyn Progress,
         fail: impl Fn(Failure) -> Error,
-        make: impl AsyncFnOnce(&Claim) -> Result<()>,
+        make: impl AsyncFnOnce() -> Result<()>,
     ) -> Result<PathBuf> {
         if let Some(path) = self.kept(slot, key) {
             return Ok(path);
@@ -108,17 +103,34 @@ impl Downloads {
         if self.settings.offline {
             // A file that `tools.lock` refuses is another matter than none.
             return Err(match (slot.find(), self.lock.get(key)) {
-                (Some(receipt), Some(locked)) => mismatch(key, locked, receipt.downloaded)
+                (Some(downloaded), Some(locked)) => mismatch(key, locked, downloaded)
                     .context(format!("{} in the cache", slot.path().display())),
                 _ => fail(Trouble::Offline.into()),
             });
         }
-        let claim = slot.claim(what, progress).await.map_err(|trouble| fail(trouble.into()))?;
+        let _claim = slot.claim(what, progress).await.map_err(|trouble| fail(trouble.into()))?;
         // Whoever was waited for may have made it.
         if self.kept(slot, key).is_none() {
-            make(&claim).await?;
+            make().await?;
         }
         Ok(slot.path().to_owned())
+    }
+
+    /// Holds what is published of a file against `tools.lock`; where that says nothing, that is
+    /// noted.
+    ///
+    /// # Errors
+    /// The two differ.
+    pub fn check(&self, what: &str, key: &str, published: Sha256, progress: &dyn Progress) -> Result<()> {
+        match self.lock.get(key) {
+            Some(locked) if locked != published => return Err(mismatch(key, locked, published)),
+            Some(_) => {}
+            None => progress.note(&format!(
+                "{what} is not in {NAME}: it is held against what is published of it only \
+                 (`cargo xtask tools --lock` records it)"
+            )),
+        }
+        Ok(())
     }
 
     /// From where a program would be downloaded, for people.
@@ -134,15 +146,21 @@ impl Downloads {
         let slot = self.slot(artifact.platform, &artifact.file);
         let what = artifact.what();
         let fail = |failure: Failure| self.explain(artifact, &failure);
-        self.make(&what, &slot, &artifact.key, progress, fail, async |claim| {
-            let (sha256, locked) = self.expected(artifact).await?;
-            if !locked {
-                progress.note(&format!(
-                    "{what} is not in {NAME}: it is held against the checksum published beside it only \
-                     (`cargo xtask tools --lock` records it)"
-                ));
-            }
-            self.install(artifact, sha256, claim, progress).await.map_err(fail)
+        self.make(&what, &slot, &artifact.key, progress, fail, async || {
+            let sha256 = match (self.lock.get(&artifact.key), self.published(artifact).await?) {
+                (_, Some(published)) => {
+                    self.check(&what, &artifact.key, published, progress)?;
+                    published
+                }
+                (Some(locked), None) => locked,
+                (None, None) => {
+                    // Whether there is such a file at all. The answer's body is not read.
+                    let ask = Ask::get(self.settings.url(artifact.site, &artifact.path));
+                    self.open(&ask).await.map_err(fail)?;
+                    return Err(no_checksum(artifact));
+                }
+            };
+            self.install(artifact, sha256, &slot, progress).await.map_err(fail)
         })
         .await
     }
@@ -151,39 +169,22 @@ impl Downloads {
         &self,
         artifact: &Artifact,
         sha256: Sha256,
-        claim: &Claim,
+        slot: &Slot,
         progress: &dyn Progress,
     ) -> Result<(), Failure> {
         let url = self.settings.url(artifact.site, &artifact.path);
-        let what = artifact.what();
-        let wanted =
-            Wanted { what: &what, url: &url, sha256, size: None, limit: artifact.limit, bearer: None };
-        let part = claim.part();
+        let (what, part) = (artifact.what(), slot.part());
+        let wanted = Wanted { what: &what, url: &url, sha256, limit: artifact.limit, bearer: None };
         self.fetch(&wanted, &part, progress).await?;
-        let Some(inside) = &artifact.inside else { return Ok(claim.install(part.path(), sha256, sha256)?) };
-        let to = claim.unpacked();
-        let unpacked = unpack_aside(part.path(), inside, &to).await;
+        let Some(inside) = &artifact.inside else { return Ok(slot.install(&part, sha256)?) };
+        let to = slot.unpacked();
+        let unpacked = unpack(&part, inside, &to).await;
         // Unpacking it again would end the same way.
-        let file = unpacked.inspect_err(|_| drop(part.remove()))?.file(inside)?;
-        claim.install(&to, sha256, file.sha256)?;
-        Ok(part.remove()?)
-    }
-
-    /// What a program has to be, by `tools.lock` and by what the project publishes; and whether
-    /// the former says so.
-    async fn expected(&self, artifact: &Artifact) -> Result<(Sha256, bool)> {
-        let locked = self.lock.get(&artifact.key);
-        match (locked, self.published(artifact).await?) {
-            (Some(locked), Some(published)) if locked != published => {
-                Err(mismatch(&artifact.key, locked, published))
-            }
-            (Some(sha256), _) => Ok((sha256, true)),
-            (None, Some(sha256)) => Ok((sha256, false)),
-            (None, None) => {
-                self.is_there(artifact).await?;
-                Err(no_checksum(artifact))
-            }
+        remove(&part)?;
+        if !unpacked? {
+            return Err(Trouble::Archive(format!("there is no /{inside} in it")).into());
         }
+        Ok(slot.install(&to, sha256)?)
     }
 
     /// The checksums that are published of these files, by their names in `tools.lock`. The
@@ -200,14 +201,6 @@ impl Downloads {
         .await
     }
 
-    /// Whether the site has the file at all.
-    async fn is_there(&self, artifact: &Artifact) -> Result<()> {
-        let ask = Ask::get(self.settings.url(artifact.site, &artifact.path));
-        // The answer's body is not read.
-        let opened = self.open(&ask).await;
-        opened.map(drop).map_err(|failure| self.explain(artifact, &failure))
-    }
-
     /// The checksum that the project publishes; none if it publishes none.
     ///
     /// # Errors
@@ -217,32 +210,22 @@ impl Downloads {
         for path in &artifact.published {
             let url = self.settings.url(artifact.site, path);
             let what = format!("the checksum of {}", artifact.what());
-            let about = self.about(&what, &url, artifact.site, "");
+            let fail = |failure: Failure| failure.about(&what, &url, artifact.site, &self.settings);
             let answer = match self.read(&Ask::get(url.clone()), CHECKSUMS).await {
-                Err(Failure { trouble: Trouble::Status(status), .. }) if status.code == 404 => continue,
-                answer => answer.map_err(|failure| failure.about(about))?,
+                Err(Failure { trouble: Trouble::Status(Status { code: 404, .. }), .. }) => continue,
+                answer => answer.map_err(fail)?,
             };
             let found = checksums::find(&String::from_utf8_lossy(&answer.body), file);
-            return match found {
-                Some(sha256) => Ok(Some(sha256)),
-                None => {
-                    let words = format!("{} has no SHA-256 for {file}", shown(&url));
-                    Err(Failure::from(Trouble::Nonsense(words)).about(about))
-                }
-            };
+            let none =
+                || fail(Trouble::nonsense(format!("{} has no SHA-256 for {file}", shown(&url))).into());
+            return found.map(Some).ok_or_else(none);
         }
         Ok(None)
     }
 
-    /// What a failure is about.
-    pub fn about<'a>(&self, what: &'a str, url: &'a reqwest::Url, site: Site, absent: &'a str) -> About<'a> {
-        About { what, url, site, absent, proxy: self.settings.proxy }
-    }
-
     fn explain(&self, artifact: &Artifact, failure: &Failure) -> Error {
-        let absent = format!("there is no {}", artifact.what());
         let url = self.settings.url(artifact.site, &artifact.path);
-        failure.about(self.about(&artifact.what(), &url, artifact.site, &absent))
+        failure.about(&artifact.what(), &url, artifact.site, &self.settings)
     }
 }
 
@@ -253,21 +236,4 @@ fn no_checksum(artifact: &Artifact) -> Error {
         artifact.what()
     ))
     .hint(format!("get it by a way that you trust, and put its SHA-256 into {NAME} as {}", artifact.key))
-}
-
-/// [`unpack`] where blocking is allowed. What a failure leaves is removed.
-///
-/// # Errors
-/// As [`unpack`].
-pub async fn unpack_aside(archive: &Path, wanted: &str, to: &Path) -> Result<Found, Trouble> {
-    let (archive, wanted, to) = (archive.to_owned(), wanted.to_owned(), to.to_owned());
-    let aside = to.clone();
-    let unpacked = tokio::task::spawn_blocking(move || {
-        let found = unpack(&archive, &wanted, &to);
-        if !matches!(found, Ok(Found::File(_))) {
-            remove(&to)?;
-        }
-        found
-    });
-    unpacked.await.map_err(|error| Trouble::disk(&aside, &std::io::Error::other(error)))?
 }

@@ -1,8 +1,6 @@
 //! HTTP: one request, one answer, with limits on its time and its size.
 
-use base::innermost;
 use std::error::Error as StdError;
-use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,12 +8,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Method, Response, Url};
-use rustls::crypto::CryptoProvider;
+use reqwest::{Response, Url};
 
 use super::artifact::Downloads;
+use super::progress::part;
 use super::settings::{Settings, is_safe};
-use super::trouble::{Failure, Got, Status, Trouble};
+use super::trouble::{Failure, Status, Trouble};
+use base::{duration, innermost};
 
 /// How many redirects are followed: GitHub and the registries need one or two.
 const REDIRECTS: usize = 10;
@@ -23,23 +22,16 @@ const REDIRECTS: usize = 10;
 const TO_HTTP: &str = "to plain http, where anybody on the way could change the file";
 const TOO_OFTEN: &str = "too often";
 
-/// What is asked.
+/// What is asked: a GET.
 pub struct Ask {
-    method: Method,
     url: Url,
     headers: Vec<(HeaderName, String)>,
-    body: Vec<u8>,
 }
 
 impl Ask {
-    /// A GET.
+    /// For this.
     pub fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, headers: vec![], body: vec![] }
-    }
-
-    /// A POST.
-    pub fn post(url: Url, body: Vec<u8>) -> Self {
-        Self { method: Method::POST, url, headers: vec![], body }
+        Self { url, headers: vec![] }
     }
 
     /// With a header.
@@ -73,22 +65,17 @@ impl Downloads {
         if settings.offline {
             return Err(Trouble::Offline.into());
         }
-        let make = || builder(settings)?.build().map_err(|error| innermost(&error));
+        let make = || builder(settings).build().map_err(|error| innermost(&error));
         let client = self.client.get_or_init(make).as_ref();
         let client = client.map_err(|words| Trouble::Tls(words.clone()).at(&ask.url))?;
-        let mut request = client.request(ask.method.clone(), ask.url.clone());
-        for (name, value) in &ask.headers {
-            request = request.header(name, value);
-        }
-        if ask.method == Method::POST {
-            request = request.body(ask.body.clone());
-        }
+        let request = client.get(ask.url.clone());
+        let request = ask.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         // The client has a limit of its own for the connection, which is the shorter one.
         let limit = settings.connect + settings.stall;
         let response = match tokio::time::timeout(limit, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(explain(&error, settings, &ask.url, Got::default())),
-            Err(_) => return Err(Trouble::Stalled(limit, Got::default()).at(&ask.url)),
+            Ok(Err(error)) => return Err(explain(&error, settings, &ask.url, "0 bytes")),
+            Err(_) => return Err(stalled(limit, "0 bytes").at(&ask.url)),
         };
         match status(&response) {
             None => Ok(response),
@@ -120,8 +107,7 @@ impl Downloads {
         let headers = response.headers().clone();
         let mut body = vec![];
         loop {
-            let got = Got { bytes: body.len() as u64, total };
-            let Some(bytes) = self.chunk(&mut response, got).await? else { break };
+            let Some(bytes) = self.chunk(&mut response, body.len() as u64, total).await? else { break };
             if (body.len() + bytes.len()) as u64 > limit {
                 return Err(Trouble::TooLarge(limit).at(response.url()));
             }
@@ -130,41 +116,39 @@ impl Downloads {
         Ok(Answer { headers, body })
     }
 
-    /// The next bytes of a body; none at its end.
+    /// The next bytes of a body, after so many of so many; none at its end.
     ///
     /// # Errors
     /// The connection ends too early, or nothing comes.
-    pub async fn chunk(&self, response: &mut Response, got: Got) -> Result<Option<Bytes>, Failure> {
+    pub async fn chunk(
+        &self,
+        response: &mut Response,
+        got: u64,
+        total: Option<u64>,
+    ) -> Result<Option<Bytes>, Failure> {
         let (url, stall) = (response.url().clone(), self.settings.stall);
         match tokio::time::timeout(stall, response.chunk()).await {
             Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(error)) => Err(explain(&error, &self.settings, &url, got)),
-            Err(_) => Err(Trouble::Stalled(stall, got).at(&url)),
+            Ok(Err(error)) => Err(explain(&error, &self.settings, &url, &part(got, total))),
+            Err(_) => Err(stalled(stall, &part(got, total)).at(&url)),
         }
     }
 }
 
-fn builder(settings: &Settings) -> Result<reqwest::ClientBuilder, String> {
-    let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::ring::default_provider());
-    let words = |error: rustls::Error| error.to_string();
-    let verifier = rustls_platform_verifier::Verifier::new(provider.clone()).map_err(words)?;
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(words)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+fn stalled(limit: Duration, got: &str) -> Trouble {
+    Trouble::Broke(format!("sent nothing for {} after {got}", duration(limit)))
+}
+
+fn builder(settings: &Settings) -> reqwest::ClientBuilder {
+    // One for the whole program: whoever was first has installed the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder()
         .redirect(Policy::custom(redirect))
         .retry(reqwest::retry::never())
         .referer(false)
         .connect_timeout(settings.connect)
         .user_agent(concat!("argocd-oidc-lab/", env!("CARGO_PKG_VERSION")));
-    if settings.proxy.is_none() {
-        builder = builder.no_proxy();
-    }
-    Ok(builder)
+    if settings.proxy.is_none() { builder.no_proxy() } else { builder }
 }
 
 fn redirect(attempt: Attempt<'_>) -> Action {
@@ -194,63 +178,40 @@ fn status(response: &Response) -> Option<Status> {
     Some(Status { code, limited, until: until.filter(|_| limited), challenge })
 }
 
-/// Finds out what an error of the client is about.
-fn explain(error: &reqwest::Error, settings: &Settings, asked: &Url, got: Got) -> Failure {
-    let url = error.url().unwrap_or(asked);
-    if error.is_redirect() {
-        let why = if innermost(error) == TO_HTTP { TO_HTTP } else { TOO_OFTEN };
-        return Trouble::Redirect(why).at(url);
-    }
-    if error.is_timeout() {
-        return Trouble::NoConnection(settings.connect).at(url);
-    }
-    let mut source: Option<&(dyn StdError + 'static)> = Some(error);
-    let mut chain = vec![];
-    while let Some(error) = source {
-        if let Some(trouble) = explain_one(error, settings.connect, got) {
-            return trouble.at(url);
-        }
-        chain.push(error.to_string());
-        source = error.source();
-    }
-    let all = chain.join(": ").to_ascii_lowercase();
+/// Finds out what an error of the client is about, when so much had come.
+fn explain(error: &reqwest::Error, settings: &Settings, asked: &Url, got: &str) -> Failure {
+    let unreached = |why: &str| Trouble::Unreached(why.to_owned());
+    let chain = chain(error);
     let last = innermost(error);
-    let trouble = if all.contains("dns error") {
-        Trouble::Name
-    } else if all.contains("tunnel error") || all.contains("proxy auth") {
+    let all: Vec<String> = chain.iter().map(|error| error.to_string().to_ascii_lowercase()).collect();
+    let says = |words: &[&str]| all.iter().any(|text| words.iter().any(|words| text.contains(words)));
+    let trouble = if error.is_redirect() {
+        Trouble::Answer(format!("redirects {}", if last == TO_HTTP { TO_HTTP } else { TOO_OFTEN }))
+    } else if error.is_timeout() || says(&["timed out"]) {
+        unreached(&format!("no connection to {{}} within {}", duration(settings.connect)))
+    } else if let Some(tls) = chain.iter().find_map(|error| error.downcast_ref::<rustls::Error>()) {
+        Trouble::Tls(tls.to_string())
+    } else if says(&["dns error"]) {
+        unreached("the name {} does not resolve")
+    } else if says(&["tunnel error", "proxy auth"]) {
         Trouble::Proxy(last)
-    } else if ["connection closed", "end of file", "unexpected eof", "incomplete message"]
-        .iter()
-        .any(|words| all.contains(words))
-    {
-        Trouble::Closed(got)
+    } else if says(&["connection refused"]) {
+        unreached("{} refuses the connection")
+    } else if says(&["unreachable", "no route to host"]) {
+        unreached("there is no route to {}")
+    } else if says(&["closed", "reset", "broken pipe", "aborted", "end of file", "eof", "incomplete"]) {
+        Trouble::Broke(format!("closed the connection after {got}"))
     } else {
-        Trouble::Nonsense(last)
+        Trouble::nonsense(last)
     };
-    trouble.at(url)
+    trouble.at(error.url().unwrap_or(asked))
 }
 
-fn explain_one(error: &(dyn StdError + 'static), connect: Duration, got: Got) -> Option<Trouble> {
-    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-        return Some(Trouble::Tls(tls.to_string()));
-    }
-    let io = error.downcast_ref::<std::io::Error>()?;
-    // What an I/O error wraps is not its source, so it has to be asked for by itself.
-    if let Some(inner) = io.get_ref()
-        && let Some(trouble) = explain_one(inner, connect, got)
-    {
-        return Some(trouble);
-    }
-    match io.kind() {
-        ErrorKind::ConnectionRefused => Some(Trouble::Refused),
-        ErrorKind::TimedOut => Some(Trouble::NoConnection(connect)),
-        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => Some(Trouble::Unreachable),
-        ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe
-        | ErrorKind::UnexpectedEof => Some(Trouble::Closed(got)),
-        _ => None,
-    }
+/// An error and all within it. What an I/O error wraps is not its source.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let inner = wrapped.map(|inner| -> &(dyn StdError + 'static) { inner }).or_else(|| error.source());
+    std::iter::once(error).chain(inner.into_iter().flat_map(chain)).collect()
 }
 
 #[cfg(test)]
@@ -273,10 +234,10 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_does_not_resolve_is_told_apart() {
         let settings = downloads("cache".as_ref(), "http://127.0.0.1:9").settings;
-        let client = builder(&settings).unwrap().dns_resolver(Arc::new(Nobody)).build().unwrap();
+        let client = builder(&settings).dns_resolver(Arc::new(Nobody)).build().unwrap();
         let url = Url::parse("https://github.com/a?sig=s3cret").unwrap();
         let error = client.get(url.clone()).send().await.unwrap_err();
-        let failure = explain(&error, &settings, &url, Got::default());
-        assert_eq!(failure, Trouble::Name.at(&url));
+        let failure = explain(&error, &settings, &url, "0 bytes");
+        assert_eq!(failure, Trouble::Unreached("the name {} does not resolve".into()).at(&url));
     }
 }

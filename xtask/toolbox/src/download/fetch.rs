@@ -1,22 +1,19 @@
 //! One file: resumed, streamed, held against its SHA-256.
 
 use std::io;
+use std::path::Path;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Response, StatusCode, Url};
-use tokio::fs::File;
+use tokio::fs::OpenOptions;
 use tokio::io::{AsyncWriteExt as _, BufWriter};
 
 use super::artifact::Downloads;
-use super::cache::Part;
+use super::cache::{bytes_of, remove};
 use super::client::Ask;
 use super::progress::Progress;
 use super::sha256::{Hasher, Sha256};
-use super::trouble::{Failure, Got, Trouble};
-
-/// How many times a download goes on after it broke off with some progress. A server
-/// that ends each connection after a few bytes is not worth more.
-const BREAKS: u32 = 50;
+use super::trouble::{Failure, Status, Trouble};
 
 /// A file to download.
 pub struct Wanted<'a> {
@@ -26,8 +23,6 @@ pub struct Wanted<'a> {
     pub url: &'a Url,
     /// What it has to be.
     pub sha256: Sha256,
-    /// How many bytes it has to have, if that is known.
-    pub size: Option<u64>,
     /// How many bytes it has at most.
     pub limit: u64,
     /// What the server wants to see as authorization.
@@ -43,31 +38,30 @@ impl Downloads {
     pub async fn fetch(
         &self,
         wanted: &Wanted<'_>,
-        part: &Part,
+        part: &Path,
         progress: &dyn Progress,
     ) -> Result<(), Failure> {
-        let (mut breaks, mut pauses) = (0, self.settings.pauses.iter());
-        let mut here = part.here();
+        let mut pauses = self.settings.pauses.iter();
+        let mut here = bytes_of(part);
         let mut resumed = here > 0;
         loop {
             let Err(failure) = self.fetch_once(wanted, part, progress).await else { return Ok(()) };
-            let now = part.here();
             match &failure.trouble {
-                Trouble::Mismatch { .. } | Trouble::WrongSize { .. } | Trouble::TooLarge(_) => {
-                    part.remove()?;
+                Trouble::Mismatch { .. } | Trouble::TooLarge(_) => {
+                    remove(part)?;
                     // What an earlier run or request left may be what is wrong: once more, all of it.
                     if !std::mem::take(&mut resumed) {
                         return Err(failure);
                     }
                 }
-                trouble if trouble.passes() && now > here && breaks < BREAKS => breaks += 1,
-                trouble if trouble.passes() => match pauses.next() {
+                trouble if !trouble.passes() => return Err(failure),
+                _ if bytes_of(part) > here => {}
+                _ => match pauses.next() {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => return Err(failure),
                 },
-                _ => return Err(failure),
             }
-            here = part.here();
+            here = bytes_of(part);
             resumed |= here > 0;
         }
     }
@@ -75,12 +69,12 @@ impl Downloads {
     async fn fetch_once(
         &self,
         wanted: &Wanted<'_>,
-        part: &Part,
+        part: &Path,
         progress: &dyn Progress,
     ) -> Result<(), Failure> {
-        let here = part.here();
+        let here = bytes_of(part);
         // A part may be whole already: a run can end between the last byte and the check.
-        if wanted.size == Some(here) && verify(wanted, part).await.is_ok() {
+        if here == wanted.limit && hash(part).await?.finish() == wanted.sha256 {
             return Ok(());
         }
         // The bytes on disk are those that have the SHA-256: no compression on the way.
@@ -91,50 +85,33 @@ impl Downloads {
         if here > 0 {
             ask = ask.header(RANGE, format!("bytes={here}-"));
         }
-        let response = match self.open(&ask).await {
-            Err(Failure { trouble: Trouble::Status(status), .. }) if status.code == 416 && here > 0 => {
+        let mut response = match self.open(&ask).await {
+            Err(Failure { trouble: Trouble::Status(Status { code: 416, .. }), .. }) if here > 0 => {
                 // The file ends where the part does: either it is whole or it is of another file.
-                return verify(wanted, part).await;
+                return Ok(Trouble::unless(wanted.sha256, hash(part).await?.finish())?);
             }
             opened => opened?,
         };
         let from = start(&response, here)?;
-        self.stream(wanted, part, progress, response, from).await
-    }
-
-    async fn stream(
-        &self,
-        wanted: &Wanted<'_>,
-        part: &Part,
-        progress: &dyn Progress,
-        mut response: Response,
-        from: u64,
-    ) -> Result<(), Failure> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let page = kind.is_some_and(|kind| kind.starts_with("text/html"));
         let total = response.content_length().map(|rest| from + rest);
         let url = response.url().clone();
-        if let (Some(expected), Some(got)) = (wanted.size, total)
-            && expected != got
-        {
-            return Err(Trouble::WrongSize { expected, got }.at(&url));
-        }
         if total.is_some_and(|total| total > wanted.limit) {
             return Err(Trouble::TooLarge(wanted.limit).at(&url));
         }
-        let mut hasher = match from {
-            0 => Hasher::default(),
-            _ => hash(part).await?,
-        };
-        let disk = |error: io::Error| Failure::from(Trouble::disk(part.path(), &error));
+        let mut hasher = if from == 0 { Hasher::default() } else { hash(part).await? };
+        let disk = |error: io::Error| Failure::from(Trouble::disk(part, &error));
+        let mut options = OpenOptions::new();
+        options.create(true).mode(0o600).write(true).append(from > 0).truncate(from == 0);
         // In large pieces: each is written by another thread, as a disk may be slow.
-        let mut file = BufWriter::with_capacity(1 << 20, File::from_std(part.open(from)?));
+        let mut file = BufWriter::with_capacity(1 << 20, options.open(part).await.map_err(disk)?);
         let mut bytes = from;
         progress.at(wanted.what, bytes, total);
         let streamed = async {
-            while let Some(chunk) = self.chunk(&mut response, Got { bytes, total }).await? {
+            while let Some(chunk) = self.chunk(&mut response, bytes, total).await? {
                 bytes += chunk.len() as u64;
-                if bytes > wanted.size.unwrap_or(wanted.limit) {
+                if bytes > wanted.limit {
                     return Err(Trouble::TooLarge(wanted.limit).at(&url));
                 }
                 hasher.update(&chunk);
@@ -147,9 +124,6 @@ impl Downloads {
         // Also after a failure: the next attempt goes on from there.
         file.flush().await.map_err(disk)?;
         streamed?;
-        if let Some(expected) = wanted.size.filter(|size| *size != bytes) {
-            return Err(Trouble::WrongSize { expected, got: bytes }.at(&url));
-        }
         match hasher.finish() {
             got if got == wanted.sha256 => Ok(()),
             got => Err(Trouble::Mismatch { expected: wanted.sha256, got, page }.at(&url)),
@@ -166,20 +140,13 @@ fn start(response: &Response, here: u64) -> Result<u64, Failure> {
     let start = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok());
     match start {
         Some(start) if start == here => Ok(here),
-        _ => Err(Trouble::Nonsense("another range of the file than was asked for".into()).at(response.url())),
+        _ => Err(Trouble::nonsense("another range of the file than was asked for").at(response.url())),
     }
 }
 
-async fn verify(wanted: &Wanted<'_>, part: &Part) -> Result<(), Failure> {
-    match hash(part).await?.finish() {
-        got if got == wanted.sha256 => Ok(()),
-        got => Err(Trouble::Mismatch { expected: wanted.sha256, got, page: false }.at(wanted.url)),
-    }
-}
-
-async fn hash(part: &Part) -> Result<Hasher, Failure> {
-    let path = part.path().to_owned();
+async fn hash(part: &Path) -> Result<Hasher, Trouble> {
+    let path = part.to_owned();
     let hashed = tokio::task::spawn_blocking(move || Hasher::over_file(&path)).await;
     let hashed = hashed.map_err(io::Error::other).and_then(|hashed| hashed);
-    hashed.map_err(|error| Trouble::disk(part.path(), &error).into())
+    hashed.map_err(|error| Trouble::disk(part, &error))
 }

@@ -13,8 +13,8 @@
 //! nothing that is there.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::sha256::Sha256;
@@ -22,16 +22,6 @@ use base::{Error, Result};
 
 /// The file's name, in the root of the checkout.
 pub const NAME: &str = "tools.lock";
-
-const HEAD: &str = "\
-# The SHA-256 of every outside file that this lab may download, one a line, as
-# sha256sum writes them. A download that differs from its line is refused.
-#
-# `cargo xtask tools --lock` adds what the projects publish of the pinned kind, Helm,
-# kubectl and Dex and of the Argo CD release named by --argocd, for all platforms; it
-# never changes a line. A file without a line is held against its published checksum
-# alone, and that is said. See CONTRIBUTING.md.
-";
 
 /// The known checksums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,34 +76,27 @@ impl Lockfile {
         }
     }
 
-    /// Adds what is published to the file; says which names are new. Nothing is written if
-    /// anything differs from what is known.
+    /// Adds what is published to the end of the file; says which names are new. Nothing is
+    /// written if anything differs from what is known.
     ///
     /// # Errors
     /// Something differs, or the file cannot be written.
     pub fn add(&mut self, published: &[(String, Sha256)]) -> Result<Vec<String>> {
         let mut learned = self.clone();
-        let mut new = vec![];
+        let (mut new, mut lines) = (vec![], String::new());
         for (key, sha256) in published {
             if learned.learn(key, *sha256)? {
+                lines.push_str(&format!("{sha256}  {key}\n"));
                 new.push(key.clone());
             }
         }
-        if !new.is_empty() {
-            learned.write()?;
-        }
+        let mut options = OpenOptions::new();
+        let file = options.create(true).append(true).open(&self.path);
+        file.and_then(|mut file| file.write_all(lines.as_bytes())).map_err(|error| {
+            Error::environment(format!("{} cannot be written: {error}", self.path.display()))
+        })?;
         *self = learned;
         Ok(new)
-    }
-
-    fn write(&self) -> Result<()> {
-        let mut text = HEAD.to_owned();
-        for (key, sha256) in &self.entries {
-            text.push_str(&format!("{sha256}  {key}\n"));
-        }
-        fs::write(&self.path, text).map_err(|error| {
-            Error::environment(format!("{} cannot be written: {error}", self.path.display()))
-        })
     }
 }
 
@@ -157,11 +140,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut lock = Lockfile::read(folder.path()).unwrap();
         assert_eq!(lock.known(), 0);
-        assert!(lock.learn(KEY, Sha256::of(b"a")).unwrap());
-        assert!(!lock.learn(KEY, Sha256::of(b"a")).unwrap());
-        lock.write().unwrap();
+        let published = [(KEY.to_owned(), Sha256::of(b"a"))];
+        std::fs::write(folder.path().join(NAME), "# what it is\n").unwrap();
+        assert_eq!(lock.add(&published).unwrap(), [KEY]);
+        assert!(lock.add(&published).unwrap().is_empty());
         let again = Lockfile::read(folder.path()).unwrap();
         assert_eq!(again, lock);
+        let text = std::fs::read_to_string(folder.path().join(NAME)).unwrap();
+        assert_eq!(text, format!("# what it is\n{}  {KEY}\n", Sha256::of(b"a")));
         assert_eq!(again.get(KEY), Some(Sha256::of(b"a")));
     }
 

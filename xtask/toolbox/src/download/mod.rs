@@ -23,14 +23,14 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use artifact::{Artifact, Downloads, unpack_aside};
-pub use cache::{Claim, Part, Slot};
-pub use client::Ask;
+pub use artifact::{Artifact, Downloads};
+pub use cache::{Slot, remove};
+pub use client::{Answer, Ask};
 pub use fetch::Wanted;
-pub use lockfile::{Lockfile, NAME as LOCK, mismatch};
+pub use lockfile::Lockfile;
 pub use platform::Platform;
 pub use progress::{Progress, part};
 pub use settings::{Settings, Site, is_safe, shown};
 pub use sha256::Sha256;
-pub use trouble::{Failure, Trouble};
-pub use unpack::{Found, Unpacked};
+pub use trouble::{Failure, Status, Trouble};
+pub use unpack::unpack;

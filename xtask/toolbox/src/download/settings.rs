@@ -26,24 +26,19 @@ impl Site {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Github, Self::Registry, Self::GetHelm, Self::DlK8s];
 
-    /// The environment variable that names a mirror.
-    pub fn variable(self) -> &'static str {
+    /// The environment variable that names a mirror, and the place itself.
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Github => "OIDC_LAB_GITHUB",
-            Self::Registry => "OIDC_LAB_REGISTRY",
-            Self::GetHelm => "OIDC_LAB_GET_HELM",
-            Self::DlK8s => "OIDC_LAB_DL_K8S",
+            Self::Github => ("OIDC_LAB_GITHUB", "https://github.com"),
+            Self::Registry => ("OIDC_LAB_REGISTRY", "https://ghcr.io"),
+            Self::GetHelm => ("OIDC_LAB_GET_HELM", "https://get.helm.sh"),
+            Self::DlK8s => ("OIDC_LAB_DL_K8S", "https://dl.k8s.io"),
         }
     }
 
-    /// The place itself.
-    pub fn original(self) -> &'static str {
-        match self {
-            Self::Github => "https://github.com",
-            Self::Registry => "https://ghcr.io",
-            Self::GetHelm => "https://get.helm.sh",
-            Self::DlK8s => "https://dl.k8s.io",
-        }
+    /// The environment variable that names a mirror.
+    pub fn variable(self) -> &'static str {
+        self.names().0
     }
 }
 
@@ -79,7 +74,7 @@ impl Settings {
         let var = |name: &str| var(name).filter(|value| !value.is_empty());
         let mut sites = vec![];
         for site in Site::ALL {
-            let text = var(site.variable()).unwrap_or_else(|| site.original().into());
+            let text = var(site.variable()).unwrap_or_else(|| site.names().1.into());
             sites.push(base(site.variable(), &text.to_string_lossy())?);
         }
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

@@ -6,11 +6,9 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use ring::digest::{Context, SHA256};
-use serde::{Deserialize, Serialize};
 
 /// A SHA-256.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
@@ -32,14 +30,6 @@ impl Sha256 {
         hasher.update(bytes);
         hasher.finish()
     }
-
-    /// That of a file, which is read to its end. Blocks.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn of_file(path: &Path) -> io::Result<Self> {
-        Ok(Hasher::over_file(path)?.finish())
-    }
 }
 
 impl fmt::Display for Sha256 {
@@ -51,20 +41,6 @@ impl fmt::Display for Sha256 {
 impl fmt::Debug for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sha256:{self}")
-    }
-}
-
-impl TryFrom<String> for Sha256 {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("a SHA-256 is 64 hexadecimal digits")
-    }
-}
-
-impl From<Sha256> for String {
-    fn from(sha256: Sha256) -> Self {
-        sha256.to_string()
     }
 }
 
@@ -132,6 +108,6 @@ mod tests {
         let path = folder.path().join("file");
         let bytes = vec![7; 1_000_000];
         std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(Sha256::of_file(&path).unwrap(), Sha256::of(&bytes));
+        assert_eq!(Hasher::over_file(&path).unwrap().finish(), Sha256::of(&bytes));
     }
 }

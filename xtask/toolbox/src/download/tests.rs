@@ -371,22 +371,6 @@ async fn without_any_checksum_nothing_is_downloaded() {
     assert!(error.contains("has no SHA-256 for tool-linux-amd64"), "{error}");
 }
 
-#[tokio::test]
-async fn a_changed_file_in_the_cache_is_made_anew() {
-    let place = Place::publishing(&program(), |request, bytes| file(request, bytes, ETAG));
-    let path = place.get().await.unwrap();
-    // Touched, but the same: it is read again and kept.
-    let touched = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &touched).unwrap();
-    assert_eq!(place.downloads.find(&place.artifact), Some(path.clone()));
-    for bytes in [&b"x"[..], &vec![0; touched.len()]] {
-        std::fs::write(&path, bytes).unwrap();
-        assert_eq!(place.downloads.find(&place.artifact), None);
-    }
-    assert_eq!(std::fs::read(place.get().await.unwrap()).unwrap(), program());
-    assert_eq!(place.asked().len(), 2);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_at_once_download_once() {
     let gate = Gate::default();

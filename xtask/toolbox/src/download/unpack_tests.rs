@@ -1,4 +1,4 @@
-//! Archives that behave, and archives that try to lead elsewhere.
+//! Archives that behave, and archives that do not.
 
 use std::io::Write as _;
 
@@ -42,7 +42,7 @@ impl Made {
         (self.folder, self.builder.into_inner().unwrap())
     }
 
-    fn unpack(self) -> Result<(Found, Option<Vec<u8>>), String> {
+    fn unpack(self) -> Result<Option<Vec<u8>>, String> {
         let (folder, bytes) = self.tar();
         let mut gzip = GzEncoder::new(vec![], Compression::fast());
         gzip.write_all(&bytes).unwrap();
@@ -50,13 +50,14 @@ impl Made {
     }
 }
 
-fn unpack_bytes(folder: &TempDir, bytes: &[u8]) -> Result<(Found, Option<Vec<u8>>), String> {
+/// What was taken out, if the archive has it.
+fn unpack_bytes(folder: &TempDir, bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let archive = folder.path().join("archive");
     std::fs::write(&archive, bytes).unwrap();
     let inner = folder.path().join("inner");
     std::fs::create_dir_all(&inner).unwrap();
     let to = inner.join("out");
-    let found = unpack(&archive, WANTED, &to);
+    let found = take_out(&archive, WANTED, &to);
     // Whatever the archive says, nothing is anywhere but at the one path.
     let mut names: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -64,7 +65,7 @@ fn unpack_bytes(folder: &TempDir, bytes: &[u8]) -> Result<(Found, Option<Vec<u8>
     assert_eq!(names, ["archive", "inner"]);
     assert!(std::fs::read_dir(&inner).unwrap().all(|entry| entry.unwrap().file_name() == "out"));
     match found {
-        Ok(found) => Ok((found, std::fs::read(to).ok())),
+        Ok(found) => Ok(found.then(|| std::fs::read(to).unwrap())),
         Err(Trouble::Archive(words)) => Err(words),
         Err(other) => panic!("{other:?}"),
     }
@@ -79,31 +80,27 @@ fn the_one_file_is_taken_out_and_nothing_else() {
         .file("usr/local/bin/docker-entrypoint", b"other")
         .file("usr/local/bin/dex", b"the program")
         .file("usr/local/bin/dex.old", b"other");
-    let (found, bytes) = made.unpack().unwrap();
-    assert_eq!(found, Found::File(Unpacked { sha256: Sha256::of(b"the program"), size: 11 }));
-    assert_eq!(bytes.unwrap(), b"the program");
+    assert_eq!(made.unpack().unwrap().unwrap(), b"the program");
+    assert_eq!(Made::new().unpack().unwrap(), None);
 }
 
 #[test]
 fn names_are_read_in_every_form() {
+    let x = Some(b"x".to_vec());
     for name in ["./usr/local/bin/dex", "usr//local/./bin/dex"] {
-        let (found, _) = Made::new().file(name, b"x").unpack().unwrap();
-        assert!(matches!(found, Found::File(_)), "{name}");
+        assert_eq!(Made::new().file(name, b"x").unpack().unwrap(), x, "{name}");
     }
     // Long names: GNU's and POSIX's way. The name in the entry itself then says nothing.
     let long = Made::new().entry("././@LongLink", EntryType::GNULongName, "", b"usr/local/bin/dex\0");
-    let (found, _) = long.file("usr/local/bin/xxx", b"x").unpack().unwrap();
-    assert!(matches!(found, Found::File(_)));
+    assert_eq!(long.file("usr/local/bin/xxx", b"x").unpack().unwrap(), x);
     let posix = Made::new().entry("pax", EntryType::XHeader, "", b"26 path=usr/local/bin/dex\n");
-    let (found, _) = posix.file("usr/local/bin/xxx", b"x").unpack().unwrap();
-    assert!(matches!(found, Found::File(_)));
+    assert_eq!(posix.file("usr/local/bin/xxx", b"x").unpack().unwrap(), x);
 }
 
 #[test]
 fn plain_and_joined_archives_are_read() {
     let (folder, tar) = Made::new().file(WANTED, b"x").tar();
-    let (found, _) = unpack_bytes(&folder, &tar).unwrap();
-    assert!(matches!(found, Found::File(_)));
+    assert!(unpack_bytes(&folder, &tar).unwrap().is_some());
     let halves: Vec<u8> = tar
         .chunks(tar.len() / 2)
         .flat_map(|half| {
@@ -112,55 +109,19 @@ fn plain_and_joined_archives_are_read() {
             gzip.finish().unwrap()
         })
         .collect();
-    let (found, _) = unpack_bytes(&folder, &halves).unwrap();
-    assert!(matches!(found, Found::File(_)));
+    assert!(unpack_bytes(&folder, &halves).unwrap().is_some());
 }
 
 #[test]
-fn a_layer_can_remove_what_is_below_it() {
-    for name in [
-        "usr/local/bin/.wh.dex",
-        "usr/local/bin/.wh..wh..opq",
-        "usr/local/.wh.bin",
-        "usr/.wh..wh..opq",
-        ".wh.usr",
-        ".wh..wh..opq",
-    ] {
-        assert_eq!(Made::new().file(name, b"").unpack().unwrap().0, Found::Removed, "{name}");
-        // What the same layer adds is not meant by it.
-        let both = Made::new().file(WANTED, b"x").file(name, b"").unpack().unwrap().0;
-        assert!(matches!(both, Found::File(_)), "{name}");
+fn what_leads_elsewhere_is_not_the_program() {
+    for name in ["../usr/local/bin/dex", "usr/local/bin/../bin/dex", "/usr/local/bin/dex", "dex", "bin/dex"] {
+        assert_eq!(Made::new().file(name, b"x").unpack().unwrap(), None, "{name}");
     }
-    for name in ["usr/local/bin/.wh.dex2", "usr/local/.wh.sbin", "srv/.wh..wh..opq", "dex", "local/bin/dex"] {
-        assert_eq!(Made::new().file(name, b"").unpack().unwrap().0, Found::Nothing, "{name}");
+    for kind in [EntryType::Symlink, EntryType::Link, EntryType::Directory, EntryType::Fifo, EntryType::Char]
+    {
+        let said = Made::new().entry(WANTED, kind, "/etc/passwd", b"").unpack().unwrap_err();
+        assert!(said.contains("/usr/local/bin/dex is not a file in it"), "{said}");
     }
-    assert_eq!(Made::new().unpack().unwrap().0, Found::Nothing);
-}
-
-#[test]
-fn what_leads_elsewhere_is_refused() {
-    let with = |name: &str, kind, link: &str| Made::new().entry(name, kind, link, b"").unpack();
-    for (outcome, words) in [
-        (with("../usr/local/bin/dex", EntryType::Regular, ""), "a path with .. in it"),
-        (with("usr/local/bin/../bin/dex", EntryType::Regular, ""), "a path with .. in it"),
-        (with("x/../../etc/passwd", EntryType::Regular, ""), "a path with .. in it"),
-        (with("/usr/local/bin/dex", EntryType::Regular, ""), "an absolute path in it"),
-        (with("/etc/cron.d/x", EntryType::Regular, ""), "an absolute path in it"),
-        (with(WANTED, EntryType::Symlink, "/etc/passwd"), "/usr/local/bin/dex is a symbolic link"),
-        (with(WANTED, EntryType::Link, "../../etc/passwd"), "/usr/local/bin/dex is a hard link"),
-        (with(WANTED, EntryType::Directory, ""), "/usr/local/bin/dex is a folder"),
-        (with(WANTED, EntryType::Fifo, ""), "/usr/local/bin/dex is something special"),
-        (with(WANTED, EntryType::Char, ""), "/usr/local/bin/dex is something special"),
-        (with("usr/local/bin", EntryType::Symlink, "/tmp"), "/usr/local/bin, a folder above"),
-        (with("usr", EntryType::Regular, ""), "/usr, a folder above"),
-    ] {
-        let said = outcome.unwrap_err();
-        assert!(said.contains(words), "{words}: {said}");
-    }
-    let twice = Made::new().file(WANTED, b"a").file("./usr/local/bin/dex", b"b").unpack();
-    assert!(twice.unwrap_err().contains("twice"));
-    let long = Made::new().entry("././@LongLink", EntryType::GNULongName, "", b"../../etc/passwd\0");
-    assert!(long.file("x", b"").unpack().unwrap_err().contains(".."));
 }
 
 #[test]
@@ -184,12 +145,8 @@ fn damage_is_said() {
     let mut gzip = GzEncoder::new(vec![], Compression::fast());
     gzip.write_all(&tar).unwrap();
     let gzip = gzip.finish().unwrap();
-    let said = unpack_bytes(&folder, &gzip[..gzip.len() - 20]).unwrap_err();
-    assert!(said.contains("damaged"), "{said}");
-    let mut broken = gzip.clone();
-    let sum = broken.len() - 8;
-    broken[sum] ^= 0xff;
-    assert!(unpack_bytes(&folder, &broken).unwrap_err().contains("damaged"));
+    let said = unpack_bytes(&folder, &gzip[..gzip.len() / 2]).unwrap_err();
+    assert!(said.contains("damaged") || said.contains("cut off"), "{said}");
     assert!(unpack_bytes(&folder, b"no archive at all").unwrap_err().contains("damaged"));
     assert!(unpack_bytes(&folder, &[0x28, 0xb5, 0x2f, 0xfd, 0]).unwrap_err().contains("zstd"));
 }

@@ -1,11 +1,10 @@
 //! Dex, out of its released image: the project publishes no binaries.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::registry::{Descriptor, Repository};
+use super::registry::{Repository, Tagged};
 use crate::download::{
-    Claim, Downloads, Failure, Found, LOCK, Part, Platform, Progress, Sha256, Site, Slot, Trouble, Unpacked,
-    mismatch, shown, unpack_aside,
+    Downloads, Failure, Platform, Progress, Sha256, Site, Slot, Trouble, remove, shown, unpack,
 };
 use crate::tools::Version;
 use base::{Error, Result};
@@ -53,12 +52,13 @@ pub fn key(version: &str) -> String {
 /// # Errors
 /// There is no such version, or the registry does not answer.
 pub async fn published(downloads: &Downloads, version: &str) -> Result<Sha256> {
-    let mut repository = Repository::new(downloads, REPOSITORY);
-    let tagged = repository.tag(version).await;
-    let url = repository.url(&format!("manifests/{version}"));
-    let what = format!("the image of Dex {version}");
-    let absent = format!("there is no Dex {version}");
-    Ok(tagged.map_err(|failure| failure.about(downloads.about(&what, &url, Site::Registry, &absent)))?.sha256)
+    let tagged = Repository::new(downloads, REPOSITORY).tag(version).await;
+    Ok(tagged.map_err(|failure| explain(downloads, version, &format!("Dex {version}"), &failure))?.sha256)
+}
+
+fn explain(downloads: &Downloads, version: &str, what: &str, failure: &Failure) -> Error {
+    let url = Repository::new(downloads, REPOSITORY).url(&format!("manifests/{version}"));
+    failure.about(what, &url, Site::Registry, &downloads.settings)
 }
 
 async fn for_platform(
@@ -78,90 +78,48 @@ async fn for_platform(
         ))
         .hint("build it from its source (`make build`) and give it with --dex-bin, or use the stand-in"));
     }
-    let making = Making { downloads, version, platform, progress };
-    making.get().await
+    let what = format!("Dex {version} for {platform}");
+    let (slot, key) = (slot(downloads, version, platform), key(version));
+    let fail = |failure: Failure| explain(downloads, version, &what, &failure);
+    downloads
+        .make(&what, &slot, &key, progress, fail, async || {
+            let mut repository = Repository::new(downloads, REPOSITORY);
+            let tagged = repository.tag(version).await.map_err(fail)?;
+            downloads.check(&what, &key, tagged.sha256, progress)?;
+            take_out(&mut repository, &tagged, platform, &slot, &what, progress).await.map_err(fail)
+        })
+        .await
 }
 
-struct Making<'a> {
-    downloads: &'a Downloads,
-    version: &'a str,
+/// Downloads the layers of an image, the highest first, until one has the program: those
+/// below it are not needed. They are kept until the program is there.
+async fn take_out(
+    repository: &mut Repository<'_>,
+    tagged: &Tagged,
     platform: Platform,
-    progress: &'a dyn Progress,
-}
-
-impl Making<'_> {
-    fn what(&self) -> String {
-        format!("Dex {} for {}", self.version, self.platform)
-    }
-
-    async fn get(&self) -> Result<PathBuf> {
-        let slot = slot(self.downloads, self.version, self.platform);
-        let key = key(self.version);
-        let fail = |failure| self.explain(&Repository::new(self.downloads, REPOSITORY), failure);
-        self.downloads
-            .make(&self.what(), &slot, &key, self.progress, fail, async |claim| {
-                let mut repository = Repository::new(self.downloads, REPOSITORY);
-                let tagged = repository.tag(self.version).await;
-                let tagged = tagged.map_err(|failure| self.explain(&repository, failure))?;
-                let index = tagged.sha256;
-                match self.downloads.lock.get(&key) {
-                    Some(locked) if locked != index => return Err(mismatch(&key, locked, index)),
-                    Some(_) => {}
-                    None => self.progress.note(&format!(
-                        "{} is not in {LOCK}: what its tag names is taken as it is now (`cargo xtask tools --lock` \
-                         records it)",
-                        self.what()
-                    )),
-                }
-                let made = async {
-                    let layers = repository.layers(tagged, self.platform).await?;
-                    let (to, dex, parts) = self.unpack(&mut repository, &layers, claim).await?;
-                    claim.install(&to, index, dex.sha256)?;
-                    parts.iter().try_for_each(Part::remove)?;
-                    Ok(())
-                };
-                made.await.map_err(|failure: Failure| self.explain(&repository, failure))
-            })
-            .await
-    }
-
-    /// Downloads layers, the highest first, until one has the program; those below it
-    /// are not needed.
-    async fn unpack(
-        &self,
-        repository: &mut Repository<'_>,
-        layers: &[Descriptor],
-        claim: &Claim,
-    ) -> Result<(PathBuf, Unpacked, Vec<Part>), Failure> {
-        let to = claim.unpacked();
-        let mut parts = vec![];
-        for layer in layers.iter().rev() {
-            let part = claim.part_of(layer.sha256().map_err(Trouble::Nonsense)?);
-            repository.blob(&self.what(), layer, &part, self.progress).await?;
-            let found = look_into(&part, &to).await?;
-            parts.push(part);
-            match found {
-                Found::File(file) => return Ok((to, file, parts)),
-                Found::Removed => break,
-                Found::Nothing => {}
-            }
+    slot: &Slot,
+    what: &str,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
+    let to = slot.unpacked();
+    let mut parts = vec![];
+    let mut found = false;
+    for layer in repository.layers(tagged, platform).await?.iter().rev() {
+        let part = slot.part_of(layer.sha256().map_err(Trouble::nonsense)?);
+        repository.blob(what, layer, &part, progress).await?;
+        // One that is refused would be refused again.
+        found = unpack(&part, PROGRAM, &to).await.inspect_err(|_| drop(remove(&part)))?;
+        parts.push(part);
+        if found {
+            slot.install(&to, tagged.sha256)?;
+            break;
         }
-        parts.iter().try_for_each(Part::remove)?;
-        Err(Trouble::Archive(format!("there is no /{PROGRAM} in the image")).into())
     }
-
-    fn explain(&self, repository: &Repository<'_>, failure: Failure) -> Error {
-        let url = repository.url(&format!("manifests/{}", self.version));
-        let what = self.what();
-        let absent = format!("there is no {what}");
-        failure.about(self.downloads.about(&what, &url, Site::Registry, &absent))
+    parts.iter().try_for_each(|part| remove(part))?;
+    match found {
+        true => Ok(()),
+        false => Err(Trouble::Archive(format!("there is no /{PROGRAM} in the image")).into()),
     }
-}
-
-/// Takes the program out of a layer, which is removed if it is refused: it would be
-/// refused again.
-async fn look_into(part: &Part, to: &Path) -> Result<Found, Trouble> {
-    unpack_aside(part.path(), PROGRAM, to).await.inspect_err(|_| drop(part.remove()))
 }
 
 #[cfg(test)]

@@ -92,13 +92,6 @@ impl Image {
         self.manifests.insert(DEX.to_owned(), (media_type.to_owned(), body.to_string().into_bytes()));
     }
 
-    /// Of one platform, tagged without an index.
-    fn without_index(mut self) -> Self {
-        let (_, manifest) = self.manifests.values().find(|(kind, _)| kind == MANIFEST).unwrap().clone();
-        self.manifests.insert(DEX.to_owned(), (MANIFEST.to_owned(), manifest));
-        self
-    }
-
     fn index_sha256(&self) -> Sha256 {
         Sha256::of(&self.manifests[DEX].1)
     }
@@ -232,16 +225,6 @@ async fn the_storage_behind_a_registry_does_not_see_the_token() {
 }
 
 #[tokio::test]
-async fn an_image_without_an_index_must_be_for_this_machine() {
-    let image = Image::new(&layers()).without_index();
-    let place = Served::by(registry(&image, |_, answer| answer));
-    place.dex().await.unwrap();
-    let arm = Platform { os: "linux", arch: "arm64" };
-    let said = for_platform(&place.downloads, DEX, arm, &Said::default()).await.unwrap_err().to_string();
-    assert!(said.contains("is not for linux/arm64"), "{said}");
-}
-
-#[tokio::test]
 async fn a_registry_without_tokens_and_a_mirror_below_a_path_work() {
     let image = Image::new(&layers());
     let held = image.clone();
@@ -308,15 +291,10 @@ async fn what_is_not_its_digest_is_refused_at_every_step() {
 }
 
 #[tokio::test]
-async fn layers_that_lead_elsewhere_are_refused() {
+async fn layers_without_a_program_to_take_out_are_refused() {
     for (bad, words) in [
-        (layer(&[a_file("../../../etc/passwd", b"x")]), "a path with .. in it"),
-        (layer(&[a_file("/usr/local/bin/dex", b"x")]), "an absolute path in it"),
-        (layer(&[("usr/local/bin/dex", EntryType::Symlink, b"")]), "is a symbolic link"),
-        (layer(&[("usr/local/bin/dex", EntryType::Link, b"")]), "is a hard link"),
-        (layer(&[("usr/local", EntryType::Symlink, b"")]), "a folder above"),
-        (layer(&[a_file("usr/local/bin/.wh.dex", b"")]), "there is no /usr/local/bin/dex in the image"),
-        (layer(&[a_file("usr/.wh..wh..opq", b"")]), "there is no /usr/local/bin/dex in the image"),
+        (layer(&[("usr/local/bin/dex", EntryType::Symlink, b"")]), "is not a file in it"),
+        (layer(&[("usr/local/bin/dex", EntryType::Link, b"")]), "is not a file in it"),
         (b"\x28\xb5\x2f\xfd zstd".to_vec(), "zstd"),
         (b"nothing".to_vec(), "damaged"),
     ] {

@@ -3,7 +3,6 @@
 
 mod argocd;
 mod dex;
-mod pktline;
 mod registry;
 mod releases;
 

@@ -6,12 +6,14 @@
 //! behind oci-spec), 7 % of a clean build, to push, pull and check whatever a registry
 //! may hold. What is needed here is three GETs by a client that is here already.
 
+use std::path::Path;
+
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
 use serde::Deserialize;
 
 use crate::download::{
-    Ask, Downloads, Failure, Part, Platform, Progress, Sha256, Site, Trouble, Wanted, is_safe,
+    Answer, Ask, Downloads, Failure, Platform, Progress, Sha256, Site, Status, Trouble, Wanted, is_safe,
 };
 
 /// The most bytes of an index, a manifest or a token.
@@ -49,7 +51,6 @@ struct Index {
 
 #[derive(Deserialize)]
 struct Manifest {
-    config: Descriptor,
     layers: Vec<Descriptor>,
 }
 
@@ -107,26 +108,21 @@ impl<'a> Repository<'a> {
     ///
     /// # Errors
     /// There is none for it, or something is not what its digest says.
-    pub async fn layers(&mut self, tagged: Tagged, platform: Platform) -> Result<Vec<Descriptor>, Failure> {
+    pub async fn layers(&mut self, tagged: &Tagged, platform: Platform) -> Result<Vec<Descriptor>, Failure> {
         let at = self.url("manifests");
-        let nonsense = |words: String| Trouble::Nonsense(words).at(&at);
-        let (manifest, checked) = if INDEXES.contains(&tagged.media_type.as_str()) {
-            let index: Index = read(&tagged.body, "index").map_err(nonsense)?;
-            let found = index.manifests.iter().find(|it| it.is_for(platform));
-            let descriptor = found.ok_or_else(|| Trouble::Absent(platform.to_string()).at(&at))?;
-            let sha256 = descriptor.sha256().map_err(nonsense)?;
-            (self.manifest(&descriptor.digest, Some(sha256)).await?, true)
-        } else {
-            (tagged, false)
+        let nonsense = |words: String| Trouble::nonsense(words).at(&at);
+        let is_one_of = |types: [&str; 2], it: &Tagged| match types.contains(&it.media_type.as_str()) {
+            true => Ok(()),
+            false => Err(nonsense(format!("a manifest of the type {:?}", short(&it.media_type)))),
         };
-        if !MANIFESTS.contains(&manifest.media_type.as_str()) {
-            return Err(nonsense(format!("a manifest of the type {:?}", short(&manifest.media_type))));
-        }
+        is_one_of(INDEXES, tagged)?;
+        let index: Index = read(&tagged.body, "index").map_err(nonsense)?;
+        let found = index.manifests.iter().find(|it| it.is_for(platform));
+        let descriptor = found.ok_or_else(|| Trouble::Absent(platform.to_string()).at(&at))?;
+        let sha256 = descriptor.sha256().map_err(nonsense)?;
+        let manifest = self.manifest(&descriptor.digest, Some(sha256)).await?;
+        is_one_of(MANIFESTS, &manifest)?;
         let manifest: Manifest = read(&manifest.body, "manifest").map_err(nonsense)?;
-        if !checked {
-            // Only the configuration says for which machine an image without an index is.
-            self.check_platform(&manifest.config, platform).await?;
-        }
         if manifest.layers.len() > LAYERS || manifest.layers.iter().any(|layer| layer.size > LAYER) {
             return Err(nonsense("an image that is larger than any program needs".into()));
         }
@@ -141,82 +137,66 @@ impl<'a> Repository<'a> {
         &mut self,
         what: &str,
         blob: &Descriptor,
-        part: &Part,
+        part: &Path,
         progress: &dyn Progress,
     ) -> Result<(), Failure> {
         let mut fresh = false;
         loop {
             let url = self.url(&format!("blobs/{}", blob.digest));
-            let sha256 = blob.sha256().map_err(|words| Trouble::Nonsense(words).at(&url))?;
-            let (size, bearer) = (blob.size, self.token.as_deref());
-            let wanted = Wanted { what, url: &url, sha256, size: Some(size), limit: size, bearer };
+            let sha256 = blob.sha256().map_err(|words| Trouble::nonsense(words).at(&url))?;
+            let wanted = Wanted { what, url: &url, sha256, limit: blob.size, bearer: self.token.as_deref() };
             match self.downloads.fetch(&wanted, part, progress).await {
                 // A token lives for minutes, which some lines are too slow for.
-                Err(Failure { trouble: Trouble::Status(status), .. })
-                    if status.code == 401 && !fresh && status.challenge.is_some() =>
-                {
-                    self.token = None;
-                    self.token = Some(self.ask_for_token(&status.challenge.unwrap_or_default()).await?);
-                    fresh = true;
-                }
+                Err(failure) if !fresh && self.asks_for_token(&failure).await? => fresh = true,
                 ended => return ended,
             }
         }
     }
 
-    async fn check_platform(&mut self, config: &Descriptor, platform: Platform) -> Result<(), Failure> {
-        let url = self.url(&format!("blobs/{}", config.digest));
-        let sha256 = config.sha256().map_err(|words| Trouble::Nonsense(words).at(&url))?;
-        let ask = self.authorized(Ask::get(url.clone()));
-        let body = self.downloads.read(&ask, LIMIT).await?.body;
-        verify(&body, sha256).map_err(|trouble| trouble.at(&url))?;
-        let config: ImagePlatform =
-            read(&body, "configuration").map_err(|words| Trouble::Nonsense(words).at(&url))?;
-        match config.is(platform) {
-            true => Ok(()),
-            false => Err(Trouble::Absent(platform.to_string()).at(&url)),
-        }
-    }
-
     async fn manifest(&mut self, reference: &str, expected: Option<Sha256>) -> Result<Tagged, Failure> {
         let below = format!("manifests/{reference}");
-        let accept = [INDEXES, MANIFESTS].concat().join(", ");
-        let ask = |this: &Self| this.authorized(Ask::get(this.url(&below)).header(ACCEPT, accept.clone()));
-        let answer = match self.downloads.read(&ask(self), LIMIT).await {
-            Err(Failure { trouble: Trouble::Status(status), .. })
-                if status.code == 401 && self.token.is_none() && status.challenge.is_some() =>
-            {
-                let challenge = status.challenge.unwrap_or_default();
-                self.token = Some(self.ask_for_token(&challenge).await?);
-                self.downloads.read(&ask(self), LIMIT).await?
+        let answer = match self.ask(&below).await {
+            Err(failure) if self.token.is_none() && self.asks_for_token(&failure).await? => {
+                self.ask(&below).await?
             }
             answer => answer?,
         };
-        let url = self.url(&below);
         let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let sha256 = Sha256::of(&answer.body);
         // A tag's digest is told in a header, where a proxy may have changed the body only.
         let told =
             header("docker-content-digest").and_then(|digest| Sha256::parse(digest.strip_prefix("sha256:")?));
         for expected in expected.iter().chain(&told) {
-            verify(&answer.body, *expected).map_err(|trouble| trouble.at(&url))?;
+            Trouble::unless(*expected, sha256).map_err(|trouble| trouble.at(&self.url(&below)))?;
         }
         let media_type = header("content-type").unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
         Ok(Tagged { sha256, body: answer.body, media_type })
     }
 
-    fn authorized(&self, ask: Ask) -> Ask {
-        match &self.token {
+    async fn ask(&self, below: &str) -> Result<Answer, Failure> {
+        let ask = Ask::get(self.url(below)).header(ACCEPT, [INDEXES, MANIFESTS].concat().join(", "));
+        let ask = match &self.token {
             Some(token) => ask.header(AUTHORIZATION, format!("Bearer {token}")),
             None => ask,
-        }
+        };
+        self.downloads.read(&ask, LIMIT).await
+    }
+
+    /// Whether a failure is that the registry wants another token, which is there then.
+    async fn asks_for_token(&mut self, failure: &Failure) -> Result<bool, Failure> {
+        let Trouble::Status(Status { code: 401, challenge: Some(challenge), .. }) = &failure.trouble else {
+            return Ok(false);
+        };
+        self.token = None;
+        self.token = Some(self.token_of(challenge).await?);
+        Ok(true)
     }
 
     /// Gets the token that anybody gets.
-    async fn ask_for_token(&self, challenge: &str) -> Result<String, Failure> {
+    async fn token_of(&self, challenge: &str) -> Result<String, Failure> {
         let at = self.url("");
-        let nonsense = |words: &str| Trouble::Nonsense(words.to_owned()).at(&at);
+        let nonsense = |words: &str| Trouble::nonsense(words).at(&at);
         let parameter = |name| parameter(challenge, name);
         if !challenge.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")) {
             return Err(nonsense("it wants another login than the anonymous one"));
@@ -237,7 +217,7 @@ impl<'a> Repository<'a> {
         token
             .and_then(|token| token.token.or(token.access_token))
             .filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()))
-            .ok_or_else(|| Trouble::Nonsense("a token that is none".into()).at(&url))
+            .ok_or_else(|| Trouble::nonsense("a token that is none").at(&url))
     }
 }
 
@@ -254,20 +234,8 @@ impl Descriptor {
     fn is_for(&self, platform: Platform) -> bool {
         // Beside the images stand their attestations, for the platform unknown/unknown.
         let manifest = self.media_type.is_empty() || MANIFESTS.contains(&self.media_type.as_str());
-        manifest && self.platform.as_ref().is_some_and(|it| it.is(platform))
-    }
-}
-
-impl ImagePlatform {
-    fn is(&self, platform: Platform) -> bool {
-        self.os == platform.os && self.architecture == platform.arch
-    }
-}
-
-fn verify(body: &[u8], expected: Sha256) -> Result<(), Trouble> {
-    match Sha256::of(body) {
-        got if got == expected => Ok(()),
-        got => Err(Trouble::Mismatch { expected, got, page: false }),
+        let here = |it: &ImagePlatform| it.os == platform.os && it.architecture == platform.arch;
+        manifest && self.platform.as_ref().is_some_and(here)
     }
 }
 

@@ -1,14 +1,12 @@
 //! Which releases of Argo CD there are: the tags of its repository.
 //!
-//! They are asked for by git's own protocol (version 2 over HTTP). GitHub's API would
-//! tell the same, in pages, sixty requests an hour.
+//! They are asked for as git asks, in its oldest way: one answer of a few megabytes names every
+//! branch, tag and pull request. GitHub's API would tell the tags in pages, sixty requests an hour.
 
 use jiff::Timestamp;
 use releases::Release;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use serde::{Deserialize, Serialize};
 
-use super::pktline::{DELIMITER, FLUSH, line, packets};
 use crate::download::{Ask, Downloads, Failure, Progress, Site, Trouble};
 use base::Result;
 use base::files::{make_private_folder, write_private};
@@ -17,7 +15,7 @@ use base::files::{make_private_folder, write_private};
 const REPOSITORY: &str = "/argoproj/argo-cd.git";
 /// The file in the cache that keeps the last answer.
 const FILE: &str = "argocd-releases.json";
-/// The most bytes of an answer. A server without version 2 lists every pull request too.
+/// The most bytes of an answer.
 const LIMIT: u64 = 32 << 20;
 
 /// The releases that there are.
@@ -51,9 +49,9 @@ struct Kept {
 /// The repository does not answer, and it never did.
 pub async fn released(downloads: &Downloads, progress: &dyn Progress) -> Result<Released> {
     let path = downloads.settings.cache.join(FILE);
-    let what = "the list of Argo CD's releases";
+    let what = "list of Argo CD's releases";
     let url = downloads.settings.url(Site::Github, REPOSITORY);
-    let about = downloads.about(what, &url, Site::Github, "there is no such repository");
+    let explain = |failure: &Failure| failure.about(what, &url, Site::Github, &downloads.settings);
     match ask(downloads).await {
         Ok(tags) => {
             let kept = Kept { at: Timestamp::now().as_second(), tags };
@@ -64,12 +62,12 @@ pub async fn released(downloads: &Downloads, progress: &dyn Progress) -> Result<
         Err(failure) => {
             let kept: Option<Kept> =
                 std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-            let Some(kept) = kept else { return Err(failure.about(about)) };
+            let Some(kept) = kept else { return Err(explain(&failure)) };
             if failure.trouble != Trouble::Offline {
-                progress.note(&failure.about(about).to_string());
+                progress.note(&explain(&failure).to_string());
             }
             let at = Timestamp::from_second(kept.at).map(|at| at.to_string()).unwrap_or_default();
-            progress.note(&format!("{what} is from the cache, as of {at}"));
+            progress.note(&format!("the {what} is from the cache, as of {at}"));
             Ok(released_of(kept, true))
         }
     }
@@ -92,44 +90,19 @@ fn released_of(kept: Kept, cached: bool) -> Released {
 
 /// The names of all tags that start with `v`.
 async fn ask(downloads: &Downloads) -> Result<Vec<String>, Failure> {
-    let version = HeaderName::from_static("git-protocol");
     let mut url = downloads.settings.url(Site::Github, &format!("{REPOSITORY}/info/refs"));
     url.set_query(Some("service=git-upload-pack"));
-    let greeting = Ask::get(url.clone()).header(version.clone(), "version=2");
-    let greeting = downloads.read(&greeting, LIMIT).await?.body;
-    let nonsense = |at: usize| Trouble::Nonsense(format!("no git packet at byte {at}")).at(&url);
-    let lines = packets(&greeting).map_err(nonsense)?;
-    if !lines.contains(&Some(&b"version 2"[..])) {
-        // An older server has listed everything already.
-        return tags(&lines).ok_or_else(|| nonsense(0));
-    }
-    let url = downloads.settings.url(Site::Github, &format!("{REPOSITORY}/git-upload-pack"));
-    let body = [&line("command=ls-refs"), DELIMITER, &line("ref-prefix refs/tags/v"), FLUSH].concat();
-    let list = Ask::post(url.clone(), body.into_bytes())
-        .header(version, "version=2")
-        .header(CONTENT_TYPE, "application/x-git-upload-pack-request")
-        .header(ACCEPT, "application/x-git-upload-pack-result");
-    let list = downloads.read(&list, LIMIT).await?.body;
-    let nonsense = |at: usize| Trouble::Nonsense(format!("no git packet at byte {at}")).at(&url);
-    let lines = packets(&list).map_err(nonsense)?;
-    // A list that does not end was cut off on the way.
-    if lines.last() != Some(&None) {
-        return Err(nonsense(list.len()));
-    }
-    tags(&lines).ok_or_else(|| nonsense(0))
+    let answer = downloads.read(&Ask::get(url.clone()), LIMIT).await?.body;
+    tags(&String::from_utf8_lossy(&answer)).ok_or_else(|| Trouble::nonsense("no list of tags").at(&url))
 }
 
-/// The tags in lines of `<object> refs/tags/<name>`; nothing if there are none at all.
-fn tags(lines: &[Option<&[u8]>]) -> Option<Vec<String>> {
-    let tag = |line: &&[u8]| {
-        let line = String::from_utf8_lossy(line);
-        // Old servers put what they can do behind the first name.
-        let name = line.split_once(' ')?.1.split(['\0', ' ']).next()?;
-        // `v1.0.0^{}` is the commit of a tag that is listed itself.
-        let tag = name.strip_prefix("refs/tags/").filter(|tag| !tag.ends_with("^{}"))?;
-        tag.starts_with('v').then(|| tag.to_owned())
-    };
-    let tags: Vec<String> = lines.iter().flatten().filter_map(tag).collect();
+/// The tags in lines of `<length><object> refs/tags/<name>`; nothing if there are none at all, or
+/// what ends such a list is wanting: it was cut off on the way.
+fn tags(text: &str) -> Option<Vec<String>> {
+    let names = text.strip_suffix("0000")?.lines().filter_map(|line| line.split_once(" refs/tags/"));
+    // `v1.0.0^{}` is the commit of a tag that is listed itself.
+    let names = names.map(|(_, name)| name).filter(|name| name.starts_with('v') && !name.ends_with("^{}"));
+    let tags: Vec<String> = names.map(str::to_owned).collect();
     (!tags.is_empty()).then_some(tags)
 }
 

@@ -24,18 +24,17 @@ impl Version {
         let text = text.trim();
         let plain = text.strip_prefix('v').unwrap_or(text);
         let end = plain.find(['-', '+', '~']).unwrap_or(plain.len());
-        let mut numbers = plain[..end].split('.').map(|part| {
-            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            digits.then(|| part.parse::<u32>().ok()).flatten()
-        });
-        let (major, minor) = (numbers.next()??, numbers.next()??);
-        let patch = match numbers.next() {
-            Some(patch) => patch?,
-            None => 0,
+        let numbers: Option<Vec<u32>> = plain[..end]
+            .split('.')
+            .map(|part| part.parse().ok().filter(|_| part.starts_with(|c: char| c.is_ascii_digit())))
+            .collect();
+        let numbers = match numbers?[..] {
+            [major, minor] => (major, minor, 0),
+            [major, minor, patch] => (major, minor, patch),
+            _ => return None,
         };
         let printable = text.len() <= 60 && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let end = numbers.next().is_none();
-        (end && printable).then(|| Self { numbers: (major, minor, patch), text: text.to_owned() })
+        printable.then(|| Self { numbers, text: text.to_owned() })
     }
 
     /// The first number.
@@ -51,15 +50,11 @@ impl Version {
     /// The version that a tool's answer names; see [`Tool::question`].
     pub fn of(tool: Tool, stdout: &str) -> Option<Self> {
         match tool {
-            // kind v0.33.0 go1.26.8 linux/amd64
-            Tool::Kind => {
-                let line = stdout.lines().find(|line| !line.trim().is_empty())?;
-                Self::parse(line.trim().strip_prefix("kind ").unwrap_or(line).split_whitespace().next()?)
-            }
-            // v3.22.0+g144c3b1 · Helm 2: Client: v2.17.0+ga690bad · built from its module: v3.22
-            Tool::Helm => {
-                let line = stdout.lines().find(|line| !line.trim().is_empty())?;
-                Self::parse(line.trim().strip_prefix("Client:").unwrap_or(line))
+            // kind v0.33.0 go1.26.8 linux/amd64 · v3.22.0+g144c3b1 · Helm 2: Client: v2.17.0+ga690bad
+            Tool::Kind | Tool::Helm => {
+                let line = stdout.lines().map(str::trim).find(|line| !line.is_empty())?;
+                let line = line.strip_prefix("kind ").or(line.strip_prefix("Client:")).unwrap_or(line);
+                Self::parse(line.split_whitespace().next()?)
             }
             // {"clientVersion": {"gitVersion": "v1.32.4-dispatcher", …}}
             Tool::Kubectl => {

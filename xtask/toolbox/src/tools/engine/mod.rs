@@ -102,29 +102,21 @@ impl Engines {
     /// None answers; the sentence is about the one that comes nearest.
     pub fn usable(&self) -> Result<&Engine> {
         if let Some(wanted) = &self.wanted {
-            let Some(engine) = self.all.iter().find(|engine| engine.name == wanted) else {
-                return Err(Error::environment(format!("{PROVIDER} is {wanted:?}, which is no engine"))
-                    .hint(format!("kind knows {}", NAMES.join(", "))));
-            };
-            return match engine.answers() {
-                true => Ok(engine),
-                false => Err(engine.error()),
-            };
+            let engine = self.all.iter().find(|engine| engine.name == wanted).ok_or_else(|| {
+                Error::environment(format!("{PROVIDER} is {wanted:?}, which is no engine"))
+                    .hint(format!("kind knows {}", NAMES.join(", ")))
+            })?;
+            return if engine.answers() { Ok(engine) } else { Err(engine.error()) };
         }
         if let Some(engine) = self.all.iter().find(|engine| engine.answers()) {
             return Ok(engine);
         }
-        let nearest = self
-            .all
-            .iter()
-            .find(|engine| !matches!(engine.state, EngineState::Absent | EngineState::IsPodman));
-        Err(nearest.map_or_else(
+        let is_there = |it: &&Engine| !matches!(it.state, EngineState::Absent | EngineState::IsPodman);
+        Err(self.all.iter().find(is_there).map_or_else(
             || {
-                Error::environment(format!(
-                    "there is no container engine: none of {} is on PATH",
-                    NAMES.join(", ")
-                ))
-                .hint("install one of them, or use `--lab local`, which needs none")
+                let names = NAMES.join(", ");
+                Error::environment(format!("there is no container engine: none of {names} is on PATH"))
+                    .hint("install one of them, or use `--lab local`, which needs none")
             },
             Engine::error,
         ))
@@ -158,82 +150,71 @@ impl Engine {
 
     /// A word for the state, for programs.
     pub fn word(&self) -> &'static str {
-        match self.state {
-            EngineState::Absent => "absent",
-            EngineState::Answers(_) => "answers",
-            EngineState::Unfit(..) => "unfit",
-            EngineState::Dead(_) => "dead",
-            EngineState::Denied(_) => "denied",
-            EngineState::Remote(_) => "remote",
-            EngineState::Silent(_) => "silent",
-            EngineState::IsPodman => "is-podman",
-            EngineState::Unclear(_) => "unclear",
-        }
+        self.told(false).0
     }
 
     /// What is the matter, and what to do about it; for an engine that answers, nothing is.
     pub fn error(&self) -> Error {
-        let (what, hint) = self.trouble(cfg!(target_os = "macos"));
+        let (_, what, hint) = self.told(cfg!(target_os = "macos"));
         Error::environment(what).hint(hint)
     }
 
-    fn trouble(&self, macos: bool) -> (String, String) {
-        const LOCAL: &str = "or use `--lab local`, which needs no containers";
+    /// The state in a word and in a sentence, and what to do.
+    fn told(&self, macos: bool) -> (&'static str, String, String) {
         let name = self.name;
-        let service = if name == "nerdctl" { "containerd" } else { name };
-        match &self.state {
-            EngineState::Absent => (format!("{name} is not on PATH"), format!("install it, {LOCAL}")),
-            EngineState::Answers(version) => (format!("{name} {version} answers"), String::new()),
-            EngineState::Unfit(why, hint) => (why.clone(), format!("{hint}, {LOCAL}")),
+        let start = match (name, macos) {
+            ("podman", true) => "start it with `podman machine start`",
+            (_, true) => "start Docker Desktop, Colima or whatever runs it here",
+            ("podman", _) => "start it, as with `sudo systemctl start podman`",
+            ("nerdctl", _) => "start it, as with `sudo systemctl start containerd`",
+            _ => "start it, as with `sudo systemctl start docker`",
+        };
+        let see = format!("see what `{name} version` says");
+        let hang = format!("it may be starting or hang: {see}");
+        let docker = name == "docker";
+        let (word, what, hint) = match &self.state {
+            EngineState::Answers(version) => {
+                return ("answers", format!("{name} {version} answers"), String::new());
+            }
+            EngineState::IsPodman => {
+                let what = "docker is podman's command of that name";
+                return ("is-podman", what.into(), "podman itself is used".into());
+            }
+            EngineState::Absent => ("absent", format!("{name} is not on PATH"), "install it"),
+            EngineState::Unfit(why, hint) => ("unfit", why.clone(), *hint),
             EngineState::Dead(place) => {
-                let start = match (name, macos) {
-                    ("podman", true) => "start it with `podman machine start`".to_owned(),
-                    (_, true) => "start Docker Desktop, Colima or whatever runs it here".to_owned(),
-                    (_, false) => format!("start it, as with `sudo systemctl start {service}`"),
-                };
-                (
-                    format!("{name} is installed, but its daemon does not run: nothing answers at {place}"),
-                    format!("{start}, {LOCAL}"),
-                )
+                let dead = "is installed, but its daemon does not run: nothing answers at";
+                ("dead", format!("{name} {dead} {place}"), start)
             }
-            EngineState::Denied(place) => {
-                let join = match name {
-                    "docker" => "join the group docker (`sudo usermod -aG docker $USER`, then log in anew)",
-                    _ => "run it rootless, or as the user that owns the socket",
-                };
-                (
-                    format!("{name} is installed, but you may not use its socket ({place})"),
-                    format!("{join}, {LOCAL}"),
-                )
-            }
+            EngineState::Denied(place) => (
+                "denied",
+                format!("{name} is installed, but you may not use its socket ({place})"),
+                match docker {
+                    true => "join the group docker (`sudo usermod -aG docker $USER`, then log in anew)",
+                    false => "run it rootless, or as the user that owns the socket",
+                },
+            ),
             EngineState::Remote(place) => (
+                "remote",
                 format!(
                     "{name} is on another machine ({place}): a cluster there cannot be reached on loopback here"
                 ),
-                match name {
-                    "docker" => {
-                        format!("unset DOCKER_HOST and DOCKER_CONTEXT, `docker context use default`, {LOCAL}")
-                    }
-                    _ => format!("unset CONTAINER_HOST, {LOCAL}"),
+                match docker {
+                    true => "unset DOCKER_HOST and DOCKER_CONTEXT, `docker context use default`",
+                    false => "unset CONTAINER_HOST",
                 },
             ),
-            EngineState::Silent(place) => (
-                format!("{name} did not answer within {} ms{}", LIMIT.as_millis(), at(place)),
-                format!("it may be starting or hang: see what `{name} version` says, {LOCAL}"),
-            ),
-            EngineState::IsPodman => {
-                ("docker is podman's command of that name".to_owned(), "podman itself is used".to_owned())
+            EngineState::Silent(place) => {
+                let at = if place.is_empty() { String::new() } else { format!(" at {place}") };
+                let limit = LIMIT.as_millis();
+                ("silent", format!("{name} did not answer within {limit} ms{at}"), hang.as_str())
             }
-            EngineState::Unclear(words) => (
-                format!("{name} cannot be used: {words}"),
-                format!("see what `{name} version` says, {LOCAL}"),
-            ),
-        }
+            EngineState::Unclear(words) => {
+                ("unclear", format!("{name} cannot be used: {words}"), see.as_str())
+            }
+        };
+        (word, what, format!("{hint}, or use `--lab local`, which needs no containers"))
     }
-}
-
-fn at(place: &str) -> String {
-    if place.is_empty() { String::new() } else { format!(" at {place}") }
 }
 
 /// What is known of an engine on PATH, and whether it saves an image for one platform.

@@ -253,8 +253,8 @@ fn every_state_is_a_sentence_with_what_to_do() {
     for state in states {
         let others = matches!(state, EngineState::Dead(_) | EngineState::Denied(_));
         for (name, macos) in [("docker", false), ("docker", true), ("podman", false), ("podman", true)] {
-            let (what, hint) =
-                Engine { name, path: None, state: state.clone(), saves_platforms: false }.trouble(macos);
+            let (_, what, hint) =
+                Engine { name, path: None, state: state.clone(), saves_platforms: false }.told(macos);
             if others || (name, macos) == ("docker", false) {
                 lines.push(format!("{}: {what} (hint: {hint})", if macos { "macOS" } else { "Linux" }));
             }

@@ -13,36 +13,52 @@ use base::process::Said;
 /// What to do about an engine that is too old.
 pub(super) const UPDATE: &str = "update it";
 
+/// Reads an engine's answer: `fits` says what it is where the answer names a version, nothing
+/// where it does not.
+fn read(
+    answer: io::Result<Said>,
+    place: &str,
+    fits: impl FnOnce(&Value) -> Option<EngineState>,
+) -> EngineState {
+    match answer {
+        Ok(ended) => {
+            let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
+            fits(&answer).unwrap_or_else(|| trouble(&ended, place))
+        }
+        Err(error) => EngineState::Unclear(format!("it cannot be run ({error})")),
+    }
+}
+
+/// An engine of a version, if kind takes that.
+fn of_version(name: &str, version: Option<&str>, oldest: (u32, u32)) -> Option<EngineState> {
+    let version = Version::parse(version?)?;
+    let (major, minor) = oldest;
+    Some(match version.numbers() < (major, minor, 0) {
+        true => {
+            EngineState::Unfit(format!("{name} {version} is too old: kind needs {major}.{minor}"), UPDATE)
+        }
+        false => EngineState::Answers(version),
+    })
+}
+
 /// Reads what docker says to `docker version`, and `<context> <endpoint>`.
 pub(super) fn docker(answer: io::Result<Said>, endpoint: &str) -> EngineState {
     let (context, place) = endpoint.trim().split_once(' ').unwrap_or(("", endpoint.trim()));
     let place = redacted(place.trim());
-    let ended = match answer {
-        Ok(ended) => ended,
-        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
-    };
-    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
-    // podman's client spells the key in another way than docker's.
-    if answer["Client"]["APIVersion"].is_string() && answer["Client"]["ApiVersion"].is_null() {
-        return EngineState::IsPodman;
-    }
-    if !place.is_empty() && !is_local(&place) {
-        let from = if context.is_empty() || context == "default" { "DOCKER_HOST" } else { context };
-        return EngineState::Remote(match from {
-            "DOCKER_HOST" => format!("{place}, from DOCKER_HOST"),
-            context => format!("{place}, from the context {context}"),
-        });
-    }
-    if let Some(version) = answer["Server"]["Version"].as_str().and_then(Version::parse) {
+    read(answer, &place, |answer| {
+        // podman's client spells the key in another way than docker's.
+        if answer["Client"]["APIVersion"].is_string() && answer["Client"]["ApiVersion"].is_null() {
+            return Some(EngineState::IsPodman);
+        }
+        if !place.is_empty() && !is_local(&place) {
+            return Some(EngineState::Remote(match context {
+                "" | "default" => format!("{place}, from DOCKER_HOST"),
+                context => format!("{place}, from the context {context}"),
+            }));
+        }
         // What rootless and cgroup v2 need; kind supports no older one.
-        return match version.numbers() < (20, 10, 0) {
-            true => {
-                EngineState::Unfit(format!("docker's daemon {version} is too old: kind needs 20.10"), UPDATE)
-            }
-            false => EngineState::Answers(version),
-        };
-    }
-    trouble(&ended, &place)
+        of_version("docker's daemon", answer["Server"]["Version"].as_str(), (20, 10))
+    })
 }
 
 /// Whether docker's client and daemon both know `image save --platform`: each has to speak
@@ -61,41 +77,23 @@ pub(super) fn podman(answer: io::Result<Said>, container_host: Option<&str>) -> 
     if let Some(host) = container_host.map(redacted).filter(|host| !is_local(host)) {
         return EngineState::Remote(format!("{host}, from CONTAINER_HOST"));
     }
-    let ended = match answer {
-        Ok(ended) => ended,
-        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
-    };
-    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
-    let host = &answer["host"];
-    if let Some(version) = answer["version"]["Version"].as_str().and_then(Version::parse) {
-        let rootless = host["security"]["rootless"].as_bool() == Some(true);
-        if rootless && host["cgroupVersion"].as_str() == Some("v1") {
+    read(answer, "", |answer| {
+        let host = &answer["host"];
+        let version = answer["version"]["Version"].as_str()?;
+        if host["security"]["rootless"] == true && host["cgroupVersion"] == "v1" {
             let why = "rootless podman needs cgroup v2 for kind, and this machine has v1";
-            return EngineState::Unfit(why.into(), "run it as root");
+            return Some(EngineState::Unfit(why.into(), "run it as root"));
         }
-        return match version.numbers() < (3, 0, 0) {
-            true => EngineState::Unfit(format!("podman {version} is too old: kind needs 3.0"), UPDATE),
-            false => EngineState::Answers(version),
-        };
-    }
-    trouble(&ended, "")
+        of_version("podman", Some(version), (3, 0))
+    })
 }
 
 /// Reads what nerdctl says to `nerdctl version`.
 pub(super) fn nerdctl(answer: io::Result<Said>) -> EngineState {
-    let ended = match answer {
-        Ok(ended) => ended,
-        Err(error) => return EngineState::Unclear(format!("it cannot be run ({error})")),
-    };
-    let answer: Value = serde_json::from_str(ended.stdout.trim()).unwrap_or(Value::Null);
-    let components = answer["Server"]["Components"].as_array().is_some_and(|all| !all.is_empty());
-    match answer["Client"]["Version"].as_str().and_then(Version::parse) {
-        Some(version) if components => match version.numbers() < (1, 7, 0) {
-            true => EngineState::Unfit(format!("nerdctl {version} is too old: kind needs 1.7"), UPDATE),
-            false => EngineState::Answers(version),
-        },
-        _ => trouble(&ended, ""),
-    }
+    read(answer, "", |answer| {
+        let components = answer["Server"]["Components"].as_array().is_some_and(|all| !all.is_empty());
+        of_version("nerdctl", answer["Client"]["Version"].as_str().filter(|_| components), (1, 7))
+    })
 }
 
 /// What an engine that gives no version says instead.
