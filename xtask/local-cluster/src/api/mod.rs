@@ -116,12 +116,8 @@ async fn answer(
     query: Query,
 ) -> Result<Response, Refusal> {
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
-    match &route {
-        Route::Health if reads => return Ok(text(StatusCode::OK, "ok")),
-        Route::Version if reads => return Ok(reply::object(StatusCode::OK, &version())),
-        _ => {}
-    }
-    if !is_let_in(api, &parts.headers) {
+    let open = matches!(route, Route::Health | Route::Version) && reads;
+    if !open && !is_let_in(api, &parts.headers) {
         return Err(Refusal::unauthorized());
     }
     if let Some(user) = parts.headers.get("Impersonate-User") {
@@ -131,7 +127,8 @@ async fn answer(
         Route::Nothing => return Err(Refusal::no_such_path()),
         Route::Objects(target) => return objects(api, parts, body, target, query).await,
         _ if !reads => return Err(Refusal::method_not_allowed()),
-        Route::Health | Route::Version => version(),
+        Route::Health => return Ok(text(StatusCode::OK, "ok")),
+        Route::Version => return Ok(reply::object(StatusCode::OK, &version())),
         Route::Core => discovery::core_versions(&parts.headers),
         Route::Groups => discovery::groups(&api.store),
         Route::GroupVersion(group, version) => discovery::resources(&api.store, &group, &version)?,

@@ -33,24 +33,14 @@ pub use machine::Machine;
 /// Starts the controllers and the kubelet. When `stop` is set, all containers are told
 /// to end, killed if they do not, and the task ends after the last of them.
 pub fn start(store: Store, logs: Logs, machine: Machine, stop: CancellationToken) -> JoinHandle<()> {
-    let Machine { images, cluster, ingress, routes, tasks } = machine;
+    let (routes, tasks) = (machine.routes.clone(), machine.tasks.clone());
     let recorder = Recorder::new(store.clone(), "kubelet");
     let controllers = controllers::run(store.clone(), recorder.clone(), stop.clone());
+    let controllers = tasks.spawn("the controllers", controllers);
     // Programs reach each other until the last of them has ended.
     let ended = CancellationToken::new();
     let services = services::Services::new(store.clone(), routes, tasks.clone(), ended.clone());
-    let controllers = tasks.spawn("the controllers", controllers);
-    let node = kubelet::Node {
-        store,
-        logs,
-        images,
-        cluster,
-        ingress,
-        recorder,
-        services,
-        tasks: tasks.clone(),
-        stop,
-    };
+    let node = kubelet::Node { store, logs, machine, recorder, services, stop };
     tasks.spawn("the kubelet", async move {
         kubelet::run(Arc::new(node)).await;
         ended.cancel();

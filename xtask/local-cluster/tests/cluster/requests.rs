@@ -228,6 +228,12 @@ fn a_conflict_of_applies_names_manager_and_field() {
         (&managers[0]["manager"], &managers[0]["operation"], &managers[0]["fieldsV1"]),
         (&json!("two"), &json!("Apply"), &json!({"f:data": {"f:k": {}}}))
     );
+    let odd = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "dat": {}});
+    let refused = cluster.apply(&path, "two", &odd);
+    assert_eq!(
+        (refused.status, refused.message().as_str()),
+        (400, "it cannot be handled as a ConfigMap: strict decoding error: unknown field \"dat\"")
+    );
     let dropped = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
     assert_eq!(cluster.apply(&path, "two", &dropped).json().get("data"), None);
 }

@@ -43,7 +43,7 @@ use self::table::{Builder, INGRESSES, Route, Table};
 use self::upstream::Upstreams;
 use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Request, Response};
-use local_cluster::store::{Key, Store, WriteError, object};
+use local_cluster::store::{Key, Store};
 use local_cluster::tasks::Tasks;
 use local_cluster::workloads::{Recorder, Subject};
 
@@ -121,13 +121,9 @@ fn publish_address(store: &Store, recorder: &Recorder) {
             let message = "this lab's ingress has no wildcard hosts and no default backends: requests for them are answered with 404";
             recorder.warning(&Subject::of(&ingress), "Unsupported", message);
         }
-        let key = Key::new(INGRESSES, object::namespace(&ingress), object::name(&ingress));
         // One that is gone by now needs no status.
-        let _ = store.update(&key, |old| {
-            let mut new = old.clone();
-            new["status"] = json!({"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}});
-            Ok::<_, WriteError>(new)
-        });
+        let status = json!({"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}});
+        store.change(&Key::of(INGRESSES, &ingress), |it| it["status"] = status.clone());
     }
 }
 

@@ -81,3 +81,24 @@ fn the_same_apply_again_changes_nothing() {
     let again = writer("one").apply(&first, &config(json!({"a": "1"})), false).unwrap();
     assert!(same_but_for_times(&first, &again));
 }
+
+#[test]
+fn an_item_goes_with_who_applied_it_and_a_name_never() {
+    let resource = resources::find(&Store::new(), "apps", "v1", "deployments").unwrap();
+    let structure = named("Deployment").unwrap();
+    let writer = |manager| Writer { manager, resource: &resource, subresource: "", structure };
+    let deployment = |metadata: Value, containers: Value| {
+        let spec = json!({"template": {"spec": {"containers": containers}}});
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    };
+    let both = json!([{"name": "a"}, {"name": "b", "image": "1"}]);
+    let first = deployment(json!({"name": "d", "labels": {"a": "1"}}), both);
+    let first = stored(writer("one").apply(&json!({}), &first, false).unwrap());
+    let mut edited = first.clone();
+    edited["spec"]["template"]["spec"]["containers"][1]["image"] = "2".into();
+    writer("edit").track_update(Some(&first), &mut edited);
+    let next = deployment(json!({"name": "d"}), json!([{"name": "a"}]));
+    let next = writer("one").apply(&edited, &next, false).unwrap();
+    assert_eq!(next["spec"]["template"]["spec"]["containers"], json!([{"name": "a"}]));
+    assert_eq!((&next["metadata"]["name"], next["metadata"].get("labels")), (&json!("d"), None));
+}

@@ -105,7 +105,7 @@ fn see(node: &Arc<Node>, workers: &mut HashMap<String, PodWorker>, pod: &Arc<Val
     let before = before.and_then(|uid| workers.remove(&uid)).map(|worker| worker.task);
     let (sender, receiver) = watch::channel(work);
     let running = run::pod(Pod::new(node.clone(), key.clone(), pod.clone(), receiver));
-    let task = node.tasks.spawn(format!("pod {}/{}", key.namespace, key.name), async move {
+    let task = node.machine.tasks.spawn(format!("pod {}/{}", key.namespace, key.name), async move {
         if let Some(before) = before {
             let _ = before.await;
         }

@@ -66,7 +66,7 @@ impl Container<'_> {
         // In a kubelet's order: volumes are mounted before images are pulled.
         let files = volumes::files(&sources, pod, self.spec)?;
         let image = text(&self.spec["image"]);
-        let program = node.images.find(image).ok_or(Unready::Image)?;
+        let program = node.machine.images.find(image).ok_or(Unready::Image)?;
         self.normal("Pulled", format!("Container image {image:?} already present on machine"));
         let (ports, listening) = listen(self.spec).map_err(Unready::System)?;
         let mut defaults = self.defaults();
@@ -96,8 +96,8 @@ impl Container<'_> {
             ports,
             log,
             stop: CancellationToken::new(),
-            cluster: node.cluster.clone(),
-            proxy: node.ingress,
+            cluster: node.machine.cluster.clone(),
+            proxy: node.machine.ingress,
         };
         Ok(Ready { program, launch, listening })
     }
@@ -106,7 +106,7 @@ impl Container<'_> {
     /// namespace's Services, its host name, and the proxy, which stands in for the
     /// cluster's DNS as it knows the hosts of the lab.
     fn defaults(&self) -> BTreeMap<String, String> {
-        let proxy = format!("http://{}", self.pod.node.ingress);
+        let proxy = format!("http://{}", self.pod.node.machine.ingress);
         let none = "127.0.0.1,localhost";
         let proxies =
             ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].map(|name| (name, proxy.as_str()));
@@ -153,7 +153,7 @@ impl Container<'_> {
 
     fn no_such_image(&self) {
         let image = text(&self.spec["image"]);
-        let known = self.pod.node.images.names().collect::<Vec<_>>().join(", ");
+        let known = self.pod.node.machine.images.names().collect::<Vec<_>>().join(", ");
         let message = format!(
             "Failed to pull image {image:?}: this lab has no registry; the images that it runs are {known}"
         );
