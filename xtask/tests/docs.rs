@@ -49,7 +49,7 @@ fn every_cause_has_its_section_and_nothing_else_has() {
     let page = page("docs/causes.md");
     let sections = sections(&page);
     let ids: Vec<String> = sections.iter().map(|(heading, _)| heading.replace('`', "")).collect();
-    assert_eq!(ids, CauseId::ALL.map(|id| id.name().to_owned()));
+    assert_eq!(ids, CauseId::ALL.iter().map(|id| id.name().to_owned()).collect::<Vec<_>>());
     for (heading, text) in sections {
         let mut rest = text;
         for part in ["People see", "Why", "How to tell", "Fix", "Lasting fix"] {
