@@ -132,6 +132,9 @@ async fn answer(
         Route::Core => discovery::core_versions(&parts.headers),
         Route::Groups => discovery::groups(&api.store),
         Route::GroupVersion(group, version) => discovery::resources(&api.store, &group, &version)?,
+        Route::OpenApiV2 => {
+            return Ok(reply::respond(StatusCode::OK, openapi::V2_TYPE, crate::serve::full(openapi::V2)));
+        }
         Route::OpenApi => openapi::index(&discovery::versions(&api.store)),
         Route::OpenApiOf(group, version) => {
             let all = resources::all(&api.store).into_iter();

@@ -15,6 +15,8 @@ pub enum Route {
     Groups,
     /// `/api/v1`, `/apis/GROUP/VERSION`: group (empty for the core one) and version.
     GroupVersion(String, String),
+    /// `/openapi/v2`.
+    OpenApiV2,
     /// `/openapi/v3`.
     OpenApi,
     /// `/openapi/v3/api/v1`, `/openapi/v3/apis/GROUP/VERSION`.
@@ -54,6 +56,7 @@ pub fn route(path: &str) -> Route {
         ["api", version] => Route::GroupVersion(String::new(), decode(version)),
         ["apis"] => Route::Groups,
         ["apis", group, version] => Route::GroupVersion(decode(group), decode(version)),
+        ["openapi", "v2"] => Route::OpenApiV2,
         ["openapi", "v3"] => Route::OpenApi,
         ["openapi", "v3", "api", version] => Route::OpenApiOf(String::new(), decode(version)),
         ["openapi", "v3", "apis", group, version] => Route::OpenApiOf(decode(group), decode(version)),
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn paths_of_nothing() {
-        for path in ["/", "", "/api/v1//pods", "/metrics", "/apis/a/b/namespaces//pods", "/openapi/v2"] {
+        for path in ["/", "", "/api/v1//pods", "/metrics", "/apis/a/b/namespaces//pods", "/openapi/v1"] {
             assert_eq!(route(path), Route::Nothing, "{path}");
         }
         assert_eq!(route("/healthz/ping"), Route::Health);

@@ -18,6 +18,12 @@ fn path_of(group: &str, version: &str) -> String {
     if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
 }
 
+/// OpenAPI's second version without a single kind, as protobuf: kubectl reads it before it applies a `List`, whose
+/// items it then checks by the third.
+pub const V2: &[u8] = b"\x0a\x032.0\x12\x0c\x0a\x08oidc-lab\x12\x00\x42\x00";
+/// What it is served as.
+pub const V2_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
 /// `/openapi/v3`: where the documents of groups and their versions are.
 pub fn index(versions: &[(String, String)]) -> Value {
     let paths = versions.iter().map(|(group, version)| {

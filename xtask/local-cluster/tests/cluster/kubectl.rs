@@ -378,6 +378,21 @@ fn it_describes_explains_and_asks() {
 }
 
 #[test]
+fn it_applies_a_list_as_it_gets_one() {
+    if !on_path("kubectl", "it_applies_a_list_as_it_gets_one") {
+        return;
+    }
+    let cluster = Cluster::start();
+    let kubectl = Kubectl { cluster: &cluster };
+    kubectl.ok(&["create", "configmap", "a", "--from-literal=k=v"]);
+    kubectl.ok(&["create", "configmap", "b", "--from-literal=k=v"]);
+    let list = kubectl.ok(&["get", "configmap", "a", "b", "-o", "yaml"]);
+    let ended = kubectl.with(&["apply", "-f", "-"], &list.replace("k: v", "k: w"));
+    assert_eq!(ended.status, 0, "{ended:?}");
+    assert_eq!(kubectl.ok(&["get", "configmap", "b", "-o", "jsonpath={.data.k}"]), "w");
+}
+
+#[test]
 fn it_knows_custom_kinds_at_once() {
     if !on_path("kubectl", "it_knows_custom_kinds_at_once") {
         return;
