@@ -51,7 +51,8 @@ impl TokenAnswer {
             (Some(one), Some(other)) if one != other => Some(false),
             (Some(_), Some(_)) => Some(status != Some(false) && self.same_description(other)),
             (None, None) => status,
-            _ => Some(false),
+            // A page beside an error's name: somebody on the way may have answered.
+            _ => None,
         }
     }
 
@@ -62,6 +63,13 @@ impl TokenAnswer {
             (Some(one), Some(other)) => one.iter().zip(&other).all(|(one, other)| one == other),
             _ => true,
         }
+    }
+
+    /// Whether it is about this moment and not about the request: too much at once, or trouble of the server's own.
+    pub fn is_passing(&self) -> bool {
+        let busy = |status: u16| status < 400 && status != 200 || status == 429 || status >= 500;
+        let says = |error: &str| matches!(error, "temporarily_unavailable" | "server_error" | "slow_down");
+        self.status.is_some_and(busy) || self.error.as_deref().is_some_and(says)
     }
 
     /// Whether the error's name is one that providers commonly use for a client whose secret they do not take.
@@ -94,7 +102,13 @@ fn quoted(text: &str) -> Option<(String, &str)> {
         ends
     });
     let (inside, rest) = end.map_or((text, ""), |end| (&text[..end], &text[end + 1..]));
-    Some((inside.replace("\\\"", "\"").replace("\\\\", "\\"), rest))
+    Some((unescaped(inside), rest))
+}
+
+/// A text without Go's escapes, which are JSON's but for `\xNN` and a few that nobody sends.
+fn unescaped(text: &str) -> String {
+    let json = format!("\"{}\"", text.replace("\\x", "\\u00"));
+    serde_json::from_str(&json).unwrap_or_else(|_| text.to_owned())
 }
 
 fn quoted_field(body: &str, name: &str) -> Option<String> {
@@ -149,6 +163,14 @@ mod tests {
             (r#"failed to get token: oauth2: "invalid_client""#, Some(answer(None, "invalid_client", ""))),
             (r#"x: oauth2: "a" "say \"b\" and …"#, Some(answer(None, "a", r#"say "b" and …"#))),
             (
+                r#"oauth2: "invalid_client" "AADSTS7000215: Invalid client secret is provided.\r\nTrace ID: 1""#,
+                Some(answer(
+                    None,
+                    "invalid_client",
+                    "AADSTS7000215: Invalid client secret is provided.\r\nTrace ID: 1",
+                )),
+            ),
+            (
                 r#"failed to get token: oauth2: cannot fetch token: 401 Unauthorized Response: {"error":"invalid_client"}"#,
                 Some(answer(Some(401), "invalid_client", "")),
             ),
@@ -174,7 +196,7 @@ mod tests {
             (answer(Some(400), "invalid_client", ""), Some(false)),
             (answer(Some(401), "invalid_client", "Code is unknown"), Some(false)),
             (answer(None, "invalid_grant", "AADSTS7: Invalid client secret."), Some(false)),
-            (answer(Some(401), "", ""), Some(false)),
+            (answer(Some(401), "", ""), None),
         ] {
             assert_eq!(wrong.alike(&other), alike, "{other:?}");
         }

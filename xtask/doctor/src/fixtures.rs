@@ -214,7 +214,6 @@ pub fn group(step: Step, cause: Cause) -> FailureGroup {
 pub fn bundled(evidence: &mut Evidence, url: &str, config: &str) {
     let map = json!({"metadata": {}, "data": {"url": url, "dex.config": config}});
     evidence.settings = Seen::There(Settings::of(&serde_json::from_value(map).unwrap()));
-    evidence.derives = true;
     evidence.provider.issuer = format!("{url}/api/dex");
     if let Discovery::Document(document) = &mut evidence.provider.discovery {
         document.issuer.clone_from(&evidence.provider.issuer);

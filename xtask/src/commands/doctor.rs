@@ -106,7 +106,6 @@ pub async fn of_lab(session: &Session) -> Result<Subject> {
         provider_namespace: (session.dex() == Workload::Dex).then(|| Workload::Dex.namespace().to_owned()),
         address: Some(address.parse().map_err(|error| Error::environment(format!("{address}: {error}")))?),
         user: Some(user),
-        is_lab: true,
         ..Subject::new(Workload::Argocd.namespace(), "cargo xtask kubectl --")
     };
     subject.resolve = [80, 443].map(|port| Resolve::new("*", port, access.ingress)).to_vec();

@@ -43,8 +43,7 @@ fn each_mistake_has_a_cause_of_its_own() {
     if !has("kubectl", "each_mistake_has_a_cause_of_its_own") {
         return;
     }
-    let oidc = "issuer: http://elsewhere.host\nclientID: x\nclientSecret: y\n";
-    let mistakes: [(&str, &str, Hand<'_>); 11] = [
+    let mistakes: [(&str, &str, Hand<'_>); 10] = [
         ("no YAML", "dex-config certain", &|lab| dex(lab, "connectors:", "connectors: a: b")),
         ("no connectors", "dex-config certain", &|lab| {
             set(lab, "dex.config", &"enablePasswordDB: true".into())
@@ -64,7 +63,6 @@ fn each_mistake_has_a_cause_of_its_own() {
         ("no connector", "dex-connector certain", &|lab| {
             set(lab, "dex.config", &"enablePasswordDB: true\nconnectors: []\n".into());
         }),
-        ("two providers", "two-providers likely", &|lab| set(lab, "oidc.config", &oidc.into())),
     ];
     for (name, expected, make) in mistakes {
         let lab = Lab::new();
@@ -82,6 +80,20 @@ fn each_mistake_has_a_cause_of_its_own() {
         }
         assert_eq!(first(&document).as_deref(), Some(expected), "{name}: {document:#}");
     }
+}
+
+#[test]
+fn dex_config_beside_oidc_config_is_named() {
+    if !has("kubectl", "dex_config_beside_oidc_config_is_named") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let config = "connectors:\n- {type: mockPassword, id: m, name: M, config: {username: u, password: p}}\n";
+    set(&lab, "dex.config", &config.into());
+    restart(&lab, "argocd", "argocd-server");
+    lab.expect(1, &["test"]);
+    assert_eq!(first(&diagnosis(&lab, &[])).as_deref(), Some("two-providers certain"));
 }
 
 #[test]

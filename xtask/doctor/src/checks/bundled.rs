@@ -1,11 +1,12 @@
 //! The Dex inside Argo CD: its configuration, whether it runs, and whether both sides derive one secret.
 
-use probe::{Cause, CauseId};
+use probe::{Cause, CauseId, Failure};
 
 use super::commands::{edit_settings, set_url};
+use super::provider::{NOBODY, is_providers};
 use super::{sure, when, when_settings};
 use crate::advice;
-use crate::evidence::bundled::{CLIENT, PATH};
+use crate::evidence::bundled::{CLIENT, NAME, PATH};
 use crate::evidence::{DexSettings, Evidence, Form, Seen, Taken};
 use crate::finding::{Certainty, Finding, When};
 use crate::shown::{argument, listed, shown};
@@ -38,17 +39,18 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-/// Causes that are no news beside a finding of [`check`] about now.
-pub fn explains(id: CauseId) -> bool {
-    matches!(
-        id,
-        CauseId::ProviderUnreachable
-            | CauseId::IssuerMismatch
-            | CauseId::RedirectUri
-            | CauseId::FirstStart
-            | CauseId::StaleSessionManager
-            | CauseId::Credentials
-    )
+/// What is no news beside a finding of [`check`] about now.
+pub fn explains(id: CauseId) -> &'static [CauseId] {
+    use CauseId::{Credentials, FirstStart, IssuerMismatch, ProviderCa, ProviderUnreachable, RedirectUri};
+    match id {
+        CauseId::TwoProviders => &[CauseId::StaleSessionManager],
+        CauseId::DexConfig => &[FirstStart, ProviderUnreachable],
+        CauseId::DexDown | CauseId::ArgocdUrl => &[ProviderUnreachable, IssuerMismatch],
+        CauseId::DexTls => &[ProviderUnreachable, ProviderCa],
+        CauseId::DexClient => &[RedirectUri],
+        CauseId::DexReference => &[Credentials],
+        _ => &[],
+    }
 }
 
 /// Whether there is a configuration of the Dex inside beside that of another provider.
@@ -67,11 +69,7 @@ fn both_set(evidence: &Evidence) -> Finding {
         .seen("argocd-cm has oidc.config and dex.config")
         .seen_if(failure.map(|it| format!("{} logins end at {}: {}", it.count, it.step, shown(&it.message))))
         .why("a login goes to the issuer of oidc.config, and its token is then checked with the keys of the Dex inside Argo CD, which did not sign it")
-        .fix(format!(
-            "{} patch configmap argocd-cm --type json -p '[{{\"op\":\"remove\",\"path\":\"/data/dex.config\"}}]'   # or oidc.config, whichever is not meant\n{}",
-            evidence.argocd_kubectl(),
-            advice::restart_argocd(evidence)
-        ))
+        .fix(edit_settings(evidence, "take out dex.config or oidc.config, whichever is not meant"))
 }
 
 fn log(evidence: &Evidence) -> Option<String> {
@@ -81,16 +79,19 @@ fn log(evidence: &Evidence) -> Option<String> {
 
 /// Argo CD does not take what stands in `dex.config`.
 fn unusable(evidence: &Evidence) -> Option<Finding> {
-    let finding = Finding::new(CauseId::DexConfig, CONFIG);
+    // A server that answers has taken it, or has not seen it yet.
+    let answers = evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some());
+    let certainty = if evidence.fails() || !answers { Certainty::Certain } else { Certainty::Likely };
+    let finding = Finding::new(CauseId::DexConfig, CONFIG).certainty(certainty).when(when_settings(evidence));
     let (line, finding) = match &evidence.settings.there()?.dex {
         DexSettings::Unreadable(line) if evidence.uses_bundled() => (
             *line,
             finding
-                .when(when_settings(evidence))
                 .seen("dex.config is no YAML that Argo CD reads")
                 .why("Argo CD takes it for not there and runs without SSO: /auth/login is 404, and its page has no button"),
         ),
-        DexSettings::Malformed(words) => (
+        // Without an address Argo CD does not look at it.
+        DexSettings::Malformed(words) if !evidence.settings.there()?.url.is_empty() => (
             None,
             finding
                 .seen(format!("dex.config can be read, and {words}"))
@@ -165,20 +166,16 @@ fn tls(evidence: &Evidence) -> Option<Finding> {
 
 /// It does not run.
 fn down(evidence: &Evidence) -> Option<Finding> {
-    let nobody = [
-        Cause::ProviderUnknownHost,
-        Cause::ProviderRefusesConnections,
-        Cause::ProviderBadGateway,
-        Cause::ProviderUnreachable,
-        Cause::FrontWithoutBackend,
-    ];
-    let failure = evidence.failure(&nobody);
+    let failures = evidence.failures();
+    let nobody = |failure: &&Failure| NOBODY.contains(&failure.cause) && is_providers(failure);
+    let failure = failures.iter().map(|(failure, _)| *failure).find(nobody);
     let bundled = &evidence.bundled;
     let namespace = shown(&evidence.namespace);
     let kubectl = evidence.argocd_kubectl();
     let finding = Finding::new(CauseId::DexDown, format!("Deployment {namespace}/argocd-dex-server"));
     let finding = match &bundled.deployment {
-        Seen::Absent => finding
+        // Whose labels others have, its Dex may have others too.
+        Seen::Absent if evidence.server.there().is_some() => finding
             .seen("there is no Deployment of argocd-dex-server")
             .fix("install it (chart: dex.enabled; manifests: all but core have it), or take dex.config out and name a provider in oidc.config"),
         Seen::There(dex) if dex.ready == 0 => {
@@ -201,7 +198,8 @@ fn down(evidence: &Evidence) -> Option<Finding> {
             match bundled.trouble {
                 Some(_) => finding.fix(edit_settings(evidence, "dex.config: mend what the log names")),
                 None => finding.certainty(Certainty::Likely).fix(format!(
-                    "{kubectl} logs deploy/argocd-dex-server --tail=20   # and whether --dex-server of argocd-server names its Service"
+                    "{kubectl} logs deploy/{} --tail=20   # and whether --dex-server of argocd-server names its Service",
+                    deployment(evidence)
                 )),
             }
         }
@@ -251,12 +249,12 @@ fn unresolved(evidence: &Evidence) -> Option<Finding> {
     Some(
         Finding::new(CauseId::DexReference, format!("{CONFIG} {}", shown(&first.field)))
             .certainty(Certainty::Likely)
-            .when(if evidence.logged_in() { When::Later } else { When::Now })
+            .when(when_it_fails(evidence))
             .seen(format!("these lead to no value: {}", listed(&all)))
             .why("Argo CD hands the text of such a reference on to the connector as if it were the value: $KEY is a key of argocd-secret, $SECRET:KEY one of a Secret with the label app.kubernetes.io/part-of: argocd")
             .fix(format!(
-                "write the key, or correct the reference: {}",
-                edit_settings(evidence, "dex.config, and the Secret that it names")
+                "{} edit configmap argocd-cm   # correct the reference, or write the key that it names; Dex starts anew by itself",
+                evidence.argocd_kubectl()
             )),
     )
 }
@@ -269,7 +267,7 @@ fn callback(evidence: &Evidence) -> Option<Finding> {
     Some(
         Finding::new(CauseId::RedirectUri, format!("{CONFIG} connectors, {}", shown(id)))
             .certainty(Certainty::Likely)
-            .when(if evidence.logged_in() { When::Later } else { When::Now })
+            .when(when_it_fails(evidence))
             .seen(format!("its redirectURI is {}, and Dex is called back at {}", shown(callback), shown(&wanted)))
             .why("what stands behind the connector sends people back to that address, and Dex does not answer there")
             .fix(edit_settings(evidence, &format!("dex.config: redirectURI: {}", shown(&wanted)))),
@@ -322,8 +320,18 @@ fn behind(evidence: &Evidence) -> Option<Finding> {
         .seen_if(key_written(evidence))
         .seen_if(of_openshift(evidence))
         .why("Dex does not take the client secret that is derived from server.secretkey as it is now: it still runs with the one of before")
-        .fix(format!("{} rollout restart deploy/argocd-dex-server", evidence.argocd_kubectl())),
+        .fix(format!("{} rollout restart deploy/{}", evidence.argocd_kubectl(), deployment(evidence))),
     )
+}
+
+/// The name of its Deployment, for a command.
+fn deployment(evidence: &Evidence) -> String {
+    argument(evidence.bundled.deployment.there().map_or(NAME, |dex| dex.name.as_str()))
+}
+
+/// When something in its configuration matters that no failure has to show: now, if anything fails.
+fn when_it_fails(evidence: &Evidence) -> When {
+    if evidence.fails() { When::Now } else { When::Later }
 }
 
 /// When `server.secretkey` was written, and by whom.
@@ -345,7 +353,7 @@ pub fn of_openshift(evidence: &Evidence) -> Option<String> {
     const KEY: &str = "oidc.dex.clientSecret";
     evidence.argocd_secret.there()?.value(KEY)?;
     Some(format!(
-        "argocd-secret has {KEY}, as OpenShift GitOps writes it: its operator manages this secret and may write it anew"
+        "argocd-secret has {KEY}, which may be OpenShift GitOps': its operator manages this secret and may write it anew"
     ))
 }
 

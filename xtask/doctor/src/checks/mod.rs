@@ -14,8 +14,9 @@ mod settings;
 mod stale;
 
 use jiff::Timestamp;
+use probe::CauseId;
 
-use super::evidence::Evidence;
+use super::evidence::{DexSeen, Evidence};
 use super::finding::{Certainty, Finding, When, in_order};
 
 pub use rotation::safe_order;
@@ -23,7 +24,8 @@ pub use rotation::safe_order;
 /// Everything that is to be found, in the order in which it should be read.
 pub fn all(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = bundled::check(evidence);
-    let inside = findings.iter().any(|finding| finding.when == When::Now);
+    let now = findings.iter().filter(|finding| finding.when == When::Now);
+    let explained: Vec<CauseId> = now.flat_map(|finding| bundled::explains(finding.id)).copied().collect();
     let reference = reference::check(evidence);
     // What a reference that leads nowhere explains needs no other explanation.
     let leads_nowhere = !reference.is_empty();
@@ -39,14 +41,18 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     general.extend(provider::check(evidence));
     general.extend(server::check(evidence));
     general.extend(login::check(evidence));
-    general.retain(|finding| !(inside && bundled::explains(finding.id)));
+    general.retain(|finding| !explained.contains(&finding.id));
     findings.extend(general);
     // Other settings than argocd-cm has are a reason only where nothing in them is one.
     if evidence.fails() && !findings.iter().any(|finding| finding.when == When::Now) {
         findings.extend(stale::settings(evidence));
     }
     // Where something is sure to explain what is seen, one of several is no news.
-    if findings.iter().any(|finding| finding.when == When::Now && finding.certainty == Certainty::Certain) {
+    let explains = |finding: &Finding| {
+        let beside = matches!(finding.id, CauseId::DexConnector | CauseId::CodeReused);
+        finding.when == When::Now && finding.certainty == Certainty::Certain && !beside
+    };
+    if findings.iter().any(explains) {
         findings.retain(|finding| finding.certainty != Certainty::Possible);
     }
     in_order(findings)
@@ -60,7 +66,12 @@ pub fn before_rotation(evidence: &Evidence) -> Vec<Finding> {
 /// How sure a refusal of the client secret is: that the provider answers a right one otherwise was seen, or it is
 /// the Dex that was looked at, whose words are known. Else there are only its words.
 fn sure(evidence: &Evidence) -> Certainty {
-    match evidence.refuses_surely() || evidence.provider.own_dex().is_some() || evidence.uses_bundled() {
+    let own_dex = evidence.provider.own_dex();
+    let running = |dex: &DexSeen| dex.pods.iter().filter(|pod| pod.waiting.is_none() && !pod.ending).count();
+    // Pods that were started at different times may take different secrets.
+    let several = own_dex.is_some_and(|dex| running(dex) > 1);
+    let known = own_dex.is_some() || evidence.bundled.same_keys == Some(true);
+    match !several && (evidence.refuses_surely() || known) {
         true => Certainty::Certain,
         false => Certainty::Likely,
     }

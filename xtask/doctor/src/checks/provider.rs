@@ -13,7 +13,7 @@ use crate::shown::{argument, listed, shown};
 const ISSUER: &str = "ConfigMap argocd-cm, oidc.config issuer";
 
 /// What Argo CD or a browser is told when nobody answers at the provider's address.
-const NOBODY: [Cause; 5] = [
+pub const NOBODY: [Cause; 5] = [
     Cause::ProviderUnknownHost,
     Cause::ProviderRefusesConnections,
     Cause::ProviderBadGateway,
@@ -132,6 +132,9 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
 }
 
 fn certificate(evidence: &Evidence) -> Option<Finding> {
+    if evidence.uses_bundled() {
+        return None;
+    }
     let failure = evidence.failure(&[Cause::ProviderCertificate])?;
     let has_root = evidence.oidc().map(|config| !config.root_ca.is_empty());
     Some(
@@ -147,7 +150,7 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
 
 /// Whether a failure is about the provider: Argo CD's own words say so, and elsewhere
 /// the step does.
-fn is_providers(failure: &Failure) -> bool {
+pub fn is_providers(failure: &Failure) -> bool {
     match failure.cause {
         Cause::ProviderUnknownHost
         | Cause::ProviderRefusesConnections

@@ -97,7 +97,7 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
         Finding::new(CauseId::FirstStart, format!("Deployment {}/argocd-server", shown(&evidence.namespace)))
             .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
             .seen(format!("/auth/login says: {}", shown(&failure.message)))
-            .seen_if(shows.then(|| "/api/v1/settings shows url and oidcConfig as configured".to_owned()))
+            .seen_if(shows.then(|| "/api/v1/settings shows url and a provider as configured".to_owned()))
             .seen_if(pod.and_then(logged))
             .seen_if(key_times(evidence, pod))
             .seen_if(evidence.release.as_ref().filter(|_| loses).map(|release| {

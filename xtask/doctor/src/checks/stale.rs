@@ -28,7 +28,7 @@ pub fn secret(evidence: &Evidence) -> Option<Finding> {
             Some(two_minds(evidence).certainty(Certainty::Likely))
         }
         (1.., 0) if agrees == Some(true) && two_handlers(evidence).is_some() => Some(two_minds(evidence)),
-        (0, 0) if agrees == Some(true) => by_time(evidence),
+        (0, 0) if agrees == Some(true) && !evidence.logged_in() => by_time(evidence),
         // Nobody can tell what the provider takes, and no login was seen to pass.
         (0, 0) if agrees.is_none() && evidence.current.is_some() && !evidence.logged_in() => {
             let decides = "log in: a login that passes shows that the server has taken the Secret over since";

@@ -20,6 +20,8 @@ pub struct Bundled {
     pub pods: Vec<PodSeen>,
     /// The last line of their logs that says why it does not run, or why it refuses; and the pod.
     pub trouble: Option<(String, String)>,
+    /// Whether it signs with the keys that are shown at `url`; `None` if that could not be asked.
+    pub same_keys: Option<bool>,
     /// References of its connectors that lead to no value.
     pub unresolved: Vec<Unresolved>,
     /// The Secrets that its references name: nothing of them is shown.

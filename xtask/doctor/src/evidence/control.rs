@@ -1,7 +1,8 @@
 //! The control: what the provider answers to the client secret that is set, beside what it answers to one that
 //! is surely wrong. No list of words decides which secret it takes: where the two answers differ, this provider
 //! tells, and what Argo CD says about its own try is one of the two. Argo CD's library shows a secret in the
-//! header first and then, whatever is wrong, in the body; what it hands on is the second answer.
+//! header first and then, whatever is wrong, in the body; what it hands on is the second answer. That of old
+//! releases (up to v2.10) goes on with the way that has once worked.
 
 use probe::TokenAnswer;
 use probe::rehearsal::Redeemed;
@@ -31,24 +32,7 @@ impl Provider {
     /// Whether a form is answered otherwise than the control, by one method. `None` if that cannot be told: one of
     /// the answers is missing, or wrong secrets are not answered alike themselves.
     fn differs(&self, form: Form, by: Method) -> Option<bool> {
-        let (answer, wrong) = (self.answer(form, by)?, self.answer(Form::Wrong, by)?);
-        if let Some(again) = self.answer(Form::WrongAgain, by)
-            && wrong.alike(again) != Some(true)
-        {
-            return None;
-        }
-        wrong.alike(answer).map(|alike| !alike)
-    }
-
-    /// Whether a form was answered otherwise than the control in its description alone, which may be another each
-    /// time: then a second control has to show that it is not.
-    pub fn differs_in_words_alone(&self) -> bool {
-        Method::BOTH.into_iter().any(|by| {
-            self.differs(Form::Presented, by) == Some(true)
-                && self.answer(Form::Presented, by).zip(self.answer(Form::Wrong, by)).is_some_and(
-                    |(presented, wrong)| (presented.status, &presented.error) == (wrong.status, &wrong.error),
-                )
-        })
+        self.control(by)?.alike(self.answer(form, by)?).map(|alike| !alike)
     }
 
     /// Whether some secret was answered otherwise than a wrong one.
@@ -75,13 +59,12 @@ impl Provider {
 
     /// Whether an answer that Argo CD hands on is the one to a secret which the provider takes.
     fn says_of_argocds(&self, answer: &TokenAnswer) -> Taken {
-        let busy = |status: u16| status < 400 && status != 200 || status == 429 || status >= 500;
-        let passing = ["temporarily_unavailable", "server_error", "slow_down"];
-        if answer.status.is_some_and(busy) || answer.error.as_deref().is_some_and(|it| passing.contains(&it))
-        {
+        if answer.is_passing() {
             return Taken::Unclear;
         }
-        let Some(wrong) = self.answer(Form::Wrong, Method::Post) else {
+        let wrong: Vec<&TokenAnswer> = Method::BOTH.into_iter().filter_map(|by| self.control(by)).collect();
+        let alike: Vec<Option<bool>> = wrong.iter().map(|wrong| wrong.alike(answer)).collect();
+        if alike.is_empty() {
             // Without a control there are only the words, and they are no proof of a refusal: at a provider that
             // takes the header alone they come with the right secret too.
             return match (answer.names_code(), answer.names_client()) {
@@ -89,15 +72,26 @@ impl Provider {
                 (_, true) => Taken::NoByItsWords,
                 _ => Taken::Unclear,
             };
-        };
-        match wrong.alike(answer) {
-            Some(false) => Taken::Yes,
+        }
+        let refuses = wrong.iter().any(|wrong| wrong.names_client());
+        match alike.as_slice() {
             // Its answers to what stands in the body tell nothing.
-            Some(true) if self.header_only() => Taken::Unclear,
-            Some(true) if self.tells() => Taken::No,
-            Some(true) if answer.names_client() => Taken::NoByItsWords,
+            alike if alike.contains(&Some(true)) && self.header_only() => Taken::Unclear,
+            alike if alike.contains(&Some(true)) && self.tells() => Taken::No,
+            alike if alike.contains(&Some(true)) && answer.names_client() => Taken::NoByItsWords,
+            // What refuses a client in other words than the control was, came by another way.
+            alike if alike.iter().all(|it| *it == Some(false)) && (refuses || !answer.names_client()) => {
+                Taken::Yes
+            }
             _ => Taken::Unclear,
         }
+    }
+
+    /// The answer to a surely wrong secret, if two such are answered alike.
+    fn control(&self, by: Method) -> Option<&TokenAnswer> {
+        let wrong = self.answer(Form::Wrong, by)?;
+        let again = self.answer(Form::WrongAgain, by);
+        again.is_none_or(|again| wrong.alike(again) == Some(true)).then_some(wrong)
     }
 
     /// Whether it takes secrets in the header alone: by what it does with the one that is set, by what it says of
@@ -170,9 +164,7 @@ impl Evidence {
     /// that is answered otherwise than a wrong one, the provider does tell.
     pub fn takes(&self, form: Form) -> Taken {
         match self.provider.says_of(form) {
-            Taken::NoByItsWords | Taken::Unclear if self.argocds_tells() && self.provider.compared(form) => {
-                Taken::No
-            }
+            Taken::NoByItsWords if self.argocds_tells() => Taken::No,
             taken => taken,
         }
     }
@@ -210,13 +202,6 @@ impl Evidence {
             Rehearsed::Redeemed(redeemed) => Some(redeemed),
             Rehearsed::NotBegun(_) => None,
         }))
-    }
-}
-
-impl Provider {
-    /// Whether a form was answered as the control was, by some method.
-    fn compared(&self, form: Form) -> bool {
-        Method::BOTH.into_iter().any(|by| self.differs(form, by) == Some(false))
     }
 }
 
@@ -338,7 +323,6 @@ mod tests {
         let mut provider = Provider::default();
         provider.tried.extend(answer(Form::Wrong, "alpha failed"));
         provider.tried.extend(answer(Form::Presented, "beta failed"));
-        assert!(provider.differs_in_words_alone());
         assert_eq!(provider.says_of(Form::Presented), Taken::Yes);
         provider.tried.extend(answer(Form::WrongAgain, "gamma failed"));
         assert_eq!(provider.says_of(Form::Presented), Taken::Unclear);

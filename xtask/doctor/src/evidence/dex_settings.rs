@@ -4,6 +4,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::reference::Reference;
 use super::yaml;
+use crate::hidden::Hidden;
 
 /// `dex.config`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct DexSettingsConfig {
     pub client_ids: Vec<String>,
     /// Every `$…` in it, with its field.
     pub references: Vec<(String, Reference)>,
+    /// What is written there and is a secret, by the name of its field.
+    pub secrets: Vec<Hidden>,
 }
 
 /// Connectors that Argo CD writes the callback into.
@@ -88,7 +91,7 @@ impl DexSettings {
         let clients = fields.get("staticClients").and_then(Value::as_sequence).into_iter().flatten();
         config.client_ids =
             clients.filter_map(|client| client.get("id")?.as_str().map(str::to_owned)).collect();
-        references("", &Value::Mapping(fields), &mut config.references);
+        collect("", &Value::Mapping(fields), &mut config);
         Self::Config(config)
     }
 
@@ -106,24 +109,31 @@ impl DexSettings {
     }
 }
 
-/// Every text that begins with a `$`, with the field it stands in.
-fn references(at: &str, value: &Value, all: &mut Vec<(String, Reference)>) {
+/// Every text that is a reference, with the field it stands in, and every one that is a secret by its field.
+fn collect(at: &str, value: &Value, config: &mut DexSettingsConfig) {
+    const SECRET: [&str; 5] = ["secret", "password", "bindpw", "hash", "token"];
     match value {
         Value::String(text) => {
-            if let Some(name) = text.strip_prefix('$') {
-                all.push((at.to_owned(), Reference::of(name)));
+            let field = at.rsplit('.').next().unwrap_or(at).to_lowercase();
+            // A hash of a password begins with a `$` too, and is no name.
+            match text.strip_prefix('$').map(Reference::of).filter(Reference::is_name) {
+                Some(reference) => config.references.push((at.to_owned(), reference)),
+                None if SECRET.iter().any(|name| field.contains(name)) => {
+                    config.secrets.push(Hidden::new(text.as_str()))
+                }
+                None => {}
             }
         }
         Value::Sequence(items) => {
             for (number, item) in items.iter().enumerate() {
-                references(&format!("{at}[{number}]"), item, all);
+                collect(&format!("{at}[{number}]"), item, config);
             }
         }
         Value::Mapping(fields) => {
             for (name, value) in fields {
                 let name = name.as_str().unwrap_or("?");
                 let at = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
-                references(&at, value, all);
+                collect(&at, value, config);
             }
         }
         _ => {}

@@ -90,8 +90,6 @@ pub struct Evidence {
     pub meant_secret: Option<(SecretSeen, String)>,
     /// The client secret that Argo CD would present if it read its settings now.
     pub current: Option<Hidden>,
-    /// Whether what stands for `server.secretkey` is the secret that is derived from it.
-    pub derives: bool,
     /// The client ID, resolved.
     pub client_id: String,
     /// argocd-server.
@@ -144,7 +142,6 @@ impl Evidence {
             named_secret: Seen::NotLooked,
             meant_secret: None,
             current: None,
-            derives: false,
             client_id: String::new(),
             server: Seen::NotLooked,
             pods: vec![],
@@ -280,9 +277,11 @@ impl Evidence {
             Term::Plain(value) => Some(value),
             Term::Reference(_) => None,
         });
+        let inside = self.settings.there().and_then(|settings| settings.dex.config());
         secrets
             .flat_map(|secret| secret.keys.values().map(|key| &key.value))
             .chain(plain)
+            .chain(inside.into_iter().flat_map(|config| &config.secrets))
             .chain(&self.current)
             .collect()
     }

@@ -29,9 +29,9 @@ pub struct Outside {
 pub struct Public {
     /// `url`.
     pub url: String,
-    /// The issuer of `oidcConfig`; `None` if there is none.
+    /// The issuer: of `oidcConfig`, or the Dex inside Argo CD; `None` if there is none.
     pub issuer: Option<String>,
-    /// The client ID of `oidcConfig`.
+    /// The client ID there.
     pub client_id: String,
 }
 

@@ -98,15 +98,18 @@ pub struct Document {
 
 impl Provider {
     /// The Dex in the cluster, if it is the issuer that Argo CD uses: by the keys that both show, else, where
-    /// those cannot be seen, by its host.
+    /// those cannot be seen, by host and path.
     pub fn own_dex(&self) -> Option<&DexSeen> {
-        let host = |issuer: &str| issuer.parse::<Url>().ok()?.host_str().map(str::to_owned);
-        let dex = self.dex.there()?;
-        let same_host = || match &dex.config {
-            Some(config) => host(&config.issuer).is_some_and(|own| host(&self.issuer) == Some(own)),
-            None => host(&self.issuer).is_some_and(|host| names_service(&host, &dex.deployment)),
+        let place = |issuer: &str| {
+            let url = issuer.parse::<Url>().ok()?;
+            Some((url.host_str()?.to_owned(), url.path().trim_end_matches('/').to_owned()))
         };
-        dex.same_keys.unwrap_or_else(same_host).then_some(dex)
+        let dex = self.dex.there()?;
+        let same_place = || match (&dex.config, place(&self.issuer)) {
+            (Some(config), issuer) => issuer.is_some() && place(&config.issuer) == issuer,
+            (None, issuer) => issuer.is_some_and(|(host, _)| names_service(&host, &dex.deployment)),
+        };
+        dex.same_keys.unwrap_or_else(same_place).then_some(dex)
     }
 
     /// How many requests of the doctor's own it got.

@@ -53,6 +53,14 @@ impl Reference {
         }
     }
 
+    /// Whether it is written as a name, and not as something else that begins with a `$`.
+    pub fn is_name(&self) -> bool {
+        match self {
+            Self::Of { secret, key } => is_secret_name(secret) && is_key(key),
+            Self::Own(key) => is_key(key),
+        }
+    }
+
     /// The reference as it is written, if it is certain to be a name and no secret:
     /// `$secret:key` of the right letters, or a key that `exists`.
     pub fn shown(&self, exists: bool) -> String {

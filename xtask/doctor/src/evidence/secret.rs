@@ -53,20 +53,18 @@ impl SecretSeen {
         let label = metadata.labels.as_ref().and_then(|labels| labels.get(PART_OF.0));
         let key = |(name, value): (&String, &k8s_openapi::ByteString)| {
             let written = written(metadata, "data", Some(name));
-            (name.clone(), KeySeen { value: Hidden::new(value.0.clone()), written })
+            // It signs sessions: all that may be known of it is whether it is there.
+            let value = match name.as_str() {
+                SERVER_KEY if !value.0.is_empty() => Hidden::random().unwrap_or_default(),
+                _ => Hidden::new(value.0.clone()),
+            };
+            (name.clone(), KeySeen { value, written })
         };
         Self {
             namespace: metadata.namespace.clone().unwrap_or_default(),
             name: metadata.name.clone().unwrap_or_default(),
             labelled: label.is_some_and(|value| value == PART_OF.1),
             keys: secret.data.iter().flatten().map(key).collect(),
-        }
-    }
-
-    /// Puts another value in the place of a key's, unless that is empty, so that nobody comes across it.
-    pub fn replace(&mut self, key: &str, by: impl FnOnce(&Hidden) -> Hidden) {
-        if let Some(key) = self.keys.get_mut(key).filter(|key| !key.value.is_empty()) {
-            key.value = by(&key.value);
         }
     }
 

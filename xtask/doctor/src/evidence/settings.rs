@@ -72,9 +72,9 @@ impl Settings {
     }
 
     /// Whether logins go through Argo CD's own Dex: it has a configuration, and no other
-    /// provider is named.
+    /// provider is named that Argo CD can read.
     pub fn uses_own_dex(&self) -> bool {
-        self.dex.is_there() && matches!(self.oidc, Oidc::Absent)
+        self.dex.is_there() && self.config().is_none()
     }
 
     /// `oidc.config`, if it can be read.

@@ -41,7 +41,10 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
                 evidence.argocd_secret.there().is_none_or(|secret| secret.value(key).is_some())
             }
             Reference::Of { secret, key } => {
-                if !secrets.iter().any(|known| known.name == *secret) && secrets.len() < MOST_SECRETS {
+                if !secrets.iter().any(|known| known.name == *secret) {
+                    if secrets.len() >= MOST_SECRETS {
+                        continue;
+                    }
                     let read = reader.object::<Secret>(&one(&namespace, "secrets", secret)).await;
                     let what = format!("Secret {} (a reference of dex.config)", shown(secret));
                     match seen(read, &what, &mut evidence.could_not) {
@@ -55,7 +58,7 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
             }
         };
         if !found {
-            evidence.bundled.unresolved.push(Unresolved { field, reference: reference.shown(false) });
+            evidence.bundled.unresolved.push(Unresolved { field, reference: reference.shown(true) });
         }
     }
     evidence.bundled.secrets = secrets;

@@ -90,17 +90,13 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     let rbac = seen(rbac, "ConfigMap argocd-rbac-cm (who may do anything)", could_not);
     evidence.rbac = map(rbac, |it| Rbac::of(&it));
     let secret = seen(secret, "Secret argocd-secret (server.secretkey)", could_not);
-    evidence.argocd_secret = map(secret, |it| {
-        let mut secret = SecretSeen::of(&it);
-        // It signs sessions: what is kept of it is what the Dex inside Argo CD takes, or that there is one.
-        let kept = |value: &Hidden| match secret_check {
-            true => value.derived(),
-            false => Hidden::random().unwrap_or_default(),
-        };
-        secret.replace(SERVER_KEY, kept);
-        secret
-    });
-    evidence.derives = secret_check;
+    let inside = evidence.settings.there().is_some_and(Settings::uses_own_dex);
+    if inside && secret_check {
+        let key = secret.there().and_then(|secret| secret.data.as_ref()?.get(SERVER_KEY));
+        evidence.current =
+            key.filter(|key| !key.0.is_empty()).map(|key| Hidden::new(key.0.clone()).derived());
+    }
+    evidence.argocd_secret = map(secret, |it| SecretSeen::of(&it));
     if let Seen::There(listed) = seen(deployments, "Deployments (release, replicas, Redis)", could_not) {
         take_deployments(evidence, &listed.items);
     }
@@ -142,9 +138,10 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
 fn without_oidc(settings: &Settings) -> Option<String> {
     match (&settings.oidc, settings.dex.is_there()) {
         (Oidc::Config(_), _) | (Oidc::Absent, true) => None,
-        (Oidc::Unreadable(line), _) => {
+        (Oidc::Unreadable(line), dex) => {
             let line = line.map_or_else(String::new, |line| format!(" from line {line} on"));
-            Some(format!("it is not what Argo CD reads{line}: Argo CD runs without SSO"))
+            let then = if dex { "logs in through the Dex inside it" } else { "runs without SSO" };
+            Some(format!("it is not what Argo CD reads{line}: Argo CD {then}"))
         }
         (Oidc::Absent, false) => {
             Some("it is not there: no login through a provider is configured".to_owned())
@@ -219,8 +216,6 @@ fn insecure(evidence: &Evidence, params: Option<&ConfigMap>) -> Option<bool> {
 pub async fn named(reader: &Reader, evidence: &mut Evidence) {
     let namespace = evidence.namespace.clone();
     if evidence.uses_bundled() {
-        let secret = evidence.argocd_secret.there().filter(|_| evidence.derives);
-        evidence.current = secret.and_then(|secret| secret.value(SERVER_KEY)).cloned();
         evidence.client_id = CLIENT.to_owned();
         let url = evidence.settings.there().map(|settings| settings.url.as_str()).unwrap_or_default();
         evidence.provider.issuer = format!("{url}{PATH}");

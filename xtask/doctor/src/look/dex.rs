@@ -9,12 +9,16 @@ use url::Url;
 use super::cluster::{MOST_PODS, one, right, seen};
 use super::reader::{Place, Reader};
 use super::web;
+use crate::could_not::Right;
+use crate::evidence::bundled::PATH;
 use crate::evidence::{
     DeploymentSeen, DexConfig, DexSeen, EnvSeen, Evidence, PodSeen, SecretSeen, Seen, Source,
 };
 use crate::shown::shown;
 
 const LABEL: &str = "app.kubernetes.io/name=dex";
+/// The pods that are asked for their keys.
+const MOST_MET: usize = 5;
 /// Volumes that are looked through for the configuration.
 const MOST_VOLUMES: usize = 4;
 
@@ -71,28 +75,62 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
     evidence.provider.dex = Seen::There(dex);
 }
 
-/// Whether this Dex is the provider: the keys that one of its pods signs with are those that the issuer names.
-/// Two Dexes may be called alike, and no two have the same keys.
+/// Whether a Dex of this cluster is the provider: the keys that one of its pods signs with are those that the issuer
+/// names. Two Dexes may be called alike, and no two have the same keys, not even two pods without a storage.
 pub async fn identify(reader: &Reader, evidence: &mut Evidence, options: &Options) {
-    let Some(dex) = evidence.provider.dex.there() else { return };
-    let Some(pod) = dex.pods.iter().find(|pod| pod.ready && !pod.ending) else { return };
-    let right = one(&dex.deployment.namespace, "pods/proxy", &pod.name);
+    let inside = evidence.uses_bundled();
+    let (namespace, pods, path, port, schemes) = match evidence.provider.dex.there() {
+        _ if inside => {
+            let pods = &evidence.bundled.pods;
+            (
+                evidence.namespace.clone(),
+                pods,
+                format!("{PATH}/keys"),
+                DexConfig::PORT.to_owned(),
+                ["https", "http"],
+            )
+        }
+        Some(dex) => {
+            let config = dex.config.as_ref();
+            let issuer = config.and_then(|config| config.issuer.parse::<Url>().ok());
+            let path =
+                issuer.map_or_else(|| "/keys".to_owned(), |it| web::below(&it, "keys").path().to_owned());
+            let port = config.map_or_else(|| DexConfig::PORT.to_owned(), |config| config.port.clone());
+            (dex.deployment.namespace.clone(), &dex.pods, path, port, ["http", "https"])
+        }
+        None => return,
+    };
+    let pods = pods.iter().filter(|pod| pod.ready && !pod.ending).take(MOST_MET);
+    let rights: Vec<Right> = pods.map(|pod| one(&namespace, "pods/proxy", &pod.name)).collect();
     let Some(keys) = evidence.provider.document().and_then(|document| document.keys.parse::<Url>().ok())
     else {
-        return reader.will_ask([right]);
+        return reader.will_ask(rights);
     };
-    let path = dex.config.as_ref().and_then(|config| config.issuer.parse::<Url>().ok());
-    let path =
-        path.map_or_else(|| "/keys".to_owned(), |issuer| web::below(&issuer, "keys").path().to_owned());
-    let port = dex.config.as_ref().map_or_else(|| DexConfig::PORT.to_owned(), |config| config.port.clone());
-    let place = Place { scheme: "http", port: &port };
-    let (served, own) = futures::join!(web::get(options, &keys), reader.pod(&right, &place, &path, None));
-    let served = served.ok().map(|answer| key_ids(&answer.body)).filter(|ids| !ids.is_empty());
-    let own = own.ok().map(|page| key_ids(page.text.as_bytes())).filter(|ids| !ids.is_empty());
-    let same = served.zip(own).map(|(served, own)| served.iter().any(|id| own.contains(id)));
+    let (path, port) = (&path, &port);
+    let own = rights.iter().map(|right| async move {
+        for scheme in schemes {
+            let place = Place { scheme, port };
+            if let Ok(page) = reader.pod(right, &place, path, None).await
+                && let ids @ [_, ..] = key_ids(page.text.as_bytes()).as_slice()
+            {
+                return Some(ids.to_vec());
+            }
+        }
+        None
+    });
+    let (served, own) = futures::join!(web::get(options, &keys), futures::future::join_all(own));
     evidence.provider.other_requests += 1;
-    if let Seen::There(dex) = &mut evidence.provider.dex {
-        dex.same_keys = same;
+    let served = served.ok().map(|answer| key_ids(&answer.body)).filter(|ids| !ids.is_empty());
+    let all: Option<Vec<Vec<String>>> = own.iter().cloned().collect();
+    let same = served.and_then(|served| {
+        let found = own.iter().flatten().flatten().any(|id| served.contains(id));
+        // A pod that did not say may be the one.
+        (found || all.is_some_and(|all| !all.is_empty())).then_some(found)
+    });
+    match &mut evidence.provider.dex {
+        _ if inside => evidence.bundled.same_keys = same,
+        Seen::There(dex) => dex.same_keys = same,
+        _ => {}
     }
 }
 

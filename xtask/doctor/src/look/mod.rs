@@ -46,8 +46,6 @@ pub struct Subject {
     pub tls: Tls,
     /// Who logs in, if a password was given.
     pub user: Option<User>,
-    /// Whether it is a lab of ours, where a secret may be shown by plain http.
-    pub is_lab: bool,
     /// Whether the client secret is shown to the provider's token endpoint.
     pub secret_check: bool,
     /// Says what is about to be done, to a person.
@@ -66,7 +64,6 @@ impl Subject {
             resolve: vec![],
             tls: Tls::default(),
             user: None,
-            is_lab: false,
             secret_check: true,
             say: Box::new(|_| {}),
         }
@@ -116,17 +113,16 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
     }
     let address = subject.address.clone().or_else(|| outside::address(&evidence));
     if let Some(address) = address {
-        let given = subject.address.is_some();
-        outside::look(&mut evidence, &subject.web(&address), given, subject.user.as_ref()).await;
-    }
-    if subject.cluster.is_none() {
-        // Without the settings, what Argo CD tells everybody has to do.
-        let public = evidence.outside.as_ref().and_then(|outside| outside.public.there()).cloned();
-        if let Some(public) = public {
-            evidence.client_id = public.client_id;
-            evidence.provider.issuer = public.issuer.unwrap_or_default();
+        let options = subject.web(&address);
+        let told = outside::ask(&options).await;
+        if let (None, Some(public)) = (&subject.cluster, &told.public) {
+            // Without the settings, what Argo CD tells everybody has to do.
+            evidence.client_id.clone_from(&public.client_id);
+            evidence.provider.issuer = public.issuer.clone().unwrap_or_default();
             provider(subject, &mut evidence).await;
         }
+        let given = subject.address.is_some();
+        outside::look(&mut evidence, &options, told, given, subject.user.as_ref()).await;
     }
     if let Some(reader) = &subject.cluster {
         // One server that was met from outside has shown what it presents.

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{note_once, web};
 use crate::evidence::bundled::{CLIENT, PATH};
-use crate::evidence::{Evidence, Logins, Outside, Public, Seen, Taken, is_known, tells};
+use crate::evidence::{Evidence, Logins, Outside, Public, Rehearsed, Seen, Taken, is_known, tells};
 use crate::shown::{listed, shown};
 
 /// Rehearsals of one server with one handler, or where each has been met by itself.
@@ -46,22 +46,40 @@ impl User {
     }
 }
 
-/// Looks at the address of `options`.
-pub async fn look(evidence: &mut Evidence, options: &Options, given: bool, user: Option<&User>) {
-    let address = options.argocd.clone();
-    let settings_url = web::below(&address, "api/v1/settings");
-    let version_url = web::below(&address, "api/version");
+/// What Argo CD tells everybody, and how far its clock is ahead.
+pub struct Told {
+    /// Its settings.
+    pub public: Option<Public>,
+    release: Option<Release>,
+    ahead: Option<i64>,
+}
+
+/// Asks for what Argo CD tells everybody.
+pub async fn ask(options: &Options) -> Told {
+    let address = &options.argocd;
+    let settings_url = web::below(address, "api/v1/settings");
+    let version_url = web::below(address, "api/version");
     let (public, version) = futures::join!(web::get(options, &settings_url), web::get(options, &version_url));
     let release = version.ok().and_then(|answer| release(&answer.body));
     let ahead = public.as_ref().ok().and_then(web::ahead);
     let public = public.ok().filter(|answer| answer.status == 200).and_then(|answer| settings(&answer.body));
+    Told { public, release, ahead }
+}
+
+/// Looks at the address of `options`.
+pub async fn look(evidence: &mut Evidence, options: &Options, told: Told, given: bool, user: Option<&User>) {
+    let address = options.argocd.clone();
+    let Told { public, release, ahead } = told;
     if evidence.release.is_none() {
         evidence.release = release;
     }
-    let met = evidence.pods.iter().any(|pod| !pod.rehearsed.is_empty());
+    let answered =
+        |it: &Rehearsed| matches!(it, Rehearsed::Redeemed(redeemed) if redeemed.answer().is_some());
+    let running = || evidence.pods.iter().filter(|pod| pod.waiting.is_none() && !pod.ending);
+    let met = running().all(|pod| pod.rehearsed.iter().any(answered));
     let count = match evidence.release.as_ref().map(Release::era) {
         Some(Era::BothAnswer) => TWO_HANDLERS,
-        _ if met || evidence.pods.len() == 1 => ONE,
+        Some(_) if running().count() == 1 || met && running().count() > 1 => ONE,
         _ => UNKNOWN,
     };
     let page = web::below(&address, "applications");
@@ -163,11 +181,8 @@ async fn log_in(options: &Options) -> Logins {
 /// What only shows that this program is no browser, or no person who may consent, is no failure of the
 /// installation: it is said, and not counted.
 fn without_limits(evidence: &mut Evidence, mut logins: Logins) -> Logins {
-    use probe::Cause::{
-        ConsentPage, FormWithoutPassword, InsecureForm, NoForm, NotHtml, ScriptedPage, SeveralConnectors,
-    };
-    let limits =
-        [ConsentPage, FormWithoutPassword, InsecureForm, NoForm, NotHtml, ScriptedPage, SeveralConnectors];
+    use probe::Cause::{ConsentPage, FormWithoutPassword, ScriptedPage, SeveralConnectors};
+    let limits = [ConsentPage, FormWithoutPassword, ScriptedPage, SeveralConnectors];
     logins.failures.retain(|failure| {
         let limit = limits.contains(&failure.answer);
         if limit {

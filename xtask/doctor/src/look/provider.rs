@@ -4,8 +4,8 @@ use probe::http::{Answer, Connections, Request};
 use probe::rehearsal::CODE;
 use probe::{Options, TokenAnswer};
 use serde_json::Value;
-use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
+use url::{Host, Url};
 
 use super::reader::{Place, Reader};
 use super::web::{self, LIMIT};
@@ -107,7 +107,11 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     let ask = Ask { options, endpoint, client_id, redirect_uri };
     let Ok(wrong) = Hidden::random() else { return };
     evidence.provider.tried = ask.both(Form::Wrong, &wrong).await;
-    let withheld = match (subject.secret_check, may_be_shown(&evidence.provider, &ask, subject)) {
+    let withheld = match (subject.secret_check, may_be_shown(&evidence.provider, &ask)) {
+        _ if !names_itself(&evidence.provider) => Some("its discovery document is another issuer's"),
+        _ if evidence.bundled.same_keys == Some(false) => {
+            Some("what answers at url is another Argo CD's Dex")
+        }
         (false, _) => Some("--no-secret-check"),
         (true, false) => Some("it is asked by plain http, which everybody on the way can read"),
         (true, true) => None,
@@ -122,7 +126,8 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     ));
     let presented = ask.both(Form::Presented, &current).await;
     evidence.provider.tried.extend(presented);
-    if evidence.provider.differs_in_words_alone()
+    // A lock-out that begins now, or words that are others each time, look like another answer.
+    if evidence.takes(Form::Presented) == Taken::Yes
         && let Ok(wrong) = Hidden::random()
     {
         let again = ask.both(Form::WrongAgain, &wrong).await;
@@ -143,15 +148,23 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     }
 }
 
-/// Whether the client secret may be shown to an endpoint: by https from the issuer on, within a lab, or on this
-/// machine.
-fn may_be_shown(provider: &Provider, ask: &Ask<'_>, subject: &Subject) -> bool {
+/// Whether the client secret may be shown to an endpoint: by https from the issuer on, or on this machine, where
+/// the labs are.
+fn may_be_shown(provider: &Provider, ask: &Ask<'_>) -> bool {
     let https = ask.endpoint.scheme() == "https" && provider.issuer.starts_with("https:");
-    let on_this_machine = match way(ask.options, &ask.endpoint) {
-        Way::Resolved(address) => address.ip().is_loopback(),
-        _ => ask.endpoint.host_str().is_some_and(|host| host == "localhost" || host == "127.0.0.1"),
+    let on_this_machine = match (way(ask.options, &ask.endpoint), ask.endpoint.host()) {
+        (Way::Resolved(address), _) => address.ip().is_loopback(),
+        (_, Some(Host::Ipv4(address))) => address.is_loopback(),
+        (_, Some(Host::Ipv6(address))) => address.is_loopback(),
+        (_, host) => host == Some(Host::Domain("localhost")),
     };
-    https || subject.is_lab || on_this_machine
+    https || on_this_machine
+}
+
+/// Whether the discovery document is the issuer's own: Argo CD refuses any other.
+fn names_itself(provider: &Provider) -> bool {
+    let clean = |issuer: &str| issuer.trim_end_matches('/').to_owned();
+    provider.document().is_some_and(|document| clean(&document.issuer) == clean(&provider.issuer))
 }
 
 /// The token endpoint, if it can be asked.
@@ -242,7 +255,11 @@ impl Ask<'_> {
         }
         let form = form.finish();
         // Both parts are encoded as in a form before they are put together.
-        let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+        let encode = |text: &str| {
+            let encoded = byte_serialize(text.as_bytes()).collect::<String>();
+            // As Go does it, which some providers do not decode.
+            encoded.replace('*', "%2A").replace("%7E", "~")
+        };
         let (id, secret) = (encode(&self.client_id), encode(&secret));
         let mut request = Request::post(&self.endpoint, &form, LIMIT);
         if by == Method::Basic {
@@ -258,10 +275,10 @@ impl Ask<'_> {
 /// What an answer says, if it is one to what was sent: no redirect, no trouble of the server's own, and not that
 /// it is asked too often.
 fn comparable(answer: &Answer) -> Result<TokenAnswer, String> {
-    match answer.status {
-        429 => Err("429: it is asked too often".to_owned()),
-        200 | 400..=499 => Ok(TokenAnswer::of(answer.status, &answer.text())),
-        status => Err(format!("status {status}")),
+    let said = TokenAnswer::of(answer.status, &answer.text());
+    match said.is_passing() {
+        true => Err(format!("status {}", answer.status)),
+        false => Ok(said),
     }
 }
 
