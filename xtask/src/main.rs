@@ -144,6 +144,10 @@ fn on_a_lab(
         // These need no lab that is up, so two of them are in nobody's way.
         options.lab = LabChoice::Local;
     }
+    if matches!(cli.command, Some(Command::Matrix(_) | Command::Faults(_) | Command::Compare)) {
+        // Their labs are new, and keep nothing of the one that is there.
+        options.provider.get_or_insert_default();
+    }
     let goals = cli.goals.as_slice();
     let session = runtime.block_on(async {
         tokio::select! {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use local_lab::charts::DEX_PROGRAM;
+use local_lab::real_dex::VARIABLE as DEX_PROGRAM;
 use releases::Release;
 use serde::Serialize;
 use xshell::{Shell, cmd};

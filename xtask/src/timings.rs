@@ -114,7 +114,7 @@ fn file(folder: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use crate::cli::Goal;
-    use crate::names::Place;
+    use crate::names::{Place, Provider};
 
     fn record(name: &str, ms: f64, outcome: &str) -> StepRecord {
         StepRecord { name: name.into(), ms, outcome: outcome.into() }
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_critical_path_is_the_chain_that_takes_longest() {
         let folder = tempfile::tempdir().unwrap();
-        let plan = Plan::of(Goal::Working, None, Place::Kind, crate::names::Provider::Dex).unwrap();
+        let plan = Plan::of(Goal::Working, None, Place::Kind, Provider::Dex).unwrap();
         assert_eq!(Timings::read(folder.path()).critical(&plan), None);
         // A slow line: the images take longer than the cluster.
         let steps = [

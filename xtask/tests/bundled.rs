@@ -103,9 +103,9 @@ fn each_fault_that_there_is_shows_and_is_healed() {
     lab.expect(0, &[&bundled[..], &["working"]].concat());
     for (fault, says) in [
         ("provider-unreachable", "failed to query provider \"http://argocd.host/api/dex\""),
-        ("argocd-url", "argocd.example"),
+        ("argocd-url", "400 Invalid redirect URL"),
         ("no-url", "404 page not found"),
-        ("redirect-loop", "https"),
+        ("redirect-loop", "TLS failed"),
     ] {
         lab.expect(0, &["break", "--fault", fault]);
         let ended = lab.expect(1, &["test"]);

@@ -10,4 +10,4 @@ pub mod charts;
 pub mod home;
 pub mod ingress;
 pub mod lab;
-mod real_dex;
+pub mod real_dex;

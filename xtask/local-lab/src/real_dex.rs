@@ -15,10 +15,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::locks::{self, Mode};
-use local_cluster::program::{Exit, Launch, Program, Running, START_ERROR};
+use local_cluster::program::{Exit, Launch, Program, Running};
 
 /// In a container's environment: the `dex` that `argocd-dex` is to run.
 pub const VARIABLE: &str = "DEX_PROGRAM";
+
+/// What is said where another lab has it.
+pub const TAKEN: &str = "another lab on this machine has a real Dex inside Argo CD, and there is one place for its configuration, /tmp/dex.yaml";
+/// What to do about that.
+pub const HINT: &str = "`cargo xtask down` there";
 
 /// Held by the lab that has one, whoever's it is.
 const LOCK: &str = "/tmp/oidc-lab-argocd-dex.lock";
@@ -49,7 +54,7 @@ impl<P: Program> Program for WithDex<P> {
             Ok(lock) => lock,
             Err(message) => {
                 launch.log.line(&message);
-                return Box::pin(async { Exit { code: START_ERROR, message } });
+                return Box::pin(async { Exit::failure(message) });
             }
         };
         let running = self.programs.run(launch);
@@ -65,12 +70,15 @@ impl<P: Program> Program for WithDex<P> {
     }
 }
 
+/// Whether a lab on this machine has one. One that cannot be asked says so when it starts.
+pub fn is_taken() -> bool {
+    matches!(locks::take(Path::new(LOCK), Mode::Exclusive, Duration::ZERO), Ok(None))
+}
+
 /// Takes the machine's place, and puts a `dex` on the program's PATH.
 fn prepare(folder: &Path, lock: &Path, env: &mut BTreeMap<String, String>) -> Result<File, String> {
     let failed = |error: io::Error| format!("the Dex inside Argo CD has no place to run: {error}");
-    let taken = || {
-        "another lab on this machine has a real Dex inside Argo CD, and there is one place for its configuration, /tmp/dex.yaml (hint: `cargo xtask down` there)".to_owned()
-    };
+    let taken = || format!("{TAKEN} (hint: {HINT})");
     let held = locks::take(lock, Mode::Exclusive, Duration::ZERO).map_err(failed)?.ok_or_else(taken)?;
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     let dex = folder.join("dex");

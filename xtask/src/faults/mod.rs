@@ -151,12 +151,11 @@ impl Fault {
         match self {
             Self::Rotate => Some(&[Settle, E(Edit::OtherServerKey), DexTakes]),
             Self::ProviderUnreachable => Some(&[Scale(DexServer, 0), Restart(Argocd)]),
-            Self::ArgocdUrl
-            | Self::NoUrl
-            | Self::ServerKeyMissing
-            | Self::Redis
-            | Self::NoRights
-            | Self::RedirectLoop => Some(self.with_dex()),
+            // It is Dex's issuer too, which begins anew with it.
+            Self::ArgocdUrl => Some(&[E(Edit::OtherUrl), Restart(Argocd), DexTakes]),
+            Self::NoUrl | Self::ServerKeyMissing | Self::Redis | Self::NoRights | Self::RedirectLoop => {
+                Some(self.with_dex())
+            }
             _ => None,
         }
     }

@@ -104,6 +104,10 @@ impl Plan {
         if matches!(goal, Goal::Working | Goal::Broken) {
             heal_first(&mut steps);
         }
+        if goal == Goal::Fix && fault.is_none() && provider == Provider::Bundled {
+            // What was undone may have been Dex's too, which begins anew with it.
+            steps.push(step("dex-takes", &["dex-ready", "argocd-ready"], Action::DexTakes));
+        }
         Some(Self { name: goal.name(), steps })
     }
 

@@ -6,6 +6,7 @@ mod shown;
 
 use jiff::{SignedDuration, Timestamp};
 use local_lab::charts::{self, Runs};
+use local_lab::real_dex;
 use serde_json::Value;
 
 use crate::cli::Expect;
@@ -430,6 +431,14 @@ async fn install(session: &Session, cluster: &Cluster, workload: Workload, secre
     };
     let variables = session.variables().await?;
     let dex = session.chosen_dex().await?;
+    let inside = workload == Workload::Argocd && session.dex() == Workload::DexServer;
+    if inside
+        && dex.path.is_some()
+        && cluster.find_deployment(session.dex()).await?.is_none()
+        && real_dex::is_taken()
+    {
+        return Err(Error::environment(real_dex::TAKEN).hint(real_dex::HINT));
+    }
     let runs = [&program, &dex];
     cluster.apply_all(&documents(&session.sources, workload, runs, &started_with, &variables)?).await?;
     Ok(program.described())

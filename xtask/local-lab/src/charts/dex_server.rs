@@ -57,6 +57,8 @@ pub(super) fn objects(
         "metadata": metadata("argocd", NAME, labels.clone()),
         "spec": {
             "replicas": 1,
+            // A machine has one place for its configuration.
+            "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": selector},
             "template": {
                 "metadata": {"labels": labels},

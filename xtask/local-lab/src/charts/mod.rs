@@ -10,7 +10,6 @@ mod dex_server;
 mod redis;
 mod shared;
 
-pub use crate::real_dex::VARIABLE as DEX_PROGRAM;
 pub use argocd::argocd;
 pub use dex::dex;
 pub use redis::redis;

@@ -95,7 +95,7 @@ impl ClientApp {
         let config = settings.oidc_config(details, log);
         let outbound = Outbound::new(*proxy, config.as_ref(), settings.skip_verify, log)?;
         let inside = !settings.dex_config_raw.is_empty() && settings.oidc_config_raw.is_empty();
-        let outbound = if inside { outbound.to_dex(&surroundings.dex_server) } else { outbound };
+        let outbound = if inside { outbound.towards_dex(&surroundings.dex_server) } else { outbound };
         let config = settings.sso_config(details, log).unwrap_or_default();
         log.info(format!("Creating client app ({})", config.client_id));
         let signature = settings.server_signature.as_deref().unwrap_or_default();

@@ -1,19 +1,14 @@
 //! `dex.config`: what the Dex inside Argo CD is to run with, as argocd-dex writes it and
 //! argocd-server compares it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
-use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
 use super::details::Details;
 use super::go_url::append_path;
 use super::log::Log;
-use super::oidc_config::{DEX_CLI_CLIENT, DEX_CLIENT};
+use super::oidc_config::{DEX_CLI_CLIENT, DEX_CLIENT, DEX_PATH, client_secret};
 use super::settings::Settings;
 
-/// Where it is below Argo CD's address.
-pub(super) const PATH: &str = "/api/dex";
 /// The end of whoever meets a configuration that has no connectors.
 const MALFORMED: &str = "malformed Dex configuration found";
 /// Connectors that users come back from, and that are told where to.
@@ -30,13 +25,6 @@ const REDIRECTING: [&str; 11] = [
     "google",
     "oauth",
 ];
-
-/// The client secret that both sides make of `server.secretkey`: it stands nowhere.
-pub fn client_secret(signature: &[u8]) -> String {
-    let mut secret = URL_SAFE.encode(digest(&SHA256, signature));
-    secret.truncate(40);
-    secret
-}
 
 /// Whether there is such a Dex: a `url`, and a `dex.config` that says something.
 pub(super) fn is_configured(settings: &Settings, log: &Log) -> bool {
@@ -73,7 +61,7 @@ pub(super) fn generate(settings: &Settings, details: &Details, log: &Log) -> Res
         let kind = connector.get("type").and_then(Value::as_str).ok_or(MALFORMED)?;
         if REDIRECTING.contains(&kind) {
             let own = connector.get_mut("config").and_then(Value::as_object_mut).ok_or(MALFORMED)?;
-            let to = append_path(&settings.url, &format!("{PATH}/callback"));
+            let to = append_path(&settings.url, &format!("{DEX_PATH}/callback"));
             own.insert("redirectURI".into(), to.into());
         }
     }
@@ -129,12 +117,6 @@ mod tests {
         let config = generate(&settings, &Details::of(&Release::default()), &log);
         let mut reader = logs.open(&key).unwrap();
         (config, std::iter::from_fn(|| reader.line()).collect())
-    }
-
-    #[test]
-    fn a_secret_is_made_of_the_servers_key() {
-        // sha256("key") in base64 for URLs.
-        assert_eq!(client_secret(b"key"), "LHDhK3oGRvkiefQnx7OOczTY5Tic_xZ6HcMOcc__");
     }
 
     #[test]

@@ -69,7 +69,7 @@ use releases::Release;
 use run::Process;
 use workload_identity::WorkloadIdentity;
 
-pub use dex_config::client_secret;
+pub use oidc_config::client_secret;
 
 /// The image name under which it is known, without tag. The tag is the release.
 pub const IMAGE: &str = "oidc-lab/stand-in-argocd";

@@ -1,5 +1,8 @@
 //! `oidc.config` of argocd-cm.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
 use super::details::{Details, UserInfoBy};
@@ -9,6 +12,15 @@ use super::references::Secrets;
 /// Argo CD at the Dex inside it, and its command line there.
 pub(super) const DEX_CLIENT: &str = "argo-cd";
 pub(super) const DEX_CLI_CLIENT: &str = "argo-cd-cli";
+/// Where that is below Argo CD's address.
+pub(super) const DEX_PATH: &str = "/api/dex";
+
+/// The client secret there, which both sides make of `server.secretkey`: it stands nowhere.
+pub fn client_secret(server_key: &[u8]) -> String {
+    let mut secret = URL_SAFE.encode(digest(&SHA256, server_key));
+    secret.truncate(40);
+    secret
+}
 
 /// The settings of a login, with every reference resolved. Two of them are equal
 /// if a login would notice no difference. It holds a secret, so it cannot be
@@ -58,13 +70,13 @@ impl OidcConfig {
     }
 
     /// What stands for it where the Dex inside Argo CD checks users.
-    pub(super) fn of_dex(issuer: String, client_secret: String, details: &Details) -> Self {
+    pub(super) fn of_dex(url: &str, server_key: &[u8], details: &Details) -> Self {
         let mut scopes = vec!["openid", "profile", "email", "groups"];
         scopes.extend(details.asks_dex_for_connector.then_some("federated:id"));
         Self {
-            issuer,
+            issuer: format!("{url}{DEX_PATH}"),
             client_id: DEX_CLIENT.into(),
-            client_secret,
+            client_secret: client_secret(server_key),
             requested_scopes: scopes.into_iter().map(Into::into).collect(),
             allowed_audiences: vec![DEX_CLIENT.into(), DEX_CLI_CLIENT.into()],
             ..Self::default()
@@ -283,6 +295,12 @@ mod tests {
                 .contains("config referenced '$no:where', but key does not exist in secret")
         );
         assert!(read("v3.5.1", missing).1[0].contains(r#"msg="secret key does not exist in secret""#));
+    }
+
+    #[test]
+    fn a_secret_is_made_of_the_servers_key() {
+        // sha256("key") in base64 for URLs.
+        assert_eq!(client_secret(b"key"), "LHDhK3oGRvkiefQnx7OOczTY5Tic_xZ6HcMOc_gm");
     }
 
     #[test]

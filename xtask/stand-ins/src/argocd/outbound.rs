@@ -89,7 +89,7 @@ impl Outbound {
 
     /// The same for the Dex inside Argo CD, which is asked where it is and not by the way
     /// that browsers take.
-    pub(super) fn to_dex(self, address: &str) -> Self {
+    pub(super) fn towards_dex(self, address: &str) -> Self {
         Self { dex: Some(address.into()), ..self }
     }
 
@@ -295,6 +295,9 @@ fn cause(error: &reqwest::Error, url: &str) -> String {
         next = wrapped.or_else(|| error.source());
     }
     let deepest = deepest.map(ToString::to_string).unwrap_or_else(|| error.to_string());
+    if deepest == "connection closed before message completed" {
+        return "EOF".into();
+    }
     if error.is_timeout() {
         return "net/http: timeout awaiting response headers".into();
     }

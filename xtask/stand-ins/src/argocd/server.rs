@@ -53,7 +53,7 @@ impl Server {
             version,
             details: manager.details,
             log: manager.log.clone(),
-            dex: Outbound::new(proxy, None, false, &manager.log)?.to_dex(&flags.dex_server),
+            dex: Outbound::new(proxy, None, false, &manager.log)?.towards_dex(&flags.dex_server),
             sessions: Sessions::new(manager.clone(), proxy, &flags.dex_server)?,
             flags,
             manager,

@@ -60,7 +60,7 @@ impl Sessions {
         let config = settings.oidc_config(&manager.details, &manager.log);
         let outbound = Outbound::new(proxy, config.as_ref(), settings.skip_verify, &manager.log)?;
         // Whoever is the issuer: with both configurations, the keys are those of the Dex inside.
-        let outbound = if settings.dex_config_raw.is_empty() { outbound } else { outbound.to_dex(dex) };
+        let outbound = if settings.dex_config_raw.is_empty() { outbound } else { outbound.towards_dex(dex) };
         Ok(Self { manager, outbound, provider: Mutex::default(), revoked: Expiring::default() })
     }
 

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use super::details::{Details, ReadOrder};
-use super::dex_config;
 use super::log::Log;
 use super::oidc_config::OidcConfig;
 use super::references::Secrets;
@@ -135,10 +134,8 @@ impl Settings {
 
     /// What a login goes by: `oidc.config`, else the Dex inside Argo CD.
     pub(super) fn sso_config(&self, details: &Details, log: &Log) -> Option<OidcConfig> {
-        let of_dex = || {
-            let secret = dex_config::client_secret(self.server_signature.as_deref().unwrap_or_default());
-            OidcConfig::of_dex(format!("{}{}", self.url, dex_config::PATH), secret, details)
-        };
+        let key = || self.server_signature.as_deref().unwrap_or_default();
+        let of_dex = || OidcConfig::of_dex(&self.url, key(), details);
         let inside = || (!self.dex_config_raw.is_empty()).then(of_dex);
         self.oidc_config(details, log).or_else(inside)
     }

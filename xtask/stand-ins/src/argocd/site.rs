@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::client_app::ClientApp;
 use super::incoming::Incoming;
+use super::oidc_config::DEX_PATH;
 use super::server::Server;
-use super::{api, dex_config, dex_proxy, logout, pages};
+use super::{api, dex_proxy, logout, pages};
 use crate::go_http;
 use local_cluster::serve::{Handler, Limits, Request, Response};
 
@@ -84,7 +85,7 @@ impl Site {
 }
 
 fn below_dex(path: &str) -> bool {
-    path.strip_prefix(dex_config::PATH).is_some_and(|rest| rest.starts_with('/'))
+    path.strip_prefix(DEX_PATH).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn healthz(server: &Server) -> Response {
