@@ -4,7 +4,7 @@
 //! `/tmp/dex.yaml`, and starts the first `dex` on its PATH with it, which listens on fixed
 //! ports of all addresses. So one lab of a machine has one at a time, and that `dex` is a
 //! few lines of shell: they take the file away, and start the real one on loopback, on the
-//! ports that were chosen for its container.
+//! ports that were chosen for its container (nobody asks for its gRPC).
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -32,7 +32,7 @@ const LOCK: &str = "/tmp/oidc-lab-argocd-dex.lock";
 const DEX: &str = r#"#!/bin/sh
 mv "$2" "$TMPDIR/dex.yaml" && cd "$TMPDIR" && exec "$DEX_PROGRAM" serve \
     --web-http-addr "127.0.0.1:$PORT_5556" \
-    --grpc-addr "127.0.0.1:$PORT_5557" \
+    --grpc-addr "127.0.0.1:0" \
     --telemetry-addr "127.0.0.1:$PORT_5558" \
     dex.yaml
 "#;
@@ -113,7 +113,7 @@ mod tests {
         prepare(&path("bin"), &path("lock"), &mut BTreeMap::new()).unwrap();
         fs::write(path("dex.yaml"), "secret").unwrap();
         fs::create_dir(path("tmp")).unwrap();
-        let ports = ["5556", "5557", "5558"].map(|port| (format!("PORT_{port}"), format!("1{port}")));
+        let ports = ["5556", "5558"].map(|port| (format!("PORT_{port}"), format!("1{port}")));
         let told = std::process::Command::new(path("bin/dex"))
             .arg("serve")
             .arg(path("dex.yaml"))
@@ -122,7 +122,8 @@ mod tests {
             .envs(ports)
             .output()
             .unwrap();
-        let expected = "serve --web-http-addr 127.0.0.1:15556 --grpc-addr 127.0.0.1:15557 --telemetry-addr 127.0.0.1:15558";
+        let expected =
+            "serve --web-http-addr 127.0.0.1:15556 --grpc-addr 127.0.0.1:0 --telemetry-addr 127.0.0.1:15558";
         assert!(String::from_utf8_lossy(&told.stdout).starts_with(expected), "{told:?}");
         assert!(!path("dex.yaml").exists());
         assert_eq!(fs::read_to_string(path("tmp/dex.yaml")).unwrap(), "secret");

@@ -21,7 +21,10 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     if let Some(finding) = unusable(evidence) {
         return vec![finding];
     }
-    if !evidence.uses_bundled() {
+    // Without `url` there is none, whatever else is said of it.
+    if !evidence.uses_bundled()
+        || evidence.settings.there().is_none_or(|settings| settings.url.trim().is_empty())
+    {
         return vec![];
     }
     let mut findings = vec![];

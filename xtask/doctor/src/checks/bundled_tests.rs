@@ -71,6 +71,16 @@ fn configuration_that_argo_cd_cannot_use_is_said_with_its_line() {
         },
         &["argocd-url certain now"],
     );
+    // v2.12.1 words it so.
+    finds(
+        |e| {
+            bundled(e, "", GOOD);
+            deployment(e, 1, 0);
+            let words = "failed to query provider \"/api/dex\": connection refused";
+            fails_with(e, Step::Login, 500, words, Cause::ProviderRefusesConnections);
+        },
+        &["argocd-url certain now", "provider-unreachable certain now"],
+    );
     finds(|e| bundled(e, URL, "connectors: []\nenablePasswordDB: true\n"), &["dex-connector certain now"]);
 }
 
