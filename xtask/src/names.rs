@@ -105,6 +105,11 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// Whether it is the one that nobody has to name.
+    pub fn is_dex(&self) -> bool {
+        *self == Self::Dex
+    }
+
     /// The word in JSON and on the command line.
     pub fn name(self) -> &'static str {
         match self {

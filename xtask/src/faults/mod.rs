@@ -119,6 +119,17 @@ impl Fault {
         }
     }
 
+    /// The same with a provider.
+    pub fn what_with(self, provider: Provider) -> &'static str {
+        match (self, provider) {
+            (Self::Rotate, Provider::Bundled) => {
+                "a new server.secretkey, from which both sides derive the client secret; Argo CD is not restarted"
+            }
+            (Self::ProviderUnreachable, Provider::Bundled) => "argocd-dex-server has no pods",
+            _ => self.what(),
+        }
+    }
+
     /// Where it can be seen.
     pub fn seen(self) -> Seen {
         match self {

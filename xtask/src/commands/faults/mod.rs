@@ -140,7 +140,7 @@ async fn of_lab_of(
 async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let argocd = session.chosen(Workload::Argocd).await?;
     let dex = session.chosen_dex().await?;
-    let mut row = Row::new(fault, argocd.described(), dex.described());
+    let mut row = Row::new(fault, session.provider, argocd.described(), dex.described());
     if let (Seen::RealOnly(_), Kind::StandIn) = (fault.seen(), argocd.kind) {
         row.outcome = Outcome::RealOnly;
         return Ok(row);
@@ -158,7 +158,10 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     goals::reach(session, Goal::Fix, None, &mut vec![]).await?;
     let healed = examine(&subject, false).await?.findings.is_empty()
         && test::run(session, None, &mut record).await?.verdict == Verdict::LoggedIn;
-    let named = row.answer.first().is_some_and(|id| id == is(fault, argocd.release().as_ref()).name());
+    let named = row
+        .answer
+        .first()
+        .is_some_and(|id| id == is(fault, session.provider, argocd.release().as_ref()).name());
     let shows_not = found.verdict == Verdict::LoggedIn && row.answer.is_empty();
     row.outcome = match (named, fault.seen()) {
         (true, _) if healed => Outcome::Named,
@@ -172,9 +175,10 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
 
 /// The cause that a fault is on a release: where a change starts a second server beside
 /// the first, a rotation leaves one of each.
-fn is(fault: Fault, release: Option<&Release>) -> CauseId {
+fn is(fault: Fault, provider: Provider, release: Option<&Release>) -> CauseId {
     match (fault, release.map(Release::era)) {
         (Fault::Rotate, Some(Era::BothAnswer)) => CauseId::StaleReplica,
+        (Fault::ProviderUnreachable, _) if provider == Provider::Bundled => CauseId::DexDown,
         _ => fault.id(),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::Fault;
+use crate::names::Provider;
 use base::duration;
 
 /// One fault, put in, looked at and healed.
@@ -12,6 +13,9 @@ use base::duration;
 pub struct Row {
     /// Its name.
     pub fault: String,
+    /// Who checks the user.
+    #[serde(default, skip_serializing_if = "Provider::is_dex")]
+    pub provider: Provider,
     /// The program that ran as Argo CD.
     pub argocd: String,
     /// The program that ran as Dex.
@@ -44,9 +48,10 @@ pub enum Outcome {
 
 impl Row {
     /// A fault of which nothing was seen yet.
-    pub fn new(fault: Fault, argocd: String, dex: String) -> Self {
+    pub fn new(fault: Fault, provider: Provider, argocd: String, dex: String) -> Self {
         Self {
             fault: fault.name().to_owned(),
+            provider,
             argocd,
             dex,
             symptom: String::new(),
@@ -54,6 +59,14 @@ impl Row {
             certainty: None,
             diagnosis_ms: 0,
             outcome: Outcome::Differs,
+        }
+    }
+
+    /// What it is kept under.
+    pub fn key(&self) -> String {
+        match self.provider {
+            Provider::Dex => self.fault.clone(),
+            Provider::Bundled => format!("{} (bundled)", self.fault),
         }
     }
 

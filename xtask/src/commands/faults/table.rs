@@ -9,6 +9,7 @@ use super::row::{Outcome, Row};
 use crate::commands::docs_table::DocsTable;
 use crate::commands::table;
 use crate::faults::Fault;
+use crate::names::Provider;
 use base::Result;
 use base::duration;
 
@@ -48,7 +49,7 @@ impl Kept {
     pub fn take(&mut self, rows: &[Row]) -> usize {
         let showed = rows.iter().filter(|row| row.outcome == Outcome::Named);
         let before = showed.clone().count();
-        self.rows.extend(showed.map(|row| (row.fault.clone(), row.clone())));
+        self.rows.extend(showed.map(|row| (row.key(), row.clone())));
         before
     }
 
@@ -62,6 +63,17 @@ impl Kept {
 
     /// The table for the page, in the catalogue's order.
     pub fn markdown(&self) -> String {
+        let [dex, bundled] = [Provider::Dex, Provider::Bundled].map(|provider| self.of(provider));
+        match bundled {
+            None => dex.unwrap_or_default(),
+            Some(bundled) => format!(
+                "{}\nWith `--provider bundled`, the Dex inside Argo CD:\n\n{bundled}",
+                dex.unwrap_or_default()
+            ),
+        }
+    }
+
+    fn of(&self, provider: Provider) -> Option<String> {
         let headings = [
             "fault",
             "what is changed",
@@ -73,11 +85,14 @@ impl Kept {
         ];
         let mut table = vec![headings.map(str::to_owned).to_vec()];
         for fault in Fault::all() {
-            let Some(row) = self.rows.get(fault.name()) else { continue };
+            let mut rows = self.rows.values();
+            let Some(row) = rows.find(|row| row.fault == fault.name() && row.provider == provider) else {
+                continue;
+            };
             let certainty = row.certainty.as_deref().unwrap_or_default();
             table.push(vec![
                 format!("`{}`", row.fault),
-                fault.what().to_owned(),
+                fault.what_with(provider).to_owned(),
                 cut(&row.symptom),
                 fault.person_reads().to_owned(),
                 format!("`{}`, {certainty}", row.answer.join("`, `")),
@@ -85,7 +100,7 @@ impl Kept {
                 format!("argocd {}, dex {}", row.argocd, row.dex),
             ]);
         }
-        table::markdown(&table)
+        (table.len() > 1).then(|| table::markdown(&table))
     }
 }
 
@@ -101,7 +116,7 @@ mod tests {
     use super::*;
 
     fn row(fault: Fault, outcome: Outcome) -> Row {
-        let mut row = Row::new(fault, "v3.3.6 (real)".into(), "v2.45.1 (real)".into());
+        let mut row = Row::new(fault, Provider::Dex, "v3.3.6 (real)".into(), "v2.45.1 (real)".into());
         row.symptom = "refused at callback 500: a | b <c>".into();
         (row.answer, row.certainty) = (vec![fault.id().name().to_owned()], Some("certain".into()));
         (row.diagnosis_ms, row.outcome) = (321, outcome);
