@@ -20,6 +20,13 @@ const RULES: &[[&str; 5]] = &[
     ["form", "page", "Log in", "Log in to Your Account", WORDS],
     ["form", "page", "Log in", "Login", WORDS],
     [
+        "callback, nothing",
+        "page",
+        "The provider sent no code",
+        "(none)",
+        "a script of the real page looks for a token in the address (the implicit flow), the stand-in says that it does not",
+    ],
+    [
         "the end",
         "status",
         "This is a stand-in for Dex",
