@@ -383,6 +383,12 @@ async fn killed_supervisor() {
     ]);
     let running = tokio::spawn(program(run.folder.path()).run(launch));
     let (child, parent, pid) = (run.line("child ").await, run.line("parent ").await, run.line("pid ").await);
+    // A process speaks before it is noted down, and until then nobody could find it.
+    let started = Instant::now();
+    while !run.left().iter().any(|path| path.extension().is_some_and(|it| it == "process")) {
+        assert!(started.elapsed() < LIMIT, "the process is not noted down");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     signal(&parent, Signal::KILL);
     let exit = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap();
     assert_eq!(exit, Exit { code: 137, message: "the supervisor of the process was killed".into() });

@@ -88,6 +88,8 @@ async fn what_is_wrong_with_its_configuration() {
     // It runs as soon as there is something to run, and ends by itself with what it cannot read.
     settings(&argocd, "", &DEX.replace("mockPassword", "carrierPigeon"));
     dex.logged("unknown connector type \"carrierPigeon\"").await;
+    // Two changes in one reload would be one.
+    argocd.container().logged_times("serving on port", 2).await;
     settings(&argocd, "", DEX);
     dex.logged("listening on").await;
     argocd.container().logged_times("serving on port", 3).await;
