@@ -57,7 +57,7 @@ impl TokenAnswer {
     }
 
     /// Whether the descriptions of two answers are the same, but for what is another each time.
-    pub fn same_description(&self, other: &Self) -> bool {
+    fn same_description(&self, other: &Self) -> bool {
         let words = |text: &Option<String>| text.as_deref().map(steady_words);
         match (words(&self.description), words(&other.description)) {
             (Some(one), Some(other)) => one.iter().zip(&other).all(|(one, other)| one == other),

@@ -64,7 +64,7 @@ struct Provider {
     port: u16,
     ways: Arc<Mutex<Ways>>,
     secret: Arc<Mutex<String>>,
-    /// Requests that came with a secret, and whether the doctor or Argo CD sent them.
+    /// How many requests its token endpoint got.
     tokens: Arc<Mutex<usize>>,
 }
 

@@ -4,9 +4,10 @@ use probe::{Cause, CauseId, Failure};
 
 use super::commands::{edit_settings, set_url};
 use super::provider::{NOBODY, is_providers};
+use super::secrets::OWN_KEY;
 use super::{sure, when, when_settings};
 use crate::advice;
-use crate::evidence::bundled::{CLIENT, NAME, PATH};
+use crate::evidence::bundled::{NAME, PATH};
 use crate::evidence::{DexSettings, Evidence, Form, Seen, Taken};
 use crate::finding::{Certainty, Finding, When};
 use crate::shown::{argument, listed, shown};
@@ -227,7 +228,7 @@ fn down(evidence: &Evidence) -> Option<Finding> {
 /// A static client of the same name comes after Argo CD's own and takes its place.
 fn hidden_client(evidence: &Evidence) -> Option<Finding> {
     let config = evidence.settings.there()?.dex.config()?;
-    if !config.client_ids.iter().any(|id| id == CLIENT) {
+    if !config.hides_own_client() {
         return None;
     }
     let said = evidence.failure(&[Cause::UnregisteredRedirect, Cause::RedirectElsewhere]);
@@ -307,9 +308,8 @@ fn several(evidence: &Evidence) -> Option<Finding> {
 
 /// It does not take the secret that is derived from `server.secretkey` now.
 fn behind(evidence: &Evidence) -> Option<Finding> {
-    let refused = matches!(evidence.takes(Form::Presented), Taken::No | Taken::NoByItsWords);
     let config = evidence.settings.there()?.dex.config()?;
-    if !refused || config.client_ids.iter().any(|id| id == CLIENT) {
+    if !evidence.takes(Form::Presented).is_refusal() || config.hides_own_client() {
         return None;
     }
     Some(
@@ -338,7 +338,7 @@ fn when_it_fails(evidence: &Evidence) -> When {
 }
 
 /// When `server.secretkey` was written, and by whom.
-pub fn key_written(evidence: &Evidence) -> Option<String> {
+fn key_written(evidence: &Evidence) -> Option<String> {
     let written = evidence.secret_written()?;
     let by = if written.by.is_empty() {
         "nobody says by whom".to_owned()
@@ -353,10 +353,9 @@ pub fn key_written(evidence: &Evidence) -> Option<String> {
 
 /// What OpenShift's operator writes into argocd-secret for a Dex of its own.
 pub fn of_openshift(evidence: &Evidence) -> Option<String> {
-    const KEY: &str = "oidc.dex.clientSecret";
-    evidence.argocd_secret.there()?.value(KEY)?;
+    evidence.argocd_secret.there()?.value(OWN_KEY)?;
     Some(format!(
-        "argocd-secret has {KEY}, which may be OpenShift GitOps': its operator manages this secret and may write it anew"
+        "argocd-secret has {OWN_KEY}, which may be OpenShift GitOps': its operator manages this secret and may write it anew"
     ))
 }
 

@@ -67,7 +67,7 @@ pub fn before_rotation(evidence: &Evidence) -> Vec<Finding> {
 /// the Dex that was looked at, whose words are known. Else there are only its words.
 fn sure(evidence: &Evidence) -> Certainty {
     let own_dex = evidence.provider.own_dex();
-    let running = |dex: &DexSeen| dex.pods.iter().filter(|pod| pod.waiting.is_none() && !pod.ending).count();
+    let running = |dex: &DexSeen| dex.pods.iter().filter(|pod| pod.runs()).count();
     // Pods that were started at different times may take different secrets.
     let several = own_dex.is_some_and(|dex| running(dex) > 1);
     let known = own_dex.is_some() || evidence.bundled.same_keys == Some(true);

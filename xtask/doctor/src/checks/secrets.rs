@@ -342,7 +342,7 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
 }
 
 /// The key of argocd-secret that Argo CD's own documentation puts a client secret into.
-const OWN_KEY: &str = "oidc.dex.clientSecret";
+pub const OWN_KEY: &str = "oidc.dex.clientSecret";
 
 /// A key of a JSON object, as jq takes it inside single quotes.
 fn json_key(key: &str) -> String {

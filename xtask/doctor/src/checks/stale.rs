@@ -182,8 +182,7 @@ fn rehearsed(evidence: &Evidence) -> String {
 
 /// Argo CD's words about a secret that it presented and that was refused.
 fn refusal(evidence: &Evidence) -> Option<&str> {
-    let refused = |taken| matches!(taken, Taken::No | Taken::NoByItsWords);
-    let mut all = evidence.redeemed().filter(|redeemed| refused(evidence.takes_presented(redeemed)));
+    let mut all = evidence.redeemed().filter(|redeemed| evidence.takes_presented(redeemed).is_refusal());
     all.next().map(|redeemed| redeemed.0.message.as_str())
 }
 
@@ -326,9 +325,9 @@ fn behind(evidence: &Evidence) -> bool {
 
 /// The provider takes the secret now and then.
 fn two_minds(evidence: &Evidence) -> Finding {
-    let named = |wanted: &[Taken]| -> Vec<String> {
+    let named = |wanted: fn(Taken) -> bool| -> Vec<String> {
         let is = |it: &Rehearsed| match it {
-            Rehearsed::Redeemed(redeemed) => wanted.contains(&evidence.takes_presented(redeemed)),
+            Rehearsed::Redeemed(redeemed) => wanted(evidence.takes_presented(redeemed)),
             Rehearsed::NotBegun(_) => false,
         };
         let all = |pod: &&PodSeen| !pod.rehearsed.is_empty() && pod.rehearsed.iter().all(is);
@@ -340,7 +339,7 @@ fn two_minds(evidence: &Evidence) -> Finding {
             })
             .collect::<Vec<_>>()
     };
-    let (stale, fresh) = (named(&[Taken::No, Taken::NoByItsWords]), named(&[Taken::Yes]));
+    let (stale, fresh) = (named(Taken::is_refusal), named(|taken| taken == Taken::Yes));
     let presented = evidence.presented();
     let place = match stale.as_slice() {
         [] => format!("Deployment {}/argocd-server", shown(&evidence.namespace)),

@@ -4,8 +4,7 @@ use super::Seen;
 use super::secret::SecretSeen;
 use super::server::{DeploymentSeen, PodSeen};
 
-/// The client that Argo CD makes for itself there.
-pub const CLIENT: &str = "argo-cd";
+pub use super::dex_settings::CLIENT;
 /// How its objects are called.
 pub const NAME: &str = "argocd-dex-server";
 /// The path below `url` at which argocd-server hands on to it.

@@ -24,6 +24,13 @@ pub enum Taken {
     Unclear,
 }
 
+impl Taken {
+    /// Whether the provider does not take it, as far as its answers say.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::No | Self::NoByItsWords)
+    }
+}
+
 impl Provider {
     fn answer(&self, form: Form, by: Method) -> Option<&TokenAnswer> {
         self.tried.iter().find(|it| it.form == form && it.by == by)?.answer.as_ref().ok()
@@ -63,8 +70,7 @@ impl Provider {
             return Taken::Unclear;
         }
         let wrong: Vec<&TokenAnswer> = Method::BOTH.into_iter().filter_map(|by| self.control(by)).collect();
-        let alike: Vec<Option<bool>> = wrong.iter().map(|wrong| wrong.alike(answer)).collect();
-        if alike.is_empty() {
+        if wrong.is_empty() {
             // Without a control there are only the words, and they are no proof of a refusal: at a provider that
             // takes the header alone they come with the right secret too.
             return match (answer.names_code(), answer.names_client()) {
@@ -73,17 +79,20 @@ impl Provider {
                 _ => Taken::Unclear,
             };
         }
-        let refuses = wrong.iter().any(|wrong| wrong.names_client());
-        match alike.as_slice() {
-            // Its answers to what stands in the body tell nothing.
-            alike if alike.contains(&Some(true)) && self.header_only() => Taken::Unclear,
-            alike if alike.contains(&Some(true)) && self.tells() => Taken::No,
-            alike if alike.contains(&Some(true)) && answer.names_client() => Taken::NoByItsWords,
-            // What refuses a client in other words than the control was, came by another way.
-            alike if alike.iter().all(|it| *it == Some(false)) && (refuses || !answer.names_client()) => {
-                Taken::Yes
-            }
-            _ => Taken::Unclear,
+        if wrong.iter().any(|wrong| wrong.alike(answer) == Some(true)) {
+            return match answer.names_client() {
+                // Its answers to what stands in the body tell nothing.
+                _ if self.header_only() => Taken::Unclear,
+                _ if self.tells() => Taken::No,
+                true => Taken::NoByItsWords,
+                false => Taken::Unclear,
+            };
+        }
+        // What refuses a client in other words than the control was, came by another way.
+        let by_the_same_way = !answer.names_client() || wrong.iter().any(|wrong| wrong.names_client());
+        match by_the_same_way && wrong.iter().all(|wrong| wrong.alike(answer) == Some(false)) {
+            true => Taken::Yes,
+            false => Taken::Unclear,
         }
     }
 

@@ -35,6 +35,16 @@ pub struct DexSettingsConfig {
     pub secrets: Vec<Hidden>,
 }
 
+impl DexSettingsConfig {
+    /// Whether a static client takes the place of the one that Argo CD makes for itself.
+    pub fn hides_own_client(&self) -> bool {
+        self.client_ids.iter().any(|id| id == CLIENT)
+    }
+}
+
+/// The client that Argo CD makes for itself there.
+pub const CLIENT: &str = "argo-cd";
+
 /// Connectors that Argo CD writes the callback into.
 const CALLBACK_IS_WRITTEN: [&str; 11] = [
     "oidc",

@@ -69,6 +69,13 @@ pub struct PodSeen {
     pub rehearsed: Vec<Rehearsed>,
 }
 
+impl PodSeen {
+    /// Whether it runs, and is to go on.
+    pub fn runs(&self) -> bool {
+        self.waiting.is_none() && !self.ending
+    }
+}
+
 /// What a rehearsal that met one pod alone showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rehearsed {

@@ -106,7 +106,7 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         // The issuer may turn out to be a name that only the cluster knows.
         reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
     }
-    let running = evidence.pods.iter().filter(|pod| pod.waiting.is_none() && !pod.ending).count();
+    let running = evidence.pods.iter().filter(|pod| pod.runs()).count();
     let both_answer = evidence.release.as_ref().is_some_and(|release| release.era() == Era::BothAnswer);
     if let Some(reader) = subject.cluster.as_ref().filter(|_| running > 1 || both_answer) {
         replicas::meet(reader, &mut evidence).await;

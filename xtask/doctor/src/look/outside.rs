@@ -75,7 +75,7 @@ pub async fn look(evidence: &mut Evidence, options: &Options, told: Told, given:
     }
     let answered =
         |it: &Rehearsed| matches!(it, Rehearsed::Redeemed(redeemed) if redeemed.answer().is_some());
-    let running = || evidence.pods.iter().filter(|pod| pod.waiting.is_none() && !pod.ending);
+    let running = || evidence.pods.iter().filter(|pod| pod.runs());
     let met = running().all(|pod| pod.rehearsed.iter().any(answered));
     let count = match evidence.release.as_ref().map(Release::era) {
         Some(Era::BothAnswer) => TWO_HANDLERS,
@@ -127,12 +127,12 @@ pub async fn look(evidence: &mut Evidence, options: &Options, told: Told, given:
 /// Rehearses until the servers were seen to be of two minds, or so many times.
 async fn rehearse(evidence: &Evidence, options: &Options, count: usize) -> Vec<Rehearsal> {
     let mut all: Vec<Rehearsal> = vec![];
-    let said = |all: &[Rehearsal], what: &[Taken]| {
+    let said = |all: &[Rehearsal], what: fn(Taken) -> bool| {
         let redeemed = all.iter().filter_map(|rehearsal| rehearsal.redeemed.as_ref());
-        redeemed.chain(evidence.redeemed()).any(|redeemed| what.contains(&evidence.takes_presented(redeemed)))
+        redeemed.chain(evidence.redeemed()).any(|redeemed| what(evidence.takes_presented(redeemed)))
     };
     while all.len() < count
-        && !(said(&all, &[Taken::Yes]) && said(&all, &[Taken::No, Taken::NoByItsWords]) && !all.is_empty())
+        && !(said(&all, |taken| taken == Taken::Yes) && said(&all, Taken::is_refusal) && !all.is_empty())
     {
         let some = (0..AT_ONCE.min(count - all.len())).map(|_| probe::rehearse(options));
         all.extend(futures::future::join_all(some).await);

@@ -134,8 +134,7 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
         evidence.provider.tried.extend(again);
     }
     // What is derived has no other forms.
-    if !matches!(evidence.takes(Form::Presented), Taken::No | Taken::NoByItsWords) || evidence.uses_bundled()
-    {
+    if !evidence.takes(Form::Presented).is_refusal() || evidence.uses_bundled() {
         return;
     }
     let by = evidence.provider.method();

@@ -36,9 +36,7 @@ pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
         _ => 1,
     };
     let way = Way::of(reader, evidence);
-    let running: Vec<usize> = (0..evidence.pods.len())
-        .filter(|at| evidence.pods[*at].waiting.is_none() && !evidence.pods[*at].ending)
-        .collect();
+    let running: Vec<usize> = (0..evidence.pods.len()).filter(|at| evidence.pods[*at].runs()).collect();
     if running.len() > MOST {
         evidence.could_not.push(CouldNot {
             what: format!("all replicas but the first {MOST} by themselves"),
