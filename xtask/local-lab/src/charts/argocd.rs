@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::dex_server;
 use super::shared::{
     ARGOCD, Runs, SECRETS_ANNOTATION, Values, ValuesError, data, from_config_map, labels, metadata, selector,
+    service,
 };
 use releases::Release;
 
@@ -30,7 +31,14 @@ pub fn argocd(
     objects.push(config_map("argocd-rbac-cm", &values, "configs.rbac")?);
     // Before the server, which is told where its Service is.
     objects.extend(dex_server::objects(&values, runs, dex)?);
-    objects.push(service());
+    objects.push(service(
+        metadata("argocd", "argocd-server", labels("server", "argocd-server")),
+        &selector("argocd-server", ARGOCD),
+        &json!([
+            {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080},
+            {"name": "https", "protocol": "TCP", "port": 443, "targetPort": 8080},
+        ]),
+    ));
     objects.push(deployment(&values, runs, secrets)?);
     Ok(objects)
 }
@@ -42,22 +50,6 @@ fn config_map(name: &str, values: &Values<'_>, path: &str) -> Result<Value, Valu
         "metadata": metadata("argocd", name, labels("server", name)),
         "data": data(values.map(path)?),
     }))
-}
-
-fn service() -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata("argocd", "argocd-server", labels("server", "argocd-server")),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": selector("argocd-server", ARGOCD),
-            "ports": [
-                {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080},
-                {"name": "https", "protocol": "TCP", "port": 443, "targetPort": 8080},
-            ],
-        },
-    })
 }
 
 fn deployment(values: &Values<'_>, runs: Runs<'_>, secrets: &str) -> Result<Value, ValuesError> {

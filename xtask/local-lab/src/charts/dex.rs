@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::shared::{Runs, SECRETS_ANNOTATION, Values, ValuesError, metadata, selector};
+use super::shared::{Runs, SECRETS_ANNOTATION, Values, ValuesError, metadata, selector, service};
 
 /// The release name that the lab installs the chart under.
 const INSTANCE: &str = "dex";
@@ -26,19 +26,14 @@ pub fn dex(values: &Value, runs: Runs<'_>, secrets: &str) -> Result<Vec<Value>, 
         // JSON is YAML, and keeps every string a string.
         "stringData": {"config.yaml": Value::Object(config.clone()).to_string()},
     });
-    let service = json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata("dex", "dex", labels.clone()),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": labels,
-            "ports": [
-                {"name": "http", "port": values.number("service.ports.http.port", 5556)?, "targetPort": "http", "protocol": "TCP"},
-                {"name": "telemetry", "port": 5558, "targetPort": "telemetry", "protocol": "TCP"},
-            ],
-        },
-    });
+    let service = service(
+        metadata("dex", "dex", labels.clone()),
+        &labels,
+        &json!([
+            {"name": "http", "port": values.number("service.ports.http.port", 5556)?, "targetPort": "http", "protocol": "TCP"},
+            {"name": "telemetry", "port": 5558, "targetPort": "telemetry", "protocol": "TCP"},
+        ]),
+    );
     let deployment = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

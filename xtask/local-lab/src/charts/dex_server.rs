@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::shared::{ARGOCD, Runs, Values, ValuesError, from_config_map, labels, metadata, selector};
+use super::shared::{
+    ARGOCD, Runs, Values, ValuesError, from_config_map, labels, metadata, selector, service,
+};
 use crate::real_dex;
 
 const NAME: &str = "argocd-dex-server";
@@ -38,19 +40,14 @@ pub(super) fn objects(
         env.push(json!({"name": real_dex::VARIABLE, "value": dex}));
     }
     let probe = |key: &str, default| values.number(&format!("dex.readinessProbe.{key}"), default);
-    let service = json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata("argocd", NAME, labels.clone()),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": selector,
-            "ports": [
-                {"name": "http", "protocol": "TCP", "port": 5556, "targetPort": "http"},
-                {"name": "grpc", "protocol": "TCP", "port": 5557, "targetPort": "grpc"},
-            ],
-        },
-    });
+    let service = service(
+        metadata("argocd", NAME, labels.clone()),
+        &selector,
+        &json!([
+            {"name": "http", "protocol": "TCP", "port": 5556, "targetPort": "http"},
+            {"name": "grpc", "protocol": "TCP", "port": 5557, "targetPort": "grpc"},
+        ]),
+    );
     let deployment = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::shared::{Runs, labels, metadata, selector};
+use super::shared::{Runs, labels, metadata, selector, service};
 
 const NAME: &str = "argocd-redis";
 
@@ -10,16 +10,11 @@ const NAME: &str = "argocd-redis";
 pub fn redis(runs: Runs<'_>) -> Vec<Value> {
     let labels = labels("redis", NAME);
     let selector = selector(NAME, "argocd");
-    let service = json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata("argocd", NAME, labels.clone()),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": selector,
-            "ports": [{"name": "tcp-redis", "port": 6379, "targetPort": "redis", "protocol": "TCP"}],
-        },
-    });
+    let service = service(
+        metadata("argocd", NAME, labels.clone()),
+        &selector,
+        &json!([{"name": "tcp-redis", "port": 6379, "targetPort": "redis", "protocol": "TCP"}]),
+    );
     // Nothing is kept on disk, in the chart as here.
     let arguments = match runs.executable {
         Some(_) => {

@@ -75,6 +75,16 @@ pub(super) fn metadata(namespace: &str, name: &str, mut labels: Value) -> Value 
     json!({"name": name, "namespace": namespace, "labels": labels})
 }
 
+/// A Service within the cluster.
+pub(super) fn service(metadata: Value, selector: &Value, ports: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {"type": "ClusterIP", "selector": selector, "ports": ports},
+    })
+}
+
 /// An environment variable from a key of a ConfigMap, if it is there.
 pub(super) fn from_config_map(variable: &str, config_map: &str, key: &str) -> Value {
     json!({
