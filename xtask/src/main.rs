@@ -9,6 +9,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod console;
+mod fault;
 mod faults;
 mod goals;
 mod known;
@@ -35,7 +36,7 @@ use tokio::runtime::Runtime;
 use base::{Error, Exit, Result};
 use cli::{Cli, Command, Format, Goal, LabChoice, Options};
 use console::{Console, Surroundings, Wanted};
-use faults::{Choice, Fault};
+use fault::{Choice, Fault};
 use report::Report;
 use session::Session;
 
@@ -98,7 +99,7 @@ fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
     if cli.options.fault == Some(Choice::List) {
         console.result(&Fault::list());
         return report.entry("break", |record| {
-            record.more.insert("faults".into(), faults::catalogue());
+            record.more.insert("faults".into(), fault::catalogue());
             Ok(Exit::Done)
         });
     }

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 use probe::Resolve;
 use url::Url;
 
-use super::{Choice, Fault, Range, Shard};
+use super::{Range, Shard};
+use crate::fault::{Choice, Fault};
 
 /// What `doctor` understands besides the options of all goals.
 #[derive(Clone, Debug, Args)]

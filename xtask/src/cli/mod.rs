@@ -2,7 +2,6 @@
 //! changed only for a reason that is written down.
 
 mod args;
-mod fault;
 mod image_ref;
 mod range;
 
@@ -14,9 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
+use crate::fault::{Choice, Fault};
 use crate::names::Provider;
 pub use args::{Against, DoctorArgs, FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
-pub use fault::{Choice, Fault};
 pub use image_ref::ImageRef;
 pub use range::{Range, Shard};
 

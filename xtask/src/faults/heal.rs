@@ -1,6 +1,7 @@
 //! Heals the faults that are in, and a rotation that was interrupted.
 
-use super::{Fault, Part, forget, is_rotating, make, recorded, rotation_ended, secrets};
+use super::{forget, is_rotating, make, recorded, rotation_ended, secrets};
+use crate::fault::{Fault, Part};
 use crate::names::Workload;
 use crate::session::Session;
 use base::Result;

@@ -1,9 +1,18 @@
-//! Makes a change of objects, and undoes it.
+//! Makes a change of objects, and undoes it by what `values/` and the other Secret say.
 
-use super::edit::Edit;
-use super::{dex, secrets, settings};
+use serde_json::{Value, json};
+use serde_yaml::Mapping;
+
+use super::secrets;
+use crate::cluster::{Cluster, Request};
+use crate::fault::{Edit, Here, On, rule};
+use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, Place, Workload};
 use crate::session::Session;
-use base::Result;
+use base::{Error, Result};
+
+const NAMESPACE: &str = "argocd";
+const CM: &str = "argocd-cm";
+const OIDC_CONFIG: &str = "oidc.config";
 
 /// Makes the change.
 ///
@@ -11,35 +20,112 @@ use base::Result;
 /// An object is missing or not the lab's.
 pub async fn make(edit: Edit, session: &Session) -> Result<()> {
     let cluster = session.cluster().await?;
-    match edit {
-        Edit::Rotate => cluster.rotate_client_secret().await,
-        Edit::EmptyArgocdSecret => cluster.empty_argocd_secret().await,
-        Edit::OtherSecret => secrets::other(&cluster).await,
-        Edit::Unlabel => secrets::unlabel(&cluster).await,
-        Edit::RenameKey => secrets::rename_key(&cluster).await,
-        Edit::LineBreaks => secrets::line_breaks(&cluster).await,
-        Edit::OtherServerKey => secrets::other_server_key(&cluster).await,
-        Edit::NoServerKey => secrets::no_server_key(&cluster).await,
-        _ if edit.is_of_dex() => dex::make(session, &cluster, edit).await,
-        _ => settings::make(session, &cluster, edit).await,
+    let here = Here {
+        private_issuer: match session.lab.place() {
+            Place::Kind => "https://kubernetes.default.svc".to_owned(),
+            Place::Local => cluster.address().to_owned(),
+        },
+    };
+    match edit.on() {
+        On::Secrets(_) => secrets::make(&cluster, edit).await,
+        on => change(&cluster, on, |now| Some(edit.value(now, &here))).await,
     }
 }
 
-/// Undoes the change, by what `values/` and the other Secret say.
+/// Undoes the change.
 ///
 /// # Errors
 /// An object is missing or not the lab's.
 pub async fn undo(edit: Edit, session: &Session) -> Result<()> {
     let cluster = session.cluster().await?;
-    match edit {
-        // Both Secrets agree; a restart is all that is missing.
-        Edit::Rotate => Ok(()),
-        // The server has filled it again, or is given what is missing.
-        Edit::EmptyArgocdSecret | Edit::NoServerKey | Edit::OtherServerKey => secrets::fill(&cluster).await,
-        Edit::OtherSecret | Edit::Unlabel | Edit::RenameKey | Edit::LineBreaks => {
-            secrets::restore(&cluster).await
+    let of_values = |chart: &str, pointer: &str| -> Result<Option<Value>> {
+        Ok(session.sources.values(chart)?.pointer(pointer).cloned())
+    };
+    let original = match edit.on() {
+        On::Secrets(_) => return secrets::undo(&cluster, edit).await,
+        On::Key(map, key) => {
+            let part = match map {
+                CM => "cm",
+                "argocd-rbac-cm" => "rbac",
+                _ => "params",
+            };
+            of_values("argocd", &format!("/configs/{part}/{key}"))?
         }
-        _ if edit.is_of_dex() => dex::undo(session, &cluster, edit).await,
-        _ => settings::undo(session, &cluster, edit).await,
+        On::Oidc(field) => {
+            let config = of_values("argocd", "/configs/cm/oidc.config")?.unwrap_or_default();
+            let fields: Value = serde_yaml::from_str(&text(&config))
+                .map_err(|_| Error::environment("values/argocd.yaml: configs.cm.oidc.config is no YAML"))?;
+            fields.get(field).cloned()
+        }
+        On::Dex(pointer) => of_values("dex", &format!("/config{pointer}"))?,
+        On::Rules => Some(json!([rule(ARGOCD_HOST)])),
+    };
+    change(&cluster, edit.on(), |_| original).await
+}
+
+/// What is asked of the cluster's API to make it, and to undo it.
+pub fn requests(edit: Edit) -> Vec<Request> {
+    match edit.on() {
+        On::Secrets(names) => names.iter().copied().map(Request::patch_secret).collect(),
+        On::Dex(_) => vec![Request::patch_secret(DEX_CONFIG)],
+        On::Oidc(_) => vec![Request::of("patch", "configmaps", NAMESPACE, CM)],
+        On::Key(map, _) => vec![Request::of("patch", "configmaps", NAMESPACE, map)],
+        On::Rules => {
+            let name = Workload::Argocd.deployment();
+            vec![Request::of("patch", "ingresses.networking.k8s.io", NAMESPACE, name)]
+        }
     }
+}
+
+/// Gives a place another value, made of what it holds now; without one, takes it out.
+async fn change(cluster: &Cluster, on: On, change: impl FnOnce(&Value) -> Option<Value>) -> Result<()> {
+    match on {
+        On::Secrets(_) => Ok(()),
+        On::Key(map, key) => {
+            let now = cluster.config_map(NAMESPACE, map).await?.remove(key);
+            let value = change(&now.into()).map(|value| text(&value));
+            cluster.set_config_map(NAMESPACE, map, key, value.as_deref()).await
+        }
+        On::Oidc(field) => {
+            let data = cluster.config_map(NAMESPACE, CM).await?;
+            let unreadable =
+                || Error::environment("oidc.config in ConfigMap argocd/argocd-cm is not readable");
+            let now = data.get(OIDC_CONFIG).map(String::as_str).unwrap_or_default();
+            let mut config: Mapping = serde_yaml::from_str(now).map_err(|_| unreadable())?;
+            let now = config.get(field).map(serde_json::to_value).transpose().map_err(|_| unreadable())?;
+            match change(&now.unwrap_or_default()) {
+                Some(value) => {
+                    let value = serde_yaml::to_value(value).map_err(|_| unreadable())?;
+                    config.insert(field.into(), value);
+                }
+                None => drop(config.remove(field)),
+            }
+            let text = serde_yaml::to_string(&config).map_err(|_| unreadable())?;
+            cluster.set_config_map(NAMESPACE, CM, OIDC_CONFIG, Some(&text)).await
+        }
+        On::Dex(pointer) => {
+            let unreadable = || Error::environment("config.yaml in Secret dex/dex is not what Dex reads");
+            let text = cluster.secret_key(DEX_CONFIG, DEX_CONFIG_FILE).await?.ok_or_else(unreadable)?;
+            let mut config: Value = serde_yaml::from_slice(&text).map_err(|_| unreadable())?;
+            let now = config.pointer(pointer).cloned().unwrap_or_default();
+            let (parent, name) = pointer.rsplit_once('/').ok_or_else(unreadable)?;
+            let parent = config.pointer_mut(parent).and_then(Value::as_object_mut).ok_or_else(unreadable)?;
+            match change(&now) {
+                Some(value) => parent.insert(name.to_owned(), value),
+                None => parent.remove(name),
+            };
+            // JSON is YAML, and keeps every string a string.
+            let text = config.to_string();
+            cluster.set_secret_keys(DEX_CONFIG, &[(DEX_CONFIG_FILE, Some(text.as_bytes()))]).await
+        }
+        On::Rules => {
+            let rules = change(&Value::Null).unwrap_or_default();
+            cluster.set_ingress_rules(NAMESPACE, Workload::Argocd.deployment(), &rules).await
+        }
+    }
+}
+
+/// A value as the chart writes it into a ConfigMap.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,51 +1,63 @@
 //! Edits of Secrets.
 
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
+use crate::fault::Edit;
 use crate::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, OIDC_KEY, OIDC_SECRET};
 use base::{Error, Result};
 
-/// The key under which `rename_key` puts the value.
+/// The key under which the value is put where the right one is to be missing.
 const OTHER_KEY: &str = "client-secret";
 const PART_OF: &str = "app.kubernetes.io/part-of";
 const SERVER_KEY: &str = "server.secretkey";
 
-/// A client secret in Argo CD's Secret that nobody else has.
-pub async fn other(cluster: &Cluster) -> Result<()> {
-    let secret = ClientSecret::random()?;
-    cluster.set_secret_keys(OIDC_SECRET, &[(OIDC_KEY, Some(secret.reveal().as_bytes()))]).await
+/// Makes the change.
+///
+/// # Errors
+/// A Secret is missing or not the lab's.
+pub async fn make(cluster: &Cluster, edit: Edit) -> Result<()> {
+    match edit {
+        Edit::Rotate => cluster.rotate_client_secret().await,
+        Edit::EmptyArgocdSecret => cluster.empty_argocd_secret().await,
+        Edit::OtherSecret => {
+            let secret = ClientSecret::random()?;
+            cluster.set_secret_keys(OIDC_SECRET, &[(OIDC_KEY, Some(secret.reveal().as_bytes()))]).await
+        }
+        Edit::Unlabel => cluster.set_secret_label(OIDC_SECRET, PART_OF, None).await,
+        Edit::RenameKey => {
+            let value = value(cluster).await?;
+            cluster.set_secret_keys(OIDC_SECRET, &[(OIDC_KEY, None), (OTHER_KEY, Some(&value))]).await
+        }
+        // As `echo` writes one.
+        Edit::LineBreaks => {
+            let value = [value(cluster).await?.trim_ascii(), b"\n"].concat();
+            cluster.set_secret_keys(OIDC_SECRET, &[(OIDC_KEY, Some(&value))]).await?;
+            cluster.set_secret_keys(DEX_SECRET, &[(DEX_KEY, Some(&value))]).await
+        }
+        Edit::OtherServerKey => {
+            let key = ArgocdKeys::random()?.secretkey;
+            cluster.set_secret_keys(ARGOCD_SECRET, &[(SERVER_KEY, Some(key.as_bytes()))]).await
+        }
+        Edit::NoServerKey => cluster.set_secret_keys(ARGOCD_SECRET, &[(SERVER_KEY, None)]).await,
+        _ => Ok(()),
+    }
 }
 
-/// Argo CD's Secret without the label by which Argo CD sees it.
-pub async fn unlabel(cluster: &Cluster) -> Result<()> {
-    cluster.set_secret_label(OIDC_SECRET, PART_OF, None).await
-}
-
-/// The value under another key.
-pub async fn rename_key(cluster: &Cluster) -> Result<()> {
-    let value = value(cluster).await?;
-    cluster.set_secret_keys(OIDC_SECRET, &[(OIDC_KEY, None), (OTHER_KEY, Some(&value))]).await
-}
-
-/// A line break at the end of both values, as `echo` writes one.
-pub async fn line_breaks(cluster: &Cluster) -> Result<()> {
-    let value = [trimmed(&value(cluster).await?), b"\n"].concat();
-    cluster.set_secret_keys(OIDC_SECRET, &[(OIDC_KEY, Some(&value))]).await?;
-    cluster.set_secret_keys(DEX_SECRET, &[(DEX_KEY, Some(&value))]).await
-}
-
-/// Another key of the server's own.
-pub async fn other_server_key(cluster: &Cluster) -> Result<()> {
-    let key = ArgocdKeys::random()?.secretkey;
-    cluster.set_secret_keys(ARGOCD_SECRET, &[(SERVER_KEY, Some(key.as_bytes()))]).await
-}
-
-/// No key of the server's own.
-pub async fn no_server_key(cluster: &Cluster) -> Result<()> {
-    cluster.set_secret_keys(ARGOCD_SECRET, &[(SERVER_KEY, None)]).await
+/// Undoes the change.
+///
+/// # Errors
+/// A Secret is missing or not the lab's.
+pub async fn undo(cluster: &Cluster, edit: Edit) -> Result<()> {
+    match edit {
+        // The server has filled it again, or is given what is missing.
+        Edit::EmptyArgocdSecret | Edit::NoServerKey | Edit::OtherServerKey => fill(cluster).await,
+        Edit::OtherSecret | Edit::Unlabel | Edit::RenameKey | Edit::LineBreaks => restore(cluster).await,
+        // Both Secrets agree; a restart is all that is missing.
+        _ => Ok(()),
+    }
 }
 
 /// argocd-secret with whatever is missing in it.
-pub async fn fill(cluster: &Cluster) -> Result<()> {
+async fn fill(cluster: &Cluster) -> Result<()> {
     let keys = ArgocdKeys::random()?;
     let all = [
         ("admin.password", &keys.password_hash),
@@ -64,7 +76,7 @@ pub async fn fill(cluster: &Cluster) -> Result<()> {
 /// Both Secrets with one value, Dex's, without white space around it.
 pub async fn restore(cluster: &Cluster) -> Result<()> {
     let value = cluster.secret_key(DEX_SECRET, DEX_KEY).await?.unwrap_or_default();
-    let value = trimmed(&value);
+    let value = value.trim_ascii();
     if value.is_empty() {
         return Err(Error::environment("Secret dex/dex-clients has no client secret to go by")
             .hint("`cargo xtask down working` makes a new lab"));
@@ -80,8 +92,4 @@ async fn value(cluster: &Cluster) -> Result<Vec<u8>> {
             .hint("`cargo xtask fix` heals what an earlier fault left")
     };
     cluster.secret_key(OIDC_SECRET, OIDC_KEY).await?.ok_or_else(missing)
-}
-
-fn trimmed(value: &[u8]) -> &[u8] {
-    value.trim_ascii()
 }

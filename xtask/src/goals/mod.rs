@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::cli::Goal;
 use crate::console::Tone;
-use crate::faults::{Fault, Seen};
+use crate::fault::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
 use crate::names::{Provider, Workload, hosts};
 use crate::plan::{self, Plan};

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::cli::{Expect, Goal};
 use crate::console::Tone;
-use crate::faults::Fault;
+use crate::fault::Fault;
 use crate::known::{self, Refusal, Stage};
 use crate::names::Workload;
 use crate::report::{GoalRecord, StepRecord};

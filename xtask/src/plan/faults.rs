@@ -1,7 +1,7 @@
 //! The plan of `break`: what puts a fault in, step by step.
 
 use super::Step;
-use crate::faults::{Fault, Part};
+use crate::fault::{Fault, Part};
 use crate::names::{Provider, Workload};
 use crate::steps::Action;
 

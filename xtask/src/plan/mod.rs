@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::cli::{Expect, Goal};
-use crate::faults::{Edit, Fault};
+use crate::fault::{Edit, Fault};
 use crate::names::{Place, Provider, Workload};
 use crate::steps::{Action, Deed};
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::cli::Expect;
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::console::Running;
-use crate::faults::{Edit, Fault};
+use crate::fault::{Edit, Fault};
 use crate::lab::{Lab, sweep_beside};
 
 use crate::login::Logins;

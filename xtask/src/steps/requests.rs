@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Action, KindStep, documents};
 use crate::cluster::Request;
-use crate::faults::{Edit, Fault, Part, recorded};
+use crate::fault::{Edit, Fault, Part};
+use crate::faults::{self, recorded};
 use crate::lab::Lab;
 use crate::names::{
     ARGOCD_SECRET, COREDNS, DEX_SECRET, INGRESS_NGINX, OIDC_SECRET, Place, Provider, Rollout, TRAEFIK,
@@ -91,7 +92,7 @@ impl Requests {
                 faults.push(fault);
                 vec![Request::patch_namespace(NOTED_ON)]
             }
-            Action::Edit(edit) => edit.requests(),
+            Action::Edit(edit) => faults::requests(edit),
             Action::RotateTwice => [OIDC_SECRET, DEX_SECRET].map(Request::patch_secret).to_vec(),
             Action::Heal { only, argocd } => {
                 let healed = |fault: &Fault| only.is_none_or(|only| only == *fault);
@@ -164,8 +165,9 @@ fn heal<'a>(parts: impl Iterator<Item = &'a Part>, argocd: bool) -> Vec<Request>
             Part::Edit(Edit::Rotate | Edit::OtherServerKey) => restarts.extend([Workload::Argocd]),
             Part::Edit(edit) => {
                 // Undoing one of a Secret holds both Secrets together.
-                let both = edit.requests().iter().any(|it| it.name.as_deref() == Some(OIDC_SECRET.name));
-                requests.extend(edit.requests());
+                let both =
+                    faults::requests(edit).iter().any(|it| it.name.as_deref() == Some(OIDC_SECRET.name));
+                requests.extend(faults::requests(edit));
                 requests.extend(both.then(|| Request::patch_secret(DEX_SECRET)));
                 restarts.extend(edit.readers());
             }

@@ -31,7 +31,7 @@ const CRATES: [(&str, &str, &[&str]); 9] = [
 
 /// The one way through xtask, from left to right. The words of the command line are data:
 /// they stand at the right end, where all may read them, and `usage` reads them from the line.
-const ONE_WAY: [&str; 21] = [
+const ONE_WAY: [&str; 22] = [
     "main",
     "usage",
     "commands",
@@ -52,6 +52,7 @@ const ONE_WAY: [&str; 21] = [
     "shown_download",
     "console",
     "cli",
+    "fault",
     "names",
 ];
 

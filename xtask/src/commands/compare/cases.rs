@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::browser::{Browser, FORM, multipart};
 use super::diff::{Answer, of_login};
 use crate::cli::Goal;
-use crate::faults::Fault;
+use crate::fault::Fault;
 use crate::goals;
 use crate::login;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};

@@ -13,7 +13,7 @@ use releases::{Era, Release};
 use super::doctor::of_lab;
 use super::own_lab::OwnLab;
 use crate::cli::{FaultsArgs, Goal, Options};
-use crate::faults::{Fault, Seen};
+use crate::fault::{Fault, Seen};
 use crate::goals::{self, test};
 use crate::lab::OwnLabs;
 use crate::names::{Place, Provider, Workload};

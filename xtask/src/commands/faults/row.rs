@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::Fault;
+use crate::fault::Fault;
 use crate::names::Provider;
 use base::duration;
 

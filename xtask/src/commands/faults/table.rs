@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::row::{Outcome, Row};
 use crate::commands::docs_table::DocsTable;
 use crate::commands::table;
-use crate::faults::Fault;
+use crate::fault::Fault;
 use crate::names::Provider;
 use base::Result;
 use base::duration;

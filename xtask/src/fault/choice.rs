@@ -1,0 +1,74 @@
+//! What `--fault` takes.
+
+use clap::ValueEnum as _;
+use strsim::levenshtein as distance;
+
+use super::Fault;
+
+/// What `--fault` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// That fault.
+    One(Fault),
+    /// List them.
+    List,
+}
+
+impl Choice {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// There is no such fault; the nearest name is said.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "list" {
+            return Ok(Self::List);
+        }
+        // By the cause that it is the first story of, too.
+        let name = if text == "stale-argocd" { "rotate" } else { text };
+        Fault::from_str(name, false).map(Self::One).map_err(|_| {
+            let nearest = nearest(text).map_or_else(String::new, |name| format!("did you mean {name}? "));
+            format!("there is no such fault ({nearest}`cargo xtask break --fault list` lists them)")
+        })
+    }
+}
+
+/// How much of a word is looked at.
+const LONGEST: usize = 64;
+
+/// The name that a mistyped one most likely stands for, if it is near one at all.
+fn nearest(text: &str) -> Option<&'static str> {
+    let text: String = text.chars().take(LONGEST).collect();
+    let names = Fault::all().iter().map(|fault| fault.name());
+    let (distance, name) = names.map(|name| (distance(&text, name), name)).min()?;
+    (distance <= (name.len() + 2) / 4).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_name_gets_the_nearest_one_and_any_other_word_none() {
+        for (text, name) in [
+            ("rotat", Some("rotate")),
+            ("rotate_twice", Some("rotate-twice")),
+            ("secret-mismach", Some("secret-mismatch")),
+            ("frist-start", Some("first-start")),
+            ("everything", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(text), name, "{text}");
+        }
+        assert_eq!((distance("", "abc"), distance("kitten", "sitting")), (3, 3));
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for fault in Fault::all() {
+            assert_eq!(Choice::parse(fault.name()), Ok(Choice::One(*fault)));
+        }
+        assert_eq!(Choice::parse("stale-argocd"), Ok(Choice::One(Fault::Rotate)));
+        assert_eq!(Choice::parse("list"), Ok(Choice::List));
+        assert!(Choice::parse("gremlins").is_err());
+    }
+}

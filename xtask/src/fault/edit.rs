@@ -1,0 +1,208 @@
+//! The table of edits: one change of objects each. A row is its name, what it is made on,
+//! what the place holds afterwards, and what a person is told. It is undone by what
+//! `values/` and the other Secret say.
+
+use serde_json::{Value, json};
+
+use crate::names::{ARGOCD_HOST, ARGOCD_SECRET, DEX_SECRET, OIDC_SECRET, SecretName, Workload};
+
+/// A second name of Argo CD, below its first.
+const SECOND_HOST: &str = "login.argocd.host";
+/// Where Dex is after it has moved.
+const MOVED: &str = "http://dex.host/dex";
+/// The hash of a password that nobody knows.
+const OTHER_HASH: &str = "$2a$10$Ax9MkBEaKZgrsRy07QKz7uxK0oT2ChHZHxXYP/XExONXDxPINWjoK";
+
+const CM: &str = "argocd-cm";
+const RBAC: &str = "argocd-rbac-cm";
+const PARAMS: &str = "argocd-cmd-params-cm";
+const REDIRECT_URIS: &str = "/staticClients/0/redirectURIs";
+
+/// What an edit is made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// Secrets, whose values are random.
+    Secrets(&'static [SecretName]),
+    /// A key of a ConfigMap of Argo CD.
+    Key(&'static str, &'static str),
+    /// A field of `oidc.config`.
+    Oidc(&'static str),
+    /// A place in Dex's configuration, as a JSON pointer.
+    Dex(&'static str),
+    /// The rules of Argo CD's Ingress.
+    Rules,
+}
+
+/// What differs from lab to lab.
+pub struct Here {
+    /// An https server that every Argo CD can reach and whose certificate it does not trust.
+    pub private_issuer: String,
+}
+
+macro_rules! edits {
+    ($($edit:ident $name:literal $on:expr, $change:expr, $what:literal;)+) => {
+        /// A change of objects.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Edit { $(#[doc = $what] $edit,)+ }
+
+        impl Edit {
+            /// The name of its step.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$edit => $name,)+ }
+            }
+
+            /// What it changes, for a person.
+            pub fn describe(self) -> &'static str {
+                match self { $(Self::$edit => $what,)+ }
+            }
+
+            /// What it is made on.
+            pub fn on(self) -> On {
+                use On::{Dex, Key, Oidc, Rules, Secrets};
+                match self { $(Self::$edit => $on,)+ }
+            }
+
+            /// What that place holds afterwards. Nothing for Secrets.
+            pub fn value(self, now: &Value, here: &Here) -> Value {
+                let change: fn(&Value, &Here) -> Value = match self { $(Self::$edit => $change,)+ };
+                change(now, here)
+            }
+
+            /// All of them.
+            #[cfg(test)]
+            pub const ALL: &[Self] = &[$(Self::$edit),+];
+        }
+    };
+}
+
+edits! {
+    Rotate "rotate" Secrets(&[OIDC_SECRET, DEX_SECRET]), random,
+        "write a new client secret into argocd/argocd-oidc and dex/dex-clients";
+    OtherSecret "other-secret" Secrets(&[OIDC_SECRET]), random,
+        "write another client secret into argocd/argocd-oidc";
+    Unlabel "unlabel" Secrets(&[OIDC_SECRET]), random,
+        "take the label app.kubernetes.io/part-of off argocd/argocd-oidc";
+    RenameKey "rename-key" Secrets(&[OIDC_SECRET]), random,
+        "rename the key clientSecret of argocd/argocd-oidc to client-secret";
+    LineBreaks "line-breaks" Secrets(&[OIDC_SECRET, DEX_SECRET]), random,
+        "add a line break to the client secret in both Secrets";
+    OtherServerKey "other-server-key" Secrets(&[ARGOCD_SECRET]), random,
+        "write another server.secretkey into argocd/argocd-secret";
+    NoServerKey "no-server-key" Secrets(&[ARGOCD_SECRET]), random,
+        "take server.secretkey out of argocd/argocd-secret";
+    EmptyArgocdSecret "empty-argocd-secret" Secrets(&[ARGOCD_SECRET]), random,
+        "empty argocd/argocd-secret";
+    Reference "reference" Oidc("clientSecret"), |_, _| "$argocd-oidc.clientSecret".into(),
+        "write clientSecret: $argocd-oidc.clientSecret into oidc.config";
+    OtherUrl "other-url" Key(CM, "url"), |_, _| "http://argocd.example".into(),
+        "write url: http://argocd.example into argocd-cm";
+    NoUrl "no-url" Key(CM, "url"), |_, _| "".into(),
+        "empty url in argocd-cm";
+    SecondUrl "second-url" Key(CM, "url"), |_, _| format!("http://{SECOND_HOST}").into(),
+        "write url: http://login.argocd.host into argocd-cm";
+    IssuerSlash "issuer-slash" Oidc("issuer"), |now, _| format!("{}/", text(now).trim_end_matches('/')).into(),
+        "add a slash to the issuer in oidc.config";
+    IssuerMoves "issuer-moves" Oidc("issuer"), |_, _| MOVED.into(),
+        "write issuer: http://dex.host/dex into oidc.config";
+    PrivateIssuer "private-issuer" Oidc("issuer"), |_, here| here.private_issuer.clone().into(),
+        "write the cluster API's address as issuer into oidc.config";
+    OtherAudience "other-audience" Oidc("allowedAudiences"), |_, _| json!(["another-client"]),
+        "write allowedAudiences: [another-client] into oidc.config";
+    UnknownScope "unknown-scope" Oidc("requestedScopes"), |now, _| and(now, "everything"),
+        "add the scope everything to requestedScopes in oidc.config";
+    GroupsScope "groups-scope" Oidc("requestedScopes"), |now, _| and(now, "groups"),
+        "add the scope groups to requestedScopes in oidc.config";
+    NoPolicy "no-policy" Key(RBAC, "policy.csv"), |_, _| "".into(),
+        "empty policy.csv in argocd-rbac-cm";
+    OwnTls "own-tls" Key(PARAMS, "server.insecure"), |_, _| "false".into(),
+        "write server.insecure: false into argocd-cmd-params-cm";
+    SecondHost "second-host" Rules, |_, _| json!([rule(ARGOCD_HOST), rule(SECOND_HOST)]),
+        "lead login.argocd.host to argocd-server too";
+    OtherRedirectUri "other-redirect-uri" Dex(REDIRECT_URIS), |_, _| json!([callback("https", ARGOCD_HOST)]),
+        "register https://argocd.host/auth/callback in Dex's configuration, and nothing else";
+    SecondRedirectUri "second-redirect-uri" Dex(REDIRECT_URIS), |now, _| and(now, &callback("http", SECOND_HOST)),
+        "register http://login.argocd.host/auth/callback in Dex's configuration too";
+    DexMoves "dex-moves" Dex("/issuer"), |_, _| MOVED.into(),
+        "write issuer: http://dex.host/dex into Dex's configuration";
+    ShortTokens "short-tokens" Dex("/expiry"), |_, _| json!({"idTokens": "1ms"}),
+        "write expiry.idTokens: 1ms into Dex's configuration";
+    OtherPassword "other-password" Dex("/staticPasswords/0/hash"), |_, _| OTHER_HASH.into(),
+        "write another password's hash into Dex's configuration";
+    ManyGroups "many-groups" Dex("/staticPasswords/0/groups"), |_, _| many_groups(),
+        "put the user into 100 groups in Dex's configuration";
+}
+
+impl Edit {
+    /// Who reads what is changed when it starts, and so has to be restarted after healing.
+    pub fn readers(self) -> &'static [Workload] {
+        match self.on() {
+            On::Rules | On::Key(RBAC, _) => &[],
+            On::Dex(_) => &[Workload::Dex],
+            On::Secrets([OIDC_SECRET, DEX_SECRET]) if self != Self::Rotate => {
+                &[Workload::Argocd, Workload::Dex]
+            }
+            _ => &[Workload::Argocd],
+        }
+    }
+}
+
+/// One rule of an Ingress, to argocd-server.
+pub fn rule(host: &str) -> Value {
+    json!({"host": host, "http": {"paths": [{
+        "path": "/",
+        "pathType": "Prefix",
+        "backend": {"service": {"name": Workload::Argocd.deployment(), "port": {"number": 80}}},
+    }]}})
+}
+
+fn random(_: &Value, _: &Here) -> Value {
+    Value::Null
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// A list with one more in it.
+fn and(now: &Value, more: &str) -> Value {
+    let mut list = now.as_array().cloned().unwrap_or_default();
+    list.push(more.into());
+    list.into()
+}
+
+fn callback(scheme: &str, host: &str) -> String {
+    format!("{scheme}://{host}/auth/callback")
+}
+
+/// Groups by IDs of 36 characters, as large companies have them.
+fn many_groups() -> Value {
+    (1..=100).map(|it| format!("5f0c1a9e-7d3b-4c68-9a2f-{it:012}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_edit_writes_is_what_it_says() {
+        let here = Here { private_issuer: "https://127.0.0.1:1".into() };
+        let now = |edit: Edit| match edit.on() {
+            On::Oidc("requestedScopes") => json!(["openid"]),
+            On::Dex(REDIRECT_URIS) => json!(["http://argocd.host/auth/callback"]),
+            _ => json!("http://dex.host"),
+        };
+        let text: String = Edit::ALL
+            .iter()
+            .map(|edit| {
+                let value = edit.value(&now(*edit), &here).to_string();
+                format!("{:<20} {:?}\n    {value:.120}\n    {}\n", edit.name(), edit.on(), edit.describe())
+            })
+            .collect();
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn nobody_knows_the_other_password() {
+        assert!(!bcrypt::verify(crate::names::PASSWORD, OTHER_HASH).unwrap());
+    }
+}
