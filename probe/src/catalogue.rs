@@ -102,6 +102,10 @@ cause_ids! {
     SecretExpired = "secret-expired",
     /// The provider has disabled the client.
     ClientDisabled = "client-disabled",
+    /// `clientID` is not one that the provider knows.
+    ClientId = "client-id",
+    /// `oidc.config` is not one that Argo CD can read.
+    OidcConfig = "oidc-config",
     /// `dex.config` stands beside `oidc.config`.
     TwoProviders = "two-providers",
     /// `dex.config` is not one that Argo CD can use.
@@ -122,6 +126,8 @@ cause_ids! {
     ArgocdUrl = "argocd-url",
     /// The issuer in the settings is not letter for letter the one that the provider calls itself.
     IssuerMismatch = "issuer-mismatch",
+    /// Argo CD asks the provider by a proxy that does not lead there.
+    EgressProxy = "egress-proxy",
     /// Argo CD cannot reach the provider.
     ProviderUnreachable = "provider-unreachable",
     /// Argo CD does not trust the provider's certificate.
@@ -195,7 +201,7 @@ causes! {
     RedirectElsewhere => [ArgocdUrl],
         "Argo CD asks to be called back at another address than the one it was asked at, and the identity \
          provider has not registered that one: `url` in argocd-cm is not the address that users type.";
-    UnknownClient => [],
+    UnknownClient => [ClientId],
         "The identity provider has no client with the ID that Argo CD sends (clientID in oidc.config).";
     UnresolvedReference => [SecretReference],
         "Argo CD sends a `$…` reference instead of what it stands for: the reference is misspelt (`$secret:key`), \
@@ -204,6 +210,9 @@ causes! {
         "Argo CD's `url` in argocd-cm is missing or is not the address under which it was asked.";
     ProviderUnknownHost => [ProviderUnreachable],
         "Argo CD cannot resolve the identity provider's name: DNS inside the cluster does not know it.";
+    ProviderByProxy => [EgressProxy],
+        "Argo CD asks the identity provider by a proxy, and the proxy cannot be reached: HTTP_PROXY or HTTPS_PROXY \
+         in argocd-server's environment is wrong, or NO_PROXY lacks the provider's name.";
     ProviderRefusesConnections => [ProviderUnreachable],
         "Argo CD reaches the identity provider's address and nothing listens there: it is down, or the name leads \
          to the wrong place inside the cluster.";
@@ -221,14 +230,15 @@ causes! {
     FirstStart => [FirstStart],
         "Argo CD's server runs with empty OIDC settings although they may well be configured, as v3.2.7 to v3.2.9 \
          and v3.3.1 to v3.3.7 do after a first start without server.secretkey: a restart heals it.";
-    SsoOff => [FirstStart, ArgocdUrl],
-        "Argo CD's server runs without SSO: `url` or oidc.config is not set, or it is a v3.2.7 to v3.2.9 or \
+    SsoOff => [FirstStart, ArgocdUrl, OidcConfig],
+        "Argo CD's server runs without SSO: `url` or oidc.config is not set or cannot be read, or it is a v3.2.7 to v3.2.9 or \
          v3.3.1 to v3.3.7 that first started without server.secretkey (then a restart heals it)."
         decided by "look at /api/v1/settings: with url and oidcConfig in it, the server started without having read them; \
-         without, they are not configured";
-    NoButton => [],
+         without, they are not configured, or oidc.config cannot be read";
+    NoButton => [OidcConfig, DexConnector],
         "Argo CD's page shows no button for a login by SSO: oidc.config is not set or cannot be read, and \
-         dex.config has no connector. Whoever knows /auth/login may still get further.";
+         dex.config has no connector. Whoever knows /auth/login may still get further."
+        decided by "look at oidc.config and dex.config in argocd-cm";
     StateCookieLost => [StateCookie],
         "Argo CD's state cookie did not come back with the callback: more than five minutes passed, or login and \
          callback have different hosts (`url` in argocd-cm).";

@@ -150,6 +150,9 @@ fn provider_problem(body: &str) -> Cause {
     if is_another_issuer(body) {
         return Cause::IssuerMismatch;
     }
+    if body.contains("proxyconnect ") {
+        return Cause::ProviderByProxy;
+    }
     if body.contains("no such host") {
         return Cause::ProviderUnknownHost;
     }

@@ -11,11 +11,11 @@ use crate::catalogue::Cause;
 use crate::cause::{self, Circumstances};
 use crate::form::LoginForm;
 use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority};
+use crate::id_token;
 use crate::jar::{Jar, Kept, is_trustworthy};
 use crate::options::Options;
 use crate::page::Page;
 use crate::redact::Redactor;
-use crate::token_size;
 use crate::trace::{Exchange, SetCookie, Step};
 use crate::words;
 
@@ -24,8 +24,10 @@ use crate::words;
 pub struct User {
     /// The name that Argo CD knows the user by.
     pub username: String,
-    /// The groups that the token names.
+    /// The groups that Argo CD takes from the token.
     pub groups: Vec<String>,
+    /// The claims of the token, by name; null if it could not be read.
+    pub claims: serde_json::Value,
 }
 
 /// Where and why a login ended early.
@@ -335,7 +337,8 @@ impl<'a> Attempt<'a> {
         }
         let groups = info["groups"].as_array().map(Vec::as_slice).unwrap_or_default();
         let groups = groups.iter().filter_map(|group| group.as_str()).map(str::to_owned).collect();
-        let user = User { username: self.redactor.text(username), groups };
+        let claims = id_token::sent_claims(&self.jar, &url);
+        let user = User { username: self.redactor.text(username), groups, claims };
         self.note(|_| format!("logged in as {}", user.username));
         Ok(user)
     }
@@ -491,7 +494,7 @@ impl<'a> Attempt<'a> {
         let cause = cause::of_answer(step, &seen);
         let mut message = words::of_answer(&hop.answer);
         if cause == Cause::CookieTooLarge {
-            message = format!("{message} ({})", token_size::sent(&self.jar, &hop.url));
+            message = format!("{message} ({})", id_token::sent(&self.jar, &hop.url));
         }
         let mut failure = self.failure(step, Some(status), message, cause);
         failure.restarting = hop.answer.is_from_a_front_alone() && cause == Cause::FrontWithoutBackend;

@@ -81,7 +81,11 @@ fn ill(value: &str, kind: usize, plain: bool) -> Evidence {
             outside(&mut evidence).rehearsals = vec![rehearsal(Err(failure), not_taken())];
         }
         8 => {
-            let user = User { username: value.to_owned(), groups: vec![value.to_owned()] };
+            let user = User {
+                username: value.to_owned(),
+                groups: vec![value.to_owned()],
+                claims: json!({"email": value}),
+            };
             outside(&mut evidence).logins = logins(vec![], Some(user));
         }
         _ => {

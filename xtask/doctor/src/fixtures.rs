@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::evidence::{
     Bundled, DeploymentSeen, DexConfig, DexSeen, Discovery, Document, Evidence, Form, LogSeen, Logins,
-    Method, Outside, PodSeen, Provider, Public, Rbac, Rehearsed, SecretSeen, Seen, Serving, Settings, Tried,
-    Way,
+    Method, Outside, PodSeen, Provider, Public, Rbac, Rehearsed, Rule, SecretSeen, Seen, Serving, Settings,
+    Tried, Way,
 };
 use super::hidden::{Fingerprints, Hidden};
 
@@ -114,7 +114,7 @@ pub fn well() -> Evidence {
     evidence.settings = Seen::There(settings("http://argocd.host", CONFIG));
     evidence.insecure = Some(true);
     evidence.rbac = Seen::There(Rbac {
-        subjects: vec!["admin@example.com".into()],
+        rules: vec![member("admin@example.com", "role:admin")],
         scopes: vec!["email".into()],
         ..Rbac::default()
     });
@@ -192,7 +192,13 @@ pub fn logins(failures: Vec<FailureGroup>, user: Option<User>) -> Option<Logins>
 
 /// Who is logged in, and the values of the claims that are taken for groups.
 pub fn user(name: &str, groups: &[&str]) -> User {
-    User { username: name.into(), groups: groups.iter().map(|&group| group.into()).collect() }
+    let claims = json!({"sub": "CgR1c2VyEgVsb2NhbA", "email": name});
+    User { username: name.into(), groups: groups.iter().map(|&group| group.into()).collect(), claims }
+}
+
+/// `g, SUBJECT, ROLE`.
+pub fn member(subject: &str, role: &str) -> Rule {
+    Rule::Member { subject: subject.into(), role: role.into() }
 }
 
 pub fn group(step: Step, cause: Cause) -> FailureGroup {

@@ -14,6 +14,56 @@ pub fn shown(text: &str) -> String {
     cut
 }
 
+/// A value that has to be right letter for letter: as it is, or in quotes and with what is odd
+/// about it where that cannot be seen.
+pub fn exact(text: &str) -> String {
+    let odd = odd(text);
+    match odd.is_empty() {
+        true => shown(text),
+        false => {
+            let quoted: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+            let quoted = quoted.replace("\\\"", "\"").replace("\\'", "'");
+            format!("\"{quoted}\" ({})", odd.join(", "))
+        }
+    }
+}
+
+/// What of a value is easily overlooked, in words.
+fn odd(text: &str) -> Vec<String> {
+    let white = |part: &str| match part {
+        " " => "a blank".to_owned(),
+        "\n" | "\r\n" => "a line break".to_owned(),
+        "\t" => "a tabulator".to_owned(),
+        _ => format!("{} characters of white space", part.chars().count()),
+    };
+    let start = &text[..text.len() - text.trim_start().len()];
+    let end = if start.len() == text.len() { "" } else { &text[text.trim_end().len()..] };
+    let mut odd = vec![];
+    if !start.is_empty() {
+        odd.push(format!("{} before it", white(start)));
+    }
+    if !end.is_empty() {
+        odd.push(format!("{} at its end", white(end)));
+    }
+    let inner = text.trim();
+    let quote = inner.chars().next().filter(|c| "\"'`‘“".contains(*c) && inner.chars().count() > 1);
+    if quote.is_some_and(|_| inner.ends_with(['"', '\'', '`', '’', '”'])) {
+        odd.push("the quotes are part of it".to_owned());
+    }
+    let strange = |(at, c): (usize, char)| {
+        let code = u32::from(c);
+        match c {
+            ' '..='~' | '‘' | '’' | '“' | '”' => None,
+            c if c.is_alphanumeric() => Some(format!("the letter in place {} is U+{code:04X}", at + 1)),
+            _ => Some(format!("in place {} is U+{code:04X}", at + 1)),
+        }
+    };
+    let first = text.chars().count() - text.trim_start().chars().count();
+    let inside = inner.chars().enumerate().map(|(at, c)| (first + at, c));
+    odd.extend(inside.filter_map(strange).take(3));
+    odd
+}
+
 /// Marks that change the direction of a line, and others that nobody sees.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -52,6 +102,21 @@ mod tests {
         assert_eq!(shown("a\u{1b}[31mb\r\n"), "a\u{fffd}[31mb");
         assert_eq!(shown("ab\u{202e}cd"), "ab\u{fffd}cd");
         assert_eq!(shown(&"x".repeat(500)).chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_said() {
+        for (text, said) in [
+            ("argo-cd", "argo-cd"),
+            ("", ""),
+            ("argo-cd ", "\"argo-cd \" (a blank at its end)"),
+            ("\targo-cd\n", "\"\\targo-cd\\n\" (a tabulator before it, a line break at its end)"),
+            ("'argo-cd'", "\"'argo-cd'\" (the quotes are part of it)"),
+            ("аrgo-cd", "\"аrgo-cd\" (the letter in place 1 is U+0430)"),
+            ("argo\u{200b}-cd", "\"argo\\u{200b}-cd\" (in place 5 is U+200B)"),
+        ] {
+            assert_eq!(exact(text), said);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use probe::{Cause, Step};
 
 use super::tests::finds;
 use super::*;
-use crate::evidence::{DexSeen, DexSettings, Form, Seen, Source};
+use crate::evidence::{DexSeen, DexSettings, Form, Rbac, Seen, Source};
 use crate::fixtures::*;
 use crate::hidden::Hidden;
 
@@ -360,7 +360,13 @@ fn two_handlers_are_known_by_the_log_where_all_tries_met_one_of_them() {
 fn rights_are_given_by_claims_and_not_by_the_name_that_is_shown() {
     // The policy names the address, and `scopes` has no claim with it.
     let findings = finds(
-        |e| outside(e).logins = logins(vec![], Some(user("admin@example.com", &[]))),
+        |e| {
+            e.rbac = Seen::There(Rbac {
+                rules: vec![member("admin@example.com", "role:admin")],
+                ..Rbac::nothing()
+            });
+            outside(e).logins = logins(vec![], Some(user("admin@example.com", &[])));
+        },
         &["no-rights likely now"],
     );
     assert!(findings[0].fix.contains(r#""scopes": "[groups, email]""#), "{}", findings[0].fix);
@@ -374,6 +380,68 @@ fn rights_are_given_by_claims_and_not_by_the_name_that_is_shown() {
         &["no-rights likely now"],
     );
     assert!(findings[0].fix.contains("create configmap argocd-rbac-cm"), "{}", findings[0].fix);
+}
+
+#[test]
+fn what_policies_nearly_say_is_said_and_the_line_that_would_do_is_given() {
+    let policies = |data: serde_json::Value| {
+        let map = serde_json::from_value(serde_json::json!({"data": data})).unwrap();
+        Seen::There(Rbac::of(&map))
+    };
+    for (data, groups, seen, fix) in [
+        (
+            serde_json::json!({"policy.csv": "g, admins, role:admin", "scopes": "[groups]"}),
+            vec!["/admins"],
+            "they differ by a slash",
+            "g, /admins, role:admin",
+        ),
+        (
+            serde_json::json!({"policies.csv": "g, /admins, role:admin"}),
+            vec!["/admins"],
+            "knows no key policies.csv",
+            "\"policies.csv\": null",
+        ),
+        (
+            serde_json::json!({"policy.csv": "g, user, role:admin"}),
+            vec![],
+            "which the token has as sub, encoded and not in groups",
+            "g, CgR1c2VyEgVsb2NhbA, role:admin",
+        ),
+        (
+            serde_json::json!({"policy.csv": "p, dev, applications, get, */*, allow"}),
+            vec!["dev"],
+            "only `p` lines name it",
+            "g, dev, role:readonly",
+        ),
+        (
+            serde_json::json!({"policy.csv": "g, dev, role:typo"}),
+            vec!["dev"],
+            "no line says what that role may",
+            "",
+        ),
+        (
+            serde_json::json!({"policy.csv": "g, dev, role:admin", "scopes": "[roles]"}),
+            vec![],
+            "the token has no claim roles; it has email and sub",
+            "",
+        ),
+        (serde_json::json!({"policy.csv": "g, dev"}), vec!["dev"], "is no policy", "edit configmap"),
+    ] {
+        let findings = finds(
+            |e| {
+                e.rbac = policies(data.clone());
+                let mut user = user("a@example.com", &groups);
+                if !groups.is_empty() {
+                    user.claims["groups"] = groups.clone().into();
+                }
+                outside(e).logins = logins(vec![], Some(user));
+            },
+            &["no-rights likely now"],
+        );
+        let all = findings[0].evidence.join("\n");
+        assert!(all.contains(seen), "{data}: {all}");
+        assert!(findings[0].fix.contains(fix), "{data}: {}", findings[0].fix);
+    }
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! What only a login of a user shows.
 
-use probe::{Cause, CauseId, FailureGroup, Step, User, Verdict};
+use probe::{Cause, CauseId, FailureGroup, Step, Verdict};
 
-use super::at;
-use super::commands::rewrite;
+use super::{at, rights};
 use crate::advice;
-use crate::evidence::{Evidence, Logins, Rbac, Rejected};
+use crate::evidence::{Evidence, Rejected};
 use crate::finding::{Certainty, Finding};
 use crate::shown::{argument, listed, shown};
 
@@ -17,7 +16,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         logins.failures.iter().filter_map(|failure| of_failure(evidence, failure)).collect();
     if logins.verdict == Verdict::LoggedIn {
-        findings.extend(no_rights(evidence, logins));
+        findings.extend(logins.user.as_ref().and_then(|user| rights::check(evidence, user)));
     }
     findings
 }
@@ -179,63 +178,4 @@ fn stale_sessions(evidence: &Evidence, failure: &FailureGroup) -> Finding {
     .why("the login passes and the API does not take its token: what checks tokens was made once, for the issuer and the CA of that moment, on every release")
     .fix(advice::restart_argocd(evidence))
     .lasting(Some("restart argocd-server whenever the issuer or its CA changes".to_owned()))
-}
-
-fn no_rights(evidence: &Evidence, logins: &Logins) -> Option<Finding> {
-    let nothing = Rbac::nothing();
-    let rbac = if evidence.rbac.is_absent() { &nothing } else { evidence.rbac.there()? };
-    let user = logins.user.as_ref()?;
-    // The name that Argo CD shows is no subject of a policy: those are the `sub` of the token
-    // and the values of the claims in `scopes`, which are shown as groups.
-    let names: Vec<&str> = user.groups.iter().map(String::as_str).collect();
-    if rbac.names(&names) {
-        return None;
-    }
-    Some(
-        Finding::new(CauseId::NoRights, "ConfigMap argocd-rbac-cm, policy.csv")
-            // A project may have roles of its own.
-            .certainty(Certainty::Likely)
-            .seen(format!(
-                "{} is logged in, with {} as groups (claims {})",
-                shown(&user.username),
-                listed(&user.groups),
-                listed(&rbac.scopes)
-            ))
-            .seen(format!(
-                "the policies name {}, and policy.default is empty",
-                if rbac.subjects.is_empty() { "nobody".to_owned() } else { listed(&rbac.subjects) }
-            ))
-            .why("nothing is given to this user or to a group of theirs, so everything is empty or forbidden")
-            .fix(give_rights(evidence, rbac, user)),
-    )
-}
-
-/// A role for this user, by a claim that Argo CD looks at.
-fn give_rights(evidence: &Evidence, rbac: &Rbac, user: &User) -> String {
-    let kubectl = evidence.argocd_kubectl();
-    let name = shown(&user.username);
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@+".contains(c);
-    if name.is_empty() || !name.chars().all(plain) || evidence.rbac.is_absent() {
-        return format!(
-            "{kubectl} {} configmap argocd-rbac-cm{}",
-            if evidence.rbac.is_absent() { "create" } else { "edit" },
-            match evidence.rbac.is_absent() {
-                true => " --from-literal=policy.default=role:readonly".to_owned(),
-                false => format!("   # policy.csv: g, {name}, role:readonly; or another claim in scopes"),
-            }
-        );
-    }
-    let given = rbac.subjects.contains(&user.username);
-    let policy = match given {
-        true => String::new(),
-        false => {
-            format!("\"policy.csv\": ((.data[\"policy.csv\"] // \"\") + \"\\ng, {name}, role:readonly\\n\")")
-        }
-    };
-    let scopes = match user.groups.contains(&user.username) {
-        true => String::new(),
-        false => "\"scopes\": \"[groups, email]\"".to_owned(),
-    };
-    let changes: Vec<String> = [policy, scopes].into_iter().filter(|change| !change.is_empty()).collect();
-    rewrite((&kubectl, "configmap argocd-rbac-cm"), &changes.join(", "))
 }

@@ -2,11 +2,14 @@
 //! anything but the evidence.
 
 mod bundled;
+mod client;
 mod commands;
+mod egress;
 mod login;
 mod provider;
 mod reference;
 mod replicas;
+mod rights;
 mod rotation;
 mod secrets;
 mod server;
@@ -24,13 +27,17 @@ pub use rotation::safe_order;
 /// Everything that is to be found, in the order in which it should be read.
 pub fn all(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = bundled::check(evidence);
+    findings.extend(client::unreadable(evidence));
     let now = findings.iter().filter(|finding| finding.when == When::Now);
     let explained: Vec<CauseId> = now.flat_map(|finding| bundled::explains(finding.id)).copied().collect();
     let reference = reference::check(evidence);
     // What a reference that leads nowhere explains needs no other explanation.
     let leads_nowhere = !reference.is_empty();
     findings.extend(reference);
-    if leads_nowhere {
+    if let Some(finding) = client::unknown(evidence) {
+        // It takes no secret for a client that it does not know.
+        findings.push(finding);
+    } else if leads_nowhere {
         findings.extend(secrets::behind_reference(evidence));
     } else {
         findings.extend(secrets::value(evidence));

@@ -5,7 +5,7 @@ use probe::{Cause, CauseId, Failure, Step};
 use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_field};
-use super::when_settings;
+use super::{egress, when_settings};
 use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence};
 use crate::finding::{Certainty, Finding};
 use crate::shown::{argument, listed, shown};
@@ -27,7 +27,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     findings.extend(issuer(evidence));
     findings.extend(certificate(evidence));
     if findings.is_empty() {
-        findings.extend(unreachable(evidence));
+        findings.extend(egress::by_proxy(evidence).or_else(|| unreachable(evidence)));
     }
     findings.extend(several_replicas(evidence));
     findings.extend(lifetimes(evidence));
@@ -136,15 +136,46 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
         return None;
     }
     let failure = evidence.failure(&[Cause::ProviderCertificate])?;
-    let has_root = evidence.oidc().map(|config| !config.root_ca.is_empty());
+    let root = evidence.oidc().map(|config| config.root_ca.as_str());
+    let says = |words: &str| failure.message.contains(words);
+    let at_provider = "the provider's certificate".to_owned();
+    let (place, why, fix) = if says("expired") || says("not yet valid") {
+        let fix = "renew the certificate at the provider, or set the clocks".to_owned();
+        (at_provider, "the provider's certificate is not valid at the time that Argo CD's clock shows", fix)
+    } else if says("is valid for") || says("doesn't contain any IP SANs") || says("not valid for any names") {
+        let fix = format!(
+            "give the provider a certificate for {}, or write the name that it is for into issuer",
+            shown(&evidence.provider.issuer)
+        );
+        (at_provider, "the provider's certificate is for other names than the issuer's", fix)
+    } else {
+        let fix = edit_settings(evidence, "rootCA: the certificate of the provider's authority in PEM");
+        let place = "ConfigMap argocd-cm, oidc.config rootCA".to_owned();
+        (place, "the provider's certificate is signed by an authority that Argo CD does not trust", fix)
+    };
+    // The doctor trusts the system's authorities and rootCA, as Argo CD does with what is set now.
+    let held = match (root, &evidence.provider.discovery) {
+        (None, _) => None,
+        (Some(root), Discovery::Document(_)) => Some(match root.is_empty() {
+            true => "rootCA is not set; this machine trusts what the provider shows".to_owned(),
+            false => "rootCA is set, and what the provider shows is signed by it or by an authority of this machine"
+                .to_owned(),
+        }),
+        (Some(""), _) => Some("rootCA is not set".to_owned()),
+        (Some(root), _) if !root.contains("-----BEGIN CERTIFICATE-----") => {
+            Some("rootCA is set, and is no certificate in PEM".to_owned())
+        }
+        (Some(_), Discovery::NoAnswer(words)) => {
+            Some(format!("rootCA is set, and the doctor, which trusts it, is told: {}", shown(words)))
+        }
+        (Some(_), _) => Some("rootCA is set".to_owned()),
+    };
     Some(
-        Finding::new(CauseId::ProviderCa, "ConfigMap argocd-cm, oidc.config rootCA")
+        Finding::new(CauseId::ProviderCa, place)
             .seen(format!("Argo CD says: {}", shown(&failure.message)))
-            .seen_if(has_root.map(|has| {
-                if has { "rootCA is set, to another authority" } else { "rootCA is not set" }.to_owned()
-            }))
-            .why("the provider's certificate is signed by an authority that Argo CD does not trust")
-            .fix(edit_settings(evidence, "rootCA: the certificate of the provider's authority in PEM")),
+            .seen_if(held)
+            .why(why)
+            .fix(fix),
     )
 }
 
@@ -152,7 +183,8 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
 /// the step does.
 pub fn is_providers(failure: &Failure) -> bool {
     match failure.cause {
-        Cause::ProviderUnknownHost
+        Cause::ProviderByProxy
+        | Cause::ProviderUnknownHost
         | Cause::ProviderRefusesConnections
         | Cause::ProviderBadGateway
         | Cause::ProviderUnreachable => true,
@@ -187,33 +219,54 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
     };
     let by_whom =
         |failure: &Failure| if failure.step.is_argocds() { "Argo CD says" } else { "on the way to its form" };
-    Some(
-        Finding::new(CauseId::ProviderUnreachable, place)
-            .certainty(if failure.is_some() { Certainty::Certain } else { Certainty::Likely })
-            .seen_if(failure.map(|failure| format!("{}: {}", by_whom(failure), shown(&failure.message))))
-            .seen_if(own.map(|words| {
-                format!("asked for its discovery document ({}): {words}", evidence.provider.way.words())
-            }))
-            .seen_if(down.map(pods_of))
-            .why("Argo CD asks the provider who it is before it sends anybody there, and for a token after; nobody answers at its address")
-            .fix(match down {
-                Some(dex) if dex.deployment.wanted == 0 => format!(
-                    "{} -n {} scale deploy/{} --replicas=1",
-                    evidence.kubectl,
-                    argument(&dex.deployment.namespace),
-                    argument(&dex.deployment.name)
-                ),
-                Some(dex) => format!(
-                    "{} -n {} describe pods",
-                    evidence.kubectl,
-                    argument(&dex.deployment.namespace)
-                ),
-                None => format!(
-                    "bring the provider up, or make its name ({}) known to the cluster's DNS and correct the issuer",
-                    shown(&evidence.provider.issuer)
-                ),
-            }),
-    )
+    // By a proxy, who says so may be the proxy.
+    let proxied = egress::of_issuer(evidence).filter(|_| down.is_none());
+    let in_the_way = if down.is_none() { egress::in_the_way(evidence, failure) } else { None };
+    let (place, way, fix) = match in_the_way {
+        Some((place, seen, fix)) => (place, Some(seen), Some(fix)),
+        None => (place, None, None),
+    };
+    let reached = egress::answers(evidence) && failure.is_some();
+    let finding = Finding::new(CauseId::ProviderUnreachable, place)
+        .certainty(if failure.is_some() && proxied.is_none() { Certainty::Certain } else { Certainty::Likely })
+        .seen_if(failure.map(|failure| format!("{}: {}", by_whom(failure), shown(&failure.message))))
+        .seen_if(own.map(|words| {
+            format!("asked for its discovery document ({}): {words}", evidence.provider.way.words())
+        }))
+        .seen_if(down.map(pods_of))
+        .seen_if(way)
+        .seen_if(reached.then(|| egress::reached(evidence)))
+        .seen_if(proxied.as_ref().map(egress::in_words))
+        .why("Argo CD asks the provider who it is before it sends anybody there, and for a token after; nobody answers at its address")
+        .fix(match (down, fix) {
+            (Some(dex), _) if dex.deployment.wanted == 0 => format!(
+                "{} -n {} scale deploy/{} --replicas=1",
+                evidence.kubectl,
+                argument(&dex.deployment.namespace),
+                argument(&dex.deployment.name)
+            ),
+            (Some(dex), _) => format!(
+                "{} -n {} describe pods",
+                evidence.kubectl,
+                argument(&dex.deployment.namespace)
+            ),
+            (None, Some(fix)) => fix,
+            (None, None) if reached => egress::look_there(evidence),
+            (None, None) => format!(
+                "bring the provider up, or make its name ({}) known to the cluster's DNS and correct the issuer",
+                shown(&evidence.provider.issuer)
+            ),
+        });
+    Some(match proxied {
+        Some(proxied) => finding.one_of(
+            &[CauseId::ProviderUnreachable, CauseId::EgressProxy],
+            format!(
+                "ask for the discovery document from a pod of that namespace, with {} and without",
+                proxied.variable
+            ),
+        ),
+        None => finding,
+    })
 }
 
 fn pods_of(dex: &DexSeen) -> String {

@@ -8,7 +8,7 @@ use crate::advice;
 use crate::evidence::{DexSeen, Evidence, Form, PART_OF, Reference, SecretSeen, Taken, Term};
 use crate::finding::{Certainty, Finding, When};
 use crate::hidden::Hidden;
-use crate::shown::{argument, listed, shown};
+use crate::shown::{argument, shown};
 
 /// What a reference that leads nowhere would lead to, held against what Dex takes: a second
 /// fault that the first one hides.
@@ -34,7 +34,7 @@ pub fn value(evidence: &Evidence) -> Vec<Finding> {
     // The secret of the Dex inside Argo CD stands in no Secret.
     let Some(current) = evidence.current.as_ref().filter(|_| !evidence.uses_bundled()) else { return vec![] };
     let mut findings = vec![];
-    if let Some(finding) = unknown_client(evidence).or_else(|| ended_at_provider(evidence)) {
+    if let Some(finding) = ended_at_provider(evidence) {
         return vec![finding];
     }
     if let Some(form) = evidence.takes_instead().or_else(|| dex_has_white_space(evidence, current)) {
@@ -97,27 +97,6 @@ fn dex_will_differ(evidence: &Evidence, current: &Hidden) -> bool {
             let value = dex.secret.as_ref().map(|(secret, key)| secret.value(key));
             value.is_some_and(|value| value.is_none() || value != Some(current) && dex_is_stale(dex))
         })
-}
-
-fn unknown_client(evidence: &Evidence) -> Option<Finding> {
-    let failure = evidence.failure(&[Cause::UnknownClient])?;
-    let registered = evidence.provider.own_dex().and_then(|dex| dex.config.as_ref());
-    Some(
-        Finding::new(CauseId::SecretMismatch, at_field("clientID"))
-            .seen(format!("the provider's page says: {}", shown(&failure.message)))
-            .seen(match evidence.client_id.as_str() {
-                "" => "clientID is empty or not there".to_owned(),
-                id => format!("clientID is {}", shown(id)),
-            })
-            .seen_if(registered.map(|config| {
-                format!("registered are, by {}: {}", shown(&config.at), listed(&config.client_ids))
-            }))
-            .why("the provider has no client with this ID, so it takes no secret for it either")
-            .fix(match registered.map(|config| config.client_ids.as_slice()) {
-                Some([only]) => set_field(evidence, "clientID", only),
-                _ => edit_settings(evidence, "clientID: as the provider registered it"),
-            }),
-    )
 }
 
 /// The provider says that the secret has expired, or that the client is disabled.

@@ -1,6 +1,6 @@
 //! argocd-server's log: the few lines that tell the story of a login. Nothing of a
 //! line is kept but its time and what kind it is, so that no log can put words into a
-//! report.
+//! report; but for why it could not read its settings, without what it quotes of them.
 
 use jiff::Timestamp;
 
@@ -25,6 +25,10 @@ pub struct LogSeen {
     pub redis: Option<Timestamp>,
     /// `server.secretkey is missing`: the last.
     pub key_missing: Option<Timestamp>,
+    /// `invalid oidc config: …`: the last, and the reason that it gives.
+    pub invalid_oidc: Option<(Timestamp, String)>,
+    /// A policy or `scopes` of argocd-rbac-cm that it cannot read: the last, and its reason.
+    pub invalid_rbac: Option<(Timestamp, String)>,
 }
 
 /// The line that says what a server runs with.
@@ -54,6 +58,9 @@ pub enum Rejected {
     /// Something else.
     Other,
 }
+
+/// How argocd-server says that it cannot read argocd-rbac-cm.
+const RBAC: [&str; 2] = ["invalid RBAC policy: ", "error unmarshalling scopes: "];
 
 /// The longest line that is looked at, in bytes.
 const LONGEST_LINE: usize = 8 * 1024;
@@ -97,6 +104,10 @@ impl LogSeen {
             || says("invalid session")
         {
             self.rejected = Some((at, Rejected::of(said)));
+        } else if let Some(reason) = reason(said, "invalid oidc config: ") {
+            self.invalid_oidc = Some((at, reason));
+        } else if let Some((words, reason)) = RBAC.iter().find_map(|it| Some((it, reason(said, it)?))) {
+            self.invalid_rbac = Some((at, format!("{words}{reason}")));
         } else if says("redis") && (says("connection refused") || says("i/o timeout") || says("EOF")) {
             self.redis = Some(at);
         }
@@ -137,6 +148,15 @@ impl Rejected {
             Self::Other => "the token is not good",
         }
     }
+}
+
+/// What a line says behind these words, to the end of its message. What stands there in
+/// quotes is of the settings and may be a secret.
+fn reason(said: &str, words: &str) -> Option<String> {
+    let rest = said.split_once(words)?.1.replace("\\\"", "`");
+    let rest = rest.split('"').next()?.trim_end();
+    let parts = rest.split('`').enumerate().map(|(at, part)| if at % 2 == 0 { part } else { "`…`" });
+    Some(parts.collect::<String>())
 }
 
 fn cut(line: &str) -> &str {
@@ -182,6 +202,24 @@ no time at all
         let line = LOG.lines().nth(1).unwrap();
         let serving = LogSeen::read(line).serving.unwrap();
         assert!(serving.without_url && serving.without_sso);
+    }
+
+    #[test]
+    fn why_settings_cannot_be_read_is_kept_without_what_is_quoted() {
+        for (line, words) in [
+            (
+                r#"time="x" level=warning msg="invalid oidc config: error converting YAML to JSON: yaml: line 2: mapping values are not allowed in this context""#,
+                "error converting YAML to JSON: yaml: line 2: mapping values are not allowed in this context",
+            ),
+            (
+                r#"{"level":"warning","msg":"invalid oidc config: cannot unmarshal !!str `hunter2` into []string","time":"x"}"#,
+                "cannot unmarshal !!str `…` into []string",
+            ),
+            (r#"msg="invalid oidc config: found \"hunter2\" there""#, "found `…` there"),
+        ] {
+            let seen = LogSeen::read(&format!("2026-01-01T00:00:01Z {line}"));
+            assert_eq!(seen.invalid_oidc.unwrap().1, words);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod bundled;
 mod control;
 mod dex_settings;
+pub mod egress;
 mod log;
 mod outside;
 mod provider;
@@ -25,7 +26,7 @@ pub use log::Serving;
 pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
 pub use provider::{DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way};
-pub use rbac::Rbac;
+pub use rbac::{Rbac, Rule};
 pub use reference::{Reference, Term};
 pub use secret::{PART_OF, SERVER_KEY, SecretSeen, Written, written};
 pub use server::{DeploymentSeen, EnvSeen, PodSeen, Rehearsed};
@@ -105,6 +106,8 @@ pub struct Evidence {
     pub redis_elsewhere: bool,
     /// The hosts under which Ingress objects lead to argocd-server.
     pub hosts: Seen<Vec<String>>,
+    /// The policies of the network that restrict whom argocd-server reaches.
+    pub restricting: Vec<egress::Restricting>,
     /// The names of those Ingress objects.
     pub ingresses: Vec<String>,
     /// The provider.
@@ -149,6 +152,7 @@ impl Evidence {
             redis: Seen::NotLooked,
             redis_elsewhere: false,
             hosts: Seen::NotLooked,
+            restricting: vec![],
             ingresses: vec![],
             provider: Provider::default(),
             outside: None,
@@ -290,7 +294,7 @@ impl Evidence {
 /// Whether a failure is one of the catalogue. Other words for a code that nobody gave out
 /// are a provider's own.
 pub fn is_known(failure: &probe::Failure) -> bool {
-    !failure.cause.candidates(false).ids.is_empty() || failure.cause == probe::Cause::UnknownClient
+    !failure.cause.candidates(false).ids.is_empty()
 }
 
 /// Whether a failure on the way to the provider's page says something about the

@@ -1,4 +1,4 @@
-//! argocd-rbac-cm: who may do anything at all.
+//! argocd-rbac-cm: who may do anything at all, as argocd-server's enforcer reads it.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
@@ -9,8 +9,79 @@ pub struct Rbac {
     pub default: String,
     /// `scopes`: the claims whose values are groups.
     pub scopes: Vec<String>,
-    /// Who is named in the policies, as subject of a permission or member of a role.
-    pub subjects: Vec<String>,
+    /// The text of `scopes` is no list.
+    pub scopes_unreadable: bool,
+    /// The lines of the policies that can be read.
+    pub rules: Vec<Rule>,
+    /// The lines that cannot, each with the key that it stands in.
+    pub invalid: Vec<(String, String)>,
+    /// Keys that Argo CD does not know.
+    pub unknown: Vec<String>,
+}
+
+/// A line of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// `p`: what a user or a role may do.
+    Permission {
+        /// Who.
+        subject: String,
+    },
+    /// `g`: who is in a role.
+    Member {
+        /// A user, a group or a role.
+        subject: String,
+        /// The role.
+        role: String,
+    },
+}
+
+impl Rule {
+    /// Whom it is about.
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::Permission { subject } | Self::Member { subject, .. } => subject,
+        }
+    }
+
+    /// The role that it puts somebody into.
+    fn role(&self) -> Option<&str> {
+        match self {
+            Self::Member { role, .. } => Some(role),
+            Self::Permission { .. } => None,
+        }
+    }
+
+    /// `p, SUBJECT, …` and `g, SUBJECT, ROLE`, one line of CSV.
+    fn of(line: &str) -> Option<Self> {
+        let fields: Vec<String> = fields(line)?;
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        match fields.as_slice() {
+            ["p", subject, _, _, _, _] => Some(Self::Permission { subject: (*subject).to_owned() }),
+            ["g", subject, role] => {
+                Some(Self::Member { subject: (*subject).to_owned(), role: (*role).to_owned() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The fields of a line of CSV; white space before one is not a part of it, after it is.
+fn fields(line: &str) -> Option<Vec<String>> {
+    let mut all = vec![];
+    let mut rest = line;
+    loop {
+        rest = rest.trim_start();
+        let (field, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => rest.split_at(rest.find(',').unwrap_or(rest.len())),
+        };
+        all.push(field.to_owned());
+        match after.strip_prefix(',') {
+            Some(more) => rest = more,
+            None => return after.is_empty().then_some(all),
+        }
+    }
 }
 
 impl Rbac {
@@ -18,19 +89,27 @@ impl Rbac {
     pub fn of(config_map: &ConfigMap) -> Self {
         let data = config_map.data.clone().unwrap_or_default();
         let is_policy = |key: &str| key.starts_with("policy.") && key.ends_with(".csv");
-        let lines = data.iter().filter(|(key, _)| is_policy(key)).flat_map(|(_, text)| text.lines());
-        let subject = |line: &str| {
-            let mut parts = line.split(',').map(str::trim);
-            match parts.next() {
-                Some("p" | "g") => parts.next().map(|it| it.trim_matches('"').to_owned()),
-                _ => None,
+        let known =
+            |key: &str| is_policy(key) || ["policy.default", "policy.matchMode", "scopes"].contains(&key);
+        let (mut rules, mut invalid) = (vec![], vec![]);
+        for (key, text) in data.iter().filter(|(key, _)| is_policy(key)) {
+            let lines = text.lines().map(str::trim);
+            for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                match Rule::of(line) {
+                    Some(rule) => rules.push(rule),
+                    None => invalid.push((key.clone(), line.to_owned())),
+                }
             }
-        };
-        let scopes = data.get("scopes").and_then(|text| super::yaml::read::<Vec<String>>(text).ok());
+        }
+        let scopes = data.get("scopes").filter(|text| !text.is_empty());
+        let scopes = scopes.map(|text| super::yaml::read::<Vec<String>>(text));
         Self {
             default: data.get("policy.default").cloned().unwrap_or_default(),
-            scopes: scopes.unwrap_or_else(|| vec!["groups".to_owned()]),
-            subjects: lines.filter_map(subject).filter(|subject| !subject.is_empty()).collect(),
+            scopes_unreadable: matches!(scopes, Some(Err(_))),
+            scopes: scopes.and_then(Result::ok).unwrap_or_else(|| Self::nothing().scopes),
+            rules,
+            invalid,
+            unknown: data.keys().filter(|key| !known(key)).cloned().collect(),
         }
     }
 
@@ -39,9 +118,48 @@ impl Rbac {
         Self { scopes: vec!["groups".to_owned()], ..Self::default() }
     }
 
-    /// Whether one of these names is given anything.
-    pub fn names(&self, names: &[&str]) -> bool {
-        !self.default.is_empty() || self.subjects.iter().any(|subject| names.contains(&subject.as_str()))
+    /// Who is named: as subject of a permission or member of a role; no role itself.
+    pub fn subjects(&self) -> Vec<&str> {
+        let mut all = vec![];
+        for subject in self.rules.iter().map(Rule::subject) {
+            if !subject.starts_with("role:") && !all.contains(&subject) {
+                all.push(subject);
+            }
+        }
+        all
+    }
+
+    /// The roles that a subject is put into.
+    pub fn roles(&self, subject: &str) -> Vec<&str> {
+        let of = |rule: &Rule| match rule {
+            Rule::Member { subject: who, .. } => who == subject,
+            Rule::Permission { .. } => false,
+        };
+        self.rules.iter().filter(|rule| of(rule)).filter_map(Rule::role).collect()
+    }
+
+    /// Whether a role gives anything: it is one of Argo CD's own, or a line says what it may.
+    pub fn gives(&self, role: &str) -> bool {
+        let known = |rule: &Rule| match rule {
+            Rule::Permission { subject } => subject == role,
+            Rule::Member { subject, .. } => subject == role,
+        };
+        ["role:admin", "role:readonly"].contains(&role) || self.rules.iter().any(known)
+    }
+
+    /// Whether this user is given anything: by the name that the token has for them (`sub`), or by one of the
+    /// groups. A group counts only where a `g` line puts it into a role; what a `p` line gives it, nobody gets.
+    pub fn names(&self, subject: Option<&str>, groups: &[String]) -> bool {
+        let gives = |rule: &Rule| match rule {
+            Rule::Permission { subject: who } => {
+                let is_group = groups.contains(who) && !self.roles(who).is_empty();
+                Some(who.as_str()) == subject || is_group
+            }
+            Rule::Member { subject: who, role } => {
+                (Some(who.as_str()) == subject || groups.contains(who)) && self.gives(role)
+            }
+        };
+        !self.default.is_empty() || self.rules.iter().any(gives)
     }
 }
 
@@ -51,19 +169,39 @@ mod tests {
 
     use super::*;
 
+    fn rbac(data: serde_json::Value) -> Rbac {
+        Rbac::of(&serde_json::from_value(json!({"data": data})).unwrap())
+    }
+
     #[test]
-    fn subjects_are_read_from_every_policy() {
-        let map = json!({"data": {
-            "policy.csv": "g, admin@example.com, role:admin\n# g, nobody, role:admin\np,\"dev\",applications,get,*/*,allow\nnonsense",
-            "policy.more.csv": "g, ops, role:readonly",
+    fn policies_are_read_as_the_enforcer_reads_them() {
+        let rbac = rbac(json!({
+            "policy.csv": "g, admin@example.com, role:admin\n# g, nobody, role:admin\np,\"dev\",applications,get,*/*,allow\nnonsense\ng, two",
+            "policy.more.csv": "g, ops, role:readonly\ng, lost, role:nothing\np, role:own, applications, get, */*, allow\ng, \"a, b\", role:own",
             "scopes": "[email]",
-        }});
-        let rbac = Rbac::of(&serde_json::from_value(map).unwrap());
-        assert_eq!(rbac.subjects, ["admin@example.com", "dev", "ops"]);
+            "policies.csv": "g, x, role:admin",
+        }));
+        assert_eq!(rbac.subjects(), ["admin@example.com", "dev", "ops", "lost", "a, b"]);
         assert_eq!(rbac.scopes, ["email"]);
-        assert!(rbac.names(&["x", "ops"]) && !rbac.names(&["nobody"]));
+        let policy = |line: &str| ("policy.csv".to_owned(), line.to_owned());
+        assert_eq!(rbac.invalid, [policy("nonsense"), policy("g, two")]);
+        assert_eq!(rbac.unknown, ["policies.csv"]);
+        let names = |subject, groups: &[&str]| {
+            rbac.names(subject, &groups.iter().map(|&it| it.to_owned()).collect::<Vec<_>>())
+        };
+        assert!(names(None, &["x", "ops"]) && names(None, &["a, b"]) && names(Some("dev"), &[]));
+        for (subject, groups) in [(Some("nobody"), [].as_slice()), (None, &["lost"]), (None, &["dev"])] {
+            assert!(!names(subject, groups), "{subject:?} {groups:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_is_as_without() {
         let open = Rbac { default: "role:readonly".into(), ..Rbac::default() };
-        assert!(open.names(&[]));
-        assert_eq!(Rbac::of(&ConfigMap::default()).scopes, ["groups"]);
+        assert!(open.names(None, &[]));
+        assert_eq!(rbac(json!({})), Rbac::nothing());
+        assert_eq!(rbac(json!({"scopes": ""})).scopes, ["groups"]);
+        let text = rbac(json!({"scopes": "email: yes"}));
+        assert!(text.scopes_unreadable && text.scopes == ["groups"]);
     }
 }

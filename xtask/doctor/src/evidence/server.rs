@@ -32,6 +32,10 @@ pub struct DeploymentSeen {
     pub env: BTreeMap<String, EnvSeen>,
     /// The arguments of its first container.
     pub args: Vec<String>,
+    /// The labels of its pods.
+    pub labels: BTreeMap<String, String>,
+    /// The names that its pods are given an address for, each with that address.
+    pub host_aliases: Vec<(String, String)>,
 }
 
 /// A variable of a container.
@@ -97,6 +101,8 @@ impl DeploymentSeen {
         let image = container.and_then(|it| it.image.clone()).unwrap_or_default();
         let labels = template.and_then(|it| it.metadata.as_ref()).and_then(|it| it.labels.as_ref());
         let label = labels.and_then(|labels| labels.get("app.kubernetes.io/version"));
+        let pod = template.and_then(|it| it.spec.as_ref());
+        let aliases = pod.and_then(|it| it.host_aliases.as_ref()).into_iter().flatten();
         let of_label = label.and_then(|version| Release::parse(version).ok());
         Self {
             namespace: deployment.metadata.namespace.clone().unwrap_or_default(),
@@ -108,6 +114,13 @@ impl DeploymentSeen {
             annotations,
             env: container.map(env).unwrap_or_default(),
             args: container.and_then(|it| it.args.clone()).unwrap_or_default(),
+            labels: labels.cloned().unwrap_or_default(),
+            host_aliases: aliases
+                .flat_map(|alias| {
+                    let names = alias.hostnames.iter().flatten();
+                    names.map(|name| (name.clone(), alias.ip.clone()))
+                })
+                .collect(),
         }
     }
 }

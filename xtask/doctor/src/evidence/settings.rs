@@ -29,8 +29,8 @@ pub enum Oidc {
     /// It is not there, or empty.
     #[default]
     Absent,
-    /// It cannot be read, from this line on if that is known. Argo CD takes it as absent.
-    Unreadable(Option<usize>),
+    /// It cannot be read, for this reason. Argo CD takes it as absent.
+    Unreadable(String),
     /// It can be read.
     Config(Box<OidcConfig>),
 }
@@ -54,7 +54,32 @@ pub struct OidcConfig {
     pub pkce: bool,
     /// The fields that begin a line of the text, letter for letter.
     pub lines: Vec<String>,
+    /// The fields that no Argo CD knows, and so does without.
+    pub unknown: Vec<String>,
 }
+
+/// The fields of `oidc.config` in all releases, as they are written.
+const FIELDS: [&str; 19] = [
+    "name",
+    "issuer",
+    "clientID",
+    "clientSecret",
+    "cliClientID",
+    "requestedScopes",
+    "requestedIDTokenClaims",
+    "logoutURL",
+    "rootCA",
+    "enablePKCEAuthentication",
+    "enableUserInfoGroups",
+    "userInfoBaseURL",
+    "userInfoPath",
+    "userInfoCacheExpiration",
+    "allowedAudiences",
+    "skipAudienceCheckWhenTokenHasNoAudience",
+    "domainHint",
+    "azure",
+    "refreshTokenThreshold",
+];
 
 impl Settings {
     /// Reads argocd-cm.
@@ -93,19 +118,42 @@ impl Oidc {
         }
         match yaml::read::<Value>(text) {
             Ok(Value::Mapping(fields)) => match OidcConfig::of(&Fields(&fields)) {
-                Some(config) => Self::Config(Box::new(OidcConfig { lines: fields_on_lines(text), ..config })),
-                None => Self::Unreadable(None),
+                Ok(config) => Self::Config(Box::new(OidcConfig { lines: fields_on_lines(text), ..config })),
+                Err(field) => Self::Unreadable(field),
             },
             Ok(Value::Null) => Self::Absent,
-            Ok(_) => Self::Unreadable(None),
-            Err(unreadable) => Self::Unreadable(unreadable.line),
+            Ok(_) => Self::Unreadable("it has no fields".to_owned()),
+            Err(unreadable) => Self::Unreadable(match unreadable.line {
+                Some(line) => format!("it is no YAML from line {line} on{}", indented(text, line)),
+                None => "it is no YAML".to_owned(),
+            }),
         }
     }
 }
 
+/// How a line is indented beside the one before it, where the two differ; nothing of what
+/// they say but the names of fields.
+fn indented(text: &str, line: usize) -> String {
+    let of = |number: usize| {
+        let line = text.lines().nth(number.checked_sub(1)?)?;
+        let blanks = line.len() - line.trim_start_matches(' ').len();
+        let name = line.trim().split(':').next().filter(|name| FIELDS.contains(name));
+        Some((
+            blanks,
+            name.map_or_else(|| format!("line {number}"), |name| format!("{name} (line {number})")),
+        ))
+    };
+    match (of(line), line.checked_sub(1).and_then(of)) {
+        (Some((blanks, this)), Some((before, other))) if blanks != before => {
+            format!(": before {this} are {blanks} blanks, before {other} are {before}")
+        }
+        _ => String::new(),
+    }
+}
+
 impl OidcConfig {
-    fn of(fields: &Fields<'_>) -> Option<Self> {
-        Some(Self {
+    fn of(fields: &Fields<'_>) -> Result<Self, String> {
+        Ok(Self {
             issuer: Term::of(&fields.text("issuer")?),
             client_id: Term::of(&fields.text("clientID")?),
             client_secret: Term::of(&fields.text("clientSecret")?),
@@ -114,6 +162,7 @@ impl OidcConfig {
             root_ca: fields.text("rootCA")?.trim().to_owned(),
             pkce: fields.flag("enablePKCEAuthentication")?,
             lines: vec![],
+            unknown: fields.unknown(),
         })
     }
 
@@ -137,8 +186,8 @@ fn fields_on_lines(text: &str) -> Vec<String> {
     names.filter(|name| is_name(name)).map(str::to_owned).collect()
 }
 
-/// Fields by name, whatever the case of its letters, as Go's JSON reads them. `None`
-/// for one of the wrong type: Argo CD then reads nothing at all.
+/// Fields by name, whatever the case of its letters, as Go's JSON reads them. One of the
+/// wrong type is an error: Argo CD then reads nothing at all.
 struct Fields<'a>(&'a Mapping);
 
 impl Fields<'_> {
@@ -148,25 +197,34 @@ impl Fields<'_> {
         found.filter(|value| !value.is_null())
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    fn unknown(&self) -> Vec<String> {
+        let names = self.0.keys().map(|key| key.as_str().unwrap_or("a field whose name is no text"));
+        let known = |name: &&str| FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name));
+        names.filter(|name| !known(name)).map(str::to_owned).collect()
+    }
+
+    fn text(&self, name: &str) -> Result<String, String> {
         match self.find(name) {
-            None => Some(String::new()),
-            Some(value) => value.as_str().map(str::to_owned),
+            None => Ok(String::new()),
+            Some(value) => value.as_str().map(str::to_owned).ok_or_else(|| format!("{name} is no text")),
         }
     }
 
-    fn texts(&self, name: &str) -> Option<Vec<String>> {
+    fn texts(&self, name: &str) -> Result<Vec<String>, String> {
+        let wrong = || format!("{name} is no list of texts");
         match self.find(name) {
-            None => Some(vec![]),
-            Some(Value::Sequence(items)) => {
-                items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+            None => Ok(vec![]),
+            Some(value) => {
+                let items = value.as_sequence().ok_or_else(wrong)?;
+                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
             }
-            Some(_) => None,
         }
     }
 
-    fn flag(&self, name: &str) -> Option<bool> {
-        self.find(name).map_or(Some(false), Value::as_bool)
+    fn flag(&self, name: &str) -> Result<bool, String> {
+        self.find(name).map_or(Ok(false), |value| {
+            value.as_bool().ok_or_else(|| format!("{name} is neither true nor false"))
+        })
     }
 }
 
@@ -199,16 +257,22 @@ mod tests {
 
     #[test]
     fn what_is_no_yaml_is_said_by_its_line_and_not_quoted() {
-        for (text, line) in [
-            ("issuer: a\nclientSecret: hunter2: hunter2\n", Some(2)),
-            ("[", None),
-            ("just text", None),
-            ("clientSecret: [hunter2]\n", None),
-            ("requestedScopes: hunter2\n", None),
-            ("&a [*a]\n", None),
+        for (text, why) in [
+            ("issuer: a\nclientSecret: hunter2: hunter2\n", "it is no YAML from line 2 on"),
+            (
+                "name: x\n  issuer: http://dex.host\n",
+                "it is no YAML from line 2 on: before issuer (line 2) are 2 blanks, before name (line 1) are 0",
+            ),
+            ("[", "it is no YAML"),
+            ("just text", "it has no fields"),
+            ("clientSecret: [hunter2]\n", "clientSecret is no text"),
+            ("requestedScopes: hunter2\n", "requestedScopes is no list of texts"),
+            ("requestedScopes: [1]\n", "requestedScopes is no list of texts"),
+            ("enablePKCEAuthentication: \"true\"\n", "enablePKCEAuthentication is neither true nor false"),
+            ("&a [*a]\n", "it is no YAML"),
         ] {
             match settings(text).oidc {
-                Oidc::Unreadable(found) => assert!(line.is_none() || found == line, "{text:?}: {found:?}"),
+                Oidc::Unreadable(said) => assert!(said.starts_with(why), "{text:?}: {said}"),
                 other => panic!("{text:?}: {other:?}"),
             }
             assert!(!format!("{:?}", settings(text)).contains("hunter2"));
@@ -216,5 +280,11 @@ mod tests {
         for text in ["", " \n", "# nothing\n"] {
             assert!(matches!(settings(text).oidc, Oidc::Absent), "{text:?}");
         }
+    }
+
+    #[test]
+    fn fields_that_no_argo_cd_knows_are_named() {
+        let settings = settings("isuer: http://dex.host\nclientid: argo-cd\nrequestedscopes: [openid]\n");
+        assert_eq!(settings.config().unwrap().unknown, ["isuer"]);
     }
 }

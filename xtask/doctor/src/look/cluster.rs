@@ -2,14 +2,14 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 
 use super::reader::{LogPart, Reader, Unread};
 use crate::could_not::{CouldNot, Right};
 use crate::evidence::bundled::{CLIENT, NAME, PATH};
 use crate::evidence::{
     DeploymentSeen, Evidence, LogSeen, Oidc, PodSeen, Rbac, Reference, SERVER_KEY, SecretSeen, Seen,
-    Settings, Term,
+    Settings, Term, egress,
 };
 use crate::hidden::Hidden;
 use crate::shown::shown;
@@ -73,7 +73,8 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     let deployments = right(&namespace, "apps", "deployments", "list", None);
     let pods = right(&namespace, "", "pods", "list", None);
     let ingresses = right(&namespace, "networking.k8s.io", "ingresses", "list", None);
-    let (settings, params, rbac, secret, deployments, pods, ingresses) = futures::join!(
+    let policies = right(&namespace, "networking.k8s.io", "networkpolicies", "list", None);
+    let (settings, params, rbac, secret, deployments, pods, ingresses, policies) = futures::join!(
         config_map("argocd-cm"),
         config_map("argocd-cmd-params-cm"),
         config_map("argocd-rbac-cm"),
@@ -81,6 +82,7 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
         reader.list::<Deployment>(&deployments, "app.kubernetes.io/part-of=argocd", MOST_PODS),
         reader.list::<Pod>(&pods, "app.kubernetes.io/name=argocd-server", MOST_PODS),
         reader.list::<Ingress>(&ingresses, "", MOST_PODS),
+        reader.list::<NetworkPolicy>(&policies, "", MOST_PODS),
     );
     let could_not = &mut evidence.could_not;
     let settings = seen(settings, "ConfigMap argocd-cm (the settings)", could_not);
@@ -116,6 +118,10 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     let leading = ingresses.there().into_iter().flat_map(|listed| listed.items.iter().filter(leads));
     evidence.ingresses = leading.filter_map(|it| it.metadata.name.clone()).collect();
     evidence.hosts = map(ingresses, |listed| hosts(&listed.items));
+    let policies = seen(policies, "NetworkPolicies (whom Argo CD may reach)", &mut evidence.could_not);
+    if let (Seen::There(listed), Some(server)) = (policies, evidence.server.there()) {
+        evidence.restricting = egress::restricting(&listed.items, server);
+    }
     evidence.insecure = insecure(evidence, params.there());
     evidence.root_path = told(evidence, params.there(), "--rootpath", "server.rootpath").unwrap_or_default();
     let redis = told(evidence, params.there(), "--redis", "redis.server").unwrap_or_default();
@@ -126,26 +132,11 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
         let because = "there is none: no ConfigMap argocd-cm and no argocd-server".to_owned();
         evidence.could_not.push(CouldNot { what, because, right: None });
     }
-    let because = evidence.settings.there().and_then(without_oidc);
-    evidence.could_not.extend(because.map(|because| CouldNot {
-        what: "oidc.config in ConfigMap argocd-cm".to_owned(),
-        because,
-        right: None,
-    }));
-}
-
-/// Why there is nothing to be learnt from `oidc.config`.
-fn without_oidc(settings: &Settings) -> Option<String> {
-    match (&settings.oidc, settings.dex.is_there()) {
-        (Oidc::Config(_), _) | (Oidc::Absent, true) => None,
-        (Oidc::Unreadable(line), dex) => {
-            let line = line.map_or_else(String::new, |line| format!(" from line {line} on"));
-            let then = if dex { "logs in through the Dex inside it" } else { "runs without SSO" };
-            Some(format!("it is not what Argo CD reads{line}: Argo CD {then}"))
-        }
-        (Oidc::Absent, false) => {
-            Some("it is not there: no login through a provider is configured".to_owned())
-        }
+    let without = |it: &Settings| matches!(it.oidc, Oidc::Absent) && !it.dex.is_there();
+    if evidence.settings.there().is_some_and(without) {
+        let what = "oidc.config in ConfigMap argocd-cm".to_owned();
+        let because = "it is not there: no login through a provider is configured".to_owned();
+        evidence.could_not.push(CouldNot { what, because, right: None });
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use probe::CauseId;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -223,14 +224,15 @@ async fn ten_thousand_pods_and_logs_of_gigabytes_are_looked_at_in_part() {
 }
 
 #[tokio::test]
-async fn settings_that_are_no_yaml_are_a_clear_could_not() {
+async fn settings_that_are_no_yaml_are_a_finding_that_quotes_none_of_them() {
     let path = format!("{NAMESPACE}/configmaps/argocd-cm");
     for text in
         ["issuer: [", "\u{0}\u{1}", "- a\n- b\n", "clientSecret: hunter2: x\n", &"[".repeat(1_000_000)]
     {
         let replies = cluster("http://127.0.0.1:1", &[(&path, settings("http://127.0.0.1:1", text))]);
         let diagnosis = examine(replies).await;
-        assert!(could_not(&diagnosis, "oidc.config").contains("not what Argo CD reads"), "{text:.20}");
+        let found = diagnosis.findings.iter().find(|it| it.id == CauseId::OidcConfig);
+        assert!(found.unwrap().evidence[0].contains("is not what Argo CD reads"), "{text:.20}");
         assert!(!format!("{diagnosis:?}").contains("hunter2"));
     }
 }

@@ -1,4 +1,4 @@
-//! How large a token is that came in cookies, and how many groups are in it: in numbers, never in words.
+//! The ID token that Argo CD keeps in cookies: how large it is, and the claims in it.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -26,11 +26,19 @@ pub(crate) fn sent(jar: &Jar, url: &Url) -> String {
 
 /// How many groups a token names, if it can be read.
 fn groups(token: &str) -> Option<usize> {
+    Some(claims(token)?["groups"].as_array()?.len())
+}
+
+/// What the token that is sent to `url` says of its user; nothing if it cannot be read.
+pub(crate) fn sent_claims(jar: &Jar, url: &Url) -> Value {
+    claims(&jar.values(url, TOKEN, Timestamp::now()).concat()).unwrap_or_default()
+}
+
+fn claims(token: &str) -> Option<Value> {
     // Of several cookies, the first begins with their number.
     let token = token.split_once(':').map_or(token, |(_, token)| token);
     let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    Some(claims["groups"].as_array()?.len())
+    serde_json::from_slice(&claims).ok()
 }
 
 #[cfg(test)]

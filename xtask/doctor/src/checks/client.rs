@@ -1,0 +1,82 @@
+//! `oidc.config` itself: whether Argo CD can read it, and whether the provider knows the client that it names.
+
+use probe::{Cause, CauseId};
+
+use super::commands::{edit_settings, set_field};
+use super::{at, at_field, when_settings};
+use crate::evidence::{Evidence, Oidc};
+use crate::finding::{Certainty, Finding};
+use crate::shown::{exact, listed, shown};
+
+/// Argo CD takes a text that it cannot read for none.
+pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
+    let settings = evidence.settings.there()?;
+    let Oidc::Unreadable(why) = &settings.oidc else { return None };
+    let logs = evidence.pods.iter().filter_map(|pod| pod.log.as_ref());
+    let logged = logs.clone().filter_map(|log| log.invalid_oidc.as_ref()).max();
+    let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
+    // What a server that was asked still shows, it was able to read, in this text or an earlier one.
+    let runs = public.is_some_and(|public| public.issuer.is_some()) && !settings.dex.is_there();
+    if runs && logged.is_none() {
+        return None;
+    }
+    let failure = evidence.failure(&[Cause::SsoOff, Cause::NoButton, Cause::FirstStart]);
+    let then = match settings.dex.is_there() {
+        true => "so people log in through the Dex inside it",
+        false => "so it runs without SSO: no button, and no /auth/login",
+    };
+    Some(
+        Finding::new(CauseId::OidcConfig, "ConfigMap argocd-cm, oidc.config")
+            .certainty(if logged.is_some() || failure.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .when(when_settings(evidence))
+            .seen(format!("oidc.config is not what Argo CD reads: {}", shown(why)))
+            .seen_if(logged.map(|(time, words)| {
+                format!("argocd-server's log says at {}: invalid oidc config: {}", at(*time), shown(words))
+            }))
+            .seen_if(failure.map(|failure| format!("/auth/login says: {}", shown(&failure.message))))
+            .why(format!("Argo CD takes an oidc.config that it cannot read for none, and says so in its log only; {then}"))
+            .fix(edit_settings(evidence, "oidc.config: `|` behind its name, and every field below it with the same blanks before it")),
+    )
+}
+
+/// The provider has no client with this ID.
+pub fn unknown(evidence: &Evidence) -> Option<Finding> {
+    let failure = evidence.failure(&[Cause::UnknownClient])?;
+    let registered = evidence.provider.own_dex().and_then(|dex| dex.config.as_ref());
+    let asked = evidence.outside.iter().flat_map(|outside| &outside.rehearsals);
+    let asked =
+        asked.filter_map(|rehearsal| rehearsal.asked.as_ref()).map(|asked| asked.client_id.as_str()).next();
+    let stale = asked.filter(|asked| *asked != evidence.client_id && evidence.oidc().is_some());
+    // A server that asks by an older ID does not run with these settings, which is said elsewhere.
+    if stale.is_some() && registered.is_some_and(|config| config.client_ids.contains(&evidence.client_id)) {
+        return None;
+    }
+    Some(
+        Finding::new(CauseId::ClientId, at_field("clientID"))
+            .seen(format!("the provider's page says: {}", shown(&failure.message)))
+            .seen(match evidence.client_id.as_str() {
+                "" => "clientID is empty or not there".to_owned(),
+                id => format!("clientID is {}", exact(id)),
+            })
+            .seen_if(stale.map(|asked| format!("argocd-server asks as {}", exact(asked))))
+            .seen_if(unknown_fields(evidence))
+            .seen_if(registered.map(|config| {
+                let ids: Vec<String> = config.client_ids.iter().map(|id| exact(id)).collect();
+                format!("registered are, by {}: {}", shown(&config.at), listed(&ids))
+            }))
+            .why("the provider has no client with this ID, so it shows nobody its form")
+            .fix(match registered.map(|config| config.client_ids.as_slice()) {
+                Some([only]) => set_field(evidence, "clientID", only),
+                _ => edit_settings(evidence, "clientID: as the provider registered it"),
+            }),
+    )
+}
+
+/// The fields of `oidc.config` that Argo CD does not know, where one that it needs is missing.
+pub fn unknown_fields(evidence: &Evidence) -> Option<String> {
+    let unknown = &evidence.oidc()?.unknown;
+    (!unknown.is_empty()).then(|| {
+        let names: Vec<String> = unknown.iter().map(|name| exact(name)).collect();
+        format!("oidc.config has {}, a field that Argo CD does not know", listed(&names))
+    })
+}

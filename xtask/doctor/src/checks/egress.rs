@@ -1,0 +1,138 @@
+//! The way from argocd-server's pods to the provider: a proxy, names that are given an address, policies of the
+//! network. What stands there explains why Argo CD does not reach a provider that answers others.
+
+use probe::{Cause, CauseId, Failure};
+use url::Url;
+
+use super::provider::{NOBODY, is_providers};
+use crate::advice;
+use crate::evidence::egress::{Proxied, proxied};
+use crate::evidence::{Discovery, Evidence};
+use crate::finding::{Certainty, Finding};
+use crate::shown::{argument, exact, listed, shown};
+
+/// Argo CD asks by a proxy that does not lead to the provider.
+pub fn by_proxy(evidence: &Evidence) -> Option<Finding> {
+    let failures = evidence.failures();
+    let mut failures = failures.iter().map(|(failure, _)| *failure);
+    let failure = failures
+        .find(|it| it.cause == Cause::ProviderByProxy || (NOBODY.contains(&it.cause) && is_providers(it)))?;
+    let proxied = of_issuer(evidence);
+    let said = failure.cause == Cause::ProviderByProxy;
+    // Whom the doctor reaches itself is there; by the proxy Argo CD does not.
+    if !said && (proxied.is_none() || !answers(evidence)) {
+        return None;
+    }
+    let deployment = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
+    let place = match &proxied {
+        Some(proxied) => format!("{deployment}, env {}", proxied.variable),
+        None => format!("{deployment}, HTTP_PROXY and HTTPS_PROXY of its pods"),
+    };
+    Some(
+        Finding::new(CauseId::EgressProxy, place)
+            .certainty(if said { Certainty::Certain } else { Certainty::Likely })
+            .seen(format!("Argo CD says: {}", shown(&failure.message)))
+            .seen_if(proxied.as_ref().map(in_words))
+            .seen_if(proxied.as_ref().map(|proxied| exempt(evidence, proxied)))
+            .seen_if(answers(evidence).then(|| reached(evidence)))
+            .why(match said {
+                true => "argocd-server is told to ask by a proxy, and does not reach the proxy",
+                false => "argocd-server is told to ask by a proxy, and the proxy does not lead to the provider, which is there",
+            })
+            .fix(leave_out(evidence, proxied.as_ref())),
+    )
+}
+
+/// The proxy by which argocd-server asks the issuer.
+pub fn of_issuer(evidence: &Evidence) -> Option<Proxied> {
+    let issuer: Url = evidence.provider.issuer.parse().ok()?;
+    proxied(evidence.server.there()?, &issuer)
+}
+
+/// Whether the provider answered the doctor itself.
+pub fn answers(evidence: &Evidence) -> bool {
+    matches!(evidence.provider.discovery, Discovery::Document(_))
+}
+
+/// That it did, in words.
+pub fn reached(evidence: &Evidence) -> String {
+    format!("the provider gives the doctor its discovery document (asked {})", evidence.provider.way.words())
+}
+
+/// The proxy, in words.
+pub fn in_words(proxied: &Proxied) -> String {
+    format!("{} of argocd-server's pods is {}", proxied.variable, exact(&proxied.proxy))
+}
+
+fn exempt(evidence: &Evidence, proxied: &Proxied) -> String {
+    let host = host(evidence).unwrap_or_default();
+    match &proxied.no_proxy {
+        Some(names) => format!("NO_PROXY is {}, without {}", exact(names), shown(&host)),
+        None => format!("NO_PROXY is not set, so {} is asked for by the proxy", shown(&host)),
+    }
+}
+
+fn host(evidence: &Evidence) -> Option<String> {
+    let issuer: Url = evidence.provider.issuer.parse().ok()?;
+    issuer.host_str().map(str::to_owned)
+}
+
+fn leave_out(evidence: &Evidence, proxied: Option<&Proxied>) -> String {
+    let kubectl = evidence.argocd_kubectl();
+    let name = evidence.server.there().map_or("argocd-server", |server| server.name.as_str());
+    let no_proxy = proxied.and_then(|it| it.no_proxy.clone());
+    let names: Vec<String> = no_proxy.into_iter().chain(host(evidence)).collect();
+    format!(
+        "{kubectl} set env deploy/{} {}   # where the provider is reached without the proxy; else correct the proxy's address",
+        argument(name),
+        argument(&format!("NO_PROXY={}", names.join(",")))
+    )
+}
+
+/// What stands in the way of argocd-server's pods: the place, what was seen there, and what to do.
+pub fn in_the_way(evidence: &Evidence, failure: Option<&Failure>) -> Option<(String, String, String)> {
+    let kubectl = evidence.argocd_kubectl();
+    let server = evidence.server.there()?;
+    let host = host(evidence)?;
+    let deployment = format!("Deployment {}/{}", shown(&server.namespace), shown(&server.name));
+    if let Some((name, address)) = server.host_aliases.iter().find(|(name, _)| *name == host) {
+        return Some((
+            format!("{deployment}, hostAliases"),
+            format!("its pods are told that {} is at {}", shown(name), shown(address)),
+            format!(
+                "{kubectl} edit deploy/{}   # hostAliases: {} is elsewhere, or known to DNS",
+                argument(&server.name),
+                shown(name)
+            ),
+        ));
+    }
+    // A policy drops packets, and says nothing: also those to the cluster's own DNS.
+    let silent = ["i/o timeout", "deadline exceeded", "no such host", "server misbehaving"];
+    let message = failure.map(|failure| failure.message.to_lowercase()).unwrap_or_default();
+    let policies = &evidence.restricting;
+    if policies.is_empty() || !silent.iter().any(|words| message.contains(words)) {
+        return None;
+    }
+    let names: Vec<&String> = policies.iter().map(|policy| &policy.name).collect();
+    let nobody = policies.iter().all(|policy| policy.nobody);
+    Some((
+        format!("NetworkPolicy {}", listed(&names)),
+        match nobody {
+            true => "it holds for argocd-server's pods and lets them reach nobody".to_owned(),
+            false => "it holds for argocd-server's pods and restricts whom they reach".to_owned(),
+        },
+        format!(
+            "{kubectl} edit networkpolicy {}   # egress: to {}, and to the cluster's DNS (port 53)",
+            argument(&policies[0].name),
+            shown(&host)
+        ),
+    ))
+}
+
+/// `kubectl` that looks at the way itself, from inside.
+pub fn look_there(evidence: &Evidence) -> String {
+    format!(
+        "the provider answers others: look at the way from argocd-server's pods (DNS, firewall), then\n{}",
+        advice::restart_argocd(evidence)
+    )
+}

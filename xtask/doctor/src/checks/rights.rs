@@ -1,0 +1,302 @@
+//! Who is logged in and may do nothing: argocd-rbac-cm held against the claims of the token.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use probe::{CauseId, User};
+use serde_json::Value;
+
+use super::commands::rewrite;
+use crate::evidence::{Evidence, Rbac, Rule};
+use crate::finding::{Certainty, Finding};
+use crate::shown::{exact, listed, shown};
+
+/// What every token has and no policy names.
+const TECHNICAL: [&str; 12] =
+    ["iss", "aud", "exp", "iat", "nbf", "jti", "nonce", "azp", "at_hash", "c_hash", "sid", "auth_time"];
+/// What a user who is given something is given where no line says what was meant.
+const LEAST: &str = "role:readonly";
+
+/// A value that the token has of its user.
+struct Known {
+    claim: String,
+    value: String,
+}
+
+/// A subject of a policy that a value of the token nearly is.
+struct Near<'a> {
+    subject: &'a str,
+    known: &'a Known,
+    how: &'static str,
+}
+
+/// What the user lacks.
+pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
+    let nothing = Rbac::nothing();
+    let rbac = if evidence.rbac.is_absent() { &nothing } else { evidence.rbac.there()? };
+    let subject = identifier(evidence, user);
+    if rbac.names(subject, &user.groups) {
+        return None;
+    }
+    let known = known(user);
+    let near = near(rbac, &known);
+    let subjects = rbac.subjects();
+    let place = match rbac.unknown.iter().find(|key| is_policy(key)) {
+        Some(key) => format!("ConfigMap argocd-rbac-cm, {}", shown(key)),
+        None if near.as_ref().is_some_and(|near| near.how.is_empty()) || rbac.scopes_unreadable => {
+            "ConfigMap argocd-rbac-cm, scopes".to_owned()
+        }
+        None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
+    };
+    let finding = Finding::new(CauseId::NoRights, place)
+        // A project may have roles of its own.
+        .certainty(Certainty::Likely)
+        .seen(format!(
+            "{} is logged in, with {} as groups (claims {})",
+            shown(&user.username),
+            listed(&user.groups),
+            listed(&rbac.scopes)
+        ))
+        .seen(format!(
+            "the policies name {}, and policy.default is empty",
+            if subjects.is_empty() { "nobody".to_owned() } else { listed(&subjects) }
+        ));
+    let finding = unreadable(evidence, rbac).into_iter().fold(finding, Finding::seen);
+    Some(
+        finding
+            .seen_if(near.as_ref().map(|near| nearly(near, rbac)))
+            .seen_if(in_vain(rbac, user))
+            .seen_if(lacking(rbac, user))
+            .why("nothing is given to this user or to a group of theirs, so everything is empty or forbidden")
+            .fix(give(evidence, rbac, user, near.as_ref())),
+    )
+}
+
+/// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
+fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
+    let federated = evidence.release.as_ref().is_some_and(|release| release.is_at_least(3, 0, 0));
+    let by_connector = user.claims["federated_claims"]["user_id"].as_str();
+    by_connector.filter(|id| federated && !id.is_empty()).or(user.claims["sub"].as_str())
+}
+
+/// All that the token says of its user, each value with the claim that has it.
+fn known(user: &User) -> Vec<Known> {
+    let claims = user.claims.as_object();
+    let claims = claims.into_iter().flatten().filter(|(name, _)| !TECHNICAL.contains(&name.as_str()));
+    let mut known: Vec<Known> = vec![];
+    for (claim, value) in claims {
+        let values = match value {
+            Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
+            value => value.as_str().into_iter().collect::<Vec<_>>(),
+        };
+        known.extend(values.into_iter().map(|value| Known { claim: claim.clone(), value: value.to_owned() }));
+    }
+    let encoded = user.claims["sub"].as_str().and_then(behind_sub);
+    known.extend(encoded.map(|value| Known { claim: "sub, encoded".to_owned(), value }));
+    known
+}
+
+/// Dex's `sub` is the base64 of a protobuf message: field 1 is the user's ID at the connector.
+fn behind_sub(sub: &str) -> Option<String> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(sub).ok()?;
+    let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;
+    let id = rest.get(..usize::from(length))?;
+    (tag == 0x0a).then(|| String::from_utf8(id.to_vec()).ok())?
+}
+
+/// The subject that is most likely meant for this user. One that is in another claim letter for letter
+/// comes first.
+fn near<'a>(rbac: &'a Rbac, known: &'a [Known]) -> Option<Near<'a>> {
+    let all = rbac.subjects().into_iter().flat_map(|subject| {
+        known
+            .iter()
+            .filter_map(move |known| Some(Near { subject, known, how: likeness(subject, &known.value)? }))
+    });
+    all.min_by_key(|near| !near.how.is_empty())
+}
+
+/// In what a subject and a value differ, if it is little; nothing if they do not.
+fn likeness(subject: &str, value: &str) -> Option<&'static str> {
+    let bare = |text: &str| text.trim().trim_matches(['"', '\'', '/']).to_lowercase();
+    let last = |text: &str, separator: char| text.rsplit(separator).next().unwrap_or_default().to_lowercase();
+    let (a, b) = (bare(subject), bare(value));
+    if subject == value {
+        Some("")
+    } else if a.is_empty() || b.is_empty() {
+        None
+    } else if subject.eq_ignore_ascii_case(value) {
+        Some("the case of its letters")
+    } else if subject.trim_matches('/') == value.trim_matches('/') {
+        Some("a slash")
+    } else if a == b {
+        Some("white space, quotes or the case of its letters")
+    } else if last(&a, '/') == last(&b, '/') {
+        Some("the path before it")
+    } else if last(&a, ':') == b || last(&b, ':') == a {
+        Some("a prefix")
+    } else if a.split('@').next() == b.split('@').next() {
+        Some("the domain")
+    } else {
+        None
+    }
+}
+
+fn nearly(near: &Near<'_>, rbac: &Rbac) -> String {
+    let Near { subject, known: Known { claim, value }, how } = near;
+    match how.is_empty() {
+        true => format!(
+            "the policies name {}, which the token has as {} and not in {}",
+            exact(subject),
+            shown(claim),
+            listed(&rbac.scopes)
+        ),
+        false => format!(
+            "the policies name {}, and the token has {} (claim {}): they differ by {how}",
+            exact(subject),
+            exact(value),
+            shown(claim)
+        ),
+    }
+}
+
+/// What of argocd-rbac-cm Argo CD does without.
+fn unreadable(evidence: &Evidence, rbac: &Rbac) -> Vec<String> {
+    let mut all = vec![];
+    if !rbac.unknown.is_empty() {
+        let keys: Vec<String> = rbac.unknown.iter().map(|key| exact(key)).collect();
+        all.push(format!(
+            "Argo CD knows no key {}; it reads policy.csv, policy.default and scopes",
+            listed(&keys)
+        ));
+    }
+    if let Some((key, line)) = rbac.invalid.first() {
+        all.push(format!(
+            "{} has a line that is no policy, so none of its lines is taken over: {}",
+            shown(key),
+            shown(line)
+        ));
+    }
+    if rbac.scopes_unreadable {
+        all.push("scopes is no list, so nothing of argocd-rbac-cm is taken over".to_owned());
+    }
+    let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.invalid_rbac.as_ref()).max();
+    all.extend(logged.map(|(_, words)| format!("argocd-server's log says: {}", shown(words))));
+    all
+}
+
+/// A line about one of the user's groups that gives nothing.
+fn in_vain(rbac: &Rbac, user: &User) -> Option<String> {
+    rbac.rules.iter().find_map(|rule| match rule {
+        Rule::Permission { subject } if user.groups.contains(subject) => Some(format!(
+            "{} is a group, and only `p` lines name it: a group counts where a `g` line puts it into a role",
+            exact(subject)
+        )),
+        Rule::Member { subject, role } if user.groups.contains(subject) && !rbac.gives(role) => {
+            Some(format!("{} is in {}, and no line says what that role may", exact(subject), exact(role)))
+        }
+        _ => None,
+    })
+}
+
+/// The claims in `scopes` that this token has not.
+fn lacking(rbac: &Rbac, user: &User) -> Option<String> {
+    let claims = user.claims.as_object()?;
+    let lacking: Vec<&String> = rbac.scopes.iter().filter(|scope| !claims.contains_key(*scope)).collect();
+    let has: Vec<&String> = claims.keys().filter(|name| !TECHNICAL.contains(&name.as_str())).collect();
+    (!lacking.is_empty())
+        .then(|| format!("the token has no claim {}; it has {}", listed(&lacking), listed(&has)))
+}
+
+fn is_policy(key: &str) -> bool {
+    key.to_lowercase().contains("polic") && !key.to_lowercase().contains("default")
+}
+
+/// The line that gives the user what was meant, by a claim that Argo CD looks at.
+fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) -> String {
+    let kubectl = evidence.argocd_kubectl();
+    let object = (kubectl.as_str(), "configmap argocd-rbac-cm");
+    if evidence.rbac.is_absent() {
+        return format!("{kubectl} create configmap argocd-rbac-cm --from-literal=policy.default={LEAST}");
+    }
+    if let Some(key) = rbac.unknown.iter().find(|key| is_policy(key) && is_plain(key)) {
+        let moved = format!(
+            "\"policy.csv\": ((.data[\"policy.csv\"] // \"\") + \"\\n\" + .data[\"{key}\"]), \"{key}\": null"
+        );
+        return rewrite(object, &moved);
+    }
+    let username = Known { claim: claim_of(user), value: user.username.clone() };
+    let role_of = |subject: &str| rbac.roles(subject).into_iter().find(|role| rbac.gives(role));
+    let (known, role) = match near {
+        Some(near) => (near.known, role_of(near.subject).unwrap_or(LEAST)),
+        None => (&username, LEAST),
+    };
+    // Policies know a user by `sub` as it stands in the token, whatever the claims in scopes are.
+    let by_sub = known.claim.starts_with("sub");
+    let value = identifier(evidence, user).filter(|_| by_sub).unwrap_or(&known.value);
+    if !is_plain(value) || !is_plain(role) || rbac.scopes_unreadable || !rbac.invalid.is_empty() {
+        return format!(
+            "{kubectl} edit configmap argocd-rbac-cm   # policy.csv: g, {}, {}; scopes: [groups, email]",
+            shown(value),
+            shown(role)
+        );
+    }
+    let mut changes = vec![];
+    if role_of(value).is_none() {
+        changes.push(format!(
+            "\"policy.csv\": ((.data[\"policy.csv\"] // \"\") + \"\\ng, {value}, {role}\\n\")"
+        ));
+    }
+    let claim = &known.claim;
+    let counts = by_sub || user.groups.iter().any(|group| group == value) || rbac.scopes.contains(claim);
+    if !counts && is_plain(claim) {
+        let scopes = [rbac.scopes.as_slice(), std::slice::from_ref(claim)].concat();
+        changes.push(format!("\"scopes\": \"[{}]\"", scopes.join(", ")));
+    }
+    rewrite(object, &changes.join(", "))
+}
+
+/// The claim that has the name by which Argo CD shows a user.
+fn claim_of(user: &User) -> String {
+    let claims = user.claims.as_object().into_iter().flatten();
+    let mut has =
+        claims.filter(|(_, value)| value.as_str() == Some(&user.username)).map(|(name, _)| name.clone());
+    has.next().unwrap_or_else(|| "email".to_owned())
+}
+
+/// Whether a text means itself in a field of CSV, in a string of jq and between single quotes of a shell.
+fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@+/: ".contains(c);
+    !text.is_empty() && text.trim() == text && text.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_by_little_is_meant() {
+        for (subject, value, how) in [
+            ("admins", "admins", Some("")),
+            ("Admins", "admins", Some("the case of its letters")),
+            ("admins", "/admins", Some("a slash")),
+            ("admins", "/org/admins", Some("the path before it")),
+            ("group:admins", "admins", Some("a prefix")),
+            ("jane", "jane@example.com", Some("the domain")),
+            ("\"admins\"", "admins", Some("white space, quotes or the case of its letters")),
+            ("admins", "users", None),
+            ("", "users", None),
+        ] {
+            assert_eq!(likeness(subject, value), how, "{subject} {value}");
+        }
+    }
+
+    #[test]
+    fn dexs_subject_is_read() {
+        assert_eq!(
+            behind_sub("CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs").as_deref(),
+            Some("08a8684b-db88-4b73-90a9-3cd1661f5466")
+        );
+        for text in ["", "x", "jane@example.com", "CiQw"] {
+            assert_eq!(behind_sub(text), None, "{text}");
+        }
+    }
+}
