@@ -104,6 +104,8 @@ cause_ids! {
     ClientDisabled = "client-disabled",
     /// `clientID` is not one that the provider knows.
     ClientId = "client-id",
+    /// The provider wants a secret of this client, and whoever logs in by PKCE alone has none.
+    ClientType = "client-type",
     /// `oidc.config` is not one that Argo CD can read.
     OidcConfig = "oidc-config",
     /// `dex.config` stands beside `oidc.config`.

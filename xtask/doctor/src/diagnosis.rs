@@ -93,6 +93,7 @@ impl Diagnosis {
                 mask(text);
             }
             finding.evidence.iter_mut().for_each(mask);
+            finding.change.iter_mut().for_each(mask);
             finding.lasting_fix.iter_mut().for_each(mask);
             finding.decides.iter_mut().for_each(mask);
         }
@@ -269,6 +270,7 @@ fn one(number: usize, finding: &Finding) -> String {
     }
     line("why", &finding.why);
     line("fix", &finding.fix);
+    line("change", &finding.change.join("\n"));
     if let Some(lasting) = &finding.lasting_fix {
         line("lasting", lasting);
     }

@@ -21,6 +21,9 @@ pub struct Finding {
     pub why: String,
     /// What to do now: commands, one a line.
     pub fix: String,
+    /// What the commands change of an object, line by line; never a value of a Secret.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub change: Vec<String>,
     /// What to do so that it does not come back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lasting_fix: Option<String>,
@@ -30,6 +33,46 @@ pub struct Finding {
     /// What would tell them apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decides: Option<String>,
+}
+
+/// Commands, and what they change of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fix {
+    /// The commands, one a line.
+    pub commands: String,
+    /// The object, and below it what goes (`- `) and what comes (`+ `).
+    pub change: Vec<String>,
+}
+
+impl<T: Into<String>> From<T> for Fix {
+    fn from(commands: T) -> Self {
+        Self { commands: commands.into(), change: vec![] }
+    }
+}
+
+impl Fix {
+    /// Adds what the commands change.
+    #[must_use]
+    pub fn changing(mut self, object: &str, from: Option<String>, to: Option<String>) -> Self {
+        self.change.push(object.to_owned());
+        self.change.extend(from.map(|line| format!("- {line}")));
+        self.change.extend(to.map(|line| format!("+ {line}")));
+        self
+    }
+
+    /// Adds commands before these.
+    #[must_use]
+    pub fn after(mut self, commands: &str) -> Self {
+        self.commands = format!("{commands}\n{}", self.commands);
+        self
+    }
+
+    /// Adds commands behind these.
+    #[must_use]
+    pub fn then(mut self, commands: &str) -> Self {
+        self.commands = format!("{}\n{commands}", self.commands);
+        self
+    }
 }
 
 /// When a finding matters.
@@ -86,6 +129,7 @@ impl Finding {
             evidence: vec![],
             why: String::new(),
             fix: String::new(),
+            change: vec![],
             lasting_fix: None,
             candidates: vec![],
             decides: None,
@@ -129,8 +173,9 @@ impl Finding {
 
     /// What to do now.
     #[must_use]
-    pub fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.fix = fix.into();
+    pub fn fix(mut self, fix: impl Into<Fix>) -> Self {
+        let Fix { commands, change } = fix.into();
+        (self.fix, self.change) = (commands, change);
         self
     }
 

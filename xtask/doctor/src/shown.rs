@@ -1,7 +1,7 @@
 //! Texts that came from a cluster or a server, made fit to be shown.
 
 /// The longest text that is shown whole, in characters.
-const LONGEST: usize = 120;
+const LONGEST: usize = 240;
 
 /// A text on one line, without control characters, cut where it is long. A terminal
 /// does what it is told by escape sequences, and names in a cluster are anybody's.

@@ -9,7 +9,7 @@ use super::{sure, when, when_settings};
 use crate::advice;
 use crate::evidence::bundled::{NAME, PATH};
 use crate::evidence::{DexSettings, Evidence, Form, Seen, Taken};
-use crate::finding::{Certainty, Finding, When};
+use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{argument, listed, shown};
 
 const CONFIG: &str = "ConfigMap argocd-cm, dex.config";
@@ -191,9 +191,9 @@ fn down(evidence: &Evidence) -> Option<Finding> {
                 .seen(format!("it is to have {} pods, and none is ready", dex.wanted))
                 .seen_if((!states.is_empty()).then(|| listed(&states)))
                 .fix(match (dex.wanted, &bundled.trouble) {
-                    (0, _) => format!("{kubectl} scale deploy/{} --replicas=1", argument(&dex.name)),
+                    (0, _) => Fix::from(format!("{kubectl} scale deploy/{} --replicas=1", argument(&dex.name))),
                     (_, Some(_)) => edit_settings(evidence, "dex.config: mend what the log names"),
-                    (_, None) => format!("{kubectl} logs deploy/{} --tail=20", argument(&dex.name)),
+                    (_, None) => Fix::from(format!("{kubectl} logs deploy/{} --tail=20", argument(&dex.name))),
                 })
         }
         // The wrapper goes on where Dex itself has ended, and says why in its log.

@@ -4,8 +4,8 @@ use probe::{Cause, CauseId};
 
 use super::commands::{edit_settings, set_field};
 use super::{at, at_field, when_settings};
-use crate::evidence::{Evidence, Oidc};
-use crate::finding::{Certainty, Finding};
+use crate::evidence::{Evidence, Form, Oidc, Term};
+use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{exact, listed, shown};
 
 /// Argo CD takes a text that it cannot read for none.
@@ -70,6 +70,52 @@ pub fn unknown(evidence: &Evidence) -> Option<Finding> {
                 _ => edit_settings(evidence, "clientID: as the provider registered it"),
             }),
     )
+}
+
+/// A client that is to log in by PKCE alone: what it needs at the provider.
+pub fn pkce(evidence: &Evidence) -> Vec<Finding> {
+    let Some(config) = evidence.oidc().filter(|config| config.pkce) else { return vec![] };
+    let by_page = evidence.page_logs_in();
+    let secret = matches!(&config.client_secret, Term::Plain(value) if value.is_empty());
+    let mut findings = vec![];
+    if (by_page || secret) && evidence.provider.lets_in_without() == Some(false) {
+        let who = if by_page { "Argo CD's page, which logs people in by itself," } else { "argocd-server" };
+        findings.push(
+            Finding::new(CauseId::ClientType, "the provider's registration of this client")
+                .certainty(if evidence.provider.own_dex().is_some() { Certainty::Certain } else { Certainty::Likely })
+                .seen("enablePKCEAuthentication is true")
+                .seen_if(evidence.provider.said_of(Form::None))
+                .why(format!("{who} sends no client secret, and the provider lets this client in with its secret alone"))
+                .fix(Fix::from(format!(
+                    "make client {} a public one at the provider (Dex: public: true), or let argocd-server show the secret:",
+                    shown(&evidence.client_id)
+                )).then(&set_field(evidence, "enablePKCEAuthentication", "false").commands)),
+        );
+    }
+    let wanted = evidence.settings.there().map(|it| format!("{}/pkce/verify", it.url.trim_end_matches('/')));
+    let dex = evidence.provider.own_dex().and_then(|dex| dex.config.as_ref());
+    let registered = dex.and_then(|config| Some((config, &config.client.as_ref()?.redirect_uris)));
+    if let (true, Some(wanted), Some((dex, uris))) = (by_page, wanted, registered)
+        && !uris.is_empty()
+        && !uris.contains(&wanted)
+    {
+        findings.push(
+            Finding::new(
+                CauseId::RedirectUri,
+                format!("{}, redirectURIs of client {}", shown(&dex.at), shown(&evidence.client_id)),
+            )
+            .certainty(Certainty::Likely)
+            .seen("enablePKCEAuthentication is true")
+            .seen(format!("registered are: {}", listed(uris)))
+            .why(format!("the page of this release asks to be called back at {}", shown(&wanted)))
+            .fix(format!(
+                "register {} at the provider for client {}",
+                shown(&wanted),
+                shown(&evidence.client_id)
+            )),
+        );
+    }
+    findings
 }
 
 /// The fields of `oidc.config` that Argo CD does not know, where one that it needs is missing.

@@ -7,15 +7,13 @@
 use super::secrets::restart_dex;
 use crate::advice;
 use crate::evidence::{DexConfig, Evidence};
-use crate::shown::{argument, shown};
+use crate::finding::Fix;
+use crate::shown::{argument, exact, shown};
 
 /// `kubectl edit`, with what to write as a comment, and a restart.
-pub fn edit_settings(evidence: &Evidence, comment: &str) -> String {
-    format!(
-        "{} edit configmap argocd-cm   # {comment}\n{}",
-        evidence.argocd_kubectl(),
-        advice::restart_argocd(evidence)
-    )
+pub fn edit_settings(evidence: &Evidence, comment: &str) -> Fix {
+    let commands = format!("{} edit configmap argocd-cm   # {comment}", evidence.argocd_kubectl());
+    Fix::from(commands).then(&advice::restart_argocd(evidence))
 }
 
 /// An object and the kubectl that has its namespace: `kubectl -n argocd`, `secret argocd-oidc`.
@@ -36,39 +34,47 @@ pub fn rewrite(object: Place<'_>, fields: &str) -> String {
 }
 
 /// Writes `url` in argocd-cm, and restarts the server.
-pub fn set_url(evidence: &Evidence, url: &str) -> String {
-    match is_plain(url) {
-        true => format!(
-            "{} patch configmap argocd-cm --type merge -p '{{\"data\":{{\"url\":\"{url}\"}}}}'\n{}",
-            evidence.argocd_kubectl(),
-            advice::restart_argocd(evidence)
-        ),
+pub fn set_url(evidence: &Evidence, url: &str) -> Fix {
+    let now = evidence.settings.there().map(|settings| settings.url.as_str()).filter(|now| !now.is_empty());
+    let line = |url: &str| format!("url: {}", exact(url));
+    let kubectl = evidence.argocd_kubectl();
+    let patch =
+        format!("{kubectl} patch configmap argocd-cm --type merge -p '{{\"data\":{{\"url\":\"{url}\"}}}}'");
+    let fix = match is_plain(url) {
+        true => Fix::from(patch).then(&advice::restart_argocd(evidence)),
         false => edit_settings(evidence, &format!("url: {}", shown(url))),
-    }
+    };
+    fix.changing("ConfigMap argocd-cm", now.map(line), Some(line(url)))
 }
 
 /// Writes one field of `oidc.config`, and restarts the server.
-pub fn set_field(evidence: &Evidence, field: &str, value: &str) -> String {
-    let has_lines = evidence.oidc().is_some_and(|config| config.has_line(field));
-    if !has_lines || !is_plain(value) {
-        return edit_settings(evidence, &format!("{field}: {}", shown(value)));
+pub fn set_field(evidence: &Evidence, field: &str, value: &str) -> Fix {
+    let config = evidence.oidc();
+    let now = config.and_then(|config| config.written(field)).map(|now| format!("{field}: {now}"));
+    let change = |fix: Fix| {
+        let to = Some(format!("{field}: {}", shown(value)));
+        fix.changing("ConfigMap argocd-cm, oidc.config", now, to)
+    };
+    if !config.is_some_and(|config| config.has_line(field)) || !is_plain(value) {
+        return change(edit_settings(evidence, &format!("{field}: {}", shown(value))));
     }
     let kubectl = evidence.argocd_kubectl();
     // The field's line and what belongs to it: lines that are indented, or items of a list.
     let line = format!(r"(?<before>\\A|\n){field}:[^\n]*(\n[ \t-][^\n]*)*");
     let written = format!(r"\(.before){field}: {value}");
     let text = format!("\"oidc.config\": (.data[\"oidc.config\"] | sub(\"{line}\"; \"{written}\"))");
-    format!("{}\n{}", rewrite((&kubectl, "configmap argocd-cm"), &text), advice::restart_argocd(evidence))
+    let object = (kubectl.as_str(), "configmap argocd-cm");
+    change(Fix::from(rewrite(object, &text)).then(&advice::restart_argocd(evidence)))
 }
 
 /// Writes a list into a field of `oidc.config`, and restarts the server.
-pub fn set_list(evidence: &Evidence, field: &str, values: &[String]) -> String {
+pub fn set_list(evidence: &Evidence, field: &str, values: &[String]) -> Fix {
     set_field(evidence, field, &format!("[{}]", values.join(", ")))
 }
 
 /// Puts another text into Dex's configuration in the place of one, and restarts Dex. `None`
 /// where that needs a person: it is not known where it stands.
-pub fn replace_in_dex(evidence: &Evidence, config: &DexConfig, from: &str, to: &str) -> Option<String> {
+pub fn replace_in_dex(evidence: &Evidence, config: &DexConfig, from: &str, to: &str) -> Option<Fix> {
     let source = config.source.as_ref().filter(|_| is_plain(from) && is_plain(to))?;
     let kubectl = format!("{} -n {}", evidence.kubectl, argument(&source.namespace));
     let (kind, name) = (source.kind, argument(&source.name));
@@ -76,7 +82,8 @@ pub fn replace_in_dex(evidence: &Evidence, config: &DexConfig, from: &str, to: &
     let key = format!("\"{}\"", Some(&source.key).filter(|key| is_plain(key))?);
     let text = format!("{key}: (.data[{key}]{decode} | split(\"{from}\") | join(\"{to}\"){encode})");
     let object = format!("{kind} {name}");
-    Some(format!("{}\n{}", rewrite((&kubectl, &object), &text), restart_dex(evidence)))
+    let commands = format!("{}\n{}", rewrite((&kubectl, &object), &text), restart_dex(evidence));
+    Some(Fix::from(commands).changing(&config.at, Some(from.to_owned()), Some(to.to_owned())))
 }
 
 /// Whether a text means itself between single quotes of a shell, in a string of jq and of

@@ -43,6 +43,7 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
         findings.extend(secrets::value(evidence));
         findings.extend(stale::secret(evidence));
     }
+    findings.extend(client::pkce(evidence));
     findings.extend(replicas::check(evidence));
     let mut general = settings::check(evidence);
     general.extend(provider::check(evidence));

@@ -7,7 +7,7 @@ use url::Url;
 use super::commands::{edit_settings, replace_in_dex, set_field};
 use super::{egress, when_settings};
 use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence};
-use crate::finding::{Certainty, Finding};
+use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{argument, listed, shown};
 
 const ISSUER: &str = "ConfigMap argocd-cm, oidc.config issuer";
@@ -88,7 +88,7 @@ fn another_issuer(evidence: &Evidence) -> Option<Finding> {
 
 /// Dex that answers at one host and calls itself by another: whoever followed its word
 /// would look for it elsewhere, so it is Dex that has to be told its name.
-fn its_own_name(evidence: &Evidence, document: &Document) -> Option<String> {
+fn its_own_name(evidence: &Evidence, document: &Document) -> Option<Fix> {
     let host = |issuer: &str| issuer.parse::<Url>().ok()?.host_str().map(str::to_owned);
     let config = evidence.provider.dex.there()?.config.as_ref()?;
     let elsewhere = host(&document.issuer) != host(&evidence.provider.issuer);
@@ -140,13 +140,13 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
     let says = |words: &str| failure.message.contains(words);
     let at_provider = "the provider's certificate".to_owned();
     let (place, why, fix) = if says("expired") || says("not yet valid") {
-        let fix = "renew the certificate at the provider, or set the clocks".to_owned();
+        let fix = Fix::from("renew the certificate at the provider, or set the clocks");
         (at_provider, "the provider's certificate is not valid at the time that Argo CD's clock shows", fix)
     } else if says("is valid for") || says("doesn't contain any IP SANs") || says("not valid for any names") {
-        let fix = format!(
-            "give the provider a certificate for {}, or write the name that it is for into issuer",
-            shown(&evidence.provider.issuer)
-        );
+        let issuer = shown(&evidence.provider.issuer);
+        let fix = Fix::from(format!(
+            "give the provider a certificate for {issuer}, or write the name that it is for into issuer"
+        ));
         (at_provider, "the provider's certificate is for other names than the issuer's", fix)
     } else {
         let fix = edit_settings(evidence, "rootCA: the certificate of the provider's authority in PEM");

@@ -20,6 +20,9 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = vec![];
     match &config.client_secret {
         Term::Plain(value) if value.is_empty() => findings.extend(no_secret(evidence, config)),
+        Term::Plain(value) if value.text().contains('$') => {
+            findings.extend(misspelt(evidence, "with something before its `$`, which makes it a plain text"));
+        }
         Term::Plain(_) => findings.extend(misspelt(evidence, "without a `$` before it")),
         Term::Reference(Reference::Of { secret, key }) => findings.extend(of_other(evidence, secret, key)),
         Term::Reference(own @ Reference::Own(key)) => findings.extend(of_own(evidence, own, key)),

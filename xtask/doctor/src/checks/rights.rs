@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::commands::rewrite;
 use crate::evidence::{Evidence, Rbac, Rule};
-use crate::finding::{Certainty, Finding};
+use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{exact, listed, shown};
 
 /// What every token has and no policy names.
@@ -211,17 +211,20 @@ fn is_policy(key: &str) -> bool {
 }
 
 /// The line that gives the user what was meant, by a claim that Argo CD looks at.
-fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) -> String {
+fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) -> Fix {
+    const OBJECT: &str = "ConfigMap argocd-rbac-cm";
     let kubectl = evidence.argocd_kubectl();
     let object = (kubectl.as_str(), "configmap argocd-rbac-cm");
     if evidence.rbac.is_absent() {
-        return format!("{kubectl} create configmap argocd-rbac-cm --from-literal=policy.default={LEAST}");
+        return format!("{kubectl} create configmap argocd-rbac-cm --from-literal=policy.default={LEAST}")
+            .into();
     }
     if let Some(key) = rbac.unknown.iter().find(|key| is_policy(key) && is_plain(key)) {
         let moved = format!(
             "\"policy.csv\": ((.data[\"policy.csv\"] // \"\") + \"\\n\" + .data[\"{key}\"]), \"{key}\": null"
         );
-        return rewrite(object, &moved);
+        let line = |key: &str| Some(format!("{key}: …"));
+        return Fix::from(rewrite(object, &moved)).changing(OBJECT, line(key), line("policy.csv"));
     }
     let username = Known { claim: claim_of(user), value: user.username.clone() };
     let role_of = |subject: &str| rbac.roles(subject).into_iter().find(|role| rbac.gives(role));
@@ -232,26 +235,29 @@ fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) 
     // Policies know a user by `sub` as it stands in the token, whatever the claims in scopes are.
     let by_sub = known.claim.starts_with("sub");
     let value = identifier(evidence, user).filter(|_| by_sub).unwrap_or(&known.value);
+    let line = format!("g, {value}, {role}");
     if !is_plain(value) || !is_plain(role) || rbac.scopes_unreadable || !rbac.invalid.is_empty() {
+        let line = shown(&line);
         return format!(
-            "{kubectl} edit configmap argocd-rbac-cm   # policy.csv: g, {}, {}; scopes: [groups, email]",
-            shown(value),
-            shown(role)
-        );
+            "{kubectl} edit configmap argocd-rbac-cm   # policy.csv: {line}; scopes: [groups, email]"
+        )
+        .into();
     }
-    let mut changes = vec![];
+    let (mut changes, mut fix) = (vec![], Fix::default());
     if role_of(value).is_none() {
-        changes.push(format!(
-            "\"policy.csv\": ((.data[\"policy.csv\"] // \"\") + \"\\ng, {value}, {role}\\n\")"
-        ));
+        changes.push(format!("\"policy.csv\": ((.data[\"policy.csv\"] // \"\") + \"\\n{line}\\n\")"));
+        fix = fix.changing(&format!("{OBJECT}, policy.csv"), None, Some(line));
     }
     let claim = &known.claim;
     let counts = by_sub || user.groups.iter().any(|group| group == value) || rbac.scopes.contains(claim);
     if !counts && is_plain(claim) {
-        let scopes = [rbac.scopes.as_slice(), std::slice::from_ref(claim)].concat();
-        changes.push(format!("\"scopes\": \"[{}]\"", scopes.join(", ")));
+        let list = |scopes: &[String]| format!("[{}]", scopes.join(", "));
+        let scopes = list(&[rbac.scopes.as_slice(), std::slice::from_ref(claim)].concat());
+        changes.push(format!("\"scopes\": \"{scopes}\""));
+        let now = shown(&format!("scopes: {}", list(&rbac.scopes)));
+        fix = fix.changing(OBJECT, Some(now), Some(format!("scopes: {scopes}")));
     }
-    rewrite(object, &changes.join(", "))
+    Fix { commands: rewrite(object, &changes.join(", ")), ..fix }
 }
 
 /// The claim that has the name by which Argo CD shows a user.

@@ -6,7 +6,7 @@ use super::commands::{carry, edit_settings, rewrite, set_field};
 use super::{at, at_field, sure, when};
 use crate::advice;
 use crate::evidence::{DexSeen, Evidence, Form, PART_OF, Reference, SecretSeen, Taken, Term};
-use crate::finding::{Certainty, Finding, When};
+use crate::finding::{Certainty, Finding, Fix, When};
 use crate::hidden::Hidden;
 use crate::shown::{argument, shown};
 
@@ -169,10 +169,14 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
         (Some((.., place, _)), Form::AsStored | Form::WithLineBreak) => place.clone(),
         _ => at,
     };
-    let (why, fix) = match form {
-        Form::AsStored | Form::WithLineBreak | Form::Presented | Form::Wrong | Form::WrongAgain => (
-            "the provider was given white space as a part of the secret; Argo CD cuts it off before it presents the secret, so the two differ"
-                .to_owned(),
+    let (why, fix): (&str, Fix) = match form {
+        Form::AsStored
+        | Form::WithLineBreak
+        | Form::Presented
+        | Form::Wrong
+        | Form::WrongAgain
+        | Form::None => (
+            "the provider was given white space as a part of the secret; Argo CD cuts it off before it presents the secret, so the two differ",
             match &dex_secret {
                 Some((secret, key, ..)) => {
                     let kubectl = format!("{} -n {}", evidence.kubectl, argument(&secret.namespace));
@@ -180,30 +184,34 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
                         format!("{}\n", cut_key(&evidence.argocd_kubectl(), &name, &key))
                     });
                     let own = own.unwrap_or_default();
-                    format!("{own}{}\n{}", cut_key(&kubectl, &secret.name, key), restart_dex(evidence))
+                    format!("{own}{}\n{}", cut_key(&kubectl, &secret.name, key), restart_dex(evidence)).into()
                 }
-                None => "give the provider the secret without the white space (printf, not echo)".to_owned(),
+                None => "give the provider the secret without the white space (printf, not echo)".into(),
             },
         ),
         Form::Decoded => (
-            "the value was encoded in base64 twice: what Kubernetes decodes is base64 still, and Argo CD presents that".to_owned(),
+            "the value was encoded in base64 twice: what Kubernetes decodes is base64 still, and Argo CD presents that",
             match own {
                 Some((name, key)) => format!(
                     "{}\n{}",
                     decode_key(&evidence.argocd_kubectl(), &name, &key),
                     advice::restart_argocd(evidence)
+                )
+                .into(),
+                None => edit_settings(
+                    evidence,
+                    "clientSecret: the secret itself, or a reference to a Secret with it",
                 ),
-                None => edit_settings(evidence, "clientSecret: the secret itself, or a reference to a Secret with it"),
             },
         ),
         Form::Encoded => (
-            "the provider was given the base64 of the secret, as it stands in a manifest, and Argo CD presents the secret itself".to_owned(),
+            "the provider was given the base64 of the secret, as it stands in a manifest, and Argo CD presents the secret itself",
             match dex.and_then(|dex| dex.secret.as_ref()) {
                 Some((secret, key)) => {
                     let kubectl = format!("{} -n {}", evidence.kubectl, argument(&secret.namespace));
-                    format!("{}\n{}", decode_key(&kubectl, &secret.name, key), restart_dex(evidence))
+                    format!("{}\n{}", decode_key(&kubectl, &secret.name, key), restart_dex(evidence)).into()
                 }
-                None => "give the provider the secret itself".to_owned(),
+                None => "give the provider the secret itself".into(),
             },
         ),
     };
@@ -312,11 +320,10 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
             .why("Argo CD's Secret and Dex's hold different client secrets")
             .fix(format!("{}\n{restart}", copy(name, own_key))),
         // A secret that stands in a ConfigMap is taken out of it.
-        None => finding.why("oidc.config and Dex's Secret hold different client secrets").fix(format!(
-            "{}\n{}",
-            copy("argocd-secret", OWN_KEY),
+        None => finding.why("oidc.config and Dex's Secret hold different client secrets").fix(
             set_field(evidence, "clientSecret", &format!("${OWN_KEY}"))
-        )),
+                .after(&copy("argocd-secret", OWN_KEY)),
+        ),
     }
 }
 

@@ -8,7 +8,7 @@ use super::commands::{edit_settings, replace_in_dex, set_list, set_url};
 use super::when_settings;
 use crate::advice;
 use crate::evidence::{DexClient, Evidence, Outside, Settings};
-use crate::finding::{Certainty, Finding, When};
+use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{listed, shown};
 
 const URL: &str = "ConfigMap argocd-cm, url";
@@ -107,7 +107,7 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
 }
 
 /// `url` as it has to be: the address that users type.
-fn right_url(evidence: &Evidence) -> String {
+fn right_url(evidence: &Evidence) -> Fix {
     match typed(evidence) {
         Some(outside) => set_url(
             evidence,
@@ -246,7 +246,7 @@ fn state_cookie(evidence: &Evidence) -> Option<Finding> {
                         shown(&origin(&outside.address))
                     ),
                 ),
-                false => "let cookies of /auth pass through what stands before Argo CD".to_owned(),
+                false => "let cookies of /auth pass through what stands before Argo CD".into(),
             }),
     )
 }
@@ -288,11 +288,8 @@ fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
                 _ => None,
             }
             .unwrap_or_else(|| {
-                format!(
-                    "register {} at the provider for client {}",
-                    shown(&wanted),
-                    shown(&evidence.client_id)
-                )
+                let (wanted, client) = (shown(&wanted), shown(&evidence.client_id));
+                Fix::from(format!("register {wanted} at the provider for client {client}"))
             })),
     )
 }

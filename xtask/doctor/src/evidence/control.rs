@@ -45,10 +45,21 @@ impl Provider {
     /// Whether some secret was answered otherwise than a wrong one.
     fn tells(&self) -> bool {
         let differs = |tried: &Tried| {
-            !matches!(tried.form, Form::Wrong | Form::WrongAgain)
+            !matches!(tried.form, Form::Wrong | Form::WrongAgain | Form::None)
                 && self.differs(tried.form, tried.by) == Some(true)
         };
         self.tried.iter().any(differs)
+    }
+
+    /// Whether the provider lets this client redeem a code without a secret, by its words; `None` if it was not
+    /// asked, or says something else.
+    pub fn lets_in_without(&self) -> Option<bool> {
+        let answer = self.answer(Form::None, Method::Post)?;
+        match (answer.names_client(), answer.names_code()) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
+        }
     }
 
     /// What the provider's own answers say of a form.

@@ -191,6 +191,13 @@ impl Evidence {
         self.settings.there().is_some_and(Settings::uses_own_dex)
     }
 
+    /// Whether it is Argo CD's page that redeems codes, as up to v3.0 with PKCE: without a secret, and by
+    /// another callback than what is rehearsed.
+    pub fn page_logs_in(&self) -> bool {
+        let before = self.release.as_ref().is_some_and(|release| !release.is_at_least(3, 1, 0));
+        before && self.oidc().is_some_and(|config| config.pkce)
+    }
+
     /// What Argo CD's servers present, by all rehearsals.
     pub fn presented(&self) -> Presented {
         let mut presented = Presented::default();

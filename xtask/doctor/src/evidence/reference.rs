@@ -78,7 +78,8 @@ impl Reference {
     /// nowhere: the separator is another character than `:`, or there are braces.
     pub fn meant(text: &str) -> Vec<(String, String)> {
         const MOST: usize = 4;
-        let bare = text.trim().trim_start_matches('$').trim_matches(['{', '}', '(', ')', ' ']);
+        let around = ['$', '{', '}', '(', ')', ' ', '"', '\''];
+        let bare = text.trim_matches(|c: char| c.is_whitespace() || around.contains(&c));
         let split = |(at, separator): (usize, &str)| {
             let (secret, key) = (&bare[..at], &bare[at + separator.len()..]);
             (is_secret_name(secret) && is_key(key)).then(|| (secret.to_owned(), key.to_owned()))

@@ -7,6 +7,7 @@ use serde_yaml::{Mapping, Value};
 use super::dex_settings::DexSettings;
 use super::reference::Term;
 use super::{written, yaml};
+use crate::shown::{exact, shown};
 
 /// What argocd-cm says about logins.
 #[derive(Clone, Debug, Default)]
@@ -169,6 +170,25 @@ impl OidcConfig {
     /// Whether a field stands on a line of its own, where a command can write it anew.
     pub fn has_line(&self, field: &str) -> bool {
         self.lines.iter().filter(|line| *line == field).count() == 1
+    }
+
+    /// What is written into a field, fit to be shown: of a client secret that is no reference, nothing.
+    pub fn written(&self, field: &str) -> Option<String> {
+        let list = |all: &[String]| (!all.is_empty()).then(|| format!("[{}]", shown(&all.join(", "))));
+        let term = |term: &Term, open: bool| match term {
+            Term::Plain(value) if value.is_empty() => None,
+            Term::Plain(value) if open => Some(exact(&value.text())),
+            Term::Plain(value) => Some(format!("… ({} characters)", value.text().chars().count())),
+            Term::Reference(reference) => Some(reference.shown(false)),
+        };
+        match field {
+            "issuer" => term(&self.issuer, true),
+            "clientID" => term(&self.client_id, true),
+            "clientSecret" => term(&self.client_secret, false),
+            "requestedScopes" => list(&self.scopes),
+            "allowedAudiences" => list(&self.audiences),
+            _ => None,
+        }
     }
 
     /// What Argo CD asks the provider for.

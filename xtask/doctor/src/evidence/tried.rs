@@ -32,6 +32,8 @@ pub enum Form {
     Wrong,
     /// Another random one: whether two wrong ones are answered alike.
     WrongAgain,
+    /// None at all, as a public client does it.
+    None,
 }
 
 impl Form {
@@ -44,6 +46,7 @@ impl Form {
             Self::Decoded => "the client secret decoded from base64 once more",
             Self::Encoded => "the client secret encoded in base64",
             Self::Wrong | Self::WrongAgain => "a random one",
+            Self::None => "no client secret",
         }
     }
 }

@@ -131,6 +131,10 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         }
         cluster::logs(reader, &mut evidence).await;
     }
+    if evidence.page_logs_in() {
+        let because = "with enablePKCEAuthentication the page of this release asks the provider by itself, is called back at /pkce/verify and shows no client secret; what is tried here is the login of /auth/login";
+        note_once(&mut evidence, "the login that Argo CD's own page makes", because.to_owned());
+    }
     if subject.user.is_none() {
         note_once(
             &mut evidence,

@@ -107,6 +107,10 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     let ask = Ask { options, endpoint, client_id, redirect_uri };
     let Ok(wrong) = Hidden::random() else { return };
     evidence.provider.tried = ask.both(Form::Wrong, &wrong).await;
+    if evidence.oidc().is_some_and(|config| config.pkce) {
+        let without = ask.by(Method::Post, Form::None, &Hidden::default()).await;
+        evidence.provider.tried.push(without);
+    }
     let withheld = match (subject.secret_check, may_be_shown(&evidence.provider, &ask)) {
         _ if !names_itself(&evidence.provider) => Some("its discovery document is another issuer's"),
         _ if evidence.bundled.same_keys == Some(false) => {
@@ -250,7 +254,10 @@ impl Ask<'_> {
             .append_pair("code", CODE)
             .append_pair("redirect_uri", &self.redirect_uri);
         if by == Method::Post {
-            form.append_pair("client_id", &self.client_id).append_pair("client_secret", &secret);
+            form.append_pair("client_id", &self.client_id);
+        }
+        if by == Method::Post && !secret.is_empty() {
+            form.append_pair("client_secret", &secret);
         }
         let form = form.finish();
         // Both parts are encoded as in a form before they are put together.
