@@ -23,7 +23,7 @@ pub struct CouldNot {
 /// A right to read something of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Right {
-    /// The namespace.
+    /// The namespace; empty for all of them.
     pub namespace: String,
     /// The API group; empty for the core one.
     pub group: &'static str,
@@ -33,17 +33,22 @@ pub struct Right {
     pub verb: &'static str,
     /// The one object that is needed, where it is known by name.
     pub name: Option<String>,
+    /// It is outside of Argo CD's namespace, and the doctor does without.
+    pub optional: bool,
 }
 
 impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { namespace, group, resource, verb, name } = self;
+        let Self { namespace, group, resource, verb, name, optional: _ } = self;
         let dot = if group.is_empty() { "" } else { "." };
         write!(f, "{verb} {resource}{dot}{group}")?;
         if let Some(name) = name {
             write!(f, " {}", shown(name))?;
         }
-        write!(f, " in namespace {}", shown(namespace))
+        match namespace.is_empty() {
+            true => f.write_str(" in all namespaces"),
+            false => write!(f, " in namespace {}", shown(namespace)),
+        }
     }
 }
 
@@ -51,8 +56,8 @@ impl fmt::Display for Right {
 type Rules<'a> = BTreeMap<(&'a str, &'a str, &'a str), BTreeSet<Option<&'a str>>>;
 
 /// Roles that grant these rights and no others, and bindings to be filled in, as
-/// manifests: one Role for each namespace.
-pub fn roles(rights: &BTreeSet<Right>) -> String {
+/// manifests: one Role for each namespace, and a ClusterRole for all of them.
+pub fn roles<'a>(rights: impl IntoIterator<Item = &'a Right>) -> String {
     let mut namespaces: BTreeMap<&str, Rules<'_>> = BTreeMap::new();
     for right in rights {
         let rules = namespaces.entry(&right.namespace).or_default();
@@ -62,10 +67,13 @@ pub fn roles(rights: &BTreeSet<Right>) -> String {
     }
     let mut text = String::new();
     for (namespace, rules) in namespaces {
+        let (kind, place) = match namespace.is_empty() {
+            true => ("ClusterRole", String::new()),
+            false => ("Role", format!("\n  namespace: {}", argument(namespace))),
+        };
         let _ = writeln!(
             text,
-            "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: login-doctor\n  namespace: {}\nrules:",
-            argument(namespace)
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: login-doctor{place}\nrules:"
         );
         for ((group, resource, verb), names) in rules {
             let _ = writeln!(
@@ -99,7 +107,14 @@ mod tests {
         verb: &'static str,
         name: Option<&str>,
     ) -> Right {
-        Right { namespace: namespace.into(), group, resource, verb, name: name.map(str::to_owned) }
+        Right {
+            namespace: namespace.into(),
+            group,
+            resource,
+            verb,
+            name: name.map(str::to_owned),
+            optional: false,
+        }
     }
 
     #[test]
@@ -113,6 +128,9 @@ mod tests {
         insta::assert_snapshot!(roles(&rights));
         assert_eq!(rights.first().unwrap().to_string(), "list pods in namespace argocd");
         assert_eq!(rights.last().unwrap().to_string(), "get deployments.apps dex in namespace dex");
-        assert_eq!(roles(&BTreeSet::new()), "");
+        assert_eq!(roles([]), "");
+        let everywhere = right("", "apps", "deployments", "list", None);
+        assert_eq!(everywhere.to_string(), "list deployments.apps in all namespaces");
+        assert!(roles([&everywhere]).contains("kind: ClusterRole\nmetadata:\n  name: login-doctor\nrules:"));
     }
 }

@@ -31,6 +31,11 @@ use base::Result;
 pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnosis> {
     let evidence = look::look(subject).await?;
     let rights = subject.cluster.as_ref().map(Reader::rights).unwrap_or_default();
-    let roles = if rights.lacking { could_not::roles(&rights.asked) } else { String::new() };
-    Ok(Diagnosis::of(&evidence, roles, before_rotation))
+    let of = |optional: bool| could_not::roles(rights.asked.iter().filter(|it| it.optional == optional));
+    let needed = rights.lacking.then(|| of(false));
+    let optional = rights
+        .lacking_optional
+        .then(|| format!("# Optional: what is outside of that namespace.\n{}", of(true)));
+    let roles: Vec<String> = needed.into_iter().chain(optional).collect();
+    Ok(Diagnosis::of(&evidence, roles.join("---\n"), before_rotation))
 }

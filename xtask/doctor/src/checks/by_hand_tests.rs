@@ -383,6 +383,28 @@ fn rights_are_given_by_claims_and_not_by_the_name_that_is_shown() {
 }
 
 #[test]
+fn a_secret_that_something_else_makes_is_mended_there() {
+    let findings = finds(
+        |e| {
+            refused(e);
+            if let Seen::There(secret) = &mut e.named_secret {
+                secret.labelled = false;
+                secret.maker = Some("ExternalSecret oidc".into());
+            }
+            e.current = None;
+        },
+        &["secret-unlabelled certain now"],
+    );
+    let fix: Vec<&str> = findings[0].fix.lines().collect();
+    assert!(fix[0].starts_with("change it in ExternalSecret oidc"), "{fix:?}");
+    assert!(fix[1].contains("rollout restart") && !findings[0].fix.contains("label --overwrite"), "{fix:?}");
+    assert_eq!(
+        findings[0].evidence.last().unwrap(),
+        "Secret argocd/argocd-oidc is made by ExternalSecret oidc"
+    );
+}
+
+#[test]
 fn what_policies_nearly_say_is_said_and_the_line_that_would_do_is_given() {
     let policies = |data: serde_json::Value| {
         let map = serde_json::from_value(serde_json::json!({"data": data})).unwrap();

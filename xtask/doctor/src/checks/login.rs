@@ -8,6 +8,9 @@ use crate::evidence::{Evidence, Rejected};
 use crate::finding::{Certainty, Finding};
 use crate::shown::{argument, listed, shown};
 
+/// The length of an answer's headers that ingress-nginx takes from Argo CD.
+const BUFFER: &str = "nginx.ingress.kubernetes.io/proxy-buffer-size";
+
 /// Findings about a user's logins.
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
     let Some(logins) = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref()) else {
@@ -66,19 +69,17 @@ fn too_large(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
     const GROUPS: &str =
         "let the provider put fewer groups into the token: those that argocd-rbac-cm names, or none";
     let kubectl = evidence.argocd_kubectl();
-    let front = || match evidence.ingresses.as_slice() {
+    let names: Vec<&String> = evidence.ingresses.iter().map(|(name, _)| name).collect();
+    let front = || match names.as_slice() {
         [] => "the proxy in front of Argo CD".to_owned(),
         names => format!("Ingress {}", listed(names)),
     };
     let (id, place, fix) = match failure.answer {
         Cause::TokenTooLarge => {
-            let annotate = |name: &str| {
-                format!(
-                    "{kubectl} annotate ingress {} nginx.ingress.kubernetes.io/proxy-buffer-size=128k --overwrite",
-                    argument(name)
-                )
+            let annotate = |name: &&String| {
+                format!("{kubectl} annotate ingress {} {BUFFER}=128k --overwrite", argument(name))
             };
-            let commands: Vec<String> = evidence.ingresses.iter().map(|name| annotate(name)).collect();
+            let commands: Vec<String> = names.iter().map(annotate).collect();
             let fix = match commands.is_empty() {
                 true => "raise the front's limit of an answer's headers (nginx: proxy_buffer_size 128k)".to_owned(),
                 false => format!("{}   # ingress-nginx; another front has a setting of its own", commands.join("\n")),
@@ -100,9 +101,32 @@ fn too_large(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
     };
     // A server that ends a callback without a word makes its proxy say 502 as well.
     let certainty = if id == CauseId::TokenTooLarge { Certainty::Likely } else { Certainty::Certain };
-    let finding =
-        Finding::new(id, place).certainty(certainty).seen(said(failure)).why(failure.explanation).fix(fix);
+    let finding = Finding::new(id, place).certainty(certainty).seen(said(failure));
+    let finding = limits(evidence).into_iter().fold(finding, Finding::seen).why(failure.explanation).fix(fix);
     Some(finding.lasting(Some(GROUPS.to_owned())))
+}
+
+/// What is set for the length of headers, at the Ingress and at the controller; what is not set is what nginx
+/// does by itself.
+fn limits(evidence: &Evidence) -> Vec<String> {
+    let of_ingresses = evidence.ingresses.iter().map(|(name, annotations)| {
+        let set = annotations.get(BUFFER);
+        let set = set.map_or("is not set (nginx: 4k)".to_owned(), |size| format!("is {}", shown(size)));
+        format!("{BUFFER} of Ingress {} {set}", shown(name))
+    });
+    let of_controller = evidence.controller.iter().map(|(namespace, data)| {
+        let set = |key: &str, default: &str| {
+            data.get(key)
+                .map_or(format!("{key} is not set ({default})"), |size| format!("{key} is {}", shown(size)))
+        };
+        format!(
+            "ConfigMap {}/ingress-nginx-controller: {}, {}",
+            shown(namespace),
+            set("proxy-buffer-size", "4k"),
+            set("large-client-header-buffers", "4 8k")
+        )
+    });
+    of_ingresses.chain(of_controller).collect()
 }
 
 fn clock(evidence: &Evidence, failure: &FailureGroup) -> Finding {

@@ -21,6 +21,7 @@ use probe::CauseId;
 
 use super::evidence::{DexSeen, Evidence};
 use super::finding::{Certainty, Finding, When, in_order};
+use super::shown::{argument, shown};
 
 pub use rotation::safe_order;
 
@@ -63,7 +64,31 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     if findings.iter().any(explains) {
         findings.retain(|finding| finding.certainty != Certainty::Possible);
     }
-    in_order(findings)
+    in_order(findings.into_iter().map(|finding| at_its_source(evidence, finding)).collect())
+}
+
+/// A Secret that something else makes is not mended by writing into it.
+fn at_its_source(evidence: &Evidence, mut finding: Finding) -> Finding {
+    let dex = evidence.provider.dex.there().and_then(|dex| dex.secret.as_ref()).map(|(secret, _)| secret);
+    let secrets = [evidence.named_secret.there(), evidence.argocd_secret.there(), dex];
+    for secret in secrets.into_iter().flatten() {
+        let Some(maker) = &secret.maker else { continue };
+        let name = argument(&secret.name);
+        let writes = ["patch secret ", "label --overwrite secret "].map(|verb| format!("{verb}{name} "));
+        let is_write = |line: &str| writes.iter().any(|write| format!("{line} ").contains(write));
+        if !finding.fix.lines().any(is_write) {
+            continue;
+        }
+        let place = format!("Secret {}/{}", shown(&secret.namespace), shown(&secret.name));
+        let maker = shown(maker);
+        let instead = format!(
+            "change it in {maker}, or where that takes it from: what is written into {place} is lost"
+        );
+        let lines = finding.fix.lines().map(|line| if is_write(line) { instead.as_str() } else { line });
+        let fix = lines.collect::<Vec<_>>().join("\n");
+        finding = finding.seen(format!("{place} is made by {maker}")).fix(fix);
+    }
+    finding
 }
 
 /// What a rotation of the client secret would lead to.

@@ -16,6 +16,8 @@ mod settings;
 mod tried;
 mod yaml;
 
+use std::collections::BTreeMap;
+
 use releases::Release;
 
 pub use bundled::{Bundled, Unresolved};
@@ -108,8 +110,10 @@ pub struct Evidence {
     pub hosts: Seen<Vec<String>>,
     /// The policies of the network that restrict whom argocd-server reaches.
     pub restricting: Vec<egress::Restricting>,
-    /// The names of those Ingress objects.
-    pub ingresses: Vec<String>,
+    /// Those Ingress objects: the name and the annotations of each.
+    pub ingresses: Vec<(String, BTreeMap<String, String>)>,
+    /// The settings of the ingress controller, and its namespace; looked at where a token is too large.
+    pub controller: Option<(String, BTreeMap<String, String>)>,
     /// The provider.
     pub provider: Provider,
     /// Argo CD from outside.
@@ -154,6 +158,7 @@ impl Evidence {
             hosts: Seen::NotLooked,
             restricting: vec![],
             ingresses: vec![],
+            controller: None,
             provider: Provider::default(),
             outside: None,
             could_not: vec![],
@@ -215,6 +220,14 @@ impl Evidence {
     pub fn refused_logins(&self) -> Option<&probe::FailureGroup> {
         let logins = self.outside.as_ref()?.logins.as_ref()?;
         logins.failures.iter().find(|failure| failure.answer == probe::Cause::InvalidClient)
+    }
+
+    /// Whether a login of a user ended where somebody found the token too large.
+    pub fn token_is_too_large(&self) -> bool {
+        use probe::Cause::{CookieTooLarge, TokenTooLarge};
+        let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+        let failures = logins.into_iter().flat_map(|logins| &logins.failures);
+        failures.into_iter().any(|failure| matches!(failure.answer, TokenTooLarge | CookieTooLarge))
     }
 
     /// Whether a login of a user was seen to pass.

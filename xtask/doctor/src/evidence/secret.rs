@@ -25,6 +25,8 @@ pub struct SecretSeen {
     pub labelled: bool,
     /// Its keys.
     pub keys: BTreeMap<String, KeySeen>,
+    /// What makes it and writes it anew: `ExternalSecret argocd-oidc`.
+    pub maker: Option<String>,
 }
 
 /// One key of a Secret.
@@ -65,6 +67,7 @@ impl SecretSeen {
             name: metadata.name.clone().unwrap_or_default(),
             labelled: label.is_some_and(|value| value == PART_OF.1),
             keys: secret.data.iter().flatten().map(key).collect(),
+            maker: maker(metadata),
         }
     }
 
@@ -72,6 +75,23 @@ impl SecretSeen {
     pub fn value(&self, key: &str) -> Option<&Hidden> {
         self.keys.get(key).map(|key| &key.value).filter(|value| !value.is_empty())
     }
+}
+
+/// What an object is made from: its owner (External Secrets, Sealed Secrets, an operator), an application of Argo
+/// CD's, a Helm release.
+fn maker(metadata: &ObjectMeta) -> Option<String> {
+    if let Some(owner) = metadata.owner_references.iter().flatten().next() {
+        return Some(format!("{} {}", owner.kind, owner.name));
+    }
+    let label = |key: &str| metadata.labels.as_ref()?.get(key).cloned();
+    let annotation = |key: &str| metadata.annotations.as_ref()?.get(key).cloned();
+    if label("reconcile.external-secrets.io/managed").is_some_and(|managed| managed == "true") {
+        return Some("an ExternalSecret".to_owned());
+    }
+    let tracked = annotation("argocd.argoproj.io/tracking-id").or(label("argocd.argoproj.io/instance"));
+    let application = tracked.map(|id| id.split(':').next().unwrap_or_default().to_owned());
+    let release = || Some(format!("Helm release {}", annotation("meta.helm.sh/release-name")?));
+    application.map(|name| format!("Argo CD application {name}")).or_else(release)
 }
 
 /// When a field was written last: by its managers' times, else by the object's own.

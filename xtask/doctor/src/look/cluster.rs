@@ -12,7 +12,7 @@ use crate::evidence::{
     Settings, Term, egress,
 };
 use crate::hidden::Hidden;
-use crate::shown::shown;
+use crate::shown::{argument, listed, shown};
 
 /// The pods that are looked at. An argocd-server has a handful.
 pub const MOST_PODS: usize = 100;
@@ -31,7 +31,8 @@ pub fn right(
     verb: &'static str,
     name: Option<&str>,
 ) -> Right {
-    Right { namespace: namespace.to_owned(), group, resource, verb, name: name.map(str::to_owned) }
+    let (namespace, name) = (namespace.to_owned(), name.map(str::to_owned));
+    Right { namespace, group, resource, verb, name, optional: false }
 }
 
 /// A right to one object of the core group.
@@ -116,7 +117,9 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     let ingresses = seen(ingresses, "Ingresses (the hosts that lead to Argo CD)", could_not);
     let leads = |it: &&Ingress| !hosts(std::slice::from_ref(*it)).is_empty();
     let leading = ingresses.there().into_iter().flat_map(|listed| listed.items.iter().filter(leads));
-    evidence.ingresses = leading.filter_map(|it| it.metadata.name.clone()).collect();
+    let named =
+        |it: &Ingress| Some((it.metadata.name.clone()?, it.metadata.annotations.clone().unwrap_or_default()));
+    evidence.ingresses = leading.filter_map(named).collect();
     evidence.hosts = map(ingresses, |listed| hosts(&listed.items));
     let policies = seen(policies, "NetworkPolicies (whom Argo CD may reach)", &mut evidence.could_not);
     if let (Seen::There(listed), Some(server)) = (policies, evidence.server.there()) {
@@ -129,7 +132,12 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     evidence.redis_elsewhere = !own;
     if evidence.settings.is_absent() && evidence.server.is_absent() {
         let what = format!("Argo CD in namespace {}", shown(&namespace));
-        let because = "there is none: no ConfigMap argocd-cm and no argocd-server".to_owned();
+        let elsewhere = match elsewhere(reader).await.as_slice() {
+            [] => "-n names another namespace".to_owned(),
+            [one] => format!("there is one in namespace {}: -n {}", shown(one), argument(one)),
+            several => format!("there are some in namespaces {}: -n names one", listed(several)),
+        };
+        let because = format!("there is none: no ConfigMap argocd-cm and no argocd-server; {elsewhere}");
         evidence.could_not.push(CouldNot { what, because, right: None });
     }
     let without = |it: &Settings| matches!(it.oidc, Oidc::Absent) && !it.dex.is_there();
@@ -137,6 +145,36 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
         let what = "oidc.config in ConfigMap argocd-cm".to_owned();
         let because = "it is not there: no login through a provider is configured".to_owned();
         evidence.could_not.push(CouldNot { what, because, right: None });
+    }
+}
+
+/// The namespaces that have an argocd-server, as far as this user may see them.
+async fn elsewhere(reader: &Reader) -> Vec<String> {
+    let all = Right { optional: true, ..right("", "apps", "deployments", "list", None) };
+    let label = "app.kubernetes.io/name=argocd-server";
+    let listed = reader.list::<Deployment>(&all, label, MOST_PODS).await;
+    let items = listed.map(|listed| listed.items).unwrap_or_default();
+    let mut namespaces: Vec<String> = items.into_iter().filter_map(|it| it.metadata.namespace).collect();
+    namespaces.dedup();
+    namespaces
+}
+
+/// The settings of ingress-nginx' controller, where it is commonly put.
+pub async fn controller(reader: &Reader, evidence: &mut Evidence) {
+    for namespace in ["ingress-nginx", "ingress"] {
+        let right = Right { optional: true, ..one(namespace, "configmaps", "ingress-nginx-controller") };
+        match reader.object::<ConfigMap>(&right).await {
+            Ok(found) => {
+                evidence.controller = Some((namespace.to_owned(), found.data.unwrap_or_default()));
+                return;
+            }
+            Err(Unread::Absent) => {}
+            Err(unread) => {
+                let what = "the settings of the ingress controller (how long headers may be)";
+                evidence.could_not.push(note(what, &unread));
+                return;
+            }
+        }
     }
 }
 

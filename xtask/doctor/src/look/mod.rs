@@ -130,6 +130,9 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
             replicas::meet(reader, &mut evidence).await;
         }
         cluster::logs(reader, &mut evidence).await;
+        if evidence.token_is_too_large() {
+            cluster::controller(reader, &mut evidence).await;
+        }
     }
     if evidence.page_logs_in() {
         let because = "with enablePKCEAuthentication the page of this release asks the provider by itself, is called back at /pkce/verify and shows no client secret; what is tried here is the login of /auth/login";

@@ -42,8 +42,10 @@ pub struct Reader {
 pub struct Rights {
     /// All.
     pub asked: BTreeSet<Right>,
-    /// Whether one of them was lacking.
+    /// Whether one of them was lacking that is needed.
     pub lacking: bool,
+    /// Whether one of them was lacking that the doctor does without.
+    pub lacking_optional: bool,
 }
 
 /// Why something could not be read.
@@ -258,7 +260,11 @@ impl Reader {
         match raw.status {
             404 => Unread::Absent,
             403 => {
-                self.rights.lock().unwrap_or_else(PoisonError::into_inner).lacking = true;
+                let mut rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
+                match right.optional {
+                    true => rights.lacking_optional = true,
+                    false => rights.lacking = true,
+                }
                 Unread::Forbidden(right.clone())
             }
             401 => Unread::Failed("the cluster does not let this user in (401)".to_owned()),
@@ -337,12 +343,15 @@ pub struct Place<'a> {
     pub port: &'a str,
 }
 
-/// `/api/v1/namespaces/argocd/secrets`.
+/// `/api/v1/namespaces/argocd/secrets`; `/api/v1/secrets` for all namespaces.
 fn base(right: &Right) -> Result<String, Unread> {
     let group = match right.group {
         "" => "/api/v1".to_owned(),
         group => format!("/apis/{group}/v1"),
     };
+    if right.namespace.is_empty() {
+        return Ok(format!("{group}/{}", right.resource));
+    }
     Ok(format!("{group}/namespaces/{}/{}", segment(&right.namespace)?, right.resource))
 }
 
