@@ -93,7 +93,9 @@ fn what_is_of_a_dex_of_its_own_is_refused_before_anything_is_done() {
     let listed = lab.json(0, &["break", "--fault", "list"]);
     let faults = listed["goals"][0]["faults"].as_array().unwrap().clone();
     let inside = faults.iter().filter(|fault| fault["bundled"] == true).count();
-    assert_eq!(inside, 8, "{faults:#?}");
+    assert_eq!(inside, 15, "{faults:#?}");
+    let ended = lab.expect(2, &["working", "break", "--fault", "dex-connector"]);
+    assert!(ended.error().contains("the fault dex-connector is of the Dex inside Argo CD"), "{ended}");
 }
 
 #[test]

@@ -33,9 +33,8 @@ pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnos
     let rights = subject.cluster.as_ref().map(Reader::rights).unwrap_or_default();
     let of = |optional: bool| could_not::roles(rights.asked.iter().filter(|it| it.optional == optional));
     let needed = rights.lacking.then(|| of(false));
-    let optional = rights
-        .lacking_optional
-        .then(|| format!("# Optional: what is outside of that namespace.\n{}", of(true)));
+    let optional = (rights.lacking || rights.lacking_optional)
+        .then(|| format!("# Optional: what lies outside of that namespace.\n{}", of(true)));
     let roles: Vec<String> = needed.into_iter().chain(optional).collect();
     Ok(Diagnosis::of(&evidence, roles.join("---\n"), before_rotation))
 }

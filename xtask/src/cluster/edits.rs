@@ -119,6 +119,26 @@ impl Cluster {
         Ok(())
     }
 
+    /// Writes a variable of a Deployment's first container; without a value, takes it out.
+    ///
+    /// # Errors
+    /// It is not there or not the lab's.
+    pub async fn set_env(&self, workload: Workload, name: &str, value: Option<&str>) -> Result<()> {
+        let deployment = self.deployment(workload).await?;
+        let pod = deployment.spec.and_then(|spec| spec.template.spec).unwrap_or_default();
+        let container = pod.containers.first().map(|container| container.name.clone()).unwrap_or_default();
+        let variable = match value {
+            Some(value) => json!({"name": name, "value": value}),
+            None => json!({"name": name, "$patch": "delete"}),
+        };
+        let containers = json!([{"name": container, "env": [variable]}]);
+        let patch = json!({"spec": {"template": {"spec": {"containers": containers}}}});
+        let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
+        let strategic = Patch::Strategic(patch);
+        api.patch(workload.deployment(), &PatchParams::default(), &strategic).await.map_err(failed)?;
+        Ok(())
+    }
+
     /// An annotation of a namespace, if both are there.
     ///
     /// # Errors

@@ -13,9 +13,17 @@ const MOVED: &str = "http://dex.host/dex";
 /// The hash of a password that nobody knows.
 const OTHER_HASH: &str = "$2a$10$Ax9MkBEaKZgrsRy07QKz7uxK0oT2ChHZHxXYP/XExONXDxPINWjoK";
 
+/// A configuration of the Dex inside Argo CD.
+const DEX_BESIDE: &str =
+    "connectors:\n- {type: mockPassword, id: m, name: M, config: {username: u, password: p}}\n";
+/// A client that takes the place of Argo CD's own in that Dex.
+const OWN_CLIENT: &str =
+    "staticClients:\n- {id: argo-cd, name: Mine, secret: x, redirectURIs: [http://other.host/cb]}\n";
+
 const CM: &str = "argocd-cm";
 const RBAC: &str = "argocd-rbac-cm";
 const PARAMS: &str = "argocd-cmd-params-cm";
+const DEX_CONFIG: &str = "dex.config";
 const REDIRECT_URIS: &str = "/staticClients/0/redirectURIs";
 
 /// What an edit is made on.
@@ -31,6 +39,8 @@ pub enum On {
     Dex(&'static str),
     /// The rules of Argo CD's Ingress.
     Rules,
+    /// A variable of argocd-server's container.
+    Env(&'static str),
 }
 
 /// What differs from lab to lab.
@@ -58,7 +68,7 @@ macro_rules! edits {
 
             /// What it is made on.
             pub fn on(self) -> On {
-                use On::{Dex, Key, Oidc, Rules, Secrets};
+                use On::{Dex, Env, Key, Oidc, Rules, Secrets};
                 match self { $(Self::$edit => $on,)+ }
             }
 
@@ -112,6 +122,32 @@ edits! {
         "add the scope everything to requestedScopes in oidc.config";
     GroupsScope "groups-scope" Oidc("requestedScopes"), |now, _| and(now, "groups"),
         "add the scope groups to requestedScopes in oidc.config";
+    Indented "indented" Key(CM, "oidc.config"), |now, _| text(now).replace("issuer:", "  issuer:").into(),
+        "indent the issuer in oidc.config";
+    ClientBlank "client-blank" Oidc("clientID"), |now, _| format!("{} ", text(now)).into(),
+        "add a blank to clientID in oidc.config";
+    NoClientSecret "no-client-secret" Oidc("clientSecret"), |_, _| "".into(),
+        "empty clientSecret in oidc.config";
+    Pkce "pkce" Oidc("enablePKCEAuthentication"), |_, _| true.into(),
+        "write enablePKCEAuthentication: true into oidc.config";
+    Proxy "proxy" Env("HTTP_PROXY"), |_, _| "http://127.0.0.1:9".into(),
+        "tell argocd-server by HTTP_PROXY to ask by a proxy at 127.0.0.1:9";
+    DexBeside "dex-beside" Key(CM, DEX_CONFIG), |_, _| DEX_BESIDE.into(),
+        "write a dex.config into argocd-cm, beside oidc.config";
+    DexNoYaml "dex-no-yaml" Key(CM, DEX_CONFIG), |now, _| text(now).replace("connectors:", "connectors: a: b").into(),
+        "write what is no YAML into dex.config";
+    DexOwnClient "dex-own-client" Key(CM, DEX_CONFIG), |now, _| format!("{OWN_CLIENT}{}", text(now)).into(),
+        "write a static client argo-cd into dex.config";
+    DexNowhere "dex-nowhere" Key(CM, DEX_CONFIG), |now, _| text(now).replace("password: password", "password: $nowhere:key").into(),
+        "write password: $nowhere:key into the connector in dex.config";
+    DexNoConnector "dex-no-connector" Key(CM, DEX_CONFIG), |_, _| "enablePasswordDB: true\nconnectors: []\n".into(),
+        "write connectors: [] into dex.config";
+    OtherPolicyKey "other-policy-key" Key(RBAC, "policies.csv"), |_, _| "g, admin@example.com, role:admin".into(),
+        "write policies.csv into argocd-rbac-cm";
+    PrefixedPolicy "prefixed-policy" Key(RBAC, "policy.csv"), |now, _| text(now).replace("g, ", "g, oidc:").into(),
+        "write oidc: before the user in policy.csv";
+    OtherScopes "other-scopes" Key(RBAC, "scopes"), |_, _| "[roles]".into(),
+        "write scopes: [roles] into argocd-rbac-cm";
     NoPolicy "no-policy" Key(RBAC, "policy.csv"), |_, _| "".into(),
         "empty policy.csv in argocd-rbac-cm";
     OwnTls "own-tls" Key(PARAMS, "server.insecure"), |_, _| "false".into(),

@@ -58,12 +58,18 @@ impl Fault {
         }
     }
 
+    /// Whether there is such a fault with a provider.
+    pub fn is_of(self, provider: Provider) -> bool {
+        !self.parts(provider).is_empty()
+    }
+
     /// What it consists of.
     pub fn parts(self, provider: Provider) -> &'static [Part] {
-        match provider {
+        let parts = match provider {
             Provider::Dex => self.with_dex(),
-            Provider::Bundled => self.bundled().unwrap_or(&[]),
-        }
+            Provider::Bundled => self.bundled(),
+        };
+        parts.unwrap_or_default()
     }
 
     /// The list of all, for people.
@@ -82,11 +88,14 @@ impl Fault {
         text.push_str(
             "\nOf the catalogue, state-mismatch is made by a browser with two logins at once and idp-refused by a provider\nwith rules of its own: no object of a cluster puts them in.\n",
         );
-        let inside: Vec<&str> =
-            Self::all().iter().filter(|it| it.bundled().is_some()).map(|it| it.name()).collect();
+        let names = |provider, other| {
+            let of = |it: &&Self| it.is_of(provider) && (other || !it.is_of(Provider::Dex));
+            Self::all().iter().filter(of).map(|it| it.name()).collect::<Vec<_>>().join(", ")
+        };
         text.push_str(&format!(
-            "\nWith --provider bundled there are {}; rotate is a new server.secretkey there.",
-            inside.join(", ")
+            "\nWith --provider bundled there are {}; rotate is a new server.secretkey there. Only there are {}.",
+            names(Provider::Bundled, true),
+            names(Provider::Bundled, false)
         ));
         text
     }
@@ -101,7 +110,7 @@ pub fn catalogue() -> Value {
             Seen::RealOnly(why) => (None, Some(why)),
         };
         json!({"name": fault.name(), "what": fault.what(), "shows_on": releases, "real_only": why,
-               "bundled": fault.bundled().is_some()})
+               "dex": fault.is_of(Provider::Dex), "bundled": fault.is_of(Provider::Bundled)})
     };
     Fault::all().iter().map(entry).collect()
 }
@@ -117,7 +126,7 @@ mod tests {
         for id in CauseId::ALL {
             let has = Fault::all().iter().any(|fault| fault.id() == *id);
             // The first four are a browser's or a provider's, the next two are what more groups and a wider
-            // front lead to, and the others are made by hand where the Dex inside Argo CD is tested.
+            // front lead to, and the last two are the fault provider-unreachable there, and made by hand.
             let made_elsewhere = matches!(
                 id,
                 CauseId::StateMismatch
@@ -126,13 +135,8 @@ mod tests {
                     | CauseId::ClientDisabled
                     | CauseId::CookieTooLarge
                     | CauseId::TooManyCookies
-                    | CauseId::TwoProviders
-                    | CauseId::DexConfig
                     | CauseId::DexDown
                     | CauseId::DexTls
-                    | CauseId::DexClient
-                    | CauseId::DexReference
-                    | CauseId::DexConnector
             );
             assert_eq!(has, !made_elsewhere, "{id}");
         }

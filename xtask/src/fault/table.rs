@@ -53,14 +53,14 @@ macro_rules! faults {
                 match self { $($(Self::$fault => $page,)?)+ _ => "the same" }
             }
 
-            /// What it consists of with a Dex of its own.
-            pub fn with_dex(self) -> &'static [Part] {
-                match self { $($(Self::$fault => &$dex,)? $(Self::$fault => &$both,)?)+ }
+            /// What it consists of with a Dex of its own; nothing for a fault that is of the one inside Argo CD.
+            pub(super) fn with_dex(self) -> Option<&'static [Part]> {
+                match self { $($(Self::$fault => Some(&$dex),)? $(Self::$fault => Some(&$both),)?)+ _ => None }
             }
 
             /// What it consists of where the Dex inside Argo CD checks users; nothing for a fault that
             /// is of `oidc.config`, of the Secrets that it names, or of a Dex of its own.
-            pub fn bundled(self) -> Option<&'static [Part]> {
+            pub(super) fn bundled(self) -> Option<&'static [Part]> {
                 match self { $($(Self::$fault => Some(&$bundled),)? $(Self::$fault => Some(&$both),)?)+ _ => None }
             }
         }
@@ -128,6 +128,55 @@ faults! {
         both [E(NoUrl), Restart(Argocd)];
     }
 
+    OidcConfig "oidc-config" OidcConfig,
+        "oidc.config is no YAML: one of its fields is indented" {
+        dex [E(Indented), Restart(Argocd)];
+        page "no button";
+    }
+
+    ClientId "client-id" ClientId,
+        "clientID in oidc.config has a blank at its end" {
+        dex [E(ClientBlank), Restart(Argocd)];
+    }
+
+    ClientType "client-type" ClientType,
+        "Argo CD is to log in by PKCE alone, without a client secret, and Dex wants one" {
+        dex [E(NoClientSecret), E(Pkce), Restart(Argocd)];
+        seen On("v3.1 and later, where the server itself uses PKCE; before, the page does");
+    }
+
+    TwoProviders "two-providers" TwoProviders,
+        "dex.config stands beside oidc.config" {
+        dex [E(DexBeside), Restart(Argocd)];
+    }
+
+    DexConfig "dex-config" DexConfig,
+        "dex.config is no YAML" {
+        bundled [E(DexNoYaml), Restart(Argocd)];
+        page "no button";
+    }
+
+    DexClient "dex-client" DexClient,
+        "dex.config has a static client argo-cd, in place of Argo CD's own" {
+        bundled [E(DexOwnClient), Restart(DexServer), Restart(Argocd)];
+    }
+
+    DexReference "dex-reference" DexReference,
+        "a reference in a connector of dex.config leads nowhere" {
+        bundled [E(DexNowhere), Restart(DexServer), Restart(Argocd)];
+    }
+
+    DexConnector "dex-connector" DexConnector,
+        "dex.config has no connector" {
+        bundled [E(DexNoConnector), Restart(DexServer), Restart(Argocd)];
+        page "no button";
+    }
+
+    EgressProxy "egress-proxy" EgressProxy,
+        "argocd-server is told to ask by a proxy that nobody runs" {
+        dex [E(Proxy), Restart(Argocd)];
+    }
+
     IssuerMismatch "issuer-mismatch" IssuerMismatch,
         "the issuer in oidc.config has a slash at its end, and Dex's has none" {
         dex [E(IssuerSlash), Restart(Argocd)];
@@ -192,6 +241,24 @@ faults! {
     NoRights "no-rights" NoRights,
         "argocd-rbac-cm gives nobody anything" {
         both [E(NoPolicy)];
+        page "no applications available to you just yet";
+    }
+
+    PolicyKey "policy-key" NoRights,
+        "the policies stand under policies.csv, which Argo CD does not read" {
+        both [E(NoPolicy), E(OtherPolicyKey)];
+        page "no applications available to you just yet";
+    }
+
+    PolicyPrefix "policy-prefix" NoRights,
+        "policy.csv names the user with a prefix that the token has not" {
+        both [E(PrefixedPolicy)];
+        page "no applications available to you just yet";
+    }
+
+    PolicyScopes "policy-scopes" NoRights,
+        "scopes in argocd-rbac-cm names a claim that the token has not" {
+        both [E(OtherScopes)];
         page "no applications available to you just yet";
     }
 

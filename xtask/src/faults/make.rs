@@ -59,6 +59,7 @@ pub async fn undo(edit: Edit, session: &Session) -> Result<()> {
         }
         On::Dex(pointer) => of_values("dex", &format!("/config{pointer}"))?,
         On::Rules => Some(json!([rule(ARGOCD_HOST)])),
+        On::Env(_) => None,
     };
     change(&cluster, edit.on(), |_| original).await
 }
@@ -69,6 +70,7 @@ pub fn requests(edit: Edit) -> Vec<Request> {
         On::Secrets(names) => names.iter().copied().map(Request::patch_secret).collect(),
         On::Dex(_) => vec![Request::patch_secret(DEX_CONFIG)],
         On::Oidc(_) => vec![Request::of("patch", "configmaps", NAMESPACE, CM)],
+        On::Env(_) => vec![Request::patch_rollout(Workload::Argocd.rollout())],
         On::Key(map, _) => vec![Request::of("patch", "configmaps", NAMESPACE, map)],
         On::Rules => {
             let name = Workload::Argocd.deployment();
@@ -117,6 +119,10 @@ async fn change(cluster: &Cluster, on: On, change: impl FnOnce(&Value) -> Option
             // JSON is YAML, and keeps every string a string.
             let text = config.to_string();
             cluster.set_secret_keys(DEX_CONFIG, &[(DEX_CONFIG_FILE, Some(text.as_bytes()))]).await
+        }
+        On::Env(name) => {
+            let value = change(&Value::Null).map(|value| text(&value));
+            cluster.set_env(Workload::Argocd, name, value.as_deref()).await
         }
         On::Rules => {
             let rules = change(&Value::Null).unwrap_or_default();

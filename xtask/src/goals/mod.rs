@@ -155,14 +155,15 @@ pub fn applies(session: &Session, goals: &[Goal]) -> Result<()> {
 /// # Errors
 /// It is one.
 pub fn possible(fault: Fault, provider: Provider) -> Result<()> {
-    if provider == Provider::Dex || fault.bundled().is_some() {
+    if fault.is_of(provider) {
         return Ok(());
     }
-    Err(Error::usage(format!(
-        "the fault {} is of a Dex of its own, and this lab has the one inside Argo CD",
-        fault.name()
-    ))
-    .hint("`cargo xtask break --fault list` names those that there are with --provider bundled"))
+    let (of, has) = match provider {
+        Provider::Dex => ("the Dex inside Argo CD", "a Dex of its own"),
+        Provider::Bundled => ("a Dex of its own", "the one inside Argo CD"),
+    };
+    Err(Error::usage(format!("the fault {} is of {of}, and this lab has {has}", fault.name()))
+        .hint("`cargo xtask break --fault list` names those that there are with --provider bundled"))
 }
 
 /// Refuses a fault that would change nothing: the stand-ins lack what it breaks.

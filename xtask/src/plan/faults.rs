@@ -55,8 +55,7 @@ mod tests {
     fn each_fault_is_put_in_by_named_steps() {
         let mut text = String::new();
         for provider in [Provider::Dex, Provider::Bundled] {
-            let applies = |fault: &&Fault| provider == Provider::Dex || fault.bundled().is_some();
-            for fault in Fault::all().iter().filter(applies) {
+            for fault in Fault::all().iter().filter(|fault| fault.is_of(provider)) {
                 let steps: Vec<&str> = steps(*fault, provider).iter().map(|step| step.name).collect();
                 let unique: std::collections::BTreeSet<&&str> = steps.iter().collect();
                 assert_eq!(unique.len(), steps.len(), "{fault:?}: {steps:?}");

@@ -43,26 +43,15 @@ fn each_mistake_has_a_cause_of_its_own() {
     if !has("kubectl", "each_mistake_has_a_cause_of_its_own") {
         return;
     }
-    let mistakes: [(&str, &str, Hand<'_>); 10] = [
-        ("no YAML", "dex-config certain", &|lab| dex(lab, "connectors:", "connectors: a: b")),
+    let mistakes: [(&str, &str, Hand<'_>); 6] = [
         ("no connectors", "dex-config certain", &|lab| {
             set(lab, "dex.config", &"enablePasswordDB: true".into())
         }),
         ("no url", "argocd-url certain", &|lab| set(lab, "url", &Value::Null)),
         ("a slash", "argocd-url certain", &|lab| set(lab, "url", &"http://argocd.host/".into())),
         ("another host", "argocd-url certain", &|lab| set(lab, "url", &"http://other.host".into())),
-        ("a static client", "dex-client certain", &|lab| {
-            let client = "staticClients:\n- id: argo-cd\n  name: Mine\n  secret: x\n  redirectURIs: [http://other.host/cb]\nconnectors:";
-            dex(lab, "connectors:", client);
-        }),
         ("an unknown connector", "dex-down certain", &|lab| dex(lab, "mockPassword", "nosuch")),
         ("no pods", "dex-down certain", &|lab| scale(lab, "0")),
-        ("a reference to nothing", "dex-reference likely", &|lab| {
-            dex(lab, "password: password", "password: $nosuch:key");
-        }),
-        ("no connector", "dex-connector certain", &|lab| {
-            set(lab, "dex.config", &"enablePasswordDB: true\nconnectors: []\n".into());
-        }),
     ];
     for (name, expected, make) in mistakes {
         let lab = Lab::new();
@@ -82,17 +71,19 @@ fn each_mistake_has_a_cause_of_its_own() {
 }
 
 #[test]
-fn dex_config_beside_oidc_config_is_named() {
-    if !has("kubectl", "dex_config_beside_oidc_config_is_named") {
-        return;
-    }
+fn each_fault_of_dex_config_is_named_first_and_healed() {
     let lab = Lab::new();
-    lab.expect(0, &["working"]);
-    let config = "connectors:\n- {type: mockPassword, id: m, name: M, config: {username: u, password: p}}\n";
-    set(&lab, "dex.config", &config.into());
-    restart(&lab, "argocd", "argocd-server");
-    lab.expect(1, &["test"]);
-    assert_eq!(first(&diagnosis(&lab, &[])).as_deref(), Some("two-providers certain"));
+    lab.expect(0, &["--provider", "bundled", "working"]);
+    for expected in
+        ["dex-config certain", "dex-client certain", "dex-reference likely", "dex-connector certain"]
+    {
+        let fault = expected.split(' ').next().unwrap();
+        lab.expect(0, &["break", "--fault", fault]);
+        let document = diagnosis(&lab, &[]);
+        assert_eq!(first(&document).as_deref(), Some(expected), "{document:#}");
+        lab.expect(0, &["fix", "test"]);
+        assert_eq!(first(&diagnosis(&lab, &[])), None, "{fault}, healed");
+    }
 }
 
 #[test]

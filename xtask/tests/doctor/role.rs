@@ -43,7 +43,7 @@ fn printed(lab: &Lab) -> Vec<(String, Value)> {
     let text = document["goals"][0]["role"].as_str().unwrap();
     let roles = serde_yaml::Deserializer::from_str(text).map(|role| Value::deserialize(role).unwrap());
     let rules = roles.flat_map(|role| {
-        let namespace = role["metadata"]["namespace"].as_str().unwrap().to_owned();
+        let namespace = role["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
         role["rules"].as_array().unwrap().iter().map(|it| (namespace.clone(), it.clone())).collect::<Vec<_>>()
     });
     rules.collect()

@@ -74,7 +74,7 @@ pub fn unknown(evidence: &Evidence) -> Option<Finding> {
 
 /// A client that is to log in by PKCE alone: what it needs at the provider.
 pub fn pkce(evidence: &Evidence) -> Vec<Finding> {
-    let Some(config) = evidence.oidc().filter(|config| config.pkce) else { return vec![] };
+    let Some(config) = evidence.oidc().filter(|_| evidence.pkce()) else { return vec![] };
     let by_page = evidence.page_logs_in();
     let secret = matches!(&config.client_secret, Term::Plain(value) if value.is_empty());
     let mut findings = vec![];

@@ -7,7 +7,7 @@ use super::commands::set_field;
 use super::secrets::{create, write_key};
 use super::{at, at_field, when};
 use crate::advice;
-use crate::evidence::{Evidence, OidcConfig, PART_OF, Reference, Seen, Term};
+use crate::evidence::{Evidence, PART_OF, Reference, Seen, Term};
 use crate::finding::Finding;
 use crate::shown::{argument, listed, shown};
 
@@ -19,7 +19,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     let Some(config) = evidence.oidc() else { return vec![] };
     let mut findings = vec![];
     match &config.client_secret {
-        Term::Plain(value) if value.is_empty() => findings.extend(no_secret(evidence, config)),
+        Term::Plain(value) if value.is_empty() => findings.extend(no_secret(evidence)),
         Term::Plain(value) if value.text().contains('$') => {
             findings.extend(misspelt(evidence, "with something before its `$`, which makes it a plain text"));
         }
@@ -31,9 +31,9 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-fn no_secret(evidence: &Evidence, config: &OidcConfig) -> Option<Finding> {
+fn no_secret(evidence: &Evidence) -> Option<Finding> {
     // A public client with PKCE has none.
-    if config.pkce || evidence.presented().refused == 0 {
+    if evidence.pkce() || evidence.presented().refused == 0 {
         return None;
     }
     Some(

@@ -196,11 +196,16 @@ impl Evidence {
         self.settings.there().is_some_and(Settings::uses_own_dex)
     }
 
+    /// Whether Argo CD is told to log in by PKCE, and is a release that knows of it.
+    pub fn pkce(&self) -> bool {
+        let knows = self.release.as_ref().is_none_or(|release| release.is_at_least(2, 10, 0));
+        knows && self.oidc().is_some_and(|config| config.pkce)
+    }
+
     /// Whether it is Argo CD's page that redeems codes, as up to v3.0 with PKCE: without a secret, and by
     /// another callback than what is rehearsed.
     pub fn page_logs_in(&self) -> bool {
-        let before = self.release.as_ref().is_some_and(|release| !release.is_at_least(3, 1, 0));
-        before && self.oidc().is_some_and(|config| config.pkce)
+        self.pkce() && self.release.as_ref().is_some_and(|release| !release.is_at_least(3, 1, 0))
     }
 
     /// What Argo CD's servers present, by all rehearsals.

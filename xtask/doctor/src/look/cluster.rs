@@ -66,6 +66,7 @@ pub fn note(what: &str, unread: &Unread) -> CouldNot {
 pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: bool) {
     let namespace = evidence.namespace.clone();
     reader.will_ask(["pods/log", "pods/proxy"].map(|resource| right(&namespace, "", resource, "get", None)));
+    reader.will_ask(CONTROLLERS.map(of_controller).into_iter().chain([everywhere()]));
     let config_map = |name: &'static str| {
         let right = one(&namespace, "configmaps", name);
         async move { reader.object::<ConfigMap>(&right).await }
@@ -148,9 +149,20 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     }
 }
 
+/// The namespaces that ingress-nginx' controller is commonly put into.
+const CONTROLLERS: [&str; 2] = ["ingress-nginx", "ingress"];
+
+fn of_controller(namespace: &str) -> Right {
+    Right { optional: true, ..one(namespace, "configmaps", "ingress-nginx-controller") }
+}
+
+fn everywhere() -> Right {
+    Right { optional: true, ..right("", "apps", "deployments", "list", None) }
+}
+
 /// The namespaces that have an argocd-server, as far as this user may see them.
 async fn elsewhere(reader: &Reader) -> Vec<String> {
-    let all = Right { optional: true, ..right("", "apps", "deployments", "list", None) };
+    let all = everywhere();
     let label = "app.kubernetes.io/name=argocd-server";
     let listed = reader.list::<Deployment>(&all, label, MOST_PODS).await;
     let items = listed.map(|listed| listed.items).unwrap_or_default();
@@ -159,11 +171,10 @@ async fn elsewhere(reader: &Reader) -> Vec<String> {
     namespaces
 }
 
-/// The settings of ingress-nginx' controller, where it is commonly put.
+/// The settings of ingress-nginx' controller.
 pub async fn controller(reader: &Reader, evidence: &mut Evidence) {
-    for namespace in ["ingress-nginx", "ingress"] {
-        let right = Right { optional: true, ..one(namespace, "configmaps", "ingress-nginx-controller") };
-        match reader.object::<ConfigMap>(&right).await {
+    for namespace in CONTROLLERS {
+        match reader.object::<ConfigMap>(&of_controller(namespace)).await {
             Ok(found) => {
                 evidence.controller = Some((namespace.to_owned(), found.data.unwrap_or_default()));
                 return;

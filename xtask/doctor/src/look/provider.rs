@@ -107,7 +107,7 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     let ask = Ask { options, endpoint, client_id, redirect_uri };
     let Ok(wrong) = Hidden::random() else { return };
     evidence.provider.tried = ask.both(Form::Wrong, &wrong).await;
-    if evidence.oidc().is_some_and(|config| config.pkce) {
+    if evidence.pkce() {
         let without = ask.by(Method::Post, Form::None, &Hidden::default()).await;
         evidence.provider.tried.push(without);
     }
