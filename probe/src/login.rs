@@ -26,7 +26,8 @@ pub struct User {
     pub username: String,
     /// The groups that Argo CD takes from the token.
     pub groups: Vec<String>,
-    /// The claims of the token, by name; null if it could not be read.
+    /// The claims of the token, by name; null if it could not be read. They are the user's own, and in no report.
+    #[serde(skip)]
     pub claims: serde_json::Value,
 }
 

@@ -3,7 +3,7 @@
 use probe::{Cause, CauseId, Failure};
 
 use super::commands::{edit_settings, set_url};
-use super::provider::{NOBODY, is_providers};
+use super::egress::{NOBODY, is_providers};
 use super::secrets::OWN_KEY;
 use super::{sure, when, when_settings};
 use crate::advice;

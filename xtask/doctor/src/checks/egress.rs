@@ -1,15 +1,36 @@
 //! The way from argocd-server's pods to the provider: a proxy, names that are given an address, policies of the
 //! network. What stands there explains why Argo CD does not reach a provider that answers others.
 
-use probe::{Cause, CauseId, Failure};
+use probe::{Cause, CauseId, Failure, Step};
 use url::Url;
 
-use super::provider::{NOBODY, is_providers};
 use crate::advice;
 use crate::evidence::egress::{Proxied, proxied};
 use crate::evidence::{Discovery, Evidence};
 use crate::finding::{Certainty, Finding};
 use crate::shown::{argument, exact, listed, shown};
+
+/// What Argo CD or a browser is told when nobody answers at the provider's address.
+pub const NOBODY: [Cause; 5] = [
+    Cause::ProviderUnknownHost,
+    Cause::ProviderRefusesConnections,
+    Cause::ProviderBadGateway,
+    Cause::ProviderUnreachable,
+    Cause::FrontWithoutBackend,
+];
+
+/// Whether a failure is about the provider: Argo CD's own words say so, and elsewhere
+/// the step does.
+pub fn is_providers(failure: &Failure) -> bool {
+    match failure.cause {
+        Cause::ProviderByProxy
+        | Cause::ProviderUnknownHost
+        | Cause::ProviderRefusesConnections
+        | Cause::ProviderBadGateway
+        | Cause::ProviderUnreachable => true,
+        _ => matches!(failure.step, Step::Authorize | Step::Form),
+    }
+}
 
 /// Argo CD asks by a proxy that does not lead to the provider.
 pub fn by_proxy(evidence: &Evidence) -> Option<Finding> {

@@ -5,21 +5,13 @@ use probe::{Cause, CauseId, Failure, Step};
 use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_field};
-use super::{egress, when_settings};
+use super::egress::{self, NOBODY, is_providers};
+use super::when_settings;
 use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence};
 use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{argument, listed, shown};
 
 const ISSUER: &str = "ConfigMap argocd-cm, oidc.config issuer";
-
-/// What Argo CD or a browser is told when nobody answers at the provider's address.
-pub const NOBODY: [Cause; 5] = [
-    Cause::ProviderUnknownHost,
-    Cause::ProviderRefusesConnections,
-    Cause::ProviderBadGateway,
-    Cause::ProviderUnreachable,
-    Cause::FrontWithoutBackend,
-];
 
 /// Findings about the provider.
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
@@ -177,19 +169,6 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
             .why(why)
             .fix(fix),
     )
-}
-
-/// Whether a failure is about the provider: Argo CD's own words say so, and elsewhere
-/// the step does.
-pub fn is_providers(failure: &Failure) -> bool {
-    match failure.cause {
-        Cause::ProviderByProxy
-        | Cause::ProviderUnknownHost
-        | Cause::ProviderRefusesConnections
-        | Cause::ProviderBadGateway
-        | Cause::ProviderUnreachable => true,
-        _ => matches!(failure.step, Step::Authorize | Step::Form),
-    }
 }
 
 fn unreachable(evidence: &Evidence) -> Option<Finding> {
