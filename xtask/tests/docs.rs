@@ -76,6 +76,31 @@ fn what_people_see_of_a_cause_is_what_was_seen_of_its_faults() {
 }
 
 #[test]
+fn reports_are_of_causes_and_faults_that_there_are() {
+    let page = page("docs/reports.md");
+    let known = |names: &str| {
+        let is = |name: &String| {
+            CauseId::ALL.iter().any(|id| id.name() == name)
+                || self::page("xtask/faults.json").contains(&format!("\"{name}"))
+        };
+        quoted(names).iter().all(is)
+    };
+    let rows = page.lines().filter(|line| {
+        line.starts_with("| ") && !line.starts_with("| class") && !line.starts_with("| report")
+    });
+    let mut threads = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let thread = row.starts_with("| [");
+        threads += usize::from(thread);
+        let named = if thread { &cells[2..3] } else { &cells[1..3] };
+        assert!(named.iter().all(|cell| known(cell)), "{row}");
+        assert!(named[0].contains('`') || named[0] == "not ours", "{row}");
+    }
+    assert_eq!(threads, 51);
+}
+
+#[test]
 fn every_fault_is_named() {
     let listed = Lab::new().json(0, &["break", "--fault", "list"]);
     let page = quoted(&page("docs/faults.md"));

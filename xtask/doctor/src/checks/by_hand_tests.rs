@@ -467,6 +467,22 @@ fn what_policies_nearly_say_is_said_and_the_line_that_would_do_is_given() {
 }
 
 #[test]
+fn a_server_that_runs_since_before_it_was_told_to_leave_tls_to_others_is_restarted() {
+    let findings = finds(
+        |e| {
+            ends(e, Step::Login, Cause::RedirectLoop);
+            e.insecure_written = Some(time("00:02:00"));
+        },
+        &["redirect-loop certain now"],
+    );
+    assert!(
+        findings[0].fix.contains("rollout restart") && !findings[0].fix.contains("patch"),
+        "{}",
+        findings[0].fix
+    );
+}
+
+#[test]
 fn dex_config_beside_oidc_config_is_named() {
     finds(
         |e| {

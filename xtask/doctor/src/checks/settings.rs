@@ -5,7 +5,7 @@ use probe::{Cause, CauseId, Step};
 use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_list, set_url};
-use super::when_settings;
+use super::{at, when_settings};
 use crate::advice;
 use crate::evidence::{DexClient, Evidence, Outside, Settings};
 use crate::finding::{Certainty, Finding, Fix, When};
@@ -78,7 +78,9 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
         return no_host(evidence, &parsed);
     }
     let outside = typed(evidence)?;
-    let known = evidence.settings.there().is_some_and(|settings| lists(settings, &outside.address));
+    let knows_others = evidence.release.as_ref().is_none_or(|release| release.is_at_least(2, 13, 0));
+    let settings = evidence.settings.there().filter(|_| knows_others);
+    let known = settings.is_some_and(|settings| lists(settings, &outside.address));
     if parsed.origin() == outside.address.origin() || known {
         return None;
     }
@@ -369,6 +371,22 @@ fn redirect_loop(evidence: &Evidence) -> Option<Finding> {
         _ => return None,
     };
     let params = "ConfigMap argocd-cmd-params-cm, server.insecure";
+    // A server reads it once.
+    let started = evidence.pods.iter().filter(|pod| !pod.ending).filter_map(|pod| pod.started).min();
+    let behind = started.zip(evidence.insecure_written).filter(|(started, written)| started < written);
+    if let (Some(true), Some((started, written))) = (evidence.insecure, behind) {
+        return Some(
+            Finding::new(CauseId::RedirectLoop, format!("Deployment {}/argocd-server", shown(&evidence.namespace)))
+                .seen(format!("/auth/login does not come to an end: {}", shown(&failure.message)))
+                .seen(format!(
+                    "server.insecure is true since {}, and argocd-server runs since {}",
+                    at(written),
+                    at(started)
+                ))
+                .why("argocd-server reads argocd-cmd-params-cm at its start alone, and still ends TLS itself and sends whoever comes by http to https")
+                .fix(advice::restart_argocd(evidence)),
+        );
+    }
     let insecure = match evidence.insecure {
         Some(true) => "server.insecure is true, so Argo CD itself sends nobody to https",
         Some(false) => {

@@ -18,6 +18,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use releases::Release;
 
 pub use bundled::{Bundled, Unresolved};
@@ -79,6 +80,8 @@ pub struct Evidence {
     pub settings: Seen<Settings>,
     /// Whether argocd-server leaves TLS to others.
     pub insecure: Option<bool>,
+    /// When that was written into argocd-cmd-params-cm, which a server reads at its start.
+    pub insecure_written: Option<Timestamp>,
     /// The path below which argocd-server answers.
     pub root_path: String,
     /// The Dex inside Argo CD.
@@ -142,6 +145,7 @@ impl Evidence {
             release: None,
             settings: Seen::NotLooked,
             insecure: None,
+            insecure_written: None,
             root_path: String::new(),
             bundled: Bundled::default(),
             rbac: Seen::NotLooked,

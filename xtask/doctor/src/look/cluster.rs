@@ -9,7 +9,7 @@ use crate::could_not::{CouldNot, Right};
 use crate::evidence::bundled::{CLIENT, NAME, PATH};
 use crate::evidence::{
     DeploymentSeen, Evidence, LogSeen, Oidc, PodSeen, Rbac, Reference, SERVER_KEY, SecretSeen, Seen,
-    Settings, Term, egress,
+    Settings, Term, egress, written,
 };
 use crate::hidden::Hidden;
 use crate::shown::{argument, listed, shown};
@@ -127,6 +127,9 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
         evidence.restricting = egress::restricting(&listed.items, server);
     }
     evidence.insecure = insecure(evidence, params.there());
+    let insecure_written =
+        params.there().and_then(|it| written(&it.metadata, "data", Some("server.insecure")));
+    evidence.insecure_written = insecure_written.map(|written| written.at);
     evidence.root_path = told(evidence, params.there(), "--rootpath", "server.rootpath").unwrap_or_default();
     let redis = told(evidence, params.there(), "--redis", "redis.server").unwrap_or_default();
     let own = redis.is_empty() || redis.contains("argocd-redis") || redis.contains("ARGOCD_REDIS");
