@@ -447,7 +447,6 @@ fn what_policies_nearly_say_is_said_and_the_line_that_would_do_is_given() {
             "the token has no claim roles; it has email and sub",
             "",
         ),
-        (serde_json::json!({"policy.csv": "g, dev"}), vec!["dev"], "is no policy", "edit configmap"),
     ] {
         let findings = finds(
             |e| {
@@ -463,6 +462,30 @@ fn what_policies_nearly_say_is_said_and_the_line_that_would_do_is_given() {
         let all = findings[0].evidence.join("\n");
         assert!(all.contains(seen), "{data}: {all}");
         assert!(findings[0].fix.contains(fix), "{data}: {}", findings[0].fix);
+    }
+}
+
+#[test]
+fn policies_that_a_server_ends_on_are_named_before_it_starts() {
+    for (data, seen) in [
+        (serde_json::json!({"policy.csv": "g, dev"}), "a line is no policy: g, dev"),
+        (
+            serde_json::json!({"scopes": "email "}),
+            "scopes is \"email \" (a blank at its end), which is no list",
+        ),
+    ] {
+        for (waiting, when) in [(None, "later"), (Some("CrashLoopBackOff".to_owned()), "now")] {
+            let findings = finds(
+                |e| {
+                    let map = serde_json::from_value(serde_json::json!({"data": data})).unwrap();
+                    e.rbac = Seen::There(Rbac::of(&map));
+                    e.pods[0].waiting.clone_from(&waiting);
+                    outside(e).logins = logins(vec![], Some(user("a@example.com", &[])));
+                },
+                &[&format!("no-rights certain {when}")],
+            );
+            assert_eq!(findings[0].evidence[0], seen);
+        }
     }
 }
 

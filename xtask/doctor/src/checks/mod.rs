@@ -50,6 +50,7 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     general.extend(provider::check(evidence));
     general.extend(server::check(evidence));
     general.extend(login::check(evidence));
+    general.extend(rights::ends_on(evidence));
     general.retain(|finding| !explained.contains(&finding.id));
     findings.extend(general);
     // Other settings than argocd-cm has are a reason only where nothing in them is one.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::commands::rewrite;
 use crate::evidence::{Evidence, Rbac, Rule};
-use crate::finding::{Certainty, Finding, Fix};
+use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
 
 /// What every token has and no policy names.
@@ -33,8 +33,8 @@ struct Near<'a> {
 pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
     let nothing = Rbac::nothing();
     let rbac = if evidence.rbac.is_absent() { &nothing } else { evidence.rbac.there()? };
-    let subject = identifier(evidence, user);
-    if rbac.names(subject, &user.groups) {
+    // A server that runs goes by what it could read before.
+    if rbac.names(identifier(evidence, user), &user.groups) || rbac.is_unreadable() {
         return None;
     }
     let known = known(user);
@@ -42,7 +42,7 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
     let subjects = rbac.subjects();
     let place = match rbac.unknown.iter().find(|key| is_policy(key)) {
         Some(key) => format!("ConfigMap argocd-rbac-cm, {}", shown(key)),
-        None if near.as_ref().is_some_and(|near| near.how.is_empty()) || rbac.scopes_unreadable => {
+        None if near.as_ref().is_some_and(|near| near.how.is_empty()) => {
             "ConfigMap argocd-rbac-cm, scopes".to_owned()
         }
         None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
@@ -60,14 +60,42 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
             "the policies name {}, and policy.default is empty",
             if subjects.is_empty() { "nobody".to_owned() } else { listed(&subjects) }
         ));
-    let finding = unreadable(evidence, rbac).into_iter().fold(finding, Finding::seen);
     Some(
         finding
+            .seen_if(unknown_keys(rbac))
             .seen_if(near.as_ref().map(|near| nearly(near, rbac)))
             .seen_if(in_vain(rbac, user))
             .seen_if(lacking(rbac, user))
             .why("nothing is given to this user or to a group of theirs, so everything is empty or forbidden")
             .fix(give(evidence, rbac, user, near.as_ref())),
+    )
+}
+
+/// An argocd-rbac-cm that a server which starts now cannot read, and ends on.
+pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
+    let rbac = evidence.rbac.there().filter(|rbac| rbac.is_unreadable())?;
+    let starting = evidence.pods.iter().find_map(|pod| Some((pod, pod.waiting.as_ref()?)));
+    let runs = evidence.pods.iter().any(|pod| pod.runs() && pod.ready);
+    let (key, seen) = match (&rbac.scopes_unreadable, rbac.invalid.first()) {
+        (None, Some((key, line))) => (key.as_str(), format!("a line is no policy: {}", exact(line))),
+        (text, _) => {
+            let text = text.as_deref().unwrap_or_default();
+            ("scopes", format!("scopes is {}, which is no list", exact(text)))
+        }
+    };
+    let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.invalid_rbac.as_ref()).max();
+    Some(
+        Finding::new(CauseId::NoRights, format!("ConfigMap argocd-rbac-cm, {}", shown(key)))
+            .when(if runs { When::Later } else { When::Now })
+            .seen(seen)
+            .seen_if(logged.map(|(_, words)| format!("argocd-server's log says: {}", shown(words))))
+            .seen_if(
+                starting.map(|(pod, waiting)| format!("pod {} waits: {}", shown(&pod.name), shown(waiting))),
+            )
+            .why(
+                "a server that runs goes on with the policies of before, and one that starts with these ends",
+            )
+            .fix(format!("{} edit configmap argocd-rbac-cm   # mend that line", evidence.argocd_kubectl())),
     )
 }
 
@@ -158,29 +186,12 @@ fn nearly(near: &Near<'_>, rbac: &Rbac) -> String {
     }
 }
 
-/// What of argocd-rbac-cm Argo CD does without.
-fn unreadable(evidence: &Evidence, rbac: &Rbac) -> Vec<String> {
-    let mut all = vec![];
-    if !rbac.unknown.is_empty() {
-        let keys: Vec<String> = rbac.unknown.iter().map(|key| exact(key)).collect();
-        all.push(format!(
-            "Argo CD knows no key {}; it reads policy.csv, policy.default and scopes",
-            listed(&keys)
-        ));
-    }
-    if let Some((key, line)) = rbac.invalid.first() {
-        all.push(format!(
-            "{} has a line that is no policy, so none of its lines is taken over: {}",
-            shown(key),
-            shown(line)
-        ));
-    }
-    if rbac.scopes_unreadable {
-        all.push("scopes is no list, so nothing of argocd-rbac-cm is taken over".to_owned());
-    }
-    let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.invalid_rbac.as_ref()).max();
-    all.extend(logged.map(|(_, words)| format!("argocd-server's log says: {}", shown(words))));
-    all
+/// The keys that Argo CD does without.
+fn unknown_keys(rbac: &Rbac) -> Option<String> {
+    let keys: Vec<String> = rbac.unknown.iter().map(|key| exact(key)).collect();
+    (!keys.is_empty()).then(|| {
+        format!("Argo CD knows no key {}; it reads policy.csv, policy.default and scopes", listed(&keys))
+    })
 }
 
 /// A line about one of the user's groups that gives nothing.
@@ -236,7 +247,7 @@ fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) 
     let by_sub = known.claim.starts_with("sub");
     let value = identifier(evidence, user).filter(|_| by_sub).unwrap_or(&known.value);
     let line = format!("g, {value}, {role}");
-    if !is_plain(value) || !is_plain(role) || rbac.scopes_unreadable || !rbac.invalid.is_empty() {
+    if !is_plain(value) || !is_plain(role) {
         let line = shown(&line);
         return format!(
             "{kubectl} edit configmap argocd-rbac-cm   # policy.csv: {line}; scopes: [groups, email]"

@@ -364,16 +364,16 @@ fn redirect_loop(evidence: &Evidence) -> Option<Finding> {
         });
         (sent && outside.address.scheme() == "http" && failure.status.is_none()).then_some(failure)
     });
-    let tls_twice = evidence.insecure != Some(true);
+    // A server reads it once.
+    let started = evidence.pods.iter().filter(|pod| !pod.ending).filter_map(|pod| pod.started).min();
+    let behind = started.zip(evidence.insecure_written).filter(|(started, written)| started < written);
+    let tls_twice = evidence.insecure != Some(true) || behind.is_some();
     let failure = match (looping, sent_to_https) {
         (Some(failure), _) => failure,
         (None, Some(failure)) if evidence.server.there().is_some() && tls_twice => failure,
         _ => return None,
     };
     let params = "ConfigMap argocd-cmd-params-cm, server.insecure";
-    // A server reads it once.
-    let started = evidence.pods.iter().filter(|pod| !pod.ending).filter_map(|pod| pod.started).min();
-    let behind = started.zip(evidence.insecure_written).filter(|(started, written)| started < written);
     if let (Some(true), Some((started, written))) = (evidence.insecure, behind) {
         return Some(
             Finding::new(CauseId::RedirectLoop, format!("Deployment {}/argocd-server", shown(&evidence.namespace)))

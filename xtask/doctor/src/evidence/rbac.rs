@@ -9,8 +9,8 @@ pub struct Rbac {
     pub default: String,
     /// `scopes`: the claims whose values are groups.
     pub scopes: Vec<String>,
-    /// The text of `scopes` is no list.
-    pub scopes_unreadable: bool,
+    /// The text of `scopes`, if it is no list.
+    pub scopes_unreadable: Option<String>,
     /// The lines of the policies that can be read.
     pub rules: Vec<Rule>,
     /// The lines that cannot, each with the key that it stands in.
@@ -102,11 +102,12 @@ impl Rbac {
             }
         }
         let scopes = data.get("scopes").filter(|text| !text.is_empty());
-        let scopes = scopes.map(|text| super::yaml::read::<Vec<String>>(text));
+        let unreadable = scopes.filter(|text| super::yaml::read::<Vec<String>>(text).is_err()).cloned();
+        let scopes = scopes.and_then(|text| super::yaml::read(text).ok());
         Self {
             default: data.get("policy.default").cloned().unwrap_or_default(),
-            scopes_unreadable: matches!(scopes, Some(Err(_))),
-            scopes: scopes.and_then(Result::ok).unwrap_or_else(|| Self::nothing().scopes),
+            scopes_unreadable: unreadable,
+            scopes: scopes.unwrap_or_else(|| Self::nothing().scopes),
             rules,
             invalid,
             unknown: data.keys().filter(|key| !known(key)).cloned().collect(),
@@ -116,6 +117,11 @@ impl Rbac {
     /// What Argo CD goes by where there is no argocd-rbac-cm.
     pub fn nothing() -> Self {
         Self { scopes: vec!["groups".to_owned()], ..Self::default() }
+    }
+
+    /// Whether a server that starts with it ends: its enforcer takes the whole or nothing.
+    pub fn is_unreadable(&self) -> bool {
+        self.scopes_unreadable.is_some() || !self.invalid.is_empty()
     }
 
     /// Who is named: as subject of a permission or member of a role; no role itself.
@@ -202,6 +208,6 @@ mod tests {
         assert_eq!(rbac(json!({})), Rbac::nothing());
         assert_eq!(rbac(json!({"scopes": ""})).scopes, ["groups"]);
         let text = rbac(json!({"scopes": "email: yes"}));
-        assert!(text.scopes_unreadable && text.scopes == ["groups"]);
+        assert!(text.is_unreadable() && text.scopes == ["groups"]);
     }
 }
