@@ -45,6 +45,7 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
         findings.extend(stale::secret(evidence));
     }
     findings.extend(client::pkce(evidence));
+    findings.extend(client::of_command_line(evidence));
     findings.extend(replicas::check(evidence));
     let mut general = settings::check(evidence);
     general.extend(provider::check(evidence));

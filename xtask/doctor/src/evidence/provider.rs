@@ -154,6 +154,8 @@ pub struct DexConfig {
     pub port: String,
     /// The IDs of all static clients.
     pub client_ids: Vec<String>,
+    /// Those of the public ones, which have no secret.
+    pub public_ids: Vec<String>,
     /// `storage.type`.
     pub storage: String,
     /// `expiry.idTokens`, as it is written.
@@ -197,6 +199,10 @@ impl DexConfig {
             redirect_uris: client["redirectURIs"].as_array().into_iter().flatten().map(text).collect(),
             secret_env: client["secretEnv"].as_str().map(str::to_owned),
         });
+        let ids = |of: &dyn Fn(&serde_json::Value) -> bool| -> Vec<String> {
+            let named = clients.iter().filter(|client| of(client)).filter_map(|client| client["id"].as_str());
+            named.map(str::to_owned).collect()
+        };
         config.is_object().then(|| Self {
             at: at.to_owned(),
             source: None,
@@ -206,10 +212,8 @@ impl DexConfig {
                 .and_then(|at| at.rsplit(':').next())
                 .unwrap_or(Self::PORT)
                 .to_owned(),
-            client_ids: clients
-                .iter()
-                .filter_map(|client| client["id"].as_str().map(str::to_owned))
-                .collect(),
+            client_ids: ids(&|_| true),
+            public_ids: ids(&|client| client["public"] == true),
             storage: text(&config["storage"]["type"]),
             id_tokens: config["expiry"]["idTokens"].as_str().map(str::to_owned),
             client,

@@ -43,6 +43,8 @@ pub struct OidcConfig {
     pub issuer: Term,
     /// `clientID`.
     pub client_id: Term,
+    /// `cliClientID`: as whom the command line logs in.
+    pub cli_client_id: String,
     /// `clientSecret`.
     pub client_secret: Term,
     /// `requestedScopes`.
@@ -157,6 +159,7 @@ impl OidcConfig {
         Ok(Self {
             issuer: Term::of(&fields.text("issuer")?),
             client_id: Term::of(&fields.text("clientID")?),
+            cli_client_id: fields.text("cliClientID")?,
             client_secret: Term::of(&fields.text("clientSecret")?),
             scopes: fields.texts("requestedScopes")?,
             audiences: fields.texts("allowedAudiences")?,
