@@ -6,12 +6,20 @@ const LONGEST: usize = 240;
 /// A text on one line, without control characters, cut where it is long. A terminal
 /// does what it is told by escape sequences, and names in a cluster are anybody's.
 pub fn shown(text: &str) -> String {
+    cut(&clean(text))
+}
+
+/// A text on one line, without control characters.
+fn clean(text: &str) -> String {
     let plain = |c: char| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c };
-    let mut cut: String = text.trim_end().chars().take(LONGEST).map(plain).collect();
-    if text.trim_end().chars().nth(LONGEST).is_some() {
-        cut.push('…');
+    text.trim_end().chars().map(plain).collect()
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
-    cut
 }
 
 /// A value that has to be right letter for letter: as it is, or in quotes and with what is odd
@@ -21,7 +29,7 @@ pub fn exact(text: &str) -> String {
     match odd.is_empty() {
         true => shown(text),
         false => {
-            let quoted: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+            let quoted: String = cut(text).chars().flat_map(char::escape_debug).collect();
             let quoted = quoted.replace("\\\"", "\"").replace("\\'", "'");
             format!("\"{quoted}\" ({})", odd.join(", "))
         }
@@ -34,6 +42,9 @@ fn odd(text: &str) -> Vec<String> {
         " " => "a blank".to_owned(),
         "\n" | "\r\n" => "a line break".to_owned(),
         "\t" => "a tabulator".to_owned(),
+        one if one.chars().count() == 1 => {
+            format!("U+{:04X}", one.chars().next().map_or(0, u32::from))
+        }
         _ => format!("{} characters of white space", part.chars().count()),
     };
     let start = &text[..text.len() - text.trim_start().len()];
@@ -72,7 +83,8 @@ fn is_invisible(c: char) -> bool {
 /// An argument as a shell takes it.
 pub fn argument(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,".contains(c);
-    let text = shown(text);
+    // What a command is given has to be whole.
+    let text = clean(text);
     match !text.is_empty() && text.chars().all(safe) {
         true => text,
         false => format!("'{}'", text.replace('\'', r"'\''")),
@@ -130,6 +142,7 @@ mod tests {
         ] {
             assert_eq!(argument(text), word);
         }
+        assert_eq!(argument(&"x".repeat(500)).len(), 500);
     }
 
     #[test]

@@ -17,9 +17,16 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
     let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
     // What a server that was asked still shows, it was able to read, in this text or an earlier one.
     let runs = public.is_some_and(|public| public.issuer.is_some()) && !settings.dex.is_there();
-    if runs && logged.is_none() {
+    if logged.is_none() && (runs || evidence.passes()) {
         return None;
     }
+    let mend = match why.split_once(" is ") {
+        Some((field, "no text")) => format!("{field}: its value in quotes"),
+        Some((field, "no list of texts")) => format!("{field}: [one, another]"),
+        Some((field, "neither true nor false")) => format!("{field}: true, without quotes"),
+        _ => "oidc.config: `|` behind its name, and every field below it with the same blanks before it"
+            .to_owned(),
+    };
     let failure = evidence.failure(&[Cause::SsoOff, Cause::NoButton, Cause::FirstStart]);
     let then = match settings.dex.is_there() {
         true => "so people log in through the Dex inside it",
@@ -35,7 +42,7 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
             }))
             .seen_if(failure.map(|failure| format!("/auth/login says: {}", shown(&failure.message))))
             .why(format!("Argo CD takes an oidc.config that it cannot read for none, and says so in its log only; {then}"))
-            .fix(edit_settings(evidence, "oidc.config: `|` behind its name, and every field below it with the same blanks before it")),
+            .fix(edit_settings(evidence, &mend)),
     )
 }
 

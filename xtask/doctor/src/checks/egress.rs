@@ -5,7 +5,7 @@ use probe::{Cause, CauseId, Failure, Step};
 use url::Url;
 
 use crate::advice;
-use crate::evidence::egress::{Proxied, proxied};
+use crate::evidence::egress::{Proxied, may_be_unseen, proxied};
 use crate::evidence::{Discovery, Evidence};
 use crate::finding::{Certainty, Finding};
 use crate::shown::{argument, exact, listed, shown};
@@ -70,6 +70,11 @@ pub fn of_issuer(evidence: &Evidence) -> Option<Proxied> {
     proxied(evidence.server.there()?, &issuer)
 }
 
+/// Whether argocd-server may ask by a proxy, so that who says that nobody answers may be the proxy.
+pub fn may_be_proxied(evidence: &Evidence) -> bool {
+    of_issuer(evidence).is_some() || evidence.server.there().is_some_and(may_be_unseen)
+}
+
 /// Whether the provider answered the doctor itself.
 pub fn answers(evidence: &Evidence) -> bool {
     matches!(evidence.provider.discovery, Discovery::Document(_))
@@ -116,7 +121,8 @@ pub fn in_the_way(evidence: &Evidence, failure: Option<&Failure>) -> Option<(Str
     let server = evidence.server.there()?;
     let host = host(evidence)?;
     let deployment = format!("Deployment {}/{}", shown(&server.namespace), shown(&server.name));
-    if let Some((name, address)) = server.host_aliases.iter().find(|(name, _)| *name == host) {
+    let aliases = server.host_aliases.iter().filter(|_| answers(evidence));
+    if let Some((name, address)) = aliases.into_iter().find(|(name, _)| *name == host) {
         return Some((
             format!("{deployment}, hostAliases"),
             format!("its pods are told that {} is at {}", shown(name), shown(address)),

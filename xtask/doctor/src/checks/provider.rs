@@ -207,7 +207,10 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
     };
     let reached = egress::answers(evidence) && failure.is_some();
     let finding = Finding::new(CauseId::ProviderUnreachable, place)
-        .certainty(if failure.is_some() && proxied.is_none() { Certainty::Certain } else { Certainty::Likely })
+        .certainty(match failure.is_some() && way.is_none() && (down.is_some() || !egress::may_be_proxied(evidence)) {
+            true => Certainty::Certain,
+            false => Certainty::Likely,
+        })
         .seen_if(failure.map(|failure| format!("{}: {}", by_whom(failure), shown(&failure.message))))
         .seen_if(own.map(|words| {
             format!("asked for its discovery document ({}): {words}", evidence.provider.way.words())

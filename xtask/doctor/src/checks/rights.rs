@@ -57,8 +57,13 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
             listed(&rbac.scopes)
         ))
         .seen(format!(
-            "the policies name {}, and policy.default is empty",
-            if subjects.is_empty() { "nobody".to_owned() } else { listed(&subjects) }
+            "the policies name {}, and policy.default is {}",
+            if subjects.is_empty() { "nobody".to_owned() } else { listed(&subjects) },
+            if rbac.default.is_empty() {
+                "empty".to_owned()
+            } else {
+                format!("{}, a role that gives nothing", exact(&rbac.default))
+            }
         ));
     Some(
         finding

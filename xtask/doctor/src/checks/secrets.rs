@@ -37,6 +37,9 @@ pub fn value(evidence: &Evidence) -> Vec<Finding> {
     if let Some(finding) = ended_at_provider(evidence) {
         return vec![finding];
     }
+    if let Some(finding) = plain_white_space(evidence) {
+        return vec![finding];
+    }
     if let Some(form) = evidence.takes_instead().or_else(|| dex_has_white_space(evidence, current)) {
         findings.push(another_form(evidence, current, form));
     } else if agrees(evidence) == Some(false) || dex_will_differ(evidence, current) {
@@ -236,6 +239,24 @@ fn own_white_space(evidence: &Evidence) -> Option<(String, String, String)> {
     let value = secret.value(&key)?;
     let seen = format!("the value has {} ({})", value.white_space()?, evidence.fingerprints.of(value));
     Some((name, key, seen))
+}
+
+/// A secret that stands in oidc.config itself, with white space around it: Argo CD cuts that off what comes out of a
+/// Secret alone.
+fn plain_white_space(evidence: &Evidence) -> Option<Finding> {
+    let Term::Plain(value) = &evidence.oidc()?.client_secret else { return None };
+    let white_space = value.white_space().filter(|_| evidence.presented().refused > 0)?;
+    let dex = evidence.provider.own_dex().and_then(|dex| dex.secret.as_ref());
+    let same = dex.is_some_and(|(secret, key)| secret.value(key) == Some(&value.trimmed()));
+    Some(
+        Finding::new(CauseId::SecretWhitespace, at_field("clientSecret"))
+            .certainty(if same { Certainty::Certain } else { Certainty::Likely })
+            .seen(format!("clientSecret stands in oidc.config itself and has {white_space} ({})", evidence.fingerprints.of(value)))
+            .seen_if(evidence.provider.said_of(Form::Presented))
+            .seen_if(same.then(|| "without it, it is what Dex takes".to_owned()))
+            .why("Argo CD presents a secret that stands in oidc.config as it stands there, white space and all")
+            .fix(edit_settings(evidence, "clientSecret: on one line, without `|` and without blanks in its quotes")),
+    )
 }
 
 /// The Secret has white space that Argo CD cuts off, so logins pass.

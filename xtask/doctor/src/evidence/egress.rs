@@ -55,6 +55,13 @@ pub fn proxied(server: &DeploymentSeen, url: &Url) -> Option<Proxied> {
     Some(Proxied { variable, proxy, no_proxy })
 }
 
+/// Whether a proxy may be set that was not seen: by a ConfigMap or a Secret.
+pub fn may_be_unseen(server: &DeploymentSeen) -> bool {
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
+    let elsewhere = |name: &str| server.env.get(name).is_some_and(|it| !matches!(it, EnvSeen::Text(_)));
+    server.env_from || names.into_iter().any(elsewhere)
+}
+
 /// Whether Go's client leaves the proxy out: for this machine itself, and for what `NO_PROXY` names.
 fn is_exempt(url: &Url, no_proxy: &str) -> bool {
     let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']).to_lowercase()) else {
@@ -83,7 +90,7 @@ fn is_exempt(url: &Url, no_proxy: &str) -> bool {
         if only.is_some_and(|only| only != port) {
             return false;
         }
-        match name.strip_prefix('*').unwrap_or(&name) {
+        match name.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(&name) {
             below if below.starts_with('.') => host.ends_with(below),
             name => host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')),
         }
@@ -116,7 +123,9 @@ pub fn restricting(policies: &[NetworkPolicy], server: &DeploymentSeen) -> Vec<R
             && wanted.all(|(name, value)| server.labels.get(name) == Some(value));
         let types = spec.policy_types.as_deref().unwrap_or_default();
         let of_egress = types.iter().any(|it| it == "Egress") || (types.is_empty() && spec.egress.is_some());
-        (selected && of_egress).then(|| Restricting {
+        // A rule without a word lets everything through.
+        let open = spec.egress.iter().flatten().any(|rule| rule.to.is_none() && rule.ports.is_none());
+        (selected && of_egress && !open).then(|| Restricting {
             name: policy.metadata.name.clone().unwrap_or_default(),
             nobody: spec.egress.as_ref().is_none_or(Vec::is_empty),
         })
@@ -158,6 +167,7 @@ mod tests {
             ("dex.host", ".dex.host", false),
             ("a.dex.host", ".dex.host", true),
             ("a.dex.host", "*.dex.host", true),
+            ("dex.host", "*dex.host", false),
             ("dex.host", "dex.host:80", true),
             ("dex.host", "dex.host:443", false),
             ("dex.argocd.svc", ".svc,.cluster.local", true),
@@ -189,6 +199,7 @@ mod tests {
                 json!({"podSelector": {"matchLabels": {"app": "x"}}, "policyTypes": ["Egress"]}),
             ),
             policy("ingress", json!({"podSelector": {}, "ingress": []})),
+            policy("open", json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]})),
         ];
         let found = restricting(&all, &server(&[]));
         let found: Vec<(&str, bool)> = found.iter().map(|it| (it.name.as_str(), it.nobody)).collect();

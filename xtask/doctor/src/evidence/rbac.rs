@@ -73,10 +73,18 @@ fn fields(line: &str) -> Option<Vec<String>> {
     loop {
         rest = rest.trim_start();
         let (field, after) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
+            // Two quotes are one that is part of it.
+            Some(quoted) => {
+                let pairs = quoted.replace("\"\"", "\u{0}\u{0}");
+                let end = pairs.find('"')?;
+                (&quoted[..end], &quoted[end + 1..])
+            }
             None => rest.split_at(rest.find(',').unwrap_or(rest.len())),
         };
-        all.push(field.to_owned());
+        if !rest.starts_with('"') && field.contains('"') {
+            return None;
+        }
+        all.push(field.replace("\"\"", "\""));
         match after.strip_prefix(',') {
             Some(more) => rest = more,
             None => return after.is_empty().then_some(all),
@@ -165,7 +173,7 @@ impl Rbac {
                 (Some(who.as_str()) == subject || groups.contains(who)) && self.gives(role)
             }
         };
-        !self.default.is_empty() || self.rules.iter().any(gives)
+        self.gives(&self.default) || self.rules.iter().any(gives)
     }
 }
 
@@ -199,6 +207,21 @@ mod tests {
         for (subject, groups) in [(Some("nobody"), [].as_slice()), (None, &["lost"]), (None, &["dev"])] {
             assert!(!names(subject, groups), "{subject:?} {groups:?}");
         }
+    }
+
+    #[test]
+    fn lines_are_gos_csv() {
+        for (line, parts) in [
+            (r#"g, "a ""b"" c", role:admin"#, Some(vec!["g", r#"a "b" c"#, "role:admin"])),
+            (r#"g, a"b, role:admin"#, None),
+            (r#"g, "a, role:admin"#, None),
+            ("g,a ,b", Some(vec!["g", "a ", "b"])),
+        ] {
+            let parts = parts.map(|parts| parts.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(fields(line), parts, "{line}");
+        }
+        let typo = Rbac { default: "readonly".into(), ..Rbac::default() };
+        assert!(!typo.names(None, &[]));
     }
 
     #[test]

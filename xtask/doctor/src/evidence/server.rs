@@ -30,6 +30,8 @@ pub struct DeploymentSeen {
     pub annotations: BTreeMap<String, String>,
     /// The environment of its first container, as far as it is text or names a Secret.
     pub env: BTreeMap<String, EnvSeen>,
+    /// Whether more of it comes from ConfigMaps or Secrets as a whole.
+    pub env_from: bool,
     /// The arguments of its first container.
     pub args: Vec<String>,
     /// The labels of its pods.
@@ -113,6 +115,7 @@ impl DeploymentSeen {
             image,
             annotations,
             env: container.map(env).unwrap_or_default(),
+            env_from: container.is_some_and(|it| it.env_from.as_ref().is_some_and(|all| !all.is_empty())),
             args: container.and_then(|it| it.args.clone()).unwrap_or_default(),
             labels: labels.cloned().unwrap_or_default(),
             host_aliases: aliases
