@@ -71,30 +71,13 @@ impl Bench {
         );
     }
 
-    /// Many logins against one bcrypt each: how busy the cores are kept.
+    /// Many logins, on as many connections at once as `test` takes.
     fn logins(&self) {
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get()) as f64;
-        // On all cores at once: two that share one physical core are slower than one alone.
-        let hash = bcrypt::hash("password", 10).expect("a hash");
-        let each = 10;
-        let since = Instant::now();
-        std::thread::scope(|scope| {
-            for _ in 0..cores as usize {
-                scope.spawn(|| {
-                    (0..each).for_each(|_| assert!(bcrypt::verify("password", &hash).expect("a hash")))
-                });
-            }
-        });
-        let bcrypt_time = since.elapsed().as_secs_f64() / f64::from(each);
         let since = Instant::now();
         let document = self.json(&["test", "--logins", "100"]);
         let time = since.elapsed().as_secs_f64();
         let latency = &document["goals"][0]["latency_ms"];
-        println!(
-            "100 logins: {time:.2} s, {:.0} % of what bcrypt ({:.0} ms here) allows on {cores} cores; a login {latency}",
-            100.0 * (100.0 * bcrypt_time / cores) / time,
-            bcrypt_time * 1e3,
-        );
+        println!("100 logins: {time:.2} s; a login {latency}");
     }
 
     /// What the lab costs while nobody uses it.

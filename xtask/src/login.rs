@@ -48,8 +48,8 @@ pub async fn test(session: &Session, expect: Option<Expect>, running: &Running<'
     let mut options = options(session).await?;
     options.logins = logins;
     options.up_to = up_to;
-    // A login is one bcrypt at Dex and a little of everything else. Twice as many as there are
-    // cores keep all of them busy with the one while others are at the other.
+    // A login at a real Dex is one bcrypt and a little of everything else. Twice as many as there
+    // are cores keep all of them busy with the one while others are at the other.
     options.concurrency = (2 * available_parallelism().map_or(1, NonZero::get)).min(16) as u32;
     // A server that is to have no pods will not come back by itself.
     let replicas = deployment.and_then(|deployment| deployment.spec?.replicas);

@@ -142,8 +142,7 @@ pub fn node_image(kind: &Path) -> Option<String> {
     const NAME: &[u8] = b"kindest/node:v";
     const DIGEST: &str = "@sha256:";
     let program = fs::read(kind).ok()?;
-    let places = program.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
-    places.into_iter().find_map(|(place, _)| {
+    memchr::memmem::find_iter(&program, NAME).find_map(|place| {
         let rest: &[u8] = &program[place + NAME.len()..];
         let rest = String::from_utf8_lossy(&rest[..rest.len().min(120)]).into_owned();
         let (version, digest) = rest.split_once(DIGEST)?;

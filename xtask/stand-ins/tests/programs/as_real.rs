@@ -1,16 +1,13 @@
 //! What few clients ask and the real programs were seen to answer: settings that a login
 //! notices only after a change, paths that are not clean, forms in other encodings.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use support::argocd::{ArgoCd, Login, OIDC_CONFIG};
-use support::{DEX_CONFIG, PASSWORD, Place, SECRET, USER};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::argocd::{ArgoCd, Login, OIDC_CONFIG};
+use crate::support::{DEX_CONFIG, PASSWORD, Place, SECRET, USER};
 
 const HOST: &str = "http://argocd.host";
 

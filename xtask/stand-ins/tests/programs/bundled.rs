@@ -1,13 +1,11 @@
 //! The Dex inside Argo CD: who runs it, who leads to it, and what a changed key makes of it.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use support::argocd::{ArgoCd, Login, OIDC_CONFIG, Outcome};
-use support::{Container, DEX_CONFIG, Place, SECRET, Spec};
+
+use crate::support::argocd::{ArgoCd, Login, OIDC_CONFIG, Outcome};
+use crate::support::{Container, DEX_CONFIG, Place, SECRET, Spec};
 
 const DEX: &str = "connectors: [{type: mockPassword, id: mock, name: Mock, config: {username: admin@example.com, password: password}}]";
 

@@ -1,14 +1,11 @@
 //! The stand-in for Dex, by itself: from `/auth` to the user's claims, and what
 //! it says when something is wrong.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use support::{DEX_CONFIG, Form as _, Json as _, PASSWORD, Place, SECRET, USER};
+
+use crate::support::{DEX_CONFIG, Form as _, Json as _, PASSWORD, Place, SECRET, USER};
 
 const REDIRECT: &str = "http://argocd.host/auth/callback";
 const AUTH: &str = "http://dex.host/auth?client_id=argo-cd&redirect_uri=http%3A%2F%2Fargocd.host%2Fauth%2Fcallback&response_type=code&scope=openid+profile+email&state=xyz";

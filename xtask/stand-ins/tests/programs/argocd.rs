@@ -1,17 +1,14 @@
 //! The stand-in for argocd-server around a login: what it shows, what it refuses,
 //! and that nothing that a client sends brings it down.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use support::argocd::{ArgoCd, Login, OIDC_CONFIG};
-use support::{DEX_CONFIG, Place, SECRET};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::argocd::{ArgoCd, Login, OIDC_CONFIG};
+use crate::support::{DEX_CONFIG, Place, SECRET};
 
 const HOST: &str = "http://argocd.host";
 
@@ -123,7 +120,7 @@ async fn return_urls_lead_nowhere_else() {
     // The browser comes back to where it wanted to go.
     let mut login = Login::default();
     login.get(&place, "login", &format!("{HOST}/auth/login?return_url={HOST}/applications?x=1")).await;
-    let callback = login.through_dex(&place, support::PASSWORD).await.unwrap();
+    let callback = login.through_dex(&place, crate::support::PASSWORD).await.unwrap();
     login.get(&place, "callback", &callback).await;
     assert_eq!(login.last().location(), "http://argocd.host/applications?x=1");
     // Without a URL of its own a server knows no address at all.

@@ -1,14 +1,11 @@
 //! The stand-ins' answers held against what real servers answered, field by field.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use support::argocd::{ArgoCd, Exchange, Login};
-use support::{DEX_CONFIG, Place, SECRET};
+
+use crate::support::argocd::{ArgoCd, Exchange, Login};
+use crate::support::{DEX_CONFIG, Place, SECRET};
 
 #[derive(Deserialize)]
 struct Recorded {

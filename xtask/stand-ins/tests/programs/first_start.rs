@@ -1,12 +1,8 @@
 //! The first start on an argocd-secret that nobody has filled: the server fills it,
 //! and what it had read before decides how it runs.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
-use support::argocd::{ArgoCd, Login, Outcome};
-use support::{DEX_CONFIG, Place, SECRET};
+use crate::support::argocd::{ArgoCd, Login, Outcome};
+use crate::support::{DEX_CONFIG, Place, SECRET};
 
 async fn first_start(place: &Place, release: &str) -> ArgoCd {
     let mut argocd = ArgoCd::objects(place).await;
