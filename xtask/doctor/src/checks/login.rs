@@ -174,7 +174,8 @@ fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
         {
             stale_sessions(evidence, failure).seen_if(line)
         }
-        // That is a finding of its own.
+        // Those are findings of their own: the key of another replica, and of another provider.
+        Some(Rejected::Signature) if super::provider::several_replicas(evidence).is_some() => return None,
         _ if super::bundled::two_providers(evidence) => return None,
         _ => {
             let log =

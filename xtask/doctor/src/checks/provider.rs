@@ -269,7 +269,7 @@ fn pods_of(dex: &DexSeen) -> String {
 }
 
 /// Codes are in the memory of the replica that gave them out.
-fn several_replicas(evidence: &Evidence) -> Option<Finding> {
+pub(super) fn several_replicas(evidence: &Evidence) -> Option<Finding> {
     let dex = evidence.provider.own_dex()?;
     let config = dex.config.as_ref()?;
     let running = dex.pods.iter().filter(|pod| pod.ready && !pod.ending).count();

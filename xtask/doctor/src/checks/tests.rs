@@ -391,6 +391,15 @@ fn dex_itself_is_looked_at() {
     finds(
         |e| {
             two(e);
+            outside(e).logins = logins(vec![group(Step::Callback, Cause::TokenRejected)], None);
+            let why = crate::evidence::Rejected::Signature;
+            e.pods[0].log.as_mut().unwrap().rejected = Some((time("00:02:00"), why));
+        },
+        &["code-reused certain now"],
+    );
+    finds(
+        |e| {
+            two(e);
             if let Seen::There(dex) = &mut e.provider.dex {
                 dex.config.as_mut().unwrap().storage = "kubernetes".into();
             }
