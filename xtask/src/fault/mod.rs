@@ -5,6 +5,7 @@
 
 mod choice;
 mod edit;
+pub mod record;
 mod table;
 
 use releases::FIRST_START_LOST;

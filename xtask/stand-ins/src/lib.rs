@@ -18,7 +18,7 @@ pub const DIFFERENCES: &[&str] = &[
     "argocd, v2.4.3 - v2.13: of two servers on one listener the real one answers in streaks of some logins, the stand-in by a coin for each connection",
     "argocd, up to v2.4.2: the real API answers 503 for a second after each start",
     "argocd: it and argocd-dex speak plain http to each other, and TLS not at all",
-    "argocd: proxies in the pod's environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) are not obeyed",
+    "argocd: where a proxy refuses a tunnel, the error has other words than the proxy's status",
     "argocd: what the provider's userinfo says is asked anew each time, not kept for `userInfoCacheExpiration`",
     "argocd: Azure's groups overage, `userInfoPath` answered as a JWT, and Entra's `uti` are not known",
     "argocd: 404 for the API beyond logins",

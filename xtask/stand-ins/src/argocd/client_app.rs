@@ -3,7 +3,6 @@
 //! A client app is made from one reading of the settings. What those say later, it
 //! never learns: that is for whoever makes client apps.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -23,6 +22,7 @@ use super::log::Log;
 use super::oauth2::{self, Tokens};
 use super::outbound::Outbound;
 use super::provider::{Found, Provider};
+use super::proxies::Proxies;
 use super::settings::Settings;
 use super::token_cookie::{self, MaxCookies};
 use super::workload_identity::WorkloadIdentity;
@@ -44,7 +44,7 @@ pub(super) enum Unknown {
 /// What all client apps of a process are made with.
 #[derive(Clone)]
 pub(super) struct Surroundings {
-    pub(super) proxy: SocketAddr,
+    pub(super) proxies: Proxies,
     pub(super) base_href: String,
     /// Where the Dex inside Argo CD is.
     pub(super) dex_server: String,
@@ -91,9 +91,9 @@ impl ClientApp {
     /// # Errors
     /// They cannot be used.
     pub(super) fn new(settings: Arc<Settings>, surroundings: Surroundings) -> Result<Self, String> {
-        let Surroundings { details, log, proxy, .. } = &surroundings;
+        let Surroundings { details, log, proxies, .. } = &surroundings;
         let config = settings.oidc_config(details, log);
-        let outbound = Outbound::new(*proxy, config.as_ref(), settings.skip_verify, log)?;
+        let outbound = Outbound::new(proxies, config.as_ref(), settings.skip_verify, log)?;
         let inside = !settings.dex_config_raw.is_empty() && settings.oidc_config_raw.is_empty();
         let outbound = if inside { outbound.towards_dex(&surroundings.dex_server) } else { outbound };
         let config = settings.sso_config(details, log).unwrap_or_default();

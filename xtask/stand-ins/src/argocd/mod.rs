@@ -8,7 +8,7 @@
 //! - Eras: `run` with `changes` and `listeners`. Everything that a release does
 //!   or says differently and that has nothing to do with changes is in `details`.
 //! - A login: `client_app` with `app_state` and `go_url`; `provider`,
-//!   `oauth2`, `id_token`, `workload_identity` and `outbound` towards the provider;
+//!   `oauth2`, `id_token`, `workload_identity`, `outbound` and `proxies` towards the provider;
 //!   `session`, `user_info` and `token_cookie` afterwards.
 //! - The Dex inside Argo CD: `dex_config`, `dex_proxy` before it, and `rundex`, a program of
 //!   its own that runs it.
@@ -44,6 +44,7 @@ mod oidc_config;
 mod outbound;
 mod pages;
 mod provider;
+mod proxies;
 mod references;
 mod run;
 pub mod rundex;
@@ -65,6 +66,7 @@ use details::Details;
 use flags::Flags;
 use local_cluster::program::{Exit, Launch, Program};
 use log::Log;
+use proxies::Proxies;
 use releases::Release;
 use run::Process;
 use workload_identity::WorkloadIdentity;
@@ -120,7 +122,7 @@ async fn start(mut launch: Launch) -> Exit {
         Err(error) => return failure(&log, 20, error),
     };
     let surroundings = Surroundings {
-        proxy: launch.proxy,
+        proxies: Proxies::of(&launch.env),
         base_href: flags.base_href.clone(),
         dex_server: flags.dex_server.clone(),
         details,

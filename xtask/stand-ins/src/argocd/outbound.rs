@@ -3,16 +3,18 @@
 
 use std::error::Error as _;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 use reqwest::{Certificate, Client};
+use rustls::pki_types::UnixTime;
 
 use super::go_url::GoUrl;
 use super::log::Log;
 use super::oidc_config::OidcConfig;
+use super::proxies::Proxies;
 use crate::go_http::quote;
 
 /// A provider that does not answer within this is not there.
@@ -23,11 +25,11 @@ const MOST_BYTES: usize = 1024 * 1024;
 /// Redirects that are followed for one request.
 const MOST_REDIRECTS: usize = 10;
 
-/// A client for one provider. Plain `http://` goes through the proxy, as
-/// `HTTP_PROXY` would have it. Cheap to clone.
+/// A client for one provider, by the pod's proxies. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Outbound {
     clients: Arc<Clients>,
+    proxies: Proxies,
     /// Where every request goes, whatever its URL says: the Dex inside Argo CD.
     dex: Option<Arc<str>>,
 }
@@ -66,7 +68,7 @@ impl Outbound {
     /// # Errors
     /// No client can be made.
     pub(super) fn new(
-        proxy: SocketAddr,
+        proxies: &Proxies,
         config: Option<&OidcConfig>,
         skip_verify: bool,
         log: &Log,
@@ -78,13 +80,10 @@ impl Outbound {
         if !pem.is_empty() && root_ca.is_empty() {
             log.warn("failed to append certificates from PEM: proceeding without custom rootCA");
         }
-        let proxy = reqwest::Proxy::http(format!("http://{proxy}")).map_err(|error| error.to_string())?;
-        // As NO_PROXY has it in every pod.
-        let proxy = proxy.no_proxy(reqwest::NoProxy::from_string("127.0.0.1,localhost"));
-        let plain = builder().proxy(proxy).tls_certs_only([]).build().map_err(|error| error.to_string())?;
+        let plain = builder(proxies).tls_certs_only([]).build().map_err(|error| error.to_string())?;
         let skip_verify = skip_verify && config.is_some();
         let clients = Clients { plain, tls: OnceLock::new(), root_ca, skip_verify };
-        Ok(Self { clients: Arc::new(clients), dex: None })
+        Ok(Self { clients: Arc::new(clients), proxies: proxies.clone(), dex: None })
     }
 
     /// The same for the Dex inside Argo CD, which is asked where it is and not by the way
@@ -192,16 +191,22 @@ impl Outbound {
             let host = host.split(':').next().unwrap_or_default();
             return Err(failed(method, url, &format!("dial tcp: lookup {host}: no such host")));
         }
-        let client = if tls { self.clients.tls() } else { Ok(&self.clients.plain) };
+        let client = if tls { self.clients.tls(&self.proxies) } else { Ok(&self.clients.plain) };
         let client = client.map_err(|why| failed(method, url, why))?;
-        request(client).send().await.map_err(|error| failed(method, url, &cause(&error, url)))
+        request(client).send().await.map_err(|error| {
+            let parsed = url::Url::parse(url).ok();
+            let proxy = parsed.and_then(|url| self.proxies.for_url(&url).cloned());
+            let cause = cause(&error, proxy.as_ref().map_or(url, url::Url::as_str));
+            let by_proxy = proxy.is_some() && error.is_connect() && cause.starts_with("dial tcp ");
+            failed(method, url, &if by_proxy { format!("proxyconnect tcp: {cause}") } else { cause })
+        })
     }
 }
 
 impl Clients {
-    fn tls(&self) -> Result<&Client, &str> {
+    fn tls(&self, proxies: &Proxies) -> Result<&Client, &str> {
         let make = || {
-            let builder = builder().tls_danger_accept_invalid_certs(self.skip_verify);
+            let builder = builder(proxies).tls_danger_accept_invalid_certs(self.skip_verify);
             let builder = match self.root_ca.is_empty() {
                 true => builder,
                 false => builder.tls_certs_only(self.root_ca.iter().cloned()),
@@ -212,9 +217,10 @@ impl Clients {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
+fn builder(proxies: &Proxies) -> reqwest::ClientBuilder {
+    let proxies = proxies.clone();
     Client::builder()
-        .no_proxy()
+        .proxy(reqwest::Proxy::custom(move |url| proxies.for_url(url).cloned()))
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(TIMEOUT)
         .timeout(TIMEOUT)
@@ -316,20 +322,39 @@ fn tls_cause(error: &rustls::Error) -> String {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             unverified("certificate signed by unknown authority")
         }
+        Error::InvalidCertificate(CertificateError::ExpiredContext { time, not_after }) => {
+            let at = |time: UnixTime| {
+                Timestamp::from_second(time.as_secs().try_into().unwrap_or(i64::MAX))
+                    .unwrap_or(Timestamp::MAX)
+            };
+            let (now, end) = (at(*time), at(*not_after));
+            unverified(&format!(
+                "certificate has expired or is not yet valid: current time {now} is after {end}"
+            ))
+        }
         Error::InvalidCertificate(
             CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. },
         ) => unverified("certificate has expired or is not yet valid"),
-        Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => unverified("certificate is not valid for this host"),
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => {
+            let names: Vec<&str> = presented.iter().map(|name| dns_name(name)).collect();
+            let names = names.join(", ");
+            unverified(&format!("certificate is valid for {names}, not {}", expected.to_str()))
+        }
+        Error::InvalidCertificate(CertificateError::NotValidForName) => {
+            unverified("certificate is not valid for this host")
+        }
         Error::InvalidCertificate(other) => unverified(&other.to_string()),
         // A server that speaks plain HTTP on the port.
         Error::InvalidMessage(_) => "http: server gave HTTP response to HTTPS client".into(),
         other => format!("remote error: tls: {other}"),
     }
+}
+
+/// A name as the library shows it, `DnsName("dex.host")`, without what is around it.
+fn dns_name(shown: &str) -> &str {
+    shown.split('"').nth(1).unwrap_or(shown)
 }
 
 #[cfg(test)]

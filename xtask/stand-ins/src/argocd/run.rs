@@ -328,7 +328,7 @@ impl StopChannel {
 impl Process {
     /// A server with everything that it needs, from the objects as they are now.
     async fn server(&self) -> Result<Arc<Server>, String> {
-        let Surroundings { details, log, proxy, .. } = &self.surroundings;
+        let Surroundings { details, log, proxies, .. } = &self.surroundings;
         let manager = Manager::start(self.client.clone(), &self.namespace, *details, log.clone()).await;
         let settings = Arc::new(first_start::initialize(&manager).await?);
         Server::new(Parts {
@@ -336,7 +336,7 @@ impl Process {
             version: self.version.clone(),
             manager,
             settings,
-            proxy: *proxy,
+            proxies,
         })
     }
 

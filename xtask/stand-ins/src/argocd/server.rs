@@ -1,6 +1,5 @@
 //! One argocd-server: what outlives a change of its settings, and all handlers share.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +10,7 @@ use super::flags::Flags;
 use super::log::Log;
 use super::manager::Manager;
 use super::outbound::Outbound;
+use super::proxies::Proxies;
 use super::session::Sessions;
 use super::settings::Settings;
 
@@ -34,12 +34,12 @@ pub(super) struct Server {
 }
 
 /// What a server is made of.
-pub(super) struct Parts {
+pub(super) struct Parts<'a> {
     pub(super) flags: Flags,
     pub(super) version: String,
     pub(super) manager: Arc<Manager>,
     pub(super) settings: Arc<Settings>,
-    pub(super) proxy: SocketAddr,
+    pub(super) proxies: &'a Proxies,
 }
 
 impl Server {
@@ -47,14 +47,14 @@ impl Server {
     ///
     /// # Errors
     /// The line that argocd-server prints before it exits.
-    pub(super) fn new(parts: Parts) -> Result<Arc<Self>, String> {
-        let Parts { flags, version, manager, settings, proxy } = parts;
+    pub(super) fn new(parts: Parts<'_>) -> Result<Arc<Self>, String> {
+        let Parts { flags, version, manager, settings, proxies } = parts;
         Ok(Arc::new(Self {
             version,
             details: manager.details,
             log: manager.log.clone(),
-            dex: Outbound::new(proxy, None, false, &manager.log)?.towards_dex(&flags.dex_server),
-            sessions: Sessions::new(manager.clone(), proxy, &flags.dex_server)?,
+            dex: Outbound::new(proxies, None, false, &manager.log)?.towards_dex(&flags.dex_server),
+            sessions: Sessions::new(manager.clone(), proxies, &flags.dex_server)?,
             flags,
             manager,
             settings: Mutex::new(settings),

@@ -4,7 +4,6 @@
 //! long as the server is: an issuer or a CA that changes later is not noticed, by
 //! any release.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
@@ -14,6 +13,7 @@ use super::id_token::{self, VerifyError, unverified_claims};
 use super::manager::Manager;
 use super::outbound::Outbound;
 use super::provider::Provider;
+use super::proxies::Proxies;
 use crate::expiring::Expiring;
 
 /// The issuer of Argo CD's own tokens.
@@ -55,10 +55,10 @@ impl Sessions {
     ///
     /// # Errors
     /// The settings cannot be read or used.
-    pub(super) fn new(manager: Arc<Manager>, proxy: SocketAddr, dex: &str) -> Result<Self, String> {
+    pub(super) fn new(manager: Arc<Manager>, proxies: &Proxies, dex: &str) -> Result<Self, String> {
         let settings = manager.complete_settings()?;
         let config = settings.oidc_config(&manager.details, &manager.log);
-        let outbound = Outbound::new(proxy, config.as_ref(), settings.skip_verify, &manager.log)?;
+        let outbound = Outbound::new(proxies, config.as_ref(), settings.skip_verify, &manager.log)?;
         // Whoever is the issuer: with both configurations, the keys are those of the Dex inside.
         let outbound = if settings.dex_config_raw.is_empty() { outbound } else { outbound.towards_dex(dex) };
         Ok(Self { manager, outbound, provider: Mutex::default(), revoked: Expiring::default() })

@@ -1,8 +1,8 @@
 //! Which faults are in the lab, and whether a rotation is under way: annotations on its
 //! namespace `argocd`.
 
+use super::{Choice, Fault};
 use crate::cluster::Cluster;
-use crate::fault::{Choice, Fault};
 use base::Result;
 
 const NAMESPACE: &str = "argocd";
