@@ -56,6 +56,7 @@ const ROWS: &[Row] = &[
     refused("client-id", "authorize", "Invalid client_id"),
     refused("client-type", "callback", INVALID_CLIENT),
     refused("two-providers", "userinfo", "{}"),
+    refused("egress-proxy", "login", "proxyconnect tcp: dial tcp 127.0.0.1:9: connect: connection refused"),
     refused("redirect-loop", "settings", "TLS failed"),
     refused("credentials", "form", "Invalid Email Address and password."),
     Row { fault: "code-reused", id: "code-reused", verdicts: &["mixed", "refused"], ends: None },
