@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, HeaderMap, ORIGIN};
@@ -19,6 +20,9 @@ pub struct Connections<'a> {
     options: &'a Options,
     clients: Vec<(Place, Client, bool)>,
 }
+
+/// A request under way.
+pub(crate) type Asked = Pin<Box<dyn Future<Output = reqwest::Result<reqwest::Response>> + Send>>;
 
 /// Scheme, host and port.
 type Place = (String, String, u16);
@@ -189,6 +193,15 @@ impl<'a> Connections<'a> {
         }
     }
 
+    /// Begins to ask. What comes of it has no end in view, and what is open ends when it is dropped.
+    ///
+    /// # Errors
+    /// Why nothing can be asked.
+    pub(crate) fn begin(&mut self, request: Request<'_>) -> Result<Asked, NoAnswer> {
+        let (client, moved) = self.client(request.url)?;
+        Ok(Box::pin(prepare(&client, moved, request).send()))
+    }
+
     /// Where connections for a URL go instead, if the options say so.
     fn override_of(&self, url: &Url) -> Option<SocketAddr> {
         let (host, port) = (url.host_str()?, url.port_or_known_default()?);
@@ -275,7 +288,7 @@ pub(crate) fn authority(url: &Url) -> String {
 }
 
 /// Finds out what an error of the client is about.
-fn explain(error: &reqwest::Error) -> NoAnswer {
+pub(crate) fn explain(error: &reqwest::Error) -> NoAnswer {
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     let mut chain = Vec::new();
     while let Some(error) = source {

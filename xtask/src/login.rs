@@ -4,13 +4,14 @@ use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use probe::{Event, Password, Report, Resolve};
+use probe::{Event, Password, Report, Resolve, Tls};
 use releases::Release;
 
 use crate::cli::Expect;
 use crate::console::{Running, Tone};
+use crate::fault::Fault;
 use crate::known;
-use crate::names::{ARGOCD_HOST, PASSWORD, USER, Workload};
+use crate::names::{ARGOCD_HOST, FAULTS, PASSWORD, Scheme, USER, Workload};
 use crate::programs::Program;
 use crate::session::Session;
 use base::{Error, Result, duration};
@@ -92,11 +93,24 @@ pub async fn test(session: &Session, expect: Option<Expect>, running: &Running<'
 /// No lab is up.
 pub async fn options(session: &Session) -> Result<probe::Options> {
     let access = session.access().await?;
-    let url = format!("http://{ARGOCD_HOST}/");
+    let beside = session.scheme().is_https() && types_http(session).await?;
+    let scheme = if beside { Scheme::Http } else { session.scheme() };
+    let url = format!("{}/", scheme.url(ARGOCD_HOST));
     let url = url.parse().map_err(|error| Error::environment(format!("{url} is no URL: {error}")))?;
     let mut options = probe::Options::new(url, USER, Password::new(PASSWORD));
-    options.resolve = [80, 443].map(|port| Resolve::new("*", port, access.ingress)).to_vec();
+    let doors = [(80, access.ingress), (443, access.front())];
+    options.resolve = doors.map(|(port, to)| Resolve::new("*", port, to)).to_vec();
+    if session.scheme() == Scheme::Https {
+        let ca = session.authority().pem()?;
+        options.tls = Tls::with_ca(ca.as_bytes()).map_err(|error| Error::environment(error.to_string()))?;
+    }
     Ok(options)
+}
+
+/// Whether the users of this lab type http though it speaks https: a fault that is theirs.
+async fn types_http(session: &Session) -> Result<bool> {
+    let noted = session.cluster().await?.namespace_annotation(Workload::Argocd.namespace(), FAULTS).await?;
+    Ok(noted.unwrap_or_default().split(',').any(|name| name == Fault::HttpBeside.name()))
 }
 
 /// Logs in once. Says whether that passed.

@@ -46,7 +46,12 @@ fn main() -> ExitCode {
         Err(exit) => return exit,
     };
     if let Some(Command::ServeLocalLab { folder, lag }) = &cli.command {
-        return match lab::serve(folder, cli.options.port.unwrap_or(0), *lag) {
+        return match lab::serve(
+            folder,
+            cli.options.port.unwrap_or(0),
+            cli.options.tls.unwrap_or_default(),
+            *lag,
+        ) {
             Ok(()) => Exit::Done.into(),
             Err(error) => {
                 Console::new(wanted(&cli.options), Surroundings::default()).error(&error);
@@ -148,6 +153,7 @@ fn on_a_lab(
     if matches!(cli.command, Some(Command::Matrix(_) | Command::Faults(_) | Command::Compare)) {
         // Their labs are new, and keep nothing of the one that is there.
         options.provider.get_or_insert_default();
+        options.tls.get_or_insert_default();
     }
     let goals = cli.goals.as_slice();
     let session = runtime.block_on(async {
@@ -158,6 +164,7 @@ fn on_a_lab(
         }
     })?;
     (report.place, report.provider) = (Some(session.lab.place()), Some(session.provider));
+    report.tls = Some(session.scheme().is_https());
     if let Some(Command::Kubectl { args }) = &cli.command {
         return report.entry("kubectl", |record| {
             runtime.block_on(commands::kubectl(&session, args, interrupted, &mut record.more))

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub const NAMESPACES: [&str; 3] = ["argocd", "dex", "ingress"];
 /// Argo CD's host.
 pub const ARGOCD_HOST: &str = "argocd.host";
+/// A second name of Argo CD, below its first.
+pub const SECOND_HOST: &str = "login.argocd.host";
 /// Dex's host.
 pub const DEX_HOST: &str = "dex.host";
 /// The hosts that the ingress knows.
@@ -26,6 +28,8 @@ pub const USER: &str = "admin@example.com";
 pub const PASSWORD: &str = "password";
 /// The label of what the lab owns.
 pub const OWNED: &str = "oidc-lab/owned";
+/// On the namespace `argocd`: the names of the faults that are in, with commas between them.
+pub const FAULTS: &str = "oidc-lab/faults";
 /// The field manager of server-side apply.
 pub const MANAGER: &str = "oidc-lab";
 /// The stand-in for Dex, with the version whose answers it gives.
@@ -60,6 +64,10 @@ pub const ARGOCD_SECRET: SecretName = SecretName { namespace: "argocd", name: "a
 pub const DEX_CONFIG: SecretName = SecretName { namespace: "dex", name: "dex" };
 /// The key of [`DEX_CONFIG`].
 pub const DEX_CONFIG_FILE: &str = "config.yaml";
+/// With `--tls`, the ingress's certificate for Argo CD's hosts.
+pub const ARGOCD_TLS: SecretName = SecretName { namespace: "argocd", name: "ingress-tls" };
+/// With `--tls`, the ingress's certificate for Dex's host.
+pub const DEX_TLS: SecretName = SecretName { namespace: "dex", name: "ingress-tls" };
 /// The password of Argo CD's Redis, on kind.
 pub const REDIS_SECRET: SecretName = SecretName { namespace: "argocd", name: "argocd-redis" };
 /// The key of [`REDIS_SECRET`].
@@ -68,6 +76,16 @@ pub const REDIS_KEY: &str = "auth";
 pub const OIDC_KEY: &str = "clientSecret";
 /// The key of [`DEX_SECRET`].
 pub const DEX_KEY: &str = "argo-cd";
+
+/// The Secrets with the ingress's certificates, and the hosts that each is for.
+pub fn certificates(provider: Provider) -> &'static [(SecretName, &'static [&'static str])] {
+    const ALL: [(SecretName, &[&str]); 2] =
+        [(ARGOCD_TLS, &[ARGOCD_HOST, SECOND_HOST]), (DEX_TLS, &[DEX_HOST])];
+    match provider {
+        Provider::Dex => &ALL,
+        Provider::Bundled => &ALL[..1],
+    }
+}
 
 /// A Deployment to wait for, and the labels of its pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +145,48 @@ impl Provider {
     }
 }
 
+/// What a lab is spoken to by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain http, as in the post.
+    #[default]
+    Http,
+    /// https, with `--tls`.
+    Https,
+}
+
+impl Scheme {
+    /// That of a lab with or without `--tls`.
+    pub fn of(tls: bool) -> Self {
+        if tls { Self::Https } else { Self::Http }
+    }
+
+    /// Whether it is that of `--tls`.
+    pub fn is_https(self) -> bool {
+        self == Self::Https
+    }
+
+    /// The word in URLs.
+    pub fn name(self) -> &'static str {
+        if self.is_https() { "https" } else { "http" }
+    }
+
+    /// The one that it is not.
+    pub fn other(self) -> Self {
+        Self::of(!self.is_https())
+    }
+
+    /// The port that it means.
+    pub fn port(self) -> u16 {
+        if self.is_https() { 443 } else { 80 }
+    }
+
+    /// A URL that ends with the host.
+    pub fn url(self, host: &str) -> String {
+        format!("{}://{host}", self.name())
+    }
+}
+
 /// The two places that a lab can be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -148,12 +208,20 @@ impl Place {
 
 /// The files in `values/` that a chart is told, without their ending; later ones come before
 /// earlier ones.
-pub fn values_files(chart: &str, provider: Provider) -> Vec<&str> {
-    match (chart, provider) {
-        ("argocd", Provider::Bundled) => vec![chart, "argocd-bundled"],
-        _ => vec![chart],
-    }
+pub fn values_files(chart: &str, provider: Provider, scheme: Scheme) -> Vec<&str> {
+    let tls = match chart {
+        _ if !scheme.is_https() => None,
+        "argocd" => Some(VALUES_TEMPLATE),
+        "dex" => Some("dex-tls"),
+        "traefik" => Some("traefik-tls"),
+        _ => None,
+    };
+    let bundled = (chart, provider) == ("argocd", Provider::Bundled);
+    [chart].into_iter().chain(tls).chain(bundled.then_some("argocd-bundled")).collect()
 }
+
+/// The one of them that is a template (`.yaml.j2`): the lab's authority goes into it.
+pub const VALUES_TEMPLATE: &str = "argocd-tls";
 
 /// A Deployment of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

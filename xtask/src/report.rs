@@ -57,6 +57,8 @@ pub struct Report {
     pub place: Option<Place>,
     /// Who checks the user there.
     pub provider: Option<Provider>,
+    /// Whether it speaks https.
+    pub tls: Option<bool>,
     /// Argo CD as it is in the lab at the end.
     pub argocd: Option<Program>,
     /// Dex as it is in the lab at the end.
@@ -87,7 +89,7 @@ impl Report {
             json!({"version": program.version, "kind": program.kind, "era": era})
         });
         let goals: Vec<Value> = self.goals.iter().map(GoalRecord::document).collect();
-        let mut document = json!({"lab": self.place.map(Place::name), "provider": self.provider, "argocd": argocd, "dex": self.dex,
+        let mut document = json!({"lab": self.place.map(Place::name), "provider": self.provider, "tls": self.tls, "argocd": argocd, "dex": self.dex,
                                   "goals": goals, "exit": exit.code()});
         if let Some(error) = error {
             document["error"] = error.to_string().into();

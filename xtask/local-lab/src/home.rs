@@ -25,10 +25,13 @@ const FORMAT: u32 = 1;
 const ASKED: Duration = Duration::from_secs(1);
 
 /// What a lab, or what brings it up, puts into its folder.
-const ENTRIES: [&str; 9] = [
+const ENTRIES: [&str; 12] = [
     "alive.lock",
     "audit.log",
     "audit.log.1",
+    "browser",
+    "ca.crt",
+    "ca.key",
     "kubeconfig",
     "lab.json",
     "lab.log",
@@ -65,6 +68,9 @@ pub struct Description {
     pub api: SocketAddr,
     /// The ingress's address.
     pub ingress: SocketAddr,
+    /// Where the ingress ends TLS, if it does.
+    #[serde(default)]
+    pub tls: Option<SocketAddr>,
     /// It was told to stop, and can no longer be used.
     #[serde(default)]
     pub ending: bool,
@@ -199,9 +205,15 @@ impl Home {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn describe(&self, build: &str, api: SocketAddr, ingress: SocketAddr) -> io::Result<Description> {
+    pub fn describe(
+        &self,
+        build: &str,
+        api: SocketAddr,
+        ingress: SocketAddr,
+        tls: Option<SocketAddr>,
+    ) -> io::Result<Description> {
         let (pid, build) = (std::process::id(), build.to_owned());
-        let description = Description { format: FORMAT, pid, build, api, ingress, ending: false };
+        let description = Description { format: FORMAT, pid, build, api, ingress, tls, ending: false };
         write_private(&self.description(), serde_json::to_string_pretty(&description)?.as_bytes())?;
         Ok(description)
     }
@@ -276,7 +288,7 @@ mod tests {
         assert_eq!(home.state().unwrap(), State::Down);
         let alive = home.live().unwrap();
         assert_eq!(home.state().unwrap(), State::Unclear(own));
-        let description = home.describe("b", address(), address()).unwrap();
+        let description = home.describe("b", address(), address(), None).unwrap();
         assert_eq!(home.state().unwrap(), State::Up(description.clone()));
         home.withdraw(description).unwrap();
         assert_eq!(home.state().unwrap(), State::Unclear(own));
@@ -356,7 +368,7 @@ mod tests {
         let home = Home::new(folder.path());
         home.create().unwrap();
         let _alive = home.live().unwrap();
-        let mut description = home.describe("b", address(), address()).unwrap();
+        let mut description = home.describe("b", address(), address(), None).unwrap();
         description.format = 99;
         write_private(&home.description(), serde_json::to_string(&description).unwrap().as_bytes()).unwrap();
         assert_eq!(home.state().unwrap(), State::Unclear(Some(std::process::id())));

@@ -79,6 +79,8 @@ pub enum LabError {
 pub struct Options {
     /// Where the ingress listens; port 0 is a free one.
     pub ingress: SocketAddr,
+    /// Whether there is a listener beside it that ends TLS.
+    pub tls: bool,
     /// How late routes are.
     pub lag: Option<Lag>,
 }
@@ -102,6 +104,12 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     let ingress_listener = listen(options.ingress).await?;
     let api_address = api_listener.local_addr().map_err(LabError::System)?;
     let ingress_address = ingress_listener.local_addr().map_err(LabError::System)?;
+    let tls_listener = match options.tls {
+        true => Some(listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?),
+        false => None,
+    };
+    let tls_address =
+        tls_listener.as_ref().map(|it| it.local_addr()).transpose().map_err(LabError::System)?;
     let cluster = ClusterAccess { server: format!("https://{api_address}"), ca_pem: identity.ca_pem, token };
 
     let stop = CancellationToken::new();
@@ -124,11 +132,20 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
         None => Routes::new(&store),
         Some(lag) => Routes::late(&store, lag, &tasks),
     };
-    let handler = Ingress::new(store.clone(), routes.clone(), &tasks).on_port(ingress_address.port());
+    let mut handler = Ingress::new(store.clone(), routes.clone(), &tasks).on_port(ingress_address.port());
     let serving_api = serve_http(api_listener, Some(identity.acceptor), api, limits, servers.clone());
     let serving_api = tasks.spawn("the cluster API", serving_api);
     // What is too large for it, the ingress says itself.
     let heads = Limits { header_bytes: 1024 * 1024, ..limits };
+    let serving_tls = match (tls_listener, tls_address) {
+        (Some(listener), Some(address)) => {
+            let (own, acceptor) = handler.over_tls(address.port())?;
+            handler = handler.with_tunnels(address);
+            let serving = serve_http(listener, Some(acceptor), own, heads, servers.clone());
+            Some(tasks.spawn("the ingress's TLS", serving))
+        }
+        _ => None,
+    };
     let serving_ingress = serve_http(ingress_listener, None, handler, heads, servers.clone());
     let serving_ingress = tasks.spawn("the ingress", serving_ingress);
     let machine =
@@ -136,7 +153,8 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     let workloads = workloads::start(store, logs, machine, stop.clone());
 
     write_private(&home.kubeconfig(), cluster.kubeconfig(CONTEXT, None).as_bytes()).map_err(folder)?;
-    let description = home.describe(&build_id(), api_address, ingress_address).map_err(folder)?;
+    let description =
+        home.describe(&build_id(), api_address, ingress_address, tls_address).map_err(folder)?;
     ready();
 
     // Held until the process has ended: whoever waits for the lock waits for that.
@@ -159,6 +177,9 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     let _ = workloads.await;
     servers.cancel();
     let _ = tokio::join!(serving_api, serving_ingress);
+    if let Some(serving) = serving_tls {
+        let _ = serving.await;
+    }
     Ok(())
 }
 
@@ -184,8 +205,10 @@ mod tests {
     async fn a_panic_in_the_background_ends_the_lab_with_what_it_said() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("lab"));
-        let (tasks, options) =
-            (Tasks::default(), Options { ingress: SocketAddr::from(([127, 0, 0, 1], 0)), lag: None });
+        let (tasks, options) = (
+            Tasks::default(),
+            Options { ingress: SocketAddr::from(([127, 0, 0, 1], 0)), tls: false, lag: None },
+        );
         let ready = {
             let tasks = tasks.clone();
             move || drop(tasks.spawn("a task of the test", async { panic!("on purpose") }))

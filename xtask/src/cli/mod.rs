@@ -98,6 +98,11 @@ pub struct Options {
     #[arg(long, global = true, value_enum)]
     pub provider: Option<Provider>,
 
+    /// The lab over https, with an authority of its own that only the lab's clients trust
+    /// [default: the lab's own, else plain http]; `--tls=false` is http again.
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub tls: Option<bool>,
+
     /// Argo CD release for `working`, `broken` and `reproduce` [default: the lab's own, else v3.3.6].
     #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse)]
     pub argocd: Option<Release>,

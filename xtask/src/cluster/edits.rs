@@ -163,17 +163,16 @@ impl Cluster {
         Ok(())
     }
 
-    /// Replaces the rules of an Ingress of the lab.
+    /// Changes an Ingress of the lab by a merge patch.
     ///
     /// # Errors
     /// It is not there or not the lab's.
-    pub async fn set_ingress_rules(&self, namespace: &str, name: &str, rules: &Value) -> Result<()> {
+    pub async fn patch_ingress(&self, namespace: &str, name: &str, patch: &Value) -> Result<()> {
         use k8s_openapi::api::networking::v1::Ingress;
         let what = format!("Ingress {namespace}/{name}");
         let api: Api<Ingress> = Api::namespaced(self.client(), namespace);
         let found = api.get_opt(name).await.map_err(failed)?.ok_or_else(|| missing(&what))?;
         owned(&what, &found.metadata)?;
-        let patch = json!({"spec": {"rules": rules}});
         api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
         Ok(())
     }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use probe::password::{self, NoPassword, Source};
-use probe::{Password, Resolve, Tls};
+use probe::{Password, Tls};
 
 use crate::cli::DoctorArgs;
 use crate::console::Tone;
+use crate::login;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
 use crate::report::Report;
 use crate::session::Session;
@@ -97,19 +98,19 @@ async fn lab(session: &Session, args: &DoctorArgs) -> Result<Subject> {
 /// It is not up.
 pub async fn of_lab(session: &Session) -> Result<Subject> {
     let access = session.access().await?;
-    let address = format!("http://{ARGOCD_HOST}/");
+    let login = login::options(session).await?;
     // Argo CD may have been pointed at a provider that is none of the lab's.
     let only_at = [DEX_HOST, ARGOCD_HOST].map(str::to_owned).to_vec();
     let user = User { only_at, ..User::new(USER, Password::new(PASSWORD)) };
-    let mut subject = Subject {
+    Ok(Subject {
         cluster: Some(Reader::of_kubeconfig(&access.kubeconfig, &access.context).await?),
         provider_namespace: (session.dex() == Workload::Dex).then(|| Workload::Dex.namespace().to_owned()),
-        address: Some(address.parse().map_err(|error| Error::environment(format!("{address}: {error}")))?),
+        address: Some(login.argocd),
         user: Some(user),
+        resolve: login.resolve,
+        tls: login.tls,
         ..Subject::new(Workload::Argocd.namespace(), "cargo xtask kubectl --")
-    };
-    subject.resolve = [80, 443].map(|port| Resolve::new("*", port, access.ingress)).to_vec();
-    Ok(subject)
+    })
 }
 
 async fn password(args: &DoctorArgs) -> Result<Password> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{chosen, matrix_plan, of_its_own};
+use super::{chosen, matrix_plan, of_its_own, over_http};
 use crate::cli::Command;
 use crate::console::Console;
 use crate::goals;
@@ -45,8 +45,8 @@ pub async fn dry_run(session: &Session, command: &Command, report: &mut Report) 
             return goals::show(session, &[plan::rotate(release.as_ref())], report).await.map(Some);
         }
         Command::Matrix(args) => matrix_plan(args, session.provider)?,
-        Command::Faults(args) => chosen(args, session.provider)?.iter().map(|fault| named(fault.name(), fault.what())).collect(),
-        Command::Compare => of_its_own(session, "compare").map(|()| vec![
+        Command::Faults(args) => chosen(args, session)?.iter().map(|fault| named(fault.name(), fault.what())).collect(),
+        Command::Compare => over_http(session).and_then(|()| of_its_own(session, "compare")).map(|()| vec![
             named("labs", "bring up a lab of stand-ins and one of the real programs"),
             named(
                 "cases",

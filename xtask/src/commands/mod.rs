@@ -17,7 +17,7 @@ mod tools;
 
 use base::{Error, Result};
 
-use crate::names::Provider;
+use crate::names::{Provider, Scheme};
 use crate::session::Session;
 
 pub use check::check;
@@ -33,6 +33,15 @@ use matrix::plan as matrix_plan;
 pub use render::render;
 pub use rotate::rotate;
 pub use tools::tools;
+
+/// Refuses a lab over https for a command that holds recorded exchanges against others.
+fn over_http(session: &Session) -> Result<()> {
+    match session.scheme() {
+        Scheme::Http => Ok(()),
+        Scheme::Https => Err(Error::usage("`compare` is over plain http")
+            .hint("leave --tls out: what is held against what does not hang on it")),
+    }
+}
 
 /// Refuses a command that is about a Dex of its own where there is none.
 fn of_its_own(session: &Session, command: &str) -> Result<()> {

@@ -4,12 +4,10 @@
 
 use serde_json::{Value, json};
 
-use crate::names::{ARGOCD_HOST, ARGOCD_SECRET, DEX_SECRET, OIDC_SECRET, SecretName, Workload};
+use crate::names::{
+    ARGOCD_HOST, ARGOCD_SECRET, DEX_SECRET, DEX_TLS, OIDC_SECRET, SECOND_HOST, Scheme, SecretName, Workload,
+};
 
-/// A second name of Argo CD, below its first.
-const SECOND_HOST: &str = "login.argocd.host";
-/// Where Dex is after it has moved.
-const MOVED: &str = "http://dex.host/dex";
 /// The hash of a password that nobody knows.
 const OTHER_HASH: &str = "$2a$10$Ax9MkBEaKZgrsRy07QKz7uxK0oT2ChHZHxXYP/XExONXDxPINWjoK";
 
@@ -41,12 +39,16 @@ pub enum On {
     Rules,
     /// A variable of argocd-server's container.
     Env(&'static str),
+    /// An annotation of Argo CD's Ingress.
+    Annotation(&'static str),
 }
 
 /// What differs from lab to lab.
 pub struct Here {
     /// An https server that every Argo CD can reach and whose certificate it does not trust.
     pub private_issuer: String,
+    /// What it is spoken to by.
+    pub scheme: Scheme,
 }
 
 macro_rules! edits {
@@ -68,11 +70,11 @@ macro_rules! edits {
 
             /// What it is made on.
             pub fn on(self) -> On {
-                use On::{Dex, Env, Key, Oidc, Rules, Secrets};
+                use On::{Annotation, Dex, Env, Key, Oidc, Rules, Secrets};
                 match self { $(Self::$edit => $on,)+ }
             }
 
-            /// What that place holds afterwards. Nothing for Secrets.
+            /// What that place holds afterwards: nothing, if it is taken out. Nothing for Secrets either.
             pub fn value(self, now: &Value, here: &Here) -> Value {
                 let change: fn(&Value, &Here) -> Value = match self { $(Self::$edit => $change,)+ };
                 change(now, here)
@@ -104,16 +106,16 @@ edits! {
         "empty argocd/argocd-secret";
     Reference "reference" Oidc("clientSecret"), |_, _| "$argocd-oidc.clientSecret".into(),
         "write clientSecret: $argocd-oidc.clientSecret into oidc.config";
-    OtherUrl "other-url" Key(CM, "url"), |_, _| "http://argocd.example".into(),
-        "write url: http://argocd.example into argocd-cm";
+    OtherUrl "other-url" Key(CM, "url"), |_, here| here.scheme.url("argocd.example").into(),
+        "write the url of argocd.example into argocd-cm";
     NoUrl "no-url" Key(CM, "url"), |_, _| "".into(),
         "empty url in argocd-cm";
-    SecondUrl "second-url" Key(CM, "url"), |_, _| format!("http://{SECOND_HOST}").into(),
-        "write url: http://login.argocd.host into argocd-cm";
+    SecondUrl "second-url" Key(CM, "url"), |_, here| here.scheme.url(SECOND_HOST).into(),
+        "write the url of login.argocd.host into argocd-cm";
     IssuerSlash "issuer-slash" Oidc("issuer"), |now, _| format!("{}/", text(now).trim_end_matches('/')).into(),
         "add a slash to the issuer in oidc.config";
-    IssuerMoves "issuer-moves" Oidc("issuer"), |_, _| MOVED.into(),
-        "write issuer: http://dex.host/dex into oidc.config";
+    IssuerMoves "issuer-moves" Oidc("issuer"), |_, here| moved(here),
+        "write an issuer below /dex of dex.host into oidc.config";
     PrivateIssuer "private-issuer" Oidc("issuer"), |_, here| here.private_issuer.clone().into(),
         "write the cluster API's address as issuer into oidc.config";
     OtherAudience "other-audience" Oidc("allowedAudiences"), |_, _| json!(["another-client"]),
@@ -154,16 +156,24 @@ edits! {
         "write server.insecure: false into argocd-cmd-params-cm";
     SecondHost "second-host" Rules, |_, _| json!([rule(ARGOCD_HOST), rule(SECOND_HOST)]),
         "lead login.argocd.host to argocd-server too";
-    OtherRedirectUri "other-redirect-uri" Dex(REDIRECT_URIS), |_, _| json!([callback("https", ARGOCD_HOST)]),
-        "register https://argocd.host/auth/callback in Dex's configuration, and nothing else";
-    SecondRedirectUri "second-redirect-uri" Dex(REDIRECT_URIS), |now, _| and(now, &callback("http", SECOND_HOST)),
-        "register http://login.argocd.host/auth/callback in Dex's configuration too";
-    DexMoves "dex-moves" Dex("/issuer"), |_, _| MOVED.into(),
-        "write issuer: http://dex.host/dex into Dex's configuration";
+    OtherRedirectUri "other-redirect-uri" Dex(REDIRECT_URIS), |_, here| json!([callback(here.scheme.other(), ARGOCD_HOST)]),
+        "register argocd.host/auth/callback by the other of http and https in Dex's configuration, and nothing else";
+    SecondRedirectUri "second-redirect-uri" Dex(REDIRECT_URIS), |now, here| and(now, &callback(here.scheme, SECOND_HOST)),
+        "register login.argocd.host/auth/callback in Dex's configuration too";
+    DexMoves "dex-moves" Dex("/issuer"), |_, here| moved(here),
+        "write an issuer below /dex of dex.host into Dex's configuration";
     ShortTokens "short-tokens" Dex("/expiry"), |_, _| json!({"idTokens": "1ms"}),
         "write expiry.idTokens: 1ms into Dex's configuration";
     OtherPassword "other-password" Dex("/staticPasswords/0/hash"), |_, _| OTHER_HASH.into(),
         "write another password's hash into Dex's configuration";
+    NoRootCa "no-root-ca" Oidc("rootCA"), |_, _| Value::Null,
+        "take rootCA out of oidc.config";
+    OtherCertificate "other-certificate" Secrets(&[DEX_TLS]), random,
+        "write a certificate for login.argocd.host into dex/ingress-tls, which is for dex.host";
+    OldCertificate "old-certificate" Secrets(&[DEX_TLS]), random,
+        "write a certificate that has expired into dex/ingress-tls";
+    NoSslRedirect "no-ssl-redirect" Annotation("nginx.ingress.kubernetes.io/ssl-redirect"), |_, _| "false".into(),
+        "let argocd-server's Ingress answer http beside https";
     ManyGroups "many-groups" Dex("/staticPasswords/0/groups"), |_, _| many_groups(),
         "put the user into 100 groups in Dex's configuration";
 }
@@ -172,7 +182,7 @@ impl Edit {
     /// Who reads what is changed when it starts, and so has to be restarted after healing.
     pub fn readers(self) -> &'static [Workload] {
         match self.on() {
-            On::Rules | On::Key(RBAC, _) => &[],
+            On::Rules | On::Annotation(_) | On::Key(RBAC, _) => &[],
             On::Dex(_) => &[Workload::Dex],
             On::Secrets([OIDC_SECRET, DEX_SECRET]) if self != Self::Rotate => {
                 &[Workload::Argocd, Workload::Dex]
@@ -206,8 +216,13 @@ fn and(now: &Value, more: &str) -> Value {
     list.into()
 }
 
-fn callback(scheme: &str, host: &str) -> String {
-    format!("{scheme}://{host}/auth/callback")
+fn callback(scheme: Scheme, host: &str) -> String {
+    format!("{}/auth/callback", scheme.url(host))
+}
+
+/// Where Dex is after it has moved.
+fn moved(here: &Here) -> Value {
+    here.scheme.url("dex.host/dex").into()
 }
 
 /// Groups by IDs of 36 characters, as large companies have them.
@@ -221,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_an_edit_writes_is_what_it_says() {
-        let here = Here { private_issuer: "https://127.0.0.1:1".into() };
+        let here = Here { private_issuer: "https://127.0.0.1:1".into(), scheme: Scheme::Http };
         let now = |edit: Edit| match edit.on() {
             On::Oidc("requestedScopes") => json!(["openid"]),
             On::Dex(REDIRECT_URIS) => json!(["http://argocd.host/auth/callback"]),

@@ -5,7 +5,6 @@
 
 mod choice;
 mod edit;
-pub mod record;
 mod table;
 
 use releases::FIRST_START_LOST;
@@ -86,6 +85,9 @@ impl Fault {
                 }
             }
         }
+        let tls: Vec<&str> =
+            Self::all().iter().filter(|it| it.over().is_some()).map(|it| it.name()).collect();
+        text.push_str(&format!("\nOnly with --tls: {}.\n", tls.join(", ")));
         text.push_str(
             "\nOf the catalogue, state-mismatch is made by a browser with two logins at once and idp-refused by a provider\nwith rules of its own: no object of a cluster puts them in.\n",
         );
@@ -111,7 +113,8 @@ pub fn catalogue() -> Value {
             Seen::RealOnly(why) => (None, Some(why)),
         };
         json!({"name": fault.name(), "what": fault.what(), "shows_on": releases, "real_only": why,
-               "dex": fault.is_of(Provider::Dex), "bundled": fault.is_of(Provider::Bundled)})
+               "dex": fault.is_of(Provider::Dex), "bundled": fault.is_of(Provider::Bundled),
+               "tls": fault.over().is_some()})
     };
     Fault::all().iter().map(entry).collect()
 }

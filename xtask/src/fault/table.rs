@@ -1,7 +1,7 @@
 //! The table of faults: a row is a name, the cause that it is, and what is changed; then what
 //! it consists of with a Dex of its own (`dex`), with the one inside Argo CD (`bundled`) or
-//! with either (`both`); where it is seen, if not everywhere; and what a person reads on
-//! Argo CD's own page, where that is not what a login says.
+//! with either (`both`); where it is seen, if not everywhere; what a person reads on Argo CD's
+//! own page, where that is not what a login says; `over Https`, if there is none without `--tls`.
 
 use clap::ValueEnum;
 use probe::CauseId;
@@ -10,12 +10,13 @@ use super::Edit::*;
 use super::Part::{DexTakes, Edit as E, LogIn, Restart, RotateTwice as Twice, Scale, Settle};
 use super::Seen::{self, On, RealOnly};
 use super::{FIRST_START_LOST, Part};
+use crate::names::Scheme;
 use crate::names::Workload::{Argocd, Dex, DexServer, Redis};
 
 macro_rules! faults {
     ($(
         $fault:ident $name:literal $id:ident, $what:literal {
-        $(dex $dex:expr;)? $(both $both:expr;)? $(bundled $bundled:expr;)? $(seen $seen:expr;)? $(page $page:literal;)?
+        $(dex $dex:expr;)? $(both $both:expr;)? $(bundled $bundled:expr;)? $(seen $seen:expr;)? $(page $page:literal;)? $(over $over:ident;)?
         }
     )+) => {
         /// A named way to break a working lab.
@@ -51,6 +52,11 @@ macro_rules! faults {
             /// What a person reads on Argo CD's own page, where that is not what a login says.
             pub fn person_reads(self) -> &'static str {
                 match self { $($(Self::$fault => $page,)?)+ _ => "the same" }
+            }
+
+            /// What a lab has to be spoken to by for it.
+            pub fn over(self) -> Option<Scheme> {
+                match self { $($(Self::$fault => Some(Scheme::$over),)?)+ _ => None }
             }
 
             /// What it consists of with a Dex of its own; nothing for a fault that is of the one inside Argo CD.
@@ -288,5 +294,29 @@ faults! {
         dex [E(EmptyArgocdSecret), Restart(Argocd)];
         seen On(FIRST_START_LOST);
         page "the button, then an empty page";
+    }
+
+    CaMissing "ca-missing" ProviderCa,
+        "rootCA is taken out of oidc.config, so Argo CD does not trust the authority of the issuer" {
+        dex [E(NoRootCa), Restart(Argocd)];
+        over Https;
+    }
+
+    CertificateName "certificate-name" ProviderCa,
+        "the ingress shows a certificate for another name than the issuer's" {
+        dex [E(OtherCertificate), Restart(Argocd)];
+        over Https;
+    }
+
+    CertificateExpired "certificate-expired" ProviderCa,
+        "the ingress's certificate for the issuer has expired" {
+        dex [E(OldCertificate), Restart(Argocd)];
+        over Https;
+    }
+
+    HttpBeside "http-beside" StateCookie,
+        "users type http, which the ingress answers too, while url is https" {
+        dex [E(NoSslRedirect)];
+        over Https;
     }
 }

@@ -25,10 +25,11 @@ pub async fn make(edit: Edit, session: &Session) -> Result<()> {
             Place::Kind => "https://kubernetes.default.svc".to_owned(),
             Place::Local => cluster.address().to_owned(),
         },
+        scheme: session.scheme(),
     };
     match edit.on() {
-        On::Secrets(_) => secrets::make(&cluster, edit).await,
-        on => change(&cluster, on, |now| Some(edit.value(now, &here))).await,
+        On::Secrets(_) => secrets::make(session, &cluster, edit).await,
+        on => change(&cluster, on, |now| Some(edit.value(now, &here)).filter(|it| !it.is_null())).await,
     }
 }
 
@@ -42,7 +43,7 @@ pub async fn undo(edit: Edit, session: &Session) -> Result<()> {
         Ok(session.sources.values(chart)?.pointer(pointer).cloned())
     };
     let original = match edit.on() {
-        On::Secrets(_) => return secrets::undo(&cluster, edit).await,
+        On::Secrets(_) => return secrets::undo(session, &cluster, edit).await,
         On::Key(map, key) => {
             let part = match map {
                 CM => "cm",
@@ -59,7 +60,7 @@ pub async fn undo(edit: Edit, session: &Session) -> Result<()> {
         }
         On::Dex(pointer) => of_values("dex", &format!("/config{pointer}"))?,
         On::Rules => Some(json!([rule(ARGOCD_HOST)])),
-        On::Env(_) => None,
+        On::Env(_) | On::Annotation(_) => None,
     };
     change(&cluster, edit.on(), |_| original).await
 }
@@ -72,7 +73,7 @@ pub fn requests(edit: Edit) -> Vec<Request> {
         On::Oidc(_) => vec![Request::of("patch", "configmaps", NAMESPACE, CM)],
         On::Env(_) => vec![Request::patch_rollout(Workload::Argocd.rollout())],
         On::Key(map, _) => vec![Request::of("patch", "configmaps", NAMESPACE, map)],
-        On::Rules => {
+        On::Rules | On::Annotation(_) => {
             let name = Workload::Argocd.deployment();
             vec![Request::of("patch", "ingresses.networking.k8s.io", NAMESPACE, name)]
         }
@@ -126,7 +127,12 @@ async fn change(cluster: &Cluster, on: On, change: impl FnOnce(&Value) -> Option
         }
         On::Rules => {
             let rules = change(&Value::Null).unwrap_or_default();
-            cluster.set_ingress_rules(NAMESPACE, Workload::Argocd.deployment(), &rules).await
+            let patch = json!({"spec": {"rules": rules}});
+            cluster.patch_ingress(NAMESPACE, Workload::Argocd.deployment(), &patch).await
+        }
+        On::Annotation(name) => {
+            let patch = json!({"metadata": {"annotations": {name: change(&Value::Null)}}});
+            cluster.patch_ingress(NAMESPACE, Workload::Argocd.deployment(), &patch).await
         }
     }
 }

@@ -4,10 +4,11 @@
 
 mod heal;
 mod make;
+mod record;
 mod secrets;
 mod twice;
 
-pub use crate::fault::record::{forget, is_rotating, record, recorded, rotation_begun, rotation_ended};
 pub use heal::heal;
 pub use make::{make, requests};
+pub use record::{forget, is_rotating, record, recorded, rotation_begun, rotation_ended};
 pub use twice::rotate_twice;

@@ -2,7 +2,11 @@
 
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::fault::Edit;
-use crate::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, OIDC_KEY, OIDC_SECRET};
+use crate::lab::Certificate;
+use crate::names::{
+    ARGOCD_SECRET, DEX_HOST, DEX_KEY, DEX_SECRET, DEX_TLS, OIDC_KEY, OIDC_SECRET, SECOND_HOST,
+};
+use crate::session::Session;
 use base::{Error, Result};
 
 /// The key under which the value is put where the right one is to be missing.
@@ -14,8 +18,10 @@ const SERVER_KEY: &str = "server.secretkey";
 ///
 /// # Errors
 /// A Secret is missing or not the lab's.
-pub async fn make(cluster: &Cluster, edit: Edit) -> Result<()> {
+pub async fn make(session: &Session, cluster: &Cluster, edit: Edit) -> Result<()> {
     match edit {
+        Edit::OtherCertificate => certify(session, cluster, SECOND_HOST, false).await,
+        Edit::OldCertificate => certify(session, cluster, DEX_HOST, true).await,
         Edit::Rotate => cluster.rotate_client_secret().await,
         Edit::EmptyArgocdSecret => cluster.empty_argocd_secret().await,
         Edit::OtherSecret => {
@@ -46,14 +52,22 @@ pub async fn make(cluster: &Cluster, edit: Edit) -> Result<()> {
 ///
 /// # Errors
 /// A Secret is missing or not the lab's.
-pub async fn undo(cluster: &Cluster, edit: Edit) -> Result<()> {
+pub async fn undo(session: &Session, cluster: &Cluster, edit: Edit) -> Result<()> {
     match edit {
+        Edit::OtherCertificate | Edit::OldCertificate => certify(session, cluster, DEX_HOST, false).await,
         // The server has filled it again, or is given what is missing.
         Edit::EmptyArgocdSecret | Edit::NoServerKey | Edit::OtherServerKey => fill(cluster).await,
         Edit::OtherSecret | Edit::Unlabel | Edit::RenameKey | Edit::LineBreaks => restore(cluster).await,
         // Both Secrets agree; a restart is all that is missing.
         _ => Ok(()),
     }
+}
+
+/// Gives the ingress another certificate for Dex's host.
+async fn certify(session: &Session, cluster: &Cluster, host: &str, expired: bool) -> Result<()> {
+    let Certificate { chain, key } = session.authority().sign(&[host], expired)?;
+    let data = [("tls.crt", Some(chain.as_bytes())), ("tls.key", Some(key.as_bytes()))];
+    cluster.set_secret_keys(DEX_TLS, &data).await
 }
 
 /// argocd-secret with whatever is missing in it.

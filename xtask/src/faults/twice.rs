@@ -33,7 +33,8 @@ pub async fn rotate_twice(session: &Session, cluster: &Cluster) -> Result<&'stat
     let page = probe::open_page(&login::options(session).await?).await.map_err(|error| {
         let why = match error {
             NotOpen::Login(failure) => format!("{}: {}", failure.step, failure.message),
-            NotOpen::Connection(error) => error.to_string(),
+            NotOpen::NoAnswer(why) => why.message(),
+            NotOpen::Status(status) => format!("it was answered {status}"),
         };
         Error::environment(format!("no page could be opened on Argo CD: {why}"))
             .hint("`cargo xtask working test` says whether a login passes")

@@ -14,7 +14,7 @@ use crate::cli::Goal;
 use crate::console::Tone;
 use crate::fault::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
-use crate::names::{Provider, Workload, hosts};
+use crate::names::{Provider, Scheme, Workload, hosts};
 use crate::plan::{self, Plan};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord};
@@ -99,8 +99,8 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         Goal::Working | Goal::Broken => {
             let access = session.access().await?;
             let hosts: Vec<String> =
-                hosts(session.provider).iter().map(|host| format!("http://{host}")).collect();
-            console.note(&format!("  up in {time}: {} by {}", hosts.join(" and "), access.ingress));
+                hosts(session.provider).iter().map(|host| session.scheme().url(host)).collect();
+            console.note(&format!("  up in {time}: {} by {}", hosts.join(" and "), access.front()));
         }
         Goal::Break => {
             record.more.insert("fault".into(), fault.unwrap_or(Fault::Rotate).name().into());
@@ -124,13 +124,19 @@ pub async fn reach(
     fault: Option<Fault>,
     steps: &mut Vec<StepRecord>,
 ) -> Result<()> {
-    let plan = Plan::of(goal, fault, session.lab.place(), session.provider)
+    let plan = plan_of(session, goal, fault)
         .ok_or_else(|| Error::usage(format!("goal {} has no plan of its own", goal.name())))?;
     plan::run(session, &plan, steps).await?;
     if matches!(goal, Goal::Working | Goal::Broken) {
         session.unfinished.complete();
     }
     Ok(())
+}
+
+/// The plan of a goal in this lab, or `None` for one that has none of its own.
+fn plan_of(session: &Session, goal: Goal, fault: Option<Fault>) -> Option<Plan> {
+    let plan = Plan::of(goal, fault, session.lab.place(), session.provider)?;
+    Some(if session.scheme().is_https() { plan.over_tls() } else { plan })
 }
 
 /// The fault that a goal is about. Where one line breaks and fixes, `--fault` is what
@@ -145,16 +151,23 @@ fn fault_of(goal: Goal, goals: &[Goal], fault: Option<Fault>) -> Option<Fault> {
 /// It is one.
 pub fn applies(session: &Session, goals: &[Goal]) -> Result<()> {
     match session.options.fault() {
-        Some(fault) if goals.contains(&Goal::Break) => possible(fault, session.provider),
+        Some(fault) if goals.contains(&Goal::Break) => possible(fault, session.provider, session.scheme()),
         _ => Ok(()),
     }
 }
 
-/// Refuses a fault that is none where a provider checks users.
+/// Refuses a fault that is none where a provider checks users, or a lab is spoken to so.
 ///
 /// # Errors
 /// It is one.
-pub fn possible(fault: Fault, provider: Provider) -> Result<()> {
+pub fn possible(fault: Fault, provider: Provider, scheme: Scheme) -> Result<()> {
+    if fault.over().is_some_and(|over| over != scheme) {
+        return Err(Error::usage(format!(
+            "the fault {} is of a lab over https, and this lab speaks plain http",
+            fault.name()
+        ))
+        .hint("`cargo xtask --tls working` makes such a lab"));
+    }
     if fault.is_of(provider) {
         return Ok(());
     }
@@ -197,14 +210,14 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
 
 /// The plans of goals.
 fn plans(goals: &[Goal], session: &Session) -> Vec<Plan> {
-    let (fault, place) = (session.options.fault(), session.lab.place());
+    let fault = session.options.fault();
     let stories = |goal: &Goal| match goal {
         Goal::Reproduce => reproduce::goals(),
         other => vec![*other],
     };
     // What only looks has no steps.
     let plan = |goal| {
-        Plan::of(goal, fault_of(goal, goals, fault), place, session.provider)
+        plan_of(session, goal, fault_of(goal, goals, fault))
             .unwrap_or(Plan { name: goal.name(), steps: vec![] })
     };
     goals.iter().flat_map(stories).map(plan).collect()

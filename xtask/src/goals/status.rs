@@ -1,11 +1,11 @@
 //! `status`: what is up and how to reach it.
 
-use std::net::SocketAddr;
-
 use serde_json::{Map, Value, json};
 
 use crate::lab::Access;
-use crate::names::{self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, USER, Workload};
+use crate::names::{
+    self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
+};
 use crate::programs::Program;
 use crate::session::Session;
 use base::Result;
@@ -15,6 +15,8 @@ pub struct Status {
     place: Place,
     provider: Provider,
     access: Access,
+    /// With `--tls`: the authority's file, what a browser knows it by, and a folder for one.
+    tls: Option<[String; 3]>,
     argocd: Option<Program>,
     dex: Option<Program>,
 }
@@ -28,7 +30,15 @@ impl Status {
         let access = session.access().await?;
         let argocd = session.program(Workload::Argocd).await?;
         let dex = session.program(session.dex()).await?;
-        Ok(Self { place: session.lab.place(), provider: session.provider, access, argocd, dex })
+        let tls = match session.scheme() {
+            Scheme::Http => None,
+            Scheme::Https => {
+                let (own, browser) = (session.authority(), session.lab.folder().join("browser"));
+                let (ca, browser) = (own.file().display().to_string(), browser.display().to_string());
+                Some([ca, own.fingerprint()?, browser])
+            }
+        };
+        Ok(Self { place: session.lab.place(), provider: session.provider, access, tls, argocd, dex })
     }
 
     /// For `--format json`.
@@ -37,7 +47,7 @@ impl Status {
         if self.provider == Provider::Dex {
             hosts["dex"] = DEX_HOST.into();
         }
-        let fields = json!({
+        let mut fields = json!({
             "kubeconfig": self.access.kubeconfig,
             "context": self.access.context,
             "address": self.access.ingress.to_string(),
@@ -46,6 +56,9 @@ impl Status {
             "password": PASSWORD,
             "namespaces": super::strings(&NAMESPACES),
         });
+        if let (Some([ca, ..]), Some(address)) = (&self.tls, self.access.tls) {
+            fields["tls"] = json!({"address": address.to_string(), "ca": ca});
+        }
         match fields {
             Value::Object(fields) => fields,
             _ => Map::new(),
@@ -58,7 +71,8 @@ impl Status {
             program.as_ref().map_or_else(|| "not installed".to_owned(), Program::described)
         };
         let address = self.access.ingress;
-        let reach = reach(self.place, self.provider, address);
+        let reach = reach(self.place, self.provider, &self.access, self.tls.as_ref());
+        let login = format!("{}/auth/login", Scheme::of(self.tls.is_some()).url(ARGOCD_HOST));
         let kubeconfig = self.access.kubeconfig.display();
         let inside = if self.provider == Provider::Bundled { ", inside Argo CD" } else { "" };
         format!(
@@ -68,8 +82,8 @@ impl Status {
   address     {address}  ({})
   login       {USER} / {PASSWORD}
   namespaces  {}
-  curl        curl -L {} http://{ARGOCD_HOST}/auth/login
-  browser     chromium {} http://{ARGOCD_HOST}/auth/login
+  curl        curl -L {} {login}
+  browser     chromium {} {login}
   kubectl     cargo xtask kubectl -- get pods -A
               or kubectl --kubeconfig {kubeconfig}
 ",
@@ -91,13 +105,14 @@ struct Reach {
     browser: String,
 }
 
-fn reach(place: Place, provider: Provider, address: SocketAddr) -> Reach {
+fn reach(place: Place, provider: Provider, access: &Access, tls: Option<&[String; 3]>) -> Reach {
     let all = names::hosts(provider);
     let hosts = format!("ingress for {}", all.join(" and "));
     let each = |form: &dyn Fn(&str) -> String, between: &str| -> String {
         all.iter().map(|host| form(host)).collect::<Vec<_>>().join(between)
     };
-    match place {
+    let (address, port) = (access.ingress, Scheme::of(tls.is_some()).port());
+    let mut reach = match place {
         Place::Local => Reach {
             what: format!("{hosts}, and a forward proxy to them"),
             curl: format!("-x http://{address}"),
@@ -106,31 +121,57 @@ fn reach(place: Place, provider: Provider, address: SocketAddr) -> Reach {
         // An ingress in a cluster is no forward proxy: each client maps the names itself.
         Place::Kind => Reach {
             what: hosts,
-            curl: each(&|host| format!("--connect-to {host}:80:{address}"), " "),
+            curl: each(&|host| format!("--connect-to {host}:{port}:{}", access.front()), " "),
             browser: format!(
                 "--host-resolver-rules='{}'",
-                each(&|host| format!("MAP {host} {address}"), ",")
+                each(&|host| format!("MAP {host} {}", access.front()), ",")
             ),
         },
+    };
+    if let Some([ca, key, folder]) = tls {
+        reach.what += &format!("; TLS on {}", access.front());
+        reach.curl = format!("--cacert {ca} {}", reach.curl);
+        // This key alone, in a profile that nobody else uses.
+        reach.browser += &format!(" --user-data-dir={folder} --ignore-certificate-errors-spki-list={key}");
     }
+    reach
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
     fn each_lab_is_reached_in_its_own_way() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        assert_eq!(reach(Place::Local, Provider::Dex, address).curl, "-x http://127.0.0.1:8080");
-        let kind = reach(Place::Kind, Provider::Dex, address);
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let access = Access {
+            kubeconfig: "/lab/kubeconfig".into(),
+            context: "c".into(),
+            ingress: loopback(8080),
+            tls: Some(loopback(8443)),
+        };
+        let plain = Access { tls: None, ..access.clone() };
+        assert_eq!(reach(Place::Local, Provider::Dex, &plain, None).curl, "-x http://127.0.0.1:8080");
+        let kind = reach(Place::Kind, Provider::Dex, &plain, None);
         assert_eq!(
             kind.curl,
             "--connect-to argocd.host:80:127.0.0.1:8080 --connect-to dex.host:80:127.0.0.1:8080"
         );
         assert!(!kind.what.contains("proxy"));
-        let kind = reach(Place::Kind, Provider::Bundled, address);
+        let kind = reach(Place::Kind, Provider::Bundled, &plain, None);
         assert_eq!(kind.curl, "--connect-to argocd.host:80:127.0.0.1:8080");
         assert_eq!(kind.what, "ingress for argocd.host");
+        let tls = ["/lab/ca.crt", "k=", "/lab/browser"].map(str::to_owned);
+        let local = reach(Place::Local, Provider::Dex, &access, Some(&tls));
+        assert_eq!(local.curl, "--cacert /lab/ca.crt -x http://127.0.0.1:8080");
+        assert_eq!(
+            local.browser,
+            "--proxy-server=http://127.0.0.1:8080 --user-data-dir=/lab/browser --ignore-certificate-errors-spki-list=k="
+        );
+        let kind = reach(Place::Kind, Provider::Bundled, &access, Some(&tls));
+        assert_eq!(kind.curl, "--cacert /lab/ca.crt --connect-to argocd.host:443:127.0.0.1:8443");
+        assert!(kind.browser.starts_with("--host-resolver-rules='MAP argocd.host 127.0.0.1:8443' --user"));
     }
 }

@@ -81,15 +81,17 @@ impl LocalLab {
     }
 
     /// Brings the lab up, or finds it up. A lab of another build of this program, or
-    /// one on another port than the wished one, is replaced. Blocks.
+    /// one on another port than the wished one, or that speaks another scheme, is replaced.
+    /// Blocks.
     ///
     /// # Errors
     /// The folder is somebody's own, or the lab does not come up, with the last words of
     /// its process.
-    pub fn start(&self, port: Option<u16>) -> Result<Started> {
+    pub fn start(&self, port: Option<u16>, tls: bool) -> Result<Started> {
         let state = self.home.state()?;
         if let State::Up(found) = &state {
-            let as_wished = port.is_none_or(|port| port == found.ingress.port());
+            let as_wished =
+                port.is_none_or(|port| port == found.ingress.port()) && found.tls.is_some() == tls;
             if found.build == home::build_id() && as_wished {
                 return Ok(Started { access: self.access(found), fresh: false });
             }
@@ -97,14 +99,14 @@ impl LocalLab {
         self.end(&state)?;
         self.home.clear()?;
         self.home.create()?;
-        self.spawn(port)?;
+        self.spawn(port, tls)?;
         match self.home.state()? {
             State::Up(description) => Ok(Started { access: self.access(&description), fresh: true }),
             _ => Err(self.did_not_start()),
         }
     }
 
-    fn spawn(&self, port: Option<u16>) -> Result<()> {
+    fn spawn(&self, port: Option<u16>, tls: bool) -> Result<()> {
         let cannot =
             |error: io::Error| Error::environment(format!("the local lab could not be started: {error}"));
         let program = std::env::current_exe().map_err(cannot)?;
@@ -115,6 +117,7 @@ impl LocalLab {
         let folder = self.own_folder().path().as_os_str().to_owned();
         let mut arguments = vec!["serve-local-lab".into(), folder];
         arguments.extend(port.map(|port| format!("--port={port}").into()));
+        arguments.extend(tls.then(|| "--tls".into()));
         let handle = duct::cmd(program, arguments)
             .stdin_null()
             .stdout_file(writer)
@@ -184,6 +187,7 @@ impl LocalLab {
             kubeconfig: self.home.kubeconfig(),
             context: local_lab::lab::CONTEXT.to_owned(),
             ingress: description.ingress,
+            tls: description.tls,
         }
     }
 
@@ -208,7 +212,7 @@ impl LocalLab {
 ///
 /// # Errors
 /// A port is taken, the folder cannot be written, or a part of it has panicked.
-pub fn serve(folder: &Path, port: u16, lag: Option<Lag>) -> Result<()> {
+pub fn serve(folder: &Path, port: u16, tls: bool, lag: Option<Lag>) -> Result<()> {
     let fail = |error: &dyn std::fmt::Display| Error::environment(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -222,7 +226,7 @@ pub fn serve(folder: &Path, port: u16, lag: Option<Lag>) -> Result<()> {
         let _ = writeln!(stdout, "{READY}");
         let _ = stdout.flush();
     };
-    let options = lab::Options { ingress, lag };
+    let options = lab::Options { ingress, tls, lag };
     let serving = lab::serve(Home::new(folder), options, Tasks::default(), ready);
     runtime.block_on(serving).map_err(|error| fail(&error))
 }

@@ -1,6 +1,7 @@
 //! Where the stack runs. A lab brings a cluster up, takes it down, and says how to
 //! reach it: a kubeconfig and an address. All else goes through [`crate::cluster`].
 
+mod authority;
 pub mod kind;
 mod local;
 mod lock;
@@ -13,6 +14,7 @@ use crate::names::Place;
 use base::folder::Folder;
 use base::{Error, Result};
 
+pub use authority::{Authority, Certificate};
 pub use kind::KindLab;
 pub use local::{LocalLab, serve};
 pub use lock::Lock;
@@ -104,8 +106,17 @@ pub struct Access {
     pub kubeconfig: PathBuf,
     /// The context in it.
     pub context: String,
-    /// The ingress.
+    /// The ingress, where it speaks http.
     pub ingress: SocketAddr,
+    /// The ingress, where it ends TLS, if it does.
+    pub tls: Option<SocketAddr>,
+}
+
+impl Access {
+    /// The ingress, where it speaks what the lab is spoken to by.
+    pub fn front(&self) -> SocketAddr {
+        self.tls.unwrap_or(self.ingress)
+    }
 }
 
 /// A path with something after its name, as beside a folder.

@@ -116,6 +116,20 @@ impl Plan {
         Self { name: Goal::Test.name(), steps: vec![step("logins", &[], Action::Login(expect))] }
     }
 
+    /// The same in a lab that speaks https: its certificates come as soon as there are
+    /// namespaces, and the way to whatever is behind the ingress needs them.
+    #[must_use]
+    pub fn over_tls(mut self) -> Self {
+        if let Some(at) = self.steps.iter().position(|step| step.name == BEFORE) {
+            let certificates = step("certificates", &[BEFORE], Action::Certificates);
+            for step in self.steps.iter_mut().filter(|it| matches!(it.name, "dex-ready" | "argocd-ready")) {
+                step.after.push(certificates.name);
+            }
+            self.steps.insert(at + 1, certificates);
+        }
+        self
+    }
+
     /// The plan for a person: a line a step, with what it waits for and what it does. In turns:
     /// the steps of a turn run side by side as soon as those are done that they wait for.
     pub fn describe(&self, in_turns: bool, does: impl Fn(Action) -> Vec<Deed>) -> String {
@@ -162,10 +176,12 @@ fn describe_steps(text: &mut String, steps: &[&Step], does: impl Fn(Action) -> V
     }
 }
 
+/// The step that everything in a namespace comes after.
+const BEFORE: &str = "namespaces";
+
 /// What earlier faults left is healed as soon as there are namespaces: everything else
 /// that needs them comes after that.
 fn heal_first(steps: &mut Vec<Step>) {
-    const BEFORE: &str = "namespaces";
     let heal = step("heal", &[BEFORE], Action::Heal { only: None, argocd: true });
     for name in steps.iter_mut().flat_map(|step| &mut step.after).filter(|name| **name == BEFORE) {
         *name = heal.name;
@@ -217,6 +233,10 @@ mod tests {
                 .map(|goal| of(goal, None, Place::Local, Provider::Bundled)),
         )
         .chain([of(Goal::Broken, None, Place::Kind, Provider::Bundled)])
+        .chain([Place::Local, Place::Kind].map(|place| {
+            let plan = Plan::of(Goal::Working, None, place, Provider::Dex).unwrap();
+            plan.over_tls().describe(place == Place::Kind, |_| vec![])
+        }))
         .collect();
         insta::assert_snapshot!(plans.join("\n"));
     }

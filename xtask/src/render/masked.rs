@@ -3,8 +3,8 @@
 use local_lab::charts;
 use serde_json::Value;
 
-use super::{Manifest, Sources, Variables};
-use crate::names::Workload;
+use super::{Manifest, Sources, TlsSecret, Variables};
+use crate::names::{ARGOCD_TLS, DEX_TLS, Workload};
 use crate::programs::Program;
 use base::{Error, Result};
 
@@ -25,7 +25,13 @@ pub struct Rendered {
 /// # Errors
 /// As [`Sources::text`] and [`Sources::values`].
 pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<Vec<Rendered>> {
+    let sources = &sources.masked();
+    let https = sources.scheme().is_https();
+    let masked =
+        |namespace| TlsSecret { namespace, name: ARGOCD_TLS.name, chain: MASK.into(), key: MASK.into() };
     let variables = Variables {
+        tls_port: https.then_some(0),
+        certificates: [ARGOCD_TLS, DEX_TLS].map(|secret| masked(secret.namespace)).to_vec(),
         client_secret: Some(MASK.into()),
         admin_password_hash: Some(MASK.into()),
         admin_password_mtime: Some(MASK.into()),
@@ -34,7 +40,7 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
         ..Variables::new(0)
     };
     let mut all = vec![];
-    for manifest in Manifest::ALL {
+    for manifest in Manifest::ALL.into_iter().filter(|it| https || *it != Manifest::IngressTls) {
         let text = sources.text(manifest, &variables)?;
         all.push(Rendered { source: format!("manifests/{}", manifest.file()), text });
     }
@@ -54,9 +60,9 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
             text: yaml(&derived)?,
         });
     }
-    for ingress in ["ingress-nginx", "traefik"] {
-        let text = sources.values_text(ingress)?;
-        all.push(Rendered { source: format!("values/{ingress}.yaml, on the kind lab"), text });
+    for file in ["ingress-nginx", "traefik"].into_iter().flat_map(|ingress| sources.files(ingress)) {
+        let text = sources.values_text(file)?;
+        all.push(Rendered { source: format!("values/{file}.yaml, on the kind lab"), text });
     }
     Ok(all)
 }

@@ -12,7 +12,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
-use crate::names::{self, Provider};
+use crate::names::{self, Provider, Scheme, VALUES_TEMPLATE};
 use base::{Error, Result};
 
 pub use masked::everything;
@@ -36,13 +36,15 @@ pub enum Manifest {
     DexService,
     /// Routes for both hosts.
     Ingress,
+    /// The certificates of both hosts.
+    IngressTls,
     /// The rewrite for CoreDNS.
     Coredns,
 }
 
 impl Manifest {
     /// All of them, in the order in which they would be applied.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::KindConfig,
         Self::Namespaces,
         Self::Coredns,
@@ -51,6 +53,7 @@ impl Manifest {
         Self::ArgocdRedis,
         Self::OidcSecret,
         Self::DexService,
+        Self::IngressTls,
         Self::Ingress,
     ];
 
@@ -65,6 +68,7 @@ impl Manifest {
             Self::OidcSecret => "oidc-secret.yaml.j2",
             Self::DexService => "dex-service.yaml.j2",
             Self::Ingress => "ingress.yaml.j2",
+            Self::IngressTls => "ingress-tls.yaml.j2",
             Self::Coredns => "coredns.yaml.j2",
         }
     }
@@ -79,14 +83,27 @@ pub struct Variables {
     pub lab_id: String,
     /// The ingress's port on loopback.
     pub ingress_port: u16,
+    /// The port on loopback where the ingress ends TLS, if it does.
+    pub tls_port: Option<u16>,
     /// The ingress class of both hosts.
     pub ingress_class: &'static str,
     /// The namespaces of the stack.
     pub namespaces: [&'static str; 3],
     /// Argo CD's host.
     pub argocd_host: &'static str,
+    /// A second host of Argo CD.
+    pub second_host: &'static str,
     /// Dex's host.
     pub dex_host: &'static str,
+    /// Which Service Dex's host is in a cluster, with its namespace.
+    pub dex_service: String,
+    /// The name of the Secrets that the certificates are in.
+    pub tls_secret: &'static str,
+    /// The certificates.
+    pub certificates: Vec<TlsSecret>,
+    /// The lab's certificate authority, in PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_pem: Option<String>,
     /// The OIDC client's secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
@@ -104,6 +121,19 @@ pub struct Variables {
     pub redis_password: Option<String>,
 }
 
+/// A Secret with a certificate in it.
+#[derive(Clone, Serialize)]
+pub struct TlsSecret {
+    /// Its namespace.
+    pub namespace: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// The certificate and its authority's, in PEM.
+    pub chain: String,
+    /// The certificate's key, in PEM.
+    pub key: String,
+}
+
 impl Variables {
     /// Variables without any secret.
     pub fn new(ingress_port: u16) -> Self {
@@ -111,10 +141,16 @@ impl Variables {
             cluster_name: names::CLUSTER.to_owned(),
             lab_id: "00000000".to_owned(),
             ingress_port,
+            tls_port: None,
             ingress_class: names::INGRESS_CLASS,
             namespaces: names::NAMESPACES,
             argocd_host: names::ARGOCD_HOST,
+            second_host: names::SECOND_HOST,
             dex_host: names::DEX_HOST,
+            dex_service: "dex-host.dex".to_owned(),
+            tls_secret: names::ARGOCD_TLS.name,
+            certificates: vec![],
+            ca_pem: None,
             client_secret: None,
             admin_password_hash: None,
             admin_password_mtime: None,
@@ -129,17 +165,36 @@ impl Variables {
 pub struct Sources {
     root: PathBuf,
     provider: Provider,
+    /// With `--tls`: where the lab's authority is.
+    ca: Option<Ca>,
+}
+
+#[derive(Clone, Debug)]
+enum Ca {
+    File(PathBuf),
+    /// To be shown, and no more.
+    Masked,
 }
 
 impl Sources {
     /// Those of the checkout at `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), provider: Provider::default() }
+        Self { root: root.into(), provider: Provider::default(), ca: None }
     }
 
-    /// The same for a lab with this provider.
-    pub fn with(self, provider: Provider) -> Self {
-        Self { provider, ..self }
+    /// The same for a lab with this provider, and with `--tls` this file of its authority.
+    pub fn with(self, provider: Provider, ca: Option<PathBuf>) -> Self {
+        Self { provider, ca: ca.map(Ca::File), ..self }
+    }
+
+    /// The same to look at, for a lab that may not be there.
+    pub fn masked(&self) -> Self {
+        Self { ca: self.ca.as_ref().map(|_| Ca::Masked), ..self.clone() }
+    }
+
+    /// What the lab is spoken to by.
+    pub fn scheme(&self) -> Scheme {
+        Scheme::of(self.ca.is_some())
     }
 
     /// The checkout.
@@ -153,8 +208,11 @@ impl Sources {
     /// The file cannot be read, is no valid template, or uses a variable that is not
     /// there: the error names file, line and variable.
     pub fn text(&self, manifest: Manifest, variables: &Variables) -> Result<String> {
-        let path = Path::new("manifests").join(manifest.file());
-        let source = self.read(&path)?;
+        self.rendered(&Path::new("manifests").join(manifest.file()), variables)
+    }
+
+    fn rendered(&self, path: &Path, variables: &Variables) -> Result<String> {
+        let source = self.read(path)?;
         let name = path.display().to_string();
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -216,15 +274,24 @@ impl Sources {
     /// The files that a chart's values are in, without their ending: later ones come before
     /// earlier ones.
     pub fn files<'a>(&self, chart: &'a str) -> Vec<&'a str> {
-        names::values_files(chart, self.provider)
+        names::values_files(chart, self.provider, self.scheme())
     }
 
     /// The text of a values file, as Helm would read it.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file, or the authority that goes into it, cannot be read.
     pub fn values_text(&self, chart: &str) -> Result<String> {
-        self.read(&Path::new("values").join(format!("{chart}.yaml")))
+        if chart != VALUES_TEMPLATE {
+            return self.read(&Path::new("values").join(format!("{chart}.yaml")));
+        }
+        let ca_pem = match &self.ca {
+            Some(Ca::File(path)) => Some(self.read(path)?),
+            Some(Ca::Masked) => Some("the lab's authority, in PEM".to_owned()),
+            None => None,
+        };
+        let path = Path::new("values").join(format!("{chart}.yaml.j2"));
+        self.rendered(&path, &Variables { ca_pem, ..Variables::new(0) })
     }
 
     fn read(&self, path: &Path) -> Result<String> {

@@ -11,6 +11,12 @@ fn variables() -> Variables {
         admin_password_mtime: Some("2026-01-02T03:04:05Z".into()),
         server_secretkey: Some("a2V5".into()),
         redis_password: Some("p".into()),
+        certificates: vec![TlsSecret {
+            namespace: "dex",
+            name: "ingress-tls",
+            chain: "one\ntwo\n".into(),
+            key: "three\n".into(),
+        }],
         ..Variables::new(43210)
     }
 }
@@ -29,7 +35,34 @@ fn every_manifest_renders() {
 #[test]
 fn every_manifest_has_its_documents() {
     let documents = |manifest| checkout().documents(manifest, &variables()).unwrap().len();
-    assert_eq!(Manifest::ALL.map(documents), [1, 3, 1, 1, 1, 1, 1, 1, 2]);
+    assert_eq!(Manifest::ALL.map(documents), [1, 3, 1, 1, 1, 1, 1, 1, 1, 2]);
+}
+
+#[test]
+fn over_tls_the_front_ends_it_and_argo_cd_knows_the_authority() {
+    let variables = Variables { tls_port: Some(43211), ..variables() };
+    let text = |manifest| checkout().text(manifest, &variables).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.crt");
+    std::fs::write(&ca, "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n").unwrap();
+    let sources = |provider| checkout().with(provider, Some(ca.clone()));
+    let dex = sources(Provider::Dex);
+    let config = |sources: &Sources| sources.values("argocd").unwrap()["configs"]["cm"].clone();
+    let texts = [
+        text(Manifest::KindConfig),
+        text(Manifest::Ingress),
+        dex.values_text("argocd-tls").unwrap(),
+        serde_json::to_string_pretty(&dex.values("dex").unwrap()["config"]).unwrap(),
+        serde_json::to_string_pretty(&dex.values("traefik").unwrap()["ports"]).unwrap(),
+    ];
+    insta::assert_snapshot!(texts.join("\n"));
+    let oidc: Value = serde_yaml::from_str(config(&dex)["oidc.config"].as_str().unwrap()).unwrap();
+    assert_eq!(oidc["rootCA"], std::fs::read_to_string(&ca).unwrap().trim_end());
+    let bundled = config(&sources(Provider::Bundled));
+    assert_eq!((&bundled["url"], &bundled["oidc.config"]), (&"https://argocd.host".into(), &"".into()));
+    std::fs::remove_file(&ca).unwrap();
+    assert!(dex.values("argocd").is_err(), "nothing is installed without it");
+    assert!(dex.masked().values_text("argocd-tls").unwrap().contains("the lab's authority"));
 }
 
 fn broken(text: &str) -> String {

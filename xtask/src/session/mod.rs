@@ -18,10 +18,11 @@ use crate::cli::{Goal, ImageRef, Ingress, Options};
 use crate::cluster::{Cluster, Observer};
 use crate::console::{Console, Running};
 use crate::lab::kind::{self, Kit};
-use crate::lab::{Access, KindLab, Lab, LocalLab};
-use crate::names::{Place, Provider, Workload};
+use crate::lab::{Access, Authority, KindLab, Lab, LocalLab};
+use crate::names::{Place, Provider, Rollout, Scheme, Workload};
 use crate::programs::Program;
 use crate::render::{Sources, Variables};
+use crate::route::Door;
 use base::{Error, Result};
 
 pub use clean_up::Unfinished;
@@ -61,19 +62,22 @@ impl Session {
     pub async fn new(options: Options, console: Arc<Console>, goals: &[Goal]) -> Result<Self> {
         let lab = which_lab::which(&options, &console, goals).await?;
         let mut session = Self { lab, ..Self::at(PathBuf::new(), options, console) };
+        let scheme = session.which_scheme(goals).await?;
         session.provider = session.which_provider(goals).await?;
-        session.sources = session.sources.with(session.provider);
+        let ca = scheme.is_https().then(|| session.authority().file());
+        session.sources = session.sources.with(session.provider, ca);
         Ok(session)
     }
 
     /// A session about the local lab of a folder.
     pub fn at(folder: PathBuf, options: Options, console: Arc<Console>) -> Self {
         let provider = options.provider.unwrap_or_default();
+        let ca = options.tls.unwrap_or_default().then(|| Authority::of(&folder).file());
         Self {
             lab: Lab::Local(LocalLab::new(folder)),
             kit: OnceCell::new(),
             provider,
-            sources: Sources::new(checkout()).with(provider),
+            sources: Sources::new(checkout()).with(provider, ca),
             options,
             console,
             cluster: AsyncMutex::default(),
@@ -99,6 +103,28 @@ impl Session {
                     .hint("`cargo xtask working` or `cargo xtask broken` brings one up")
             }
         })
+    }
+
+    /// What the lab is spoken to by.
+    pub fn scheme(&self) -> Scheme {
+        self.sources.scheme()
+    }
+
+    /// The certificate authority of a lab with `--tls`.
+    pub fn authority(&self) -> Authority {
+        Authority::of(self.lab.folder())
+    }
+
+    /// The way into the lab.
+    ///
+    /// # Errors
+    /// It is not up, or has no authority though it speaks https.
+    pub async fn door(&self) -> Result<Door> {
+        let front = self.access().await?.front();
+        match self.scheme() {
+            Scheme::Http => Ok(Door::plain(front)),
+            Scheme::Https => Door::over_tls(front, &self.authority().pem()?),
+        }
     }
 
     /// The lab's cluster. The connection is made once and shared.
@@ -180,6 +206,7 @@ impl Session {
             argocd: options.argocd.clone().or(of_tag).or(installed).unwrap_or_default(),
             image,
             provider: self.provider,
+            scheme: self.scheme(),
         }
     }
 
@@ -206,11 +233,19 @@ impl Session {
     /// # Errors
     /// It is not up.
     pub async fn variables(&self) -> Result<Variables> {
-        let mut variables = Variables::new(self.access().await?.ingress.port());
+        let access = self.access().await?;
+        let mut variables = Variables::new(access.ingress.port());
+        variables.tls_port = access.tls.map(|address| address.port());
         if let Lab::Kind(lab) = &self.lab {
             lab.name().clone_into(&mut variables.cluster_name);
             lab.id().clone_into(&mut variables.lab_id);
-            variables.ingress_class = self.choice(lab).ingress.class();
+            let ingress = self.choice(lab).ingress;
+            variables.ingress_class = ingress.class();
+            if self.scheme().is_https() {
+                // TLS is ended there, for Argo CD as for browsers.
+                let Rollout { namespace, name, .. } = ingress.rollout();
+                variables.dex_service = format!("{name}.{namespace}");
+            }
         }
         Ok(variables)
     }

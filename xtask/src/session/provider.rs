@@ -1,9 +1,10 @@
-//! Who checks the user: what the options name, else what the lab was made with.
+//! Who checks the user, and what the lab is spoken to by: what the options name, else what the
+//! lab was made with.
 
 use super::Session;
 use crate::cli::Goal;
 use crate::lab::{Lab, kind};
-use crate::names::{Provider, Workload};
+use crate::names::{Provider, Scheme, Workload};
 use base::{Error, Result};
 
 impl Session {
@@ -12,24 +13,25 @@ impl Session {
     /// # Errors
     /// The lab that is up has another than the named one, and is not to be made anew.
     pub(super) async fn which_provider(&self, goals: &[Goal]) -> Result<Provider> {
-        let named = self.options.provider;
-        let begins = goals.first();
-        // Whatever is there goes.
-        if begins == Some(&Goal::Down) {
-            return Ok(named.unwrap_or_default());
-        }
-        let own = self.own_provider().await;
-        let anew = matches!(begins, None | Some(Goal::Working | Goal::Broken | Goal::Reproduce));
-        match (named, own) {
-            (Some(named), Some(own)) if named != own && !anew => {
-                let (named, own) = (named.name(), own.name());
-                Err(Error::usage(format!(
-                    "--provider {named}, and the lab that is up has the provider {own}"
-                ))
-                .hint(format!("`cargo xtask --provider {named} working` makes it anew")))
-            }
-            _ => Ok(named.or(own).unwrap_or_default()),
-        }
+        let own = if goes(goals) { None } else { self.own_provider().await };
+        chosen(self.options.provider, own, goals, |named, own| {
+            let (named, own) = (named.name(), own.name());
+            Error::usage(format!("--provider {named}, and the lab that is up has the provider {own}"))
+                .hint(format!("`cargo xtask --provider {named} working` makes it anew"))
+        })
+    }
+
+    /// The scheme of the lab that goals, or a command where there are none, are about.
+    ///
+    /// # Errors
+    /// The lab that is up speaks another than the named one, and is not to be made anew.
+    pub(super) async fn which_scheme(&self, goals: &[Goal]) -> Result<Scheme> {
+        let own = if goes(goals) { None } else { self.own_scheme().await };
+        chosen(self.options.tls.map(Scheme::of), own, goals, |named, own| {
+            let option = if named.is_https() { "--tls" } else { "--tls=false" };
+            Error::usage(format!("{option}, and the lab that is up speaks {}", own.name()))
+                .hint(format!("`cargo xtask {option} working` makes it anew"))
+        })
     }
 
     /// The provider of the lab that is up, if it holds one.
@@ -47,8 +49,35 @@ impl Session {
         None
     }
 
+    /// What the lab that is up is spoken to by.
+    pub async fn own_scheme(&self) -> Option<Scheme> {
+        if let Lab::Kind(lab) = &self.lab {
+            return kind::State::read(lab).map(|state| state.scheme());
+        }
+        self.lab.find().await.ok().flatten().map(|access| Scheme::of(access.tls.is_some()))
+    }
+
     /// The Deployment that checks the user.
     pub fn dex(&self) -> Workload {
         self.provider.workload()
+    }
+}
+
+/// Whether whatever is there goes.
+fn goes(goals: &[Goal]) -> bool {
+    goals.first() == Some(&Goal::Down)
+}
+
+/// What is named, else the lab's own.
+fn chosen<T: Copy + Default + PartialEq>(
+    named: Option<T>,
+    own: Option<T>,
+    goals: &[Goal],
+    refused: impl FnOnce(T, T) -> Error,
+) -> Result<T> {
+    let anew = matches!(goals.first(), None | Some(Goal::Working | Goal::Broken | Goal::Reproduce));
+    match (named, own) {
+        (Some(named), Some(own)) if named != own && !anew => Err(refused(named, own)),
+        _ => Ok(named.or(own).unwrap_or_default()),
     }
 }

@@ -3,11 +3,12 @@
 use crate::cluster::ClientSecret;
 use crate::console::Running;
 use crate::lab::kind::cluster::Bringing;
-use crate::lab::kind::parts::Part;
-use crate::lab::kind::{State, coredns, helm, images, node, resolves};
-use crate::names::{REDIS_KEY, REDIS_SECRET, Workload};
+use crate::lab::kind::parts::{Chart, Part};
+use crate::lab::kind::{Place, State, coredns, helm, images, node, resolves};
+use crate::names::{REDIS_KEY, REDIS_SECRET, VALUES_TEMPLATE, Workload};
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
+use base::files::write_private;
 use base::{Error, Result};
 
 /// A step that only a lab on kind has.
@@ -72,7 +73,13 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
     let choice = session.choice(lab);
     let own = choice.image.as_ref().map(ToString::to_string);
     match step {
-        KindStep::Tools => return Ok(kit.described()),
+        KindStep::Tools => {
+            if choice.scheme.is_https() {
+                lab.own_folder().claim()?;
+                session.authority().ensure()?;
+            }
+            return Ok(kit.described());
+        }
         KindStep::Cluster => {
             let bringing = Bringing {
                 lab,
@@ -82,6 +89,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
                 port: session.options.port,
                 image: session.options.node_image.as_deref(),
                 provider: session.provider,
+                scheme: session.scheme(),
             };
             let brought = bringing.bring(running, || session.unfinished.begin()).await?;
             session.connect_anew().await;
@@ -89,6 +97,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
         }
         KindStep::Node => node::wait_ready(lab, &place.node(), session.wait(), running).await?,
         KindStep::Chart(part) => {
+            write_values(session, &place, &choice.chart(part))?;
             let images = helm::check(&kit, &place, &choice, part, running).await?;
             kit.part(part, |needs| needs.images = images);
             return Ok(choice.chart(part).described());
@@ -120,14 +129,14 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             return Ok("created".into());
         }
         KindStep::Coredns => {
-            let lines = session.sources.text(Manifest::Coredns, &Variables::new(0))?;
+            let lines = session.sources.text(Manifest::Coredns, &session.variables().await?)?;
             let cluster = session.cluster().await?;
             let outcome = coredns::rewrite(&cluster, &lines).await?;
             cluster.wait_ready(crate::names::COREDNS, session.wait(), |text| running.waiting(text)).await?;
             return Ok(outcome.into());
         }
         KindStep::Ingress => {
-            helm::install_ingress(lab, &kit, &place, choice.ingress, running).await?;
+            helm::install_ingress(lab, &kit, &place, &choice, running).await?;
             return Ok(choice.chart(Part::Ingress).described());
         }
         KindStep::IngressReady => {
@@ -136,10 +145,21 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             cluster.wait_ready(rollout, session.wait(), |text| running.waiting(text)).await?;
         }
         KindStep::Resolves => {
-            return resolves::check(&session.cluster().await?, &place.node(), session.wait()).await;
+            let service = session.variables().await?.dex_service;
+            return resolves::check(&session.cluster().await?, &service, &place.node(), session.wait()).await;
         }
     }
     Ok("ready".into())
+}
+
+/// Writes the values of a chart that are a template for Helm to read.
+fn write_values(session: &Session, place: &Place, chart: &Chart) -> Result<()> {
+    if !chart.values.contains(&VALUES_TEMPLATE) {
+        return Ok(());
+    }
+    let (path, text) = (place.values_file(VALUES_TEMPLATE), session.sources.values_text(VALUES_TEMPLATE)?);
+    write_private(&path, text.as_bytes())
+        .map_err(|error| Error::environment(format!("{} cannot be written: {error}", path.display())))
 }
 
 /// Applies a manifest, as a person would: by kubectl, which reads it from stdin.
@@ -188,6 +208,7 @@ pub async fn install(
         })?;
     }
     let values = choice.values(part, Some(secrets), id.as_deref())?;
+    write_values(session, &place, &chart)?;
     helm::install(&kit, &place, &chart, &values, running).await?;
     let image = own.map_or(String::new(), |own| format!(", image {own}"));
     Ok(format!("{}{image}", chart.described()))
@@ -200,7 +221,8 @@ pub async fn install(
 pub async fn remove(session: &Session, running: &Running<'_>) -> Result<bool> {
     let lab = session.kind_lab()?;
     let (kit, place) = session.tools_of(lab, running).await?;
-    let (sources, provider) = (&session.sources, session.provider);
-    let bringing = Bringing { lab, kit: &kit, place: &place, sources, port: None, image: None, provider };
+    let (sources, provider, scheme) = (&session.sources, session.provider, session.scheme());
+    let bringing =
+        Bringing { lab, kit: &kit, place: &place, sources, port: None, image: None, provider, scheme };
     bringing.remove(running).await
 }

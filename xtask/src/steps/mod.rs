@@ -3,6 +3,7 @@
 mod kind;
 mod requests;
 mod shown;
+mod start;
 
 use jiff::{SignedDuration, Timestamp};
 use local_lab::charts::{self, Runs};
@@ -22,6 +23,7 @@ use crate::render::{Manifest, Sources, Variables};
 use crate::session::Session;
 use crate::{faults, login, route};
 use base::{Error, Result};
+use start::{certify, start_lab};
 
 pub use kind::KindStep;
 pub use shown::{Deed, DryRun};
@@ -33,6 +35,8 @@ pub enum Action {
     StartLab,
     /// Apply the namespaces.
     Namespaces,
+    /// With `--tls`: the certificates of the ingress, where there are none of the lab's authority.
+    Certificates,
     /// Fill argocd-secret where it is not filled.
     ArgocdSecret,
     /// Create the client secret as Dex expects it, if there is none.
@@ -92,6 +96,9 @@ impl Action {
         match self {
             Self::StartLab => "start the cluster, or find it up".into(),
             Self::Namespaces => "apply the namespaces argocd, dex, ingress".into(),
+            Self::Certificates => {
+                "create the ingress's certificates, if there are none of the lab's own authority".into()
+            }
             Self::ArgocdSecret => "fill argocd/argocd-secret where it is empty".into(),
             Self::DexSecret => "create dex/dex-clients with a random client secret, if there is none".into(),
             Self::OidcSecret => "create argocd/argocd-oidc with the value that Dex has".into(),
@@ -163,6 +170,7 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
         Action::Namespaces => {
             apply(session, &cluster, Manifest::Namespaces, &session.variables().await?, running).await?;
         }
+        Action::Certificates => return certify(session, &cluster, running).await.map(str::to_owned),
         Action::ArgocdSecret => {
             if cluster.argocd_secret_is_filled().await? {
                 return Ok("kept".into());
@@ -220,7 +228,7 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
         Action::DexTakes => {
             let missing = || Error::environment("Secret argocd/argocd-secret has no server.secretkey");
             let secret = cluster.derived_secret().await?.ok_or_else(missing)?;
-            route::dex_takes(session.access().await?.ingress, &secret, session.wait(), running).await?;
+            route::dex_takes(&session.door().await?, &secret, session.wait(), running).await?;
             return Ok("taken".into());
         }
         Action::RotateTwice => return faults::rotate_twice(session, &cluster).await.map(str::to_owned),
@@ -242,9 +250,9 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
                 cluster.wait_ready(redis, session.wait(), |text| running.waiting(text)).await?;
             }
             session.saw_ready(workload);
-            let ingress = session.access().await?.ingress;
-            let front = route::Front { place: session.lab.place(), ingress, limit: session.wait() };
-            route::wait(front, &cluster, workload, running).await?;
+            let (place, door) = (session.lab.place(), session.door().await?);
+            let front = route::Front { place, door, limit: session.wait() };
+            route::wait(&front, &cluster, workload, running).await?;
             if workload == Workload::Argocd && starts_deaf(session).await? {
                 // Whoever changes something by hand right afterwards is to be heard.
                 settle(session, &cluster, Change::Update).await?;
@@ -253,47 +261,6 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
         }
     }
     Ok("done".into())
-}
-
-/// Brings the lab up, or finds it up. Says which.
-///
-/// # Errors
-/// It does not come up.
-async fn start_lab(session: &Session) -> Result<&'static str> {
-    let Lab::Local(lab) = &session.lab else {
-        return Err(Error::usage("a lab on kind is not one process that could be started"));
-    };
-    if let (Some(own), Some(named)) = (session.own_provider().await, session.options.provider)
-        && own != named
-    {
-        let (own, named) = (own.name(), named.name());
-        session
-            .console
-            .note(&format!("  the lab with the provider {own} goes: it is made anew with {named}"));
-        let (lab, unfinished) = (lab.clone(), session.unfinished.clone());
-        let stopped = tokio::task::spawn_blocking(move || {
-            let _changing = unfinished.changing();
-            lab.stop()
-        });
-        stopped.await.map_err(|error| Error::environment(format!("stopping the lab: {error}")))??;
-        session.connect_anew().await;
-    }
-    if let Some(said) = lab.ended() {
-        session.console.note(&format!("{said}; it is started anew"));
-    }
-    let (lab, port, unfinished) = (lab.clone(), session.options.port, session.unfinished.clone());
-    let started = tokio::task::spawn_blocking(move || {
-        let _changing = unfinished.changing();
-        let started = lab.start(port)?;
-        if started.fresh {
-            unfinished.begin();
-        }
-        Ok::<_, Error>(started)
-    });
-    let started =
-        started.await.map_err(|error| Error::environment(format!("starting the lab: {error}")))??;
-    session.connect_anew().await;
-    Ok(if started.fresh { "started" } else { "already up" })
 }
 
 /// Takes the lab down, and what commands that were killed left up beside it. Says whether

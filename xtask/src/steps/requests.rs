@@ -11,7 +11,7 @@ use crate::faults::{self, recorded};
 use crate::lab::Lab;
 use crate::names::{
     ARGOCD_SECRET, COREDNS, DEX_SECRET, INGRESS_NGINX, OIDC_SECRET, Place, Provider, Rollout, TRAEFIK,
-    Workload,
+    Workload, certificates,
 };
 use crate::programs::{Kind, Program};
 use crate::render::{Manifest, Variables};
@@ -38,7 +38,7 @@ impl Requests {
     /// # Errors
     /// A manifest cannot be rendered.
     pub async fn new(session: &Session) -> Result<Self> {
-        let (place, sources) = (session.lab.place(), &session.sources);
+        let (place, sources) = (session.lab.place(), &session.sources.masked());
         let faults = match session.cluster().await {
             Ok(cluster) => recorded(&cluster).await.unwrap_or_default(),
             Err(_) => vec![],
@@ -77,6 +77,12 @@ impl Requests {
         let local = |requests: Vec<Request>| if self.place == Place::Local { requests } else { vec![] };
         match action {
             Action::Namespaces => local(self.namespaces.clone()),
+            Action::Certificates => local(
+                certificates(self.provider)
+                    .iter()
+                    .map(|(name, _)| Request::patch_secret(*name).if_needed())
+                    .collect(),
+            ),
             Action::ArgocdSecret => local(vec![Request::patch_secret(ARGOCD_SECRET).if_needed()]),
             Action::DexSecret => local(vec![Request::patch_secret(DEX_SECRET).if_needed()]),
             Action::OidcSecret => local(vec![Request::patch_secret(OIDC_SECRET)]),

@@ -9,7 +9,7 @@ use crate::cluster::Request;
 use crate::lab::kind::parts::Part;
 use crate::lab::kind::{Choice, Kit, Place, Stage, State, helm, images};
 use crate::lab::{KindLab, Lab};
-use crate::names::{PASSWORD, Provider, USER, hosts};
+use crate::names::{ARGOCD_HOST, PASSWORD, Provider, Scheme, USER, hosts};
 use crate::route;
 use crate::session::Session;
 use base::Result;
@@ -39,6 +39,8 @@ impl fmt::Display for Deed {
 pub struct DryRun {
     requests: Requests,
     provider: Provider,
+    /// With `--tls`: the file of the lab's authority.
+    ca: Option<String>,
     kind: Option<Commands>,
     port: Option<u16>,
 }
@@ -54,8 +56,11 @@ impl DryRun {
             Lab::Local(_) => None,
         };
         let found = session.lab.find().await.ok().flatten();
-        let port = found.map(|access| access.ingress.port()).or(session.options.port);
-        Ok(Self { requests: Requests::new(session).await?, provider: session.provider, kind, port })
+        let ca = session.scheme().is_https().then(|| session.authority().file().display().to_string());
+        // With --tls, the named port is the one for http.
+        let named = session.options.port.filter(|_| ca.is_none());
+        let port = found.map(|access| access.front().port()).or(named);
+        Ok(Self { requests: Requests::new(session).await?, provider: session.provider, ca, kind, port })
     }
 
     /// What stands before all plans: how to read what follows.
@@ -69,7 +74,7 @@ impl DryRun {
         let commands = self.kind.as_ref().map_or_else(Vec::new, |kind| kind.commands(action));
         let port = self.port.map_or("PORT".to_owned(), |port| port.to_string());
         let by_hand = match action {
-            Action::Ready(workload) => route::typed(workload, &port),
+            Action::Ready(workload) => route::typed(workload, &port, self.ca.as_deref()),
             Action::Login(_) | Action::LogInOnce | Action::RotateTwice => Some(self.login(&port)),
             Action::Kind(KindStep::Tools) => Some("cargo xtask tools --download".to_owned()),
             _ => None,
@@ -79,11 +84,17 @@ impl DryRun {
     }
 
     fn login(&self, port: &str) -> String {
-        let resolve: Vec<String> =
-            hosts(self.provider).iter().map(|host| format!("--resolve {host}:80:127.0.0.1:{port}")).collect();
+        let scheme = Scheme::of(self.ca.is_some());
+        let of = scheme.port();
+        let resolve: Vec<String> = hosts(self.provider)
+            .iter()
+            .map(|host| format!("--resolve {host}:{of}:127.0.0.1:{port}"))
+            .collect();
+        let ca = self.ca.as_ref().map_or_else(String::new, |ca| format!("--ca {ca} "));
         format!(
-            "PASSWORD={PASSWORD} cargo run -p probe -- --user {USER} --password-env PASSWORD {} http://argocd.host",
-            resolve.join(" ")
+            "PASSWORD={PASSWORD} cargo run -p probe -- --user {USER} --password-env PASSWORD {ca}{} {}",
+            resolve.join(" "),
+            scheme.url(ARGOCD_HOST)
         )
     }
 }
@@ -117,6 +128,7 @@ impl Commands {
         let apply = |name: &str| run(place.apply(name, String::new()));
         match action {
             Action::Namespaces => vec![apply("manifests/namespaces.yaml.j2")],
+            Action::Certificates => vec![apply("manifests/ingress-tls.yaml.j2, with new certificates")],
             Action::ArgocdSecret => vec![apply("manifests/argocd-secret.yaml.j2, with random values")],
             Action::DexSecret => vec![apply("manifests/dex-secret.yaml.j2, with a random value")],
             Action::OidcSecret => vec![apply("manifests/oidc-secret.yaml.j2, with Dex's value")],
@@ -145,9 +157,10 @@ impl Commands {
                 let create = place.create_cluster(self.image_of_node().as_deref());
                 let create =
                     format!("{}    # the config is manifests/kind-config.yaml.j2, rendered", run(create));
-                match State::read(&place.lab).map(|state| (state.stage, state.provider)) {
+                let own = (self.choice.provider, self.choice.scheme);
+                match State::read(&place.lab).map(|state| (state.stage, (state.provider, state.scheme()))) {
                     None => vec![run(place.clusters()), create],
-                    Some((Stage::Up, provider)) if provider == self.choice.provider => vec![],
+                    Some((Stage::Up, found)) if found == own => vec![],
                     Some(_) => vec![run(place.delete_cluster()), create],
                 }
             }
@@ -208,7 +221,12 @@ mod tests {
     use crate::names;
     use crate::plan::Plan;
 
-    fn dry_run(ingress: Ingress, helm: u32, argocd: &str, provider: Provider) -> Commands {
+    fn dry_run(
+        ingress: Ingress,
+        helm: u32,
+        argocd: &str,
+        (provider, scheme): (Provider, Scheme),
+    ) -> Commands {
         let usual = Path::new("/src/target/lab");
         Commands {
             place: Place {
@@ -221,7 +239,7 @@ mod tests {
                 node_image: None,
                 wait: Duration::from_secs(600),
             },
-            choice: Choice { ingress, argocd: argocd.parse().unwrap(), image: None, provider },
+            choice: Choice { ingress, argocd: argocd.parse().unwrap(), image: None, provider, scheme },
             node_image: None,
         }
     }
@@ -229,18 +247,20 @@ mod tests {
     #[test]
     fn plans_read_as_a_person_would_type_them() {
         let mut texts = vec![];
-        let dex = Provider::Dex;
-        for (goal, ingress, helm, argocd, provider) in [
+        let dex = (Provider::Dex, Scheme::Http);
+        for (goal, ingress, helm, argocd, of) in [
             (Goal::Working, Ingress::Nginx, 3, "v3.3.6", dex),
             (Goal::Broken, Ingress::Traefik, 4, "v3.5.1", dex),
             (Goal::Break, Ingress::Nginx, 3, "v3.3.6", dex),
             (Goal::Fix, Ingress::Nginx, 3, "v3.3.6", dex),
             (Goal::Test, Ingress::Nginx, 3, "v3.3.6", dex),
             (Goal::Down, Ingress::Nginx, 3, "v3.3.6", dex),
-            (Goal::Working, Ingress::Nginx, 3, "v3.3.6", Provider::Bundled),
+            (Goal::Working, Ingress::Nginx, 3, "v3.3.6", (Provider::Bundled, Scheme::Http)),
+            (Goal::Working, Ingress::Traefik, 3, "v3.3.6", (Provider::Dex, Scheme::Https)),
         ] {
-            let dry_run = dry_run(ingress, helm, argocd, provider);
-            let plan = Plan::of(goal, None, names::Place::Kind, provider).unwrap();
+            let dry_run = dry_run(ingress, helm, argocd, of);
+            let plan = Plan::of(goal, None, names::Place::Kind, of.0).unwrap();
+            let plan = if of.1.is_https() { plan.over_tls() } else { plan };
             texts.push(
                 plan.describe(true, |action| {
                     dry_run.commands(action).into_iter().map(Deed::Command).collect()
@@ -252,7 +272,7 @@ mod tests {
 
     #[test]
     fn no_secret_is_an_argument_of_any_command() {
-        let dry_run = dry_run(Ingress::Nginx, 4, "v3.3.6", Provider::Bundled);
+        let dry_run = dry_run(Ingress::Nginx, 4, "v3.3.6", (Provider::Bundled, Scheme::Http));
         for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix] {
             let plan = Plan::of(goal, None, names::Place::Kind, Provider::Bundled).unwrap();
             for command in plan.steps.iter().flat_map(|step| dry_run.commands(step.action)) {

@@ -6,6 +6,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
+use http::uri::Scheme;
 
 use local_cluster::store::object;
 
@@ -27,6 +28,8 @@ fn named(headers: &HeaderMap) -> Vec<HeaderName> {
 pub(super) struct Way<'a> {
     /// The client's address.
     pub(super) client: IpAddr,
+    /// What it was sent by.
+    pub(super) scheme: &'a Scheme,
     /// The host, as the client wrote it.
     pub(super) host: &'a HeaderValue,
     /// The port that the client meant.
@@ -69,16 +72,16 @@ pub(super) fn to_server(client: &HeaderMap, way: &Way<'_>) -> HeaderMap {
         |name: &'static str, value: HeaderValue| headers.insert(HeaderName::from_static(name), value);
     let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
     let address = text(&way.client.to_string());
-    let http = HeaderValue::from_static("http");
+    let scheme = text(way.scheme.as_str());
     let id = client.get("x-request-id").cloned();
     set("x-request-id", id.unwrap_or_else(|| text(&object::uid().replace('-', ""))));
     set("x-real-ip", address.clone());
     set("x-forwarded-for", address);
     set("x-forwarded-host", way.host.clone());
     set("x-forwarded-port", HeaderValue::from(way.port));
-    set("x-forwarded-proto", http.clone());
-    set("x-forwarded-scheme", http.clone());
-    set("x-scheme", http);
+    set("x-forwarded-proto", scheme.clone());
+    set("x-forwarded-scheme", scheme.clone());
+    set("x-scheme", scheme);
     if let Some(claimed) = client.get("x-forwarded-for") {
         set("x-original-forwarded-for", claimed.clone());
     }
@@ -123,7 +126,10 @@ mod tests {
             ("x-request-id", "mine"),
         ]);
         let host = HeaderValue::from_static("a.b");
-        let headers = to_server(&client, &Way { client: [127, 0, 0, 1].into(), host: &host, port: 80 });
+        let headers = to_server(
+            &client,
+            &Way { client: [127, 0, 0, 1].into(), scheme: &Scheme::HTTP, host: &host, port: 80 },
+        );
         let lines: Vec<_> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         assert_eq!(

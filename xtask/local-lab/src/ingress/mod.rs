@@ -8,32 +8,35 @@
 //! of headers ([`settings`]): 502 to an answer whose head is larger than one buffer, 400
 //! and 414 to a request with a line that is. What differs: connections to servers are
 //! never shared between clients ([`upstream`]), bodies are passed on as they come and not
-//! gathered first, there are no TLS, no websockets, no wildcard hosts and no default
-//! backends (an event says so of an Ingress that has one), `ImplementationSpecific` paths
-//! are `Prefix` ones, and of an Ingress's annotations only `proxy-buffer-size` and
-//! `proxy-connect-timeout` are read.
+//! gathered first, there are no websockets, no wildcard hosts and no default backends (an
+//! event says so of an Ingress that has one), `ImplementationSpecific` paths are `Prefix`
+//! ones, and of an Ingress's annotations only `proxy-buffer-size`, `proxy-connect-timeout`
+//! and `ssl-redirect` are read.
 //!
 //! As a forward proxy (`GET http://host/…`) it stands in for the cluster's DNS: it
-//! knows the hosts of Ingress objects and the names of Services. It is no way out to
-//! the internet.
+//! knows the hosts of Ingress objects and the names of Services. Where it ends TLS too
+//! ([`tls`]), it opens tunnels to itself. It is no way out to the internet.
 
 mod body;
+mod certificate;
 mod headers;
 mod pages;
 mod paths;
 mod proxy;
 mod settings;
 mod table;
+mod tls;
 mod upstream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
-use http::uri::{Authority, Scheme};
-use http::{Method, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, LOCATION};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Method, StatusCode, Uri, Version};
 use serde_json::json;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use self::headers::Way;
 use self::pages::{Refusal, page};
@@ -45,10 +48,12 @@ use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Request, Response};
 use local_cluster::store::{Key, Store};
 use local_cluster::tasks::Tasks;
+use local_cluster::tls::TlsError;
 use local_cluster::workloads::{Recorder, Subject};
 
-/// The port that a URL without one means, and that an ingress of a cluster has.
+/// The ports that a URL without one means, and that an ingress of a cluster has.
 const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 
 /// The ingress as a server's handler. Cheap to clone; all clones are one ingress.
 #[derive(Clone)]
@@ -56,7 +61,12 @@ pub struct Ingress {
     table: watch::Receiver<Arc<Table>>,
     routes: Routes,
     upstreams: Upstreams,
-    port: u16,
+    /// What is spoken on this listener.
+    scheme: Scheme,
+    /// The port that the scheme means, and the listener's own.
+    ports: [u16; 2],
+    /// Where TLS is ended, on a listener for plain http.
+    tunnels: Option<SocketAddr>,
     settings: Settings,
 }
 
@@ -66,15 +76,40 @@ impl Ingress {
     pub fn new(store: Store, routes: Routes, tasks: &Tasks) -> Self {
         let (sender, table) = watch::channel(Arc::new(Table::default()));
         tasks.spawn("the ingress", follow(store, routes.clone(), sender));
-        Self { table, routes, upstreams: Upstreams::default(), port: HTTP, settings: Settings::DEFAULT }
+        Self {
+            table,
+            routes,
+            upstreams: Upstreams::default(),
+            scheme: Scheme::HTTP,
+            ports: [HTTP; 2],
+            tunnels: None,
+            settings: Settings::DEFAULT,
+        }
     }
 
     /// The same ingress, which clients of the forward proxy reach by `port` too and not
     /// by port 80 alone.
     #[must_use]
     pub fn on_port(mut self, port: u16) -> Self {
-        self.port = port;
+        self.ports[1] = port;
         self
+    }
+
+    /// The same ingress with tunnels to the listener at `address`, which ends TLS.
+    #[must_use]
+    pub fn with_tunnels(mut self, address: SocketAddr) -> Self {
+        self.tunnels = Some(address);
+        self
+    }
+
+    /// The same ingress for a listener on `port` that ends TLS, and what accepts it there.
+    ///
+    /// # Errors
+    /// The TLS library refuses its own defaults.
+    pub fn over_tls(&self, port: u16) -> Result<(Self, TlsAcceptor), TlsError> {
+        let acceptor = tls::acceptor(self.table.clone())?;
+        let ports = [HTTPS, port];
+        Ok((Self { scheme: Scheme::HTTPS, ports, tunnels: None, ..self.clone() }, acceptor))
     }
 
     #[cfg(test)]
@@ -88,6 +123,7 @@ impl Ingress {
 async fn follow(store: Store, routes: Routes, table: watch::Sender<Arc<Table>>) {
     let mut ingresses = store.follow(INGRESSES);
     let mut settings = store.follow("configmaps");
+    let mut secrets = store.follow("secrets");
     let mut services = store.follow("services");
     let mut endpoints = routes.known().follow("endpoints");
     let mut builder = Builder::new(store.clone(), routes);
@@ -97,11 +133,13 @@ async fn follow(store: Store, routes: Routes, table: watch::Sender<Arc<Table>>) 
             () = table.closed() => return,
             _ = ingresses.next() => {}
             _ = settings.next() => {}
+            _ = secrets.next() => {}
             _ = services.next() => {}
             _ = endpoints.next() => {}
         }
         while ingresses.try_next().is_some()
             || settings.try_next().is_some()
+            || secrets.try_next().is_some()
             || services.try_next().is_some()
             || endpoints.try_next().is_some()
         {}
@@ -142,7 +180,7 @@ struct Target {
 }
 
 impl Target {
-    fn of(request: &Request) -> Result<Self, Refusal> {
+    fn of(request: &Request, scheme: &Scheme, default: u16) -> Result<Self, Refusal> {
         let bad = || Refusal::Page(StatusCode::BAD_REQUEST);
         let uri = request.uri();
         let mut hosts = request.headers().get_all(HOST).iter();
@@ -151,7 +189,7 @@ impl Target {
             return Err(bad());
         }
         let proxied = uri.scheme().is_some();
-        if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP) {
+        if uri.scheme().is_some_and(|named| named != scheme) {
             return Err(Refusal::no_way("the ingress speaks plain http only"));
         }
         // Of two hosts, the request line's is the one that is meant.
@@ -167,11 +205,11 @@ impl Target {
         }
         let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
         let path = paths::normal(uri.path()).ok_or_else(bad)?.into_owned();
-        Ok(Self { name, port: authority.port_u16().unwrap_or(HTTP), path, proxied, host })
+        Ok(Self { name, port: authority.port_u16().unwrap_or(default), path, proxied, host })
     }
 
     /// The way in `table`.
-    fn route(&self, table: &Table, own_port: u16) -> Result<Route, Refusal> {
+    fn route(&self, table: &Table, ports: [u16; 2]) -> Result<Route, Refusal> {
         let (name, port) = (&self.name, self.port);
         if self.proxied && !table.knows(name) {
             return table.service(name, port).ok_or_else(|| {
@@ -180,8 +218,8 @@ impl Target {
                 ))
             });
         }
-        if self.proxied && ![HTTP, own_port].contains(&port) {
-            return Err(Refusal::no_way(format!("{name} answers on port {HTTP}, not on {port}")));
+        if self.proxied && !ports.contains(&port) {
+            return Err(Refusal::no_way(format!("{name} answers on port {}, not on {port}", ports[0])));
         }
         table.find(name, &self.path).ok_or(Refusal::Page(StatusCode::NOT_FOUND))
     }
@@ -194,13 +232,13 @@ impl Handler for Ingress {
 
     async fn handle(&self, peer: SocketAddr, request: Request) -> Response {
         if request.method() == Method::CONNECT {
-            return self.refuse_tunnel(&request).answer();
+            return self.tunnel(request).await.unwrap_or_else(Refusal::answer);
         }
         let settings = self.settings.changed(&[self.table.borrow().controller]);
         if let Err(refusal) = settings.buffers.check(request.method(), request.uri(), request.headers()) {
             return refusal.answer();
         }
-        let target = match Target::of(&request) {
+        let target = match Target::of(&request, &self.scheme, self.ports[0]) {
             Ok(target) => target,
             Err(refusal) => return refusal.answer(),
         };
@@ -209,13 +247,17 @@ impl Handler for Ingress {
         if announced.is_some_and(|length| length > settings.body_bytes) {
             return page(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        let way = Way { client: peer.ip(), host: &target.host, port: target.port };
+        let way = Way { client: peer.ip(), scheme: &self.scheme, host: &target.host, port: target.port };
         // Each try looks at the table of its moment.
-        let route = || target.route(&self.table.borrow(), self.port);
+        let route = || target.route(&self.table.borrow(), self.ports);
         let settings = match route() {
             Ok(route) => settings.changed(&[route.overrides]),
             Err(refusal) => return refusal.answer(),
         };
+        if self.scheme == Scheme::HTTP && settings.ssl_redirect && self.table.borrow().ends_tls(&target.name)
+        {
+            return to_https(&target.name, request.uri());
+        }
         let mut exchange = Exchange::new(request, &way, &settings);
         let next = || {
             let address = route()?.backend.next().ok_or(Refusal::Page(StatusCode::SERVICE_UNAVAILABLE))?;
@@ -225,19 +267,44 @@ impl Handler for Ingress {
     }
 }
 
+/// Sends a client to https.
+fn to_https(host: &str, uri: &Uri) -> Response {
+    let mut response = page(StatusCode::PERMANENT_REDIRECT);
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    if let Ok(to) = HeaderValue::from_str(&format!("https://{host}{path}")) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
+}
+
 impl Ingress {
-    /// A tunnel would need TLS at its other end, which this ingress does not have.
-    fn refuse_tunnel(&self, request: &Request) -> Refusal {
+    /// A tunnel leads to this ingress's own TLS, for a host that has any, and nowhere else.
+    async fn tunnel(&self, request: Request) -> Result<Response, Refusal> {
         let authority = request.uri().authority();
         let host = authority.map(|it| it.host().to_ascii_lowercase()).unwrap_or_default();
-        if self.table.borrow().knows(&host) {
-            return Refusal::no_way(format!(
+        let port = authority.and_then(Authority::port_u16).unwrap_or(HTTPS);
+        let (knows, tls) = {
+            let table = self.table.borrow();
+            (table.knows(&host), self.tunnels.filter(|_| table.ends_tls(&host)))
+        };
+        match tls {
+            Some(listener) if [HTTPS, listener.port()].contains(&port) => {
+                let failed = |_| Refusal::Page(StatusCode::BAD_GATEWAY);
+                tls::tunnel(request, listener).await.map_err(failed)
+            }
+            Some(_) => Err(Refusal::no_way(format!("{host} answers on port {HTTPS}, not on {port}"))),
+            None if knows => Err(Refusal::no_way(format!(
                 "{host} speaks plain http only: ask for http://{host}/ without a tunnel"
-            ));
+            ))),
+            None => Err(Refusal::Sentence(
+                StatusCode::FORBIDDEN,
+                "the ingress opens no tunnels out of this lab".to_owned(),
+            )),
         }
-        Refusal::Sentence(StatusCode::FORBIDDEN, "the ingress opens no tunnels out of this lab".to_owned())
     }
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

@@ -28,6 +28,8 @@ pub(super) struct Settings {
     pub(super) tries: u32,
     pub(super) answer_header: usize,
     pub(super) buffers: Buffers,
+    /// Whether http is sent to https where there is TLS.
+    pub(super) ssl_redirect: bool,
 }
 
 /// `client_header_buffer_size` and `large_client_header_buffers`: a line that does not
@@ -47,6 +49,7 @@ impl Settings {
         tries: 3,
         answer_header: 4 * 1024,
         buffers: Buffers { first: 1024, number: 4, size: 8 * 1024 },
+        ssl_redirect: true,
     };
 
     /// As changed by the controller's ConfigMap and by an Ingress.
@@ -54,6 +57,7 @@ impl Settings {
         overrides.iter().fold(self, |it, overrides| Self {
             connect: overrides.connect.unwrap_or(it.connect),
             answer_header: overrides.answer_header.unwrap_or(it.answer_header),
+            ssl_redirect: overrides.ssl_redirect.unwrap_or(it.ssl_redirect),
             buffers: Buffers {
                 first: overrides.first.unwrap_or(it.buffers.first),
                 number: overrides.large.map_or(it.buffers.number, |(number, _)| number),
@@ -71,6 +75,7 @@ pub(super) struct Overrides {
     answer_header: Option<usize>,
     first: Option<usize>,
     large: Option<(usize, usize)>,
+    ssl_redirect: Option<bool>,
 }
 
 impl Overrides {
@@ -95,6 +100,7 @@ impl Overrides {
         Self {
             connect: seconds.map(|seconds| Duration::from_secs(seconds.into())),
             answer_header: get("proxy-buffer-size").and_then(bytes),
+            ssl_redirect: get("ssl-redirect").and_then(|text| text.parse().ok()),
             ..Self::default()
         }
     }

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustls::sign::CertifiedKey;
 use serde_json::Value;
 
-use super::paths;
 use super::settings::{CONFIG_MAP, Overrides};
+use super::{certificate, paths};
 use local_cluster::addresses;
 use local_cluster::routes::Routes;
 use local_cluster::store::{Key, Store, object};
@@ -25,6 +26,8 @@ pub(super) struct Table {
     hosts: HashMap<String, Vec<Rule>>,
     /// Services by namespace and name, for clients that name one as in the cluster's DNS.
     services: HashMap<(String, String), Ports>,
+    /// Hosts whose TLS is ended here, each with its certificate where there is one.
+    tls: HashMap<String, Option<Arc<CertifiedKey>>>,
 }
 
 /// A Service's ports.
@@ -121,6 +124,14 @@ impl Builder {
                 .collect();
             table.hosts.entry(host).or_default().extend(rules);
         }
+        for entry in ingress["spec"]["tls"].as_array().into_iter().flatten() {
+            let name = entry["secretName"].as_str().unwrap_or_default();
+            let secret = self.store.get(&Key::new("secrets", object::namespace(ingress), name));
+            let certificate = secret.and_then(|secret| certificate::certificate(&secret));
+            for host in entry["hosts"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                table.tls.entry(host.to_ascii_lowercase()).or_insert_with(|| certificate.clone());
+            }
+        }
     }
 
     fn backends(&mut self, service: &Value) -> Ports {
@@ -160,6 +171,16 @@ impl Table {
     /// Whether an Ingress names this host (in lower case).
     pub(super) fn knows(&self, host: &str) -> bool {
         self.hosts.contains_key(host)
+    }
+
+    /// Whether an Ingress has TLS for this host (in lower case), and rules for it.
+    pub(super) fn ends_tls(&self, host: &str) -> bool {
+        self.knows(host) && self.tls.contains_key(host)
+    }
+
+    /// The certificate of a host (in lower case).
+    pub(super) fn certificate(&self, host: &str) -> Option<Arc<CertifiedKey>> {
+        self.tls.get(host)?.clone()
     }
 
     /// The way for a host (in lower case) and a path from [`paths::normal`]; `None` where

@@ -31,6 +31,7 @@ use diff::{Answer, Difference, differences};
 /// # Errors
 /// No real program is named, or a lab does not come up. What was found until then is said.
 pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
+    super::over_http(session)?;
     super::of_its_own(session, "compare")?;
     let own = OwnLabs::of(&session.lab, "compare")?;
     report.place = Some(Place::Local);

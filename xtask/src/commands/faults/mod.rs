@@ -20,7 +20,7 @@ use crate::names::{Place, Provider, Workload};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::{Session, checkout};
-use base::{Exit, Result};
+use base::{Error, Exit, Result};
 use doctor::examine;
 
 use row::{Outcome, Row};
@@ -33,8 +33,8 @@ const LOGINS: u32 = 12;
 ///
 /// # Errors
 /// One is named that there is not with this provider.
-pub fn chosen(args: &FaultsArgs, provider: Provider) -> Result<Vec<Fault>> {
-    let possible = |fault: &Fault| goals::possible(*fault, provider);
+pub fn chosen(args: &FaultsArgs, session: &Session) -> Result<Vec<Fault>> {
+    let possible = |fault: &Fault| goals::possible(*fault, session.provider, session.scheme());
     if args.only.is_empty() {
         return Ok(Fault::all().iter().filter(|fault| possible(fault).is_ok()).copied().collect());
     }
@@ -48,7 +48,11 @@ pub fn chosen(args: &FaultsArgs, provider: Provider) -> Result<Vec<Fault>> {
 /// A lab does not come up, or a fault cannot be put in or healed. The rows that were
 /// finished until then are shown.
 pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
-    let faults = chosen(args, session.provider)?;
+    let faults = chosen(args, session)?;
+    if args.update && session.scheme().is_https() && faults.iter().any(|fault| fault.over().is_none()) {
+        return Err(Error::usage("--update with --tls is for the faults of https alone")
+            .hint("name them: the others' rows are of a lab over http"));
+    }
     let labs = OwnLabs::of(&session.lab, "faults")?;
     report.place = Some(Place::Local);
     let mut record = report.begun("faults", Instant::now());
@@ -156,7 +160,8 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     row.answer = diagnosis.findings.iter().map(|finding| finding.id.name().to_owned()).collect();
     row.certainty = diagnosis.findings.first().map(|finding| finding.certainty.name().to_owned());
     goals::reach(session, Goal::Fix, None, &mut vec![]).await?;
-    let healed = examine(&subject, false).await?.findings.is_empty()
+    // What users type may have been part of it.
+    let healed = examine(&of_lab(session).await?, false).await?.findings.is_empty()
         && test::run(session, None, &mut record).await?.verdict == Verdict::LoggedIn;
     let named = row
         .answer

@@ -12,7 +12,7 @@ use super::state::{self, Stage, State};
 use super::{KindLab, Kit, node};
 use crate::cluster::{Cluster, failed};
 use crate::console::Running;
-use crate::names::{OWNED, Provider};
+use crate::names::{OWNED, Provider, Scheme};
 use crate::render::{Manifest, Sources, Variables};
 use base::files::write_private;
 use base::process::Said;
@@ -22,6 +22,9 @@ use base::{Error, Result};
 pub const FOLDER: &str = "oidc-lab/folder";
 /// The label of the node that says where the ingress is reached.
 pub const PORT: &str = "oidc-lab/port";
+
+/// The label of the node that says where the ingress ends TLS.
+const TLS_PORT: &str = "oidc-lab/tls-port";
 
 /// What came of bringing the cluster up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Bringing<'a> {
     pub image: Option<&'a str>,
     /// Who is to check the user.
     pub provider: Provider,
+    /// What it is to be spoken to by.
+    pub scheme: Scheme,
 }
 
 impl Bringing<'_> {
@@ -81,8 +86,8 @@ impl Bringing<'_> {
                 self.remove_nodes(running).await?;
                 state::forget(self.lab)?;
             }
-            Some(state) if state.provider != self.provider => {
-                running.doing("removing the cluster with another provider");
+            Some(state) if (state.provider, state.scheme()) != (self.provider, self.scheme) => {
+                running.doing("removing the cluster with another provider, or of another scheme");
                 self.is_still_ours(running).await?;
                 self.remove_nodes(running).await?;
                 state::forget(self.lab)?;
@@ -128,8 +133,9 @@ impl Bringing<'_> {
             false => None,
         };
         let node = node.filter(|node| label(node, FOLDER) == Some(self.lab.id()));
-        if let Some(port) = node.and_then(|node| label(&node, PORT)?.parse().ok()) {
-            let mut state = State::creating(self.lab, port, self.provider);
+        let port = |key| node.as_ref().and_then(|node| label(node, key)?.parse().ok());
+        if let Some(own) = port(PORT) {
+            let mut state = State::creating(self.lab, own, port(TLS_PORT), self.provider);
             state.stage = Stage::Up;
             return state.write(self.lab);
         }
@@ -203,10 +209,12 @@ impl Bringing<'_> {
         let tries = if self.port.is_some() { 1 } else { 2 };
         for attempt in 1..=tries {
             let port = self.port.map_or_else(free_port, Ok)?;
-            State::creating(self.lab, port, self.provider).write(self.lab)?;
+            let tls_port = self.scheme.is_https().then(free_port).transpose()?;
+            State::creating(self.lab, port, tls_port, self.provider).write(self.lab)?;
             let variables = Variables {
                 cluster_name: self.lab.name().to_owned(),
                 lab_id: self.lab.id().to_owned(),
+                tls_port,
                 ..Variables::new(port)
             };
             let config = self.sources.text(Manifest::KindConfig, &variables)?;

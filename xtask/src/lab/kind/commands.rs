@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::KindLab;
 use super::mirrors::{Charts, Mirrors, file_name};
 use super::parts::{Chart, Published};
-use crate::names::MANAGER;
+use crate::names::{MANAGER, VALUES_TEMPLATE};
 
 /// The Kubernetes version that charts are checked against. Helm's own idea of it is
 /// whatever it was built with, and for one built from its module v1.20.
@@ -222,12 +222,20 @@ impl Place {
         Typed { limit: SHORT * 5, ..self.typed(Program::Helm, format!("chart-{}", chart.name), args) }
     }
 
+    /// What Helm reads of `values/`, or of the template there that is rendered for it.
+    pub fn values_file(&self, file: &str) -> PathBuf {
+        let folder = match file {
+            VALUES_TEMPLATE => self.lab.folder().to_owned(),
+            _ => self.root.join("values"),
+        };
+        folder.join(format!("{file}.yaml"))
+    }
+
     fn chart_and_values(&self, chart: &Chart, values: &str) -> (Vec<String>, Stdin) {
         let file = self.chart_file(chart);
         let mut args = args![chart.release, file.display(), "--namespace", chart.namespace];
         for file in &chart.values {
-            let path = self.root.join("values").join(format!("{file}.yaml"));
-            args.extend(args!["--values", path.display()]);
+            args.extend(args!["--values", self.values_file(file).display()]);
         }
         if values.is_empty() {
             return (args, Stdin::Nothing);

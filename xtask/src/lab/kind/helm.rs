@@ -15,7 +15,7 @@ use super::state::State;
 use super::{KindLab, Kit};
 use crate::cli::{ImageRef, Ingress};
 use crate::console::Running;
-use crate::names::Provider;
+use crate::names::{Provider, Scheme};
 use base::files::make_private_folder;
 use base::process::Said;
 use base::{Error, Result};
@@ -39,12 +39,14 @@ pub struct Choice {
     pub image: Option<ImageRef>,
     /// Who checks the user.
     pub provider: Provider,
+    /// What the lab is spoken to by.
+    pub scheme: Scheme,
 }
 
 impl Choice {
     /// The chart of a part.
     pub fn chart(&self, part: Part) -> Chart {
-        part.chart(self.ingress, &self.argocd, self.provider)
+        part.chart(self.ingress, &self.argocd, self.provider, self.scheme)
     }
 
     /// The values that a part gets besides those of its file: none of them a secret.
@@ -187,16 +189,17 @@ pub async fn install_ingress(
     lab: &KindLab,
     kit: &Kit,
     place: &Place,
-    ingress: Ingress,
+    choice: &Choice,
     running: &Running<'_>,
 ) -> Result<()> {
+    let ingress = choice.ingress;
     let other = State::read(lab).and_then(|state| state.ingress).filter(|installed| *installed != ingress);
     if let Some(other) = other {
         uninstall(kit, place, &other.chart(), running).await?;
     }
     // Said before it is done: a run that is killed here leaves this one to take out.
     State::update(lab, |state| state.ingress = Some(ingress))?;
-    install(kit, place, &ingress.chart(), "", running).await
+    install(kit, place, &choice.chart(Part::Ingress), "", running).await
 }
 
 /// The error for a command of a lab that is up.
@@ -249,6 +252,7 @@ mod tests {
             argocd: Release::parse(argocd).unwrap(),
             image: None,
             provider: Provider::Dex,
+            scheme: Scheme::Http,
         }
     }
 

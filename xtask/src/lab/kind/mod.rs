@@ -123,7 +123,7 @@ impl KindLab {
     pub async fn find(&self) -> Result<Option<Access>> {
         let state = if self.folder.is_ours()? { State::read(self) } else { None };
         let Some(state) = state.filter(|state| state.stage == Stage::Up) else { return Ok(None) };
-        Ok(self.accepts().await.then(|| self.access(state.port)))
+        Ok(self.accepts().await.then(|| self.access(&state)))
     }
 
     /// Whether its cluster stands, by what was written down of it.
@@ -145,11 +145,13 @@ impl KindLab {
         self.folder().join("children")
     }
 
-    fn access(&self, port: u16) -> Access {
+    fn access(&self, state: &State) -> Access {
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Access {
             kubeconfig: self.kubeconfig(),
             context: self.context(),
-            ingress: SocketAddr::from(([127, 0, 0, 1], port)),
+            ingress: loopback(state.port),
+            tls: state.tls_port.map(loopback),
         }
     }
 

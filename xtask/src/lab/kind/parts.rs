@@ -3,7 +3,7 @@
 use releases::Release;
 
 use crate::cli::Ingress;
-use crate::names::{INGRESS_NGINX, Provider, Rollout, TRAEFIK, Workload, values_files};
+use crate::names::{INGRESS_NGINX, Provider, Rollout, Scheme, TRAEFIK, Workload, values_files};
 
 /// A part of the stack that comes by a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,21 +65,19 @@ impl Part {
     }
 
     /// Its chart.
-    pub fn chart(self, ingress: Ingress, argocd: &Release, provider: Provider) -> Chart {
-        match self {
-            Self::Argocd => Chart {
-                values: values_files("argocd", provider),
-                ..chart(
-                    "argo-cd",
-                    Published::Oci("oci://ghcr.io/argoproj/argo-helm"),
-                    argocd.chart().0,
-                    "argocd",
-                    "argocd",
-                )
-            },
+    pub fn chart(self, ingress: Ingress, argocd: &Release, provider: Provider, scheme: Scheme) -> Chart {
+        let chart = match self {
+            Self::Argocd => chart(
+                "argo-cd",
+                Published::Oci("oci://ghcr.io/argoproj/argo-helm"),
+                argocd.chart().0,
+                "argocd",
+                "argocd",
+            ),
             Self::Dex => chart("dex", Published::Repo("https://charts.dexidp.io"), "0.24.0", "dex", "dex"),
             Self::Ingress => ingress.chart(),
-        }
+        };
+        Chart { values: values_files(chart.release, provider, scheme), ..chart }
     }
 }
 

@@ -18,15 +18,15 @@ use base::{Error, Result};
 
 /// The pod that asks.
 const POD: &str = "oidc-lab-resolves";
-/// Dex on port 80.
-const SERVICE: &str = "dex-host";
-/// Asks from a pod. Says in a few words what came of it.
+/// Asks from a pod whether the name leads to a Service, `name.namespace`. Says in a few words
+/// what came of it.
 ///
 /// # Errors
-/// The name resolves to something else than Dex's Service, or not at all.
-pub async fn check(cluster: &Cluster, node: &str, limit: Duration) -> Result<String> {
-    let services: Api<Service> = Api::namespaced(cluster.client(), Workload::Dex.namespace());
-    let service = services.get(SERVICE).await.map_err(failed)?;
+/// The name resolves to something else, or not at all.
+pub async fn check(cluster: &Cluster, service: &str, node: &str, limit: Duration) -> Result<String> {
+    let (name, namespace) = service.split_once('.').unwrap_or((service, Workload::Dex.namespace()));
+    let services: Api<Service> = Api::namespaced(cluster.client(), namespace);
+    let service = services.get(name).await.map_err(failed)?;
     let wanted = service.spec.and_then(|spec| spec.cluster_ip).unwrap_or_default();
     let deployment = cluster.deployment(Workload::Argocd).await?;
     let image = deployment

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KindLab;
 use crate::cli::Ingress;
-use crate::names::Provider;
+use crate::names::{Provider, Scheme};
 use base::{Error, Result};
 
 /// Goes up when an older binary could not work with what stands in the folder.
@@ -21,7 +21,11 @@ const FORMAT: u32 = 1;
 pub const CONTENTS: Contents = Contents { known: is_known, older: is_older };
 
 /// What this program, kind and Helm put into it.
-const ENTRIES: [&str; 10] = [
+const ENTRIES: [&str; 14] = [
+    "argocd-tls.yaml",
+    "browser",
+    "ca.crt",
+    "ca.key",
     "charts",
     "children",
     "empty",
@@ -58,6 +62,9 @@ pub struct State {
     cluster: String,
     /// The port of the ingress on loopback.
     pub port: u16,
+    /// The port on loopback where it ends TLS, if it does.
+    #[serde(default)]
+    pub tls_port: Option<u16>,
     /// The ingress that was installed.
     pub ingress: Option<Ingress>,
     /// The release whose chart was installed.
@@ -73,12 +80,13 @@ pub struct State {
 
 impl State {
     /// A lab that is about to be made.
-    pub fn creating(lab: &KindLab, port: u16, provider: Provider) -> Self {
+    pub fn creating(lab: &KindLab, port: u16, tls_port: Option<u16>, provider: Provider) -> Self {
         Self {
             format: FORMAT,
             stage: Stage::Creating,
             cluster: lab.name().to_owned(),
             port,
+            tls_port,
             ingress: None,
             argocd: None,
             argocd_image: None,
@@ -92,6 +100,11 @@ impl State {
         let text = fs::read(file(lab)).ok()?;
         let state: Self = serde_json::from_slice(&text).ok()?;
         (state.format == FORMAT).then_some(state)
+    }
+
+    /// What the lab is spoken to by.
+    pub fn scheme(&self) -> Scheme {
+        Scheme::of(self.tls_port.is_some())
     }
 
     /// Writes it, whole or not at all.
@@ -180,7 +193,7 @@ mod tests {
         let lab = KindLab::beside(&folder.path().join("lab"), Path::new("/usual"));
         assert_eq!(State::read(&lab), None);
         assert!(State::update(&lab, |_| {}).unwrap_err().to_string().contains("is gone"));
-        State::creating(&lab, 8080, Provider::Dex).write(&lab).unwrap();
+        State::creating(&lab, 8080, None, Provider::Dex).write(&lab).unwrap();
         State::update(&lab, |state| state.stage = Stage::Up).unwrap();
         let state = State::read(&lab).unwrap();
         assert_eq!((state.stage, state.port), (Stage::Up, 8080));
@@ -197,9 +210,11 @@ mod tests {
         let lab = KindLab::beside(&root.path().join("lab"), Path::new("/usual"));
         fs::create_dir(lab.folder()).unwrap();
         fs::write(file(&lab), "{}").unwrap();
-        for error in
-            [lab.find().await.map(drop), State::creating(&lab, 1, Provider::Dex).write(&lab), clear(&lab)]
-        {
+        for error in [
+            lab.find().await.map(drop),
+            State::creating(&lab, 1, None, Provider::Dex).write(&lab),
+            clear(&lab),
+        ] {
             assert!(error.unwrap_err().to_string().contains("lacks the lab's marker"));
         }
         assert!(!lab.is_there());
@@ -226,7 +241,7 @@ mod tests {
     fn a_state_of_another_format_is_not_trusted() {
         let folder = tempfile::tempdir().unwrap();
         let lab = KindLab::beside(&folder.path().join("lab"), Path::new("/usual"));
-        State { format: 99, ..State::creating(&lab, 1, Provider::Dex) }.write(&lab).unwrap();
+        State { format: 99, ..State::creating(&lab, 1, None, Provider::Dex) }.write(&lab).unwrap();
         assert_eq!(State::read(&lab), None);
     }
 }

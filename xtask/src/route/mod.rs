@@ -5,18 +5,20 @@
 //! to pods that are gone until then. So a step that rolls something out ends only when the
 //! whole way has answered, as a login would go it.
 
-use std::net::SocketAddr;
+mod door;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use url::Url;
 
 use crate::cluster::{ClientSecret, Cluster};
 use crate::console::Running;
-use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, DEX_HOST, Place, Workload};
+use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, DEX_HOST, Place, Scheme, Workload};
 use base::{Error, Result};
+
+pub use door::Door;
 
 /// Answers that have to come in a row: of several workers or replicas each is met.
 const ENOUGH: u32 = 3;
@@ -36,12 +38,11 @@ struct Way {
 }
 
 /// What is in front of a lab's components, and how long it may take to lead to them.
-#[derive(Clone, Copy, Debug)]
 pub struct Front {
     /// Where the lab is.
     pub place: Place,
     /// The ingress.
-    pub ingress: SocketAddr,
+    pub door: Door,
     /// The longest to wait.
     pub limit: Duration,
 }
@@ -51,30 +52,29 @@ pub struct Front {
 ///
 /// # Errors
 /// It did not within the limit, with what was seen last.
-pub async fn wait(lab: Front, cluster: &Cluster, workload: Workload, running: &Running<'_>) -> Result<()> {
+pub async fn wait(lab: &Front, cluster: &Cluster, workload: Workload, running: &Running<'_>) -> Result<()> {
     let Some(way) = way(cluster, workload).await? else { return Ok(()) };
-    let Front { place, ingress, limit } = lab;
+    let Front { place, door, limit } = lab;
     let rollout = workload.rollout();
     let seen = Mutex::new(format!("Service {}/{} led to no new pods", rollout.namespace, way.service));
     let see = |what: String| {
-        running.waiting(&format!("http://{}{}: {what}", way.host, way.path));
+        running.waiting(&format!("{}: {what}", door.url(way.host, &way.path)));
         *seen.lock().unwrap_or_else(PoisonError::into_inner) = what;
     };
     let answered = async {
         let pods = cluster.wait_endpoints(way.service, rollout).await?;
         // Argo CD itself says of the Dex inside it that nobody is there.
-        let place = if workload == Workload::DexServer { Place::Kind } else { place };
-        answers(ingress, &way, nobody(pods, place), see).await;
+        let place = if workload == Workload::DexServer { Place::Kind } else { *place };
+        answers(door, &way, nobody(pods, place), see).await;
         Ok(())
     };
-    let outcome = tokio::time::timeout(limit, answered).await;
+    let outcome = tokio::time::timeout(*limit, answered).await;
     outcome.unwrap_or_else(|_| {
         let (namespace, seen) = (rollout.namespace, seen.lock().unwrap_or_else(PoisonError::into_inner));
         Err(Error::environment(format!(
-            "the way to {namespace}/{} by http://{}{} was not there after {} s: {seen}",
+            "the way to {namespace}/{} by {} was not there after {} s: {seen}",
             rollout.name,
-            way.host,
-            way.path,
+            door.url(way.host, &way.path),
             limit.as_secs()
         ))
         .hint(format!(
@@ -83,16 +83,20 @@ pub async fn wait(lab: Front, cluster: &Cluster, workload: Workload, running: &R
     })
 }
 
-/// The command that asks the same, for a dry run.
-pub fn typed(workload: Workload, port: &str) -> Option<String> {
+/// The command that asks the same, for a dry run: over https where there is the file of an
+/// authority.
+pub fn typed(workload: Workload, port: &str, ca: Option<&str>) -> Option<String> {
     let (host, path) = match workload {
         Workload::Argocd => (ARGOCD_HOST, HEALTH.to_owned()),
         Workload::Dex => (DEX_HOST, DISCOVERY.to_owned()),
         Workload::DexServer => (ARGOCD_HOST, format!("{INSIDE}{DISCOVERY}")),
         Workload::Redis => return None,
     };
+    let (scheme, ca) = (Scheme::of(ca.is_some()), ca.map_or(String::new(), |ca| format!("--cacert {ca} ")));
     Some(format!(
-        "curl --connect-to {host}:80:127.0.0.1:{port} http://{host}{path}    # until nothing from 502 to 504"
+        "curl {ca}--connect-to {host}:{}:127.0.0.1:{port} {}{path}    # until nothing from 502 to 504",
+        scheme.port(),
+        scheme.url(host)
     ))
 }
 
@@ -145,10 +149,10 @@ fn nobody(pods: usize, place: Place) -> Option<&'static [u16]> {
 /// Asks until enough answers in a row are the right ones; `see` hears of each other one.
 /// Any that can only be the component's own is right, redirects and errors too. A 404 is
 /// that of a gateway that does not know the host yet: the component knows the path.
-async fn answers(ingress: SocketAddr, way: &Way, nobody: Option<&[u16]>, see: impl Fn(String)) {
+async fn answers(door: &Door, way: &Way, nobody: Option<&[u16]>, see: impl Fn(String)) {
     let mut row = 0;
     while row < ENOUGH {
-        let answer = tokio::time::timeout(ANSWER, ask(ingress, way)).await;
+        let answer = tokio::time::timeout(ANSWER, ask(door, way)).await;
         let right = |status: &u16| match nobody {
             Some(wanted) => wanted.contains(status),
             None => !matches!(status, 404 | 502..=504),
@@ -174,7 +178,7 @@ async fn answers(ingress: SocketAddr, way: &Way, nobody: Option<&[u16]>, see: im
 /// # Errors
 /// It did not within the limit, with what was seen last.
 pub async fn dex_takes(
-    ingress: SocketAddr,
+    door: &Door,
     secret: &ClientSecret,
     limit: Duration,
     running: &Running<'_>,
@@ -182,14 +186,14 @@ pub async fn dex_takes(
     let seen = Mutex::new("there was no answer".to_owned());
     let asking = async {
         loop {
-            let answer = tokio::time::timeout(ANSWER, show(ingress, secret)).await;
+            let answer = tokio::time::timeout(ANSWER, show(door, secret)).await;
             let what = match answer {
                 Ok(Ok(answer)) if answer.contains("\"invalid_grant\"") => return,
                 Ok(Ok(answer)) => answer.lines().next().unwrap_or_default().trim().to_owned(),
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => format!("no answer within {} s", ANSWER.as_secs()),
             };
-            running.waiting(&format!("http://{ARGOCD_HOST}{INSIDE}/token: {what}"));
+            running.waiting(&format!("{}: {what}", door.url(ARGOCD_HOST, &format!("{INSIDE}/token"))));
             *seen.lock().unwrap_or_else(PoisonError::into_inner) = what;
             tokio::time::sleep(PAUSE).await;
         }
@@ -204,13 +208,13 @@ pub async fn dex_takes(
 }
 
 /// The answer to a client secret with a code that nobody gave out.
-async fn show(ingress: SocketAddr, secret: &ClientSecret) -> std::io::Result<String> {
+async fn show(door: &Door, secret: &ClientSecret) -> std::io::Result<String> {
     // Nothing in it that a form would write otherwise.
     let form = format!(
         "grant_type=authorization_code&code=nobodys&client_id=argo-cd&client_secret={}",
         secret.reveal()
     );
-    let mut stream = TcpStream::connect(ingress).await?;
+    let mut stream = door.connect(ARGOCD_HOST).await?;
     let head = format!(
         "POST {INSIDE}/token HTTP/1.1\r\nHost: {ARGOCD_HOST}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
         form.len()
@@ -222,8 +226,8 @@ async fn show(ingress: SocketAddr, secret: &ClientSecret) -> std::io::Result<Str
 }
 
 /// The status of one answer, on a connection of its own.
-async fn ask(ingress: SocketAddr, way: &Way) -> std::io::Result<u16> {
-    let mut stream = TcpStream::connect(ingress).await?;
+async fn ask(door: &Door, way: &Way) -> std::io::Result<u16> {
+    let mut stream = door.connect(way.host).await?;
     let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", way.path, way.host);
     stream.write_all(request.as_bytes()).await?;
     let mut line = [0; STATUS];
@@ -234,6 +238,8 @@ async fn ask(ingress: SocketAddr, way: &Way) -> std::io::Result<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use tokio::net::TcpListener;
 
     use super::*;
@@ -282,7 +288,7 @@ mod tests {
         ] {
             let heard = Mutex::new(vec![]);
             let ingress = gateway(given).await;
-            answers(ingress, &way, nobody, |what| heard.lock().unwrap().push(what)).await;
+            answers(&Door::plain(ingress), &way, nobody, |what| heard.lock().unwrap().push(what)).await;
             assert_eq!(*heard.lock().unwrap(), seen, "{given:?}");
         }
     }

@@ -1,13 +1,12 @@
 //! Which faults are in the lab, and whether a rotation is under way: annotations on its
 //! namespace `argocd`.
 
-use super::{Choice, Fault};
 use crate::cluster::Cluster;
+use crate::fault::{Choice, Fault};
+use crate::names::FAULTS;
 use base::Result;
 
 const NAMESPACE: &str = "argocd";
-/// The annotation: names, with commas between them.
-const ANNOTATION: &str = "oidc-lab/faults";
 
 /// The annotation of a rotation that has begun and not ended.
 const ROTATION: &str = "oidc-lab/rotation";
@@ -42,7 +41,7 @@ pub async fn rotation_ended(cluster: &Cluster) -> Result<()> {
 /// # Errors
 /// The cluster does not answer.
 pub async fn recorded(cluster: &Cluster) -> Result<Vec<Fault>> {
-    let text = cluster.namespace_annotation(NAMESPACE, ANNOTATION).await?.unwrap_or_default();
+    let text = cluster.namespace_annotation(NAMESPACE, FAULTS).await?.unwrap_or_default();
     let known = |name: &str| match Choice::parse(name) {
         Ok(Choice::One(fault)) => Some(fault),
         _ => None,
@@ -78,5 +77,5 @@ pub async fn forget(cluster: &Cluster, healed: &[Fault]) -> Result<()> {
 async fn write(cluster: &Cluster, faults: &[Fault]) -> Result<()> {
     let names: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
     let text = (!names.is_empty()).then(|| names.join(","));
-    cluster.annotate_namespace(NAMESPACE, ANNOTATION, text.as_deref()).await
+    cluster.annotate_namespace(NAMESPACE, FAULTS, text.as_deref()).await
 }
