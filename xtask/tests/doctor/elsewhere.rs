@@ -138,6 +138,7 @@ fn the_doctor_reads_and_does_nothing_else() {
         ("get", "secrets"),
         ("list", "deployments.apps"),
         ("list", "ingresses.networking.k8s.io"),
+        ("list", "networkpolicies.networking.k8s.io"),
         ("list", "pods"),
     ];
     assert_eq!(pairs, BTreeSet::from(may), "{lines:#?}");

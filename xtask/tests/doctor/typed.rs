@@ -78,7 +78,7 @@ fn what_stands_in_argocd_cm_is_mended_by_the_fix() {
         &[
             ("secret-reference", &|lab| config(lab, "argocd-oidc:clientSecret", "argocd-oidc.clientSecret")),
             ("secret-mismatch", &|lab| config(lab, "$argocd-oidc:clientSecret", "put-here-by-hand")),
-            ("secret-mismatch", &|lab| config(lab, "clientID: argo-cd", "clientID: argocd")),
+            ("client-id", &|lab| config(lab, "clientID: argo-cd", "clientID: argocd")),
             ("issuer-mismatch", &|lab| config(lab, "issuer: http://dex.host", "issuer: https://dex.host")),
             ("issuer-mismatch", &|lab| config(lab, "issuer: http://dex.host", "issuer: ''")),
             ("argocd-url", &|lab| url(lab, "")),

@@ -87,11 +87,11 @@ async fn what_is_wrong_with_its_configuration() {
     // It runs as soon as there is something to run, and ends by itself with what it cannot read.
     settings(&argocd, "", &DEX.replace("mockPassword", "carrierPigeon"));
     dex.logged("unknown connector type \"carrierPigeon\"").await;
-    // Two changes in one reload would be one.
-    argocd.container().logged_times("serving on port", 2).await;
+    // Two changes in one reload would be one, and before the server listens to them they are none.
+    argocd.container().logged_times("subscribed to settings updates", 2).await;
     settings(&argocd, "", DEX);
     dex.logged("listening on").await;
-    argocd.container().logged_times("serving on port", 3).await;
+    argocd.container().logged_times("subscribed to settings updates", 3).await;
     settings(&argocd, "", "enablePasswordDB: true");
     for container in [argocd.container.take().unwrap(), dex] {
         container.logged("malformed Dex configuration found").await;
