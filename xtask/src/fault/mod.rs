@@ -85,9 +85,6 @@ impl Fault {
                 }
             }
         }
-        let tls: Vec<&str> =
-            Self::all().iter().filter(|it| it.over().is_some()).map(|it| it.name()).collect();
-        text.push_str(&format!("\nOnly with --tls: {}.\n", tls.join(", ")));
         text.push_str(
             "\nOf the catalogue, state-mismatch is made by a browser with two logins at once and idp-refused by a provider\nwith rules of its own: no object of a cluster puts them in.\n",
         );
@@ -100,6 +97,9 @@ impl Fault {
             names(Provider::Bundled, true),
             names(Provider::Bundled, false)
         ));
+        let tls: Vec<&str> =
+            Self::all().iter().filter(|it| it.over().is_some()).map(|it| it.name()).collect();
+        text.push_str(&format!("\n\nOnly with --tls there are {}.", tls.join(", ")));
         text
     }
 }
