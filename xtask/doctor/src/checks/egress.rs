@@ -7,7 +7,7 @@ use url::Url;
 use crate::advice;
 use crate::evidence::egress::{Proxied, may_be_unseen, proxied};
 use crate::evidence::{Discovery, Evidence};
-use crate::finding::{Certainty, Finding};
+use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{argument, exact, listed, shown};
 
 /// What Argo CD or a browser is told when nobody answers at the provider's address.
@@ -103,16 +103,19 @@ fn host(evidence: &Evidence) -> Option<String> {
     issuer.host_str().map(str::to_owned)
 }
 
-fn leave_out(evidence: &Evidence, proxied: Option<&Proxied>) -> String {
+fn leave_out(evidence: &Evidence, proxied: Option<&Proxied>) -> Fix {
     let kubectl = evidence.argocd_kubectl();
     let name = evidence.server.there().map_or("argocd-server", |server| server.name.as_str());
-    let no_proxy = proxied.and_then(|it| it.no_proxy.clone());
-    let names: Vec<String> = no_proxy.into_iter().chain(host(evidence)).collect();
-    format!(
+    let now = proxied.and_then(|it| it.no_proxy.clone());
+    let names: Vec<String> = now.clone().into_iter().chain(host(evidence)).collect();
+    let line = |names: &str| format!("NO_PROXY={names}");
+    let to = line(&names.join(","));
+    Fix::from(format!(
         "{kubectl} set env deploy/{} {}   # where the provider is reached without the proxy; else correct the proxy's address",
         argument(name),
-        argument(&format!("NO_PROXY={}", names.join(",")))
-    )
+        argument(&to)
+    ))
+    .changing(&format!("Deployment {}, env", shown(name)), now.map(|now| shown(&line(&now))), Some(shown(&to)))
 }
 
 /// What stands in the way of argocd-server's pods: the place, what was seen there, and what to do.

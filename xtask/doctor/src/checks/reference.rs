@@ -8,7 +8,7 @@ use super::secrets::{create, write_key};
 use super::{at, at_field, when};
 use crate::advice;
 use crate::evidence::{Evidence, PART_OF, Reference, Seen, Term};
-use crate::finding::Finding;
+use crate::finding::{Finding, Fix};
 use crate::shown::{argument, listed, shown};
 
 /// What happens where a reference leads nowhere.
@@ -116,11 +116,15 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                     .why(format!(
                         "Argo CD reads only Secrets that carry the label, on every release. {LITERALLY}"
                     ))
-                    .fix(format!(
-                        "{kubectl} label --overwrite secret {} {label}\n{}",
-                        argument(secret),
-                        advice::restart_argocd(evidence)
-                    )),
+                    .fix(
+                        Fix::from(format!("{kubectl} label --overwrite secret {} {label}", argument(secret)))
+                            .then(&advice::restart_argocd(evidence))
+                            .changing(
+                                &format!("{at_secret}, metadata.labels"),
+                                None,
+                                Some(format!("{}: {}", PART_OF.0, PART_OF.1)),
+                            ),
+                    ),
             )
         }
         Seen::There(_) => None,

@@ -400,10 +400,13 @@ fn redirect_loop(evidence: &Evidence) -> Option<Finding> {
             .seen(format!("/auth/login does not come to an end: {}", shown(&failure.message)))
             .seen(insecure)
             .why("what stands before Argo CD comes by plain http, and Argo CD answers that with a redirect to https, which comes by plain http again or meets nobody")
-            .fix(format!(
-                "{} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"server.insecure\":\"true\"}}}}'\n{}",
-                evidence.argocd_kubectl(),
-                advice::restart_argocd(evidence)
-            )),
+            .fix(
+                Fix::from(format!(
+                    "{} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"server.insecure\":\"true\"}}}}'",
+                    evidence.argocd_kubectl()
+                ))
+                .then(&advice::restart_argocd(evidence))
+                .changing("ConfigMap argocd-cmd-params-cm", None, Some("server.insecure: \"true\"".to_owned())),
+            ),
     )
 }
