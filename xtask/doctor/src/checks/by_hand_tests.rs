@@ -383,6 +383,23 @@ fn rights_are_given_by_claims_and_not_by_the_name_that_is_shown() {
 }
 
 #[test]
+fn a_line_break_in_a_secret_that_stands_in_the_settings_is_named_and_the_secret_is_not() {
+    let findings = finds(
+        |e| {
+            let config = CONFIG.replace("$argocd-oidc:clientSecret", &format!("|\n  {SECRET}"));
+            e.settings = Seen::There(settings("http://argocd.host", &config));
+            e.current = Some(Hidden::new(format!("{SECRET}\n")));
+            refused(e);
+            dex_takes(e, SECRET, &refuses());
+        },
+        &["secret-whitespace certain now"],
+    );
+    assert_eq!(findings[0].at, "ConfigMap argocd-cm, oidc.config clientSecret");
+    assert!(findings[0].evidence[0].contains("a line break at its end"), "{:?}", findings[0].evidence);
+    assert!(!format!("{findings:?}").contains(SECRET));
+}
+
+#[test]
 fn a_secret_that_something_else_makes_is_mended_there() {
     let findings = finds(
         |e| {
