@@ -1,6 +1,6 @@
 //! The little that all crates of the house need: an error for a person with its exit code
 //! ([`Error`], [`Exit`]), outside programs that are heard and end ([`process`]), files that only
-//! their owner may read ([`files`]), and durations as people say them. It knows nobody, and
+//! their owner may read ([`files`]), whom `NO_PROXY` names ([`no_proxy`]), and durations as people say them. It knows nobody, and
 //! nothing of logins, labs or clusters.
 
 mod error;
@@ -8,6 +8,7 @@ pub mod files;
 pub mod folder;
 pub mod interrupt;
 pub mod locks;
+pub mod no_proxy;
 pub mod process;
 mod time;
 

@@ -1,12 +1,11 @@
 //! The way from argocd-server's pods to the provider: the proxy that they are told to use, by the rules of Go's
 //! HTTP client; the names that they are given an address for; and the policies of the network that hold for them.
 
-use std::net::IpAddr;
-
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use url::Url;
 
 use super::{DeploymentSeen, EnvSeen};
+use base::no_proxy::is_direct;
 
 /// A proxy by which a server asks for an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub fn proxied(server: &DeploymentSeen, url: &Url) -> Option<Proxied> {
     };
     let (variable, proxy) = variables.into_iter().find_map(|name| Some((name, text(name)?)))?;
     let no_proxy = text("NO_PROXY").or_else(|| text("no_proxy"));
-    if is_exempt(url, no_proxy.as_deref().unwrap_or_default()) {
+    if is_direct(url, no_proxy.as_deref().unwrap_or_default()) {
         return None;
     }
     let whole = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
@@ -60,56 +59,6 @@ pub fn may_be_unseen(server: &DeploymentSeen) -> bool {
     let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
     let elsewhere = |name: &str| server.env.get(name).is_some_and(|it| !matches!(it, EnvSeen::Text(_)));
     server.env_from || names.into_iter().any(elsewhere)
-}
-
-/// Whether Go's client leaves the proxy out: for this machine itself, and for what `NO_PROXY` names.
-fn is_exempt(url: &Url, no_proxy: &str) -> bool {
-    let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']).to_lowercase()) else {
-        return true;
-    };
-    let port = url.port_or_known_default().unwrap_or_default().to_string();
-    let address: Option<IpAddr> = host.parse().ok();
-    if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
-        return true;
-    }
-    let names = no_proxy.split(',').map(|name| name.trim().to_lowercase());
-    names.filter(|name| !name.is_empty()).any(|name| {
-        if name == "*" {
-            return true;
-        }
-        if let (Some((network, bits)), Some(address)) = (name.split_once('/'), address) {
-            let network: Option<IpAddr> = network.parse().ok();
-            return network
-                .zip(bits.parse().ok())
-                .is_some_and(|(network, bits)| contains(network, bits, address));
-        }
-        let (name, only) = match name.rsplit_once(':') {
-            Some((before, port)) if !before.contains(':') => (before.to_owned(), Some(port.to_owned())),
-            _ => (name, None),
-        };
-        if only.is_some_and(|only| only != port) {
-            return false;
-        }
-        match name.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(&name) {
-            below if below.starts_with('.') => host.ends_with(below),
-            name => host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')),
-        }
-    })
-}
-
-/// Whether an address is in a network of so many bits.
-fn contains(network: IpAddr, bits: u32, address: IpAddr) -> bool {
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) if bits <= 32 => {
-            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or_default();
-            network.to_bits() & mask == address.to_bits() & mask
-        }
-        (IpAddr::V6(network), IpAddr::V6(address)) if bits <= 128 => {
-            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or_default();
-            network.to_bits() & mask == address.to_bits() & mask
-        }
-        _ => false,
-    }
 }
 
 /// The policies that hold for pods with these labels and restrict whom they reach.
