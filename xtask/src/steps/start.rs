@@ -73,15 +73,17 @@ pub(super) async fn certify(
 ) -> Result<&'static str> {
     let authority = session.authority();
     let (pem, mut kept) = (authority.pem()?, true);
-    let mut made = vec![];
-    for (secret, hosts) in certificates(session.provider) {
+    for (secret, _) in certificates(session.provider) {
         let own = cluster.client_secret(*secret, CHAIN).await?;
         kept &= own.is_some_and(|own| own.reveal().contains(pem.trim()));
-        let Certificate { chain, key } = authority.sign(hosts, false)?;
-        made.push(TlsSecret { namespace: secret.namespace, name: secret.name, chain, key });
     }
     if kept {
         return Ok("kept");
+    }
+    let mut made = vec![];
+    for (secret, hosts) in certificates(session.provider) {
+        let Certificate { chain, key } = authority.sign(hosts, false)?;
+        made.push(TlsSecret { namespace: secret.namespace, name: secret.name, chain, key });
     }
     let variables = Variables { certificates: made, ..session.variables().await? };
     apply(session, cluster, Manifest::IngressTls, &variables, running).await?;
