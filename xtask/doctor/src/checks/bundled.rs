@@ -3,7 +3,7 @@
 use probe::{Cause, CauseId, Failure};
 
 use super::commands::{edit_settings, set_url};
-use super::egress::{NOBODY, is_providers};
+use super::egress::is_nobody;
 use super::secrets::OWN_KEY;
 use super::{sure, when, when_settings};
 use crate::advice;
@@ -171,7 +171,7 @@ fn tls(evidence: &Evidence) -> Option<Finding> {
 /// It does not run.
 fn down(evidence: &Evidence) -> Option<Finding> {
     let failures = evidence.failures();
-    let nobody = |failure: &&Failure| NOBODY.contains(&failure.cause) && is_providers(failure);
+    let nobody = |failure: &&Failure| is_nobody(failure);
     let failure = failures.iter().map(|(failure, _)| *failure).find(nobody);
     let bundled = &evidence.bundled;
     let namespace = shown(&evidence.namespace);

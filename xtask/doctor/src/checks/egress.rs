@@ -11,7 +11,7 @@ use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{argument, exact, listed, shown};
 
 /// What Argo CD or a browser is told when nobody answers at the provider's address.
-pub const NOBODY: [Cause; 5] = [
+const NOBODY: [Cause; 5] = [
     Cause::ProviderUnknownHost,
     Cause::ProviderRefusesConnections,
     Cause::ProviderBadGateway,
@@ -21,7 +21,7 @@ pub const NOBODY: [Cause; 5] = [
 
 /// Whether a failure is about the provider: Argo CD's own words say so, and elsewhere
 /// the step does.
-pub fn is_providers(failure: &Failure) -> bool {
+fn is_providers(failure: &Failure) -> bool {
     match failure.cause {
         Cause::ProviderByProxy
         | Cause::ProviderUnknownHost
@@ -32,12 +32,16 @@ pub fn is_providers(failure: &Failure) -> bool {
     }
 }
 
+/// Whether a failure says that nobody answers at the provider's address.
+pub fn is_nobody(failure: &Failure) -> bool {
+    NOBODY.contains(&failure.cause) && is_providers(failure)
+}
+
 /// Argo CD asks by a proxy that does not lead to the provider.
 pub fn by_proxy(evidence: &Evidence) -> Option<Finding> {
     let failures = evidence.failures();
     let mut failures = failures.iter().map(|(failure, _)| *failure);
-    let failure = failures
-        .find(|it| it.cause == Cause::ProviderByProxy || (NOBODY.contains(&it.cause) && is_providers(it)))?;
+    let failure = failures.find(|it| it.cause == Cause::ProviderByProxy || is_nobody(it))?;
     let proxied = of_issuer(evidence);
     let said = failure.cause == Cause::ProviderByProxy;
     // Whom the doctor reaches itself is there; by the proxy Argo CD does not.

@@ -5,7 +5,7 @@ use probe::{Cause, CauseId, Failure, Step};
 use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_field};
-use super::egress::{self, NOBODY, is_providers};
+use super::egress::{self, is_nobody};
 use super::when_settings;
 use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence};
 use crate::finding::{Certainty, Finding, Fix};
@@ -38,10 +38,10 @@ fn another_dex(evidence: &Evidence) -> Option<&DexConfig> {
 fn another_issuer(evidence: &Evidence) -> Option<Finding> {
     let empty = evidence.oidc().is_some() && evidence.provider.issuer.trim().is_empty();
     let failures = evidence.failures();
-    let failure = failures.iter().map(|(failure, _)| *failure).find(|it| {
-        let nobody = NOBODY.contains(&it.cause) && is_providers(it);
-        nobody || empty && matches!(it.cause, Cause::FirstStart | Cause::SsoOff)
-    });
+    let failure = failures
+        .iter()
+        .map(|(failure, _)| *failure)
+        .find(|it| is_nobody(it) || empty && matches!(it.cause, Cause::FirstStart | Cause::SsoOff));
     let dex = another_dex(evidence);
     if !empty && (failure.is_none() || dex.is_none()) {
         return None;
@@ -173,10 +173,7 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
 
 fn unreachable(evidence: &Evidence) -> Option<Finding> {
     let failures = evidence.failures();
-    let failure = failures
-        .iter()
-        .map(|(failure, _)| *failure)
-        .find(|it| NOBODY.contains(&it.cause) && is_providers(it));
+    let failure = failures.iter().map(|(failure, _)| *failure).find(|it| is_nobody(it));
     let own = match &evidence.provider.discovery {
         Discovery::NoAnswer(words) => Some(shown(words)),
         Discovery::Status(status @ (404 | 500..=599)) => Some(format!("status {status}")),
