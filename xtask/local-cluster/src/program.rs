@@ -89,9 +89,6 @@ pub struct Launch {
     pub stop: CancellationToken,
     /// The cluster API.
     pub cluster: ClusterAccess,
-    /// The ingress, which is the forward proxy for `http://` too. It is in the
-    /// environment as `HTTP_PROXY` as well.
-    pub proxy: SocketAddr,
 }
 
 /// The status of a program that could not be started at all. No process ends with it;

@@ -112,7 +112,6 @@ impl Run {
             log: self.logs.start(Self::key()).unwrap(),
             stop: self.stop.clone(),
             cluster: cluster(),
-            proxy: SocketAddr::from(([127, 0, 0, 1], 9)),
         }
     }
 

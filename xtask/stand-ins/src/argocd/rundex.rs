@@ -135,7 +135,6 @@ impl Running {
             log: launch.log.clone(),
             stop: stop.clone(),
             cluster: launch.cluster.clone(),
-            proxy: launch.proxy,
         });
         Ok(Self { stop, task: tokio::spawn(dex) })
     }

@@ -35,7 +35,6 @@ async fn redis(args: &[&str]) -> Redis {
         log: Logs::new(folder.path()).start(log).unwrap(),
         stop: stop.clone(),
         cluster: ClusterAccess { server: String::new(), ca_pem: String::new(), token: String::new() },
-        proxy: address,
     };
     Redis { address, stop, task: tokio::spawn(program().run(launch)), _folder: folder }
 }

@@ -97,7 +97,6 @@ impl Container<'_> {
             log,
             stop: CancellationToken::new(),
             cluster: node.machine.cluster.clone(),
-            proxy: node.machine.ingress,
         };
         Ok(Ready { program, launch, listening })
     }

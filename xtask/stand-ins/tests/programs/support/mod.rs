@@ -136,7 +136,6 @@ impl Place {
             log: self.logs.start(log.clone()).unwrap(),
             stop: stop.clone(),
             cluster: spec.cluster,
-            proxy: self.proxy,
         };
         let task = tokio::spawn(program.run(launch));
         Container { stop, ports: addresses, task, log, logs: self.logs.clone() }
