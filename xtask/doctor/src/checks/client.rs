@@ -11,7 +11,7 @@ use crate::shown::{exact, listed, shown};
 /// Argo CD takes a text that it cannot read for none.
 pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
     let settings = evidence.settings.there()?;
-    let Oidc::Unreadable(why) = &settings.oidc else { return None };
+    let Oidc::Unreadable(unreadable) = &settings.oidc else { return None };
     let logs = evidence.pods.iter().filter_map(|pod| pod.log.as_ref());
     let logged = logs.clone().filter_map(|log| log.invalid_oidc.as_ref()).max();
     let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
@@ -20,13 +20,6 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
     if logged.is_none() && (runs || evidence.passes()) {
         return None;
     }
-    let mend = match why.split_once(" is ") {
-        Some((field, "no text")) => format!("{field}: its value in quotes"),
-        Some((field, "no list of texts")) => format!("{field}: [one, another]"),
-        Some((field, "neither true nor false")) => format!("{field}: true, without quotes"),
-        _ => "oidc.config: `|` behind its name, and every field below it with the same blanks before it"
-            .to_owned(),
-    };
     let failure = evidence.failure(&[Cause::SsoOff, Cause::NoButton, Cause::FirstStart]);
     let then = match settings.dex.is_there() {
         true => "so people log in through the Dex inside it",
@@ -36,20 +29,20 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
         Finding::new(CauseId::OidcConfig, "ConfigMap argocd-cm, oidc.config")
             .certainty(if logged.is_some() || failure.is_some() { Certainty::Certain } else { Certainty::Likely })
             .when(when_settings(evidence))
-            .seen(format!("oidc.config is not what Argo CD reads: {}", shown(why)))
+            .seen(format!("oidc.config is not what Argo CD reads: {}", shown(&unreadable.why)))
             .seen_if(logged.map(|(time, words)| {
                 format!("argocd-server's log says at {}: invalid oidc config: {}", at(*time), shown(words))
             }))
             .seen_if(failure.map(|failure| format!("/auth/login says: {}", shown(&failure.message))))
             .why(format!("Argo CD takes an oidc.config that it cannot read for none, and says so in its log only; {then}"))
-            .fix(edit_settings(evidence, &mend)),
+            .fix(edit_settings(evidence, &unreadable.mend)),
     )
 }
 
 /// The provider has no client with this ID.
 pub fn unknown(evidence: &Evidence) -> Option<Finding> {
     let failure = evidence.failure(&[Cause::UnknownClient])?;
-    let registered = evidence.provider.own_dex().and_then(|dex| dex.config.as_ref());
+    let registered = evidence.provider.own_config();
     let asked = evidence.outside.iter().flat_map(|outside| &outside.rehearsals);
     let asked =
         asked.filter_map(|rehearsal| rehearsal.asked.as_ref()).map(|asked| asked.client_id.as_str()).next();
@@ -83,9 +76,9 @@ pub fn unknown(evidence: &Evidence) -> Option<Finding> {
 pub fn pkce(evidence: &Evidence) -> Vec<Finding> {
     let Some(config) = evidence.oidc().filter(|_| evidence.pkce()) else { return vec![] };
     let by_page = evidence.page_logs_in();
-    let secret = matches!(&config.client_secret, Term::Plain(value) if value.is_empty());
+    let no_secret = matches!(&config.client_secret, Term::Plain(value) if value.is_empty());
     let mut findings = vec![];
-    if (by_page || secret) && evidence.provider.lets_in_without() == Some(false) {
+    if (by_page || no_secret) && evidence.provider.lets_in_without() == Some(false) {
         let who = if by_page { "Argo CD's page, which logs people in by itself," } else { "argocd-server" };
         findings.push(
             Finding::new(CauseId::ClientType, "the provider's registration of this client")
@@ -100,7 +93,7 @@ pub fn pkce(evidence: &Evidence) -> Vec<Finding> {
         );
     }
     let wanted = evidence.settings.there().map(|it| format!("{}/pkce/verify", it.url.trim_end_matches('/')));
-    let dex = evidence.provider.own_dex().and_then(|dex| dex.config.as_ref());
+    let dex = evidence.provider.own_config();
     let registered = dex.and_then(|config| Some((config, &config.client.as_ref()?.redirect_uris)));
     if let (true, Some(wanted), Some((dex, uris))) = (by_page, wanted, registered)
         && !uris.is_empty()
@@ -133,7 +126,7 @@ pub fn of_command_line(evidence: &Evidence) -> Option<Finding> {
     let finding = |cause, field: &str| {
         Finding::new(cause, at_field(field)).when(When::Later).seen(format!("cliClientID is {}", exact(id)))
     };
-    let dex = evidence.provider.own_dex().and_then(|dex| dex.config.as_ref());
+    let dex = evidence.provider.own_config();
     if let Some(dex) = dex.filter(|dex| !dex.client_ids.contains(id)) {
         return Some(
             finding(CauseId::ClientId, "cliClientID")

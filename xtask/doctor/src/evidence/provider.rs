@@ -97,6 +97,11 @@ pub struct Document {
 }
 
 impl Provider {
+    /// The configuration of [`Provider::own_dex`], if it could be read.
+    pub fn own_config(&self) -> Option<&DexConfig> {
+        self.own_dex()?.config.as_ref()
+    }
+
     /// The Dex in the cluster, if it is the issuer that Argo CD uses: by the keys that both show, else, where
     /// those cannot be seen, by host and path.
     pub fn own_dex(&self) -> Option<&DexSeen> {

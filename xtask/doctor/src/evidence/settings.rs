@@ -30,10 +30,19 @@ pub enum Oidc {
     /// It is not there, or empty.
     #[default]
     Absent,
-    /// It cannot be read, for this reason. Argo CD takes it as absent.
-    Unreadable(String),
+    /// It cannot be read. Argo CD takes it as absent.
+    Unreadable(Unreadable),
     /// It can be read.
     Config(Box<OidcConfig>),
+}
+
+/// Why `oidc.config` cannot be read, and how it would be, in a sentence's part each.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Why.
+    pub why: String,
+    /// What is to be written.
+    pub mend: String,
 }
 
 /// The fields of `oidc.config` that a login depends on.
@@ -122,15 +131,27 @@ impl Oidc {
         match yaml::read::<Value>(text) {
             Ok(Value::Mapping(fields)) => match OidcConfig::of(&Fields(&fields)) {
                 Ok(config) => Self::Config(Box::new(OidcConfig { lines: fields_on_lines(text), ..config })),
-                Err(field) => Self::Unreadable(field),
+                Err(unreadable) => Self::Unreadable(unreadable),
             },
             Ok(Value::Null) => Self::Absent,
-            Ok(_) => Self::Unreadable("it has no fields".to_owned()),
-            Err(unreadable) => Self::Unreadable(match unreadable.line {
+            Ok(_) => Self::Unreadable(Unreadable::text("it has no fields".to_owned())),
+            Err(unreadable) => Self::Unreadable(Unreadable::text(match unreadable.line {
                 Some(line) => format!("it is no YAML from line {line} on{}", indented(text, line)),
                 None => "it is no YAML".to_owned(),
-            }),
+            })),
         }
+    }
+}
+
+impl Unreadable {
+    fn text(why: String) -> Self {
+        let mend =
+            "oidc.config: `|` behind its name, and every field below it with the same blanks before it";
+        Self { why, mend: mend.to_owned() }
+    }
+
+    fn field(name: &str, is: &str, mend: &str) -> Self {
+        Self { why: format!("{name} is {is}"), mend: format!("{name}: {mend}") }
     }
 }
 
@@ -155,7 +176,7 @@ fn indented(text: &str, line: usize) -> String {
 }
 
 impl OidcConfig {
-    fn of(fields: &Fields<'_>) -> Result<Self, String> {
+    fn of(fields: &Fields<'_>) -> Result<Self, Unreadable> {
         Ok(Self {
             issuer: Term::of(&fields.text("issuer")?),
             client_id: Term::of(&fields.text("clientID")?),
@@ -226,15 +247,18 @@ impl Fields<'_> {
         names.filter(|name| !known(name)).map(str::to_owned).collect()
     }
 
-    fn text(&self, name: &str) -> Result<String, String> {
+    fn text(&self, name: &str) -> Result<String, Unreadable> {
         match self.find(name) {
             None => Ok(String::new()),
-            Some(value) => value.as_str().map(str::to_owned).ok_or_else(|| format!("{name} is no text")),
+            Some(value) => {
+                let wrong = || Unreadable::field(name, "no text", "its value in quotes");
+                value.as_str().map(str::to_owned).ok_or_else(wrong)
+            }
         }
     }
 
-    fn texts(&self, name: &str) -> Result<Vec<String>, String> {
-        let wrong = || format!("{name} is no list of texts");
+    fn texts(&self, name: &str) -> Result<Vec<String>, Unreadable> {
+        let wrong = || Unreadable::field(name, "no list of texts", "[one, another]");
         match self.find(name) {
             None => Ok(vec![]),
             Some(value) => {
@@ -244,10 +268,9 @@ impl Fields<'_> {
         }
     }
 
-    fn flag(&self, name: &str) -> Result<bool, String> {
-        self.find(name).map_or(Ok(false), |value| {
-            value.as_bool().ok_or_else(|| format!("{name} is neither true nor false"))
-        })
+    fn flag(&self, name: &str) -> Result<bool, Unreadable> {
+        let wrong = || Unreadable::field(name, "neither true nor false", "true, without quotes");
+        self.find(name).map_or(Ok(false), |value| value.as_bool().ok_or_else(wrong))
     }
 }
 
@@ -295,7 +318,7 @@ mod tests {
             ("&a [*a]\n", "it is no YAML"),
         ] {
             match settings(text).oidc {
-                Oidc::Unreadable(said) => assert!(said.starts_with(why), "{text:?}: {said}"),
+                Oidc::Unreadable(said) => assert!(said.why.starts_with(why), "{text:?}: {said:?}"),
                 other => panic!("{text:?}: {other:?}"),
             }
             assert!(!format!("{:?}", settings(text)).contains("hunter2"));
