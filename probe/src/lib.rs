@@ -5,6 +5,7 @@
 //! proof that the token is good). [`run()`] does a series of them and gives a [`Report`] with a [`Verdict`].
 //! Whatever is kept of an exchange has passed the [`redact::Redactor`].
 
+pub mod as_text;
 pub mod catalogue;
 mod cause;
 mod cookie_date;
