@@ -241,7 +241,7 @@ fn what_a_reference_that_leads_nowhere_hides_is_found_too() {
     let unlabelled = |e: &mut Evidence, of_dex: &str| {
         refused(e);
         dex_takes(e, of_dex, &refuses());
-        e.current = Some(Hidden::new("$argocd-oidc:clientSecret"));
+        e.current = None;
         if let Seen::There(secret) = &mut e.named_secret {
             secret.labelled = false;
         }

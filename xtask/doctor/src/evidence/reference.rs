@@ -97,15 +97,16 @@ impl Reference {
 impl From<Reference> for Hidden {
     fn from(reference: Reference) -> Self {
         match reference {
-            Reference::Of { secret, key } => Self::new(format!("{secret}:{key}")),
-            Reference::Own(key) => Self::new(key),
+            Reference::Of { secret, key } => Self::new(format!("${secret}:{key}")),
+            Reference::Own(key) => Self::new(format!("${key}")),
         }
     }
 }
 
 impl From<Hidden> for Reference {
     fn from(name: Hidden) -> Self {
-        Self::of(&name.text())
+        let text = name.text();
+        Self::of(text.strip_prefix('$').unwrap_or(&text))
     }
 }
 

@@ -33,9 +33,11 @@ pub struct DeploymentSeen {
     pub env: BTreeMap<String, EnvSeen>,
     /// Whether more of it comes from ConfigMaps or Secrets as a whole.
     pub env_from: bool,
-    /// The arguments of its first container.
+    /// The arguments of its first container, which may be anything: no file has them.
+    #[serde(skip)]
     pub args: Vec<String>,
-    /// The labels of its pods.
+    /// The labels of its pods. They are anybody's too.
+    #[serde(skip)]
     pub labels: BTreeMap<String, String>,
     /// The names that its pods are given an address for, each with that address.
     pub host_aliases: Vec<(String, String)>,

@@ -3,6 +3,7 @@
 //! of a group or of a host ([`names`]). Whoever reads it comes to the same findings.
 
 mod names;
+mod pseudonyms;
 mod secrets;
 #[cfg(test)]
 pub mod tests;
@@ -10,7 +11,7 @@ pub mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::evidence::{DeploymentSeen, EnvSeen, Evidence, Reference, Seen, Term};
+use super::evidence::{DeploymentSeen, EnvSeen, Evidence, Reference, SERVER_KEY, Seen, Term};
 use super::hidden::Hidden;
 use super::mask::Mask;
 use super::shown::clean;
@@ -20,6 +21,8 @@ use secrets::{Describing, Description};
 
 /// The form of the document. It changes where what is read today could be read wrongly.
 pub const SCHEMA: u64 = 1;
+/// What stands for a value of which nothing is known but that it is there.
+const NOT_READ: &str = "(not read)";
 /// The longest document that is read, in bytes.
 pub const LONGEST: usize = 32 << 20;
 
@@ -161,6 +164,11 @@ fn reduce(seen: &mut Evidence) {
         });
     }
     seen.bundled.secrets.clear();
+    if let Seen::There(secret) = &mut seen.argocd_secret
+        && let Some(key) = secret.keys.get_mut(SERVER_KEY).filter(|key| !key.value.is_empty())
+    {
+        key.value = Hidden::new(NOT_READ);
+    }
     if let Seen::There(settings) = &mut seen.settings {
         if let super::evidence::DexSettings::Config(config) = &mut settings.dex {
             config.secrets.clear();
@@ -172,6 +180,9 @@ fn reduce(seen: &mut Evidence) {
     for exchange in seen.outside.iter_mut().flat_map(|it| &mut it.rehearsals).flat_map(|it| &mut it.exchanges)
     {
         exchange.headers.clear();
+        for address in [&mut exchange.url].into_iter().chain(&mut exchange.location) {
+            address.truncate(address.find(['?', '#']).unwrap_or(address.len()));
+        }
         (exchange.place, exchange.note) = (String::new(), String::new());
     }
 }
@@ -205,7 +216,7 @@ fn open(seen: &Evidence) -> Vec<Hidden> {
         Reference::Of { .. } => reference.is_name(),
         Reference::Own(key) => reference.is_name() && exists(key),
     };
-    let mut open = vec![];
+    let mut open = vec![Hidden::new(NOT_READ)];
     if let Some(config) = seen.oidc() {
         for (term, is_public) in
             [(&config.issuer, true), (&config.client_id, true), (&config.client_secret, false)]

@@ -179,7 +179,8 @@ fn in_place_of(number: usize, it: &Description) -> Hidden {
     const DIGITS: &str = "~!#%&()*+,-./0123456789;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcde";
     let kinds = [u32::from('~'), 0x100, 0xe000, 0xf_0000];
     let (mut number, mut more) = (number, it.bytes - it.characters);
-    let mut text = String::new();
+    let mark = |mark: char| it.has.contains(&mark).then_some(mark);
+    let mut text: String = mark('$').into_iter().collect();
     for _ in it.has.len()..it.characters {
         let (digit, wider) = (number % DIGITS.len(), more.min(3));
         (number, more) = (number / DIGITS.len(), more - wider);
@@ -188,7 +189,7 @@ fn in_place_of(number: usize, it: &Description) -> Hidden {
         let wide = || char::from_u32(kinds[wider] + u32::try_from(digit).unwrap_or(0));
         text.push(if wider == 0 { plain } else { wide().unwrap_or(plain) });
     }
-    text.extend(&it.has);
+    text.extend(mark(':'));
     Hidden::new(text)
 }
 
