@@ -28,7 +28,7 @@ const PUBLIC: [&str; 14] = [
 /// Names without a domain that every cluster has.
 const LOCAL: [&str; 6] = ["localhost", "kubernetes", "dex", "argocd", "argocd-server", "argocd-dex-server"];
 /// Words after which a server's message names a host.
-const BEFORE_HOST: [&str; 4] = ["lookup ", "host ", "host \"", "Host: "];
+const BEFORE_HOST: [&str; 5] = ["lookup ", "host ", "host \"", "Host: ", "one of "];
 /// Words that are left where they stand in a sentence, although somebody is called so.
 const WORDS: &str = "admin and app argocd argo-cd client code dex email expired for get group groups https invalid issuer key log login name not openid profile provider redirect server sub the timeout token url user";
 
