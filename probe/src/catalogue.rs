@@ -170,6 +170,24 @@ cause_ids! {
     TooManyCookies = "too-many-cookies",
     /// The server's first start found an argocd-secret without `server.secretkey`.
     FirstStart = "first-start",
+    /// Something that authenticates users stands before Argo CD, and answers in its place.
+    AuthProxy = "auth-proxy",
+    /// What stands before Argo CD does not pass the command line's gRPC on.
+    Grpc = "grpc",
+    /// The provider puts a link into the token in place of the groups.
+    GroupOverage = "group-overage",
+    /// A claim has not the shape in which Argo CD reads it.
+    ClaimShape = "claim-shape",
+    /// The provider signs its tokens by an algorithm that Argo CD does not take.
+    TokenAlgorithm = "token-algorithm",
+    /// Dex does not take the SAML response of the provider behind it.
+    SamlResponse = "saml-response",
+    /// The browser brings a session of before, which Argo CD does not take and the new one does not replace.
+    OldCookie = "old-cookie",
+    /// The command line's own file holds a session of before, and it fails to renew that.
+    CliSession = "cli-session",
+    /// A defect of that very release of Argo CD.
+    ReleaseDefect = "release-defect",
 }
 
 causes! {

@@ -10,6 +10,7 @@ mod checks;
 mod could_not;
 mod diagnosis;
 mod evidence;
+pub mod explain;
 mod finding;
 #[cfg(test)]
 mod fixtures;
