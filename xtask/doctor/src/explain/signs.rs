@@ -4,16 +4,6 @@
 
 use probe::CauseId::{self, *};
 
-#[allow(non_upper_case_globals)]
-mod temporary {
-    use probe::CauseId;
-    pub const CliNoClient: CauseId = CauseId::ClientType;
-    pub const CliClientType: CauseId = CauseId::ClientType;
-    pub const CliRedirectUri: CauseId = CauseId::RedirectUri;
-    pub const CliAudience: CauseId = CauseId::Audience;
-}
-use temporary::*;
-
 use super::{Fits, plain::plain};
 use crate::finding::Certainty;
 use crate::shown::shown;
