@@ -7,6 +7,7 @@
 
 mod advice;
 mod checks;
+pub mod command;
 mod could_not;
 mod diagnosis;
 mod evidence;
@@ -23,7 +24,7 @@ pub use advice::reloads;
 pub use diagnosis::Diagnosis;
 pub use look::{Reader, Subject, User};
 
-use base::Result;
+use base::{Error, Result};
 
 /// Looks at a subject and decides by what was seen.
 ///
@@ -32,10 +33,23 @@ use base::Result;
 pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnosis> {
     let evidence = look::look(subject).await?;
     let rights = subject.cluster.as_ref().map(Reader::rights).unwrap_or_default();
-    let of = |optional: bool| could_not::roles(rights.asked.iter().filter(|it| it.optional == optional));
-    let needed = rights.lacking.then(|| of(false));
-    let optional = (rights.lacking || rights.lacking_optional)
-        .then(|| format!("# Optional: what lies outside of that namespace.\n{}", of(true)));
-    let roles: Vec<String> = needed.into_iter().chain(optional).collect();
-    Ok(Diagnosis::of(&evidence, roles.join("---\n"), before_rotation))
+    let roles = rights.roles(rights.lacking, rights.lacking || rights.lacking_optional);
+    Ok(Diagnosis::of(&evidence, roles, before_rotation))
+}
+
+/// The Roles that the doctor needs for a subject, as manifests: what it will ask of the cluster, found out by
+/// asking for the objects that name others.
+///
+/// # Errors
+/// There is no cluster, or the system gives no random numbers.
+pub async fn role(subject: &Subject) -> Result<String> {
+    let reader = subject.cluster.as_ref().ok_or_else(|| {
+        Error::usage("--print-role is for a cluster").hint("name one with --context, or leave --url out")
+    })?;
+    look::rights(subject, reader).await?;
+    let subject = "--user=NAME   # or --serviceaccount=NAMESPACE:NAME";
+    Ok(format!(
+        "# kubectl apply this, then for each: kubectl -n NAMESPACE create rolebinding login-doctor --role=login-doctor {subject}\n{}",
+        reader.rights().roles(true, true)
+    ))
 }

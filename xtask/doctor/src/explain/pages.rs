@@ -51,14 +51,28 @@ fn section(id: CauseId) -> Option<&'static str> {
     Some(rest.find("\n## ").map_or(rest, |end| &rest[..end]).trim())
 }
 
-/// A paragraph on one line.
+/// A paragraph on one line, and of its links the words.
 fn in_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = text.split("](");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        if let Some(start) = plain.rfind('[') {
+            plain.remove(start);
+        }
+        plain.push_str(part.split_once(')').map_or(part, |(_, rest)| rest));
+    }
+    plain
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_link_its_words_are_shown() {
+        assert_eq!(in_line("As for [`a`](#a),\n  ([b.md](b.md)) c"), "As for `a`, (b.md) c");
+    }
 
     #[test]
     fn every_cause_has_its_page_with_every_part() {

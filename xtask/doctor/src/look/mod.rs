@@ -21,7 +21,7 @@ use releases::Era;
 use url::Url;
 
 pub use outside::User;
-pub use reader::Reader;
+pub use reader::{Access, Reader};
 
 use super::could_not::CouldNot;
 use super::evidence::{Evidence, Seen};
@@ -92,12 +92,7 @@ impl Subject {
 pub async fn look(subject: &Subject) -> Result<Evidence> {
     let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
     if let Some(reader) = &subject.cluster {
-        cluster::objects(reader, &mut evidence, subject.secret_check).await;
-        cluster::named(reader, &mut evidence).await;
-        bundled::look(reader, &mut evidence).await;
-        if let Some(namespace) = &subject.provider_namespace {
-            dex::look(reader, &mut evidence, namespace).await;
-        }
+        of_cluster(subject, reader, &mut evidence).await;
     }
     provider(subject, &mut evidence).await;
     if let (Some(reader), Some(namespace)) = (&subject.cluster, &subject.provider_namespace)
@@ -146,6 +141,29 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         );
     }
     Ok(evidence)
+}
+
+/// Reads what names other objects, so that every right that [`look`] needs was asked for.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub async fn rights(subject: &Subject, reader: &Reader) -> Result<()> {
+    let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
+    of_cluster(subject, reader, &mut evidence).await;
+    if let Some(namespace) = &subject.provider_namespace {
+        reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
+    }
+    Ok(())
+}
+
+/// Reads the objects of a cluster.
+async fn of_cluster(subject: &Subject, reader: &Reader, evidence: &mut Evidence) {
+    cluster::objects(reader, evidence, subject.secret_check).await;
+    cluster::named(reader, evidence).await;
+    bundled::look(reader, evidence).await;
+    if let Some(namespace) = &subject.provider_namespace {
+        dex::look(reader, evidence, namespace).await;
+    }
 }
 
 /// Asks the provider who it is, and whether it takes the client secret.

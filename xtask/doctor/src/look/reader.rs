@@ -2,11 +2,11 @@
 //! told to, waits no longer than it was told to, and remembers which rights it lacked.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{COOKIE, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -14,7 +14,7 @@ use kube::{Client, Config};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::could_not::Right;
+use crate::could_not::{self, Right};
 use crate::shown::shown;
 use base::{Error, Result};
 
@@ -29,6 +29,19 @@ const PAGE: usize = 256 * 1024;
 
 /// What the cluster's own record calls it.
 const AGENT: &str = concat!("argocd-oidc-lab-doctor/", env!("CARGO_PKG_VERSION"));
+
+/// Which cluster of the user's, and as whom.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The kubeconfig, if it is not the one that kubectl finds.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context, if it is not the current one.
+    pub context: Option<String>,
+    /// The user to impersonate.
+    pub user: Option<String>,
+    /// The longest that one request may take, if it is not ten seconds.
+    pub limit: Option<Duration>,
+}
 
 /// A cluster, for reading.
 pub struct Reader {
@@ -46,6 +59,18 @@ pub struct Rights {
     pub lacking: bool,
     /// Whether one of them was lacking that the doctor does without.
     pub lacking_optional: bool,
+}
+
+impl Rights {
+    /// Roles for what was asked for, as manifests.
+    pub fn roles(&self, needed: bool, optional: bool) -> String {
+        let of = |optional: bool| could_not::roles(self.asked.iter().filter(|it| it.optional == optional));
+        let needed = needed.then(|| of(false));
+        let optional = optional.then(|| of(true)).filter(|text| !text.is_empty());
+        let optional =
+            optional.map(|text| format!("# Optional: what lies outside of that namespace.\n{text}"));
+        needed.into_iter().chain(optional).collect::<Vec<_>>().join("---\n")
+    }
 }
 
 /// Why something could not be read.
@@ -86,20 +111,33 @@ struct Raw {
 }
 
 impl Reader {
-    /// The cluster behind a context of a kubeconfig of the user's, the one that kubectl finds
-    /// unless a file is named. It is read and never written.
+    /// A cluster of a kubeconfig of the user's, which is read and never written; and the name of its context.
     ///
     /// # Errors
     /// The file cannot be read, there is no such context, or it cannot be used.
-    pub async fn of_context(path: Option<&Path>, context: &str) -> Result<Self> {
-        let file = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-        Self::connected(Self::configured(file.map_err(|error| unusable(&error))?, context).await?)
+    pub async fn of_user(access: &Access) -> Result<(Self, String)> {
+        let file = access.kubeconfig.as_deref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        let file = file.map_err(|error| unusable(&error))?;
+        let named = access.context.clone().or_else(|| file.current_context.clone());
+        let context = named.filter(|name| !name.is_empty()).ok_or_else(|| {
+            Error::environment("the kubeconfig has no current context")
+                .hint("`--context NAME` names one, `kubectl config get-contexts` lists them")
+        })?;
+        let mut config = Self::configured(file, &context).await?;
+        if let Some(user) = access.user.as_ref().or(config.auth_info.impersonate.as_ref()) {
+            let user = HeaderValue::from_str(user).map_err(|_| {
+                Error::usage("--as: no user can be called that").hint("a user's name is one line of text")
+            })?;
+            config.headers.push((HeaderName::from_static("impersonate-user"), user));
+        }
+        let reader = Self::connected(config)?;
+        Ok((Self { limit: access.limit.unwrap_or(LIMIT), ..reader }, context))
     }
 
     /// The cluster behind a context of a lab's kubeconfig.
     ///
     /// # Errors
-    /// As [`Reader::of_context`].
+    /// As [`Reader::of_user`].
     pub async fn of_kubeconfig(path: &Path, context: &str) -> Result<Self> {
         let file = Kubeconfig::read_from(path).map_err(|error| unusable(&error))?;
         let mut config = Self::configured(file, context).await?;

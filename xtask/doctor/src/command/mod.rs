@@ -1,0 +1,202 @@
+//! The doctor as a command: what `kubectl argocd-sso` and `cargo xtask doctor` both do, by the same arguments.
+//! What is said and exited with is an [`Answer`]; who prints it is the caller's business.
+
+mod args;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use probe::password::{self, NoPassword, Source};
+use probe::{CauseId, Password, Tls};
+use serde_json::{Map, Value};
+
+use crate::explain::{self, Explanation};
+use crate::look::{Reader, Subject, User};
+use crate::shown::argument;
+use crate::{Diagnosis, examine, role};
+use base::{Error, Exit, Result};
+
+pub use args::{DoctorArgs, ExplainArgs};
+
+/// Says what is about to be done, to a person.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What `explain --help` ends with.
+pub const EXPLAIN_EXAMPLES: &str = "Examples:
+  explain 'failed to get token: oauth2: \"invalid_client\" \"Invalid client credentials.\"'
+  explain 'https://argocd.example.com/auth/callback?error=invalid_scope'
+  explain argocd.har
+  kubectl -n argocd logs deploy/argocd-server | explain -
+  explain stale-argocd
+
+Exit codes: 0 a cause is known, 1 none is, 2 no input, 3 it cannot be read.";
+
+/// What came of it.
+pub struct Answer {
+    /// The outcome in a line.
+    pub headline: String,
+    /// More about it, for a person.
+    pub body: String,
+    /// For `--format json`: the fields of the command.
+    pub fields: Map<String, Value>,
+    /// What the program exits with.
+    pub exit: Exit,
+}
+
+/// Looks and says what it found; at `lab`, where one is given and nothing else is named.
+///
+/// # Errors
+/// The kubeconfig, a file or the password cannot be used, or options do not go together.
+pub async fn doctor(args: &DoctorArgs, lab: Option<Subject>, say: Say) -> Result<Answer> {
+    let mut subject = match lab {
+        Some(lab) => of_lab(args, lab)?,
+        None => named(args, &say).await?,
+    };
+    subject.secret_check = !args.no_secret_check;
+    subject.say = Box::new(move |line| say(line));
+    if args.print_role {
+        let role = role(&subject).await?;
+        let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
+        return Ok(Answer { headline: role, body: String::new(), fields, exit: Exit::Done });
+    }
+    Ok(examine(&subject, args.before_rotation).await?.into())
+}
+
+impl From<Diagnosis> for Answer {
+    fn from(diagnosis: Diagnosis) -> Self {
+        Self {
+            headline: diagnosis.headline(),
+            body: diagnosis.body(),
+            fields: diagnosis.fields(),
+            exit: diagnosis.exit(),
+        }
+    }
+}
+
+impl From<Explanation> for Answer {
+    fn from(explanation: Explanation) -> Self {
+        Self {
+            headline: explanation.headline(),
+            body: explanation.body(),
+            fields: explanation.fields(),
+            exit: explanation.exit(),
+        }
+    }
+}
+
+/// A lab, unless something is said that only another installation can mean.
+fn of_lab(args: &DoctorArgs, lab: Subject) -> Result<Subject> {
+    let elsewhere = [
+        ("--namespace", args.namespace.is_some()),
+        ("--as", args.as_user.is_some()),
+        ("--provider-namespace", args.provider_namespace.is_some()),
+        ("--resolve", !args.resolve.is_empty()),
+        ("--ca", args.ca.is_some()),
+        ("--user", args.user.is_some()),
+    ];
+    match elsewhere.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Error::usage(format!("{option} is for another installation than the lab"))
+            .hint("name it with --context or --url")),
+        None => Ok(lab),
+    }
+}
+
+/// The installation that the arguments name: by a kubeconfig, by an address, or by both.
+async fn named(args: &DoctorArgs, say: &Say) -> Result<Subject> {
+    let namespace = args.namespace.as_deref().unwrap_or("argocd");
+    let mut subject = Subject::new(namespace, "kubectl");
+    if args.looks_at_cluster() {
+        let (reader, context) = Reader::of_user(&args.access()).await?;
+        if args.context.is_none() {
+            say(&format!(
+                "the cluster of context {}, Argo CD in namespace {}",
+                argument(&context),
+                argument(namespace)
+            ));
+        }
+        subject.kubectl = kubectl(args.kubeconfig.as_deref(), &context);
+        subject.cluster = Some(reader);
+        subject.provider_namespace.clone_from(&args.provider_namespace);
+    }
+    subject.address.clone_from(&args.url);
+    subject.resolve.clone_from(&args.resolve);
+    if let Some(path) = &args.ca {
+        let failed = |what: String| Error::environment(format!("--ca {} {what}", path.display()));
+        let pem = std::fs::read(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
+        subject.tls = Tls::with_ca(&pem).map_err(|error| failed(format!("cannot be used: {error}")))?;
+    }
+    if let Some(user) = &args.user {
+        subject.user = Some(User::new(user, password(args).await?));
+    }
+    Ok(subject)
+}
+
+/// How a command for the cluster begins.
+fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
+    let context = argument(context);
+    match kubeconfig {
+        Some(path) => {
+            format!("kubectl --kubeconfig {} --context {context}", argument(&path.to_string_lossy()))
+        }
+        None => format!("kubectl --context {context}"),
+    }
+}
+
+async fn password(args: &DoctorArgs) -> Result<Password> {
+    let source = args.password_env.as_deref().map_or(Source::Input, Source::Environment);
+    password::read(source).await.map_err(|error| match error {
+        NoPassword::Empty(_) => Error::usage(error.to_string()),
+        NoPassword::Unreadable(message) => Error::environment(message),
+    })
+}
+
+/// Says what a pasted error, an address, a HAR or a log means; nothing is asked of anybody.
+///
+/// # Errors
+/// There is no input, or it cannot be read.
+pub fn explain(args: &ExplainArgs) -> Result<Answer> {
+    let id = |name: &str| CauseId::ALL.iter().copied().find(|id| id.name() == name);
+    let ExplainArgs { input, id: forced, file, text } = args;
+    let explanation = match (forced.as_deref().and_then(id), file, text, input.as_deref()) {
+        (Some(id), ..) => Explanation::of_id(id),
+        (_, Some(path), ..) => explain::explain(&read(path)?)?,
+        (_, _, Some(text), _) => explain::explain(text.as_bytes())?,
+        (.., Some("-")) => explain::explain(&bounded(&mut std::io::stdin().lock(), "standard input")?)?,
+        (.., Some(input)) => match id(input) {
+            Some(id) => Explanation::of_id(id),
+            None if Path::new(input).is_file() => explain::explain(&read(Path::new(input))?)?,
+            None => {
+                let mut explanation = explain::explain(input.as_bytes())?;
+                if explanation.causes.is_empty() && !input.contains(char::is_whitespace) {
+                    explanation.notes.push("no file is called so, and no cause".to_owned());
+                }
+                explanation
+            }
+        },
+        _ => return Err(Error::usage("there is nothing to explain").hint("`-` reads standard input")),
+    };
+    Ok(explanation.into())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let name = path.display().to_string();
+    let mut file = std::fs::File::open(path)
+        .map_err(|error| Error::environment(format!("{name} cannot be read: {error}")))?;
+    bounded(&mut file, &name)
+}
+
+/// An input, up to what is looked at.
+fn bounded(input: &mut dyn std::io::Read, name: &str) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    let limit = explain::MOST as u64 + 1;
+    input
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::environment(format!("{name} cannot be read: {error}")))?;
+    if bytes.len() > explain::MOST {
+        return Err(Error::environment(format!("{name} is larger than {} MiB", explain::MOST >> 20))
+            .hint("cut out the part around the error"));
+    }
+    Ok(bytes)
+}
