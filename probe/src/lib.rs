@@ -37,7 +37,8 @@ mod words;
 
 pub use catalogue::{Cause, CauseId};
 pub use http::NoAnswer;
-pub use login::{Failure, User};
+pub use id_token::claims;
+pub use login::{Failure, MAY_LOOK, User, may_look};
 pub use options::Options;
 pub use proxy::Proxies;
 pub use redact::Password;

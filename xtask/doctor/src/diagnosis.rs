@@ -8,6 +8,7 @@ use super::evidence::Evidence;
 use super::finding::{Finding, When};
 use super::mask::Mask;
 use super::shown::{argument, shown};
+use super::token::Token;
 use super::{advice, checks};
 use base::Exit;
 
@@ -32,6 +33,8 @@ pub struct Diagnosis {
     pub looked: bool,
     /// How often the provider was asked.
     pub asked: Asked,
+    /// What the user's token gives, if there is one.
+    pub token: Option<Token>,
 }
 
 /// How often the provider was asked, beside the logins of a user.
@@ -74,6 +77,7 @@ impl Diagnosis {
             }),
             safe_order: if before_rotation { checks::safe_order(evidence) } else { vec![] },
             looked,
+            token: Token::of(evidence),
             asked: Asked {
                 by_doctor: evidence.provider.requests(),
                 by_argocd: 2 * evidence.redeemed().filter(|redeemed| redeemed.answer().is_some()).count(),
@@ -98,6 +102,11 @@ impl Diagnosis {
             finding.decides.iter_mut().for_each(mask);
         }
         self.unexplained.iter_mut().for_each(mask);
+        if let Some(token) = &mut self.token {
+            let Token { claims, group_names, no_groups, scopes, policy, groups: _, may_look: _ } = token;
+            let all = claims.iter_mut().chain(group_names).chain(no_groups).chain(policy);
+            all.chain(scopes.iter_mut().flatten()).for_each(mask);
+        }
         for could_not in &mut self.could_not {
             mask(&mut could_not.what);
             mask(&mut could_not.because);
@@ -122,10 +131,20 @@ impl Diagnosis {
         if !self.roles.is_empty() {
             fields.insert("role".into(), self.roles.clone().into());
         }
+        if let Some(token) = &self.token {
+            fields.insert("token".into(), json!(token));
+        }
         if !self.safe_order.is_empty() {
             fields.insert("safe_order".into(), json!(self.safe_order));
         }
         fields
+    }
+
+    /// Leaves the names of groups out, which are shown only to those who ask for them.
+    #[must_use]
+    pub fn without_names(mut self) -> Self {
+        self.token.iter_mut().for_each(|token| token.group_names.clear());
+        self
     }
 
     /// What the program exits with.
@@ -148,6 +167,12 @@ impl Diagnosis {
             text.push_str("\nseen, and not explained by any check\n");
             for failure in &self.unexplained {
                 text.push_str(&format!("  {failure}\n"));
+            }
+        }
+        if let Some(token) = &self.token {
+            text.push_str("\nwhat the token gives\n");
+            for line in token.lines() {
+                text.push_str(&format!("  {line}\n"));
             }
         }
         if !self.could_not.is_empty() {

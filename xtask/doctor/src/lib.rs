@@ -19,6 +19,7 @@ mod hidden;
 mod look;
 mod mask;
 mod shown;
+mod token;
 
 pub use advice::reloads;
 pub use diagnosis::Diagnosis;

@@ -23,6 +23,7 @@ use super::evidence::{DexSeen, Evidence};
 use super::finding::{Certainty, Finding, When, in_order};
 use super::shown::{argument, shown};
 
+pub use rights::identifier;
 pub use rotation::safe_order;
 
 /// Everything that is to be found, in the order in which it should be read.
@@ -52,6 +53,7 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     general.extend(server::check(evidence));
     general.extend(login::check(evidence));
     general.extend(rights::ends_on(evidence));
+    general.extend(evidence.pasted.as_ref().and_then(|user| rights::check(evidence, user)));
     general.retain(|finding| !explained.contains(&finding.id));
     findings.extend(general);
     // Other settings than argocd-cm has are a reason only where nothing in them is one.

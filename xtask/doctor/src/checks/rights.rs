@@ -9,6 +9,7 @@ use super::commands::rewrite;
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
+use crate::token;
 
 /// What every token has and no policy names.
 const TECHNICAL: [&str; 12] =
@@ -47,6 +48,9 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
         }
         None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
     };
+    if token::is_overage(&user.claims) {
+        return Some(overage(user));
+    }
     let finding = Finding::new(CauseId::NoRights, place)
         // A project may have roles of its own.
         .certainty(Certainty::Likely)
@@ -74,6 +78,16 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
             .why("nothing is given to this user or to a group of theirs, so everything is empty or forbidden")
             .fix(give(evidence, rbac, user, near.as_ref())),
     )
+}
+
+/// A token that has a link in place of the groups.
+fn overage(user: &User) -> Finding {
+    Finding::new(CauseId::GroupOverage, "the identity provider")
+        .certainty(Certainty::Likely)
+        .seen(format!("{} is in so many groups that the token has a link in their place", shown(&user.username)))
+        .why("Argo CD goes by the groups in the token, and follows no link unless it is told to")
+        .fix("at the provider: only groups that are assigned to the application, or application roles in place of groups")
+        .lasting(Some("the same; releases that know it: azure.enableUserGroupOverageClaim in oidc.config".to_owned()))
 }
 
 /// An argocd-rbac-cm that a server which starts now cannot read, and ends on.
@@ -105,7 +119,7 @@ pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
 }
 
 /// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
-fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
+pub fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
     let federated = evidence.release.as_ref().is_some_and(|release| release.is_at_least(3, 0, 0));
     let by_connector = user.claims["federated_claims"]["user_id"].as_str();
     by_connector.filter(|id| federated && !id.is_empty()).or(user.claims["sub"].as_str())

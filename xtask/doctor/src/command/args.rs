@@ -61,6 +61,15 @@ pub struct DoctorArgs {
     #[arg(long, group = "password", requires = "user")]
     pub password_stdin: bool,
 
+    /// Look into the token on the first line of standard input (the cookie argocd.token), and ask Argo CD alone
+    /// what it gives.
+    #[arg(long, conflicts_with_all = ["user", "password_stdin"])]
+    pub token_stdin: bool,
+
+    /// Name the groups of the token.
+    #[arg(long)]
+    pub names: bool,
+
     /// Do not show the client secret to the provider's token endpoint; what cannot be told without is said.
     #[arg(long)]
     pub no_secret_check: bool,

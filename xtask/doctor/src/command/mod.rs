@@ -60,7 +60,11 @@ pub async fn doctor(args: &DoctorArgs, lab: Option<Subject>, say: Say) -> Result
         let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
         return Ok(Answer { headline: role, body: String::new(), fields, exit: Exit::Done });
     }
-    Ok(examine(&subject, args.before_rotation).await?.into())
+    if args.token_stdin {
+        subject.token = Some(read_secret(Source::Token).await?);
+    }
+    let diagnosis = examine(&subject, args.before_rotation).await?;
+    Ok(if args.names { diagnosis } else { diagnosis.without_names() }.into())
 }
 
 impl From<Diagnosis> for Answer {
@@ -127,7 +131,8 @@ async fn named(args: &DoctorArgs, say: &Say) -> Result<Subject> {
         subject.tls = Tls::with_ca(&pem).map_err(|error| failed(format!("cannot be used: {error}")))?;
     }
     if let Some(user) = &args.user {
-        subject.user = Some(User::new(user, password(args).await?));
+        let source = args.password_env.as_deref().map_or(Source::Input, Source::Environment);
+        subject.user = Some(User::new(user, read_secret(source).await?));
     }
     Ok(subject)
 }
@@ -143,8 +148,7 @@ fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
     }
 }
 
-async fn password(args: &DoctorArgs) -> Result<Password> {
-    let source = args.password_env.as_deref().map_or(Source::Input, Source::Environment);
+async fn read_secret(source: Source<'_>) -> Result<Password> {
     password::read(source).await.map_err(|error| match error {
         NoPassword::Empty(_) => Error::usage(error.to_string()),
         NoPassword::Unreadable(message) => Error::environment(message),

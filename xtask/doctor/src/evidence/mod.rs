@@ -121,6 +121,8 @@ pub struct Evidence {
     pub provider: Provider,
     /// Argo CD from outside.
     pub outside: Option<Outside>,
+    /// Whose token was pasted.
+    pub pasted: Option<probe::User>,
     /// What could not be looked at.
     pub could_not: Vec<CouldNot>,
     /// For fingerprints.
@@ -165,6 +167,7 @@ impl Evidence {
             controller: None,
             provider: Provider::default(),
             outside: None,
+            pasted: None,
             could_not: vec![],
             fingerprints,
         }
@@ -237,6 +240,12 @@ impl Evidence {
         let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
         let failures = logins.into_iter().flat_map(|logins| &logins.failures);
         failures.into_iter().any(|failure| matches!(failure.answer, TokenTooLarge | CookieTooLarge))
+    }
+
+    /// Whose token there is: of the user who logged in, else of the one who pasted it.
+    pub fn user(&self) -> Option<&probe::User> {
+        let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+        logins.and_then(|logins| logins.user.as_ref()).or(self.pasted.as_ref())
     }
 
     /// Whether a login of a user was seen to pass.

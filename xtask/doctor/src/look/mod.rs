@@ -46,6 +46,8 @@ pub struct Subject {
     pub tls: Tls,
     /// Who logs in, if a password was given.
     pub user: Option<User>,
+    /// A token to look into, if one was pasted.
+    pub token: Option<Password>,
     /// Whether the client secret is shown to the provider's token endpoint.
     pub secret_check: bool,
     /// Says what is about to be done, to a person.
@@ -64,6 +66,7 @@ impl Subject {
             resolve: vec![],
             tls: Tls::default(),
             user: None,
+            token: None,
             secret_check: true,
             say: Box::new(|_| {}),
         }
@@ -118,6 +121,9 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         }
         let given = subject.address.is_some();
         outside::look(&mut evidence, &options, told, given, subject.user.as_ref()).await;
+        outside::paste(&mut evidence, Some(&options), subject).await;
+    } else {
+        outside::paste(&mut evidence, None, subject).await;
     }
     if let Some(reader) = &subject.cluster {
         // One server that was met from outside has shown what it presents.
@@ -133,7 +139,7 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         let because = "with enablePKCEAuthentication the page of this release asks the provider by itself, is called back at /pkce/verify and shows no client secret; what is tried here is the login of /auth/login";
         note_once(&mut evidence, "the login that Argo CD's own page makes", because.to_owned());
     }
-    if subject.user.is_none() {
+    if subject.user.is_none() && subject.token.is_none() {
         note_once(
             &mut evidence,
             "a login of a user (credentials, tokens, rights)",
