@@ -1,5 +1,7 @@
 //! The command line's login, against a provider that has a public client for it, and against what people have instead.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use base64::Engine as _;

@@ -3,6 +3,7 @@
 
 mod bundled;
 mod client;
+mod command_line;
 mod commands;
 mod egress;
 mod login;
@@ -46,7 +47,7 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
         findings.extend(stale::secret(evidence));
     }
     findings.extend(client::pkce(evidence));
-    findings.extend(client::of_command_line(evidence));
+    findings.extend(command_line::check(evidence));
     findings.extend(replicas::check(evidence));
     let mut general = settings::check(evidence);
     general.extend(provider::check(evidence));
@@ -144,5 +145,7 @@ fn at(time: Timestamp) -> String {
 mod bundled_tests;
 #[cfg(test)]
 mod by_hand_tests;
+#[cfg(test)]
+mod command_line_tests;
 #[cfg(test)]
 mod tests;

@@ -28,7 +28,9 @@ pub use dex_settings::DexSettings;
 pub use log::Serving;
 pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
-pub use provider::{DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way};
+pub use provider::{
+    AsCommandLine, DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way,
+};
 pub use rbac::{Rbac, Rule};
 pub use reference::{Reference, Term};
 pub use secret::{PART_OF, SERVER_KEY, SecretSeen, Written, written};
@@ -98,6 +100,8 @@ pub struct Evidence {
     pub current: Option<Hidden>,
     /// The client ID, resolved.
     pub client_id: String,
+    /// As whom the command line logs in, resolved; empty if it has no client of its own.
+    pub cli_client_id: String,
     /// argocd-server.
     pub server: Seen<DeploymentSeen>,
     /// Its pods.
@@ -156,6 +160,7 @@ impl Evidence {
             meant_secret: None,
             current: None,
             client_id: String::new(),
+            cli_client_id: String::new(),
             server: Seen::NotLooked,
             pods: vec![],
             crossed: vec![],
@@ -196,6 +201,17 @@ impl Evidence {
             Term::Reference(Reference::Own(key)) => own(key),
             Term::Plain(_) => None,
         }
+    }
+
+    /// The client as which the command line logs in (`argocd login --sso`), and whether it is one of its own; `None`
+    /// where nothing says that it is meant to: no `cliClientID`, and no client at Dex with its address.
+    pub fn command_line(&self) -> Option<(&str, bool)> {
+        if !self.cli_client_id.is_empty() {
+            return Some((&self.cli_client_id, true));
+        }
+        let dex =
+            self.provider.own_config().filter(|_| self.oidc().is_some() && !self.client_id.is_empty())?;
+        (!dex.command_line_ids.is_empty()).then_some((self.client_id.as_str(), false))
     }
 
     /// Whether logins go through the Dex inside Argo CD.

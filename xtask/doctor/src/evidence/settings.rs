@@ -53,7 +53,7 @@ pub struct OidcConfig {
     /// `clientID`.
     pub client_id: Term,
     /// `cliClientID`: as whom the command line logs in.
-    pub cli_client_id: String,
+    pub cli_client_id: Term,
     /// `clientSecret`.
     pub client_secret: Term,
     /// `requestedScopes`.
@@ -180,7 +180,7 @@ impl OidcConfig {
         Ok(Self {
             issuer: Term::of(&fields.text("issuer")?),
             client_id: Term::of(&fields.text("clientID")?),
-            cli_client_id: fields.text("cliClientID")?,
+            cli_client_id: Term::of(&fields.text("cliClientID")?),
             client_secret: Term::of(&fields.text("clientSecret")?),
             scopes: fields.texts("requestedScopes")?,
             audiences: fields.texts("allowedAudiences")?,
@@ -208,6 +208,7 @@ impl OidcConfig {
         match field {
             "issuer" => term(&self.issuer, true),
             "clientID" => term(&self.client_id, true),
+            "cliClientID" => term(&self.cli_client_id, true),
             "clientSecret" => term(&self.client_secret, false),
             "requestedScopes" => list(&self.scopes),
             "allowedAudiences" => list(&self.audiences),

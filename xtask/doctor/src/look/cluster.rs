@@ -293,6 +293,7 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
     }
     evidence.current = current(evidence, &config.client_secret);
     evidence.client_id = text(reader, evidence, &config.client_id).await;
+    evidence.cli_client_id = text(reader, evidence, &config.cli_client_id).await;
     evidence.provider.issuer = text(reader, evidence, &config.issuer).await;
 }
 

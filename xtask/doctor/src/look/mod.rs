@@ -7,6 +7,7 @@
 
 mod bundled;
 mod cluster;
+mod command_line;
 mod dex;
 mod outside;
 mod provider;
@@ -116,6 +117,7 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         if let (None, Some(public)) = (&subject.cluster, &told.public) {
             // Without the settings, what Argo CD tells everybody has to do.
             evidence.client_id.clone_from(&public.client_id);
+            evidence.cli_client_id.clone_from(&public.cli_client_id);
             evidence.provider.issuer = public.issuer.clone().unwrap_or_default();
             provider(subject, &mut evidence).await;
         }
@@ -190,6 +192,7 @@ async fn provider(subject: &Subject, evidence: &mut Evidence) {
         dex::identify(reader, evidence, &options).await;
     }
     provider::preflight(evidence, &options, subject).await;
+    command_line::ask(evidence, &options).await;
 }
 
 fn note_once(evidence: &mut Evidence, what: &str, because: String) {

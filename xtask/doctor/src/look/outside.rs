@@ -243,11 +243,17 @@ fn settings(body: &[u8]) -> Option<Public> {
     let oidc = &settings["oidcConfig"];
     let bundled = oidc.is_null() && settings["dexConfig"].is_object();
     settings.is_object().then(|| match bundled {
-        true => Public { issuer: Some(format!("{url}{PATH}")), client_id: CLIENT.to_owned(), url },
+        true => Public {
+            issuer: Some(format!("{url}{PATH}")),
+            client_id: CLIENT.to_owned(),
+            cli_client_id: String::new(),
+            url,
+        },
         false => Public {
             url,
             issuer: oidc["issuer"].as_str().map(str::to_owned),
             client_id: oidc["clientID"].as_str().unwrap_or_default().to_owned(),
+            cli_client_id: oidc["cliClientID"].as_str().unwrap_or_default().to_owned(),
         },
     })
 }
