@@ -41,11 +41,15 @@ pub async fn read(source: Source<'_>) -> Result<Password, NoPassword> {
             let unset =
                 |_| format!("the environment variable {name} (--password-env) is not set or not text");
             let value = std::env::var(name).map_err(unset).map_err(NoPassword::Unreadable)?;
-            (value, format!("the environment variable {name} (--password-env) is empty; a password is not empty"))
+            (
+                value,
+                format!("the environment variable {name} (--password-env) is empty; a password is not empty"),
+            )
         }
         Source::Input => (
             first_line("the password", "--password-stdin").await.map_err(NoPassword::Unreadable)?,
-            "standard input (--password-stdin) has no password on its first line; a password is not empty".to_owned(),
+            "standard input (--password-stdin) has no password on its first line; a password is not empty"
+                .to_owned(),
         ),
         Source::Token => (
             first_line("the token", "--token-stdin").await.map_err(NoPassword::Unreadable)?.trim().to_owned(),

@@ -20,12 +20,14 @@ mod look;
 mod mask;
 mod shown;
 mod token;
+mod watch;
 
 pub use advice::reloads;
 pub use diagnosis::Diagnosis;
 pub use look::{Reader, Subject, User};
 
 use base::{Error, Result};
+use evidence::Evidence;
 
 /// Looks at a subject and decides by what was seen.
 ///
@@ -33,9 +35,14 @@ use base::{Error, Result};
 /// The system gives no random numbers. What could not be looked at is in the diagnosis.
 pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnosis> {
     let evidence = look::look(subject).await?;
+    Ok(decide(subject, &evidence, before_rotation))
+}
+
+/// Decides by what was seen of a subject.
+fn decide(subject: &Subject, evidence: &Evidence, before_rotation: bool) -> Diagnosis {
     let rights = subject.cluster.as_ref().map(Reader::rights).unwrap_or_default();
     let roles = rights.roles(rights.lacking, rights.lacking || rights.lacking_optional);
-    Ok(Diagnosis::of(&evidence, roles, before_rotation))
+    Diagnosis::of(evidence, roles, before_rotation)
 }
 
 /// The Roles that the doctor needs for a subject, as manifests: what it will ask of the cluster, found out by

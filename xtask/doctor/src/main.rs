@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use doctor::command::{self, Answer, DoctorArgs, ExplainArgs};
@@ -35,6 +35,10 @@ struct Cli {
     /// `json`: exactly one JSON document on stdout, everything for people on stderr.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    /// How long `--watch` goes on, in seconds [default: 300].
+    #[arg(long, value_name = "SECONDS", requires = "watch", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    wait: Option<u64>,
 
     /// Show only the outcome.
     #[arg(short, long, global = true)]
@@ -116,7 +120,7 @@ fn run(cli: &Cli) -> Result<Answer> {
         tokio::select! {
             biased;
             () = interrupted => Err(Error::interrupted()),
-            answer = command::doctor(&cli.doctor, None, say) => answer,
+            answer = command::doctor(&cli.doctor, None, cli.wait.map(Duration::from_secs), say) => answer,
         }
     });
     // A read of standard input that nobody waits for any more ends with the program.

@@ -28,7 +28,9 @@ pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -
         (report.place, report.provider, report.tls) = (None, None, None);
     }
     let console = session.console.clone();
-    let answer = command::doctor(args, lab, std::sync::Arc::new(move |line| console.note(line))).await?;
+    let answer =
+        command::doctor(args, lab, session.options.wait, std::sync::Arc::new(move |line| console.note(line)))
+            .await?;
     Ok(said(&session.console, answer, &mut report.begun("doctor", since)))
 }
 

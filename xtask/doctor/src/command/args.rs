@@ -78,6 +78,11 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub before_rotation: bool,
 
+    /// Look again, at most every ten seconds, until nothing is found or `--wait` is over: which replica still
+    /// holds the old secret. No password is used.
+    #[arg(long, conflicts_with_all = ["user", "token_stdin", "before_rotation", "print_role"])]
+    pub watch: bool,
+
     /// Print the Role that the doctor needs, and do nothing else.
     #[arg(long)]
     pub print_role: bool,

@@ -6,6 +6,7 @@ mod args;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use probe::password::{self, NoPassword, Source};
 use probe::{CauseId, Password, Tls};
@@ -14,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::explain::{self, Explanation};
 use crate::look::{Reader, Subject, User};
 use crate::shown::argument;
-use crate::{Diagnosis, examine, role};
+use crate::{Diagnosis, examine, role, watch};
 use base::{Error, Exit, Result};
 
 pub use args::{DoctorArgs, ExplainArgs};
@@ -44,11 +45,17 @@ pub struct Answer {
     pub exit: Exit,
 }
 
-/// Looks and says what it found; at `lab`, where one is given and nothing else is named.
+/// Looks and says what it found; at `lab`, where one is given and nothing else is named. `wait` is how long
+/// `--watch` goes on, if somebody said so.
 ///
 /// # Errors
 /// The kubeconfig, a file or the password cannot be used, or options do not go together.
-pub async fn doctor(args: &DoctorArgs, lab: Option<Subject>, say: Say) -> Result<Answer> {
+pub async fn doctor(
+    args: &DoctorArgs,
+    lab: Option<Subject>,
+    wait: Option<Duration>,
+    say: Say,
+) -> Result<Answer> {
     let mut subject = match lab {
         Some(lab) => of_lab(args, lab)?,
         None => named(args, &say).await?,
@@ -62,6 +69,15 @@ pub async fn doctor(args: &DoctorArgs, lab: Option<Subject>, say: Say) -> Result
     }
     if args.token_stdin {
         subject.token = Some(read_secret(Source::Token).await?);
+    }
+    if args.watch {
+        // The lab's user is known, and not asked to log in again and again.
+        subject.user = None;
+        let (watched, diagnosis) = watch::watch(&subject, wait.unwrap_or(watch::WAIT)).await?;
+        let mut fields = diagnosis.fields();
+        fields.insert("watch".to_owned(), serde_json::json!(watched));
+        let exit = if watched.healed { Exit::Done } else { Exit::Verdict };
+        return Ok(Answer { headline: watched.headline(&diagnosis), body: diagnosis.body(), fields, exit });
     }
     let diagnosis = examine(&subject, args.before_rotation).await?;
     Ok(if args.names { diagnosis } else { diagnosis.without_names() }.into())
