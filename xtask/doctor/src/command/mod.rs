@@ -73,6 +73,7 @@ pub async fn doctor(
     if args.watch {
         // The lab's user is known, and not asked to log in again and again.
         subject.user = None;
+        subject.each_replica = true;
         let (watched, diagnosis) = watch::watch(&subject, wait.unwrap_or(watch::WAIT)).await?;
         let mut fields = diagnosis.fields();
         fields.insert("watch".to_owned(), serde_json::json!(watched));

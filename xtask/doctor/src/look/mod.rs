@@ -49,6 +49,8 @@ pub struct Subject {
     pub user: Option<User>,
     /// A token to look into, if one was pasted.
     pub token: Option<Password>,
+    /// Whether each replica is met by itself, also where there is one.
+    pub each_replica: bool,
     /// Whether the client secret is shown to the provider's token endpoint.
     pub secret_check: bool,
     /// Says what is about to be done, to a person.
@@ -68,6 +70,7 @@ impl Subject {
             tls: Tls::default(),
             user: None,
             token: None,
+            each_replica: false,
             secret_check: true,
             say: Box::new(|_| {}),
         }
@@ -98,7 +101,7 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
 }
 
 /// The same, and of a provider that took the client secret `before`, nothing is asked again while the secret is
-/// the same; each replica is met by itself.
+/// the same.
 ///
 /// # Errors
 /// As [`look`].
@@ -123,7 +126,8 @@ pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<
     }
     let running = evidence.pods.iter().filter(|pod| pod.runs()).count();
     let both_answer = evidence.release.as_ref().is_some_and(|release| release.era() == Era::BothAnswer);
-    if let Some(reader) = subject.cluster.as_ref().filter(|_| running > 1 || both_answer || before.is_some())
+    if let Some(reader) =
+        subject.cluster.as_ref().filter(|_| running > 1 || both_answer || subject.each_replica)
     {
         replicas::meet(reader, &mut evidence).await;
     }
