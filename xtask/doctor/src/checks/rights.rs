@@ -197,7 +197,7 @@ fn known(user: &User) -> Vec<Known> {
 }
 
 /// Dex's `sub` is the base64 of a protobuf message: field 1 is the user's ID at the connector.
-fn behind_sub(sub: &str) -> Option<String> {
+pub fn behind_sub(sub: &str) -> Option<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(sub).ok()?;
     let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;
     let id = rest.get(..usize::from(length))?;
