@@ -31,6 +31,8 @@ pub struct Diagnosis {
     pub safe_order: Vec<String>,
     /// Whether anything that a login depends on could be looked at.
     pub looked: bool,
+    /// Whether files were looked at.
+    pub files: bool,
     /// How often the provider was asked.
     pub asked: Asked,
     /// What the user's token gives, if there is one.
@@ -78,6 +80,7 @@ impl Diagnosis {
             safe_order: if before_rotation { checks::safe_order(evidence) } else { vec![] },
             looked,
             token: Token::of(evidence),
+            files: evidence.files,
             asked: Asked {
                 by_doctor: evidence.provider.requests(),
                 by_argocd: 2 * evidence.redeemed().filter(|redeemed| redeemed.answer().is_some()).count(),
@@ -200,7 +203,7 @@ impl Diagnosis {
             }
         }
         if let (Some(release), false) =
-            (&self.release, self.findings.is_empty() && self.safe_order.is_empty())
+            (&self.release, self.findings.is_empty() && self.safe_order.is_empty() && !self.files)
         {
             text.push_str(&format!("\n{release}\n"));
         }
@@ -210,7 +213,8 @@ impl Diagnosis {
     /// The outcome in a line.
     pub fn headline(&self) -> String {
         let now = self.findings.iter().filter(|finding| finding.when == When::Now).count();
-        let later = self.findings.len() - now;
+        let applied = self.findings.iter().filter(|finding| finding.when == When::Applied).count();
+        let later = self.findings.len() - now - applied;
         let subject = &self.subject;
         let count = |count: usize, what: &str| match count {
             0 => None,
@@ -218,8 +222,9 @@ impl Diagnosis {
             _ => Some(format!("{count} findings {what}")),
         };
         let explains = if now == 1 { "explains what you see" } else { "explain what you see" };
-        let parts: Vec<String> =
-            count(now, explains).into_iter().chain(count(later, "will bite later")).collect();
+        let parts =
+            [count(now, explains), count(applied, When::Applied.words()), count(later, When::Later.words())];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         match (parts.is_empty(), self.looked) {
             _ if !self.unexplained.is_empty() => {
                 let parts: Vec<String> =
@@ -290,6 +295,9 @@ fn one(number: usize, finding: &Finding) -> String {
         }
     };
     line("where", &finding.at);
+    if let (Some(file), Some(number)) = (&finding.file, finding.line) {
+        line("", &format!("{}:{number}", shown(file)));
+    }
     for (at, evidence) in finding.evidence.iter().enumerate() {
         line(if at == 0 { "seen" } else { "" }, evidence);
     }
@@ -326,7 +334,8 @@ fn subject(evidence: &Evidence) -> String {
         Some(1) => ", 1 replica".to_owned(),
         Some(wanted) => format!(", {wanted} replicas"),
     };
-    format!("{release}{replicas}")
+    let of_files = if evidence.files { ", from files" } else { "" };
+    format!("{release}{replicas}{of_files}")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Why a login into Argo CD fails and what to do about it, on any cluster. It looks ([`look`]),
 //! keeps what it saw as plain data ([`evidence`]), decides by that alone ([`checks`]) and says
-//! what it found ([`finding`], [`diagnosis`]). Looking is reading: the only door to a cluster can
+//! what it found ([`finding`], [`diagnosis`]). Files in the place of a cluster are looked at in the same way ([`files`]), and what
+//! another release will do is told before it does it ([`upgrade`]). Looking is reading: the only door to a cluster can
 //! GET and nothing else, and a secret that was read is never shown, only its length and a
 //! fingerprint that holds for one run ([`hidden`]). It knows the probe and the releases, and
 //! nothing of labs, goals or terminals.
@@ -12,6 +13,7 @@ mod could_not;
 mod diagnosis;
 mod evidence;
 pub mod explain;
+mod files;
 mod finding;
 #[cfg(test)]
 mod fixtures;
@@ -20,14 +22,17 @@ mod look;
 mod mask;
 mod shown;
 mod token;
+mod upgrade;
 mod watch;
 
 pub use advice::reloads;
 pub use diagnosis::Diagnosis;
-pub use look::{Reader, Subject, User};
+pub use evidence::Evidence;
+pub use files::Files;
+pub use look::{Reader, Subject, User, look};
+pub use upgrade::{Change, Step, Upgrade, upgrade};
 
 use base::{Error, Result};
-use evidence::Evidence;
 
 /// Looks at a subject and decides by what was seen.
 ///

@@ -76,6 +76,8 @@ pub struct Evidence {
     pub namespace: String,
     /// How a command for this cluster begins: `kubectl --context x`.
     pub kubectl: String,
+    /// Whether it was read from files: what would be applied, and nothing of what runs.
+    pub files: bool,
     /// The release that runs.
     pub release: Option<Release>,
     /// argocd-cm.
@@ -148,6 +150,7 @@ impl Evidence {
         Self {
             namespace: namespace.to_owned(),
             kubectl: kubectl.to_owned(),
+            files: false,
             release: None,
             settings: Seen::NotLooked,
             insecure: None,

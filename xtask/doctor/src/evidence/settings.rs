@@ -20,6 +20,8 @@ pub struct Settings {
     pub oidc: Oidc,
     /// `dex.config`: Argo CD then logs in through a Dex of its own.
     pub dex: DexSettings,
+    /// The users that it makes itself: `accounts.NAME`.
+    pub accounts: Vec<String>,
     /// When its data was last written.
     pub written: Option<Timestamp>,
 }
@@ -104,6 +106,10 @@ impl Settings {
             additional_urls: urls.ok().flatten().unwrap_or_default(),
             oidc: Oidc::of(get("oidc.config")),
             dex: DexSettings::of(get("dex.config")),
+            accounts: data
+                .keys()
+                .filter_map(|key| key.strip_prefix("accounts.").map(str::to_owned))
+                .collect(),
             written: written(&config_map.metadata, "data", None).map(|written| written.at),
         }
     }

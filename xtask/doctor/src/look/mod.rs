@@ -9,6 +9,7 @@ mod bundled;
 mod cluster;
 mod command_line;
 mod dex;
+mod objects;
 mod outside;
 mod provider;
 mod reader;
@@ -21,11 +22,12 @@ use probe::{Options, Password, Resolve, Tls};
 use releases::Era;
 use url::Url;
 
+pub use objects::{Object, Objects};
 pub use outside::User;
 pub use reader::{Access, Reader};
 
 use super::could_not::CouldNot;
-use super::evidence::{Evidence, Form, Seen, Taken};
+use super::evidence::{Evidence, Form, Seen, Taken, Term};
 use super::hidden::Fingerprints;
 use base::Result;
 
@@ -193,6 +195,35 @@ async fn of_cluster(subject: &Subject, reader: &Reader, evidence: &mut Evidence)
     if let Some(namespace) = &subject.provider_namespace {
         dex::look(reader, evidence, namespace).await;
     }
+}
+
+/// Looks at what files would apply. `dex` is the namespace of a Dex that is in them.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub async fn at_files(reader: &Reader, namespace: &str, dex: Option<&str>) -> Result<Evidence> {
+    let mut evidence = Evidence::none(namespace, "kubectl", Fingerprints::new()?);
+    evidence.files = true;
+    cluster::objects(reader, &mut evidence, false).await;
+    cluster::named(reader, &mut evidence).await;
+    bundled::look(reader, &mut evidence).await;
+    // What stands for a value says nothing.
+    let open = |term: &Term| matches!(term, Term::Plain(_));
+    let (client, issuer) =
+        evidence.oidc().map_or((true, true), |config| (open(&config.client_id), open(&config.issuer)));
+    evidence.current = None;
+    if !client {
+        evidence.client_id = String::new();
+    }
+    if !issuer {
+        evidence.provider.issuer = String::new();
+    }
+    if let Some(namespace) = dex {
+        dex::look(reader, &mut evidence, namespace).await;
+    }
+    let because = "these are files: they say what would be applied, and nothing of what runs".to_owned();
+    note_once(&mut evidence, "pods, logs and what the provider answers", because);
+    Ok(evidence)
 }
 
 /// Asks the provider who it is, and whether it takes the client secret.

@@ -1,5 +1,6 @@
 //! The only door to a cluster. It can GET and nothing else, takes no more than it was
 //! told to, waits no longer than it was told to, and remembers which rights it lacked.
+//! Objects from files may stand behind it in the place of a cluster.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use kube::{Client, Config};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::objects::Objects;
 use crate::could_not::{self, Right};
 use crate::shown::shown;
 use base::{Error, Result};
@@ -45,9 +47,15 @@ pub struct Access {
 
 /// A cluster, for reading.
 pub struct Reader {
-    client: Client,
+    behind: Behind,
     limit: Duration,
     rights: Mutex<Rights>,
+}
+
+/// What is read.
+enum Behind {
+    Cluster(Client),
+    Files(Objects),
 }
 
 /// Rights that were made use of, or tried to.
@@ -82,6 +90,8 @@ pub enum Unread {
     Forbidden(Right),
     /// In a sentence's part: `no answer within 10 s`.
     Failed(String),
+    /// Files say nothing of it.
+    Untold,
 }
 
 /// A list, and whether there was more of it.
@@ -161,7 +171,12 @@ impl Reader {
         // A server that says no is a part of what is to be seen.
         config.default_retry = false;
         let client = Client::try_from(config).map_err(|error| unusable(&error))?;
-        Ok(Self { client, limit: LIMIT, rights: Mutex::default() })
+        Ok(Self { behind: Behind::Cluster(client), limit: LIMIT, rights: Mutex::default() })
+    }
+
+    /// Objects from files.
+    pub fn of_objects(objects: Objects) -> Self {
+        Self { behind: Behind::Files(objects), limit: LIMIT, rights: Mutex::default() }
     }
 
     /// A cluster at an address, which has to answer within `limit`.
@@ -186,6 +201,14 @@ impl Reader {
     /// # Errors
     /// It is not there, may not be read, or is something else.
     pub async fn object<T: DeserializeOwned>(&self, right: &Right) -> Result<T, Unread> {
+        if let Behind::Files(objects) = &self.behind {
+            // What files do not have says nothing of the cluster.
+            let absent = match right.resource {
+                "secrets" => Unread::Failed("it is not in the files, and may be in the cluster".to_owned()),
+                _ => Unread::Untold,
+            };
+            return objects.one(right).ok_or(absent).and_then(|object| typed(object, right));
+        }
         let name = right.name.as_deref().unwrap_or_default();
         let path = format!("{}/{}", base(right)?, segment(name)?);
         let raw = self.read(right, &path, OBJECT).await?;
@@ -213,6 +236,11 @@ impl Reader {
         struct Metadata {
             #[serde(default, rename = "continue")]
             more: Option<String>,
+        }
+        if let Behind::Files(objects) = &self.behind {
+            let items = objects.list(right, labels).into_iter().take(most).map(|item| typed(item, right));
+            let items = items.collect::<Result<Vec<T>, _>>()?;
+            return if items.is_empty() { Err(Unread::Untold) } else { Ok(Listed { items, more: false }) };
         }
         let labels: String = url::form_urlencoded::byte_serialize(labels.as_bytes()).collect();
         let path = format!("{}?limit={most}&labelSelector={labels}", base(right)?);
@@ -317,6 +345,7 @@ impl Reader {
         most: usize,
         cookie: Option<&str>,
     ) -> Result<Raw, Unread> {
+        let Behind::Cluster(client) = &self.behind else { return Err(Unread::Untold) };
         self.will_ask([right.clone()]);
         let mut request = http::Request::get(path);
         if let Some(cookie) = cookie {
@@ -326,7 +355,7 @@ impl Reader {
             .body(Body::empty())
             .map_err(|_| Unread::Failed(format!("no path leads to {}", shown(&right.to_string()))))?;
         let asking = async {
-            let response = self.client.send(request).await.map_err(|error| Unread::Failed(words(&error)))?;
+            let response = client.send(request).await.map_err(|error| Unread::Failed(words(&error)))?;
             let (parts, mut body) = response.into_parts();
             let mut raw =
                 Raw { status: parts.status.as_u16(), headers: parts.headers, body: vec![], cut: false };
@@ -405,9 +434,16 @@ fn parse<T: DeserializeOwned>(raw: &Raw, right: &Right) -> Result<T, Unread> {
     if raw.cut {
         return Err(Unread::Failed(format!("the answer is larger than {} KiB", raw.body.len() / 1024)));
     }
-    serde_json::from_slice(&raw.body).map_err(|_| {
-        Unread::Failed(format!("the cluster's answer is no {} that this program knows", right.resource))
-    })
+    serde_json::from_slice(&raw.body).map_err(|_| unknown("the cluster's answer is", right))
+}
+
+/// Reads an object of a file.
+fn typed<T: DeserializeOwned>(value: &serde_json::Value, right: &Right) -> Result<T, Unread> {
+    T::deserialize(value).map_err(|_| unknown("the files have", right))
+}
+
+fn unknown(what: &str, right: &Right) -> Unread {
+    Unread::Failed(format!("{what} no {} that this program knows", right.resource))
 }
 
 /// Whether it was the API that answered, and not the server behind its proxy.
