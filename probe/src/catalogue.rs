@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 macro_rules! cause_ids {
     ($($(#[$doc:meta])+ $id:ident = $name:literal,)+) => {
@@ -26,7 +26,7 @@ macro_rules! cause_ids {
 macro_rules! causes {
     ($($cause:ident => [$($id:ident),* $(,)?], $explained:literal $(decided by $decides:literal)?;)+) => {
         /// Why a login failed, as far as it can be told from outside.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Cause { $(#[doc = $explained] $cause,)+ }
 

@@ -6,6 +6,7 @@
 //! `form`, `token` and `userinfo`. [`run()`] does a series of them and gives a [`Report`] with a [`Verdict`].
 //! Whatever is kept of an exchange has passed the [`redact::Redactor`].
 
+pub mod as_text;
 pub mod catalogue;
 mod cause;
 pub mod cli_login;

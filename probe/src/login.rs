@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 use crate::catalogue::Cause;
@@ -82,6 +82,21 @@ impl Serialize for Failure {
         fields.serialize_field("candidates", candidates.ids)?;
         fields.serialize_field("answer", &self.cause)?;
         fields.end()
+    }
+}
+
+/// Reads what was written above; what follows from the kind of answer is found anew.
+impl<'de> Deserialize<'de> for Failure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            step: Step,
+            status: Option<u16>,
+            message: String,
+            answer: Cause,
+        }
+        let it = Written::deserialize(deserializer)?;
+        Ok(Self::new(it.step, it.status, it.message, it.answer))
     }
 }
 

@@ -340,4 +340,4 @@ fn subject(evidence: &Evidence) -> String {
 
 #[cfg(test)]
 #[path = "diagnosis_tests.rs"]
-mod tests;
+pub mod tests;

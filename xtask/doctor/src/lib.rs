@@ -3,7 +3,8 @@
 //! what it found ([`finding`], [`diagnosis`]). Files in the place of a cluster are looked at in the same way ([`files`]), and what
 //! another release will do is told before it does it ([`upgrade`]). Looking is reading: the only door to a cluster can
 //! GET and nothing else, and a secret that was read is never shown, only its length and a
-//! fingerprint that holds for one run ([`hidden`]). It knows the probe and the releases, and
+//! fingerprint that holds for one run ([`hidden`]). What was seen can be written down for somebody
+//! else to decide by ([`travel`]). It knows the probe and the releases, and
 //! nothing of labs, goals or terminals.
 
 mod advice;
@@ -12,6 +13,7 @@ pub mod command;
 mod could_not;
 mod diagnosis;
 mod evidence;
+mod examination;
 pub mod explain;
 mod files;
 mod finding;
@@ -22,12 +24,14 @@ mod look;
 mod mask;
 mod shown;
 mod token;
+mod travel;
 mod upgrade;
 mod watch;
 
 pub use advice::reloads;
 pub use diagnosis::Diagnosis;
 pub use evidence::Evidence;
+pub use examination::Examination;
 pub use files::Files;
 pub use look::{Reader, Subject, User, look};
 pub use upgrade::{Change, Step, Upgrade, upgrade};
@@ -39,15 +43,7 @@ use base::{Error, Result};
 /// # Errors
 /// The system gives no random numbers. What could not be looked at is in the diagnosis.
 pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnosis> {
-    let evidence = look::look(subject).await?;
-    Ok(decide(subject, &evidence, before_rotation))
-}
-
-/// Decides by what was seen of a subject.
-fn decide(subject: &Subject, evidence: &Evidence, before_rotation: bool) -> Diagnosis {
-    let rights = subject.cluster.as_ref().map(Reader::rights).unwrap_or_default();
-    let roles = rights.roles(rights.lacking, rights.lacking || rights.lacking_optional);
-    Diagnosis::of(evidence, roles, before_rotation)
+    Ok(Examination::of(subject).await?.diagnosis(before_rotation))
 }
 
 /// The Roles that the doctor needs for a subject, as manifests: what it will ask of the cluster, found out by

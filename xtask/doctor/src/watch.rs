@@ -11,7 +11,7 @@ use crate::evidence::{Evidence, PodSeen, Rehearsed, Taken};
 use crate::finding::When;
 use crate::look::{Subject, look_again};
 use crate::shown::{listed, shown};
-use crate::{Diagnosis, decide};
+use crate::{Diagnosis, Examination};
 use base::{Result, duration};
 
 /// How often it is looked at most.
@@ -47,7 +47,10 @@ impl Watched {
         let time = duration(Duration::from_millis(self.ms));
         match self.healed {
             true => format!("healed after {time}: {}", diagnosis.headline()),
-            false => format!("not healed within {time}: {}", diagnosis.headline()),
+            false => {
+                let looks = if self.looks == 1 { "look" } else { "looks" };
+                format!("not healed after {} {looks} in {time}: {}", self.looks, diagnosis.headline())
+            }
         }
     }
 }
@@ -59,25 +62,26 @@ impl Watched {
 pub async fn watch(subject: &Subject, wait: Duration) -> Result<(Watched, Diagnosis)> {
     let start = Instant::now();
     let mut watched = Watched { healed: false, looks: 0, ms: 0, changes: vec![] };
-    let mut before: Option<Evidence> = None;
+    let mut before: Option<Examination> = None;
     loop {
         let looked = Instant::now();
-        let evidence = look_again(subject, before.as_ref()).await?;
-        let diagnosis = decide(subject, &evidence, false);
+        let evidence = look_again(subject, before.as_ref().map(Examination::evidence)).await?;
+        let examination = Examination::new(subject, evidence);
+        let (evidence, diagnosis) = (examination.evidence(), examination.diagnosis(false));
         watched.looks += 1;
-        let now = state(&evidence, &diagnosis);
+        let now = state(evidence, &diagnosis);
         if watched.changes.last().is_none_or(|last| last.what != now) {
             let at = Timestamp::now();
             (subject.say)(&format!("{}  {now}", at.strftime("%H:%M:%S UTC")));
             watched.changes.push(Change { at, what: now });
         }
-        watched.healed = diagnosis.looked && is_healed(&evidence, &diagnosis);
+        watched.healed = diagnosis.looked && is_healed(evidence, &diagnosis);
         watched.ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let next = looked + EVERY;
         if watched.healed || next > start + wait {
             return Ok((watched, diagnosis));
         }
-        before = Some(evidence);
+        before = Some(examination);
         tokio::time::sleep_until(next).await;
     }
 }

@@ -24,7 +24,6 @@ use super::evidence::{DexSeen, Evidence};
 use super::finding::{Certainty, Finding, When, in_order};
 use super::shown::{argument, shown};
 
-pub use rights::behind_sub;
 pub use rights::identifier;
 pub use rotation::safe_order;
 

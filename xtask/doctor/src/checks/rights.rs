@@ -1,19 +1,15 @@
 //! Who is logged in and may do nothing: argocd-rbac-cm held against the claims of the token.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use probe::{CauseId, User};
 use serde_json::Value;
 
 use super::commands::{rewrite, set_list};
+use crate::evidence::claims::{TECHNICAL, behind_sub};
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
 use crate::token;
 
-/// What every token has and no policy names.
-const TECHNICAL: [&str; 12] =
-    ["iss", "aud", "exp", "iat", "nbf", "jti", "nonce", "azp", "at_hash", "c_hash", "sid", "auth_time"];
 /// What a user who is given something is given where no line says what was meant.
 const LEAST: &str = "role:readonly";
 
@@ -210,14 +206,6 @@ fn known(user: &User) -> Vec<Known> {
     known
 }
 
-/// Dex's `sub` is the base64 of a protobuf message: field 1 is the user's ID at the connector.
-pub fn behind_sub(sub: &str) -> Option<String> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(sub).ok()?;
-    let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;
-    let id = rest.get(..usize::from(length))?;
-    (tag == 0x0a).then(|| String::from_utf8(id.to_vec()).ok())?
-}
-
 /// The subject that is most likely meant for this user. One that is in another claim letter for letter
 /// comes first.
 fn near<'a>(rbac: &'a Rbac, known: &'a [Known]) -> Option<Near<'a>> {
@@ -390,17 +378,6 @@ mod tests {
             ("", "users", None),
         ] {
             assert_eq!(likeness(subject, value), how, "{subject} {value}");
-        }
-    }
-
-    #[test]
-    fn dexs_subject_is_read() {
-        assert_eq!(
-            behind_sub("CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs").as_deref(),
-            Some("08a8684b-db88-4b73-90a9-3cd1661f5466")
-        );
-        for text in ["", "x", "jane@example.com", "CiQw"] {
-            assert_eq!(behind_sub(text), None, "{text}");
         }
     }
 }

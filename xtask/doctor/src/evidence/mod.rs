@@ -2,6 +2,7 @@
 //! [`super::look`].
 
 pub mod bundled;
+pub mod claims;
 mod control;
 mod dex_settings;
 pub mod egress;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use releases::Release;
+use serde::{Deserialize, Serialize};
 
 pub use bundled::{Bundled, Unresolved};
 pub use control::Taken;
@@ -43,7 +45,8 @@ use super::hidden::{Fingerprints, Hidden};
 use super::shown::{argument, shown};
 
 /// What looking for one thing gave.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Seen<T> {
     /// It was not looked for, or could not be looked at.
     #[default]
@@ -70,7 +73,7 @@ impl<T> Seen<T> {
 }
 
 /// Everything that was read of one installation.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Evidence {
     /// Argo CD's namespace.
     pub namespace: String,
@@ -128,10 +131,12 @@ pub struct Evidence {
     /// Argo CD from outside.
     pub outside: Option<Outside>,
     /// Whose token was pasted.
+    #[serde(with = "claims::user")]
     pub pasted: Option<probe::User>,
     /// What could not be looked at.
     pub could_not: Vec<CouldNot>,
     /// For fingerprints.
+    #[serde(skip)]
     pub fingerprints: Fingerprints,
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
+use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
 use super::dex_settings::DexSettings;
@@ -10,7 +11,7 @@ use super::{written, yaml};
 use crate::shown::{exact, shown};
 
 /// What argocd-cm says about logins.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Settings {
     /// `url`.
     pub url: String,
@@ -27,7 +28,8 @@ pub struct Settings {
 }
 
 /// `oidc.config`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Oidc {
     /// It is not there, or empty.
     #[default]
@@ -39,7 +41,7 @@ pub enum Oidc {
 }
 
 /// Why `oidc.config` cannot be read, and how it would be, in a sentence's part each.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Unreadable {
     /// Why.
     pub why: String,
@@ -48,7 +50,7 @@ pub struct Unreadable {
 }
 
 /// The fields of `oidc.config` that a login depends on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct OidcConfig {
     /// `issuer`.
     pub issuer: Term,

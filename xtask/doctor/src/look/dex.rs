@@ -171,7 +171,7 @@ async fn config(
         let kind = if resource == "secrets" { "Secret" } else { "ConfigMap" };
         let at = format!("{kind} {}/{}, key {}", shown(namespace), shown(name), shown(key));
         if let Some(config) = text.and_then(|text| DexConfig::read(&at, &text, &evidence.client_id)) {
-            let kind = if resource == "secrets" { "secret" } else { "configmap" };
+            let kind = if resource == "secrets" { "secret" } else { "configmap" }.to_owned();
             let (namespace, name, key) = (namespace.to_owned(), name.to_owned(), key.to_owned());
             return Some(DexConfig { source: Some(Source { kind, namespace, name, key }), ..config });
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::advice::{self, Reloader};
 use crate::checks;
+use crate::evidence::claims::behind_sub;
 use crate::evidence::{Evidence, Form, OidcConfig, Reference, SERVER_KEY, Term};
 use crate::finding::{Certainty, When};
 use crate::shown::{exact, listed, shown};
@@ -310,11 +311,8 @@ fn additional_urls(way: &Way<'_>) -> Option<Step> {
 /// Policies that name what Dex makes of a user.
 fn subjects(way: &Way<'_>) -> Option<Step> {
     let rbac = way.evidence.rbac.there().filter(|_| way.brings(3, 0, 0))?;
-    let named: Vec<(&str, String)> = rbac
-        .subjects()
-        .into_iter()
-        .filter_map(|subject| Some((subject, checks::behind_sub(subject)?)))
-        .collect();
+    let named: Vec<(&str, String)> =
+        rbac.subjects().into_iter().filter_map(|subject| Some((subject, behind_sub(subject)?))).collect();
     if named.is_empty() {
         return None;
     }
