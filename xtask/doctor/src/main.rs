@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use doctor::command::{self, Answer, DoctorArgs, ExplainArgs};
+use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
 use probe::usage::{sentence, wants_json};
+use releases::Release;
 use serde_json::{Map, Value};
 
 use base::{Error, Exit, Result, interrupt};
@@ -35,6 +36,10 @@ struct Cli {
     /// `json`: exactly one JSON document on stdout, everything for people on stderr.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    /// The release that runs what `-f` names, where no image in it says so.
+    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, requires = "files")]
+    argocd: Option<Release>,
 
     /// How long `--watch` goes on, in seconds [default: 300].
     #[arg(long, value_name = "SECONDS", requires = "watch", value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -116,11 +121,13 @@ fn run(cli: &Cli) -> Result<Answer> {
             put(&mut std::io::stderr().lock(), line);
         }
     });
+    let wait = cli.wait.map(Duration::from_secs);
+    let around = Around { lab: None, wait, release: cli.argocd.clone() };
     let outcome = runtime.block_on(async {
         tokio::select! {
             biased;
             () = interrupted => Err(Error::interrupted()),
-            answer = command::doctor(&cli.doctor, None, cli.wait.map(Duration::from_secs), say) => answer,
+            answer = command::doctor(&cli.doctor, around, say) => answer,
         }
     });
     // A read of standard input that nobody waits for any more ends with the program.

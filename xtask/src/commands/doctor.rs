@@ -1,8 +1,9 @@
 //! `doctor` and `explain`: why a login fails, on the lab, on any cluster, from outside alone, or by what was pasted.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use doctor::command::{self, Answer, DoctorArgs, ExplainArgs};
+use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
 use doctor::{Reader, Subject, User};
 use probe::Password;
 
@@ -28,9 +29,9 @@ pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -
         (report.place, report.provider, report.tls) = (None, None, None);
     }
     let console = session.console.clone();
-    let answer =
-        command::doctor(args, lab, session.options.wait, std::sync::Arc::new(move |line| console.note(line)))
-            .await?;
+    let (wait, release) = (session.options.wait, session.options.argocd.clone());
+    let around = Around { lab, wait, release };
+    let answer = command::doctor(args, around, Arc::new(move |line| console.note(line))).await?;
     Ok(said(&session.console, answer, &mut report.begun("doctor", since)))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use probe::{CauseId, Resolve};
+use releases::Release;
 use url::Url;
 
 use crate::look::Access;
@@ -66,7 +67,7 @@ pub struct DoctorArgs {
     #[arg(long, conflicts_with_all = ["user", "password_stdin"])]
     pub token_stdin: bool,
 
-    /// Name the groups of the token.
+    /// Name the groups of the token; in a file of evidence also hosts and users.
     #[arg(long)]
     pub names: bool,
 
@@ -77,6 +78,30 @@ pub struct DoctorArgs {
     /// Say whether this installation survives a change of its client secret, and how to change it.
     #[arg(long)]
     pub before_rotation: bool,
+
+    /// Write all that was seen into this new file, without secrets, for somebody else to look into; hosts, users and
+    /// groups have pseudonyms there, unless `--names` is given.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "files", "watch", "print_role"])]
+    pub evidence: Option<PathBuf>,
+
+    /// Look into a file that `--evidence` wrote, and at nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "context", "kubeconfig", "namespace", "as_user", "request_timeout", "provider_namespace", "url", "resolve", "ca",
+        "user", "token_stdin", "no_secret_check", "files", "watch", "print_role",
+    ])]
+    pub from: Option<PathBuf>,
+
+    /// Look at manifests in place of a cluster: files, folders, or `-` for standard input, as `helm template` and
+    /// `kustomize build` print them.
+    #[arg(long = "filename", short = 'f', value_name = "FILE|DIR|-", conflicts_with_all = [
+        "context", "kubeconfig", "as_user", "request_timeout", "provider_namespace", "url", "resolve", "ca", "user",
+        "token_stdin", "no_secret_check", "watch", "print_role",
+    ])]
+    pub files: Vec<PathBuf>,
+
+    /// Say what an upgrade to this release will do to logins, with the step that avoids it.
+    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, conflicts_with_all = ["before_rotation", "watch", "print_role"])]
+    pub upgrade_to: Option<Release>,
 
     /// Look again, at most every ten seconds, until nothing is found or `--wait` is over: which replica still
     /// holds the old secret. No password is used.
@@ -106,7 +131,7 @@ impl DoctorArgs {
 
     /// Whether another installation is named than whatever is looked at by itself.
     pub fn looks_elsewhere(&self) -> bool {
-        self.names_cluster() || self.url.is_some()
+        self.names_cluster() || self.url.is_some() || self.from.is_some() || !self.files.is_empty()
     }
 
     /// Whether a cluster is looked at: always, unless an address alone is named.

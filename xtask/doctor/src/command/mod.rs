@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use probe::password::{self, NoPassword, Source};
 use probe::{CauseId, Password, Tls};
+use releases::Release;
 use serde_json::{Map, Value};
 
 use crate::explain::{self, Explanation};
 use crate::look::{Reader, Subject, User};
 use crate::shown::argument;
-use crate::{Diagnosis, examine, role, watch};
+use crate::{Diagnosis, Examination, Files, Upgrade, role, upgrade, watch};
 use base::{Error, Exit, Result};
 
 pub use args::{DoctorArgs, ExplainArgs};
@@ -45,43 +46,120 @@ pub struct Answer {
     pub exit: Exit,
 }
 
-/// Looks and says what it found; at `lab`, where one is given and nothing else is named. `wait` is how long
-/// `--watch` goes on, if somebody said so.
+/// What the arguments of the doctor alone do not say.
+#[derive(Default)]
+pub struct Around {
+    /// What is looked at where nothing else is named.
+    pub lab: Option<Subject>,
+    /// How long `--watch` goes on.
+    pub wait: Option<Duration>,
+    /// The release that runs what `-f` names, where no image in it says so.
+    pub release: Option<Release>,
+}
+
+/// Looks and says what it found.
 ///
 /// # Errors
 /// The kubeconfig, a file or the password cannot be used, or options do not go together.
-pub async fn doctor(
-    args: &DoctorArgs,
-    lab: Option<Subject>,
-    wait: Option<Duration>,
-    say: Say,
-) -> Result<Answer> {
+pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answer> {
+    if !args.files.is_empty() {
+        return of_files(args, around.release).await;
+    }
+    if let Some(path) = &args.evidence
+        && path.symlink_metadata().is_ok()
+    {
+        // It would be said after all was looked at.
+        return Err(Error::environment(format!("{} is there, and is not written over", path.display()))
+            .hint("name a new file"));
+    }
+    let examination = match &args.from {
+        Some(path) => Examination::read(path)?,
+        None => {
+            let subject = subject(args, around.lab, &say).await?;
+            if args.print_role {
+                let role = role(&subject).await?;
+                let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
+                return Ok(Answer { headline: role, body: String::new(), fields, exit: Exit::Done });
+            }
+            if args.watch {
+                return watched(subject, around.wait).await;
+            }
+            Examination::of(&subject).await?
+        }
+    };
+    if let Some(path) = &args.evidence {
+        examination.write(path, args.names)?;
+        say(&format!(
+            "what was seen is in {}: no secret is in it{}",
+            path.display(),
+            match args.names {
+                true => ", and the names are the real ones",
+                false => ", and hosts, users and groups have other names there",
+            }
+        ));
+    }
+    if let Some(to) = &args.upgrade_to {
+        return Ok(upgrade(examination.evidence(), to)?.into());
+    }
+    let diagnosis = examination.diagnosis(args.before_rotation);
+    Ok(if args.names { diagnosis } else { diagnosis.without_names() }.into())
+}
+
+/// What is to be looked at.
+async fn subject(args: &DoctorArgs, lab: Option<Subject>, say: &Say) -> Result<Subject> {
     let mut subject = match lab {
         Some(lab) => of_lab(args, lab)?,
-        None => named(args, &say).await?,
+        None => named(args, say).await?,
     };
     subject.secret_check = !args.no_secret_check;
+    let say = say.clone();
     subject.say = Box::new(move |line| say(line));
-    if args.print_role {
-        let role = role(&subject).await?;
-        let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
-        return Ok(Answer { headline: role, body: String::new(), fields, exit: Exit::Done });
-    }
     if args.token_stdin {
         subject.token = Some(read_secret(Source::Token).await?);
     }
-    if args.watch {
-        // The lab's user is known, and not asked to log in again and again.
-        subject.user = None;
-        subject.each_replica = true;
-        let (watched, diagnosis) = watch::watch(&subject, wait.unwrap_or(watch::WAIT)).await?;
-        let mut fields = diagnosis.fields();
-        fields.insert("watch".to_owned(), serde_json::json!(watched));
-        let exit = if watched.healed { Exit::Done } else { Exit::Verdict };
-        return Ok(Answer { headline: watched.headline(&diagnosis), body: diagnosis.body(), fields, exit });
+    Ok(subject)
+}
+
+async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer> {
+    // The lab's user is known, and not asked to log in again and again.
+    subject.user = None;
+    subject.each_replica = true;
+    let (watched, diagnosis) = watch::watch(&subject, wait.unwrap_or(watch::WAIT)).await?;
+    let mut fields = diagnosis.fields();
+    fields.insert("watch".to_owned(), serde_json::json!(watched));
+    let exit = if watched.healed { Exit::Done } else { Exit::Verdict };
+    Ok(Answer { headline: watched.headline(&diagnosis), body: diagnosis.body(), fields, exit })
+}
+
+/// What manifests say.
+async fn of_files(args: &DoctorArgs, release: Option<Release>) -> Result<Answer> {
+    let input = match args.files.iter().any(|path| path.as_os_str() == "-") {
+        true => bounded(&mut std::io::stdin().lock(), "standard input")?,
+        false => vec![],
+    };
+    let files = Files::read(&args.files, &input, args.namespace.as_deref())?;
+    let evidence = files.evidence(release).await?;
+    if let Some(to) = &args.upgrade_to {
+        return Ok(upgrade(&evidence, to)?.into());
     }
-    let diagnosis = examine(&subject, args.before_rotation).await?;
-    Ok(if args.names { diagnosis } else { diagnosis.without_names() }.into())
+    let diagnosis = files.diagnosis(&evidence, args.before_rotation);
+    let annotations = std::env::var_os("GITHUB_ACTIONS").map(|_| diagnosis.annotations());
+    let mut answer = Answer::from(diagnosis);
+    if let Some(annotations) = annotations.filter(|text| !text.is_empty()) {
+        answer.body.push_str(&format!("\n{annotations}"));
+    }
+    Ok(answer)
+}
+
+impl From<Upgrade> for Answer {
+    fn from(upgrade: Upgrade) -> Self {
+        Self {
+            headline: upgrade.headline(),
+            body: upgrade.body(),
+            fields: upgrade.fields(),
+            exit: upgrade.exit(),
+        }
+    }
 }
 
 impl From<Diagnosis> for Answer {
