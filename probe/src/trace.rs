@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::jar::Kept;
 
-/// The six steps of a login, in their order.
+/// The steps of a login, in their order: `login` and `callback` are a browser's, `token` is the command line's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
@@ -20,6 +20,8 @@ pub enum Step {
     Form,
     /// Back to Argo CD with a code.
     Callback,
+    /// The command line redeems its code at the provider by itself.
+    Token,
     /// `GET /api/v1/session/userinfo`: does the token open anything?
     Userinfo,
 }
@@ -33,6 +35,7 @@ impl Step {
             Self::Authorize => "authorize",
             Self::Form => "form",
             Self::Callback => "callback",
+            Self::Token => "token",
             Self::Userinfo => "userinfo",
         }
     }

@@ -85,6 +85,7 @@ pub fn ill(value: &str, kind: usize, plain: bool) -> Evidence {
                 username: value.to_owned(),
                 groups: vec![value.to_owned()],
                 claims: json!({"email": value}),
+                may_look: None,
             };
             outside(&mut evidence).logins = logins(vec![], Some(user));
         }

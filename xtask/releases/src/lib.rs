@@ -56,9 +56,11 @@ impl Release {
         Self { major, minor, patch, pre: String::new(), build: String::new() }
     }
 
-    /// The release that an image's tag names. A tag has no `+`; an underscore stands for it.
+    /// The release that an image's tag names, whatever digest is behind it. A tag has no `+`; an underscore stands
+    /// for it.
     pub fn of_image(image: &str) -> Option<Self> {
-        let (_, tag) = image.rsplit_once(':')?;
+        let named = image.split_once('@').map_or(image, |(named, _)| named);
+        let (_, tag) = named.rsplit_once(':')?;
         Self::parse(&tag.replacen('_', "+", 1)).ok()
     }
 

@@ -7,6 +7,7 @@ mod support;
 mod bundled;
 mod by_hand;
 mod catalogue;
+mod command_line;
 mod elsewhere;
 mod providers;
 mod role;

@@ -5,7 +5,7 @@ use probe::{Cause, Step};
 
 use super::tests::finds;
 use super::*;
-use crate::evidence::{DexConfig, DexSeen, DexSettings, Form, Rbac, Seen, Source};
+use crate::evidence::{DexSeen, DexSettings, Form, Rbac, Seen, Source};
 use crate::fixtures::*;
 use crate::hidden::Hidden;
 
@@ -479,37 +479,6 @@ fn what_policies_nearly_say_is_said_and_the_line_that_would_do_is_given() {
         let all = findings[0].evidence.join("\n");
         assert!(all.contains(seen), "{data}: {all}");
         assert!(findings[0].fix.contains(fix), "{data}: {}", findings[0].fix);
-    }
-}
-
-#[test]
-fn the_command_lines_client_is_looked_at_where_it_has_one() {
-    for (cli, audiences, clients, found) in [
-        ("argo-cd-cli", "", "- {id: argo-cd-cli, public: true}", None),
-        ("argo-cd-cli", "", "", Some("client-id certain later")),
-        ("argo-cd-cli", "", "- {id: argo-cd-cli, secret: x}", Some("client-type certain later")),
-        ("argo-cd-cli", "[argo-cd]", "- {id: argo-cd-cli, public: true}", Some("audience certain later")),
-        ("argo-cd-cli", "[argo-cd, argo-cd-cli]", "- {id: argo-cd-cli, public: true}", None),
-        ("\"\"", "", "", None),
-    ] {
-        let found: Vec<&str> = found.into_iter().collect();
-        finds(
-            |e| {
-                let audiences = if audiences.is_empty() {
-                    String::new()
-                } else {
-                    format!("allowedAudiences: {audiences}\n")
-                };
-                let config = format!("{CONFIG}cliClientID: {cli}\n{audiences}");
-                e.settings = Seen::There(settings("http://argocd.host", &config));
-                dex(e, SECRET, "00:00:02", "00:00:30");
-                let text = format!(
-                    "issuer: http://dex.host\nstaticClients:\n- id: argo-cd\n  redirectURIs: [http://argocd.host/auth/callback]\n{clients}\n"
-                );
-                dex_seen(e).config = DexConfig::read("Secret dex/dex", text.as_bytes(), "argo-cd");
-            },
-            &found,
-        );
     }
 }
 

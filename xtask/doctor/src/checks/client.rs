@@ -2,10 +2,10 @@
 
 use probe::{Cause, CauseId};
 
-use super::commands::{edit_settings, set_field, set_list};
+use super::commands::{edit_settings, set_field};
 use super::{at, at_field, when_settings};
 use crate::evidence::{Evidence, Form, Oidc, Term};
-use crate::finding::{Certainty, Finding, Fix, When};
+use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{exact, listed, shown};
 
 /// Argo CD takes a text that it cannot read for none.
@@ -27,7 +27,10 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
     };
     Some(
         Finding::new(CauseId::OidcConfig, "ConfigMap argocd-cm, oidc.config")
-            .certainty(if logged.is_some() || failure.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .certainty(match logged.is_some() || failure.is_some() || evidence.files {
+                true => Certainty::Certain,
+                false => Certainty::Likely,
+            })
             .when(when_settings(evidence))
             .seen(format!("oidc.config is not what Argo CD reads: {}", shown(&unreadable.why)))
             .seen_if(logged.map(|(time, words)| {
@@ -70,6 +73,19 @@ pub fn unknown(evidence: &Evidence) -> Option<Finding> {
                 _ => edit_settings(evidence, "clientID: as the provider registered it"),
             }),
     )
+}
+
+/// Files in which the client has no ID.
+pub fn without_id(evidence: &Evidence) -> Option<Finding> {
+    let config = evidence.oidc().filter(|_| evidence.files)?;
+    let empty = matches!(&config.client_id, Term::Plain(id) if id.text().trim().is_empty());
+    empty.then(|| {
+        Finding::new(CauseId::ClientId, at_field("clientID"))
+            .seen("clientID is empty or not there")
+            .seen_if(unknown_fields(evidence))
+            .why("the provider has no client without an ID, so it shows nobody its form")
+            .fix(edit_settings(evidence, "clientID: as the provider registered it"))
+    })
 }
 
 /// A client that is to log in by PKCE alone: what it needs at the provider.
@@ -116,40 +132,6 @@ pub fn pkce(evidence: &Evidence) -> Vec<Finding> {
         );
     }
     findings
-}
-
-/// The client by which `argocd login --sso` logs in, where it has one of its own: the web's logins do not show it.
-pub fn of_command_line(evidence: &Evidence) -> Option<Finding> {
-    let config = evidence.oidc().filter(|config| !config.cli_client_id.is_empty())?;
-    let id = &config.cli_client_id;
-    let command = "`argocd login --sso` logs in as cliClientID, without a secret";
-    let finding = |cause, field: &str| {
-        Finding::new(cause, at_field(field)).when(When::Later).seen(format!("cliClientID is {}", exact(id)))
-    };
-    let dex = evidence.provider.own_config();
-    if let Some(dex) = dex.filter(|dex| !dex.client_ids.contains(id)) {
-        return Some(
-            finding(CauseId::ClientId, "cliClientID")
-                .seen(format!("registered are, by {}: {}", shown(&dex.at), listed(&dex.client_ids)))
-                .why(format!("{command}, and the provider has no such client: the command waits for ever"))
-                .fix(format!("register {} at the provider (Dex: public: true, redirectURIs: [http://localhost:8085/auth/callback])", exact(id))),
-        );
-    }
-    if let Some(dex) = dex.filter(|dex| !dex.public_ids.contains(id)) {
-        return Some(
-            finding(CauseId::ClientType, "cliClientID")
-                .seen(format!("that client has a secret, by {}", shown(&dex.at)))
-                .why(format!("{command}, and the provider wants one: the command says invalid_client"))
-                .fix(format!("make client {} a public one at the provider (Dex: public: true)", exact(id))),
-        );
-    }
-    let lacks = !config.audiences.is_empty() && !config.audiences.contains(id);
-    lacks.then(|| {
-        finding(CauseId::Audience, "allowedAudiences")
-            .seen(format!("allowedAudiences is {}", listed(&config.audiences)))
-            .why("the command line's tokens are made for cliClientID: its login passes, and the API then takes it for logged out")
-            .fix(set_list(evidence, "allowedAudiences", &[config.audiences.as_slice(), std::slice::from_ref(id)].concat()))
-    })
 }
 
 /// The fields of `oidc.config` that Argo CD does not know, where one that it needs is missing.

@@ -3,12 +3,13 @@
 use probe::CauseId;
 use releases::Era;
 
-use super::commands::set_field;
+use super::client;
+use super::commands::{edit_settings, set_field};
 use super::secrets::{create, write_key};
-use super::{at, at_field, when};
+use super::{at, at_field, when, when_settings};
 use crate::advice;
 use crate::evidence::{Evidence, PART_OF, Reference, Seen, Term};
-use crate::finding::{Finding, Fix};
+use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{argument, listed, shown};
 
 /// What happens where a reference leads nowhere.
@@ -27,18 +28,48 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
         Term::Reference(Reference::Of { secret, key }) => findings.extend(of_other(evidence, secret, key)),
         Term::Reference(own @ Reference::Own(key)) => findings.extend(of_own(evidence, own, key)),
     }
-    findings.extend(client_id(evidence));
+    findings.extend(client_id(evidence).or_else(|| of_other_fields(evidence)));
     findings
 }
 
+/// A reference in another field than the client secret, which older releases do not look into.
+fn of_other_fields(evidence: &Evidence) -> Option<Finding> {
+    let release = evidence.release.as_ref().filter(|release| !release.is_at_least(2, 8, 0))?;
+    let config = evidence.oidc()?;
+    let fields = [("clientID", &config.client_id), ("issuer", &config.issuer)];
+    let (field, reference) = fields.into_iter().find_map(|(field, term)| match term {
+        Term::Reference(reference) => Some((field, reference)),
+        Term::Plain(_) => None,
+    })?;
+    Some(
+        Finding::new(CauseId::SecretReference, at_field(field))
+            .when(when_settings(evidence))
+            .seen(format!("{field} is {}", reference.shown(false)))
+            .seen(format!("argocd {release} resolves clientSecret alone; other fields came with v2.8.0"))
+            .why("Argo CD takes the text of the reference for the value")
+            .fix(edit_settings(
+                evidence,
+                &format!("{field}: the value itself, or upgrade to v2.8.0 or later"),
+            )),
+    )
+}
+
 fn no_secret(evidence: &Evidence) -> Option<Finding> {
-    // A public client with PKCE has none.
-    if evidence.pkce() || evidence.presented().refused == 0 {
+    // A public client with PKCE has none; in files a field that nobody knows may be meant for it.
+    let misspelt = client::unknown_fields(evidence).filter(|_| evidence.files);
+    if evidence.pkce() || evidence.presented().refused == 0 && misspelt.is_none() {
         return None;
     }
     Some(
         Finding::new(CauseId::SecretKeyMissing, at_field("clientSecret"))
-            .seen("oidc.config has no clientSecret, and the provider does not let this client in without")
+            .certainty(if evidence.files { Certainty::Likely } else { Certainty::Certain })
+            .seen(match evidence.files {
+                true => "oidc.config has no clientSecret",
+                false => {
+                    "oidc.config has no clientSecret, and the provider does not let this client in without"
+                }
+            })
+            .seen_if(misspelt)
             .why("Argo CD presents an empty secret")
             .fix(format!(
                 "{} edit configmap argocd-cm   # clientSecret: $argocd-oidc:clientSecret",
@@ -98,11 +129,19 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                     ))
                     .seen_if(unresolved(evidence))
                     .why(if empty { "Argo CD presents an empty secret to the provider" } else { LITERALLY })
-                    .fix(format!(
-                        "{}\n{}",
-                        write_key(&kubectl, secret, key),
-                        advice::restart_argocd(evidence)
-                    ))
+                    .fix(match evidence.files {
+                        true => format!(
+                            "the key {} with the client secret, or another key in clientSecret",
+                            shown(key)
+                        ),
+                        false => {
+                            format!(
+                                "{}\n{}",
+                                write_key(&kubectl, secret, key),
+                                advice::restart_argocd(evidence)
+                            )
+                        }
+                    })
                     .lasting(advice::lasting(evidence)),
             )
         }

@@ -3,11 +3,12 @@
 use probe::{CauseId, User};
 use serde_json::Value;
 
-use super::commands::rewrite;
+use super::commands::{rewrite, set_list};
 use crate::evidence::claims::{TECHNICAL, behind_sub};
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
+use crate::token;
 
 /// What a user who is given something is given where no line says what was meant.
 const LEAST: &str = "role:readonly";
@@ -43,6 +44,9 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
         }
         None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
     };
+    if token::is_overage(&user.claims) {
+        return Some(overage(user));
+    }
     let finding = Finding::new(CauseId::NoRights, place)
         // A project may have roles of its own.
         .certainty(Certainty::Likely)
@@ -70,6 +74,16 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
             .why("nothing is given to this user or to a group of theirs, so everything is empty or forbidden")
             .fix(give(evidence, rbac, user, near.as_ref())),
     )
+}
+
+/// A token that has a link in place of the groups.
+fn overage(user: &User) -> Finding {
+    Finding::new(CauseId::GroupOverage, "the identity provider")
+        .certainty(Certainty::Likely)
+        .seen(format!("{} is in so many groups that the token has a link in their place", shown(&user.username)))
+        .why("Argo CD goes by the groups in the token, and follows no link unless it is told to")
+        .fix("at the provider: only groups that are assigned to the application, or application roles in place of groups")
+        .lasting(Some("the same; releases that know it: azure.enableUserGroupOverageClaim in oidc.config".to_owned()))
 }
 
 /// An argocd-rbac-cm that a server which starts now cannot read, and ends on.
@@ -100,8 +114,76 @@ pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
+/// What files give nobody, whoever logs in.
+pub fn of_files(evidence: &Evidence) -> Option<Finding> {
+    let rbac = evidence.rbac.there().filter(|rbac| evidence.files && !rbac.is_unreadable())?;
+    let edit = |line: &str| format!("kubectl edit configmap argocd-rbac-cm   # {line}");
+    let finding = |at: &str| Finding::new(CauseId::NoRights, at).certainty(Certainty::Likely);
+    if let Some(key) = rbac.unknown.iter().find(|key| is_policy(key)) {
+        return Some(
+            finding(&format!("ConfigMap argocd-rbac-cm, {}", shown(key)))
+                .seen_if(unknown_keys(rbac))
+                .why("Argo CD does without a key that it does not know, and what it gives is given to nobody")
+                .fix(edit("policy.csv: with the lines of that key")),
+        );
+    }
+    let default = &rbac.default;
+    if !default.is_empty() && !default.starts_with("role:") && !rbac.gives(default) {
+        return Some(
+            finding("ConfigMap argocd-rbac-cm, policy.default")
+                .seen(format!("policy.default is {}, a role that gives nothing", exact(default)))
+                .why("whom no line names has no rights at all")
+                .fix(edit(&format!("policy.default: role:{}", shown(default)))),
+        );
+    }
+    unasked(evidence, rbac)
+}
+
+/// Claims that policies go by and no scope asks for.
+fn unasked(evidence: &Evidence, rbac: &Rbac) -> Option<Finding> {
+    /// Whose tokens have groups by the client's registration, and no such scope.
+    const WITHOUT_SCOPE: [&str; 3] = ["login.microsoftonline", "sts.windows.net", "accounts.google.com"];
+    let (settings, config) = (evidence.settings.there()?, evidence.oidc()?);
+    let asked = config.requested();
+    let by_claims = ["requestedIDTokenClaims", "enableUserInfoGroups"].iter().any(|it| config.has_line(it));
+    if by_claims || WITHOUT_SCOPE.iter().any(|host| evidence.provider.issuer.contains(host)) {
+        return None;
+    }
+    let subjects: Vec<&str> = rbac
+        .subjects()
+        .into_iter()
+        .filter(|name| {
+            !settings.accounts.iter().any(|it| it == name) && *name != "admin" && !name.starts_with("proj:")
+        })
+        .collect();
+    // An address is one of a user, or of a group whose claim is asked for.
+    let is_address = |name: &&&str| name.contains('@');
+    let has = |scope: &str| asked.iter().any(|it| it == scope);
+    let looks = |claim: &str| rbac.scopes.iter().any(|it| it == claim);
+    let lacks = |claim: &str| looks(claim) && !has(claim);
+    let (claim, named): (_, Vec<&str>) = if lacks("groups") {
+        ("groups", subjects.iter().filter(|name| !is_address(name)).copied().collect())
+    } else if lacks("email") && !looks("groups") {
+        ("email", subjects.iter().filter(is_address).copied().collect())
+    } else {
+        return None;
+    };
+    if named.is_empty() {
+        return None;
+    }
+    Some(
+        Finding::new(CauseId::NoRights, "ConfigMap argocd-cm, oidc.config requestedScopes")
+            // A provider may put it into each token by itself.
+            .certainty(Certainty::Likely)
+            .seen(format!("requestedScopes is {}, without {claim}", listed(&asked)))
+            .seen(format!("argocd-rbac-cm goes by the claim {claim} (scopes), and names {}", listed(&named)))
+            .why(format!("a token has the claim {claim} where its scope is asked for, and without it nobody gets what the policies give"))
+            .fix(set_list(evidence, "requestedScopes", &[asked.as_slice(), &[claim.to_owned()]].concat())),
+    )
+}
+
 /// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
-fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
+pub fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
     let federated = evidence.release.as_ref().is_some_and(|release| release.is_at_least(3, 0, 0));
     let by_connector = user.claims["federated_claims"]["user_id"].as_str();
     by_connector.filter(|id| federated && !id.is_empty()).or(user.claims["sub"].as_str())

@@ -36,6 +36,7 @@ pub mod user {
         username: String,
         groups: Vec<String>,
         claims: Value,
+        may_look: Option<bool>,
     }
 
     /// Writes one.
@@ -43,7 +44,8 @@ pub mod user {
     /// # Errors
     /// The serializer's own.
     pub fn serialize<S: Serializer>(user: &Option<User>, serializer: S) -> Result<S::Ok, S::Error> {
-        let written = |User { username, groups, claims }| Written { username, groups, claims };
+        let written =
+            |User { username, groups, claims, may_look }| Written { username, groups, claims, may_look };
         user.clone().map(written).serialize(serializer)
     }
 
@@ -52,7 +54,8 @@ pub mod user {
     /// # Errors
     /// It is none.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<User>, D::Error> {
-        let user = |Written { username, groups, claims }| User { username, groups, claims };
+        let user =
+            |Written { username, groups, claims, may_look }| User { username, groups, claims, may_look };
         Ok(Option::deserialize(deserializer)?.map(user))
     }
 }

@@ -30,7 +30,9 @@ pub use dex_settings::DexSettings;
 pub use log::Serving;
 pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
-pub use provider::{DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way};
+pub use provider::{
+    AsCommandLine, DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way,
+};
 pub use rbac::{Rbac, Rule};
 pub use reference::{Reference, Term};
 pub use secret::{PART_OF, SERVER_KEY, SecretSeen, Written, written};
@@ -77,6 +79,8 @@ pub struct Evidence {
     pub namespace: String,
     /// How a command for this cluster begins: `kubectl --context x`.
     pub kubectl: String,
+    /// Whether it was read from files: what would be applied, and nothing of what runs.
+    pub files: bool,
     /// The release that runs.
     pub release: Option<Release>,
     /// argocd-cm.
@@ -101,6 +105,8 @@ pub struct Evidence {
     pub current: Option<Hidden>,
     /// The client ID, resolved.
     pub client_id: String,
+    /// As whom the command line logs in, resolved; empty if it has no client of its own.
+    pub cli_client_id: String,
     /// argocd-server.
     pub server: Seen<DeploymentSeen>,
     /// Its pods.
@@ -124,6 +130,9 @@ pub struct Evidence {
     pub provider: Provider,
     /// Argo CD from outside.
     pub outside: Option<Outside>,
+    /// Whose token was pasted.
+    #[serde(with = "claims::user")]
+    pub pasted: Option<probe::User>,
     /// What could not be looked at.
     pub could_not: Vec<CouldNot>,
     /// For fingerprints.
@@ -146,6 +155,7 @@ impl Evidence {
         Self {
             namespace: namespace.to_owned(),
             kubectl: kubectl.to_owned(),
+            files: false,
             release: None,
             settings: Seen::NotLooked,
             insecure: None,
@@ -158,6 +168,7 @@ impl Evidence {
             meant_secret: None,
             current: None,
             client_id: String::new(),
+            cli_client_id: String::new(),
             server: Seen::NotLooked,
             pods: vec![],
             crossed: vec![],
@@ -169,6 +180,7 @@ impl Evidence {
             controller: None,
             provider: Provider::default(),
             outside: None,
+            pasted: None,
             could_not: vec![],
             fingerprints,
         }
@@ -197,6 +209,17 @@ impl Evidence {
             Term::Reference(Reference::Own(key)) => own(key),
             Term::Plain(_) => None,
         }
+    }
+
+    /// The client as which the command line logs in (`argocd login --sso`), and whether it is one of its own; `None`
+    /// where nothing says that it is meant to: no `cliClientID`, and no client at Dex with its address.
+    pub fn command_line(&self) -> Option<(&str, bool)> {
+        if !self.cli_client_id.is_empty() {
+            return Some((&self.cli_client_id, true));
+        }
+        let dex =
+            self.provider.own_config().filter(|_| self.oidc().is_some() && !self.client_id.is_empty())?;
+        (!dex.command_line_ids.is_empty()).then_some((self.client_id.as_str(), false))
     }
 
     /// Whether logins go through the Dex inside Argo CD.
@@ -241,6 +264,12 @@ impl Evidence {
         let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
         let failures = logins.into_iter().flat_map(|logins| &logins.failures);
         failures.into_iter().any(|failure| matches!(failure.answer, TokenTooLarge | CookieTooLarge))
+    }
+
+    /// Whose token there is: of the user who logged in, else of the one who pasted it.
+    pub fn user(&self) -> Option<&probe::User> {
+        let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+        logins.and_then(|logins| logins.user.as_ref()).or(self.pasted.as_ref())
     }
 
     /// Whether a login of a user was seen to pass.

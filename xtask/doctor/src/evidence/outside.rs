@@ -35,6 +35,8 @@ pub struct Public {
     pub issuer: Option<String>,
     /// The client ID there.
     pub client_id: String,
+    /// The command line's client there; empty if it has none of its own.
+    pub cli_client_id: String,
 }
 
 /// Logins of one user.

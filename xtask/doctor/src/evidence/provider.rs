@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
+use probe::TokenAnswer;
+use probe::cli_login::{Knocked, REDIRECT_URI};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -22,12 +24,23 @@ pub struct Provider {
     pub discovery: Discovery,
     /// Which client secrets it was shown, and what it said.
     pub tried: Vec<Tried>,
+    /// What it says to the command line's client.
+    pub command_line: Option<AsCommandLine>,
     /// Dex, where it runs in the cluster and could be looked at.
     pub dex: Seen<DexSeen>,
     /// How often it was asked for anything but a token.
     pub other_requests: usize,
     /// How far its clock is ahead of this machine's, in seconds.
     pub ahead: Option<i64>,
+}
+
+/// What the provider says to whoever asks as the command line does, without a user and without a secret.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AsCommandLine {
+    /// Whether it shows its form.
+    pub form: Knocked,
+    /// What its token endpoint answers to a code that nobody gave out; in words, where that is nothing to compare.
+    pub token: Result<TokenAnswer, String>,
 }
 
 /// The way by which the provider was asked.
@@ -122,7 +135,8 @@ impl Provider {
 
     /// How many requests of the doctor's own it got.
     pub fn requests(&self) -> usize {
-        self.other_requests + self.tried.len()
+        let as_command_line = self.command_line.as_ref().map_or(0, |asked| asked.form.requests + 1);
+        self.other_requests + self.tried.len() + as_command_line
     }
 
     /// What it says of itself.
@@ -164,6 +178,8 @@ pub struct DexConfig {
     pub client_ids: Vec<String>,
     /// Those of the public ones, which have no secret.
     pub public_ids: Vec<String>,
+    /// Those that may be called back at the address where the command line waits.
+    pub command_line_ids: Vec<String>,
     /// `storage.type`.
     pub storage: String,
     /// `expiry.idTokens`, as it is written.
@@ -222,6 +238,11 @@ impl DexConfig {
                 .to_owned(),
             client_ids: ids(&|_| true),
             public_ids: ids(&|client| client["public"] == true),
+            command_line_ids: ids(&|client| {
+                let uris = client["redirectURIs"].as_array().map(Vec::as_slice).unwrap_or_default();
+                // A public client for which none is registered may be called back anywhere on its machine.
+                uris.iter().any(|uri| uri == REDIRECT_URI) || client["public"] == true && uris.is_empty()
+            }),
             storage: text(&config["storage"]["type"]),
             id_tokens: config["expiry"]["idTokens"].as_str().map(str::to_owned),
             client,

@@ -21,6 +21,8 @@ pub struct Settings {
     pub oidc: Oidc,
     /// `dex.config`: Argo CD then logs in through a Dex of its own.
     pub dex: DexSettings,
+    /// The users that it makes itself: `accounts.NAME`.
+    pub accounts: Vec<String>,
     /// When its data was last written.
     pub written: Option<Timestamp>,
 }
@@ -55,7 +57,7 @@ pub struct OidcConfig {
     /// `clientID`.
     pub client_id: Term,
     /// `cliClientID`: as whom the command line logs in.
-    pub cli_client_id: String,
+    pub cli_client_id: Term,
     /// `clientSecret`.
     pub client_secret: Term,
     /// `requestedScopes`.
@@ -106,6 +108,10 @@ impl Settings {
             additional_urls: urls.ok().flatten().unwrap_or_default(),
             oidc: Oidc::of(get("oidc.config")),
             dex: DexSettings::of(get("dex.config")),
+            accounts: data
+                .keys()
+                .filter_map(|key| key.strip_prefix("accounts.").map(str::to_owned))
+                .collect(),
             written: written(&config_map.metadata, "data", None).map(|written| written.at),
         }
     }
@@ -182,7 +188,7 @@ impl OidcConfig {
         Ok(Self {
             issuer: Term::of(&fields.text("issuer")?),
             client_id: Term::of(&fields.text("clientID")?),
-            cli_client_id: fields.text("cliClientID")?,
+            cli_client_id: Term::of(&fields.text("cliClientID")?),
             client_secret: Term::of(&fields.text("clientSecret")?),
             scopes: fields.texts("requestedScopes")?,
             audiences: fields.texts("allowedAudiences")?,
@@ -210,6 +216,7 @@ impl OidcConfig {
         match field {
             "issuer" => term(&self.issuer, true),
             "clientID" => term(&self.client_id, true),
+            "cliClientID" => term(&self.cli_client_id, true),
             "clientSecret" => term(&self.client_secret, false),
             "requestedScopes" => list(&self.scopes),
             "allowedAudiences" => list(&self.audiences),

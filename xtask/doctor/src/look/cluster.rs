@@ -45,6 +45,7 @@ pub fn seen<T>(result: Result<T, Unread>, what: &str, could_not: &mut Vec<CouldN
     match result {
         Ok(thing) => Seen::There(thing),
         Err(Unread::Absent) => Seen::Absent,
+        Err(Unread::Untold) => Seen::NotLooked,
         Err(unread) => {
             could_not.push(note(what, &unread));
             Seen::NotLooked
@@ -58,6 +59,7 @@ pub fn note(what: &str, unread: &Unread) -> CouldNot {
         Unread::Absent => ("it is not there".to_owned(), None),
         Unread::Forbidden(right) => ("this user may not".to_owned(), Some(right.to_string())),
         Unread::Failed(words) => (words.clone(), None),
+        Unread::Untold => ("files do not say".to_owned(), None),
     };
     CouldNot { what: what.to_owned(), because, right }
 }
@@ -293,6 +295,7 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
     }
     evidence.current = current(evidence, &config.client_secret);
     evidence.client_id = text(reader, evidence, &config.client_id).await;
+    evidence.cli_client_id = text(reader, evidence, &config.cli_client_id).await;
     evidence.provider.issuer = text(reader, evidence, &config.issuer).await;
 }
 

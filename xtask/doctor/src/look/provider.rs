@@ -165,13 +165,13 @@ fn may_be_shown(provider: &Provider, ask: &Ask<'_>) -> bool {
 }
 
 /// Whether the discovery document is the issuer's own: Argo CD refuses any other.
-fn names_itself(provider: &Provider) -> bool {
+pub(super) fn names_itself(provider: &Provider) -> bool {
     let clean = |issuer: &str| issuer.trim_end_matches('/').to_owned();
     provider.document().is_some_and(|document| clean(&document.issuer) == clean(&provider.issuer))
 }
 
 /// The token endpoint, if it can be asked.
-fn endpoint(provider: &Provider) -> Result<Url, String> {
+pub(super) fn endpoint(provider: &Provider) -> Result<Url, String> {
     if let Way::ServiceProxy { namespace, service } = &provider.way {
         return Err(format!(
             "its name is known to the cluster only, and the API's proxy to Service {}/{} would carry a POST as a write; forward a port to it and name it with --resolve",
@@ -229,11 +229,11 @@ fn stored(evidence: &Evidence) -> Option<Hidden> {
 }
 
 /// Where and as whom a secret is shown.
-struct Ask<'a> {
-    options: &'a Options,
-    endpoint: Url,
-    client_id: String,
-    redirect_uri: String,
+pub(super) struct Ask<'a> {
+    pub(super) options: &'a Options,
+    pub(super) endpoint: Url,
+    pub(super) client_id: String,
+    pub(super) redirect_uri: String,
 }
 
 impl Ask<'_> {
@@ -247,7 +247,7 @@ impl Ask<'_> {
         Tried { form, by, answer: self.show(by, value).await }
     }
 
-    async fn show(&self, by: Method, value: &Hidden) -> Result<TokenAnswer, String> {
+    pub(super) async fn show(&self, by: Method, value: &Hidden) -> Result<TokenAnswer, String> {
         let secret = value.text();
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")

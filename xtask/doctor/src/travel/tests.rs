@@ -131,7 +131,8 @@ fn nobodys_name_is_in_what_travels_unless_it_is_asked_for() {
         "iss": "http://dex.magrathea.com", "sub": "CgZ6YXBob2QSBWxvY2Fs", "email": "Zaphod@magrathea.com",
         "https://magrathea.com/groups": ["/crew/heart-of-gold"], "federated_claims": {"user_id": "zaphod"},
     });
-    let user = User { username: "zaphod".into(), groups: vec!["heart-of-gold".into()], claims };
+    let user =
+        User { username: "zaphod".into(), groups: vec!["heart-of-gold".into()], claims, may_look: None };
     outside(&mut evidence).logins = logins(vec![], Some(user));
     evidence.could_not.push(CouldNot { what: "logs".into(), because: said.into(), right: Some(said.into()) });
     evidence.bundled.trouble = Some(("argocd-dex-server-a".into(), said.into()));
