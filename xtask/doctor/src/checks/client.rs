@@ -25,8 +25,12 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
         true => "so people log in through the Dex inside it",
         false => "so it runs without SSO: no button, and no /auth/login",
     };
+    let place = match &unreadable.field {
+        Some(field) => at_field(field),
+        None => "ConfigMap argocd-cm, oidc.config".to_owned(),
+    };
     Some(
-        Finding::new(CauseId::OidcConfig, "ConfigMap argocd-cm, oidc.config")
+        Finding::new(CauseId::OidcConfig, place)
             .certainty(match logged.is_some() || failure.is_some() || evidence.files {
                 true => Certainty::Certain,
                 false => Certainty::Likely,
