@@ -343,12 +343,19 @@ impl Evidence {
             Term::Plain(value) => Some(value),
             Term::Reference(_) => None,
         });
+        // The name and a key of a Secret that is there: what was to be a reference is no secret.
+        let was_meant = |value: &&Hidden| {
+            let names = |(secret, key): &(SecretSeen, String)| {
+                let text = value.text();
+                text.contains(&secret.name) && text.contains(key.as_str())
+            };
+            self.meant_secret.as_ref().is_some_and(names)
+        };
         let inside = self.settings.there().and_then(|settings| settings.dex.config());
         secrets
             .flat_map(|secret| secret.keys.values().map(|key| &key.value))
-            .chain(plain)
+            .chain(plain.into_iter().chain(&self.current).filter(|value| !was_meant(value)))
             .chain(inside.into_iter().flat_map(|config| &config.secrets))
-            .chain(&self.current)
             .collect()
     }
 }
