@@ -23,7 +23,7 @@ use super::evidence::{DexSeen, Evidence};
 use super::finding::{Certainty, Finding, When, in_order};
 use super::shown::{argument, shown};
 
-pub use rights::behind_sub;
+pub use rights::{NO_POLICY, behind_sub};
 pub use rotation::safe_order;
 
 /// Everything that is to be found, in the order in which it should be read.

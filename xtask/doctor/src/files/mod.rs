@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use releases::Release;
 use serde_json::{Value, json};
 
+use crate::checks::NO_POLICY;
+use crate::could_not::CouldNot;
 use crate::diagnosis::Diagnosis;
 use crate::evidence::Evidence;
 use crate::finding::{Finding, When};
@@ -99,6 +101,13 @@ impl Files {
         let dex = self.dexes.first().map(String::as_str);
         let mut evidence = look::at_files(&self.reader, &self.namespace, dex).await?;
         evidence.release = evidence.release.or(release);
+        if evidence.release.is_none() {
+            evidence.could_not.push(CouldNot {
+                what: "what the release does with these settings".to_owned(),
+                because: "no image of argocd-server in the files names it (--argocd does)".to_owned(),
+                right: None,
+            });
+        }
         Ok(evidence)
     }
 
@@ -133,8 +142,13 @@ impl Files {
         let field = of_text.map_or_else(|| field.to_owned(), |line| format!("{field}, line {line}"));
         let source = &self.sources[source];
         let line = place::line(&source.text, begin..end, name, &field);
+        // A line of a policy is quoted.
+        let quoted = finding.evidence.iter().find_map(|seen| seen.strip_prefix(NO_POLICY));
+        let mut lines = source.text.lines().take(end - 1).skip(line);
+        let line =
+            quoted.and_then(|text| lines.position(|it| it.trim() == text)).map_or(line, |at| line + at + 1);
         (finding.file, finding.line) = (Some(source.name.clone()), Some(line));
-        if finding.when == When::Applied {
+        if finding.when == When::Applied || !finding.change.is_empty() {
             finding.fix = mended(finding, &format!("{}, line {line}", named(&source.name)));
         }
     }

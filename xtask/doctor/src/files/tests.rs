@@ -72,6 +72,25 @@ fn each_mistake_is_told_by_its_line() {
         ),
         (
             "kustomize.yaml",
+            "clientID: argocd",
+            "clientID: $keycloak-client:id",
+            &["secret-reference likely will fail when applied: clientID: $keycloak-client:id"],
+        ),
+        (
+            "kustomize.yaml",
+            "issuer: https://sso.example.org/realms/main",
+            "issuer: $keycloak-client:secret",
+            &[],
+        ),
+        ("kustomize.yaml", "issuer: https://sso.example.org/realms/main", "issuer: $unseen:issuer", &[]),
+        (
+            "kustomize.yaml",
+            "    clientID: argocd",
+            "    clientID: argocd\n    cliClientID: argocd-cli\n    allowedAudiences: [argocd]",
+            &["audience certain will bite later: allowedAudiences: [argocd]"],
+        ),
+        (
+            "kustomize.yaml",
             "$keycloak-client:secret",
             "keycloak-client:secret",
             &["secret-reference certain will fail when applied: clientSecret: keycloak-client:secret"],
@@ -160,7 +179,7 @@ fn each_mistake_is_told_by_its_line() {
             "chart.yaml",
             "g, platform, role:admin",
             "g, platform",
-            &["no-rights certain will fail when applied: policy.csv: |"],
+            &["no-rights certain will fail when applied: g, platform"],
         ),
         (
             "chart.yaml",
