@@ -101,6 +101,8 @@ pub struct Evidence {
     pub named_secret: Seen<SecretSeen>,
     /// A Secret that a reference leading nowhere may have meant, and the key in it.
     pub meant_secret: Option<(SecretSeen, String)>,
+    /// References of `oidc.config` beside the client secret that lead to no value.
+    pub unresolved: Vec<Unresolved>,
     /// The client secret that Argo CD would present if it read its settings now.
     pub current: Option<Hidden>,
     /// The client ID, resolved.
@@ -166,6 +168,7 @@ impl Evidence {
             argocd_secret: Seen::NotLooked,
             named_secret: Seen::NotLooked,
             meant_secret: None,
+            unresolved: vec![],
             current: None,
             client_id: String::new(),
             cli_client_id: String::new(),

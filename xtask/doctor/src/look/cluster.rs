@@ -9,7 +9,7 @@ use crate::could_not::{CouldNot, Right};
 use crate::evidence::bundled::{CLIENT, NAME, PATH};
 use crate::evidence::{
     DeploymentSeen, Evidence, LogSeen, Oidc, PodSeen, Rbac, Reference, SERVER_KEY, SecretSeen, Seen,
-    Settings, Term, egress, written,
+    Settings, Term, Unresolved, egress, written,
 };
 use crate::hidden::Hidden;
 use crate::shown::{argument, listed, shown};
@@ -294,9 +294,20 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
         }
     }
     evidence.current = current(evidence, &config.client_secret);
-    evidence.client_id = text(reader, evidence, &config.client_id).await;
-    evidence.cli_client_id = text(reader, evidence, &config.cli_client_id).await;
-    evidence.provider.issuer = text(reader, evidence, &config.issuer).await;
+    let of_command_line = text(reader, evidence, &config.cli_client_id).await;
+    evidence.cli_client_id = of_command_line.there().cloned().unwrap_or_default();
+    for (field, term) in [("clientID", &config.client_id), ("issuer", &config.issuer)] {
+        let found = text(reader, evidence, term).await;
+        if let (Seen::Absent, Term::Reference(reference)) = (&found, term) {
+            let reference = reference.shown(false);
+            evidence.unresolved.push(Unresolved { field: field.to_owned(), reference });
+        }
+        let value = found.there().cloned().unwrap_or_default();
+        match field {
+            "issuer" => evidence.provider.issuer = value,
+            _ => evidence.client_id = value,
+        }
+    }
 }
 
 /// The Secrets that a reference which leads nowhere may have meant.
@@ -323,22 +334,32 @@ fn current(evidence: &Evidence, term: &Term) -> Option<Hidden> {
     Some(value.trimmed())
 }
 
-/// The text of a field that is no secret but may stand in one.
-async fn text(reader: &Reader, evidence: &Evidence, term: &Term) -> String {
-    let value = match term {
-        Term::Plain(value) => return value.text(),
-        Term::Reference(Reference::Own(key)) => {
-            evidence.argocd_secret.there().and_then(|secret| secret.value(key)).cloned()
-        }
-        Term::Reference(Reference::Of { secret, key }) => match evidence.named_secret.there() {
-            Some(named) if named.name == *secret => named.value(key).cloned(),
+/// The text of a field that is no secret but may stand in one; absent where a reference leads to no value.
+async fn text(reader: &Reader, evidence: &mut Evidence, term: &Term) -> Seen<String> {
+    let reference = match term {
+        Term::Plain(value) => return Seen::There(value.text()),
+        Term::Reference(reference) => reference,
+    };
+    let (secret, key) = match reference {
+        Reference::Own(key) => (evidence.argocd_secret.clone(), key),
+        Reference::Of { secret, key } => match evidence.named_secret.there() {
+            Some(named) if named.name == *secret => (evidence.named_secret.clone(), key),
             _ => {
                 let read = reader.object::<Secret>(&one(&evidence.namespace, "secrets", secret)).await;
-                read.ok().and_then(|secret| SecretSeen::of(&secret).value(key).cloned())
+                let what = format!("Secret {} (a reference of oidc.config)", shown(secret));
+                (map(seen(read, &what, &mut evidence.could_not), |it| SecretSeen::of(&it)), key)
             }
         },
     };
-    value.map(|value| value.trimmed().text()).unwrap_or_default()
+    match secret {
+        Seen::NotLooked => Seen::NotLooked,
+        Seen::Absent => Seen::Absent,
+        Seen::There(secret) => {
+            let visible = secret.labelled || matches!(reference, Reference::Own(_));
+            let value = secret.value(key).filter(|_| visible);
+            value.map_or(Seen::Absent, |value| Seen::There(value.trimmed().text()))
+        }
+    }
 }
 
 /// Reads the logs of the pods: last, so that they tell of what was just tried.

@@ -221,6 +221,9 @@ pub async fn at_files(reader: &Reader, namespace: &str, dex: Option<&str>) -> Re
     if let Some(namespace) = dex {
         dex::look(reader, &mut evidence, namespace).await;
     }
+    if let Seen::There(dex) = &mut evidence.provider.dex {
+        dex.secret = None;
+    }
     let because = "these are files: they say what would be applied, and nothing of what runs".to_owned();
     note_once(&mut evidence, "pods, logs and what the provider answers", because);
     Ok(evidence)

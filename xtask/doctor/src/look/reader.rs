@@ -204,7 +204,14 @@ impl Reader {
         if let Behind::Files(objects) = &self.behind {
             // What files do not have says nothing of the cluster.
             let absent = match right.resource {
-                "secrets" => Unread::Failed("it is not in the files, and may be in the cluster".to_owned()),
+                "secrets" => Unread::Failed(match objects.elsewhere(right) {
+                    Some(namespace) => format!(
+                        "the files have it in namespace {}, and it is read in {}",
+                        shown(namespace),
+                        shown(&right.namespace)
+                    ),
+                    None => "it is not in the files, and may be in the cluster".to_owned(),
+                }),
                 _ => Unread::Untold,
             };
             return objects.one(right).ok_or(absent).and_then(|object| typed(object, right));
