@@ -95,12 +95,6 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         of_cluster(subject, reader, &mut evidence).await;
     }
     provider(subject, &mut evidence).await;
-    if let (Some(reader), Some(namespace)) = (&subject.cluster, &subject.provider_namespace)
-        && matches!(evidence.settings, Seen::NotLooked)
-    {
-        // The issuer may turn out to be a name that only the cluster knows.
-        reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
-    }
     let running = evidence.pods.iter().filter(|pod| pod.runs()).count();
     let both_answer = evidence.release.as_ref().is_some_and(|release| release.era() == Era::BothAnswer);
     if let Some(reader) = subject.cluster.as_ref().filter(|_| running > 1 || both_answer) {
@@ -150,9 +144,7 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
 pub async fn rights(subject: &Subject, reader: &Reader) -> Result<()> {
     let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
     of_cluster(subject, reader, &mut evidence).await;
-    if let Some(namespace) = &subject.provider_namespace {
-        reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
-    }
+    cluster::controllers(reader).await;
     Ok(())
 }
 
@@ -163,6 +155,14 @@ async fn of_cluster(subject: &Subject, reader: &Reader, evidence: &mut Evidence)
     bundled::look(reader, evidence).await;
     if let Some(namespace) = &subject.provider_namespace {
         dex::look(reader, evidence, namespace).await;
+    }
+    // The issuer may be a name that only the cluster knows, or turn out to be.
+    match (evidence.provider.issuer.parse::<Url>(), &subject.provider_namespace, &evidence.settings) {
+        (Ok(issuer), ..) => reader.will_ask(provider::proxied(&issuer).map(|(right, _)| right)),
+        (Err(_), Some(namespace), Seen::NotLooked) => {
+            reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
+        }
+        _ => {}
     }
 }
 
