@@ -59,9 +59,9 @@ pub async fn role(subject: &Subject) -> Result<String> {
         Error::usage("--print-role is for a cluster").hint("name one with --context, or leave --url out")
     })?;
     look::rights(subject, reader).await?;
-    let subject = "--user=NAME   # or --serviceaccount=NAMESPACE:NAME";
+    let who = "--user=NAME, --group=NAME or --serviceaccount=NAMESPACE:NAME";
     Ok(format!(
-        "# kubectl apply this, then for each: kubectl -n NAMESPACE create rolebinding login-doctor --role=login-doctor {subject}\n{}",
+        "# For `kubectl apply -f -`; then bind each one: {who}\n{}",
         reader.rights().roles(true, true)
     ))
 }
