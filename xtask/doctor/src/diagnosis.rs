@@ -195,6 +195,9 @@ impl Diagnosis {
         if !self.roles.is_empty() {
             text.push_str("\nThis Role would suffice; bind it to whoever runs the doctor:\n\n");
             text.push_str(&self.roles);
+            if !self.looked {
+                text.push_str("\nWithout it, --url ADDRESS still tells what is seen from outside, and `explain` what an error or a log means.\n");
+            }
         }
         if !self.safe_order.is_empty() {
             text.push_str("\nto rotate the client secret here\n");

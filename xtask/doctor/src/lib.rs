@@ -1,11 +1,14 @@
 //! Why a login into Argo CD fails and what to do about it, on any cluster. It looks ([`look`]),
 //! keeps what it saw as plain data ([`evidence`]), decides by that alone ([`checks`]) and says
-//! what it found ([`finding`], [`diagnosis`]). Files in the place of a cluster are looked at in the same way ([`files`]), and what
-//! another release will do is told before it does it ([`upgrade`]). Looking is reading: the only door to a cluster can
+//! what it found ([`finding`], [`diagnosis`]). Looking is reading: the only door to a cluster can
 //! GET and nothing else, and a secret that was read is never shown, only its length and a
-//! fingerprint that holds for one run ([`hidden`]). What was seen can be written down for somebody
-//! else to decide by ([`travel`]). It knows the probe and the releases, and
-//! nothing of labs, goals or terminals.
+//! fingerprint that holds for one run ([`hidden`]).
+//!
+//! Files in the place of a cluster are looked at in the same way ([`files`]); what was seen can be
+//! written down for somebody else to decide by ([`travel`]); what another release will do is told
+//! before it does it ([`upgrade`]); and a pasted error is explained without any of that ([`explain`]).
+//! [`command`] is all of it by the arguments of a command line. It knows the probe and the
+//! releases, and nothing of labs, goals or terminals.
 
 mod advice;
 mod checks;
@@ -56,9 +59,9 @@ pub async fn role(subject: &Subject) -> Result<String> {
         Error::usage("--print-role is for a cluster").hint("name one with --context, or leave --url out")
     })?;
     look::rights(subject, reader).await?;
-    let subject = "--user=NAME   # or --serviceaccount=NAMESPACE:NAME";
+    let who = "--user=NAME, --group=NAME or --serviceaccount=NAMESPACE:NAME";
     Ok(format!(
-        "# kubectl apply this, then for each: kubectl -n NAMESPACE create rolebinding login-doctor --role=login-doctor {subject}\n{}",
+        "# For `kubectl apply -f -`; then bind each one: {who}\n{}",
         reader.rights().roles(true, true)
     ))
 }

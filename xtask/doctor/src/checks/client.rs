@@ -4,7 +4,7 @@ use probe::{Cause, CauseId};
 
 use super::commands::{edit_settings, set_field};
 use super::{at, at_field, when_settings};
-use crate::evidence::{Evidence, Form, Oidc, Term};
+use crate::evidence::{DexConfig, Evidence, Form, Oidc, Term};
 use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{exact, listed, shown};
 
@@ -25,8 +25,12 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
         true => "so people log in through the Dex inside it",
         false => "so it runs without SSO: no button, and no /auth/login",
     };
+    let place = match &unreadable.field {
+        Some(field) => at_field(field),
+        None => "ConfigMap argocd-cm, oidc.config".to_owned(),
+    };
     Some(
-        Finding::new(CauseId::OidcConfig, "ConfigMap argocd-cm, oidc.config")
+        Finding::new(CauseId::OidcConfig, place)
             .certainty(match logged.is_some() || failure.is_some() || evidence.files {
                 true => Certainty::Certain,
                 false => Certainty::Likely,
@@ -68,7 +72,7 @@ pub fn unknown(evidence: &Evidence) -> Option<Finding> {
                 format!("registered are, by {}: {}", shown(&config.at), listed(&ids))
             }))
             .why("the provider has no client with this ID, so it shows nobody its form")
-            .fix(match registered.map(|config| config.client_ids.as_slice()) {
+            .fix(match registered.map(|config| webs(evidence, config)).as_deref() {
                 Some([only]) => set_field(evidence, "clientID", only),
                 _ => edit_settings(evidence, "clientID: as the provider registered it"),
             }),
@@ -86,6 +90,11 @@ pub fn without_id(evidence: &Evidence) -> Option<Finding> {
             .why("the provider has no client without an ID, so it shows nobody its form")
             .fix(edit_settings(evidence, "clientID: as the provider registered it"))
     })
+}
+
+/// The clients that are registered, but for the command line's.
+fn webs<'a>(evidence: &Evidence, config: &'a DexConfig) -> Vec<&'a String> {
+    config.client_ids.iter().filter(|id| **id != evidence.cli_client_id).collect()
 }
 
 /// A client that is to log in by PKCE alone: what it needs at the provider.

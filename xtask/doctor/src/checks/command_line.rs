@@ -79,13 +79,11 @@ fn finding(evidence: &Evidence, id: CauseId, client: &str, own: bool) -> Finding
             shown(error)
         ))
     });
-    let (place, field) = match own {
-        true => (at_field("cliClientID"), format!("cliClientID is {}", exact(client))),
-        false => (
-            at_field("cliClientID"),
-            format!("oidc.config has no cliClientID, so the command line logs in as {}", exact(client)),
-        ),
+    let field = match own {
+        true => format!("cliClientID is {}", exact(client)),
+        false => format!("oidc.config has no cliClientID, so the command line logs in as {}", exact(client)),
     };
+    let place = at_field(if id == CauseId::CliAudience { "allowedAudiences" } else { "cliClientID" });
     let edit = |what: &str| {
         format!("{} edit configmap argocd-cm   # oidc.config: {what}", evidence.argocd_kubectl())
     };

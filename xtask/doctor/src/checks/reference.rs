@@ -28,7 +28,8 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
         Term::Reference(Reference::Of { secret, key }) => findings.extend(of_other(evidence, secret, key)),
         Term::Reference(own @ Reference::Own(key)) => findings.extend(of_own(evidence, own, key)),
     }
-    findings.extend(client_id(evidence).or_else(|| of_other_fields(evidence)));
+    let other = client_id(evidence).or_else(|| of_other_fields(evidence));
+    findings.extend(other.or_else(|| nowhere(evidence)));
     findings
 }
 
@@ -195,6 +196,20 @@ fn of_own(evidence: &Evidence, own: &Reference, key: &str) -> Option<Finding> {
             evidence.argocd_kubectl(),
             advice::restart_argocd(evidence)
         )),
+    )
+}
+
+/// A reference beside the client secret that leads to no value.
+fn nowhere(evidence: &Evidence) -> Option<Finding> {
+    let unresolved = evidence.unresolved.first()?;
+    let field = &unresolved.field;
+    Some(
+        Finding::new(CauseId::SecretReference, at_field(field))
+            .certainty(if evidence.files { Certainty::Likely } else { Certainty::Certain })
+            .when(when_settings(evidence))
+            .seen(format!("{field} is {}, which leads to no value", unresolved.reference))
+            .why("Argo CD takes the text of such a reference for the value: $KEY is a key of argocd-secret, $SECRET:KEY one of a Secret with the label app.kubernetes.io/part-of: argocd")
+            .fix(edit_settings(evidence, &format!("{field}: the value itself, or the name of a key that is there"))),
     )
 }
 

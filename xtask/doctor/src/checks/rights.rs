@@ -10,6 +10,8 @@ use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
 use crate::token;
 
+/// How a line is named that is no policy.
+pub const NO_POLICY: &str = "a line is no policy: ";
 /// What a user who is given something is given where no line says what was meant.
 const LEAST: &str = "role:readonly";
 
@@ -92,7 +94,7 @@ pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
     let starting = evidence.pods.iter().find_map(|pod| Some((pod, pod.waiting.as_ref()?)));
     let runs = evidence.pods.iter().any(|pod| pod.runs() && pod.ready);
     let (key, seen) = match (&rbac.scopes_unreadable, rbac.invalid.first()) {
-        (None, Some((key, line))) => (key.as_str(), format!("a line is no policy: {}", exact(line))),
+        (None, Some((key, line))) => (key.as_str(), format!("{NO_POLICY}{}", exact(line))),
         (text, _) => {
             let text = text.as_deref().unwrap_or_default();
             ("scopes", format!("scopes is {}, which is no list", exact(text)))

@@ -29,7 +29,7 @@ pub struct Bundled {
     pub secrets: Vec<SecretSeen>,
 }
 
-/// A `$…` of `dex.config` that leads to no value.
+/// A `$…` of `dex.config` or `oidc.config` that leads to no value.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Unresolved {
     /// The field, from the top: `connectors[0].config.clientSecret`.

@@ -101,6 +101,8 @@ pub struct Evidence {
     pub named_secret: Seen<SecretSeen>,
     /// A Secret that a reference leading nowhere may have meant, and the key in it.
     pub meant_secret: Option<(SecretSeen, String)>,
+    /// References of `oidc.config` beside the client secret that lead to no value.
+    pub unresolved: Vec<Unresolved>,
     /// The client secret that Argo CD would present if it read its settings now.
     pub current: Option<Hidden>,
     /// The client ID, resolved.
@@ -166,6 +168,7 @@ impl Evidence {
             argocd_secret: Seen::NotLooked,
             named_secret: Seen::NotLooked,
             meant_secret: None,
+            unresolved: vec![],
             current: None,
             client_id: String::new(),
             cli_client_id: String::new(),
@@ -343,12 +346,19 @@ impl Evidence {
             Term::Plain(value) => Some(value),
             Term::Reference(_) => None,
         });
+        // The name and a key of a Secret that is there: what was to be a reference is no secret.
+        let was_meant = |value: &&Hidden| {
+            let names = |(secret, key): &(SecretSeen, String)| {
+                let text = value.text();
+                text.contains(&secret.name) && text.contains(key.as_str())
+            };
+            self.meant_secret.as_ref().is_some_and(names)
+        };
         let inside = self.settings.there().and_then(|settings| settings.dex.config());
         secrets
             .flat_map(|secret| secret.keys.values().map(|key| &key.value))
-            .chain(plain)
+            .chain(plain.into_iter().chain(&self.current).filter(|value| !was_meant(value)))
             .chain(inside.into_iter().flat_map(|config| &config.secrets))
-            .chain(&self.current)
             .collect()
     }
 }

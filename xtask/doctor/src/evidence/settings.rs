@@ -43,6 +43,8 @@ pub enum Oidc {
 /// Why `oidc.config` cannot be read, and how it would be, in a sentence's part each.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Unreadable {
+    /// The field that is not as Argo CD reads it, if it is one.
+    pub field: Option<String>,
     /// Why.
     pub why: String,
     /// What is to be written.
@@ -155,11 +157,11 @@ impl Unreadable {
     fn text(why: String) -> Self {
         let mend =
             "oidc.config: `|` behind its name, and every field below it with the same blanks before it";
-        Self { why, mend: mend.to_owned() }
+        Self { field: None, why, mend: mend.to_owned() }
     }
 
     fn field(name: &str, is: &str, mend: &str) -> Self {
-        Self { why: format!("{name} is {is}"), mend: format!("{name}: {mend}") }
+        Self { field: Some(name.to_owned()), why: format!("{name} is {is}"), mend: format!("{name}: {mend}") }
     }
 }
 

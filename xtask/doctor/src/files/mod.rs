@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use releases::Release;
 use serde_json::{Value, json};
 
+use crate::checks::NO_POLICY;
+use crate::could_not::CouldNot;
 use crate::diagnosis::Diagnosis;
 use crate::evidence::Evidence;
 use crate::finding::{Finding, When};
@@ -33,8 +35,8 @@ const KINDS: [&str; 4] = ["ConfigMap", "Deployment", "Ingress", "NetworkPolicy"]
 /// Manifests, read and not yet judged.
 pub struct Files {
     sources: Vec<Source>,
-    /// Where each object stands, by kind and name; a Secret is called one whatever makes it.
-    places: BTreeMap<(String, String), (usize, (usize, usize))>,
+    /// Where each object stands, its file and its lines, by `KIND NAMESPACE/NAME`; a Secret is one whatever makes it.
+    places: BTreeMap<String, (usize, (usize, usize))>,
     namespace: String,
     /// The namespaces that have a Dex.
     dexes: Vec<String>,
@@ -70,9 +72,7 @@ impl Files {
                 None if KINDS.contains(&kind) => (kind, name.to_owned(), in_namespace(value, &namespace)),
                 None => continue,
             };
-            if namespace == own {
-                places.insert((kind.to_owned(), name.clone()), (*source, *lines));
-            }
+            places.insert(format!("{kind} {namespace}/{name}"), (*source, *lines));
             objects.push(Object { kind: kind.to_owned(), namespace, name, value });
         }
         let dex = |object: &&Object| {
@@ -81,10 +81,14 @@ impl Files {
         };
         let dexes = objects.iter().filter(dex).map(|object| object.namespace.clone()).collect();
         let secret = SecretOf::own();
-        if !places.contains_key(&("Secret".to_owned(), secret.name.clone())) {
+        if !places.contains_key(&format!("Secret {own}/{}", secret.name)) {
             let value = secret.object(&own, &wanted)?;
-            let (kind, namespace) = ("Secret".to_owned(), own.clone());
-            objects.push(Object { kind, namespace, name: secret.name.clone(), value });
+            objects.push(Object {
+                kind: "Secret".to_owned(),
+                namespace: own.clone(),
+                name: secret.name,
+                value,
+            });
         }
         Ok(Self { sources, places, namespace: own, dexes, reader: Reader::of_objects(Objects::new(objects)) })
     }
@@ -97,6 +101,13 @@ impl Files {
         let dex = self.dexes.first().map(String::as_str);
         let mut evidence = look::at_files(&self.reader, &self.namespace, dex).await?;
         evidence.release = evidence.release.or(release);
+        if evidence.release.is_none() {
+            evidence.could_not.push(CouldNot {
+                what: "what the release does with these settings".to_owned(),
+                because: "no image of argocd-server in the files names it (--argocd does)".to_owned(),
+                right: None,
+            });
+        }
         Ok(evidence)
     }
 
@@ -113,15 +124,16 @@ impl Files {
     fn place(&self, finding: &mut Finding) {
         let (object, field) = finding.at.split_once(", ").unwrap_or((&finding.at, ""));
         let (kind, name) = object.split_once(' ').unwrap_or_default();
-        let name = name.rsplit('/').next().unwrap_or(name);
-        let key = |kind: &str, name: &str| self.places.get(&(kind.to_owned(), name.to_owned()));
+        let key = |kind: &str, name: &str| match name.contains('/') {
+            true => self.places.get(&format!("{kind} {name}")),
+            false => self.places.get(&format!("{kind} {}/{name}", self.namespace)),
+        };
         // What is not in the files is said of the settings that need it.
         let of_dex = finding.id.name().starts_with("dex-");
         let settings = if of_dex { "dex.config" } else { "oidc.config" };
-        let fallback = || Some((SETTINGS, settings, key("ConfigMap", SETTINGS)?));
-        let Some((name, field, &(source, (begin, end)))) =
-            key(kind, name).map(|place| (name, field, place)).or_else(fallback)
-        else {
+        let own = key(kind, name).map(|place| (name.rsplit('/').next().unwrap_or(name), field, place));
+        let place = own.or_else(|| Some((SETTINGS, settings, key("ConfigMap", SETTINGS)?)));
+        let Some((name, field, &(source, (begin, end)))) = place else {
             return;
         };
         // That a text is no YAML is said with its line.
@@ -130,8 +142,13 @@ impl Files {
         let field = of_text.map_or_else(|| field.to_owned(), |line| format!("{field}, line {line}"));
         let source = &self.sources[source];
         let line = place::line(&source.text, begin..end, name, &field);
+        // A line of a policy is quoted.
+        let quoted = finding.evidence.iter().find_map(|seen| seen.strip_prefix(NO_POLICY));
+        let mut lines = source.text.lines().take(end - 1).skip(line);
+        let line =
+            quoted.and_then(|text| lines.position(|it| it.trim() == text)).map_or(line, |at| line + at + 1);
         (finding.file, finding.line) = (Some(source.name.clone()), Some(line));
-        if finding.when == When::Applied {
+        if finding.when == When::Applied || !finding.change.is_empty() {
             finding.fix = mended(finding, &format!("{}, line {line}", named(&source.name)));
         }
     }

@@ -30,12 +30,12 @@ pub fn line(text: &str, within: Range<usize>, name: &str, place: &str) -> usize 
             let is_name = |(_, line): &&(usize, &str)| {
                 value(line, "name").is_some_and(|value| value.trim_matches(['"', '\'', ',', ' ']) == name)
             };
-            let says = |(_, line): &&(usize, &str)| {
-                let line = line.trim();
-                !line.is_empty() && !line.starts_with('#') && !line.starts_with("---")
+            let own = || {
+                let (number, _, below) = find(object, "metadata")?;
+                Some(find(below, "name").map_or(number, |(number, ..)| number))
             };
-            let found = object.iter().find(is_name).or_else(|| object.iter().find(says));
-            found.map_or(within.start, |(number, _)| *number)
+            let found = object.iter().find(is_name).map(|(number, _)| *number).or_else(own);
+            found.unwrap_or(within.start)
         }
     }
 }

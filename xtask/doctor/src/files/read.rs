@@ -151,7 +151,7 @@ pub fn objects(number: usize, source: &Source) -> Result<Vec<Found>> {
         })?;
         let end = document.line + document.text.lines().count().max(1);
         let items = listed(value);
-        let begins = items_begin(&source.text, (document.line, end));
+        let begins = if items.len() > 1 { items_begin(&document) } else { vec![] };
         for (at, item) in items.into_iter().enumerate() {
             let begin = begins.get(at).copied().unwrap_or(document.line);
             let end = begins.get(at + 1).copied().unwrap_or(end);
@@ -175,12 +175,11 @@ fn listed(mut value: Value) -> Vec<Value> {
 }
 
 /// The lines on which the items of a list begin, where they are written as such.
-fn items_begin(text: &str, lines: (usize, usize)) -> Vec<usize> {
-    let within = text.lines().enumerate().map(|(at, line)| (at + 1, line));
-    let within: Vec<(usize, &str)> = within.skip(lines.0 - 1).take(lines.1 - lines.0).collect();
-    let items = within.iter().skip_while(|(_, line)| !line.trim_start().starts_with("items:"));
+fn items_begin(document: &yaml::Document<'_>) -> Vec<usize> {
+    let lines = document.text.lines().enumerate().map(|(at, line)| (document.line + at, line));
+    let items = lines.skip_while(|(_, line)| !line.trim_start().starts_with("items:"));
     let starts: Vec<_> = items.filter(|(_, line)| line.trim_start().starts_with("- ")).collect();
     let indent = |line: &str| line.len() - line.trim_start().len();
     let first = starts.first().map_or(0, |(_, line)| indent(line));
-    starts.into_iter().filter(|(_, line)| indent(line) == first).map(|(at, _)| *at).collect()
+    starts.into_iter().filter(|(_, line)| indent(line) == first).map(|(at, _)| at).collect()
 }

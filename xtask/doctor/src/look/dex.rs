@@ -43,6 +43,7 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
         evidence.provider.dex = Seen::Absent;
         return;
     };
+    reader.will_ask([right(namespace, "", "pods/proxy", "get", None)]);
     let mut dex = DexSeen {
         deployment: DeploymentSeen::of(deployment),
         pods: pods.there().map(|pods| pods.items.iter().map(PodSeen::of).collect()).unwrap_or_default(),

@@ -27,7 +27,7 @@ pub use outside::User;
 pub use reader::{Access, Reader};
 
 use super::could_not::CouldNot;
-use super::evidence::{Evidence, Form, Seen, Taken, Term};
+use super::evidence::{Evidence, Form, Provider, Seen, Taken, Term};
 use super::hidden::Fingerprints;
 use base::Result;
 
@@ -117,14 +117,11 @@ pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<
         before.takes(Form::Presented) == Taken::Yes && asked(before) == asked(&evidence)
     });
     match known {
-        Some(before) => evidence.provider = before.provider.clone(),
+        Some(before) => {
+            let dex = std::mem::take(&mut evidence.provider.dex);
+            evidence.provider = Provider { dex, ..before.provider.clone() };
+        }
         None => provider(subject, &mut evidence).await,
-    }
-    if let (Some(reader), Some(namespace)) = (&subject.cluster, &subject.provider_namespace)
-        && matches!(evidence.settings, Seen::NotLooked)
-    {
-        // The issuer may turn out to be a name that only the cluster knows.
-        reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
     }
     let running = evidence.pods.iter().filter(|pod| pod.runs()).count();
     let both_answer = evidence.release.as_ref().is_some_and(|release| release.era() == Era::BothAnswer);
@@ -181,9 +178,7 @@ pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<
 pub async fn rights(subject: &Subject, reader: &Reader) -> Result<()> {
     let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
     of_cluster(subject, reader, &mut evidence).await;
-    if let Some(namespace) = &subject.provider_namespace {
-        reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
-    }
+    cluster::controllers(reader).await;
     Ok(())
 }
 
@@ -194,6 +189,14 @@ async fn of_cluster(subject: &Subject, reader: &Reader, evidence: &mut Evidence)
     bundled::look(reader, evidence).await;
     if let Some(namespace) = &subject.provider_namespace {
         dex::look(reader, evidence, namespace).await;
+    }
+    // The issuer may be a name that only the cluster knows, or turn out to be.
+    match (evidence.provider.issuer.parse::<Url>(), &subject.provider_namespace, &evidence.settings) {
+        (Ok(issuer), ..) => reader.will_ask(provider::proxied(&issuer).map(|(right, _)| right)),
+        (Err(_), Some(namespace), Seen::NotLooked) => {
+            reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
+        }
+        _ => {}
     }
 }
 
@@ -220,6 +223,9 @@ pub async fn at_files(reader: &Reader, namespace: &str, dex: Option<&str>) -> Re
     }
     if let Some(namespace) = dex {
         dex::look(reader, &mut evidence, namespace).await;
+    }
+    if let Seen::There(dex) = &mut evidence.provider.dex {
+        dex.secret = None;
     }
     let because = "these are files: they say what would be applied, and nothing of what runs".to_owned();
     note_once(&mut evidence, "pods, logs and what the provider answers", because);

@@ -42,14 +42,27 @@ impl Objects {
         self.of(right).into_iter().filter(carries).map(|object| &object.value).collect()
     }
 
+    /// Another namespace that has an object of this kind and name.
+    pub fn elsewhere(&self, right: &Right) -> Option<&str> {
+        let named = self.0.iter().filter(|object| Some(&object.name) == right.name.as_ref());
+        let mut there = named.filter(|object| resource(&object.kind) == right.resource);
+        there.next().map(|object| object.namespace.as_str())
+    }
+
     fn of(&self, right: &Right) -> Vec<&Object> {
-        // `networkpolicies` is NetworkPolicy.
         let is = |object: &&Object| {
-            let kind = object.kind.to_lowercase();
-            let plural = kind.strip_suffix('y').map_or(format!("{kind}s"), |stem| format!("{stem}ies"));
-            let plural = if kind.ends_with("ss") { format!("{kind}es") } else { plural };
-            plural == right.resource && object.namespace == right.namespace
+            resource(&object.kind) == right.resource && object.namespace == right.namespace
         };
         self.0.iter().filter(is).collect()
+    }
+}
+
+/// What the API calls a kind: `networkpolicies`.
+fn resource(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    match (kind.strip_suffix('y'), kind.ends_with('s')) {
+        (Some(stem), _) => format!("{stem}ies"),
+        (None, true) => format!("{kind}es"),
+        (None, false) => format!("{kind}s"),
     }
 }

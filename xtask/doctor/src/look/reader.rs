@@ -76,7 +76,7 @@ impl Rights {
         let needed = needed.then(|| of(false));
         let optional = optional.then(|| of(true)).filter(|text| !text.is_empty());
         let optional =
-            optional.map(|text| format!("# Optional: what lies outside of that namespace.\n{text}"));
+            optional.map(|text| format!("# Optional: what lies elsewhere, if it is there.\n{text}"));
         needed.into_iter().chain(optional).collect::<Vec<_>>().join("---\n")
     }
 }
@@ -204,7 +204,14 @@ impl Reader {
         if let Behind::Files(objects) = &self.behind {
             // What files do not have says nothing of the cluster.
             let absent = match right.resource {
-                "secrets" => Unread::Failed("it is not in the files, and may be in the cluster".to_owned()),
+                "secrets" => Unread::Failed(match objects.elsewhere(right) {
+                    Some(namespace) => format!(
+                        "the files have it in namespace {}, and it is read in {}",
+                        shown(namespace),
+                        shown(&right.namespace)
+                    ),
+                    None => "it is not in the files, and may be in the cluster".to_owned(),
+                }),
                 _ => Unread::Untold,
             };
             return objects.one(right).ok_or(absent).and_then(|object| typed(object, right));
@@ -290,16 +297,18 @@ impl Reader {
         self.page(right, &path, cookie).await
     }
 
-    /// What a Service answers to a GET, through the API's proxy.
+    /// What a Service answers to a GET, through the API's proxy. The right names it as Roles have
+    /// to: `http:dex:5556`.
     ///
     /// # Errors
     /// The way to the Service is not open.
-    pub async fn service(&self, right: &Right, place: &Place<'_>, path: &str) -> Result<Page, Unread> {
-        let service = segment(right.name.as_deref().unwrap_or_default())?;
+    pub async fn service(&self, right: &Right, path: &str) -> Result<Page, Unread> {
+        let name = right.name.as_deref().unwrap_or_default();
+        for part in name.split(':') {
+            segment(part)?;
+        }
         let of_services = Right { resource: "services", ..right.clone() };
-        let Place { scheme, port } = place;
-        let path = format!("{}/{scheme}:{service}:{port}/proxy{path}", base(&of_services)?);
-        self.page(right, &path, None).await
+        self.page(right, &format!("{}/{name}/proxy{path}", base(&of_services)?), None).await
     }
 
     async fn page(&self, right: &Right, path: &str, cookie: Option<&str>) -> Result<Page, Unread> {
@@ -324,7 +333,12 @@ impl Reader {
 
     fn refused(&self, right: &Right, raw: &Raw) -> Unread {
         match raw.status {
-            404 => Unread::Absent,
+            404 => {
+                if right.optional {
+                    self.rights.lock().unwrap_or_else(PoisonError::into_inner).asked.remove(right);
+                }
+                Unread::Absent
+            }
             403 => {
                 let mut rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
                 match right.optional {
