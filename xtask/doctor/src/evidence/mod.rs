@@ -354,9 +354,16 @@ impl Evidence {
             };
             self.meant_secret.as_ref().is_some_and(names)
         };
+        // Settings may name a Secret for these too, and everybody who logs in is shown them.
+        let public = [&self.client_id, &self.cli_client_id, &self.provider.issuer];
+        let is_public = |value: &&Hidden| {
+            let text = value.trimmed().text();
+            self.current.as_ref() != Some(*value) && public.iter().any(|known| **known == text)
+        };
         let inside = self.settings.there().and_then(|settings| settings.dex.config());
         secrets
             .flat_map(|secret| secret.keys.values().map(|key| &key.value))
+            .filter(|value| !is_public(value))
             .chain(plain.into_iter().chain(&self.current).filter(|value| !was_meant(value)))
             .chain(inside.into_iter().flat_map(|config| &config.secrets))
             .collect()

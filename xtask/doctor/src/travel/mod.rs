@@ -24,7 +24,7 @@ pub const SCHEMA: u64 = 1;
 /// What stands for a value of which nothing is known but that it is there.
 const NOT_READ: &str = "(not read)";
 /// The longest document that is read, in bytes.
-pub const LONGEST: usize = 32 << 20;
+pub const LONGEST: usize = 8 << 20;
 
 /// The document.
 #[derive(Deserialize, Serialize)]
@@ -46,7 +46,7 @@ struct Document {
 /// The document of what was seen, with real names or without.
 ///
 /// # Errors
-/// It could not be read again: a secret is the same as a word of the form.
+/// It could not be read again.
 pub fn write(evidence: &Evidence, roles: &str, names: bool) -> Result<String> {
     let secrets: Vec<Hidden> = evidence.secrets().into_iter().cloned().collect();
     let mask = || Mask::new(&secrets);
@@ -72,9 +72,11 @@ pub fn write(evidence: &Evidence, roles: &str, names: bool) -> Result<String> {
     let text = serde_json::to_string_pretty(&document).map_err(failed)? + "\n";
     match read(&text) {
         Ok(_) => Ok(text),
-        Err(_) => Err(Error::environment(
-            "what was seen cannot be written down without a secret, which is also a word that it needs",
-        )),
+        // A word that the form needs may be a secret, and was taken out.
+        Err(error) => Err(Error::environment(format!(
+            "what was seen cannot be written so that it can be read again: {}",
+            error.message()
+        ))),
     }
 }
 

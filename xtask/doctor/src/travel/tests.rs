@@ -185,7 +185,7 @@ fn what_is_no_evidence_is_refused_in_one_sentence() {
             "it is no file of the doctor's evidence: a secret has",
         ),
         (swapped("v3.3.6\"", "\u{202e}\\u001b[31m\""), "it is no file of the doctor's evidence: "),
-        (" ".repeat(LONGEST + 1), "it is longer than 32 MiB"),
+        (" ".repeat(LONGEST + 1), "it is longer than 8 MiB"),
     ] {
         let error = read(&text).unwrap_err();
         let said = error.message();
@@ -252,4 +252,29 @@ fn the_document_reads_like_this() {
     let text = write(&evidence, "", false).unwrap();
     insta::assert_snapshot!(text);
     assert_eq!(text, write(&evidence, "", false).unwrap(), "the same each time");
+}
+
+#[test]
+fn what_stands_in_a_secret_and_is_none_is_written() {
+    let mut evidence = well();
+    let config =
+        CONFIG.replace("http://dex.host", "$argocd-oidc:issuer").replace("argo-cd", "$argocd-oidc:id");
+    evidence.settings = Seen::There(settings("http://argocd.host", &config));
+    if let Seen::There(it) = &mut evidence.named_secret {
+        it.keys.extend(secret("argocd-oidc", "issuer", "http://dex.host\n", "00:00:02").keys);
+        it.keys.extend(secret("argocd-oidc", "id", "argo-cd", "00:00:02").keys);
+    }
+    refused(&mut evidence);
+    travels(&evidence);
+    assert!(write(&evidence, "", true).unwrap().contains("\"issuer\": \"http://dex.host\""));
+}
+
+#[test]
+fn a_secret_that_is_a_word_of_the_form_is_not_written_whatever_is_lost() {
+    let mut evidence = well();
+    evidence.release = Some("v2.12.1".parse().unwrap());
+    evidence.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", "v2.12.1", "00:00:02"));
+    let error = write(&evidence, "", false).unwrap_err();
+    let said = error.message();
+    assert!(said.contains("cannot be written") && !said.contains("v2.12.1"), "{said}");
 }
