@@ -23,6 +23,7 @@ fn annotation(finding: &Finding) -> Option<String> {
     let title = property(&format!("{} ({})", finding.id, finding.certainty.name()));
     let mut said = finding.evidence.clone();
     said.extend([finding.why.clone(), finding.fix.clone()]);
+    said.extend(finding.change.iter().cloned());
     let said = escaped(&said.join("\n"));
     Some(format!("::error {place}title={title}::{said}\n"))
 }

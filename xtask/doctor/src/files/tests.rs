@@ -285,6 +285,18 @@ fn a_dex_in_the_files_is_held_against_the_settings() {
 }
 
 #[test]
+fn a_secret_in_the_settings_themselves_is_never_shown() {
+    let plain = text("chart.yaml").replace("$argocd-oidc:clientSecret", "a-secret-that-nobody-may-read");
+    assert_eq!(found(&plain), [""; 0]);
+    let files = Files::read(&["-".into()], plain.as_bytes(), None).unwrap();
+    let diagnosis = files.diagnosis(&evidence(&files), true);
+    let ids: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.id.name()).collect();
+    assert_eq!(ids, ["secret-reference"]);
+    let said = format!("{}{}{:?}", diagnosis.body(), diagnosis.annotations(), diagnosis.fields());
+    assert!(!said.contains("nobody-may-read"), "{said}");
+}
+
+#[test]
 fn what_makes_a_secret_counts_as_one() {
     let external = |labels: &str, key: &str| {
         let made = format!(
