@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 macro_rules! cause_ids {
     ($($(#[$doc:meta])+ $id:ident = $name:literal,)+) => {
@@ -26,7 +26,7 @@ macro_rules! cause_ids {
 macro_rules! causes {
     ($($cause:ident => [$($id:ident),* $(,)?], $explained:literal $(decided by $decides:literal)?;)+) => {
         /// Why a login failed, as far as it can be told from outside.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Cause { $(#[doc = $explained] $cause,)+ }
 
@@ -170,6 +170,34 @@ cause_ids! {
     TooManyCookies = "too-many-cookies",
     /// The server's first start found an argocd-secret without `server.secretkey`.
     FirstStart = "first-start",
+    /// The provider has not registered the address at which the command line waits.
+    CliRedirectUri = "cli-redirect-uri",
+    /// The command line logs in as the web's client, which has a secret.
+    CliNoClient = "cli-no-client",
+    /// The client that `cliClientID` names has a secret.
+    CliClientType = "cli-client-type",
+    /// `cliClientID` is not one that the provider knows.
+    CliClientId = "cli-client-id",
+    /// Argo CD does not take the tokens that are made for the command line's client.
+    CliAudience = "cli-audience",
+    /// Something that authenticates users stands before Argo CD, and answers in its place.
+    AuthProxy = "auth-proxy",
+    /// What stands before Argo CD does not pass the command line's gRPC on.
+    Grpc = "grpc",
+    /// The provider puts a link into the token in place of the groups.
+    GroupOverage = "group-overage",
+    /// A claim has not the shape in which Argo CD reads it.
+    ClaimShape = "claim-shape",
+    /// The provider signs its tokens by an algorithm that Argo CD does not take.
+    TokenAlgorithm = "token-algorithm",
+    /// Dex does not take the SAML response of the provider behind it.
+    SamlResponse = "saml-response",
+    /// The browser brings a session of before, which Argo CD does not take and the new one does not replace.
+    OldCookie = "old-cookie",
+    /// The command line's own file holds a session of before, and it fails to renew that.
+    CliSession = "cli-session",
+    /// A defect of that very release of Argo CD.
+    ReleaseDefect = "release-defect",
 }
 
 causes! {
@@ -334,6 +362,21 @@ causes! {
     TooManyCookies => [TooManyCookies],
         "The token needs more cookies than Argo CD sets (ARGOCD_MAX_COOKIE_NUMBER). It is that long by its \
          groups.";
+    CliRedirect => [CliRedirectUri],
+        "The command line waits at http://localhost:8085/auth/callback, and the identity provider has not registered \
+         that address for the client that it logs in as: cliClientID in oidc.config, or clientID where there is none.";
+    CliNoClient => [CliNoClient],
+        "oidc.config has no cliClientID, so the command line logs in as the web's client, and it shows no client \
+         secret: the identity provider wants one of that client. The client secret itself is not to blame.";
+    CliSecretWanted => [CliClientType],
+        "The command line shows no client secret, and the identity provider wants one of the client that cliClientID \
+         names: it has to be a public one.";
+    CliUnknownClient => [CliClientId],
+        "The identity provider has no client with the ID that the command line sends (cliClientID in oidc.config).";
+    CliNotLoggedIn => [CliAudience, StaleSessionManager, Clock, TwoProviders],
+        "The command line says that authentication was successful, yet Argo CD's API does not take its token for a \
+         login: most likely allowedAudiences has the web's client and lacks cliClientID."
+        decided by "read argocd-server's log: the line `Failed to verify session token` names the audiences";
     Unknown => [],
         "Not one of the known failures; the server's own words are all there is.";
 }

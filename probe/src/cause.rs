@@ -40,7 +40,7 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     }
     // Before anybody logged in it is not about the secret, which has not been sent yet.
     if step != Step::Authorize
-        && let Some(cause) = client_refused(&body)
+        && let Some(cause) = client_refused(&body, step)
     {
         return cause;
     }
@@ -124,7 +124,7 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
 
 /// The client was refused, by one of the common wordings: `unauthorized_client` is Keycloak's, and Auth0 says
 /// `access_denied` where a token was asked for. Entra's numbers are from its documentation and were not met.
-fn client_refused(body: &str) -> Option<Cause> {
+fn client_refused(body: &str, step: Step) -> Option<Cause> {
     let says = |part: &str| body.contains(part);
     if says("aadsts7000222") {
         return Some(Cause::SecretExpired);
@@ -132,7 +132,8 @@ fn client_refused(body: &str) -> Option<Cause> {
     if says("aadsts7000112") {
         return Some(Cause::ClientDisabled);
     }
-    let of_token = says("failed to get token") && (says("unauthorized_client") || says("access_denied"));
+    let token = step == Step::Token || says("failed to get token");
+    let of_token = token && (says("unauthorized_client") || says("access_denied"));
     (says("invalid_client") || of_token).then_some(Cause::InvalidClient)
 }
 

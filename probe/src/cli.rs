@@ -40,6 +40,12 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) as_curl: bool,
 
+    /// Log in as `argocd login --sso` does: as cliClientID (else clientID), by PKCE and without a client secret,
+    /// called back at http://localhost:8085/auth/callback, where nobody needs to listen; then ask who is logged in,
+    /// as `argocd account get-user-info` does
+    #[arg(long, conflicts_with = "as_curl")]
+    pub(crate) as_cli: bool,
+
     /// How many logins to do
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) logins: u32,

@@ -37,6 +37,8 @@ pub struct Request<'a> {
     pub cookies: Option<String>,
     /// User name and password for basic authentication, already encoded as the server expects them.
     pub basic: Option<(&'a str, &'a str)>,
+    /// A token that the `Authorization` header carries.
+    pub bearer: Option<&'a str>,
     /// Whether a page sends the form, and not a program. Providers take what comes with an `Origin` for a
     /// script's request, which may have to follow other rules.
     pub from_page: bool,
@@ -54,6 +56,7 @@ impl<'a> Request<'a> {
             form: None,
             cookies: None,
             basic: None,
+            bearer: None,
             from_page: false,
             accept: Accept::Anything,
             limit,
@@ -271,6 +274,9 @@ fn prepare(client: &Client, moved: bool, request: Request<'_>) -> reqwest::Reque
     }
     if let Some((user, password)) = request.basic {
         builder = builder.basic_auth(user, Some(password));
+    }
+    if let Some(token) = request.bearer {
+        builder = builder.bearer_auth(token);
     }
     if let Some(form) = request.form {
         if request.from_page {

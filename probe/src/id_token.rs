@@ -34,7 +34,8 @@ pub(crate) fn sent_claims(jar: &Jar, url: &Url) -> Value {
     claims(&jar.values(url, TOKEN, Timestamp::now()).concat()).unwrap_or_default()
 }
 
-fn claims(token: &str) -> Option<Value> {
+/// What a token says of its user; None if it cannot be read.
+pub fn claims(token: &str) -> Option<Value> {
     // Of several cookies, the first begins with their number.
     let token = token.split_once(':').map_or(token, |(_, token)| token);
     let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;

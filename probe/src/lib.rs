@@ -2,11 +2,14 @@
 //!
 //! A login has six steps: `settings` (what Argo CD's page asks before it shows its button), `login`
 //! (`GET /auth/login`, with the page where it is to end), `authorize` (to the identity provider's form), `form` (sent with user name and password), `callback` (back at Argo CD with a code) and `userinfo` (the
-//! proof that the token is good). [`run()`] does a series of them and gives a [`Report`] with a [`Verdict`].
+//! proof that the token is good). That of the command line ([`cli_login`]) is another: `settings`, `authorize`,
+//! `form`, `token` and `userinfo`. [`run()`] does a series of them and gives a [`Report`] with a [`Verdict`].
 //! Whatever is kept of an exchange has passed the [`redact::Redactor`].
 
+pub mod as_text;
 pub mod catalogue;
 mod cause;
+pub mod cli_login;
 mod cookie_date;
 pub mod form;
 pub mod http;
@@ -35,7 +38,8 @@ mod words;
 
 pub use catalogue::{Cause, CauseId};
 pub use http::NoAnswer;
-pub use login::{Failure, User};
+pub use id_token::claims;
+pub use login::{Failure, MAY_LOOK, User, may_look};
 pub use options::Options;
 pub use proxy::Proxies;
 pub use redact::Password;

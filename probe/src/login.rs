@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 use crate::catalogue::Cause;
@@ -29,6 +29,22 @@ pub struct User {
     /// The claims of the token, by name; null if it could not be read. They are the user's own, and in no report.
     #[serde(skip)]
     pub claims: serde_json::Value,
+    /// Whether they may look at all applications, in Argo CD's own word; None if it was not asked, or did not say.
+    #[serde(skip)]
+    pub may_look: Option<bool>,
+}
+
+/// What Argo CD is asked of a user's rights, beside `/api/v1/session/userinfo`.
+pub const MAY_LOOK: &str = "../account/can-i/applications/get/*/*";
+
+/// What it answers to that.
+pub fn may_look(body: &[u8]) -> Option<bool> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    match answer["value"].as_str()? {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 /// Where and why a login ended early.
@@ -69,12 +85,27 @@ impl Serialize for Failure {
     }
 }
 
+/// Reads what was written above; what follows from the kind of answer is found anew.
+impl<'de> Deserialize<'de> for Failure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            step: Step,
+            status: Option<u16>,
+            message: String,
+            answer: Cause,
+        }
+        let it = Written::deserialize(deserializer)?;
+        Ok(Self::new(it.step, it.status, it.message, it.answer))
+    }
+}
+
 /// One attempt at a login: its state from the first request to the last.
 pub(crate) struct Attempt<'a> {
     options: &'a Options,
     connections: Connections<'a>,
     jar: Jar,
-    redactor: Redactor,
+    pub(crate) redactor: Redactor,
     pub(crate) exchanges: Vec<Exchange>,
     redirects: u32,
     deadline: Instant,
@@ -147,6 +178,9 @@ impl<'a> Attempt<'a> {
     }
 
     pub(crate) async fn run(&mut self) -> Result<User, Failure> {
+        if self.options.as_cli {
+            return self.run_as_cli().await;
+        }
         let page = match self.options.as_curl {
             true => None,
             false => Some(self.settings().await?),
@@ -227,7 +261,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Fills in the form and sends it; gives the callback it leads to.
-    async fn form(&mut self, hop: &Hop, page: &Page) -> Result<Url, Failure> {
+    pub(crate) async fn form(&mut self, hop: &Hop, page: &Page) -> Result<Url, Failure> {
         let password = self.options.password.reveal();
         // What the provider said before it was told the password is no secret, even if it is the same word.
         if !hop.answer.text().contains(password) {
@@ -331,15 +365,31 @@ impl<'a> Attempt<'a> {
     /// The proof: Argo CD's API takes the token.
     async fn userinfo(&mut self, url: Url) -> Result<User, Failure> {
         let hop = self.get(Step::Userinfo, &url).await?;
+        let claims = id_token::sent_claims(&self.jar, &url);
+        let mut user = self.user(&hop, claims)?;
+        if self.options.ask_rights {
+            user.may_look = self.may_look(&url).await;
+        }
+        Ok(user)
+    }
+
+    /// What Argo CD says of a right that every role of its own has.
+    async fn may_look(&mut self, userinfo: &Url) -> Option<bool> {
+        let url = userinfo.join(MAY_LOOK).ok()?;
+        let hop = self.get(Step::Userinfo, &url).await.ok()?;
+        may_look(&hop.answer.body)
+    }
+
+    /// Who is logged in, by an answer of Argo CD's API to a token with these claims.
+    pub(crate) fn user(&mut self, hop: &Hop, claims: serde_json::Value) -> Result<User, Failure> {
         let info: serde_json::Value = serde_json::from_slice(&hop.answer.body).unwrap_or_default();
         let username = info["username"].as_str().unwrap_or_default();
         if hop.answer.status != 200 || info["loggedIn"] != true || username.is_empty() {
-            return Err(self.refused(Step::Userinfo, &hop));
+            return Err(self.refused(Step::Userinfo, hop));
         }
         let groups = info["groups"].as_array().map(Vec::as_slice).unwrap_or_default();
         let groups = groups.iter().filter_map(|group| group.as_str()).map(str::to_owned).collect();
-        let claims = id_token::sent_claims(&self.jar, &url);
-        let user = User { username: self.redactor.text(username), groups, claims };
+        let user = User { username: self.redactor.text(username), groups, claims, may_look: None };
         self.note(|_| format!("logged in as {}", user.username));
         Ok(user)
     }
@@ -357,25 +407,38 @@ impl<'a> Attempt<'a> {
         fields: &[String],
     ) -> Result<Hop, Failure> {
         let now = Timestamp::now();
-        let limit = self.options.timeout.min(self.deadline.saturating_duration_since(Instant::now()));
         let accept = if step.is_argocds() { Accept::Anything } else { Accept::Page };
-        let request = Request {
-            url,
-            form,
-            cookies: self.jar.header(url, now),
-            basic: None,
-            from_page: true,
-            accept,
-            limit,
-        };
+        let cookies_sent = self.jar.names(url, now);
+        let cookies = self.jar.header(url, now);
+        let request = Request { form, cookies, from_page: true, accept, ..Request::get(url, self.limit()) };
+        let exchanged = self.exchange(step, request, fields).await;
+        if let Some(last) = self.exchanges.last_mut() {
+            last.cookies_sent = cookies_sent;
+        }
+        exchanged
+    }
+
+    /// How long an exchange may still take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.options.timeout.min(self.deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// One exchange as it stands in `request`: keeps the cookies that come, writes it down.
+    pub(crate) async fn exchange(
+        &mut self,
+        step: Step,
+        request: Request<'_>,
+        fields: &[String],
+    ) -> Result<Hop, Failure> {
+        let (url, is_form) = (request.url, request.form.is_some());
         let answer = self.connections.send(request).await;
         let mut exchange = Exchange {
             step,
-            method: if form.is_some() { "POST" } else { "GET" },
+            method: if is_form { "POST" } else { "GET" },
             url: self.redactor.url(url),
             place: self.redactor.text(&format!("{}{}", authority(url), url.path())),
-            cookies_sent: self.jar.names(url, now),
-            fields_sent: if form.is_some() { fields.to_vec() } else { Vec::new() },
+            cookies_sent: Vec::new(),
+            fields_sent: if is_form { fields.to_vec() } else { Vec::new() },
             status: None,
             time: Duration::ZERO,
             headers: Vec::new(),

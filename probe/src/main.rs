@@ -131,6 +131,7 @@ async fn interrupt() {
 fn options(cli: &Cli, password: Password) -> Result<Options, String> {
     let mut options = Options::new(cli.argocd.clone(), &cli.user, password);
     options.as_curl = cli.as_curl;
+    options.as_cli = cli.as_cli;
     options.logins = cli.logins;
     options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;

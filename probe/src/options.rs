@@ -21,6 +21,10 @@ pub struct Options {
     /// Begin at `/auth/login` and send no `return_url`, as a script does and a link; Argo CD's page asks for
     /// its settings first, and says where the login is to end.
     pub as_curl: bool,
+    /// Log in as the command line does (`argocd login --sso`): another client, by PKCE and without a secret.
+    pub as_cli: bool,
+    /// Ask Argo CD at the end whether the user may look at applications.
+    pub ask_rights: bool,
     /// How many logins to do; at least one is done.
     pub logins: u32,
     /// Go on to so many logins at most while all of them end alike. Servers that take turns do so in
@@ -59,6 +63,8 @@ impl Options {
             user: user.into(),
             password,
             as_curl: false,
+            as_cli: false,
+            ask_rights: false,
             logins: 5,
             up_to: 0,
             concurrency: 1,

@@ -17,8 +17,8 @@ const ASKS_FIRST: (u32, u32) = (3, 5);
 const SERVER_DOES_PKCE: (u32, u32) = (3, 1);
 
 impl Attempt<'_> {
-    /// Asks as the page does; gives the address at which the login is to end.
-    pub(crate) async fn settings(&mut self) -> Result<Url, Failure> {
+    /// What Argo CD tells everybody of its settings, at the address where it is.
+    pub(crate) async fn public_settings(&mut self) -> Result<Value, Failure> {
         let step = Step::Settings;
         let mut url = below(&self.argocd, "api/v1/settings");
         let hop = loop {
@@ -32,9 +32,16 @@ impl Attempt<'_> {
         url.set_path(&argocd);
         self.argocd = url;
         let settings: Option<Value> = serde_json::from_slice(&hop.answer.body).ok().filter(Value::is_object);
-        let Some(settings) = settings.filter(|_| hop.answer.status == 200) else {
-            return Err(self.refused(step, &hop));
-        };
+        match settings.filter(|_| hop.answer.status == 200) {
+            Some(settings) => Ok(settings),
+            None => Err(self.refused(step, &hop)),
+        }
+    }
+
+    /// Asks as the page does; gives the address at which the login is to end.
+    pub(crate) async fn settings(&mut self) -> Result<Url, Failure> {
+        let step = Step::Settings;
+        let settings = self.public_settings().await?;
         let Some(button) = button(&settings) else {
             let message = "no button: neither oidcConfig nor a connector in dexConfig";
             return Err(self.failure(step, Some(200), message.to_owned(), Cause::NoButton));

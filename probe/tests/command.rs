@@ -116,6 +116,26 @@ fn as_curl_goes_without_the_page() {
 }
 
 #[test]
+fn as_cli_is_another_login() {
+    let not_registered =
+        Reply::new(400, "text/html", "<h2>Bad Request</h2><p>Unregistered redirect_uri.</p>");
+    let document = r#"{"issuer":"http://dex.host","authorization_endpoint":"http://dex.host/auth","token_endpoint":"http://dex.host/token"}"#;
+    let fake = Fake::start()
+        .always("dex.host/.well-known/openid-configuration", Reply::json(document))
+        .always("dex.host/auth/local", not_registered);
+    let ran = run(command(&fake).args(["--logins", "1", "--as-cli"]));
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(
+        ran.out.contains("cli-redirect-uri") && ran.out.contains("the web's client, argo-cd"),
+        "{}",
+        ran.out
+    );
+    assert!(fake.seen().iter().all(|request| request.path() != "/auth/login"), "{}", ran.out);
+    let both = run(command(&fake).args(["--as-cli", "--as-curl"]));
+    assert_eq!(both.code, Some(2), "{}", both.err);
+}
+
+#[test]
 fn the_password_can_come_by_standard_input() {
     let fake = Fake::start();
     for (input, code) in [

@@ -113,6 +113,16 @@ async fn types_http(session: &Session) -> Result<bool> {
     Ok(noted.unwrap_or_default().split(',').any(|name| name == Fault::HttpBeside.name()))
 }
 
+/// Logs in once as the command line does.
+///
+/// # Errors
+/// No lab is up.
+pub async fn as_cli(session: &Session) -> Result<probe::Login> {
+    let mut options = options(session).await?;
+    options.as_cli = true;
+    Ok(probe::login(&options).await)
+}
+
 /// Logs in once. Says whether that passed.
 ///
 /// # Errors

@@ -57,7 +57,7 @@ fn a_command_is_one_entry_whether_it_passes_or_fails() {
     }
     assert!(lab.json(0, &["completions", "zsh"])["goals"][0]["script"].as_str().unwrap().contains("xtask"));
     let faults = lab.json(0, &["break", "--fault", "list"]);
-    assert_eq!(faults["goals"][0]["faults"].as_array().unwrap().len(), 44);
+    assert_eq!(faults["goals"][0]["faults"].as_array().unwrap().len(), 49);
 }
 
 #[test]

@@ -3,11 +3,14 @@
 //! each of these tests is reported as ignored.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
+#[path = "support/cli.rs"]
+mod cli;
 mod support;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use cli::Cli;
 use libtest_mimic::{Arguments, Trial};
 use releases::Release;
 use serde_json::{Value, json};
@@ -50,12 +53,13 @@ fn main() -> ExitCode {
             Ok(())
         })
     }));
-    let others: [(&str, Test); 6] = [
+    let others: [(&str, Test); 7] = [
         ("the_second_of_two_rotations_is_lost", second_rotation),
         ("the_stand_ins_answer_as_the_real_programs", compared),
         ("one_real_program_and_one_stand_in_log_in", mixed_labs),
         ("a_killed_lab_leaves_no_process", killed),
         ("nothing_of_the_lab_is_in_an_argv", arguments_of_processes),
+        ("the_command_line_logs_in_and_fails_as_the_catalogue_says", command_line),
         ("logs_reach_kubectl_and_the_doctor_finds_the_cause", logs_and_doctor),
     ];
     trials.extend(others.map(|(name, test)| {
@@ -183,4 +187,39 @@ fn logs_and_doctor(real: &Real, release: &Release) {
     real.expect(0, &lab, release, &["break", "--fault", "secret-mismatch"]);
     let doctor = lab.json(1, &["doctor"]);
     assert_eq!(doctor["goals"][0]["findings"][0]["id"], "secret-mismatch", "{doctor:#}");
+}
+
+/// `argocd login --sso` of the release itself. It listens on port 8085 of this machine.
+fn command_line(real: &Real, release: &Release) {
+    const PASSED: &str = "'admin@example.com' logged in successfully";
+    let lab = Lab::new();
+    real.expect(0, &lab, release, &["working"]);
+    let cli = Cli::of(&lab, &real.argocd(release));
+    let (ended, page) = cli.login();
+    assert!(ended.status == 0 && ended.stdout.contains(PASSED), "{ended}");
+    assert!(page.text().contains("Authentication successful"), "{}", page.text());
+    let info = cli.user_info();
+    assert!(info.stdout.contains("Logged In: true"), "{info}");
+    for (fault, says) in [
+        ("cli-redirect-uri", "Unregistered redirect_uri"),
+        ("cli-no-client", "oauth2: \"invalid_client\" \"Invalid client credentials.\""),
+        ("cli-client-type", "oauth2: \"invalid_client\" \"Invalid client credentials.\""),
+        ("cli-client-id", "Invalid client_id"),
+        ("cli-audience", "Authentication successful"),
+    ] {
+        real.expect(0, &lab, release, &["break", "--fault", fault]);
+        let (ended, page) = cli.login();
+        // The page of the command has its words as HTML.
+        let page = page.text().replace("&#34;", "\"");
+        assert!(page.contains(says), "{fault}: {page}\n{ended}");
+        assert_eq!(ended.status == 0, fault == "cli-audience", "{fault}: {ended}");
+        if ended.status == 0 {
+            assert!(ended.stdout.contains(PASSED), "{fault}: {ended}");
+            let info = cli.user_info();
+            assert!(info.stdout.contains("Logged In: false"), "{fault}: {info}");
+        }
+        lab.expect(0, &["test", "fix"]);
+    }
+    let (ended, _) = cli.login();
+    assert_eq!(ended.status, 0, "{ended}");
 }

@@ -72,7 +72,7 @@ fn faults_are_listed() {
     for name in ["rotate", "rotate-twice", "secret-unlabelled", "provider-ca", "first-start"] {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
-    assert_eq!(names.len(), 44, "{names:?}");
+    assert_eq!(names.len(), 49, "{names:?}");
 }
 
 #[test]

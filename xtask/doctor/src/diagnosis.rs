@@ -8,6 +8,7 @@ use super::evidence::Evidence;
 use super::finding::{Finding, When};
 use super::mask::Mask;
 use super::shown::{argument, shown};
+use super::token::Token;
 use super::{advice, checks};
 use base::Exit;
 
@@ -34,6 +35,8 @@ pub struct Diagnosis {
     pub files: bool,
     /// How often the provider was asked.
     pub asked: Asked,
+    /// What the user's token gives, if there is one.
+    pub token: Option<Token>,
 }
 
 /// How often the provider was asked, beside the logins of a user.
@@ -76,6 +79,7 @@ impl Diagnosis {
             }),
             safe_order: if before_rotation { checks::safe_order(evidence) } else { vec![] },
             looked,
+            token: Token::of(evidence),
             files: evidence.files,
             asked: Asked {
                 by_doctor: evidence.provider.requests(),
@@ -101,6 +105,11 @@ impl Diagnosis {
             finding.decides.iter_mut().for_each(mask);
         }
         self.unexplained.iter_mut().for_each(mask);
+        if let Some(token) = &mut self.token {
+            let Token { claims, group_names, no_groups, scopes, policy, groups: _, may_look: _ } = token;
+            let all = claims.iter_mut().chain(group_names).chain(no_groups).chain(policy);
+            all.chain(scopes.iter_mut().flatten()).for_each(mask);
+        }
         for could_not in &mut self.could_not {
             mask(&mut could_not.what);
             mask(&mut could_not.because);
@@ -125,10 +134,20 @@ impl Diagnosis {
         if !self.roles.is_empty() {
             fields.insert("role".into(), self.roles.clone().into());
         }
+        if let Some(token) = &self.token {
+            fields.insert("token".into(), json!(token));
+        }
         if !self.safe_order.is_empty() {
             fields.insert("safe_order".into(), json!(self.safe_order));
         }
         fields
+    }
+
+    /// Leaves the names of groups out, which are shown only to those who ask for them.
+    #[must_use]
+    pub fn without_names(mut self) -> Self {
+        self.token.iter_mut().for_each(|token| token.group_names.clear());
+        self
     }
 
     /// What the program exits with.
@@ -153,6 +172,12 @@ impl Diagnosis {
                 text.push_str(&format!("  {failure}\n"));
             }
         }
+        if let Some(token) = &self.token {
+            text.push_str("\nwhat the token gives\n");
+            for line in token.lines() {
+                text.push_str(&format!("  {line}\n"));
+            }
+        }
         if !self.could_not.is_empty() {
             text.push_str("\ncould not look at\n");
             for could_not in &self.could_not {
@@ -170,6 +195,9 @@ impl Diagnosis {
         if !self.roles.is_empty() {
             text.push_str("\nThis Role would suffice; bind it to whoever runs the doctor:\n\n");
             text.push_str(&self.roles);
+            if !self.looked {
+                text.push_str("\nWithout it, --url ADDRESS still tells what is seen from outside, and `explain` what an error or a log means.\n");
+            }
         }
         if !self.safe_order.is_empty() {
             text.push_str("\nto rotate the client secret here\n");
@@ -315,4 +343,4 @@ fn subject(evidence: &Evidence) -> String {
 
 #[cfg(test)]
 #[path = "diagnosis_tests.rs"]
-mod tests;
+pub mod tests;

@@ -153,6 +153,7 @@ pub fn well() -> Evidence {
             url: "http://argocd.host".into(),
             issuer: Some("http://dex.host".into()),
             client_id: "argo-cd".into(),
+            cli_client_id: String::new(),
         }),
         rehearsals: vec![rehearsal(Ok(()), taken())],
         button: Some(Ok(())),
@@ -193,7 +194,12 @@ pub fn logins(failures: Vec<FailureGroup>, user: Option<User>) -> Option<Logins>
 /// Who is logged in, and the values of the claims that are taken for groups.
 pub fn user(name: &str, groups: &[&str]) -> User {
     let claims = json!({"sub": "CgR1c2VyEgVsb2NhbA", "email": name});
-    User { username: name.into(), groups: groups.iter().map(|&group| group.into()).collect(), claims }
+    User {
+        username: name.into(),
+        groups: groups.iter().map(|&group| group.into()).collect(),
+        claims,
+        may_look: None,
+    }
 }
 
 /// `g, SUBJECT, ROLE`.
@@ -226,7 +232,8 @@ pub fn bundled(evidence: &mut Evidence, url: &str, config: &str) {
         document.authorization_endpoint = format!("{url}/api/dex/auth");
     }
     let issuer = (!url.is_empty()).then(|| evidence.provider.issuer.clone());
-    let public = Public { url: url.to_owned(), issuer, client_id: "argo-cd".into() };
+    let public =
+        Public { url: url.to_owned(), issuer, client_id: "argo-cd".into(), cli_client_id: String::new() };
     outside(evidence).public = Seen::There(public);
     for rehearsal in &mut outside(evidence).rehearsals {
         rehearsal.asked = None;

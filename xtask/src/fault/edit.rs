@@ -2,6 +2,7 @@
 //! what the place holds afterwards, and what a person is told. It is undone by what
 //! `values/` and the other Secret say.
 
+use probe::cli_login;
 use serde_json::{Value, json};
 
 use crate::names::{
@@ -23,6 +24,9 @@ const RBAC: &str = "argocd-rbac-cm";
 const PARAMS: &str = "argocd-cmd-params-cm";
 const DEX_CONFIG: &str = "dex.config";
 const REDIRECT_URIS: &str = "/staticClients/0/redirectURIs";
+/// The command line's client in the lab's Dex.
+const CLI_PUBLIC: &str = "/staticClients/1/public";
+const CLI_SECRET_ENV: &str = "/staticClients/1/secretEnv";
 
 /// What an edit is made on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +178,18 @@ edits! {
         "write a certificate that has expired into dex/ingress-tls";
     NoSslRedirect "no-ssl-redirect" Annotation("nginx.ingress.kubernetes.io/ssl-redirect"), |_, _| "false".into(),
         "let argocd-server's Ingress answer http beside https";
+    NoCliClient "no-cli-client" Oidc("cliClientID"), |_, _| Value::Null,
+        "take cliClientID out of oidc.config";
+    OtherCliClient "other-cli-client" Oidc("cliClientID"), |_, _| "argocd-cli".into(),
+        "write cliClientID: argocd-cli into oidc.config";
+    WebAudience "web-audience" Oidc("allowedAudiences"), |_, _| json!(["argo-cd"]),
+        "write allowedAudiences: [argo-cd] into oidc.config";
+    CliRedirectUri "cli-redirect-uri" Dex(REDIRECT_URIS), |now, _| and(now, cli_login::REDIRECT_URI),
+        "register the command line's address for the web's client in Dex's configuration too";
+    CliSecret "cli-secret" Dex(CLI_SECRET_ENV), |_, _| "ARGO_CD_CLIENT_SECRET".into(),
+        "give the command line's client a secret in Dex's configuration";
+    CliNotPublic "cli-not-public" Dex(CLI_PUBLIC), |_, _| false.into(),
+        "make the command line's client no public one in Dex's configuration";
     ManyGroups "many-groups" Dex("/staticPasswords/0/groups"), |_, _| many_groups(),
         "put the user into 100 groups in Dex's configuration";
 }

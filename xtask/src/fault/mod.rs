@@ -40,6 +40,8 @@ pub enum Part {
 pub enum Seen {
     /// On every lab and release.
     Everywhere,
+    /// In the command line's login alone: the web's passes.
+    CommandLine,
     /// On some releases, named in words.
     On(&'static str),
     /// Only with the real programs: the stand-ins lack what would fail.
@@ -79,6 +81,12 @@ impl Fault {
             text.push_str(&format!("{:<22} {}\n", fault.name(), fault.what()));
             match fault.seen() {
                 Seen::Everywhere => {}
+                Seen::CommandLine => {
+                    text.push_str(&format!(
+                        "{:<22} shows in `argocd login --sso` alone (`probe --as-cli`)\n",
+                        ""
+                    ));
+                }
                 Seen::On(releases) => text.push_str(&format!("{:<22} shows on {releases}\n", "")),
                 Seen::RealOnly(why) => {
                     text.push_str(&format!("{:<22} shows with real programs only: {why}\n", ""));
@@ -108,13 +116,13 @@ impl Fault {
 pub fn catalogue() -> Value {
     let entry = |fault: &Fault| {
         let (releases, why) = match fault.seen() {
-            Seen::Everywhere => (None, None),
+            Seen::Everywhere | Seen::CommandLine => (None, None),
             Seen::On(releases) => (Some(releases), None),
             Seen::RealOnly(why) => (None, Some(why)),
         };
         json!({"name": fault.name(), "what": fault.what(), "shows_on": releases, "real_only": why,
                "dex": fault.is_of(Provider::Dex), "bundled": fault.is_of(Provider::Bundled),
-               "tls": fault.over().is_some()})
+               "tls": fault.over().is_some(), "command_line": fault.seen() == Seen::CommandLine})
     };
     Fault::all().iter().map(entry).collect()
 }
@@ -130,7 +138,8 @@ mod tests {
         for id in CauseId::ALL {
             let has = Fault::all().iter().any(|fault| fault.id() == *id);
             // The first four are a browser's or a provider's, the next two are what more groups and a wider
-            // front lead to, and the last two are the fault provider-unreachable there, and made by hand.
+            // front lead to, the two of Dex are the fault provider-unreachable there, and made by hand; those
+            // from auth-proxy on are other programs', and known to `explain` alone.
             let made_elsewhere = matches!(
                 id,
                 CauseId::StateMismatch
@@ -141,7 +150,7 @@ mod tests {
                     | CauseId::TooManyCookies
                     | CauseId::DexDown
                     | CauseId::DexTls
-            );
+            ) || *id >= CauseId::AuthProxy;
             assert_eq!(has, !made_elsewhere, "{id}");
         }
     }

@@ -8,7 +8,7 @@ use probe::CauseId;
 
 use super::Edit::*;
 use super::Part::{DexTakes, Edit as E, LogIn, Restart, RotateTwice as Twice, Scale, Settle};
-use super::Seen::{self, On, RealOnly};
+use super::Seen::{self, CommandLine, On, RealOnly};
 use super::{FIRST_START_LOST, Part};
 use crate::names::Scheme;
 use crate::names::Workload::{Argocd, Dex, DexServer, Redis};
@@ -294,6 +294,41 @@ faults! {
         dex [E(EmptyArgocdSecret), Restart(Argocd)];
         seen On(FIRST_START_LOST);
         page "the button, then an empty page";
+    }
+
+    CliRedirectUri "cli-redirect-uri" CliRedirectUri,
+        "oidc.config has no cliClientID, so the command line logs in as the web's client" {
+        dex [E(NoCliClient), Restart(Argocd)];
+        seen CommandLine;
+        page "the applications";
+    }
+
+    CliNoClient "cli-no-client" CliNoClient,
+        "oidc.config has no cliClientID, and Dex has the command line's address for the web's client, which has a secret" {
+        dex [E(CliRedirectUri), Restart(Dex), E(NoCliClient), Restart(Argocd)];
+        seen CommandLine;
+        page "the applications";
+    }
+
+    CliClientType "cli-client-type" CliClientType,
+        "the client in Dex that cliClientID names has a secret" {
+        dex [E(CliSecret), E(CliNotPublic), Restart(Dex)];
+        seen CommandLine;
+        page "the applications";
+    }
+
+    CliClientId "cli-client-id" CliClientId,
+        "cliClientID in oidc.config is one that Dex does not know" {
+        dex [E(OtherCliClient), Restart(Argocd)];
+        seen CommandLine;
+        page "the applications";
+    }
+
+    CliAudience "cli-audience" CliAudience,
+        "allowedAudiences has the web's client and lacks the command line's" {
+        dex [E(WebAudience), Restart(Argocd)];
+        seen CommandLine;
+        page "the applications";
     }
 
     CaMissing "ca-missing" ProviderCa,

@@ -5,7 +5,7 @@ use probe::{Cause, Step};
 
 use super::tests::finds;
 use super::*;
-use crate::evidence::{DexConfig, DexSeen, DexSettings, Form, Rbac, Seen, Source};
+use crate::evidence::{DexSeen, DexSettings, Form, Rbac, Seen, Source};
 use crate::fixtures::*;
 use crate::hidden::Hidden;
 
@@ -205,7 +205,7 @@ fn a_dex_that_calls_itself_by_another_host_is_told_its_name() {
         dex(e, SECRET, "00:00:02", "00:00:30");
         let config = dex_seen(e).config.as_mut().unwrap();
         config.issuer = issuer.into();
-        config.source = Some(Source { kind: "configmap", ..Source::default() });
+        config.source = Some(Source { kind: "configmap".into(), ..Source::default() });
         config.source.as_mut().unwrap().key = "config.yaml".into();
         if let crate::evidence::Discovery::Document(document) = &mut e.provider.discovery {
             document.issuer = issuer.into();
@@ -241,7 +241,7 @@ fn what_a_reference_that_leads_nowhere_hides_is_found_too() {
     let unlabelled = |e: &mut Evidence, of_dex: &str| {
         refused(e);
         dex_takes(e, of_dex, &refuses());
-        e.current = Some(Hidden::new("$argocd-oidc:clientSecret"));
+        e.current = None;
         if let Seen::There(secret) = &mut e.named_secret {
             secret.labelled = false;
         }
@@ -276,7 +276,7 @@ fn the_registration_is_written_anew_where_it_is_known_where_it_stands() {
             let config = dex_seen(e).config.as_mut().unwrap();
             config.client.as_mut().unwrap().redirect_uris = vec!["http://argocd.host/callback".into()];
             config.source = Some(Source {
-                kind: "secret",
+                kind: "secret".into(),
                 namespace: "dex".into(),
                 name: "dex".into(),
                 key: "config.yaml".into(),
@@ -479,37 +479,6 @@ fn what_policies_nearly_say_is_said_and_the_line_that_would_do_is_given() {
         let all = findings[0].evidence.join("\n");
         assert!(all.contains(seen), "{data}: {all}");
         assert!(findings[0].fix.contains(fix), "{data}: {}", findings[0].fix);
-    }
-}
-
-#[test]
-fn the_command_lines_client_is_looked_at_where_it_has_one() {
-    for (cli, audiences, clients, found) in [
-        ("argo-cd-cli", "", "- {id: argo-cd-cli, public: true}", None),
-        ("argo-cd-cli", "", "", Some("client-id certain later")),
-        ("argo-cd-cli", "", "- {id: argo-cd-cli, secret: x}", Some("client-type certain later")),
-        ("argo-cd-cli", "[argo-cd]", "- {id: argo-cd-cli, public: true}", Some("audience certain later")),
-        ("argo-cd-cli", "[argo-cd, argo-cd-cli]", "- {id: argo-cd-cli, public: true}", None),
-        ("\"\"", "", "", None),
-    ] {
-        let found: Vec<&str> = found.into_iter().collect();
-        finds(
-            |e| {
-                let audiences = if audiences.is_empty() {
-                    String::new()
-                } else {
-                    format!("allowedAudiences: {audiences}\n")
-                };
-                let config = format!("{CONFIG}cliClientID: {cli}\n{audiences}");
-                e.settings = Seen::There(settings("http://argocd.host", &config));
-                dex(e, SECRET, "00:00:02", "00:00:30");
-                let text = format!(
-                    "issuer: http://dex.host\nstaticClients:\n- id: argo-cd\n  redirectURIs: [http://argocd.host/auth/callback]\n{clients}\n"
-                );
-                dex_seen(e).config = DexConfig::read("Secret dex/dex", text.as_bytes(), "argo-cd");
-            },
-            &found,
-        );
     }
 }
 

@@ -2,10 +2,10 @@
 
 use probe::{Cause, CauseId};
 
-use super::commands::{edit_settings, set_field, set_list};
+use super::commands::{edit_settings, set_field};
 use super::{at, at_field, when_settings};
-use crate::evidence::{Evidence, Form, Oidc, Term};
-use crate::finding::{Certainty, Finding, Fix, When};
+use crate::evidence::{DexConfig, Evidence, Form, Oidc, Term};
+use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{exact, listed, shown};
 
 /// Argo CD takes a text that it cannot read for none.
@@ -25,8 +25,12 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
         true => "so people log in through the Dex inside it",
         false => "so it runs without SSO: no button, and no /auth/login",
     };
+    let place = match &unreadable.field {
+        Some(field) => at_field(field),
+        None => "ConfigMap argocd-cm, oidc.config".to_owned(),
+    };
     Some(
-        Finding::new(CauseId::OidcConfig, "ConfigMap argocd-cm, oidc.config")
+        Finding::new(CauseId::OidcConfig, place)
             .certainty(match logged.is_some() || failure.is_some() || evidence.files {
                 true => Certainty::Certain,
                 false => Certainty::Likely,
@@ -68,7 +72,7 @@ pub fn unknown(evidence: &Evidence) -> Option<Finding> {
                 format!("registered are, by {}: {}", shown(&config.at), listed(&ids))
             }))
             .why("the provider has no client with this ID, so it shows nobody its form")
-            .fix(match registered.map(|config| config.client_ids.as_slice()) {
+            .fix(match registered.map(|config| webs(evidence, config)).as_deref() {
                 Some([only]) => set_field(evidence, "clientID", only),
                 _ => edit_settings(evidence, "clientID: as the provider registered it"),
             }),
@@ -86,6 +90,11 @@ pub fn without_id(evidence: &Evidence) -> Option<Finding> {
             .why("the provider has no client without an ID, so it shows nobody its form")
             .fix(edit_settings(evidence, "clientID: as the provider registered it"))
     })
+}
+
+/// The clients that are registered, but for the command line's.
+fn webs<'a>(evidence: &Evidence, config: &'a DexConfig) -> Vec<&'a String> {
+    config.client_ids.iter().filter(|id| **id != evidence.cli_client_id).collect()
 }
 
 /// A client that is to log in by PKCE alone: what it needs at the provider.
@@ -132,40 +141,6 @@ pub fn pkce(evidence: &Evidence) -> Vec<Finding> {
         );
     }
     findings
-}
-
-/// The client by which `argocd login --sso` logs in, where it has one of its own: the web's logins do not show it.
-pub fn of_command_line(evidence: &Evidence) -> Option<Finding> {
-    let config = evidence.oidc().filter(|config| !config.cli_client_id.is_empty())?;
-    let id = &config.cli_client_id;
-    let command = "`argocd login --sso` logs in as cliClientID, without a secret";
-    let finding = |cause, field: &str| {
-        Finding::new(cause, at_field(field)).when(When::Later).seen(format!("cliClientID is {}", exact(id)))
-    };
-    let dex = evidence.provider.own_config();
-    if let Some(dex) = dex.filter(|dex| !dex.client_ids.contains(id)) {
-        return Some(
-            finding(CauseId::ClientId, "cliClientID")
-                .seen(format!("registered are, by {}: {}", shown(&dex.at), listed(&dex.client_ids)))
-                .why(format!("{command}, and the provider has no such client: the command waits for ever"))
-                .fix(format!("register {} at the provider (Dex: public: true, redirectURIs: [http://localhost:8085/auth/callback])", exact(id))),
-        );
-    }
-    if let Some(dex) = dex.filter(|dex| !dex.public_ids.contains(id)) {
-        return Some(
-            finding(CauseId::ClientType, "cliClientID")
-                .seen(format!("that client has a secret, by {}", shown(&dex.at)))
-                .why(format!("{command}, and the provider wants one: the command says invalid_client"))
-                .fix(format!("make client {} a public one at the provider (Dex: public: true)", exact(id))),
-        );
-    }
-    let lacks = !config.audiences.is_empty() && !config.audiences.contains(id);
-    lacks.then(|| {
-        finding(CauseId::Audience, "allowedAudiences")
-            .seen(format!("allowedAudiences is {}", listed(&config.audiences)))
-            .why("the command line's tokens are made for cliClientID: its login passes, and the API then takes it for logged out")
-            .fix(set_list(evidence, "allowedAudiences", &[config.audiences.as_slice(), std::slice::from_ref(id)].concat()))
-    })
 }
 
 /// The fields of `oidc.config` that Argo CD does not know, where one that it needs is missing.

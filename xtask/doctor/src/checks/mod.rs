@@ -3,6 +3,7 @@
 
 mod bundled;
 mod client;
+mod command_line;
 mod commands;
 mod egress;
 mod login;
@@ -23,7 +24,7 @@ use super::evidence::{DexSeen, Evidence};
 use super::finding::{Certainty, Finding, When, in_order};
 use super::shown::{argument, shown};
 
-pub use rights::{NO_POLICY, behind_sub};
+pub use rights::{NO_POLICY, identifier};
 pub use rotation::safe_order;
 
 /// Everything that is to be found, in the order in which it should be read.
@@ -47,13 +48,14 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     }
     findings.extend(client::without_id(evidence));
     findings.extend(client::pkce(evidence));
-    findings.extend(client::of_command_line(evidence));
+    findings.extend(command_line::check(evidence));
     findings.extend(replicas::check(evidence));
     let mut general = settings::check(evidence);
     general.extend(provider::check(evidence));
     general.extend(server::check(evidence));
     general.extend(login::check(evidence));
     general.extend(rights::ends_on(evidence));
+    general.extend(evidence.pasted.as_ref().and_then(|user| rights::check(evidence, user)));
     general.extend(rights::of_files(evidence));
     general.retain(|finding| !explained.contains(&finding.id));
     findings.extend(general);
@@ -161,5 +163,7 @@ fn at(time: Timestamp) -> String {
 mod bundled_tests;
 #[cfg(test)]
 mod by_hand_tests;
+#[cfg(test)]
+mod command_line_tests;
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,17 @@
 //! Who is logged in and may do nothing: argocd-rbac-cm held against the claims of the token.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use probe::{CauseId, User};
 use serde_json::Value;
 
 use super::commands::{rewrite, set_list};
+use crate::evidence::claims::{TECHNICAL, behind_sub};
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
+use crate::token;
 
 /// How a line is named that is no policy.
 pub const NO_POLICY: &str = "a line is no policy: ";
-/// What every token has and no policy names.
-const TECHNICAL: [&str; 12] =
-    ["iss", "aud", "exp", "iat", "nbf", "jti", "nonce", "azp", "at_hash", "c_hash", "sid", "auth_time"];
 /// What a user who is given something is given where no line says what was meant.
 const LEAST: &str = "role:readonly";
 
@@ -49,6 +46,9 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
         }
         None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
     };
+    if token::is_overage(&user.claims) {
+        return Some(overage(user));
+    }
     let finding = Finding::new(CauseId::NoRights, place)
         // A project may have roles of its own.
         .certainty(Certainty::Likely)
@@ -76,6 +76,16 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
             .why("nothing is given to this user or to a group of theirs, so everything is empty or forbidden")
             .fix(give(evidence, rbac, user, near.as_ref())),
     )
+}
+
+/// A token that has a link in place of the groups.
+fn overage(user: &User) -> Finding {
+    Finding::new(CauseId::GroupOverage, "the identity provider")
+        .certainty(Certainty::Likely)
+        .seen(format!("{} is in so many groups that the token has a link in their place", shown(&user.username)))
+        .why("Argo CD goes by the groups in the token, and follows no link unless it is told to")
+        .fix("at the provider: only groups that are assigned to the application, or application roles in place of groups")
+        .lasting(Some("the same; releases that know it: azure.enableUserGroupOverageClaim in oidc.config".to_owned()))
 }
 
 /// An argocd-rbac-cm that a server which starts now cannot read, and ends on.
@@ -181,7 +191,7 @@ fn unasked(evidence: &Evidence, rbac: &Rbac) -> Option<Finding> {
 }
 
 /// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
-fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
+pub fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
     let federated = evidence.release.as_ref().is_some_and(|release| release.is_at_least(3, 0, 0));
     let by_connector = user.claims["federated_claims"]["user_id"].as_str();
     by_connector.filter(|id| federated && !id.is_empty()).or(user.claims["sub"].as_str())
@@ -202,14 +212,6 @@ fn known(user: &User) -> Vec<Known> {
     let encoded = user.claims["sub"].as_str().and_then(behind_sub);
     known.extend(encoded.map(|value| Known { claim: "sub, encoded".to_owned(), value }));
     known
-}
-
-/// Dex's `sub` is the base64 of a protobuf message: field 1 is the user's ID at the connector.
-pub fn behind_sub(sub: &str) -> Option<String> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(sub).ok()?;
-    let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;
-    let id = rest.get(..usize::from(length))?;
-    (tag == 0x0a).then(|| String::from_utf8(id.to_vec()).ok())?
 }
 
 /// The subject that is most likely meant for this user. One that is in another claim letter for letter
@@ -384,17 +386,6 @@ mod tests {
             ("", "users", None),
         ] {
             assert_eq!(likeness(subject, value), how, "{subject} {value}");
-        }
-    }
-
-    #[test]
-    fn dexs_subject_is_read() {
-        assert_eq!(
-            behind_sub("CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs").as_deref(),
-            Some("08a8684b-db88-4b73-90a9-3cd1661f5466")
-        );
-        for text in ["", "x", "jane@example.com", "CiQw"] {
-            assert_eq!(behind_sub(text), None, "{text}");
         }
     }
 }

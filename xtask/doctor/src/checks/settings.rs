@@ -340,7 +340,8 @@ pub fn audience(evidence: &Evidence) -> Option<Finding> {
     let login = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
     let failed = login.and_then(|logins| logins.failures.first());
     let said = failed.filter(|failure| matches!(failure.step, Step::Callback | Step::Userinfo));
-    let with_client = [config.audiences.as_slice(), std::slice::from_ref(client)].concat();
+    let cli = Some(&evidence.cli_client_id).filter(|id| !id.is_empty() && !config.audiences.contains(id));
+    let with_client: Vec<String> = config.audiences.iter().chain([client]).chain(cli).cloned().collect();
     Some(
         Finding::new(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences")
             .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })

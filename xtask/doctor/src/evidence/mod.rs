@@ -2,6 +2,7 @@
 //! [`super::look`].
 
 pub mod bundled;
+pub mod claims;
 mod control;
 mod dex_settings;
 pub mod egress;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use releases::Release;
+use serde::{Deserialize, Serialize};
 
 pub use bundled::{Bundled, Unresolved};
 pub use control::Taken;
@@ -28,7 +30,9 @@ pub use dex_settings::DexSettings;
 pub use log::Serving;
 pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
-pub use provider::{DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way};
+pub use provider::{
+    AsCommandLine, DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way,
+};
 pub use rbac::{Rbac, Rule};
 pub use reference::{Reference, Term};
 pub use secret::{PART_OF, SERVER_KEY, SecretSeen, Written, written};
@@ -41,7 +45,8 @@ use super::hidden::{Fingerprints, Hidden};
 use super::shown::{argument, shown};
 
 /// What looking for one thing gave.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Seen<T> {
     /// It was not looked for, or could not be looked at.
     #[default]
@@ -68,7 +73,7 @@ impl<T> Seen<T> {
 }
 
 /// Everything that was read of one installation.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Evidence {
     /// Argo CD's namespace.
     pub namespace: String,
@@ -102,6 +107,8 @@ pub struct Evidence {
     pub current: Option<Hidden>,
     /// The client ID, resolved.
     pub client_id: String,
+    /// As whom the command line logs in, resolved; empty if it has no client of its own.
+    pub cli_client_id: String,
     /// argocd-server.
     pub server: Seen<DeploymentSeen>,
     /// Its pods.
@@ -125,9 +132,13 @@ pub struct Evidence {
     pub provider: Provider,
     /// Argo CD from outside.
     pub outside: Option<Outside>,
+    /// Whose token was pasted.
+    #[serde(with = "claims::user")]
+    pub pasted: Option<probe::User>,
     /// What could not be looked at.
     pub could_not: Vec<CouldNot>,
     /// For fingerprints.
+    #[serde(skip)]
     pub fingerprints: Fingerprints,
 }
 
@@ -160,6 +171,7 @@ impl Evidence {
             unresolved: vec![],
             current: None,
             client_id: String::new(),
+            cli_client_id: String::new(),
             server: Seen::NotLooked,
             pods: vec![],
             crossed: vec![],
@@ -171,6 +183,7 @@ impl Evidence {
             controller: None,
             provider: Provider::default(),
             outside: None,
+            pasted: None,
             could_not: vec![],
             fingerprints,
         }
@@ -199,6 +212,17 @@ impl Evidence {
             Term::Reference(Reference::Own(key)) => own(key),
             Term::Plain(_) => None,
         }
+    }
+
+    /// The client as which the command line logs in (`argocd login --sso`), and whether it is one of its own; `None`
+    /// where nothing says that it is meant to: no `cliClientID`, and no client at Dex with its address.
+    pub fn command_line(&self) -> Option<(&str, bool)> {
+        if !self.cli_client_id.is_empty() {
+            return Some((&self.cli_client_id, true));
+        }
+        let dex =
+            self.provider.own_config().filter(|_| self.oidc().is_some() && !self.client_id.is_empty())?;
+        (!dex.command_line_ids.is_empty()).then_some((self.client_id.as_str(), false))
     }
 
     /// Whether logins go through the Dex inside Argo CD.
@@ -243,6 +267,12 @@ impl Evidence {
         let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
         let failures = logins.into_iter().flat_map(|logins| &logins.failures);
         failures.into_iter().any(|failure| matches!(failure.answer, TokenTooLarge | CookieTooLarge))
+    }
+
+    /// Whose token there is: of the user who logged in, else of the one who pasted it.
+    pub fn user(&self) -> Option<&probe::User> {
+        let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+        logins.and_then(|logins| logins.user.as_ref()).or(self.pasted.as_ref())
     }
 
     /// Whether a login of a user was seen to pass.
@@ -316,12 +346,19 @@ impl Evidence {
             Term::Plain(value) => Some(value),
             Term::Reference(_) => None,
         });
+        // The name and a key of a Secret that is there: what was to be a reference is no secret.
+        let was_meant = |value: &&Hidden| {
+            let names = |(secret, key): &(SecretSeen, String)| {
+                let text = value.text();
+                text.contains(&secret.name) && text.contains(key.as_str())
+            };
+            self.meant_secret.as_ref().is_some_and(names)
+        };
         let inside = self.settings.there().and_then(|settings| settings.dex.config());
         secrets
             .flat_map(|secret| secret.keys.values().map(|key| &key.value))
-            .chain(plain)
+            .chain(plain.into_iter().chain(&self.current).filter(|value| !was_meant(value)))
             .chain(inside.into_iter().flat_map(|config| &config.secrets))
-            .chain(&self.current)
             .collect()
     }
 }

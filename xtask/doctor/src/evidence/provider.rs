@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
+use probe::TokenAnswer;
+use probe::cli_login::{Knocked, REDIRECT_URI};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::secret::SecretSeen;
@@ -11,7 +14,7 @@ use super::tried::Tried;
 use super::{Seen, yaml};
 
 /// What was learnt of the provider.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Provider {
     /// The issuer, as Argo CD's settings name it.
     pub issuer: String,
@@ -21,6 +24,8 @@ pub struct Provider {
     pub discovery: Discovery,
     /// Which client secrets it was shown, and what it said.
     pub tried: Vec<Tried>,
+    /// What it says to the command line's client.
+    pub command_line: Option<AsCommandLine>,
     /// Dex, where it runs in the cluster and could be looked at.
     pub dex: Seen<DexSeen>,
     /// How often it was asked for anything but a token.
@@ -29,8 +34,18 @@ pub struct Provider {
     pub ahead: Option<i64>,
 }
 
+/// What the provider says to whoever asks as the command line does, without a user and without a secret.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AsCommandLine {
+    /// Whether it shows its form.
+    pub form: Knocked,
+    /// What its token endpoint answers to a code that nobody gave out; in words, where that is nothing to compare.
+    pub token: Result<TokenAnswer, String>,
+}
+
 /// The way by which the provider was asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Way {
     /// It was not.
     #[default]
@@ -64,7 +79,8 @@ impl Way {
 }
 
 /// The discovery document.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Discovery {
     /// It was not asked for.
     #[default]
@@ -80,7 +96,7 @@ pub enum Discovery {
 }
 
 /// The parts of a discovery document that a login depends on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Document {
     /// What it calls itself.
     pub issuer: String,
@@ -119,7 +135,8 @@ impl Provider {
 
     /// How many requests of the doctor's own it got.
     pub fn requests(&self) -> usize {
-        self.other_requests + self.tried.len()
+        let as_command_line = self.command_line.as_ref().map_or(0, |asked| asked.form.requests + 1);
+        self.other_requests + self.tried.len() + as_command_line
     }
 
     /// What it says of itself.
@@ -132,7 +149,7 @@ impl Provider {
 }
 
 /// Dex in the cluster.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct DexSeen {
     /// Its Deployment.
     pub deployment: DeploymentSeen,
@@ -147,7 +164,7 @@ pub struct DexSeen {
 }
 
 /// Dex's configuration, as far as this client's logins depend on it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct DexConfig {
     /// The Secret or ConfigMap and the key that it stands in.
     pub at: String,
@@ -161,6 +178,8 @@ pub struct DexConfig {
     pub client_ids: Vec<String>,
     /// Those of the public ones, which have no secret.
     pub public_ids: Vec<String>,
+    /// Those that may be called back at the address where the command line waits.
+    pub command_line_ids: Vec<String>,
     /// `storage.type`.
     pub storage: String,
     /// `expiry.idTokens`, as it is written.
@@ -170,10 +189,10 @@ pub struct DexConfig {
 }
 
 /// Where a configuration stands, for a command.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Source {
     /// `secret` or `configmap`.
-    pub kind: &'static str,
+    pub kind: String,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -183,7 +202,7 @@ pub struct Source {
 }
 
 /// A static client of Dex.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct DexClient {
     /// `redirectURIs`.
     pub redirect_uris: Vec<String>,
@@ -219,6 +238,11 @@ impl DexConfig {
                 .to_owned(),
             client_ids: ids(&|_| true),
             public_ids: ids(&|client| client["public"] == true),
+            command_line_ids: ids(&|client| {
+                let uris = client["redirectURIs"].as_array().map(Vec::as_slice).unwrap_or_default();
+                // A public client for which none is registered may be called back anywhere on its machine.
+                uris.iter().any(|uri| uri == REDIRECT_URI) || client["public"] == true && uris.is_empty()
+            }),
             storage: text(&config["storage"]["type"]),
             id_tokens: config["expiry"]["idTokens"].as_str().map(str::to_owned),
             client,

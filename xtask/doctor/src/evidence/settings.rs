@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
+use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
 use super::dex_settings::DexSettings;
@@ -10,7 +11,7 @@ use super::{written, yaml};
 use crate::shown::{exact, shown};
 
 /// What argocd-cm says about logins.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Settings {
     /// `url`.
     pub url: String,
@@ -27,7 +28,8 @@ pub struct Settings {
 }
 
 /// `oidc.config`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Oidc {
     /// It is not there, or empty.
     #[default]
@@ -39,8 +41,10 @@ pub enum Oidc {
 }
 
 /// Why `oidc.config` cannot be read, and how it would be, in a sentence's part each.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Unreadable {
+    /// The field that is not as Argo CD reads it, if it is one.
+    pub field: Option<String>,
     /// Why.
     pub why: String,
     /// What is to be written.
@@ -48,14 +52,14 @@ pub struct Unreadable {
 }
 
 /// The fields of `oidc.config` that a login depends on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct OidcConfig {
     /// `issuer`.
     pub issuer: Term,
     /// `clientID`.
     pub client_id: Term,
     /// `cliClientID`: as whom the command line logs in.
-    pub cli_client_id: String,
+    pub cli_client_id: Term,
     /// `clientSecret`.
     pub client_secret: Term,
     /// `requestedScopes`.
@@ -153,11 +157,11 @@ impl Unreadable {
     fn text(why: String) -> Self {
         let mend =
             "oidc.config: `|` behind its name, and every field below it with the same blanks before it";
-        Self { why, mend: mend.to_owned() }
+        Self { field: None, why, mend: mend.to_owned() }
     }
 
     fn field(name: &str, is: &str, mend: &str) -> Self {
-        Self { why: format!("{name} is {is}"), mend: format!("{name}: {mend}") }
+        Self { field: Some(name.to_owned()), why: format!("{name} is {is}"), mend: format!("{name}: {mend}") }
     }
 }
 
@@ -186,7 +190,7 @@ impl OidcConfig {
         Ok(Self {
             issuer: Term::of(&fields.text("issuer")?),
             client_id: Term::of(&fields.text("clientID")?),
-            cli_client_id: fields.text("cliClientID")?,
+            cli_client_id: Term::of(&fields.text("cliClientID")?),
             client_secret: Term::of(&fields.text("clientSecret")?),
             scopes: fields.texts("requestedScopes")?,
             audiences: fields.texts("allowedAudiences")?,
@@ -214,6 +218,7 @@ impl OidcConfig {
         match field {
             "issuer" => term(&self.issuer, true),
             "clientID" => term(&self.client_id, true),
+            "cliClientID" => term(&self.cli_client_id, true),
             "clientSecret" => term(&self.client_secret, false),
             "requestedScopes" => list(&self.scopes),
             "allowedAudiences" => list(&self.audiences),

@@ -87,7 +87,7 @@ fn each_mistake_is_told_by_its_line() {
             "kustomize.yaml",
             "    clientID: argocd",
             "    clientID: argocd\n    cliClientID: argocd-cli\n    allowedAudiences: [argocd]",
-            &["audience certain will bite later: allowedAudiences: [argocd]"],
+            &["cli-audience certain will bite later: allowedAudiences: [argocd]"],
         ),
         (
             "kustomize.yaml",

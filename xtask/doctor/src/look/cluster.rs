@@ -68,7 +68,7 @@ pub fn note(what: &str, unread: &Unread) -> CouldNot {
 pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: bool) {
     let namespace = evidence.namespace.clone();
     reader.will_ask(["pods/log", "pods/proxy"].map(|resource| right(&namespace, "", resource, "get", None)));
-    reader.will_ask(CONTROLLERS.map(of_controller).into_iter().chain([everywhere()]));
+    reader.will_ask(CONTROLLERS.map(of_controller));
     let config_map = |name: &'static str| {
         let right = one(&namespace, "configmaps", name);
         async move { reader.object::<ConfigMap>(&right).await }
@@ -105,6 +105,9 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     evidence.argocd_secret = map(secret, |it| SecretSeen::of(&it));
     if let Seen::There(listed) = seen(deployments, "Deployments (release, replicas, Redis)", could_not) {
         take_deployments(evidence, &listed.items);
+    }
+    if evidence.settings.there().is_none() && evidence.server.there().is_none() {
+        reader.will_ask([everywhere()]);
     }
     let could_not = &mut evidence.could_not;
     if let Seen::There(listed) = seen(pods, "Pods of argocd-server (when each was started)", could_not) {
@@ -174,6 +177,13 @@ async fn elsewhere(reader: &Reader) -> Vec<String> {
     let mut namespaces: Vec<String> = items.into_iter().filter_map(|it| it.metadata.namespace).collect();
     namespaces.dedup();
     namespaces
+}
+
+/// Asks for the settings of each controller: what is not there needs no right.
+pub async fn controllers(reader: &Reader) {
+    for right in CONTROLLERS.map(of_controller) {
+        let _ = reader.object::<ConfigMap>(&right).await;
+    }
 }
 
 /// The settings of ingress-nginx' controller.
@@ -294,6 +304,8 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
         }
     }
     evidence.current = current(evidence, &config.client_secret);
+    let of_command_line = text(reader, evidence, &config.cli_client_id).await;
+    evidence.cli_client_id = of_command_line.there().cloned().unwrap_or_default();
     for (field, term) in [("clientID", &config.client_id), ("issuer", &config.issuer)] {
         let found = text(reader, evidence, term).await;
         if let (Seen::Absent, Term::Reference(reference)) = (&found, term) {

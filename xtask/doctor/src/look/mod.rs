@@ -7,6 +7,7 @@
 
 mod bundled;
 mod cluster;
+mod command_line;
 mod dex;
 mod objects;
 mod outside;
@@ -23,10 +24,10 @@ use url::Url;
 
 pub use objects::{Object, Objects};
 pub use outside::User;
-pub use reader::Reader;
+pub use reader::{Access, Reader};
 
 use super::could_not::CouldNot;
-use super::evidence::{Evidence, Seen, Term};
+use super::evidence::{Evidence, Form, Provider, Seen, Taken, Term};
 use super::hidden::Fingerprints;
 use base::Result;
 
@@ -48,6 +49,10 @@ pub struct Subject {
     pub tls: Tls,
     /// Who logs in, if a password was given.
     pub user: Option<User>,
+    /// A token to look into, if one was pasted.
+    pub token: Option<Password>,
+    /// Whether each replica is met by itself, also where there is one.
+    pub each_replica: bool,
     /// Whether the client secret is shown to the provider's token endpoint.
     pub secret_check: bool,
     /// Says what is about to be done, to a person.
@@ -66,6 +71,8 @@ impl Subject {
             resolve: vec![],
             tls: Tls::default(),
             user: None,
+            token: None,
+            each_replica: false,
             secret_check: true,
             say: Box::new(|_| {}),
         }
@@ -92,25 +99,35 @@ impl Subject {
 /// The system gives no random numbers. What could not be looked at is part of the
 /// evidence.
 pub async fn look(subject: &Subject) -> Result<Evidence> {
+    look_again(subject, None).await
+}
+
+/// The same, and of a provider that took the client secret `before`, nothing is asked again while the secret is
+/// the same.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<Evidence> {
     let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
     if let Some(reader) = &subject.cluster {
-        cluster::objects(reader, &mut evidence, subject.secret_check).await;
-        cluster::named(reader, &mut evidence).await;
-        bundled::look(reader, &mut evidence).await;
-        if let Some(namespace) = &subject.provider_namespace {
-            dex::look(reader, &mut evidence, namespace).await;
-        }
+        of_cluster(subject, reader, &mut evidence).await;
     }
-    provider(subject, &mut evidence).await;
-    if let (Some(reader), Some(namespace)) = (&subject.cluster, &subject.provider_namespace)
-        && matches!(evidence.settings, Seen::NotLooked)
-    {
-        // The issuer may turn out to be a name that only the cluster knows.
-        reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
+    let known = before.filter(|before| {
+        let asked = |it: &Evidence| (it.provider.issuer.clone(), it.client_id.clone(), it.current.clone());
+        before.takes(Form::Presented) == Taken::Yes && asked(before) == asked(&evidence)
+    });
+    match known {
+        Some(before) => {
+            let dex = std::mem::take(&mut evidence.provider.dex);
+            evidence.provider = Provider { dex, ..before.provider.clone() };
+        }
+        None => provider(subject, &mut evidence).await,
     }
     let running = evidence.pods.iter().filter(|pod| pod.runs()).count();
     let both_answer = evidence.release.as_ref().is_some_and(|release| release.era() == Era::BothAnswer);
-    if let Some(reader) = subject.cluster.as_ref().filter(|_| running > 1 || both_answer) {
+    if let Some(reader) =
+        subject.cluster.as_ref().filter(|_| running > 1 || both_answer || subject.each_replica)
+    {
         replicas::meet(reader, &mut evidence).await;
     }
     let address = subject.address.clone().or_else(|| outside::address(&evidence));
@@ -120,11 +137,15 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         if let (None, Some(public)) = (&subject.cluster, &told.public) {
             // Without the settings, what Argo CD tells everybody has to do.
             evidence.client_id.clone_from(&public.client_id);
+            evidence.cli_client_id.clone_from(&public.cli_client_id);
             evidence.provider.issuer = public.issuer.clone().unwrap_or_default();
             provider(subject, &mut evidence).await;
         }
         let given = subject.address.is_some();
         outside::look(&mut evidence, &options, told, given, subject.user.as_ref()).await;
+        outside::paste(&mut evidence, Some(&options), subject).await;
+    } else {
+        outside::paste(&mut evidence, None, subject).await;
     }
     if let Some(reader) = &subject.cluster {
         // One server that was met from outside has shown what it presents.
@@ -140,7 +161,7 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         let because = "with enablePKCEAuthentication the page of this release asks the provider by itself, is called back at /pkce/verify and shows no client secret; what is tried here is the login of /auth/login";
         note_once(&mut evidence, "the login that Argo CD's own page makes", because.to_owned());
     }
-    if subject.user.is_none() {
+    if subject.user.is_none() && subject.token.is_none() {
         note_once(
             &mut evidence,
             "a login of a user (credentials, tokens, rights)",
@@ -148,6 +169,35 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         );
     }
     Ok(evidence)
+}
+
+/// Reads what names other objects, so that every right that [`look`] needs was asked for.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub async fn rights(subject: &Subject, reader: &Reader) -> Result<()> {
+    let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
+    of_cluster(subject, reader, &mut evidence).await;
+    cluster::controllers(reader).await;
+    Ok(())
+}
+
+/// Reads the objects of a cluster.
+async fn of_cluster(subject: &Subject, reader: &Reader, evidence: &mut Evidence) {
+    cluster::objects(reader, evidence, subject.secret_check).await;
+    cluster::named(reader, evidence).await;
+    bundled::look(reader, evidence).await;
+    if let Some(namespace) = &subject.provider_namespace {
+        dex::look(reader, evidence, namespace).await;
+    }
+    // The issuer may be a name that only the cluster knows, or turn out to be.
+    match (evidence.provider.issuer.parse::<Url>(), &subject.provider_namespace, &evidence.settings) {
+        (Ok(issuer), ..) => reader.will_ask(provider::proxied(&issuer).map(|(right, _)| right)),
+        (Err(_), Some(namespace), Seen::NotLooked) => {
+            reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
+        }
+        _ => {}
+    }
 }
 
 /// Looks at what files would apply. `dex` is the namespace of a Dex that is in them.
@@ -200,6 +250,7 @@ async fn provider(subject: &Subject, evidence: &mut Evidence) {
         dex::identify(reader, evidence, &options).await;
     }
     provider::preflight(evidence, &options, subject).await;
+    command_line::ask(evidence, &options).await;
 }
 
 fn note_once(evidence: &mut Evidence, what: &str, because: String) {

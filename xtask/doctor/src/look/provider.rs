@@ -7,9 +7,10 @@ use serde_json::Value;
 use url::form_urlencoded::{Serializer, byte_serialize};
 use url::{Host, Url};
 
-use super::reader::{Place, Reader};
+use super::reader::Reader;
 use super::web::{self, LIMIT};
 use super::{Subject, cluster, note_once};
+use crate::could_not::Right;
 use crate::evidence::{Discovery, Document, Evidence, Form, Method, Provider, Taken, Tried, Way};
 use crate::hidden::Hidden;
 use crate::shown::shown;
@@ -41,15 +42,20 @@ fn way(options: &Options, url: &Url) -> Way {
     resolved.map_or(Way::Direct, |resolve| Way::Resolved(resolve.to))
 }
 
+/// The right to ask a URL's Service through the API's proxy, and its name, if the host names one.
+pub fn proxied(url: &Url) -> Option<(Right, String)> {
+    let (service, namespace) = url.host_str().and_then(service_of)?;
+    let port = url.port_or_known_default().unwrap_or(80);
+    let name = format!("{}:{service}:{port}", url.scheme());
+    Some((cluster::one(&namespace, "services/proxy", &name), service))
+}
+
 /// A name that only the cluster knows names a Service: the API's proxy leads to it.
 async fn by_service(provider: &mut Provider, reader: &Reader, base: &Url) {
-    let Some((service, namespace)) = base.host_str().and_then(service_of) else { return };
-    let right = cluster::one(&namespace, "services/proxy", &service);
-    let port = base.port_or_known_default().unwrap_or(80).to_string();
-    let place = Place { scheme: base.scheme(), port: &port };
+    let Some((right, service)) = proxied(base) else { return };
     let path = web::below(base, ".well-known/openid-configuration").path().to_owned();
-    if let Ok(page) = reader.service(&right, &place, &path).await {
-        provider.way = Way::ServiceProxy { namespace, service };
+    if let Ok(page) = reader.service(&right, &path).await {
+        provider.way = Way::ServiceProxy { namespace: right.namespace, service };
         provider.discovery = match page.status {
             200 => document(page.text.as_bytes()),
             status => Discovery::Status(status),
@@ -165,13 +171,13 @@ fn may_be_shown(provider: &Provider, ask: &Ask<'_>) -> bool {
 }
 
 /// Whether the discovery document is the issuer's own: Argo CD refuses any other.
-fn names_itself(provider: &Provider) -> bool {
+pub(super) fn names_itself(provider: &Provider) -> bool {
     let clean = |issuer: &str| issuer.trim_end_matches('/').to_owned();
     provider.document().is_some_and(|document| clean(&document.issuer) == clean(&provider.issuer))
 }
 
 /// The token endpoint, if it can be asked.
-fn endpoint(provider: &Provider) -> Result<Url, String> {
+pub(super) fn endpoint(provider: &Provider) -> Result<Url, String> {
     if let Way::ServiceProxy { namespace, service } = &provider.way {
         return Err(format!(
             "its name is known to the cluster only, and the API's proxy to Service {}/{} would carry a POST as a write; forward a port to it and name it with --resolve",
@@ -229,11 +235,11 @@ fn stored(evidence: &Evidence) -> Option<Hidden> {
 }
 
 /// Where and as whom a secret is shown.
-struct Ask<'a> {
-    options: &'a Options,
-    endpoint: Url,
-    client_id: String,
-    redirect_uri: String,
+pub(super) struct Ask<'a> {
+    pub(super) options: &'a Options,
+    pub(super) endpoint: Url,
+    pub(super) client_id: String,
+    pub(super) redirect_uri: String,
 }
 
 impl Ask<'_> {
@@ -247,7 +253,7 @@ impl Ask<'_> {
         Tried { form, by, answer: self.show(by, value).await }
     }
 
-    async fn show(&self, by: Method, value: &Hidden) -> Result<TokenAnswer, String> {
+    pub(super) async fn show(&self, by: Method, value: &Hidden) -> Result<TokenAnswer, String> {
         let secret = value.text();
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")

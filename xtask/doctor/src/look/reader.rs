@@ -3,11 +3,11 @@
 //! Objects from files may stand behind it in the place of a cluster.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{COOKIE, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::objects::Objects;
-use crate::could_not::Right;
+use crate::could_not::{self, Right};
 use crate::shown::shown;
 use base::{Error, Result};
 
@@ -31,6 +31,19 @@ const PAGE: usize = 256 * 1024;
 
 /// What the cluster's own record calls it.
 const AGENT: &str = concat!("argocd-oidc-lab-doctor/", env!("CARGO_PKG_VERSION"));
+
+/// Which cluster of the user's, and as whom.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The kubeconfig, if it is not the one that kubectl finds.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context, if it is not the current one.
+    pub context: Option<String>,
+    /// The user to impersonate.
+    pub user: Option<String>,
+    /// The longest that one request may take, if it is not ten seconds.
+    pub limit: Option<Duration>,
+}
 
 /// A cluster, for reading.
 pub struct Reader {
@@ -54,6 +67,18 @@ pub struct Rights {
     pub lacking: bool,
     /// Whether one of them was lacking that the doctor does without.
     pub lacking_optional: bool,
+}
+
+impl Rights {
+    /// Roles for what was asked for, as manifests.
+    pub fn roles(&self, needed: bool, optional: bool) -> String {
+        let of = |optional: bool| could_not::roles(self.asked.iter().filter(|it| it.optional == optional));
+        let needed = needed.then(|| of(false));
+        let optional = optional.then(|| of(true)).filter(|text| !text.is_empty());
+        let optional =
+            optional.map(|text| format!("# Optional: what lies elsewhere, if it is there.\n{text}"));
+        needed.into_iter().chain(optional).collect::<Vec<_>>().join("---\n")
+    }
 }
 
 /// Why something could not be read.
@@ -96,20 +121,33 @@ struct Raw {
 }
 
 impl Reader {
-    /// The cluster behind a context of a kubeconfig of the user's, the one that kubectl finds
-    /// unless a file is named. It is read and never written.
+    /// A cluster of a kubeconfig of the user's, which is read and never written; and the name of its context.
     ///
     /// # Errors
     /// The file cannot be read, there is no such context, or it cannot be used.
-    pub async fn of_context(path: Option<&Path>, context: &str) -> Result<Self> {
-        let file = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-        Self::connected(Self::configured(file.map_err(|error| unusable(&error))?, context).await?)
+    pub async fn of_user(access: &Access) -> Result<(Self, String)> {
+        let file = access.kubeconfig.as_deref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        let file = file.map_err(|error| unusable(&error))?;
+        let named = access.context.clone().or_else(|| file.current_context.clone());
+        let context = named.filter(|name| !name.is_empty()).ok_or_else(|| {
+            Error::environment("the kubeconfig has no current context")
+                .hint("`--context NAME` names one, `kubectl config get-contexts` lists them")
+        })?;
+        let mut config = Self::configured(file, &context).await?;
+        if let Some(user) = access.user.as_ref().or(config.auth_info.impersonate.as_ref()) {
+            let user = HeaderValue::from_str(user).map_err(|_| {
+                Error::usage("--as: no user can be called that").hint("a user's name is one line of text")
+            })?;
+            config.headers.push((HeaderName::from_static("impersonate-user"), user));
+        }
+        let reader = Self::connected(config)?;
+        Ok((Self { limit: access.limit.unwrap_or(LIMIT), ..reader }, context))
     }
 
     /// The cluster behind a context of a lab's kubeconfig.
     ///
     /// # Errors
-    /// As [`Reader::of_context`].
+    /// As [`Reader::of_user`].
     pub async fn of_kubeconfig(path: &Path, context: &str) -> Result<Self> {
         let file = Kubeconfig::read_from(path).map_err(|error| unusable(&error))?;
         let mut config = Self::configured(file, context).await?;
@@ -263,16 +301,18 @@ impl Reader {
         self.page(right, &path, cookie).await
     }
 
-    /// What a Service answers to a GET, through the API's proxy.
+    /// What a Service answers to a GET, through the API's proxy. The right names it as Roles have
+    /// to: `http:dex:5556`.
     ///
     /// # Errors
     /// The way to the Service is not open.
-    pub async fn service(&self, right: &Right, place: &Place<'_>, path: &str) -> Result<Page, Unread> {
-        let service = segment(right.name.as_deref().unwrap_or_default())?;
+    pub async fn service(&self, right: &Right, path: &str) -> Result<Page, Unread> {
+        let name = right.name.as_deref().unwrap_or_default();
+        for part in name.split(':') {
+            segment(part)?;
+        }
         let of_services = Right { resource: "services", ..right.clone() };
-        let Place { scheme, port } = place;
-        let path = format!("{}/{scheme}:{service}:{port}/proxy{path}", base(&of_services)?);
-        self.page(right, &path, None).await
+        self.page(right, &format!("{}/{name}/proxy{path}", base(&of_services)?), None).await
     }
 
     async fn page(&self, right: &Right, path: &str, cookie: Option<&str>) -> Result<Page, Unread> {
@@ -297,7 +337,12 @@ impl Reader {
 
     fn refused(&self, right: &Right, raw: &Raw) -> Unread {
         match raw.status {
-            404 => Unread::Absent,
+            404 => {
+                if right.optional {
+                    self.rights.lock().unwrap_or_else(PoisonError::into_inner).asked.remove(right);
+                }
+                Unread::Absent
+            }
             403 => {
                 let mut rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
                 match right.optional {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::advice::{self, Reloader};
 use crate::checks;
+use crate::evidence::claims::behind_sub;
 use crate::evidence::{Evidence, Form, OidcConfig, Reference, SERVER_KEY, Term};
 use crate::finding::{Certainty, When};
 use crate::shown::{exact, listed, shown};
@@ -311,11 +312,8 @@ fn subjects(way: &Way<'_>) -> Option<Step> {
     let federated = way.config().is_some_and(|config| config.scopes.iter().any(|it| it == "federated:id"));
     let told = way.evidence.uses_bundled() || federated;
     let rbac = way.evidence.rbac.there().filter(|_| told && way.brings(3, 0, 0))?;
-    let named: Vec<(&str, String)> = rbac
-        .subjects()
-        .into_iter()
-        .filter_map(|subject| Some((subject, checks::behind_sub(subject)?)))
-        .collect();
+    let named: Vec<(&str, String)> =
+        rbac.subjects().into_iter().filter_map(|subject| Some((subject, behind_sub(subject)?))).collect();
     if named.is_empty() {
         return None;
     }

@@ -16,6 +16,7 @@ use crate::cli::{FaultsArgs, Goal, Options};
 use crate::fault::{Fault, Seen};
 use crate::goals::{self, test};
 use crate::lab::OwnLabs;
+use crate::login;
 use crate::names::{Place, Provider, Workload};
 use crate::programs::Kind;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
@@ -156,7 +157,8 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     row.diagnosis_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut record = GoalRecord::new("test");
     let found = test::run(session, None, &mut record).await?;
-    row.symptom = symptom(&record, found.verdict);
+    let by_cli = fault.seen() == Seen::CommandLine;
+    row.symptom = if by_cli { as_cli(session).await? } else { symptom(&record, found.verdict) };
     row.answer = diagnosis.findings.iter().map(|finding| finding.id.name().to_owned()).collect();
     row.certainty = diagnosis.findings.first().map(|finding| finding.certainty.name().to_owned());
     goals::reach(session, Goal::Fix, None, &mut vec![]).await?;
@@ -169,7 +171,7 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
         .is_some_and(|id| id == is(fault, session.provider, argocd.release().as_ref()).name());
     let shows_not = found.verdict == Verdict::LoggedIn && row.answer.is_empty();
     row.outcome = match (named, fault.seen()) {
-        (true, _) if healed => Outcome::Named,
+        (true, _) if healed && (!by_cli || found.verdict == Verdict::LoggedIn) => Outcome::Named,
         (false, Seen::On(releases)) if healed && (shows_not || !shows_here(fault, argocd.release())) => {
             Outcome::NotHere(releases.to_owned())
         }
@@ -199,6 +201,17 @@ fn shows_here(fault: Fault, release: Option<Release>) -> bool {
         Fault::FirstStart => release.first_start_loses_sso(),
         _ => true,
     }
+}
+
+/// What the command line's login says, in a line.
+async fn as_cli(session: &Session) -> Result<String> {
+    Ok(match login::as_cli(session).await?.outcome {
+        Ok(_) => "as the command line: logged-in".to_owned(),
+        Err(failure) => {
+            let status = failure.status.map_or_else(String::new, |status| format!(" {status}"));
+            format!("as the command line: refused at {}{status}: {}", failure.step, failure.message)
+        }
+    })
 }
 
 /// What a login says, in a line.

@@ -200,6 +200,54 @@ async fn pkce_and_refresh_tokens() {
     );
 }
 
+/// As `argocd login --sso` does it: a program on the user's machine, which proves by PKCE alone who it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_client_redeems_its_codes_without_a_secret_and_nobody_elses() {
+    const CLI: &str = "http://localhost:8085/auth/callback";
+    let place = Place::new().await;
+    let config = DEX_CONFIG.replace(
+        "staticPasswords:",
+        &format!(
+            "- {{id: argo-cd-cli, name: CLI, public: true, redirectURIs: [\"{CLI}\"]}}\nstaticPasswords:"
+        ),
+    );
+    let _dex = place.dex(&config, SECRET);
+    let client = place.client();
+    let verifier = "a-verifier-that-is-long-enough-to-be-one-0123456789";
+    let challenge =
+        URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, verifier.as_bytes()).as_ref());
+    let auth = format!("{AUTH}&code_challenge={challenge}&code_challenge_method=S256")
+        .replace("client_id=argo-cd&", "client_id=argo-cd-cli&")
+        .replace("argocd.host%2F", "localhost%3A8085%2F");
+    let code = code(&client, &auth).await;
+    let redeem = |fields: &[(&str, &str)]| {
+        let mut form = vec![("grant_type", "authorization_code"), ("redirect_uri", CLI), ("code", &code)];
+        form.extend(fields);
+        let request = client.post("http://dex.host/token").form(&form);
+        async move {
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.json().await)
+        }
+    };
+    let own = ("client_id", "argo-cd-cli");
+    for (fields, status, error) in [
+        (&[own, ("client_secret", "x"), ("code_verifier", verifier)][..], 401, "invalid_client"),
+        (&[own, ("code_verifier", "other")], 400, "invalid_grant"),
+        (&[own], 400, "invalid_grant"),
+        (&[("client_id", "argo-cd"), ("code_verifier", verifier)], 401, "invalid_client"),
+    ] {
+        let (seen, answer) = redeem(fields).await;
+        assert_eq!((seen, &answer["error"]), (status, &error.into()), "{fields:?}");
+    }
+    let (status, tokens) = redeem(&[own, ("code_verifier", verifier)]).await;
+    assert_eq!(status, 200, "{tokens}");
+    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["aud"], "argo-cd-cli");
+    // Where addresses are registered, another port is not one of them.
+    let other =
+        client.get(auth.replace("/auth?", "/auth/local?").replace("8085", "8086")).send().await.unwrap();
+    assert_eq!(other.status(), 400);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_client_asks_wrongly_is_shown_or_sent_back() {
     let place = Place::new().await;
