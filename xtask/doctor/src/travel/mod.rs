@@ -127,10 +127,16 @@ pub fn read(text: &str) -> Result<(Evidence, String)> {
 /// Whether a command begins with kubectl and does nothing else: commands are there to be typed.
 fn is_command(text: &str) -> bool {
     let plain = |c: char| c.is_alphanumeric() || " -_./:@=+~,".contains(c);
+    // What a shell would read is between quotes.
+    let mut parts = text.split('\'').enumerate();
+    let is_safe = text.matches('\'').count().is_multiple_of(2)
+        && parts.all(|(at, part)| {
+            part.chars().all(|c| if at.is_multiple_of(2) { plain(c) } else { !c.is_control() })
+        });
     let named = ["kubectl", "cargo xtask kubectl --"];
     let begins =
         |named: &&str| text.strip_prefix(*named).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-    named.iter().any(begins) && text.chars().all(plain)
+    named.iter().any(begins) && is_safe
 }
 
 /// Leaves out what no check looks at and may hold anything: annotations, variables, headers.
@@ -218,15 +224,15 @@ fn open(seen: &Evidence) -> Vec<Hidden> {
     };
     let mut open = vec![Hidden::new(NOT_READ)];
     if let Some(config) = seen.oidc() {
-        for (term, is_public) in
-            [(&config.issuer, true), (&config.client_id, true), (&config.client_secret, false)]
-        {
-            match term {
-                Term::Plain(value) if is_public => open.push(value.clone()),
-                Term::Reference(reference) if is_name(reference) => open.push(reference.clone().into()),
-                Term::Plain(_) | Term::Reference(_) => {}
-            }
-        }
+        let public = [&config.issuer, &config.client_id, &config.cli_client_id];
+        open.extend(public.into_iter().filter_map(|term| match term {
+            Term::Plain(value) => Some(value.clone()),
+            Term::Reference(_) => None,
+        }));
+        open.extend(public.into_iter().chain([&config.client_secret]).filter_map(|term| match term {
+            Term::Reference(reference) if is_name(reference) => Some(reference.clone().into()),
+            Term::Reference(_) | Term::Plain(_) => None,
+        }));
     }
     let dex = seen.settings.there().and_then(|settings| settings.dex.config());
     open.extend(dex.into_iter().flat_map(|config| &config.references).map(|(_, it)| it.clone().into()));

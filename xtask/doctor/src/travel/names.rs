@@ -77,6 +77,8 @@ impl Names {
 
     fn claim(&mut self, value: &mut Value, name: &str) {
         match value {
+            // The word in place of groups that are too many.
+            Value::String(text) if text == "src1" => {}
             Value::String(text) if self.real => self.mask.apply(text),
             Value::String(text) => {
                 self.mask.apply(text);
@@ -89,7 +91,8 @@ impl Names {
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.claim(item, name)),
             Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| self.claim(value, name)),
-            Value::Number(_) => *value = Value::Null,
+            // When somebody was born, or how to call them.
+            Value::Number(_) => *value = 0.into(),
             Value::Null | Value::Bool(_) => {}
         }
     }
@@ -101,9 +104,9 @@ impl Names {
             return text.to_owned();
         }
         match key {
-            "username" => self.pseudonyms.subject(text, Kind::User),
+            "username" | "accounts" => self.pseudonyms.subject(text, Kind::User),
             "groups" => self.pseudonyms.name(text, Kind::Group),
-            "subject" | "role" if text.starts_with("role:") => text.to_owned(),
+            "subject" | "role" if text.starts_with("role:") || text.starts_with("proj:") => text.to_owned(),
             "subject" if text.contains('@') => self.pseudonyms.subject(text, Kind::User),
             "subject" | "role" => self.pseudonyms.subject(text, Kind::Group),
             "invalid" if !text.starts_with("policy.") => self.policy(text),

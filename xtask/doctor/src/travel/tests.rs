@@ -62,7 +62,7 @@ fn forms(value: &str) -> Vec<String> {
 #[test]
 fn no_secret_is_in_what_travels() {
     let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
-    for round in 0..100 {
+    for round in 0..60 {
         let value = numbers.secret();
         for plain in [false, true] {
             let mut evidence = ill(&value, round % 10, plain);
@@ -97,12 +97,16 @@ fn no_secret_is_in_what_travels() {
 
 #[test]
 fn nobodys_name_is_in_what_travels_unless_it_is_asked_for() {
-    const NAMES: [&str; 5] = ["zaphod", "heart-of-gold", "magrathea", "trillian", "8.8.8.8"];
+    const NAMES: [&str; 6] = ["zaphod", "heart-of-gold", "magrathea", "trillian", "8.8.8.8", "marvin"];
     let said = "zaphod of heart-of-gold: lookup dex.magrathea.com on 8.8.8.8:53, and trillian@magrathea.com";
     let mut evidence = well();
     evidence.kubectl = "kubectl --kubeconfig /home/zaphod/k --context magrathea".into();
     let text = CONFIG.replace("dex.host", "dex.magrathea.com");
     evidence.settings = Seen::There(settings("https://argocd.magrathea.com/x", &text));
+    if let Seen::There(settings) = &mut evidence.settings {
+        settings.accounts = vec!["marvin".into()];
+    }
+    evidence.pasted = Some(user("marvin@magrathea.com", &["marvin"]));
     evidence.provider.issuer = "http://dex.magrathea.com".into();
     evidence.rbac = Seen::There(Rbac {
         rules: vec![
@@ -213,6 +217,18 @@ fn what_would_be_printed_as_it_stands_is_made_harmless() {
         because: "a\nb".into(),
         right: Some("\u{202e}".into()),
     });
+    for (command, kept) in [
+        ("kubectl --context 'arn:aws:eks:eu-west-1:1:cluster/a b$(c)'", true),
+        ("kubectl --kubeconfig /home/me/k --context a@b", true),
+        ("cargo xtask kubectl --", true),
+        ("kubectl 'a'; reboot '", false),
+        ("kubectl 'a", false),
+        ("kubectl2", false),
+        ("reboot", false),
+        ("", false),
+    ] {
+        assert_eq!(is_command(command), kept, "{command}");
+    }
     let (read, roles) = read(&write(&evidence, "kind: Role\n\u{1b}[31m\n", true).unwrap()).unwrap();
     assert_eq!((read.kubectl.as_str(), roles.as_str()), ("kubectl", "kind: Role\n\u{fffd}[31m\n"));
     assert_eq!(
