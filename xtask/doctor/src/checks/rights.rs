@@ -4,11 +4,10 @@ use probe::{CauseId, User};
 use serde_json::Value;
 
 use super::commands::{rewrite, set_list};
-use crate::evidence::claims::{TECHNICAL, behind_sub};
+use crate::evidence::claims::{TECHNICAL, behind_sub, is_overage};
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
-use crate::token;
 
 /// How a line is named that is no policy.
 pub const NO_POLICY: &str = "a line is no policy: ";
@@ -33,7 +32,7 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
     let nothing = Rbac::nothing();
     let rbac = if evidence.rbac.is_absent() { &nothing } else { evidence.rbac.there()? };
     // A server that runs goes by what it could read before.
-    if rbac.names(identifier(evidence, user), &user.groups) || rbac.is_unreadable() {
+    if rbac.names(evidence.identifier(user), &user.groups) || rbac.is_unreadable() {
         return None;
     }
     let known = known(user);
@@ -46,7 +45,7 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
         }
         None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
     };
-    if token::is_overage(&user.claims) {
+    if is_overage(&user.claims) {
         return Some(overage(user));
     }
     let finding = Finding::new(CauseId::NoRights, place)
@@ -190,13 +189,6 @@ fn unasked(evidence: &Evidence, rbac: &Rbac) -> Option<Finding> {
     )
 }
 
-/// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
-pub fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
-    let federated = evidence.release.as_ref().is_some_and(|release| release.is_at_least(3, 0, 0));
-    let by_connector = user.claims["federated_claims"]["user_id"].as_str();
-    by_connector.filter(|id| federated && !id.is_empty()).or(user.claims["sub"].as_str())
-}
-
 /// All that the token says of its user, each value with the claim that has it.
 fn known(user: &User) -> Vec<Known> {
     let claims = user.claims.as_object();
@@ -328,7 +320,7 @@ fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) 
     };
     // Policies know a user by `sub` as it stands in the token, whatever the claims in scopes are.
     let by_sub = known.claim.starts_with("sub");
-    let value = identifier(evidence, user).filter(|_| by_sub).unwrap_or(&known.value);
+    let value = evidence.identifier(user).filter(|_| by_sub).unwrap_or(&known.value);
     let line = format!("g, {value}, {role}");
     if !is_plain(value) || !is_plain(role) {
         let line = shown(&line);
