@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         ("one_real_program_and_one_stand_in_log_in", mixed_labs),
         ("a_killed_lab_leaves_no_process", killed),
         ("nothing_of_the_lab_is_in_an_argv", arguments_of_processes),
-        ("the_command_line_logs_in_and_fails_as_the_catalogue_says", command_line),
+        ("the_cli_logs_in_and_fails_as_the_catalogue_says", command_line),
         ("logs_reach_kubectl_and_the_doctor_finds_the_cause", logs_and_doctor),
     ];
     trials.extend(others.map(|(name, test)| {

@@ -6,7 +6,7 @@
 //!
 //! Files in the place of a cluster are looked at in the same way ([`files`]); what was seen can be
 //! written down for somebody else to decide by ([`travel`]); what another release will do is told
-//! before it does it ([`upgrade`]); and a pasted error is explained without any of that ([`explain`]).
+//! before it does it ([`mod@upgrade`]); and a pasted error is explained without any of that ([`explain`]).
 //! [`command`] is all of it by the arguments of a command line. It knows the probe and the
 //! releases, and nothing of labs, goals or terminals.
 
@@ -36,7 +36,7 @@ pub use diagnosis::Diagnosis;
 pub use evidence::Evidence;
 pub use examination::Examination;
 pub use files::Files;
-pub use look::{Reader, Subject, User, look};
+pub use look::{Reader, Subject, User};
 pub use upgrade::{Change, Step, Upgrade, upgrade};
 
 use base::{Error, Result};

@@ -5,7 +5,7 @@ use probe::User;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::checks::identifier;
+use crate::evidence::claims::is_overage;
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::shown::{exact, listed, shown};
 
@@ -77,21 +77,6 @@ impl Token {
     }
 }
 
-/// The values of the claims that Argo CD takes for groups.
-pub fn groups(claims: &Value, scopes: &[String]) -> Vec<String> {
-    let of = |scope: &String| match &claims[scope.as_str()] {
-        Value::Array(values) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Value::String(value) => vec![value.clone()],
-        _ => vec![],
-    };
-    scopes.iter().flat_map(of).collect()
-}
-
-/// Whether the provider put a link in place of the groups.
-pub fn is_overage(claims: &Value) -> bool {
-    claims["_claim_names"]["groups"].is_string() || claims["hasgroups"] == true || claims["groups"] == "src1"
-}
-
 /// Why a token has no groups.
 fn no_groups(evidence: &Evidence, claims: &Value) -> Option<String> {
     if is_overage(claims) {
@@ -128,7 +113,7 @@ fn no_groups(evidence: &Evidence, claims: &Value) -> Option<String> {
 
 /// The first line that gives the user anything.
 fn policy(evidence: &Evidence, rbac: &Rbac, user: &User) -> Option<String> {
-    let subject = identifier(evidence, user);
+    let subject = evidence.identifier(user);
     let is_user = |who: &str| Some(who) == subject || user.groups.iter().any(|group| group == who);
     let line = rbac.rules.iter().find_map(|rule| match rule {
         Rule::Member { subject, role } if is_user(subject) && rbac.gives(role) => {
@@ -149,6 +134,7 @@ mod tests {
 
     use super::*;
     use crate::evidence::Seen;
+    use crate::evidence::claims::groups;
     use crate::fixtures::{member, well};
 
     fn token(claims: Value, rbac: Rbac) -> Token {

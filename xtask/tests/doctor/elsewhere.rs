@@ -86,6 +86,10 @@ fn from_outside_what_can_be_told_is_told_and_the_rest_is_left_open() {
     assert_eq!(ids(&by_url(&lab, &[]).1), ["redirect-uri"]);
     lab.expect(0, &["fix", "break", "--fault", "scope"]);
     assert_eq!(ids(&by_url(&lab, &[]).1), ["scope"]);
+    for of_command_line in ["cli-client-id", "cli-client-type"] {
+        lab.expect(0, &["fix", "break", "--fault", of_command_line]);
+        assert_eq!(ids(&by_url(&lab, &[]).1), [of_command_line]);
+    }
     lab.expect(0, &["fix", "break", "--fault", "first-start"]);
     assert_eq!(ids(&by_url(&lab, &[]).1), ["first-start"]);
     // The secret is refused; which of six causes it is nobody can see from here.

@@ -24,7 +24,7 @@ use super::evidence::{DexSeen, Evidence};
 use super::finding::{Certainty, Finding, When, in_order};
 use super::shown::{argument, shown};
 
-pub use rights::{NO_POLICY, identifier};
+pub use rights::NO_POLICY;
 pub use rotation::safe_order;
 
 /// Everything that is to be found, in the order in which it should be read.

@@ -33,25 +33,19 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-/// A reference in another field than the client secret, which older releases do not look into.
+/// A reference in `issuer`, which older releases do not resolve.
 fn of_other_fields(evidence: &Evidence) -> Option<Finding> {
     let release = evidence.release.as_ref().filter(|release| !release.is_at_least(2, 8, 0))?;
-    let config = evidence.oidc()?;
-    let fields = [("clientID", &config.client_id), ("issuer", &config.issuer)];
-    let (field, reference) = fields.into_iter().find_map(|(field, term)| match term {
-        Term::Reference(reference) => Some((field, reference)),
-        Term::Plain(_) => None,
-    })?;
+    let Term::Reference(reference) = &evidence.oidc()?.issuer else { return None };
     Some(
-        Finding::new(CauseId::SecretReference, at_field(field))
+        Finding::new(CauseId::SecretReference, at_field("issuer"))
             .when(when_settings(evidence))
-            .seen(format!("{field} is {}", reference.shown(false)))
-            .seen(format!("argocd {release} resolves clientSecret alone; other fields came with v2.8.0"))
+            .seen(format!("issuer is {}", reference.shown(false)))
+            .seen(format!(
+                "argocd {release} resolves clientID and clientSecret; other fields came with v2.8.0"
+            ))
             .why("Argo CD takes the text of the reference for the value")
-            .fix(edit_settings(
-                evidence,
-                &format!("{field}: the value itself, or upgrade to v2.8.0 or later"),
-            )),
+            .fix(edit_settings(evidence, "issuer: the value itself, or upgrade to v2.8.0 or later")),
     )
 }
 

@@ -4,11 +4,10 @@ use probe::{CauseId, User};
 use serde_json::Value;
 
 use super::commands::{rewrite, set_list};
-use crate::evidence::claims::{TECHNICAL, behind_sub};
+use crate::evidence::claims::{TECHNICAL, behind_sub, is_overage};
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
-use crate::token;
 
 /// How a line is named that is no policy.
 pub const NO_POLICY: &str = "a line is no policy: ";
@@ -33,7 +32,7 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
     let nothing = Rbac::nothing();
     let rbac = if evidence.rbac.is_absent() { &nothing } else { evidence.rbac.there()? };
     // A server that runs goes by what it could read before.
-    if rbac.names(identifier(evidence, user), &user.groups) || rbac.is_unreadable() {
+    if rbac.names(evidence.identifier(user), &user.groups) || rbac.is_unreadable() {
         return None;
     }
     let known = known(user);
@@ -46,7 +45,7 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
         }
         None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
     };
-    if token::is_overage(&user.claims) {
+    if is_overage(&user.claims) {
         return Some(overage(user));
     }
     let finding = Finding::new(CauseId::NoRights, place)
@@ -143,52 +142,51 @@ pub fn of_files(evidence: &Evidence) -> Option<Finding> {
 
 /// Claims that policies go by and no scope asks for.
 fn unasked(evidence: &Evidence, rbac: &Rbac) -> Option<Finding> {
-    /// Whose tokens have groups by the client's registration, and no such scope.
-    const WITHOUT_SCOPE: [&str; 3] = ["login.microsoftonline", "sts.windows.net", "accounts.google.com"];
+    /// What an issuer has whose tokens have groups by its own settings, and whose scopes do not: Entra, Google, GitLab,
+    /// Cognito, Keycloak, authentik.
+    const BY_THEMSELVES: [&str; 7] = [
+        "login.microsoftonline",
+        "sts.windows.net",
+        "accounts.google.com",
+        "gitlab",
+        "cognito-idp",
+        "/realms/",
+        "/application/o/",
+    ];
+    /// And of those that give groups to whoever asks for them: Dex, Okta.
+    const BY_SCOPE: [&str; 2] = ["dex", "okta"];
     let (settings, config) = (evidence.settings.there()?, evidence.oidc()?);
-    let asked = config.requested();
+    let is = |names: &[&str]| names.iter().any(|name| evidence.provider.issuer.contains(name));
     let by_claims = ["requestedIDTokenClaims", "enableUserInfoGroups"].iter().any(|it| config.has_line(it));
-    if by_claims || WITHOUT_SCOPE.iter().any(|host| evidence.provider.issuer.contains(host)) {
-        return None;
-    }
-    let subjects: Vec<&str> = rbac
-        .subjects()
-        .into_iter()
-        .filter(|name| {
-            !settings.accounts.iter().any(|it| it == name) && *name != "admin" && !name.starts_with("proj:")
-        })
-        .collect();
-    // An address is one of a user, or of a group whose claim is asked for.
-    let is_address = |name: &&&str| name.contains('@');
-    let has = |scope: &str| asked.iter().any(|it| it == scope);
-    let looks = |claim: &str| rbac.scopes.iter().any(|it| it == claim);
-    let lacks = |claim: &str| looks(claim) && !has(claim);
-    let (claim, named): (_, Vec<&str>) = if lacks("groups") {
-        ("groups", subjects.iter().filter(|name| !is_address(name)).copied().collect())
-    } else if lacks("email") && !looks("groups") {
-        ("email", subjects.iter().filter(is_address).copied().collect())
-    } else {
-        return None;
+    let asked = config.requested();
+    let lacks = |claim: &str| {
+        let [looks, asks] = [&rbac.scopes, &asked].map(|all| all.iter().any(|it| it == claim));
+        looks && !asks
     };
-    if named.is_empty() {
-        return None;
-    }
+    let own = |name: &str| name == "admin" || settings.accounts.iter().any(|it| it == name);
+    let subjects = rbac.subjects().into_iter().filter(|name| !own(name) && !name.starts_with("proj:"));
+    // An address is a user's, unless groups have some.
+    let (addresses, groups): (Vec<&str>, Vec<&str>) = subjects.partition(|name| name.contains('@'));
+    let (claim, named, certainty) =
+        if lacks("groups") && !groups.is_empty() && !by_claims && !is(&BY_THEMSELVES) {
+            let sure = evidence.provider.own_dex().is_some() || is(&BY_SCOPE);
+            ("groups", groups, if sure { Certainty::Likely } else { Certainty::Possible })
+        } else if lacks("email") && !addresses.is_empty() && !rbac.scopes.iter().any(|it| it == "groups") {
+            ("email", addresses, Certainty::Likely)
+        } else {
+            return None;
+        };
     Some(
         Finding::new(CauseId::NoRights, "ConfigMap argocd-cm, oidc.config requestedScopes")
-            // A provider may put it into each token by itself.
-            .certainty(Certainty::Likely)
+            .certainty(certainty)
             .seen(format!("requestedScopes is {}, without {claim}", listed(&asked)))
             .seen(format!("argocd-rbac-cm goes by the claim {claim} (scopes), and names {}", listed(&named)))
-            .why(format!("a token has the claim {claim} where its scope is asked for, and without it nobody gets what the policies give"))
+            .why(match certainty {
+                Certainty::Possible => format!("unless the provider puts the claim {claim} into each token by itself, nobody gets what the policies give"),
+                _ => format!("a token has the claim {claim} where its scope is asked for, and without it nobody gets what the policies give"),
+            })
             .fix(set_list(evidence, "requestedScopes", &[asked.as_slice(), &[claim.to_owned()]].concat())),
     )
-}
-
-/// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
-pub fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
-    let federated = evidence.release.as_ref().is_some_and(|release| release.is_at_least(3, 0, 0));
-    let by_connector = user.claims["federated_claims"]["user_id"].as_str();
-    by_connector.filter(|id| federated && !id.is_empty()).or(user.claims["sub"].as_str())
 }
 
 /// All that the token says of its user, each value with the claim that has it.
@@ -322,7 +320,7 @@ fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) 
     };
     // Policies know a user by `sub` as it stands in the token, whatever the claims in scopes are.
     let by_sub = known.claim.starts_with("sub");
-    let value = identifier(evidence, user).filter(|_| by_sub).unwrap_or(&known.value);
+    let value = evidence.identifier(user).filter(|_| by_sub).unwrap_or(&known.value);
     let line = format!("g, {value}, {role}");
     if !is_plain(value) || !is_plain(role) {
         let line = shown(&line);

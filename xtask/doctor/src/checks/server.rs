@@ -130,7 +130,7 @@ fn first_start_of_files(evidence: &Evidence) -> Option<Finding> {
         .seen(format!("argocd {release} is one of {FIRST_START_LOST}: started without that key it reads none of its settings"))
         .why("on a new cluster the server runs without SSO until it is restarted; where argocd-secret has the key already, nothing is lost")
         .fix(format!(
-            "{} or later; or write {SERVER_KEY} (32 random bytes in base64) into argocd-secret before the server first starts",
+            "write {SERVER_KEY} (32 random bytes in base64) into argocd-secret before the server first starts, or take {} or later",
             release.keeps_its_first_start()
         )),
     )

@@ -275,6 +275,13 @@ impl Evidence {
         logins.and_then(|logins| logins.user.as_ref()).or(self.pasted.as_ref())
     }
 
+    /// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
+    pub fn identifier<'a>(&self, user: &'a probe::User) -> Option<&'a str> {
+        let federated = self.release.as_ref().is_some_and(|release| release.is_at_least(3, 0, 0));
+        let by_connector = user.claims["federated_claims"]["user_id"].as_str();
+        by_connector.filter(|id| federated && !id.is_empty()).or(user.claims["sub"].as_str())
+    }
+
     /// Whether a login of a user was seen to pass.
     pub fn logged_in(&self) -> bool {
         let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());

@@ -1,5 +1,6 @@
 //! Findings as GitHub shows them beside the lines of a pull request.
 
+use super::read::INPUT;
 use crate::diagnosis::Diagnosis;
 use crate::finding::Finding;
 
@@ -13,12 +14,18 @@ impl Diagnosis {
 
 fn annotation(finding: &Finding) -> Option<String> {
     let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
-    let (file, line) = (property(finding.file.as_ref()?), finding.line?);
+    let (file, line) = (finding.file.as_ref()?, finding.line?);
+    // GitHub knows files from the top of the repository, and standard input has none.
+    let place = match file.as_str() {
+        INPUT => String::new(),
+        file => format!("file={},line={line},", property(file.strip_prefix("./").unwrap_or(file))),
+    };
     let title = property(&format!("{} ({})", finding.id, finding.certainty.name()));
     let mut said = finding.evidence.clone();
     said.extend([finding.why.clone(), finding.fix.clone()]);
+    said.extend(finding.change.iter().cloned());
     let said = escaped(&said.join("\n"));
-    Some(format!("::error file={file},line={line},title={title}::{said}\n"))
+    Some(format!("::error {place}title={title}::{said}\n"))
 }
 
 /// A text inside of a command.
@@ -41,5 +48,9 @@ mod tests {
             annotation(&finding).unwrap(),
             "::error file=a%2Cb%3Ac.yaml,line=3,title=scope (certain)::100 %25: a,%0D%0Ab%0Awhy%0Aone%0Atwo\n"
         );
+        for (file, place) in [("./a.yaml", "::error file=a.yaml,line=3,title="), ("-", "::error title=")] {
+            finding.file = Some(file.to_owned());
+            assert!(annotation(&finding).unwrap().starts_with(place), "{file}");
+        }
     }
 }

@@ -63,10 +63,13 @@ impl Files {
             .collect();
         let wanted = secrets::named(&settings.value, &secrets);
         let (mut objects, mut places) = (vec![], BTreeMap::new());
-        for Found { source, lines, value } in &found {
+        for one @ Found { source, lines, value } in &found {
             let kind = value["kind"].as_str().unwrap_or_default();
             let Some(name) = value["metadata"]["name"].as_str() else { continue };
             let namespace = namespace_of(value).unwrap_or(&own).to_owned();
+            if kind == "ConfigMap" && namespace == own && name.starts_with("argocd-") {
+                all_text(one, &sources[*source])?;
+            }
             let (kind, name, value) = match SecretOf::of(value) {
                 Some(secret) => ("Secret", secret.name.clone(), secret.object(&namespace, &wanted)?),
                 None if KINDS.contains(&kind) => (kind, name.to_owned(), in_namespace(value, &namespace)),
@@ -149,7 +152,11 @@ impl Files {
             quoted.and_then(|text| lines.position(|it| it.trim() == text)).map_or(line, |at| line + at + 1);
         (finding.file, finding.line) = (Some(source.name.clone()), Some(line));
         if finding.when == When::Applied || !finding.change.is_empty() {
-            finding.fix = mended(finding, &format!("{}, line {line}", named(&source.name)));
+            // Helm says which template it is from.
+            let mut above = source.text.lines().take(line).skip(begin - 1);
+            let template = above.find_map(|it| it.strip_prefix("# Source: "));
+            let template = template.map_or_else(String::new, |template| format!(" ({})", shown(template)));
+            finding.fix = mended(finding, &format!("{}, line {line}{template}", named(&source.name)));
         }
     }
 }
@@ -180,6 +187,9 @@ fn namespace_of(object: &Value) -> Option<&str> {
 fn in_namespace(object: &Value, namespace: &str) -> Value {
     let mut object = object.clone();
     object["metadata"]["namespace"] = namespace.into();
+    if let Some(data) = object["data"].as_object_mut() {
+        data.retain(|_, value| !value.is_null());
+    }
     if object["kind"] == "Deployment" {
         let replicas = object["spec"]["replicas"].as_i64().unwrap_or(1);
         object["status"] = json!({"readyReplicas": replicas});
@@ -237,18 +247,26 @@ fn settings<'a>(found: &'a [Found], sources: &[Source], namespace: Option<&str>)
             .hint(hint));
         }
     };
-    // The API takes nothing but text, and refuses the whole.
-    let data = found.value["data"].as_object().into_iter().flatten();
-    if let Some((key, _)) = data.into_iter().find(|(_, value)| !value.is_string()) {
-        let source = &sources[found.source];
-        let line = place::line(&source.text, found.lines.0..found.lines.1, SETTINGS, key);
-        let is = format!(
-            "has {} of argocd-cm, which is no text: the API refuses it (put it in quotes, or behind `|`)",
-            shown(key)
-        );
-        return Err(no_manifest(&source.name, Some(line), &is));
-    }
     Ok(found)
+}
+
+/// The API takes nothing but text in a ConfigMap, and refuses the whole.
+///
+/// # Errors
+/// Something in it is none.
+fn all_text(found: &Found, source: &Source) -> Result<()> {
+    let name = found.value["metadata"]["name"].as_str().unwrap_or_default();
+    let mut data = found.value["data"].as_object().into_iter().flatten();
+    let Some((key, _)) = data.find(|(_, value)| !value.is_string() && !value.is_null()) else {
+        return Ok(());
+    };
+    let line = place::line(&source.text, found.lines.0..found.lines.1, name, key);
+    let is = format!(
+        "has {} of {}, which is no text: the API refuses it (put it in quotes, or behind `|`)",
+        shown(key),
+        shown(name)
+    );
+    Err(no_manifest(&source.name, Some(line), &is))
 }
 
 #[cfg(test)]

@@ -163,6 +163,20 @@ fn each_mistake_is_told_by_its_line() {
             ],
         ),
         ("chart.yaml", "g, platform, role:admin", "g, jane@example.com, role:admin", &[]),
+        // Keycloak gives groups by a mapper, whoever asks.
+        ("kustomize.yaml", "    - groups\n", "", &[]),
+        (
+            "kustomize.yaml",
+            "    issuer: https://sso.example.org/realms/main\n    clientID: argocd\n    clientSecret: $keycloak-client:secret\n    requestedScopes:\n    - openid\n    - profile\n    - email\n    - groups\n",
+            "    issuer: https://sso.example.org\n    clientID: argocd\n    clientSecret: $keycloak-client:secret\n    requestedScopes: [openid, email]\n",
+            &["no-rights possible will fail when applied: requestedScopes: [openid, email]"],
+        ),
+        (
+            "kustomize.yaml",
+            "g, /platform, role:admin",
+            "g, jane@example.org, role:admin\n  scopes: '[email]'",
+            &[],
+        ),
         (
             "chart.yaml",
             "  policy.csv: |",
@@ -271,6 +285,18 @@ fn a_dex_in_the_files_is_held_against_the_settings() {
 }
 
 #[test]
+fn a_secret_in_the_settings_themselves_is_never_shown() {
+    let plain = text("chart.yaml").replace("$argocd-oidc:clientSecret", "a-secret-that-nobody-may-read");
+    assert_eq!(found(&plain), [""; 0]);
+    let files = Files::read(&["-".into()], plain.as_bytes(), None).unwrap();
+    let diagnosis = files.diagnosis(&evidence(&files), true);
+    let ids: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.id.name()).collect();
+    assert_eq!(ids, ["secret-reference"]);
+    let said = format!("{}{}{:?}", diagnosis.body(), diagnosis.annotations(), diagnosis.fields());
+    assert!(!said.contains("nobody-may-read"), "{said}");
+}
+
+#[test]
 fn what_makes_a_secret_counts_as_one() {
     let external = |labels: &str, key: &str| {
         let made = format!(
@@ -324,6 +350,10 @@ fn what_is_not_to_be_read_is_an_error_with_its_line() {
         (
             "kind: ConfigMap\nmetadata: {name: argocd-cm}\ndata:\n  url: http://a\n  exec.enabled: true\n",
             "standard input, line 5, has exec.enabled of argocd-cm, which is no text: the API refuses it (put it in quotes, or behind `|`)",
+        ),
+        (
+            "kind: ConfigMap\nmetadata: {name: argocd-cm}\ndata:\n  a: ~\n---\nkind: ConfigMap\nmetadata: {name: argocd-cmd-params-cm}\ndata:\n  server.insecure: true\n",
+            "standard input, line 9, has server.insecure of argocd-cmd-params-cm, which is no text: the API refuses it (put it in quotes, or behind `|`)",
         ),
         (
             &format!("{good}---\n{good}"),
@@ -400,6 +430,39 @@ fn the_release_is_the_images_else_the_one_that_is_named() {
     };
     assert_eq!(release(&text("kustomize.yaml")), "v3.4.7");
     assert_eq!(release(text("kustomize.yaml").rsplit_once("---").unwrap().0), "v3.3.6");
+}
+
+#[test]
+fn nothing_that_somebody_may_write_ends_it() {
+    let whole = text("chart.yaml") + DEX;
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |most: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % most as u64).unwrap()
+    };
+    let mut read = 0;
+    for _ in 0..150 {
+        let mut bytes = whole.clone().into_bytes();
+        for _ in 0..1 + below(4) {
+            let odd = [
+                b' ', b':', b'-', b'\n', b'"', b'|', b'#', b'&', b'*', b'$', b'{', b'~', b'\t', 0, b'9', b'/',
+            ];
+            let (at, with) = (below(bytes.len()), odd[below(odd.len())]);
+            match below(3) {
+                0 => bytes[at] = with,
+                1 => bytes.insert(at, with),
+                _ => drop(bytes.drain(at..(at + below(60)).min(bytes.len()))),
+            }
+        }
+        let Ok(files) = Files::read(&["-".into()], &bytes, None) else { continue };
+        let diagnosis = files.diagnosis(&evidence(&files), true);
+        let said = format!("{}{}{}", diagnosis.body(), diagnosis.annotations(), diagnosis.headline());
+        assert!(!said.contains("nobody-may-read"), "{said}");
+        read += 1;
+    }
+    assert!(read > 30, "{read}");
 }
 
 #[test]

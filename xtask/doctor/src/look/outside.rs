@@ -12,9 +12,9 @@ use url::Url;
 
 use super::{Subject, note_once, web};
 use crate::evidence::bundled::{CLIENT, PATH};
+use crate::evidence::claims;
 use crate::evidence::{Evidence, Logins, Outside, Public, Rbac, Rehearsed, Seen, Taken, is_known, tells};
 use crate::shown::{listed, shown};
-use crate::token;
 
 /// Rehearsals of one server with one handler, or where each has been met by itself.
 const ONE: usize = 1;
@@ -192,7 +192,7 @@ pub async fn paste(evidence: &mut Evidence, options: Option<&Options>, subject: 
     let name = ["email", "preferred_username", "name", "sub"].iter().find_map(|name| claims[*name].as_str());
     let username = name.unwrap_or_default().to_owned();
     evidence.pasted =
-        Some(probe::User { username, groups: token::groups(&claims, &scopes), claims, may_look });
+        Some(probe::User { username, groups: claims::groups(&claims, &scopes), claims, may_look });
 }
 
 async fn log_in(options: &Options) -> Logins {

@@ -245,9 +245,13 @@ impl Reader {
             more: Option<String>,
         }
         if let Behind::Files(objects) = &self.behind {
-            let items = objects.list(right, labels).into_iter().take(most).map(|item| typed(item, right));
-            let items = items.collect::<Result<Vec<T>, _>>()?;
-            return if items.is_empty() { Err(Unread::Untold) } else { Ok(Listed { items, more: false }) };
+            let found = objects.list(right, labels);
+            let items: Vec<T> = found.iter().take(most).filter_map(|item| typed(item, right).ok()).collect();
+            return match (items.is_empty(), found.is_empty()) {
+                (false, _) => Ok(Listed { items, more: false }),
+                (true, true) => Err(Unread::Untold),
+                (true, false) => Err(unknown("the files have", right)),
+            };
         }
         let labels: String = url::form_urlencoded::byte_serialize(labels.as_bytes()).collect();
         let path = format!("{}?limit={most}&labelSelector={labels}", base(right)?);

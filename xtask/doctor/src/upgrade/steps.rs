@@ -229,18 +229,16 @@ fn references(way: &Way<'_>) -> Vec<Step> {
             None,
         ));
     }
-    for (field, term) in [("clientID", &config.client_id), ("issuer", &config.issuer)] {
-        if let (Term::Reference(reference), true) = (term, way.brings(2, 8, 0)) {
-            steps.push(step(
-                Change::References,
-                format!(
-                    "{} of {field} is resolved, and no longer taken for the value itself",
-                    reference.shown(false)
-                ),
-                "fields other than clientSecret are resolved from v2.8.0 on",
-                None,
-            ));
-        }
+    if let (Term::Reference(reference), true) = (&config.issuer, way.brings(2, 8, 0)) {
+        steps.push(step(
+            Change::References,
+            format!(
+                "{} of issuer is resolved, and no longer taken for the value itself",
+                reference.shown(false)
+            ),
+            "fields other than clientID and clientSecret are resolved from v2.8.0 on",
+            None,
+        ));
     }
     steps
 }
@@ -310,7 +308,10 @@ fn additional_urls(way: &Way<'_>) -> Option<Step> {
 
 /// Policies that name what Dex makes of a user.
 fn subjects(way: &Way<'_>) -> Option<Step> {
-    let rbac = way.evidence.rbac.there().filter(|_| way.brings(3, 0, 0))?;
+    // Of a Dex of its own only who asks for that scope is told.
+    let federated = way.config().is_some_and(|config| config.scopes.iter().any(|it| it == "federated:id"));
+    let told = way.evidence.uses_bundled() || federated;
+    let rbac = way.evidence.rbac.there().filter(|_| told && way.brings(3, 0, 0))?;
     let named: Vec<(&str, String)> =
         rbac.subjects().into_iter().filter_map(|subject| Some((subject, behind_sub(subject)?))).collect();
     if named.is_empty() {

@@ -94,7 +94,7 @@ fn settings_that_a_release_reads_otherwise_are_named() {
     assert_eq!(changes("v2.4.19", "v2.4.20", audiences), ["audiences"]);
     assert_eq!(changes("v2.4.20", "v2.6.15", audiences), [""; 0]);
     let references = |e: &mut Evidence| {
-        let text = CONFIG.replace("clientID: argo-cd", "clientID: $argocd-oidc:id");
+        let text = CONFIG.replace("issuer: http://dex.host", "issuer: $argocd-oidc:issuer");
         e.settings = Seen::There(settings("http://argocd.host", &text));
     };
     assert_eq!(changes("v2.7.18", "v2.8.0", references), ["references"]);
@@ -105,6 +105,7 @@ fn settings_that_a_release_reads_otherwise_are_named() {
     };
     assert_eq!(changes("v2.12.1", "v2.13.9", urls), ["additional-urls"]);
     let subject = |e: &mut Evidence| {
+        bundled(e, "http://argocd.host", "connectors: []\n");
         if let Seen::There(rbac) = &mut e.rbac {
             rbac.rules.push(member("CgR1c2VyEgVsb2NhbA", "role:admin"));
             rbac.rules.push(Rule::Permission { subject: "role:x".into() });

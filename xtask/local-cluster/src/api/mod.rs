@@ -128,7 +128,7 @@ async fn answer(
 ) -> Result<Response, Refusal> {
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     let open = matches!(route, Route::Health | Route::Version) && reads;
-    let user = if open { User::default() } else { User::of(api, &parts.headers)? };
+    let user = if open { User::default() } else { User::of(&api.tokens, &api.store, &parts.headers)? };
     let document = match route {
         Route::Nothing => return Err(Refusal::no_such_path()),
         Route::Objects(target) => return objects(api, &user, parts, body, target, query).await,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::browser::{Browser, FORM, multipart};
 use super::diff::{Answer, of_login};
 use crate::cli::Goal;
-use crate::fault::Fault;
+use crate::fault::{Fault, Seen};
 use crate::goals;
 use crate::login;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, Provider, USER, Workload};
@@ -26,6 +26,8 @@ const NO_USERS: &str = "\"userLoginsDisabled\":true";
 pub enum Case {
     /// A login on a working lab.
     Working,
+    /// A login as the command line.
+    CommandLine,
     /// A login with a wrong password.
     WrongPassword,
     /// A login while Dex is down that was up when Argo CD started.
@@ -88,8 +90,10 @@ pub fn all(era: Era) -> Vec<Case> {
     let faults = Fault::all().iter().copied();
     let faults = faults.filter(|fault| fault.is_of(Provider::Dex) && fault.over().is_none());
     let faults = faults.filter(|fault| !left_out.iter().any(|(out, _)| out == fault));
-    [Case::Working, Case::WrongPassword, Case::Requests, Case::Forms, Case::Logout, Case::DexDown]
+    let first = [Case::Working, Case::CommandLine, Case::WrongPassword, Case::Requests];
+    first
         .into_iter()
+        .chain([Case::Forms, Case::Logout, Case::DexDown])
         .chain(CHANGES.iter().map(Case::Changed))
         .chain(faults.map(Case::Under))
         .collect()
@@ -100,6 +104,7 @@ impl Case {
     pub fn name(self) -> &'static str {
         match self {
             Self::Working => "working",
+            Self::CommandLine => "command-line",
             Self::WrongPassword => "wrong-password",
             Self::DexDown => "dex-down",
             Self::Requests => "requests",
@@ -117,6 +122,7 @@ impl Case {
     pub async fn play(self, session: &Session) -> Result<Vec<Answer>> {
         match self {
             Self::Working => log_in(session).await,
+            Self::CommandLine => Ok(of_login(&login::as_cli(session).await?)),
             Self::WrongPassword => {
                 let mut options = login::options(session).await?;
                 options.password = Password::new("not-the-password");
@@ -144,7 +150,10 @@ impl Case {
                     // the server that was.
                     log_in(session).await?;
                 }
-                let answers = log_in(session).await;
+                let answers = match fault.seen() {
+                    Seen::CommandLine => login::as_cli(session).await.map(|login| of_login(&login)),
+                    _ => log_in(session).await,
+                };
                 goal(session, Goal::Fix, None).await?;
                 answers
             }

@@ -93,14 +93,14 @@ fn headers<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, St
 }
 
 /// Parameters of a URL that are random in each login.
-const RANDOM: [&str; 4] = ["state=", "code=", "req=", "hmac="];
+const RANDOM: [&str; 5] = ["state=", "code=", "code_challenge=", "req=", "hmac="];
 
 /// A text without what is different in each login or lab: dates, loopback ports, random
 /// values.
 fn plain(text: &str) -> String {
     let mut plain = without_long_words(text);
     for name in RANDOM {
-        plain = masked(&plain, name, |c| c.is_ascii_alphanumeric());
+        plain = masked(&plain, name, |c| c.is_ascii_alphanumeric() || "-_".contains(c));
     }
     // A token is worth a login to whoever reads it.
     plain = masked(&plain, "argocd.token=", |c| c != ';');
@@ -256,6 +256,10 @@ mod tests {
             ("argocd.token=eyJ.eyJ.sig-_; path=/", "argocd.token=…; path=/"),
             ("argocd.token=; Path=/", "argocd.token=; Path=/"),
             ("/auth?req=ab&state=YTjHzkrVnIojjBKCyBVSOjoT&x=1", "/auth?req=…&state=…&x=1"),
+            (
+                "/auth?code_challenge=SVBfbyviyjNUWiO-nMwRXbPiea-2SiAWqIRuyo_LAFE&code_challenge_method=S256",
+                "/auth?code_challenge=…&code_challenge_method=S256",
+            ),
             ("Get \"https://127.0.0.1:45589/.well-known\"", "Get \"https://127.0.0.1:…/.well-known\""),
         ] {
             assert_eq!(plain(text), expected);
