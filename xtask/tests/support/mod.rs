@@ -53,7 +53,8 @@ impl Lab {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(args).env("OIDC_LAB_DIR", self.path()).env("HOME", self.home()).stdin(Stdio::null());
         // Whoever runs the tests may have chosen another.
-        command.env("OIDC_LAB", "local");
+        // An editor would wait for a person.
+        command.env("OIDC_LAB", "local").env("EDITOR", "false").env("KUBE_EDITOR", "false");
         command
             .env_remove("LAB_ARGOCD_BINS")
             .env_remove("KUBECONFIG")
