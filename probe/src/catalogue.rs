@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 macro_rules! cause_ids {
     ($($(#[$doc:meta])+ $id:ident = $name:literal,)+) => {
@@ -26,7 +26,7 @@ macro_rules! cause_ids {
 macro_rules! causes {
     ($($cause:ident => [$($id:ident),* $(,)?], $explained:literal $(decided by $decides:literal)?;)+) => {
         /// Why a login failed, as far as it can be told from outside.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Cause { $(#[doc = $explained] $cause,)+ }
 
@@ -180,6 +180,24 @@ cause_ids! {
     CliClientId = "cli-client-id",
     /// Argo CD does not take the tokens that are made for the command line's client.
     CliAudience = "cli-audience",
+    /// Something that authenticates users stands before Argo CD, and answers in its place.
+    AuthProxy = "auth-proxy",
+    /// What stands before Argo CD does not pass the command line's gRPC on.
+    Grpc = "grpc",
+    /// The provider puts a link into the token in place of the groups.
+    GroupOverage = "group-overage",
+    /// A claim has not the shape in which Argo CD reads it.
+    ClaimShape = "claim-shape",
+    /// The provider signs its tokens by an algorithm that Argo CD does not take.
+    TokenAlgorithm = "token-algorithm",
+    /// Dex does not take the SAML response of the provider behind it.
+    SamlResponse = "saml-response",
+    /// The browser brings a session of before, which Argo CD does not take and the new one does not replace.
+    OldCookie = "old-cookie",
+    /// The command line's own file holds a session of before, and it fails to renew that.
+    CliSession = "cli-session",
+    /// A defect of that very release of Argo CD.
+    ReleaseDefect = "release-defect",
 }
 
 causes! {

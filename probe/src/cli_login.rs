@@ -264,7 +264,7 @@ fn web_address(text: &str) -> Option<Url> {
 }
 
 /// What a provider says to the command line's client before anybody logs in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
 pub struct Knocked {
     /// Whether it shows a page to log in at, or why it does not.
     pub form: Result<(), Failure>,

@@ -35,7 +35,7 @@ pub(crate) fn sent_claims(jar: &Jar, url: &Url) -> Value {
 }
 
 /// What a token says of its user; None if it cannot be read.
-pub(crate) fn claims(token: &str) -> Option<Value> {
+pub fn claims(token: &str) -> Option<Value> {
     // Of several cookies, the first begins with their number.
     let token = token.split_once(':').map_or(token, |(_, token)| token);
     let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;

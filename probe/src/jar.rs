@@ -225,7 +225,7 @@ pub(crate) fn is_trustworthy(url: &Url) -> bool {
 }
 
 /// Whether `url` is on this machine by its own words, whatever a name resolves to.
-pub(crate) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

@@ -6,6 +6,7 @@
 //! `form`, `token` and `userinfo`. [`run()`] does a series of them and gives a [`Report`] with a [`Verdict`].
 //! Whatever is kept of an exchange has passed the [`redact::Redactor`].
 
+pub mod as_text;
 pub mod catalogue;
 mod cause;
 pub mod cli_login;
@@ -37,7 +38,8 @@ mod words;
 
 pub use catalogue::{Cause, CauseId};
 pub use http::NoAnswer;
-pub use login::{Failure, User};
+pub use id_token::claims;
+pub use login::{Failure, MAY_LOOK, User, may_look};
 pub use options::Options;
 pub use proxy::Proxies;
 pub use redact::Password;

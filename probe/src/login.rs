@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 use crate::catalogue::Cause;
@@ -29,6 +29,22 @@ pub struct User {
     /// The claims of the token, by name; null if it could not be read. They are the user's own, and in no report.
     #[serde(skip)]
     pub claims: serde_json::Value,
+    /// Whether they may look at all applications, in Argo CD's own word; None if it was not asked, or did not say.
+    #[serde(skip)]
+    pub may_look: Option<bool>,
+}
+
+/// What Argo CD is asked of a user's rights, beside `/api/v1/session/userinfo`.
+pub const MAY_LOOK: &str = "../account/can-i/applications/get/*/*";
+
+/// What it answers to that.
+pub fn may_look(body: &[u8]) -> Option<bool> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    match answer["value"].as_str()? {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 /// Where and why a login ended early.
@@ -66,6 +82,21 @@ impl Serialize for Failure {
         fields.serialize_field("candidates", candidates.ids)?;
         fields.serialize_field("answer", &self.cause)?;
         fields.end()
+    }
+}
+
+/// Reads what was written above; what follows from the kind of answer is found anew.
+impl<'de> Deserialize<'de> for Failure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            step: Step,
+            status: Option<u16>,
+            message: String,
+            answer: Cause,
+        }
+        let it = Written::deserialize(deserializer)?;
+        Ok(Self::new(it.step, it.status, it.message, it.answer))
     }
 }
 
@@ -335,7 +366,18 @@ impl<'a> Attempt<'a> {
     async fn userinfo(&mut self, url: Url) -> Result<User, Failure> {
         let hop = self.get(Step::Userinfo, &url).await?;
         let claims = id_token::sent_claims(&self.jar, &url);
-        self.user(&hop, claims)
+        let mut user = self.user(&hop, claims)?;
+        if self.options.ask_rights {
+            user.may_look = self.may_look(&url).await;
+        }
+        Ok(user)
+    }
+
+    /// What Argo CD says of a right that every role of its own has.
+    async fn may_look(&mut self, userinfo: &Url) -> Option<bool> {
+        let url = userinfo.join(MAY_LOOK).ok()?;
+        let hop = self.get(Step::Userinfo, &url).await.ok()?;
+        may_look(&hop.answer.body)
     }
 
     /// Who is logged in, by an answer of Argo CD's API to a token with these claims.
@@ -347,7 +389,7 @@ impl<'a> Attempt<'a> {
         }
         let groups = info["groups"].as_array().map(Vec::as_slice).unwrap_or_default();
         let groups = groups.iter().filter_map(|group| group.as_str()).map(str::to_owned).collect();
-        let user = User { username: self.redactor.text(username), groups, claims };
+        let user = User { username: self.redactor.text(username), groups, claims, may_look: None };
         self.note(|_| format!("logged in as {}", user.username));
         Ok(user)
     }

@@ -23,6 +23,8 @@ pub struct Options {
     pub as_curl: bool,
     /// Log in as the command line does (`argocd login --sso`): another client, by PKCE and without a secret.
     pub as_cli: bool,
+    /// Ask Argo CD at the end whether the user may look at applications.
+    pub ask_rights: bool,
     /// How many logins to do; at least one is done.
     pub logins: u32,
     /// Go on to so many logins at most while all of them end alike. Servers that take turns do so in
@@ -62,6 +64,7 @@ impl Options {
             password,
             as_curl: false,
             as_cli: false,
+            ask_rights: false,
             logins: 5,
             up_to: 0,
             concurrency: 1,

@@ -14,6 +14,8 @@ pub enum Source<'a> {
     Environment(&'a str),
     /// On the first line of standard input.
     Input,
+    /// There too, and it is a token.
+    Token,
 }
 
 /// Why there is no password.
@@ -21,7 +23,7 @@ pub enum Source<'a> {
 pub enum NoPassword {
     /// Nobody can have meant that: a secret that CI does not know is an empty variable, and no login could
     /// tell it from a wrong one.
-    #[error("{0}; a password is not empty")]
+    #[error("{0}")]
     Empty(String),
     /// It cannot be read.
     #[error("{0}")]
@@ -39,12 +41,20 @@ pub async fn read(source: Source<'_>) -> Result<Password, NoPassword> {
             let unset =
                 |_| format!("the environment variable {name} (--password-env) is not set or not text");
             let value = std::env::var(name).map_err(unset).map_err(NoPassword::Unreadable)?;
-            (value, format!("the environment variable {name} (--password-env) is empty"))
+            (
+                value,
+                format!("the environment variable {name} (--password-env) is empty; a password is not empty"),
+            )
         }
-        Source::Input => {
-            let empty = "standard input (--password-stdin) has no password on its first line".to_owned();
-            (first_line().await.map_err(NoPassword::Unreadable)?, empty)
-        }
+        Source::Input => (
+            first_line("the password", "--password-stdin").await.map_err(NoPassword::Unreadable)?,
+            "standard input (--password-stdin) has no password on its first line; a password is not empty"
+                .to_owned(),
+        ),
+        Source::Token => (
+            first_line("the token", "--token-stdin").await.map_err(NoPassword::Unreadable)?.trim().to_owned(),
+            "standard input (--token-stdin) has no token on its first line".to_owned(),
+        ),
     };
     if password.is_empty() {
         return Err(NoPassword::Empty(empty));
@@ -54,10 +64,9 @@ pub async fn read(source: Source<'_>) -> Result<Password, NoPassword> {
 
 /// The first line of standard input. A thread of its own waits for it: a runtime would not end before a read
 /// that it began.
-async fn first_line() -> Result<String, String> {
-    let unreadable = |error: io::Error| {
-        format!("the password cannot be read from standard input (--password-stdin): {error}")
-    };
+async fn first_line(what: &str, option: &str) -> Result<String, String> {
+    let unreadable =
+        |error: io::Error| format!("{what} cannot be read from standard input ({option}): {error}");
     let (sender, line) = oneshot::channel();
     let reader = move || {
         let mut line = String::new();

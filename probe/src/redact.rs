@@ -21,8 +21,8 @@ impl Password {
         Self(password.into())
     }
 
-    /// The password itself, for the form and nothing else.
-    pub(crate) fn reveal(&self) -> &str {
+    /// The password itself, for whom it is meant and nobody else.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }

@@ -4,6 +4,7 @@
 //! providers `invalid_grant` and `invalid_client`. So what a server really holds in its memory is put to the
 //! test without a password.
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::cause::{self, Circumstances};
@@ -18,7 +19,7 @@ use crate::words;
 pub const CODE: &str = "a-code-that-nobody-gave-out";
 
 /// What a rehearsal showed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Rehearsal {
     /// Whether the way to a page of the provider is open, whatever kind of page it is, or where it ends.
     pub form: Result<(), Failure>,
@@ -31,9 +32,10 @@ pub struct Rehearsal {
 }
 
 /// What Argo CD asks a provider for, as the authorize request says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Asked {
     /// Where the provider is: the authorize request without its query.
+    #[serde(with = "crate::as_text")]
     pub provider: Url,
     /// `client_id`.
     pub client_id: String,
@@ -45,7 +47,7 @@ pub struct Asked {
 
 /// What came of redeeming a code that nobody gave out: the failure in which Argo CD's callback ends. What it
 /// says of the client secret, only the same provider's answers to known secrets show.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Redeemed(pub Failure);
 
 impl Redeemed {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::catalogue::{Cause, CauseId};
 use crate::login::{Failure, User};
@@ -163,6 +163,23 @@ impl FailureGroup {
             },
             answer: failure.cause,
         }
+    }
+}
+
+/// Reads what is written above; what follows from the kind of answer is found anew, by the catalogue of today.
+impl<'de> Deserialize<'de> for FailureGroup {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            count: usize,
+            candidates: Vec<String>,
+            #[serde(flatten)]
+            failure: Failure,
+        }
+        let Written { count, candidates, failure } = Written::deserialize(deserializer)?;
+        // Nothing else makes a refused client one of a stale replica alone.
+        let mixed = failure.cause == Cause::InvalidClient && candidates == [CauseId::StaleReplica.name()];
+        Ok(Self { count, ..Self::of(&failure, mixed) })
     }
 }
 

@@ -14,7 +14,12 @@ fn login(number: u32, ms: u64, outcome: Result<User, Failure>) -> Login {
 }
 
 fn passed() -> Result<User, Failure> {
-    Ok(User { username: "admin@example.com".to_owned(), groups: Vec::new(), claims: Default::default() })
+    Ok(User {
+        username: "admin@example.com".to_owned(),
+        groups: Vec::new(),
+        claims: Default::default(),
+        may_look: None,
+    })
 }
 
 fn failed(step: Step, status: u16, message: &str, cause: Cause) -> Result<User, Failure> {

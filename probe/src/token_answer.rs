@@ -1,10 +1,11 @@
 //! How a token endpoint refuses a request: as it says so itself, and in the words of Argo CD, whose library
 //! (golang.org/x/oauth2) hands on the error's name and its description, or the status and the body.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A refusal, as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct TokenAnswer {
     /// The status, which Argo CD names only where there is no error's name.
     pub status: Option<u16>,

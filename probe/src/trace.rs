@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::jar::Kept;
 
 /// The steps of a login, in their order: `login` and `callback` are a browser's, `token` is the command line's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// What Argo CD's page asks before anybody presses its button: `GET /api/v1/settings`, and the version.
@@ -87,6 +87,35 @@ pub struct Exchange {
     pub location: Option<String>,
     /// In a few words what came of it.
     pub note: String,
+}
+
+/// Reads what somebody has to know of an exchange that is over: what was asked, and where its answer leads.
+impl<'de> Deserialize<'de> for Exchange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            step: Step,
+            url: String,
+            status: Option<u16>,
+            location: Option<String>,
+        }
+        let Written { step, url, status, location } = Written::deserialize(deserializer)?;
+        Ok(Self {
+            step,
+            method: "",
+            url,
+            place: String::new(),
+            cookies_sent: vec![],
+            fields_sent: vec![],
+            status,
+            time: Duration::ZERO,
+            headers: vec![],
+            bytes: 0,
+            cookies: vec![],
+            location,
+            note: String::new(),
+        })
+    }
 }
 
 /// One `Set-Cookie` header: its name and what a browser does with it.

@@ -1,9 +1,9 @@
 //! What a series of logins says.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The outcome of a series of logins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every login passed.

@@ -114,6 +114,9 @@ fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
         return Err(Error::usage(format!("no goal here uses --fault {}", fault.name()))
             .hint("`break` puts it in and `fix` heals it; leave it out, or name one of them"));
     }
+    if let Some(Command::Explain(args)) = &cli.command {
+        return report.entry("explain", |record| commands::explain(console, args, record));
+    }
     if let Some(Command::Check) = cli.command {
         return report.entry("check", |record| commands::check(console, cli.options.dry_run, record));
     }
@@ -224,6 +227,7 @@ async fn run_command(session: &Session, command: &Command, report: &mut Report) 
         Command::Compare => commands::compare(session, report).await,
         Command::Kubectl { .. }
         | Command::Check
+        | Command::Explain(_)
         | Command::Completions { .. }
         | Command::SuperviseProcess
         | Command::ServeLocalLab { .. } => Err(Error::usage(format!("{} needs no lab", command.name()))),

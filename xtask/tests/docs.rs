@@ -228,6 +228,11 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     run("break test");
     run("doctor --before-rotation");
     run("doctor --url http://127.0.0.1:1/");
+    run("doctor --upgrade-to v3.5.1");
+    run("doctor --watch --wait 1");
+    run("doctor --print-role");
+    run("explain http://argocd.host/auth/callback?error=invalid_scope");
+    run("explain http://argocd.host/auth/callback?code=1");
     let failed = traced(address);
     run("fix reproduce");
     run("faults scope");

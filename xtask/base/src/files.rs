@@ -25,6 +25,18 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(partial, path)
 }
 
+/// Writes a file that only its owner may read, and that is not there yet.
+///
+/// # Errors
+/// It is there ([`io::ErrorKind::AlreadyExists`]), or cannot be written.
+pub fn write_new_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    file.write_all(content).inspect_err(|_| {
+        // Half of it would be taken for all.
+        let _ = fs::remove_file(path);
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -43,5 +55,10 @@ mod tests {
         write_private(&path, b"new").unwrap();
         assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"new".to_vec(), 0o600));
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 1, "nothing partial is left");
+        let again = write_new_private(&path, b"newer").unwrap_err();
+        assert_eq!((again.kind(), fs::read(&path).unwrap()), (io::ErrorKind::AlreadyExists, b"new".to_vec()));
+        let other = inner.join("other");
+        write_new_private(&other, b"new").unwrap();
+        assert_eq!((fs::read(&other).unwrap(), mode(&other)), (b"new".to_vec(), 0o600));
     }
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::shown::{argument, shown};
 
 /// Something that was not looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct CouldNot {
     /// What.
     pub what: String,
@@ -55,8 +55,8 @@ impl fmt::Display for Right {
 /// Group, resource and verb, each with the names that it is needed for; no name is all.
 type Rules<'a> = BTreeMap<(&'a str, &'a str, &'a str), BTreeSet<Option<&'a str>>>;
 
-/// Roles that grant these rights and no others, and bindings to be filled in, as
-/// manifests: one Role for each namespace, and a ClusterRole for all of them.
+/// Roles that grant these rights and no others, as manifests: one Role for each namespace, and a
+/// ClusterRole for all of them, each below the command that binds it.
 pub fn roles<'a>(rights: impl IntoIterator<Item = &'a Right>) -> String {
     let mut namespaces: BTreeMap<&str, Rules<'_>> = BTreeMap::new();
     for right in rights {
@@ -67,10 +67,17 @@ pub fn roles<'a>(rights: impl IntoIterator<Item = &'a Right>) -> String {
     }
     let mut text = String::new();
     for (namespace, rules) in namespaces {
-        let (kind, place) = match namespace.is_empty() {
-            true => ("ClusterRole", String::new()),
-            false => ("Role", format!("\n  namespace: {}", argument(namespace))),
+        let (kind, place, binding) = match namespace.is_empty() {
+            true => {
+                ("ClusterRole", String::new(), "create clusterrolebinding login-doctor --clusterrole".into())
+            }
+            false => {
+                let namespace = argument(namespace);
+                let binding = format!("-n {namespace} create rolebinding login-doctor --role");
+                ("Role", format!("\n  namespace: {namespace}"), binding)
+            }
         };
+        let _ = writeln!(text, "# kubectl {binding}=login-doctor --user=NAME");
         let _ = writeln!(
             text,
             "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: login-doctor{place}\nrules:"

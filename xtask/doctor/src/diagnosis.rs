@@ -8,6 +8,7 @@ use super::evidence::Evidence;
 use super::finding::{Finding, When};
 use super::mask::Mask;
 use super::shown::{argument, shown};
+use super::token::Token;
 use super::{advice, checks};
 use base::Exit;
 
@@ -30,8 +31,12 @@ pub struct Diagnosis {
     pub safe_order: Vec<String>,
     /// Whether anything that a login depends on could be looked at.
     pub looked: bool,
+    /// Whether files were looked at.
+    pub files: bool,
     /// How often the provider was asked.
     pub asked: Asked,
+    /// What the user's token gives, if there is one.
+    pub token: Option<Token>,
 }
 
 /// How often the provider was asked, beside the logins of a user.
@@ -74,6 +79,8 @@ impl Diagnosis {
             }),
             safe_order: if before_rotation { checks::safe_order(evidence) } else { vec![] },
             looked,
+            token: Token::of(evidence),
+            files: evidence.files,
             asked: Asked {
                 by_doctor: evidence.provider.requests(),
                 by_argocd: 2 * evidence.redeemed().filter(|redeemed| redeemed.answer().is_some()).count(),
@@ -98,6 +105,11 @@ impl Diagnosis {
             finding.decides.iter_mut().for_each(mask);
         }
         self.unexplained.iter_mut().for_each(mask);
+        if let Some(token) = &mut self.token {
+            let Token { claims, group_names, no_groups, scopes, policy, groups: _, may_look: _ } = token;
+            let all = claims.iter_mut().chain(group_names).chain(no_groups).chain(policy);
+            all.chain(scopes.iter_mut().flatten()).for_each(mask);
+        }
         for could_not in &mut self.could_not {
             mask(&mut could_not.what);
             mask(&mut could_not.because);
@@ -122,10 +134,20 @@ impl Diagnosis {
         if !self.roles.is_empty() {
             fields.insert("role".into(), self.roles.clone().into());
         }
+        if let Some(token) = &self.token {
+            fields.insert("token".into(), json!(token));
+        }
         if !self.safe_order.is_empty() {
             fields.insert("safe_order".into(), json!(self.safe_order));
         }
         fields
+    }
+
+    /// Leaves the names of groups out, which are shown only to those who ask for them.
+    #[must_use]
+    pub fn without_names(mut self) -> Self {
+        self.token.iter_mut().for_each(|token| token.group_names.clear());
+        self
     }
 
     /// What the program exits with.
@@ -150,6 +172,12 @@ impl Diagnosis {
                 text.push_str(&format!("  {failure}\n"));
             }
         }
+        if let Some(token) = &self.token {
+            text.push_str("\nwhat the token gives\n");
+            for line in token.lines() {
+                text.push_str(&format!("  {line}\n"));
+            }
+        }
         if !self.could_not.is_empty() {
             text.push_str("\ncould not look at\n");
             for could_not in &self.could_not {
@@ -167,6 +195,9 @@ impl Diagnosis {
         if !self.roles.is_empty() {
             text.push_str("\nThis Role would suffice; bind it to whoever runs the doctor:\n\n");
             text.push_str(&self.roles);
+            if !self.looked {
+                text.push_str("\nWithout it, --url ADDRESS still tells what is seen from outside, and `explain` what an error or a log means.\n");
+            }
         }
         if !self.safe_order.is_empty() {
             text.push_str("\nto rotate the client secret here\n");
@@ -175,7 +206,7 @@ impl Diagnosis {
             }
         }
         if let (Some(release), false) =
-            (&self.release, self.findings.is_empty() && self.safe_order.is_empty())
+            (&self.release, self.findings.is_empty() && self.safe_order.is_empty() && !self.files)
         {
             text.push_str(&format!("\n{release}\n"));
         }
@@ -185,7 +216,8 @@ impl Diagnosis {
     /// The outcome in a line.
     pub fn headline(&self) -> String {
         let now = self.findings.iter().filter(|finding| finding.when == When::Now).count();
-        let later = self.findings.len() - now;
+        let applied = self.findings.iter().filter(|finding| finding.when == When::Applied).count();
+        let later = self.findings.len() - now - applied;
         let subject = &self.subject;
         let count = |count: usize, what: &str| match count {
             0 => None,
@@ -193,8 +225,9 @@ impl Diagnosis {
             _ => Some(format!("{count} findings {what}")),
         };
         let explains = if now == 1 { "explains what you see" } else { "explain what you see" };
-        let parts: Vec<String> =
-            count(now, explains).into_iter().chain(count(later, "will bite later")).collect();
+        let parts =
+            [count(now, explains), count(applied, When::Applied.words()), count(later, When::Later.words())];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         match (parts.is_empty(), self.looked) {
             _ if !self.unexplained.is_empty() => {
                 let parts: Vec<String> =
@@ -265,6 +298,9 @@ fn one(number: usize, finding: &Finding) -> String {
         }
     };
     line("where", &finding.at);
+    if let (Some(file), Some(number)) = (&finding.file, finding.line) {
+        line("", &format!("{}:{number}", shown(file)));
+    }
     for (at, evidence) in finding.evidence.iter().enumerate() {
         line(if at == 0 { "seen" } else { "" }, evidence);
     }
@@ -301,9 +337,10 @@ fn subject(evidence: &Evidence) -> String {
         Some(1) => ", 1 replica".to_owned(),
         Some(wanted) => format!(", {wanted} replicas"),
     };
-    format!("{release}{replicas}")
+    let of_files = if evidence.files { ", from files" } else { "" };
+    format!("{release}{replicas}{of_files}")
 }
 
 #[cfg(test)]
 #[path = "diagnosis_tests.rs"]
-mod tests;
+pub mod tests;

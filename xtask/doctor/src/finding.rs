@@ -11,6 +11,12 @@ pub struct Finding {
     /// The object and the field in it.
     #[serde(rename = "where")]
     pub at: String,
+    /// The file that has it, where files were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line there, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// Whether it explains what is seen, or will bite later.
     pub when: When,
     /// How sure it is.
@@ -81,6 +87,8 @@ impl Fix {
 pub enum When {
     /// It explains what is seen.
     Now,
+    /// It is in files, and what is wrong there shows once it is applied.
+    Applied,
     /// Logins pass, and something that is bound to happen will end that.
     Later,
 }
@@ -90,6 +98,7 @@ impl When {
     pub fn words(self) -> &'static str {
         match self {
             Self::Now => "explains what you see",
+            Self::Applied => "will fail when applied",
             Self::Later => "will bite later",
         }
     }
@@ -124,6 +133,8 @@ impl Finding {
         Self {
             id,
             at: at.into(),
+            file: None,
+            line: None,
             when: When::Now,
             certainty: Certainty::Certain,
             evidence: vec![],
@@ -197,12 +208,13 @@ impl Finding {
 
 /// Puts findings in the order in which they should be read: what explains what is seen
 /// before what will bite later, the surer before the less sure, then by the catalogue.
-/// Of several with one cause only the surest stays, and of those the first.
+/// Of several with one cause only the surest stays, and of those the first; in files each place is one by itself.
 pub fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_key(|finding| (finding.when, finding.certainty, finding.id));
     let mut kept: Vec<Finding> = vec![];
     for finding in findings {
-        if !kept.iter().any(|other| other.id == finding.id) {
+        let alike = |other: &Finding| other.when != When::Applied || other.at == finding.at;
+        if !kept.iter().any(|other| other.id == finding.id && alike(other)) {
             kept.push(finding);
         }
     }

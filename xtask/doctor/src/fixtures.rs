@@ -194,7 +194,12 @@ pub fn logins(failures: Vec<FailureGroup>, user: Option<User>) -> Option<Logins>
 /// Who is logged in, and the values of the claims that are taken for groups.
 pub fn user(name: &str, groups: &[&str]) -> User {
     let claims = json!({"sub": "CgR1c2VyEgVsb2NhbA", "email": name});
-    User { username: name.into(), groups: groups.iter().map(|&group| group.into()).collect(), claims }
+    User {
+        username: name.into(),
+        groups: groups.iter().map(|&group| group.into()).collect(),
+        claims,
+        may_look: None,
+    }
 }
 
 /// `g, SUBJECT, ROLE`.

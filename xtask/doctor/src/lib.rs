@@ -2,14 +2,23 @@
 //! keeps what it saw as plain data ([`evidence`]), decides by that alone ([`checks`]) and says
 //! what it found ([`finding`], [`diagnosis`]). Looking is reading: the only door to a cluster can
 //! GET and nothing else, and a secret that was read is never shown, only its length and a
-//! fingerprint that holds for one run ([`hidden`]). It knows the probe and the releases, and
-//! nothing of labs, goals or terminals.
+//! fingerprint that holds for one run ([`hidden`]).
+//!
+//! Files in the place of a cluster are looked at in the same way ([`files`]); what was seen can be
+//! written down for somebody else to decide by ([`travel`]); what another release will do is told
+//! before it does it ([`mod@upgrade`]); and a pasted error is explained without any of that ([`explain`]).
+//! [`command`] is all of it by the arguments of a command line. It knows the probe and the
+//! releases, and nothing of labs, goals or terminals.
 
 mod advice;
 mod checks;
+pub mod command;
 mod could_not;
 mod diagnosis;
 mod evidence;
+mod examination;
+pub mod explain;
+mod files;
 mod finding;
 #[cfg(test)]
 mod fixtures;
@@ -17,24 +26,42 @@ mod hidden;
 mod look;
 mod mask;
 mod shown;
+mod token;
+mod travel;
+mod upgrade;
+mod watch;
 
 pub use advice::reloads;
 pub use diagnosis::Diagnosis;
+pub use evidence::Evidence;
+pub use examination::Examination;
+pub use files::Files;
 pub use look::{Reader, Subject, User};
+pub use upgrade::{Change, Step, Upgrade, upgrade};
 
-use base::Result;
+use base::{Error, Result};
 
 /// Looks at a subject and decides by what was seen.
 ///
 /// # Errors
 /// The system gives no random numbers. What could not be looked at is in the diagnosis.
 pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnosis> {
-    let evidence = look::look(subject).await?;
-    let rights = subject.cluster.as_ref().map(Reader::rights).unwrap_or_default();
-    let of = |optional: bool| could_not::roles(rights.asked.iter().filter(|it| it.optional == optional));
-    let needed = rights.lacking.then(|| of(false));
-    let optional = (rights.lacking || rights.lacking_optional)
-        .then(|| format!("# Optional: what lies outside of that namespace.\n{}", of(true)));
-    let roles: Vec<String> = needed.into_iter().chain(optional).collect();
-    Ok(Diagnosis::of(&evidence, roles.join("---\n"), before_rotation))
+    Ok(Examination::of(subject).await?.diagnosis(before_rotation))
+}
+
+/// The Roles that the doctor needs for a subject, as manifests: what it will ask of the cluster, found out by
+/// asking for the objects that name others.
+///
+/// # Errors
+/// There is no cluster, or the system gives no random numbers.
+pub async fn role(subject: &Subject) -> Result<String> {
+    let reader = subject.cluster.as_ref().ok_or_else(|| {
+        Error::usage("--print-role is for a cluster").hint("name one with --context, or leave --url out")
+    })?;
+    look::rights(subject, reader).await?;
+    let who = "--user=NAME, --group=NAME or --serviceaccount=NAMESPACE:NAME";
+    Ok(format!(
+        "# For `kubectl apply -f -`; then bind each one: {who}\n{}",
+        reader.rights().roles(true, true)
+    ))
 }

@@ -10,7 +10,7 @@ pub fn shown(text: &str) -> String {
 }
 
 /// A text on one line, without control characters.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let plain = |c: char| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c };
     text.trim_end().chars().map(plain).collect()
 }

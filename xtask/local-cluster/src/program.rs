@@ -30,10 +30,19 @@ pub struct ClusterAccess {
 
 impl ClusterAccess {
     /// A kubeconfig with one cluster, one user and one context, all called `name`. The
-    /// context names `namespace` as the one that is meant where a client says none.
-    pub fn kubeconfig(&self, name: &str, namespace: Option<&str>) -> String {
+    /// context names `namespace` as the one that is meant where a client says none. `others`
+    /// are users with their tokens, each with a context that is called as they are.
+    pub fn kubeconfig(&self, name: &str, namespace: Option<&str>, others: &[(&str, &str)]) -> String {
         let authority = BASE64_STANDARD.encode(&self.ca_pem);
         let namespace = namespace.map_or_else(String::new, |it| format!("\n    namespace: {it}"));
+        let all: Vec<(&str, &str)> =
+            [(name, self.token.as_str())].into_iter().chain(others.iter().copied()).collect();
+        let user = |(user, token): &(&str, &str)| format!("- name: {user}\n  user:\n    token: {token}\n");
+        let context = |(user, _): &(&str, &str)| {
+            format!("- name: {user}\n  context:\n    cluster: {name}\n    user: {user}{namespace}\n")
+        };
+        let (users, contexts): (String, String) =
+            (all.iter().map(user).collect(), all.iter().map(context).collect());
         format!(
             "apiVersion: v1
 kind: Config
@@ -44,16 +53,9 @@ clusters:
     server: {}
     certificate-authority-data: {authority}
 users:
-- name: {name}
-  user:
-    token: {}
-contexts:
-- name: {name}
-  context:
-    cluster: {name}
-    user: {name}{namespace}
-",
-            self.server, self.token
+{users}contexts:
+{contexts}",
+            self.server
         )
     }
 }

@@ -59,7 +59,14 @@ const BUILT_IN: &str = "\
 apps Deployment deployments deploy all namespaced,status,scale
 apps ReplicaSet replicasets rs all namespaced,status,scale
 networking.k8s.io Ingress ingresses ing - namespaced,status
+rbac.authorization.k8s.io Role roles - - namespaced
+rbac.authorization.k8s.io RoleBinding rolebindings - - namespaced
+rbac.authorization.k8s.io ClusterRole clusterroles - - -
+rbac.authorization.k8s.io ClusterRoleBinding clusterrolebindings - - -
 apiextensions.k8s.io CustomResourceDefinition customresourcedefinitions crd,crds api-extensions status";
+
+/// The API group of Roles and what binds them.
+pub const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The resource id of CRDs in the store.
 pub const CRDS: &str = "customresourcedefinitions.apiextensions.k8s.io";

@@ -30,6 +30,9 @@ use local_cluster::{tls, workloads};
 /// The context in the lab's kubeconfig.
 pub const CONTEXT: &str = "oidc-lab";
 
+/// The second context, and its user, who may do what Roles grant and nothing else.
+pub const READER: &str = "oidc-lab-reader";
+
 /// How a lab's last words begin that ended by itself.
 pub const ENDED: &str = "the lab ended";
 
@@ -99,7 +102,8 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
 
     let supervisor = Supervisor::this_program(SUPERVISE).map_err(LabError::System)?;
     let identity = tls::identity()?;
-    let token = token().map_err(LabError::System)?;
+    let (token, readers) = (token().map_err(LabError::System)?, token().map_err(LabError::System)?);
+    let others = [(READER, readers.as_str())];
     let api_listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let ingress_listener = listen(options.ingress).await?;
     let api_address = api_listener.local_addr().map_err(LabError::System)?;
@@ -117,7 +121,7 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     api::bootstrap(&store);
     let logs = Logs::new(home.logs());
     let audit = Audit::to_file(&home.audit()).map_err(folder)?;
-    let api = Api::new(store.clone(), logs.clone(), &cluster.token, audit, &tasks);
+    let api = Api::new(store.clone(), logs.clone(), &cluster.token, &others, audit, &tasks);
     let programs = workloads::host_process(supervisor, home.processes());
     let programs = WithDex { programs, folder: home.processes().join("bin") };
     let images = Images::default()
@@ -152,7 +156,8 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
         Machine { images, cluster: cluster.clone(), ingress: ingress_address, routes, tasks: tasks.clone() };
     let workloads = workloads::start(store, logs, machine, stop.clone());
 
-    write_private(&home.kubeconfig(), cluster.kubeconfig(CONTEXT, None).as_bytes()).map_err(folder)?;
+    write_private(&home.kubeconfig(), cluster.kubeconfig(CONTEXT, None, &others).as_bytes())
+        .map_err(folder)?;
     let description =
         home.describe(&build_id(), api_address, ingress_address, tls_address).map_err(folder)?;
     ready();

@@ -14,6 +14,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 pub use era::Era;
 use published::suggestion;
 
@@ -53,9 +56,11 @@ impl Release {
         Self { major, minor, patch, pre: String::new(), build: String::new() }
     }
 
-    /// The release that an image's tag names. A tag has no `+`; an underscore stands for it.
+    /// The release that an image's tag names, whatever digest is behind it. A tag has no `+`; an underscore stands
+    /// for it.
     pub fn of_image(image: &str) -> Option<Self> {
-        let (_, tag) = image.rsplit_once(':')?;
+        let named = image.split_once('@').map_or(image, |(named, _)| named);
+        let (_, tag) = named.rsplit_once(':')?;
         Self::parse(&tag.replacen('_', "+", 1)).ok()
     }
 
@@ -134,6 +139,18 @@ impl fmt::Display for Release {
             write!(f, "+{}", self.build)?;
         }
         Ok(())
+    }
+}
+
+impl Serialize for Release {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Release {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

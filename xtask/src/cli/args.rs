@@ -3,78 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use probe::Resolve;
-use url::Url;
 
 use super::{Range, Shard};
 use crate::fault::{Choice, Fault};
-
-/// What `doctor` understands besides the options of all goals.
-#[derive(Clone, Debug, Args)]
-pub struct DoctorArgs {
-    /// Look at the cluster behind this context of your kubeconfig, reading only [default: the lab].
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
-
-    /// The kubeconfig that has the context [default: as kubectl finds it].
-    #[arg(long, value_name = "FILE", requires = "context")]
-    pub kubeconfig: Option<PathBuf>,
-
-    /// Argo CD's namespace there.
-    #[arg(long, value_name = "NS", default_value = "argocd", requires = "context")]
-    pub namespace: String,
-
-    /// The namespace of the identity provider, if it is a Dex in the same cluster.
-    #[arg(long, value_name = "NS", requires = "context")]
-    pub provider_namespace: Option<String>,
-
-    /// The address of Argo CD as users type it; without --context only what is seen from
-    /// outside is looked at.
-    #[arg(long, value_name = "URL", value_parser = web_address)]
-    pub url: Option<Url>,
-
-    /// Connect to ADDR for HOST and PORT, as with curl; ADDR may be followed by :TOPORT.
-    #[arg(long, value_name = "HOST:PORT:ADDR")]
-    pub resolve: Vec<Resolve>,
-
-    /// Trust the certificate authorities in this PEM file besides the system's.
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-
-    /// Log in as this user of the identity provider too.
-    #[arg(long, value_name = "U", requires = "password")]
-    pub user: Option<String>,
-
-    /// Take the user's password from this environment variable.
-    #[arg(long, value_name = "VAR", group = "password", requires = "user")]
-    pub password_env: Option<String>,
-
-    /// Take the user's password from the first line of standard input.
-    #[arg(long, group = "password", requires = "user")]
-    pub password_stdin: bool,
-
-    /// Do not show the client secret to the provider's token endpoint; what cannot be told without is said.
-    #[arg(long)]
-    pub no_secret_check: bool,
-
-    /// Say whether this installation survives a change of its client secret, and how to
-    /// change it.
-    #[arg(long)]
-    pub before_rotation: bool,
-}
-
-impl DoctorArgs {
-    /// Whether another installation than the lab is named.
-    pub fn looks_elsewhere(&self) -> bool {
-        self.context.is_some() || self.url.is_some()
-    }
-}
-
-fn web_address(text: &str) -> Result<Url, String> {
-    let url =
-        text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.ok_or_else(|| "write it with its scheme, as in https://argocd.example.com".to_owned())
-}
 
 /// What `faults` understands besides the options of all goals.
 #[derive(Clone, Debug, Args)]

@@ -10,12 +10,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use doctor::command::{DoctorArgs, EXPLAIN_EXAMPLES, ExplainArgs};
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
 use crate::names::Provider;
-pub use args::{Against, DoctorArgs, FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
+pub use args::{Against, FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
 pub use image_ref::ImageRef;
 pub use range::{Range, Shard};
 
@@ -250,6 +251,9 @@ pub enum Command {
     Render,
     /// Say why a login fails and what to do: on the lab, on any cluster, or from outside.
     Doctor(Box<DoctorArgs>),
+    /// Say what a pasted error, a callback's address, a HAR or lines of a log mean, without a cluster.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// Put every fault into a lab of its own, ask the doctor, heal: one table.
     Faults(FaultsArgs),
     /// Change the client secret in the safe order, and count the logins that fail meanwhile.
@@ -293,6 +297,7 @@ impl Command {
         match self {
             Self::Render => "render",
             Self::Doctor(_) => "doctor",
+            Self::Explain(_) => "explain",
             Self::Faults(_) => "faults",
             Self::Rotate(_) => "rotate",
             Self::Matrix(_) => "matrix",

@@ -33,15 +33,20 @@ fn no_output_has_a_secret_in_it() {
                 let patch = json!({"data": {"oidc.config": oidc}}).to_string();
                 lab.kubectl(&["-n", "argocd", "patch", "configmap", "argocd-cm", "-p", &patch]);
             }
+            let file = lab.file("evidence.json", "");
+            let file = file.to_str().unwrap();
             for args in [
-                vec!["doctor"],
+                vec!["doctor", "--evidence", file],
+                vec!["doctor", "--evidence", file, "--names"],
                 vec!["doctor", "--before-rotation"],
                 vec!["-vv", "doctor"],
                 vec!["--format", "json", "doctor"],
             ] {
+                // It is written anew each time.
+                let _ = std::fs::remove_file(file);
                 let ended = lab.run(&args);
                 assert!([0, 1].contains(&ended.status), "{ended}");
-                let both = ended.both();
+                let both = ended.both() + &std::fs::read_to_string(file).unwrap_or_default();
                 let quoted = json!(value).to_string();
                 for form in [*value, quoted.trim_matches('"')] {
                     assert!(!both.contains(form), "{args:?} shows {form:?}: {ended}");

@@ -118,11 +118,15 @@ fn url_with_slash(evidence: &Evidence) -> Option<Finding> {
         evidence.settings.there().map(|settings| settings.url.as_str()).filter(|url| url.ends_with('/'))?;
     let failures = evidence.failures();
     let failure =
-        failures.iter().map(|(failure, _)| failure).find(|it| it.message.contains(&format!("/{PATH}")))?;
+        failures.iter().map(|(failure, _)| failure).find(|it| it.message.contains(&format!("/{PATH}")));
+    // Whoever asks for it finds nobody; in files nobody does.
+    if failure.is_none() && !evidence.files {
+        return None;
+    }
     Some(
         Finding::new(CauseId::ArgocdUrl, "ConfigMap argocd-cm, url")
             .seen(format!("url is {}, with a slash at its end", shown(url)))
-            .seen(format!("Argo CD says: {}", shown(&failure.message)))
+            .seen_if(failure.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
             .why("the issuer of the Dex inside Argo CD is `url` with /api/dex behind it, letter for letter; with oidc.config the same `url` works")
             .fix(set_url(evidence, url.trim_end_matches('/'))),
     )
@@ -180,7 +184,11 @@ fn down(evidence: &Evidence) -> Option<Finding> {
     let finding = match &bundled.deployment {
         // Whose labels others have, its Dex may have others too.
         Seen::Absent if evidence.server.there().is_some() => finding
-            .seen("there is no Deployment of argocd-dex-server")
+            .certainty(if evidence.files { Certainty::Possible } else { Certainty::Certain })
+            .seen(match evidence.files {
+                true => "the files have a Deployment of argocd-server and none of argocd-dex-server",
+                false => "there is no Deployment of argocd-dex-server",
+            })
             .fix("install it (chart: dex.enabled; manifests: all but core have it), or take dex.config out and name a provider in oidc.config"),
         Seen::There(dex) if dex.ready == 0 => {
             let states = bundled.pods.iter().filter_map(|pod| {
@@ -213,7 +221,8 @@ fn down(evidence: &Evidence) -> Option<Finding> {
     if failure.is_none() && asked && evidence.passes() {
         return None;
     }
-    let certainty = if failure.is_some() { finding.certainty } else { Certainty::Likely };
+    let certainty =
+        if failure.is_some() { finding.certainty } else { finding.certainty.max(Certainty::Likely) };
     Some(
         finding
             .certainty(certainty)
@@ -332,9 +341,9 @@ fn deployment(evidence: &Evidence) -> String {
     argument(evidence.bundled.deployment.there().map_or(NAME, |dex| dex.name.as_str()))
 }
 
-/// When something in its configuration matters that no failure has to show: now, if anything fails.
+/// When something in its configuration matters that no failure has to show: now, if anything fails or nothing runs.
 fn when_it_fails(evidence: &Evidence) -> When {
-    if evidence.fails() { When::Now } else { When::Later }
+    if evidence.files || evidence.fails() { When::Now } else { When::Later }
 }
 
 /// When `server.secretkey` was written, and by whom.

@@ -205,7 +205,7 @@ fn a_dex_that_calls_itself_by_another_host_is_told_its_name() {
         dex(e, SECRET, "00:00:02", "00:00:30");
         let config = dex_seen(e).config.as_mut().unwrap();
         config.issuer = issuer.into();
-        config.source = Some(Source { kind: "configmap", ..Source::default() });
+        config.source = Some(Source { kind: "configmap".into(), ..Source::default() });
         config.source.as_mut().unwrap().key = "config.yaml".into();
         if let crate::evidence::Discovery::Document(document) = &mut e.provider.discovery {
             document.issuer = issuer.into();
@@ -241,7 +241,7 @@ fn what_a_reference_that_leads_nowhere_hides_is_found_too() {
     let unlabelled = |e: &mut Evidence, of_dex: &str| {
         refused(e);
         dex_takes(e, of_dex, &refuses());
-        e.current = Some(Hidden::new("$argocd-oidc:clientSecret"));
+        e.current = None;
         if let Seen::There(secret) = &mut e.named_secret {
             secret.labelled = false;
         }
@@ -276,7 +276,7 @@ fn the_registration_is_written_anew_where_it_is_known_where_it_stands() {
             let config = dex_seen(e).config.as_mut().unwrap();
             config.client.as_mut().unwrap().redirect_uris = vec!["http://argocd.host/callback".into()];
             config.source = Some(Source {
-                kind: "secret",
+                kind: "secret".into(),
                 namespace: "dex".into(),
                 name: "dex".into(),
                 key: "config.yaml".into(),

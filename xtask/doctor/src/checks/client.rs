@@ -25,9 +25,16 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
         true => "so people log in through the Dex inside it",
         false => "so it runs without SSO: no button, and no /auth/login",
     };
+    let place = match &unreadable.field {
+        Some(field) => at_field(field),
+        None => "ConfigMap argocd-cm, oidc.config".to_owned(),
+    };
     Some(
-        Finding::new(CauseId::OidcConfig, "ConfigMap argocd-cm, oidc.config")
-            .certainty(if logged.is_some() || failure.is_some() { Certainty::Certain } else { Certainty::Likely })
+        Finding::new(CauseId::OidcConfig, place)
+            .certainty(match logged.is_some() || failure.is_some() || evidence.files {
+                true => Certainty::Certain,
+                false => Certainty::Likely,
+            })
             .when(when_settings(evidence))
             .seen(format!("oidc.config is not what Argo CD reads: {}", shown(&unreadable.why)))
             .seen_if(logged.map(|(time, words)| {
@@ -70,6 +77,19 @@ pub fn unknown(evidence: &Evidence) -> Option<Finding> {
                 _ => edit_settings(evidence, "clientID: as the provider registered it"),
             }),
     )
+}
+
+/// Files in which the client has no ID.
+pub fn without_id(evidence: &Evidence) -> Option<Finding> {
+    let config = evidence.oidc().filter(|_| evidence.files)?;
+    let empty = matches!(&config.client_id, Term::Plain(id) if id.text().trim().is_empty());
+    empty.then(|| {
+        Finding::new(CauseId::ClientId, at_field("clientID"))
+            .seen("clientID is empty or not there")
+            .seen_if(unknown_fields(evidence))
+            .why("the provider has no client without an ID, so it shows nobody its form")
+            .fix(edit_settings(evidence, "clientID: as the provider registered it"))
+    })
 }
 
 /// The clients that are registered, but for the command line's.

@@ -83,6 +83,7 @@ fn finding(evidence: &Evidence, id: CauseId, client: &str, own: bool) -> Finding
         true => format!("cliClientID is {}", exact(client)),
         false => format!("oidc.config has no cliClientID, so the command line logs in as {}", exact(client)),
     };
+    let place = at_field(if id == CauseId::CliAudience { "allowedAudiences" } else { "cliClientID" });
     let register = format!(
         "register a public client at the provider (Dex: public: true, redirectURIs: [{REDIRECT_URI}])"
     );
@@ -94,7 +95,7 @@ fn finding(evidence: &Evidence, id: CauseId, client: &str, own: bool) -> Finding
             evidence.argocd_kubectl()
         )),
     };
-    let finding = Finding::new(id, at_field("cliClientID")).seen(field);
+    let finding = Finding::new(id, place).seen(field);
     match id {
         CauseId::CliRedirectUri => finding
             .seen_if(said)

@@ -94,7 +94,7 @@ pub fn set_list(evidence: &Evidence, field: &str, values: &[String]) -> Fix {
 pub fn replace_in_dex(evidence: &Evidence, config: &DexConfig, from: &str, to: &str) -> Option<Fix> {
     let source = config.source.as_ref().filter(|_| is_plain(from) && is_plain(to))?;
     let kubectl = format!("{} -n {}", evidence.kubectl, argument(&source.namespace));
-    let (kind, name) = (source.kind, argument(&source.name));
+    let (kind, name) = (source.kind.as_str(), argument(&source.name));
     let (decode, encode) = if kind == "secret" { (" | @base64d", " | @base64") } else { ("", "") };
     let key = format!("\"{}\"", Some(&source.key).filter(|key| is_plain(key))?);
     let text = format!("{key}: (.data[{key}]{decode} | split(\"{from}\") | join(\"{to}\"){encode})");

@@ -24,6 +24,7 @@ use super::evidence::{DexSeen, Evidence};
 use super::finding::{Certainty, Finding, When, in_order};
 use super::shown::{argument, shown};
 
+pub use rights::NO_POLICY;
 pub use rotation::safe_order;
 
 /// Everything that is to be found, in the order in which it should be read.
@@ -45,6 +46,7 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
         findings.extend(secrets::value(evidence));
         findings.extend(stale::secret(evidence));
     }
+    findings.extend(client::without_id(evidence));
     findings.extend(client::pkce(evidence));
     findings.extend(command_line::check(evidence));
     findings.extend(replicas::check(evidence));
@@ -53,6 +55,8 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     general.extend(server::check(evidence));
     general.extend(login::check(evidence));
     general.extend(rights::ends_on(evidence));
+    general.extend(evidence.pasted.as_ref().and_then(|user| rights::check(evidence, user)));
+    general.extend(rights::of_files(evidence));
     general.retain(|finding| !explained.contains(&finding.id));
     findings.extend(general);
     // Other settings than argocd-cm has are a reason only where nothing in them is one.
@@ -64,10 +68,26 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
         let beside = matches!(finding.id, CauseId::DexConnector | CauseId::CodeReused);
         finding.when == When::Now && finding.certainty == Certainty::Certain && !beside
     };
-    if findings.iter().any(explains) {
+    // Nothing is seen to fail in files, so that each stands by itself.
+    if findings.iter().any(explains) && !evidence.files {
         findings.retain(|finding| finding.certainty != Certainty::Possible);
     }
-    in_order(findings.into_iter().map(|finding| at_its_source(evidence, finding)).collect())
+    let findings = findings.into_iter().map(|finding| in_files(evidence, at_its_source(evidence, finding)));
+    in_order(findings.collect())
+}
+
+/// What is wrong in files shows once they are applied; a cluster may have more of a Secret than they do.
+fn in_files(evidence: &Evidence, mut finding: Finding) -> Finding {
+    if !evidence.files {
+        return finding;
+    }
+    if finding.when == When::Now {
+        finding.when = When::Applied;
+    }
+    if finding.at.starts_with("Secret ") {
+        finding.certainty = finding.certainty.max(Certainty::Likely);
+    }
+    finding
 }
 
 /// A Secret that something else makes is not mended by writing into it.

@@ -7,9 +7,9 @@ use url::Url;
 use super::commands::{edit_settings, replace_in_dex, set_field};
 use super::egress::{self, is_nobody};
 use super::when_settings;
-use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence};
+use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, Term};
 use crate::finding::{Certainty, Finding, Fix};
-use crate::shown::{argument, listed, shown};
+use crate::shown::{argument, exact, listed, shown};
 
 const ISSUER: &str = "ConfigMap argocd-cm, oidc.config issuer";
 
@@ -36,7 +36,9 @@ fn another_dex(evidence: &Evidence) -> Option<&DexConfig> {
 
 /// The issuer is empty, or nobody answers at its address, and Dex is there by another name.
 fn another_issuer(evidence: &Evidence) -> Option<Finding> {
-    let empty = evidence.oidc().is_some() && evidence.provider.issuer.trim().is_empty();
+    // What stands behind a reference may not have been seen.
+    let plain = evidence.oidc().is_some_and(|config| matches!(config.issuer, Term::Plain(_)));
+    let empty = plain && evidence.provider.issuer.trim().is_empty();
     let failures = evidence.failures();
     let failure = failures
         .iter()
@@ -88,8 +90,54 @@ fn its_own_name(evidence: &Evidence, document: &Document) -> Option<Fix> {
         .then(|| replace_in_dex(evidence, config, &document.issuer, &evidence.provider.issuer))?
 }
 
+/// An issuer in files that no provider can have, or that the Dex beside it has not.
+fn of_files(evidence: &Evidence) -> Option<Finding> {
+    let issuer = evidence.provider.issuer.as_str();
+    if !evidence.files || evidence.uses_bundled() || issuer.trim().is_empty() {
+        return None;
+    }
+    let web =
+        issuer.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let finding = Finding::new(CauseId::IssuerMismatch, ISSUER);
+    if !web {
+        return Some(
+            finding
+                .seen(format!("issuer is {}, which is no web address", exact(issuer)))
+                .why("Argo CD asks at the issuer's address who the provider is")
+                .fix(edit_settings(
+                    evidence,
+                    "issuer: as the provider's discovery document has it, with its scheme",
+                )),
+        );
+    }
+    if let Some((before, _)) = issuer.split_once("/.well-known/") {
+        return Some(
+            finding
+                .seen(format!("issuer is {}, the address of a discovery document", shown(issuer)))
+                .why("Argo CD itself puts /.well-known/openid-configuration behind the issuer, and finds nothing there")
+                .fix(set_field(evidence, "issuer", before)),
+        );
+    }
+    let config = another_dex(evidence)?;
+    let certainty =
+        if evidence.provider.own_dex().is_some() { Certainty::Likely } else { Certainty::Possible };
+    Some(
+        finding
+            .certainty(certainty)
+            .seen(format!("issuer is {}", exact(issuer)))
+            .seen(format!(
+                "Dex, which knows client {}, has the issuer {} ({})",
+                shown(&evidence.client_id),
+                exact(&config.issuer),
+                shown(&config.at)
+            ))
+            .why("Argo CD takes a provider for the one that it was told only if both names are the same, letter for letter: scheme, host, a slash at the end")
+            .fix(set_field(evidence, "issuer", &config.issuer)),
+    )
+}
+
 fn issuer(evidence: &Evidence) -> Option<Finding> {
-    if let Some(finding) = another_issuer(evidence) {
+    if let Some(finding) = another_issuer(evidence).or_else(|| of_files(evidence)) {
         return Some(finding);
     }
     let said = evidence.failure(&[Cause::IssuerMismatch]);

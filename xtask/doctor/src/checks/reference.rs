@@ -3,12 +3,13 @@
 use probe::CauseId;
 use releases::Era;
 
-use super::commands::set_field;
+use super::client;
+use super::commands::{edit_settings, set_field};
 use super::secrets::{create, write_key};
-use super::{at, at_field, when};
+use super::{at, at_field, when, when_settings};
 use crate::advice;
 use crate::evidence::{Evidence, PART_OF, Reference, Seen, Term};
-use crate::finding::{Finding, Fix};
+use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{argument, listed, shown};
 
 /// What happens where a reference leads nowhere.
@@ -27,18 +28,43 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
         Term::Reference(Reference::Of { secret, key }) => findings.extend(of_other(evidence, secret, key)),
         Term::Reference(own @ Reference::Own(key)) => findings.extend(of_own(evidence, own, key)),
     }
-    findings.extend(client_id(evidence));
+    let other = client_id(evidence).or_else(|| of_other_fields(evidence));
+    findings.extend(other.or_else(|| nowhere(evidence)));
     findings
 }
 
+/// A reference in `issuer`, which older releases do not resolve.
+fn of_other_fields(evidence: &Evidence) -> Option<Finding> {
+    let release = evidence.release.as_ref().filter(|release| !release.is_at_least(2, 8, 0))?;
+    let Term::Reference(reference) = &evidence.oidc()?.issuer else { return None };
+    Some(
+        Finding::new(CauseId::SecretReference, at_field("issuer"))
+            .when(when_settings(evidence))
+            .seen(format!("issuer is {}", reference.shown(false)))
+            .seen(format!(
+                "argocd {release} resolves clientID and clientSecret; other fields came with v2.8.0"
+            ))
+            .why("Argo CD takes the text of the reference for the value")
+            .fix(edit_settings(evidence, "issuer: the value itself, or upgrade to v2.8.0 or later")),
+    )
+}
+
 fn no_secret(evidence: &Evidence) -> Option<Finding> {
-    // A public client with PKCE has none.
-    if evidence.pkce() || evidence.presented().refused == 0 {
+    // A public client with PKCE has none; in files a field that nobody knows may be meant for it.
+    let misspelt = client::unknown_fields(evidence).filter(|_| evidence.files);
+    if evidence.pkce() || evidence.presented().refused == 0 && misspelt.is_none() {
         return None;
     }
     Some(
         Finding::new(CauseId::SecretKeyMissing, at_field("clientSecret"))
-            .seen("oidc.config has no clientSecret, and the provider does not let this client in without")
+            .certainty(if evidence.files { Certainty::Likely } else { Certainty::Certain })
+            .seen(match evidence.files {
+                true => "oidc.config has no clientSecret",
+                false => {
+                    "oidc.config has no clientSecret, and the provider does not let this client in without"
+                }
+            })
+            .seen_if(misspelt)
             .why("Argo CD presents an empty secret")
             .fix(format!(
                 "{} edit configmap argocd-cm   # clientSecret: $argocd-oidc:clientSecret",
@@ -98,11 +124,19 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                     ))
                     .seen_if(unresolved(evidence))
                     .why(if empty { "Argo CD presents an empty secret to the provider" } else { LITERALLY })
-                    .fix(format!(
-                        "{}\n{}",
-                        write_key(&kubectl, secret, key),
-                        advice::restart_argocd(evidence)
-                    ))
+                    .fix(match evidence.files {
+                        true => format!(
+                            "the key {} with the client secret, or another key in clientSecret",
+                            shown(key)
+                        ),
+                        false => {
+                            format!(
+                                "{}\n{}",
+                                write_key(&kubectl, secret, key),
+                                advice::restart_argocd(evidence)
+                            )
+                        }
+                    })
                     .lasting(advice::lasting(evidence)),
             )
         }
@@ -156,6 +190,20 @@ fn of_own(evidence: &Evidence, own: &Reference, key: &str) -> Option<Finding> {
             evidence.argocd_kubectl(),
             advice::restart_argocd(evidence)
         )),
+    )
+}
+
+/// A reference beside the client secret that leads to no value.
+fn nowhere(evidence: &Evidence) -> Option<Finding> {
+    let unresolved = evidence.unresolved.first()?;
+    let field = &unresolved.field;
+    Some(
+        Finding::new(CauseId::SecretReference, at_field(field))
+            .certainty(if evidence.files { Certainty::Likely } else { Certainty::Certain })
+            .when(when_settings(evidence))
+            .seen(format!("{field} is {}, which leads to no value", unresolved.reference))
+            .why("Argo CD takes the text of such a reference for the value: $KEY is a key of argocd-secret, $SECRET:KEY one of a Secret with the label app.kubernetes.io/part-of: argocd")
+            .fix(edit_settings(evidence, &format!("{field}: the value itself, or the name of a key that is there"))),
     )
 }
 

@@ -1,18 +1,16 @@
 //! Who is logged in and may do nothing: argocd-rbac-cm held against the claims of the token.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use probe::{CauseId, User};
 use serde_json::Value;
 
-use super::commands::rewrite;
+use super::commands::{rewrite, set_list};
+use crate::evidence::claims::{TECHNICAL, behind_sub, is_overage};
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
 
-/// What every token has and no policy names.
-const TECHNICAL: [&str; 12] =
-    ["iss", "aud", "exp", "iat", "nbf", "jti", "nonce", "azp", "at_hash", "c_hash", "sid", "auth_time"];
+/// How a line is named that is no policy.
+pub const NO_POLICY: &str = "a line is no policy: ";
 /// What a user who is given something is given where no line says what was meant.
 const LEAST: &str = "role:readonly";
 
@@ -34,7 +32,7 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
     let nothing = Rbac::nothing();
     let rbac = if evidence.rbac.is_absent() { &nothing } else { evidence.rbac.there()? };
     // A server that runs goes by what it could read before.
-    if rbac.names(identifier(evidence, user), &user.groups) || rbac.is_unreadable() {
+    if rbac.names(evidence.identifier(user), &user.groups) || rbac.is_unreadable() {
         return None;
     }
     let known = known(user);
@@ -47,6 +45,9 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
         }
         None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
     };
+    if is_overage(&user.claims) {
+        return Some(overage(user));
+    }
     let finding = Finding::new(CauseId::NoRights, place)
         // A project may have roles of its own.
         .certainty(Certainty::Likely)
@@ -76,13 +77,23 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
     )
 }
 
+/// A token that has a link in place of the groups.
+fn overage(user: &User) -> Finding {
+    Finding::new(CauseId::GroupOverage, "the identity provider")
+        .certainty(Certainty::Likely)
+        .seen(format!("{} is in so many groups that the token has a link in their place", shown(&user.username)))
+        .why("Argo CD goes by the groups in the token, and follows no link unless it is told to")
+        .fix("at the provider: only groups that are assigned to the application, or application roles in place of groups")
+        .lasting(Some("the same; releases that know it: azure.enableUserGroupOverageClaim in oidc.config".to_owned()))
+}
+
 /// An argocd-rbac-cm that a server which starts now cannot read, and ends on.
 pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
     let rbac = evidence.rbac.there().filter(|rbac| rbac.is_unreadable())?;
     let starting = evidence.pods.iter().find_map(|pod| Some((pod, pod.waiting.as_ref()?)));
     let runs = evidence.pods.iter().any(|pod| pod.runs() && pod.ready);
     let (key, seen) = match (&rbac.scopes_unreadable, rbac.invalid.first()) {
-        (None, Some((key, line))) => (key.as_str(), format!("a line is no policy: {}", exact(line))),
+        (None, Some((key, line))) => (key.as_str(), format!("{NO_POLICY}{}", exact(line))),
         (text, _) => {
             let text = text.as_deref().unwrap_or_default();
             ("scopes", format!("scopes is {}, which is no list", exact(text)))
@@ -104,11 +115,78 @@ pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
-/// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
-fn identifier<'a>(evidence: &Evidence, user: &'a User) -> Option<&'a str> {
-    let federated = evidence.release.as_ref().is_some_and(|release| release.is_at_least(3, 0, 0));
-    let by_connector = user.claims["federated_claims"]["user_id"].as_str();
-    by_connector.filter(|id| federated && !id.is_empty()).or(user.claims["sub"].as_str())
+/// What files give nobody, whoever logs in.
+pub fn of_files(evidence: &Evidence) -> Option<Finding> {
+    let rbac = evidence.rbac.there().filter(|rbac| evidence.files && !rbac.is_unreadable())?;
+    let edit = |line: &str| format!("kubectl edit configmap argocd-rbac-cm   # {line}");
+    let finding = |at: &str| Finding::new(CauseId::NoRights, at).certainty(Certainty::Likely);
+    if let Some(key) = rbac.unknown.iter().find(|key| is_policy(key)) {
+        return Some(
+            finding(&format!("ConfigMap argocd-rbac-cm, {}", shown(key)))
+                .seen_if(unknown_keys(rbac))
+                .why("Argo CD does without a key that it does not know, and what it gives is given to nobody")
+                .fix(edit("policy.csv: with the lines of that key")),
+        );
+    }
+    let default = &rbac.default;
+    if !default.is_empty() && !default.starts_with("role:") && !rbac.gives(default) {
+        return Some(
+            finding("ConfigMap argocd-rbac-cm, policy.default")
+                .seen(format!("policy.default is {}, a role that gives nothing", exact(default)))
+                .why("whom no line names has no rights at all")
+                .fix(edit(&format!("policy.default: role:{}", shown(default)))),
+        );
+    }
+    unasked(evidence, rbac)
+}
+
+/// Claims that policies go by and no scope asks for.
+fn unasked(evidence: &Evidence, rbac: &Rbac) -> Option<Finding> {
+    /// What an issuer has whose tokens have groups by its own settings, and whose scopes do not: Entra, Google, GitLab,
+    /// Cognito, Keycloak, authentik.
+    const BY_THEMSELVES: [&str; 7] = [
+        "login.microsoftonline",
+        "sts.windows.net",
+        "accounts.google.com",
+        "gitlab",
+        "cognito-idp",
+        "/realms/",
+        "/application/o/",
+    ];
+    /// And of those that give groups to whoever asks for them: Dex, Okta.
+    const BY_SCOPE: [&str; 2] = ["dex", "okta"];
+    let (settings, config) = (evidence.settings.there()?, evidence.oidc()?);
+    let is = |names: &[&str]| names.iter().any(|name| evidence.provider.issuer.contains(name));
+    let by_claims = ["requestedIDTokenClaims", "enableUserInfoGroups"].iter().any(|it| config.has_line(it));
+    let asked = config.requested();
+    let lacks = |claim: &str| {
+        let [looks, asks] = [&rbac.scopes, &asked].map(|all| all.iter().any(|it| it == claim));
+        looks && !asks
+    };
+    let own = |name: &str| name == "admin" || settings.accounts.iter().any(|it| it == name);
+    let subjects = rbac.subjects().into_iter().filter(|name| !own(name) && !name.starts_with("proj:"));
+    // An address is a user's, unless groups have some.
+    let (addresses, groups): (Vec<&str>, Vec<&str>) = subjects.partition(|name| name.contains('@'));
+    let (claim, named, certainty) =
+        if lacks("groups") && !groups.is_empty() && !by_claims && !is(&BY_THEMSELVES) {
+            let sure = evidence.provider.own_dex().is_some() || is(&BY_SCOPE);
+            ("groups", groups, if sure { Certainty::Likely } else { Certainty::Possible })
+        } else if lacks("email") && !addresses.is_empty() && !rbac.scopes.iter().any(|it| it == "groups") {
+            ("email", addresses, Certainty::Likely)
+        } else {
+            return None;
+        };
+    Some(
+        Finding::new(CauseId::NoRights, "ConfigMap argocd-cm, oidc.config requestedScopes")
+            .certainty(certainty)
+            .seen(format!("requestedScopes is {}, without {claim}", listed(&asked)))
+            .seen(format!("argocd-rbac-cm goes by the claim {claim} (scopes), and names {}", listed(&named)))
+            .why(match certainty {
+                Certainty::Possible => format!("unless the provider puts the claim {claim} into each token by itself, nobody gets what the policies give"),
+                _ => format!("a token has the claim {claim} where its scope is asked for, and without it nobody gets what the policies give"),
+            })
+            .fix(set_list(evidence, "requestedScopes", &[asked.as_slice(), &[claim.to_owned()]].concat())),
+    )
 }
 
 /// All that the token says of its user, each value with the claim that has it.
@@ -126,14 +204,6 @@ fn known(user: &User) -> Vec<Known> {
     let encoded = user.claims["sub"].as_str().and_then(behind_sub);
     known.extend(encoded.map(|value| Known { claim: "sub, encoded".to_owned(), value }));
     known
-}
-
-/// Dex's `sub` is the base64 of a protobuf message: field 1 is the user's ID at the connector.
-fn behind_sub(sub: &str) -> Option<String> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(sub).ok()?;
-    let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;
-    let id = rest.get(..usize::from(length))?;
-    (tag == 0x0a).then(|| String::from_utf8(id.to_vec()).ok())?
 }
 
 /// The subject that is most likely meant for this user. One that is in another claim letter for letter
@@ -250,7 +320,7 @@ fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) 
     };
     // Policies know a user by `sub` as it stands in the token, whatever the claims in scopes are.
     let by_sub = known.claim.starts_with("sub");
-    let value = identifier(evidence, user).filter(|_| by_sub).unwrap_or(&known.value);
+    let value = evidence.identifier(user).filter(|_| by_sub).unwrap_or(&known.value);
     let line = format!("g, {value}, {role}");
     if !is_plain(value) || !is_plain(role) {
         let line = shown(&line);
@@ -308,17 +378,6 @@ mod tests {
             ("", "users", None),
         ] {
             assert_eq!(likeness(subject, value), how, "{subject} {value}");
-        }
-    }
-
-    #[test]
-    fn dexs_subject_is_read() {
-        assert_eq!(
-            behind_sub("CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs").as_deref(),
-            Some("08a8684b-db88-4b73-90a9-3cd1661f5466")
-        );
-        for text in ["", "x", "jane@example.com", "CiQw"] {
-            assert_eq!(behind_sub(text), None, "{text}");
         }
     }
 }

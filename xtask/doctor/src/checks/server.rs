@@ -5,7 +5,7 @@ use releases::FIRST_START_LOST;
 
 use super::{at, when_settings};
 use crate::advice;
-use crate::evidence::{DeploymentSeen, Evidence, PART_OF, PodSeen};
+use crate::evidence::{DeploymentSeen, Evidence, PART_OF, PodSeen, SERVER_KEY};
 use crate::finding::{Certainty, Finding, When};
 use crate::shown::{argument, shown};
 
@@ -13,7 +13,7 @@ use crate::shown::{argument, shown};
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = vec![];
     findings.extend(key_missing(evidence));
-    findings.extend(first_start(evidence));
+    findings.extend(first_start(evidence).or_else(|| first_start_of_files(evidence)));
     findings.extend(redis(evidence));
     findings
 }
@@ -21,8 +21,8 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
 fn key_missing(evidence: &Evidence) -> Option<Finding> {
     let place = format!("Secret {}/argocd-secret, key server.secretkey", shown(&evidence.namespace));
     let said = evidence.failure(&[Cause::ServerKeyMissing]);
-    // A namespace without Argo CD has no such Secret either.
-    if evidence.settings.there().is_none() && evidence.server.there().is_none() {
+    // A namespace without Argo CD has no such Secret either, and of one in files Argo CD fills in the rest.
+    if evidence.files || evidence.settings.there().is_none() && evidence.server.there().is_none() {
         return None;
     }
     let seen = match (&evidence.argocd_secret, said) {
@@ -111,6 +111,28 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
                     release.keeps_its_first_start()
                 )
             })),
+    )
+}
+
+/// Files install a release that loses its settings where the key is not there before it.
+fn first_start_of_files(evidence: &Evidence) -> Option<Finding> {
+    let release =
+        evidence.release.as_ref().filter(|release| evidence.files && release.first_start_loses_sso())?;
+    let secret = evidence.argocd_secret.there().filter(|secret| secret.value(SERVER_KEY).is_none())?;
+    evidence.settings.there().filter(|it| it.config().is_some() || it.dex.is_there())?;
+    Some(
+        Finding::new(
+            CauseId::FirstStart,
+            format!("Secret {}/argocd-secret, key {SERVER_KEY}", shown(&secret.namespace)),
+        )
+        .certainty(Certainty::Possible)
+        .seen(format!("argocd-secret is to be applied without {SERVER_KEY}"))
+        .seen(format!("argocd {release} is one of {FIRST_START_LOST}: started without that key it reads none of its settings"))
+        .why("on a new cluster the server runs without SSO until it is restarted; where argocd-secret has the key already, nothing is lost")
+        .fix(format!(
+            "write {SERVER_KEY} (32 random bytes in base64) into argocd-secret before the server first starts, or take {} or later",
+            release.keeps_its_first_start()
+        )),
     )
 }
 

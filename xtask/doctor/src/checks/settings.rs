@@ -135,7 +135,10 @@ fn no_host(evidence: &Evidence, url: &Url) -> Option<Finding> {
     }
     let finding = Finding::new(CauseId::ArgocdUrl, URL)
         .certainty(Certainty::Likely)
-        .seen(format!("url is {}, and no Argo CD answers there", shown(url.as_str())))
+        .seen(match evidence.files {
+            true => format!("url is {}", shown(url.as_str())),
+            false => format!("url is {}, and no Argo CD answers there", shown(url.as_str())),
+        })
         .seen_if(self::hosts(evidence))
         .why("Argo CD sends people to the provider with the address of `url` to come back to, and takes no other address for its own");
     Some(match hosts.as_slice() {
@@ -280,7 +283,7 @@ fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
         Finding::new(CauseId::RedirectUri, place)
             // What Dex's configuration says may not be what it was started with.
             .certainty(if refused.is_some() { Certainty::Certain } else { Certainty::Likely })
-            .when(if refused.is_some() { When::Now } else { When::Later })
+            .when(if refused.is_some() || evidence.files { When::Now } else { When::Later })
             .seen(format!("Argo CD asks to be called back at {}", shown(&wanted)))
             .seen_if(refused.map(|failure| format!("the provider says: {}", shown(&failure.message))))
             .seen_if(registered.map(|uris| format!("registered are: {}", listed(uris))))

@@ -11,6 +11,7 @@ use crate::hidden::Fingerprints;
 
 /// All findings as `id certainty when`.
 fn found(evidence: &Evidence) -> Vec<String> {
+    crate::travel::tests::travels(evidence);
     all(evidence)
         .iter()
         .map(|finding| {

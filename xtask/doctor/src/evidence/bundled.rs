@@ -1,5 +1,7 @@
 //! The Dex inside Argo CD: the server that runs by `dex.config`.
 
+use serde::{Deserialize, Serialize};
+
 use super::Seen;
 use super::secret::SecretSeen;
 use super::server::{DeploymentSeen, PodSeen};
@@ -11,7 +13,7 @@ pub const NAME: &str = "argocd-dex-server";
 pub const PATH: &str = "/api/dex";
 
 /// argocd-dex-server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Bundled {
     /// Its Deployment.
     pub deployment: Seen<DeploymentSeen>,
@@ -27,8 +29,8 @@ pub struct Bundled {
     pub secrets: Vec<SecretSeen>,
 }
 
-/// A `$…` of `dex.config` that leads to no value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A `$…` of `dex.config` or `oidc.config` that leads to no value.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Unresolved {
     /// The field, from the top: `connectors[0].config.clientSecret`.
     pub field: String,

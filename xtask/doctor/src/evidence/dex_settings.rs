@@ -1,5 +1,6 @@
 //! `dex.config`, as the wrapper of the Dex inside Argo CD reads it.
 
+use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
 use super::reference::Reference;
@@ -7,7 +8,8 @@ use super::yaml;
 use crate::hidden::Hidden;
 
 /// `dex.config`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DexSettings {
     /// It is not there, or empty.
     #[default]
@@ -15,13 +17,13 @@ pub enum DexSettings {
     /// It is no YAML, from this line on if that is known: Argo CD takes it as absent.
     Unreadable(Option<usize>),
     /// Argo CD ends on it; in words, what is wrong.
-    Malformed(&'static str),
+    Malformed(String),
     /// It can be used.
     Config(DexSettingsConfig),
 }
 
 /// What `dex.config` says about logins.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct DexSettingsConfig {
     /// The types of its connectors.
     pub connectors: Vec<String>,
@@ -73,11 +75,12 @@ impl DexSettings {
             Ok(_) => return Self::Unreadable(None),
             Err(unreadable) => return Self::Unreadable(unreadable.line),
         };
+        let malformed = |words: &str| Self::Malformed(words.to_owned());
         let Some(Value::Sequence(connectors)) = fields.get("connectors") else {
-            return Self::Malformed("it has no list of `connectors`; an empty one would do for Dex");
+            return malformed("it has no list of `connectors`; an empty one would do for Dex");
         };
         let connectors: Option<Vec<&Mapping>> = connectors.iter().map(Value::as_mapping).collect();
-        let Some(connectors) = connectors else { return Self::Malformed("a connector is no object") };
+        let Some(connectors) = connectors else { return malformed("a connector is no object") };
         let text = |fields: &Mapping, name: &str| {
             fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
@@ -85,12 +88,12 @@ impl DexSettings {
         for connector in connectors {
             let kind = text(connector, "type");
             if kind.is_empty() {
-                return Self::Malformed("a connector has no `type`");
+                return malformed("a connector has no `type`");
             }
             let settings = connector.get("config").and_then(Value::as_mapping);
             let written = CALLBACK_IS_WRITTEN.contains(&kind.as_str());
             if written && settings.is_none() {
-                return Self::Malformed("a connector has no `config`");
+                return malformed("a connector has no `config`");
             }
             let callback = settings.map(|settings| text(settings, "redirectURI")).unwrap_or_default();
             if !written && !callback.is_empty() {

@@ -2,6 +2,7 @@
 //! HTTP client; the names that they are given an address for; and the policies of the network that hold for them.
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{DeploymentSeen, EnvSeen};
@@ -19,7 +20,7 @@ pub struct Proxied {
 }
 
 /// A policy of the network that holds for argocd-server's pods and restricts whom they reach.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Restricting {
     /// Its name.
     pub name: String,

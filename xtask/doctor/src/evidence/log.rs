@@ -3,9 +3,10 @@
 //! report; but for why it could not read its settings, without what it quotes of them.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// What a server's log says, as far as it was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct LogSeen {
     /// `Creating client app`: the moment from which on a client secret is used. The last.
     pub client_app: Option<Timestamp>,
@@ -32,7 +33,7 @@ pub struct LogSeen {
 }
 
 /// The line that says what a server runs with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Serving {
     /// When.
     pub at: Timestamp,
@@ -43,7 +44,8 @@ pub struct Serving {
 }
 
 /// Why a token was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rejected {
     /// It is for somebody else.
     Audience,

@@ -2,6 +2,7 @@
 //! [`super::look`].
 
 pub mod bundled;
+pub mod claims;
 mod control;
 mod dex_settings;
 pub mod egress;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use releases::Release;
+use serde::{Deserialize, Serialize};
 
 pub use bundled::{Bundled, Unresolved};
 pub use control::Taken;
@@ -43,7 +45,8 @@ use super::hidden::{Fingerprints, Hidden};
 use super::shown::{argument, shown};
 
 /// What looking for one thing gave.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Seen<T> {
     /// It was not looked for, or could not be looked at.
     #[default]
@@ -70,12 +73,14 @@ impl<T> Seen<T> {
 }
 
 /// Everything that was read of one installation.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Evidence {
     /// Argo CD's namespace.
     pub namespace: String,
     /// How a command for this cluster begins: `kubectl --context x`.
     pub kubectl: String,
+    /// Whether it was read from files: what would be applied, and nothing of what runs.
+    pub files: bool,
     /// The release that runs.
     pub release: Option<Release>,
     /// argocd-cm.
@@ -96,6 +101,8 @@ pub struct Evidence {
     pub named_secret: Seen<SecretSeen>,
     /// A Secret that a reference leading nowhere may have meant, and the key in it.
     pub meant_secret: Option<(SecretSeen, String)>,
+    /// References of `oidc.config` beside the client secret that lead to no value.
+    pub unresolved: Vec<Unresolved>,
     /// The client secret that Argo CD would present if it read its settings now.
     pub current: Option<Hidden>,
     /// The client ID, resolved.
@@ -125,9 +132,13 @@ pub struct Evidence {
     pub provider: Provider,
     /// Argo CD from outside.
     pub outside: Option<Outside>,
+    /// Whose token was pasted.
+    #[serde(with = "claims::user")]
+    pub pasted: Option<probe::User>,
     /// What could not be looked at.
     pub could_not: Vec<CouldNot>,
     /// For fingerprints.
+    #[serde(skip)]
     pub fingerprints: Fingerprints,
 }
 
@@ -146,6 +157,7 @@ impl Evidence {
         Self {
             namespace: namespace.to_owned(),
             kubectl: kubectl.to_owned(),
+            files: false,
             release: None,
             settings: Seen::NotLooked,
             insecure: None,
@@ -156,6 +168,7 @@ impl Evidence {
             argocd_secret: Seen::NotLooked,
             named_secret: Seen::NotLooked,
             meant_secret: None,
+            unresolved: vec![],
             current: None,
             client_id: String::new(),
             cli_client_id: String::new(),
@@ -170,6 +183,7 @@ impl Evidence {
             controller: None,
             provider: Provider::default(),
             outside: None,
+            pasted: None,
             could_not: vec![],
             fingerprints,
         }
@@ -255,6 +269,19 @@ impl Evidence {
         failures.into_iter().any(|failure| matches!(failure.answer, TokenTooLarge | CookieTooLarge))
     }
 
+    /// Whose token there is: of the user who logged in, else of the one who pasted it.
+    pub fn user(&self) -> Option<&probe::User> {
+        let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+        logins.and_then(|logins| logins.user.as_ref()).or(self.pasted.as_ref())
+    }
+
+    /// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
+    pub fn identifier<'a>(&self, user: &'a probe::User) -> Option<&'a str> {
+        let federated = self.release.as_ref().is_some_and(|release| release.is_at_least(3, 0, 0));
+        let by_connector = user.claims["federated_claims"]["user_id"].as_str();
+        by_connector.filter(|id| federated && !id.is_empty()).or(user.claims["sub"].as_str())
+    }
+
     /// Whether a login of a user was seen to pass.
     pub fn logged_in(&self) -> bool {
         let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
@@ -326,12 +353,19 @@ impl Evidence {
             Term::Plain(value) => Some(value),
             Term::Reference(_) => None,
         });
+        // The name and a key of a Secret that is there: what was to be a reference is no secret.
+        let was_meant = |value: &&Hidden| {
+            let names = |(secret, key): &(SecretSeen, String)| {
+                let text = value.text();
+                text.contains(&secret.name) && text.contains(key.as_str())
+            };
+            self.meant_secret.as_ref().is_some_and(names)
+        };
         let inside = self.settings.there().and_then(|settings| settings.dex.config());
         secrets
             .flat_map(|secret| secret.keys.values().map(|key| &key.value))
-            .chain(plain)
+            .chain(plain.into_iter().chain(&self.current).filter(|value| !was_meant(value)))
             .chain(inside.into_iter().flat_map(|config| &config.secrets))
-            .chain(&self.current)
             .collect()
     }
 }

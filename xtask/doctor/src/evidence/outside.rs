@@ -1,14 +1,16 @@
 //! What anybody can see of a login without access to the cluster.
 
 use probe::{Failure, FailureGroup, Rehearsal, Verdict};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Seen;
 
 /// What was seen at Argo CD's address.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Outside {
     /// The address that users type.
+    #[serde(with = "probe::as_text")]
     pub address: Url,
     /// Whether somebody said that users type it, and it is not only what the settings say.
     pub given: bool,
@@ -25,7 +27,7 @@ pub struct Outside {
 }
 
 /// What Argo CD tells everybody about its settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Public {
     /// `url`.
     pub url: String,
@@ -38,7 +40,7 @@ pub struct Public {
 }
 
 /// Logins of one user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Logins {
     /// What they say together.
     pub verdict: Verdict,
@@ -49,5 +51,6 @@ pub struct Logins {
     /// Their failures by kind.
     pub failures: Vec<FailureGroup>,
     /// Who was logged in, and the groups that Argo CD knows of.
+    #[serde(with = "super::claims::user")]
     pub user: Option<probe::User>,
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use probe::TokenAnswer;
 use probe::cli_login::{Knocked, REDIRECT_URI};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::secret::SecretSeen;
@@ -13,7 +14,7 @@ use super::tried::Tried;
 use super::{Seen, yaml};
 
 /// What was learnt of the provider.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Provider {
     /// The issuer, as Argo CD's settings name it.
     pub issuer: String,
@@ -34,7 +35,7 @@ pub struct Provider {
 }
 
 /// What the provider says to whoever asks as the command line does, without a user and without a secret.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct AsCommandLine {
     /// Whether it shows its form.
     pub form: Knocked,
@@ -43,7 +44,8 @@ pub struct AsCommandLine {
 }
 
 /// The way by which the provider was asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Way {
     /// It was not.
     #[default]
@@ -77,7 +79,8 @@ impl Way {
 }
 
 /// The discovery document.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Discovery {
     /// It was not asked for.
     #[default]
@@ -93,7 +96,7 @@ pub enum Discovery {
 }
 
 /// The parts of a discovery document that a login depends on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Document {
     /// What it calls itself.
     pub issuer: String,
@@ -146,7 +149,7 @@ impl Provider {
 }
 
 /// Dex in the cluster.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct DexSeen {
     /// Its Deployment.
     pub deployment: DeploymentSeen,
@@ -161,7 +164,7 @@ pub struct DexSeen {
 }
 
 /// Dex's configuration, as far as this client's logins depend on it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct DexConfig {
     /// The Secret or ConfigMap and the key that it stands in.
     pub at: String,
@@ -186,10 +189,10 @@ pub struct DexConfig {
 }
 
 /// Where a configuration stands, for a command.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Source {
     /// `secret` or `configmap`.
-    pub kind: &'static str,
+    pub kind: String,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -199,7 +202,7 @@ pub struct Source {
 }
 
 /// A static client of Dex.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct DexClient {
     /// `redirectURIs`.
     pub redirect_uris: Vec<String>,

@@ -1,9 +1,10 @@
 //! argocd-rbac-cm: who may do anything at all, as argocd-server's enforcer reads it.
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use serde::{Deserialize, Serialize};
 
 /// argocd-rbac-cm.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Rbac {
     /// `policy.default`.
     pub default: String,
@@ -20,7 +21,8 @@ pub struct Rbac {
 }
 
 /// A line of a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// `p`: what a user or a role may do.
     Permission {

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::hidden::Hidden;
 
 /// A value of `oidc.config`: itself, or a name for what stands in a Secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Term {
     /// As it stands there. It may be a secret.
     Plain(Hidden),
@@ -31,7 +34,8 @@ impl Term {
 
 /// What a `$…` names. What somebody wrote behind the `$` may be a secret by mistake
 /// (or may be one that begins so), so it is shown only where it looks like a name.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(from = "Hidden", into = "Hidden")]
 pub enum Reference {
     /// `$secret:key`: a key of another Secret.
     Of {
@@ -87,6 +91,22 @@ impl Reference {
         let separators = [":", "/", ".", "#", " "];
         let places = separators.iter().flat_map(|separator| bare.match_indices(separator));
         places.filter_map(split).take(MOST).collect()
+    }
+}
+
+impl From<Reference> for Hidden {
+    fn from(reference: Reference) -> Self {
+        match reference {
+            Reference::Of { secret, key } => Self::new(format!("${secret}:{key}")),
+            Reference::Own(key) => Self::new(format!("${key}")),
+        }
+    }
+}
+
+impl From<Hidden> for Reference {
+    fn from(name: Hidden) -> Self {
+        let text = name.text();
+        Self::of(text.strip_prefix('$').unwrap_or(&text))
     }
 }
 

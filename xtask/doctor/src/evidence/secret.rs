@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Serialize};
 
 use crate::hidden::Hidden;
 
@@ -15,7 +16,7 @@ pub const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "argocd");
 pub const SERVER_KEY: &str = "server.secretkey";
 
 /// A Secret as it is now.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct SecretSeen {
     /// Its namespace.
     pub namespace: String,
@@ -30,7 +31,7 @@ pub struct SecretSeen {
 }
 
 /// One key of a Secret.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct KeySeen {
     /// Its value.
     pub value: Hidden,
@@ -39,7 +40,7 @@ pub struct KeySeen {
 }
 
 /// A write, as far as the object remembers it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Written {
     /// When. The manager may have changed something else of its own then, so the value
     /// is at least as old.

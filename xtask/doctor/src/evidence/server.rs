@@ -8,11 +8,12 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use probe::Failure;
 use probe::rehearsal::Redeemed;
 use releases::Release;
+use serde::{Deserialize, Serialize};
 
 use super::log::LogSeen;
 
 /// A Deployment, as far as a login depends on it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct DeploymentSeen {
     /// Its namespace.
     pub namespace: String,
@@ -32,16 +33,19 @@ pub struct DeploymentSeen {
     pub env: BTreeMap<String, EnvSeen>,
     /// Whether more of it comes from ConfigMaps or Secrets as a whole.
     pub env_from: bool,
-    /// The arguments of its first container.
+    /// The arguments of its first container, which may be anything: no file has them.
+    #[serde(skip)]
     pub args: Vec<String>,
-    /// The labels of its pods.
+    /// The labels of its pods. They are anybody's too.
+    #[serde(skip)]
     pub labels: BTreeMap<String, String>,
     /// The names that its pods are given an address for, each with that address.
     pub host_aliases: Vec<(String, String)>,
 }
 
 /// A variable of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EnvSeen {
     /// Its text. It may be a secret, so it is only compared.
     Text(crate::hidden::Hidden),
@@ -57,7 +61,7 @@ pub enum EnvSeen {
 }
 
 /// One pod.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct PodSeen {
     /// Its name.
     pub name: String,
@@ -83,7 +87,8 @@ impl PodSeen {
 }
 
 /// What a rehearsal that met one pod alone showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rehearsed {
     /// Argo CD redeemed the code, or said why it did not.
     Redeemed(Redeemed),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
+use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
 use super::dex_settings::DexSettings;
@@ -10,7 +11,7 @@ use super::{written, yaml};
 use crate::shown::{exact, shown};
 
 /// What argocd-cm says about logins.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Settings {
     /// `url`.
     pub url: String,
@@ -20,12 +21,15 @@ pub struct Settings {
     pub oidc: Oidc,
     /// `dex.config`: Argo CD then logs in through a Dex of its own.
     pub dex: DexSettings,
+    /// The users that it makes itself: `accounts.NAME`.
+    pub accounts: Vec<String>,
     /// When its data was last written.
     pub written: Option<Timestamp>,
 }
 
 /// `oidc.config`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Oidc {
     /// It is not there, or empty.
     #[default]
@@ -37,8 +41,10 @@ pub enum Oidc {
 }
 
 /// Why `oidc.config` cannot be read, and how it would be, in a sentence's part each.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Unreadable {
+    /// The field that is not as Argo CD reads it, if it is one.
+    pub field: Option<String>,
     /// Why.
     pub why: String,
     /// What is to be written.
@@ -46,7 +52,7 @@ pub struct Unreadable {
 }
 
 /// The fields of `oidc.config` that a login depends on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct OidcConfig {
     /// `issuer`.
     pub issuer: Term,
@@ -104,6 +110,10 @@ impl Settings {
             additional_urls: urls.ok().flatten().unwrap_or_default(),
             oidc: Oidc::of(get("oidc.config")),
             dex: DexSettings::of(get("dex.config")),
+            accounts: data
+                .keys()
+                .filter_map(|key| key.strip_prefix("accounts.").map(str::to_owned))
+                .collect(),
             written: written(&config_map.metadata, "data", None).map(|written| written.at),
         }
     }
@@ -147,11 +157,11 @@ impl Unreadable {
     fn text(why: String) -> Self {
         let mend =
             "oidc.config: `|` behind its name, and every field below it with the same blanks before it";
-        Self { why, mend: mend.to_owned() }
+        Self { field: None, why, mend: mend.to_owned() }
     }
 
     fn field(name: &str, is: &str, mend: &str) -> Self {
-        Self { why: format!("{name} is {is}"), mend: format!("{name}: {mend}") }
+        Self { field: Some(name.to_owned()), why: format!("{name} is {is}"), mend: format!("{name}: {mend}") }
     }
 }
 

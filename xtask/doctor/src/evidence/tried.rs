@@ -1,9 +1,10 @@
 //! What a provider's token endpoint was shown, and what it answered.
 
 use probe::TokenAnswer;
+use serde::{Deserialize, Serialize};
 
 /// A client secret that was shown to the token endpoint, with a code that nobody gave out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Tried {
     /// Which secret.
     pub form: Form,
@@ -16,7 +17,8 @@ pub struct Tried {
 
 /// Which secret was shown: the one that is set, a form of it that a mistake may have left at the provider, or the
 /// control.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Form {
     /// As Argo CD presents it: without white space around it.
     Presented,
@@ -52,7 +54,8 @@ impl Form {
 }
 
 /// How a client shows its secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// `client_secret_basic`: in the header.
     Basic,

@@ -9,7 +9,7 @@ use crate::could_not::{CouldNot, Right};
 use crate::evidence::bundled::{CLIENT, NAME, PATH};
 use crate::evidence::{
     DeploymentSeen, Evidence, LogSeen, Oidc, PodSeen, Rbac, Reference, SERVER_KEY, SecretSeen, Seen,
-    Settings, Term, egress, written,
+    Settings, Term, Unresolved, egress, written,
 };
 use crate::hidden::Hidden;
 use crate::shown::{argument, listed, shown};
@@ -45,6 +45,7 @@ pub fn seen<T>(result: Result<T, Unread>, what: &str, could_not: &mut Vec<CouldN
     match result {
         Ok(thing) => Seen::There(thing),
         Err(Unread::Absent) => Seen::Absent,
+        Err(Unread::Untold) => Seen::NotLooked,
         Err(unread) => {
             could_not.push(note(what, &unread));
             Seen::NotLooked
@@ -58,6 +59,7 @@ pub fn note(what: &str, unread: &Unread) -> CouldNot {
         Unread::Absent => ("it is not there".to_owned(), None),
         Unread::Forbidden(right) => ("this user may not".to_owned(), Some(right.to_string())),
         Unread::Failed(words) => (words.clone(), None),
+        Unread::Untold => ("files do not say".to_owned(), None),
     };
     CouldNot { what: what.to_owned(), because, right }
 }
@@ -66,7 +68,7 @@ pub fn note(what: &str, unread: &Unread) -> CouldNot {
 pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: bool) {
     let namespace = evidence.namespace.clone();
     reader.will_ask(["pods/log", "pods/proxy"].map(|resource| right(&namespace, "", resource, "get", None)));
-    reader.will_ask(CONTROLLERS.map(of_controller).into_iter().chain([everywhere()]));
+    reader.will_ask(CONTROLLERS.map(of_controller));
     let config_map = |name: &'static str| {
         let right = one(&namespace, "configmaps", name);
         async move { reader.object::<ConfigMap>(&right).await }
@@ -103,6 +105,9 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     evidence.argocd_secret = map(secret, |it| SecretSeen::of(&it));
     if let Seen::There(listed) = seen(deployments, "Deployments (release, replicas, Redis)", could_not) {
         take_deployments(evidence, &listed.items);
+    }
+    if evidence.settings.there().is_none() && evidence.server.there().is_none() {
+        reader.will_ask([everywhere()]);
     }
     let could_not = &mut evidence.could_not;
     if let Seen::There(listed) = seen(pods, "Pods of argocd-server (when each was started)", could_not) {
@@ -172,6 +177,13 @@ async fn elsewhere(reader: &Reader) -> Vec<String> {
     let mut namespaces: Vec<String> = items.into_iter().filter_map(|it| it.metadata.namespace).collect();
     namespaces.dedup();
     namespaces
+}
+
+/// Asks for the settings of each controller: what is not there needs no right.
+pub async fn controllers(reader: &Reader) {
+    for right in CONTROLLERS.map(of_controller) {
+        let _ = reader.object::<ConfigMap>(&right).await;
+    }
 }
 
 /// The settings of ingress-nginx' controller.
@@ -292,9 +304,20 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
         }
     }
     evidence.current = current(evidence, &config.client_secret);
-    evidence.client_id = text(reader, evidence, &config.client_id).await;
-    evidence.cli_client_id = text(reader, evidence, &config.cli_client_id).await;
-    evidence.provider.issuer = text(reader, evidence, &config.issuer).await;
+    let of_command_line = text(reader, evidence, &config.cli_client_id).await;
+    evidence.cli_client_id = of_command_line.there().cloned().unwrap_or_default();
+    for (field, term) in [("clientID", &config.client_id), ("issuer", &config.issuer)] {
+        let found = text(reader, evidence, term).await;
+        if let (Seen::Absent, Term::Reference(reference)) = (&found, term) {
+            let reference = reference.shown(false);
+            evidence.unresolved.push(Unresolved { field: field.to_owned(), reference });
+        }
+        let value = found.there().cloned().unwrap_or_default();
+        match field {
+            "issuer" => evidence.provider.issuer = value,
+            _ => evidence.client_id = value,
+        }
+    }
 }
 
 /// The Secrets that a reference which leads nowhere may have meant.
@@ -321,22 +344,32 @@ fn current(evidence: &Evidence, term: &Term) -> Option<Hidden> {
     Some(value.trimmed())
 }
 
-/// The text of a field that is no secret but may stand in one.
-async fn text(reader: &Reader, evidence: &Evidence, term: &Term) -> String {
-    let value = match term {
-        Term::Plain(value) => return value.text(),
-        Term::Reference(Reference::Own(key)) => {
-            evidence.argocd_secret.there().and_then(|secret| secret.value(key)).cloned()
-        }
-        Term::Reference(Reference::Of { secret, key }) => match evidence.named_secret.there() {
-            Some(named) if named.name == *secret => named.value(key).cloned(),
+/// The text of a field that is no secret but may stand in one; absent where a reference leads to no value.
+async fn text(reader: &Reader, evidence: &mut Evidence, term: &Term) -> Seen<String> {
+    let reference = match term {
+        Term::Plain(value) => return Seen::There(value.text()),
+        Term::Reference(reference) => reference,
+    };
+    let (secret, key) = match reference {
+        Reference::Own(key) => (evidence.argocd_secret.clone(), key),
+        Reference::Of { secret, key } => match evidence.named_secret.there() {
+            Some(named) if named.name == *secret => (evidence.named_secret.clone(), key),
             _ => {
                 let read = reader.object::<Secret>(&one(&evidence.namespace, "secrets", secret)).await;
-                read.ok().and_then(|secret| SecretSeen::of(&secret).value(key).cloned())
+                let what = format!("Secret {} (a reference of oidc.config)", shown(secret));
+                (map(seen(read, &what, &mut evidence.could_not), |it| SecretSeen::of(&it)), key)
             }
         },
     };
-    value.map(|value| value.trimmed().text()).unwrap_or_default()
+    match secret {
+        Seen::NotLooked => Seen::NotLooked,
+        Seen::Absent => Seen::Absent,
+        Seen::There(secret) => {
+            let visible = secret.labelled || matches!(reference, Reference::Own(_));
+            let value = secret.value(key).filter(|_| visible);
+            value.map_or(Seen::Absent, |value| Seen::There(value.trimmed().text()))
+        }
+    }
 }
 
 /// Reads the logs of the pods: last, so that they tell of what was just tried.

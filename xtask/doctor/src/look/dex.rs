@@ -43,6 +43,7 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
         evidence.provider.dex = Seen::Absent;
         return;
     };
+    reader.will_ask([right(namespace, "", "pods/proxy", "get", None)]);
     let mut dex = DexSeen {
         deployment: DeploymentSeen::of(deployment),
         pods: pods.there().map(|pods| pods.items.iter().map(PodSeen::of).collect()).unwrap_or_default(),
@@ -171,7 +172,7 @@ async fn config(
         let kind = if resource == "secrets" { "Secret" } else { "ConfigMap" };
         let at = format!("{kind} {}/{}, key {}", shown(namespace), shown(name), shown(key));
         if let Some(config) = text.and_then(|text| DexConfig::read(&at, &text, &evidence.client_id)) {
-            let kind = if resource == "secrets" { "secret" } else { "configmap" };
+            let kind = if resource == "secrets" { "secret" } else { "configmap" }.to_owned();
             let (namespace, name, key) = (namespace.to_owned(), name.to_owned(), key.to_owned());
             return Some(DexConfig { source: Some(Source { kind, namespace, name, key }), ..config });
         }

@@ -9,6 +9,7 @@ mod bundled;
 mod cluster;
 mod command_line;
 mod dex;
+mod objects;
 mod outside;
 mod provider;
 mod reader;
@@ -21,11 +22,12 @@ use probe::{Options, Password, Resolve, Tls};
 use releases::Era;
 use url::Url;
 
+pub use objects::{Object, Objects};
 pub use outside::User;
-pub use reader::Reader;
+pub use reader::{Access, Reader};
 
 use super::could_not::CouldNot;
-use super::evidence::{Evidence, Seen};
+use super::evidence::{Evidence, Form, Provider, Seen, Taken, Term};
 use super::hidden::Fingerprints;
 use base::Result;
 
@@ -47,6 +49,10 @@ pub struct Subject {
     pub tls: Tls,
     /// Who logs in, if a password was given.
     pub user: Option<User>,
+    /// A token to look into, if one was pasted.
+    pub token: Option<Password>,
+    /// Whether each replica is met by itself, also where there is one.
+    pub each_replica: bool,
     /// Whether the client secret is shown to the provider's token endpoint.
     pub secret_check: bool,
     /// Says what is about to be done, to a person.
@@ -65,6 +71,8 @@ impl Subject {
             resolve: vec![],
             tls: Tls::default(),
             user: None,
+            token: None,
+            each_replica: false,
             secret_check: true,
             say: Box::new(|_| {}),
         }
@@ -91,25 +99,35 @@ impl Subject {
 /// The system gives no random numbers. What could not be looked at is part of the
 /// evidence.
 pub async fn look(subject: &Subject) -> Result<Evidence> {
+    look_again(subject, None).await
+}
+
+/// The same, and of a provider that took the client secret `before`, nothing is asked again while the secret is
+/// the same.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<Evidence> {
     let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
     if let Some(reader) = &subject.cluster {
-        cluster::objects(reader, &mut evidence, subject.secret_check).await;
-        cluster::named(reader, &mut evidence).await;
-        bundled::look(reader, &mut evidence).await;
-        if let Some(namespace) = &subject.provider_namespace {
-            dex::look(reader, &mut evidence, namespace).await;
-        }
+        of_cluster(subject, reader, &mut evidence).await;
     }
-    provider(subject, &mut evidence).await;
-    if let (Some(reader), Some(namespace)) = (&subject.cluster, &subject.provider_namespace)
-        && matches!(evidence.settings, Seen::NotLooked)
-    {
-        // The issuer may turn out to be a name that only the cluster knows.
-        reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
+    let known = before.filter(|before| {
+        let asked = |it: &Evidence| (it.provider.issuer.clone(), it.client_id.clone(), it.current.clone());
+        before.takes(Form::Presented) == Taken::Yes && asked(before) == asked(&evidence)
+    });
+    match known {
+        Some(before) => {
+            let dex = std::mem::take(&mut evidence.provider.dex);
+            evidence.provider = Provider { dex, ..before.provider.clone() };
+        }
+        None => provider(subject, &mut evidence).await,
     }
     let running = evidence.pods.iter().filter(|pod| pod.runs()).count();
     let both_answer = evidence.release.as_ref().is_some_and(|release| release.era() == Era::BothAnswer);
-    if let Some(reader) = subject.cluster.as_ref().filter(|_| running > 1 || both_answer) {
+    if let Some(reader) =
+        subject.cluster.as_ref().filter(|_| running > 1 || both_answer || subject.each_replica)
+    {
         replicas::meet(reader, &mut evidence).await;
     }
     let address = subject.address.clone().or_else(|| outside::address(&evidence));
@@ -125,6 +143,9 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         }
         let given = subject.address.is_some();
         outside::look(&mut evidence, &options, told, given, subject.user.as_ref()).await;
+        outside::paste(&mut evidence, Some(&options), subject).await;
+    } else {
+        outside::paste(&mut evidence, None, subject).await;
     }
     if let Some(reader) = &subject.cluster {
         // One server that was met from outside has shown what it presents.
@@ -140,13 +161,74 @@ pub async fn look(subject: &Subject) -> Result<Evidence> {
         let because = "with enablePKCEAuthentication the page of this release asks the provider by itself, is called back at /pkce/verify and shows no client secret; what is tried here is the login of /auth/login";
         note_once(&mut evidence, "the login that Argo CD's own page makes", because.to_owned());
     }
-    if subject.user.is_none() {
+    if subject.user.is_none() && subject.token.is_none() {
         note_once(
             &mut evidence,
             "a login of a user (credentials, tokens, rights)",
             "no user was named (--user, --password-env)".to_owned(),
         );
     }
+    Ok(evidence)
+}
+
+/// Reads what names other objects, so that every right that [`look`] needs was asked for.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub async fn rights(subject: &Subject, reader: &Reader) -> Result<()> {
+    let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
+    of_cluster(subject, reader, &mut evidence).await;
+    cluster::controllers(reader).await;
+    Ok(())
+}
+
+/// Reads the objects of a cluster.
+async fn of_cluster(subject: &Subject, reader: &Reader, evidence: &mut Evidence) {
+    cluster::objects(reader, evidence, subject.secret_check).await;
+    cluster::named(reader, evidence).await;
+    bundled::look(reader, evidence).await;
+    if let Some(namespace) = &subject.provider_namespace {
+        dex::look(reader, evidence, namespace).await;
+    }
+    // The issuer may be a name that only the cluster knows, or turn out to be.
+    match (evidence.provider.issuer.parse::<Url>(), &subject.provider_namespace, &evidence.settings) {
+        (Ok(issuer), ..) => reader.will_ask(provider::proxied(&issuer).map(|(right, _)| right)),
+        (Err(_), Some(namespace), Seen::NotLooked) => {
+            reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
+        }
+        _ => {}
+    }
+}
+
+/// Looks at what files would apply. `dex` is the namespace of a Dex that is in them.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub async fn at_files(reader: &Reader, namespace: &str, dex: Option<&str>) -> Result<Evidence> {
+    let mut evidence = Evidence::none(namespace, "kubectl", Fingerprints::new()?);
+    evidence.files = true;
+    cluster::objects(reader, &mut evidence, false).await;
+    cluster::named(reader, &mut evidence).await;
+    bundled::look(reader, &mut evidence).await;
+    // What stands for a value says nothing.
+    let open = |term: &Term| matches!(term, Term::Plain(_));
+    let (client, issuer) =
+        evidence.oidc().map_or((true, true), |config| (open(&config.client_id), open(&config.issuer)));
+    evidence.current = None;
+    if !client {
+        evidence.client_id = String::new();
+    }
+    if !issuer {
+        evidence.provider.issuer = String::new();
+    }
+    if let Some(namespace) = dex {
+        dex::look(reader, &mut evidence, namespace).await;
+    }
+    if let Seen::There(dex) = &mut evidence.provider.dex {
+        dex.secret = None;
+    }
+    let because = "these are files: they say what would be applied, and nothing of what runs".to_owned();
+    note_once(&mut evidence, "pods, logs and what the provider answers", because);
     Ok(evidence)
 }
 

@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
+use probe::http::{Connections, Request};
+use probe::jar::is_loopback;
 use probe::{Options, Password, Rehearsal};
 use releases::{Era, Release};
 use serde_json::Value;
 use url::Url;
 
-use super::{note_once, web};
+use super::{Subject, note_once, web};
 use crate::evidence::bundled::{CLIENT, PATH};
-use crate::evidence::{Evidence, Logins, Outside, Public, Rehearsed, Seen, Taken, is_known, tells};
+use crate::evidence::claims;
+use crate::evidence::{Evidence, Logins, Outside, Public, Rbac, Rehearsed, Seen, Taken, is_known, tells};
 use crate::shown::{listed, shown};
 
 /// Rehearsals of one server with one handler, or where each has been met by itself.
@@ -166,8 +169,40 @@ fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal], user: Option<&User>)
     }
 }
 
+/// Looks into a token that was pasted, and asks Argo CD what it gives: Argo CD alone is shown it.
+pub async fn paste(evidence: &mut Evidence, options: Option<&Options>, subject: &Subject) {
+    let Some(token) = &subject.token else { return };
+    let Some(claims) = probe::claims(token.reveal()).filter(Value::is_object) else {
+        let because =
+            "it is no token that can be read: three parts with dots between, as argocd.token has it"
+                .to_owned();
+        note_once(evidence, "the token that was pasted", because);
+        return;
+    };
+    let asked = async {
+        let options = options?;
+        let url = web::below(&options.argocd, "api/v1/session/userinfo").join(probe::MAY_LOOK).ok()?;
+        let trusted = url.scheme() == "https" || !options.resolve.is_empty() || is_loopback(&url);
+        let request = Request { bearer: Some(token.reveal()), ..Request::get(&url, web::LIMIT) };
+        let answer = if trusted { Connections::new(options).send(request).await.ok()? } else { return None };
+        probe::may_look(&answer.body)
+    };
+    let may_look = asked.await;
+    let scopes = evidence.rbac.there().map_or_else(|| Rbac::nothing().scopes, |rbac| rbac.scopes.clone());
+    let name = ["email", "preferred_username", "name", "sub"].iter().find_map(|name| claims[*name].as_str());
+    let username = name.unwrap_or_default().to_owned();
+    evidence.pasted =
+        Some(probe::User { username, groups: claims::groups(&claims, &scopes), claims, may_look });
+}
+
 async fn log_in(options: &Options) -> Logins {
-    let options = Options { logins: LOGINS, concurrency: LOGINS, startup_grace: GRACE, ..options.clone() };
+    let options = Options {
+        ask_rights: true,
+        logins: LOGINS,
+        concurrency: LOGINS,
+        startup_grace: GRACE,
+        ..options.clone()
+    };
     let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
     Logins {
         verdict: report.verdict,

@@ -7,9 +7,10 @@ use serde_json::Value;
 use url::form_urlencoded::{Serializer, byte_serialize};
 use url::{Host, Url};
 
-use super::reader::{Place, Reader};
+use super::reader::Reader;
 use super::web::{self, LIMIT};
 use super::{Subject, cluster, note_once};
+use crate::could_not::Right;
 use crate::evidence::{Discovery, Document, Evidence, Form, Method, Provider, Taken, Tried, Way};
 use crate::hidden::Hidden;
 use crate::shown::shown;
@@ -41,15 +42,20 @@ fn way(options: &Options, url: &Url) -> Way {
     resolved.map_or(Way::Direct, |resolve| Way::Resolved(resolve.to))
 }
 
+/// The right to ask a URL's Service through the API's proxy, and its name, if the host names one.
+pub fn proxied(url: &Url) -> Option<(Right, String)> {
+    let (service, namespace) = url.host_str().and_then(service_of)?;
+    let port = url.port_or_known_default().unwrap_or(80);
+    let name = format!("{}:{service}:{port}", url.scheme());
+    Some((cluster::one(&namespace, "services/proxy", &name), service))
+}
+
 /// A name that only the cluster knows names a Service: the API's proxy leads to it.
 async fn by_service(provider: &mut Provider, reader: &Reader, base: &Url) {
-    let Some((service, namespace)) = base.host_str().and_then(service_of) else { return };
-    let right = cluster::one(&namespace, "services/proxy", &service);
-    let port = base.port_or_known_default().unwrap_or(80).to_string();
-    let place = Place { scheme: base.scheme(), port: &port };
+    let Some((right, service)) = proxied(base) else { return };
     let path = web::below(base, ".well-known/openid-configuration").path().to_owned();
-    if let Ok(page) = reader.service(&right, &place, &path).await {
-        provider.way = Way::ServiceProxy { namespace, service };
+    if let Ok(page) = reader.service(&right, &path).await {
+        provider.way = Way::ServiceProxy { namespace: right.namespace, service };
         provider.discovery = match page.status {
             200 => document(page.text.as_bytes()),
             status => Discovery::Status(status),

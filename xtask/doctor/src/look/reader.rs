@@ -1,12 +1,13 @@
 //! The only door to a cluster. It can GET and nothing else, takes no more than it was
 //! told to, waits no longer than it was told to, and remembers which rights it lacked.
+//! Objects from files may stand behind it in the place of a cluster.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{COOKIE, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -14,7 +15,8 @@ use kube::{Client, Config};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::could_not::Right;
+use super::objects::Objects;
+use crate::could_not::{self, Right};
 use crate::shown::shown;
 use base::{Error, Result};
 
@@ -30,11 +32,30 @@ const PAGE: usize = 256 * 1024;
 /// What the cluster's own record calls it.
 const AGENT: &str = concat!("argocd-oidc-lab-doctor/", env!("CARGO_PKG_VERSION"));
 
+/// Which cluster of the user's, and as whom.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The kubeconfig, if it is not the one that kubectl finds.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context, if it is not the current one.
+    pub context: Option<String>,
+    /// The user to impersonate.
+    pub user: Option<String>,
+    /// The longest that one request may take, if it is not ten seconds.
+    pub limit: Option<Duration>,
+}
+
 /// A cluster, for reading.
 pub struct Reader {
-    client: Client,
+    behind: Behind,
     limit: Duration,
     rights: Mutex<Rights>,
+}
+
+/// What is read.
+enum Behind {
+    Cluster(Client),
+    Files(Objects),
 }
 
 /// Rights that were made use of, or tried to.
@@ -48,6 +69,18 @@ pub struct Rights {
     pub lacking_optional: bool,
 }
 
+impl Rights {
+    /// Roles for what was asked for, as manifests.
+    pub fn roles(&self, needed: bool, optional: bool) -> String {
+        let of = |optional: bool| could_not::roles(self.asked.iter().filter(|it| it.optional == optional));
+        let needed = needed.then(|| of(false));
+        let optional = optional.then(|| of(true)).filter(|text| !text.is_empty());
+        let optional =
+            optional.map(|text| format!("# Optional: what lies elsewhere, if it is there.\n{text}"));
+        needed.into_iter().chain(optional).collect::<Vec<_>>().join("---\n")
+    }
+}
+
 /// Why something could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unread {
@@ -57,6 +90,8 @@ pub enum Unread {
     Forbidden(Right),
     /// In a sentence's part: `no answer within 10 s`.
     Failed(String),
+    /// Files say nothing of it.
+    Untold,
 }
 
 /// A list, and whether there was more of it.
@@ -86,20 +121,33 @@ struct Raw {
 }
 
 impl Reader {
-    /// The cluster behind a context of a kubeconfig of the user's, the one that kubectl finds
-    /// unless a file is named. It is read and never written.
+    /// A cluster of a kubeconfig of the user's, which is read and never written; and the name of its context.
     ///
     /// # Errors
     /// The file cannot be read, there is no such context, or it cannot be used.
-    pub async fn of_context(path: Option<&Path>, context: &str) -> Result<Self> {
-        let file = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-        Self::connected(Self::configured(file.map_err(|error| unusable(&error))?, context).await?)
+    pub async fn of_user(access: &Access) -> Result<(Self, String)> {
+        let file = access.kubeconfig.as_deref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        let file = file.map_err(|error| unusable(&error))?;
+        let named = access.context.clone().or_else(|| file.current_context.clone());
+        let context = named.filter(|name| !name.is_empty()).ok_or_else(|| {
+            Error::environment("the kubeconfig has no current context")
+                .hint("`--context NAME` names one, `kubectl config get-contexts` lists them")
+        })?;
+        let mut config = Self::configured(file, &context).await?;
+        if let Some(user) = access.user.as_ref().or(config.auth_info.impersonate.as_ref()) {
+            let user = HeaderValue::from_str(user).map_err(|_| {
+                Error::usage("--as: no user can be called that").hint("a user's name is one line of text")
+            })?;
+            config.headers.push((HeaderName::from_static("impersonate-user"), user));
+        }
+        let reader = Self::connected(config)?;
+        Ok((Self { limit: access.limit.unwrap_or(LIMIT), ..reader }, context))
     }
 
     /// The cluster behind a context of a lab's kubeconfig.
     ///
     /// # Errors
-    /// As [`Reader::of_context`].
+    /// As [`Reader::of_user`].
     pub async fn of_kubeconfig(path: &Path, context: &str) -> Result<Self> {
         let file = Kubeconfig::read_from(path).map_err(|error| unusable(&error))?;
         let mut config = Self::configured(file, context).await?;
@@ -123,7 +171,12 @@ impl Reader {
         // A server that says no is a part of what is to be seen.
         config.default_retry = false;
         let client = Client::try_from(config).map_err(|error| unusable(&error))?;
-        Ok(Self { client, limit: LIMIT, rights: Mutex::default() })
+        Ok(Self { behind: Behind::Cluster(client), limit: LIMIT, rights: Mutex::default() })
+    }
+
+    /// Objects from files.
+    pub fn of_objects(objects: Objects) -> Self {
+        Self { behind: Behind::Files(objects), limit: LIMIT, rights: Mutex::default() }
     }
 
     /// A cluster at an address, which has to answer within `limit`.
@@ -148,6 +201,21 @@ impl Reader {
     /// # Errors
     /// It is not there, may not be read, or is something else.
     pub async fn object<T: DeserializeOwned>(&self, right: &Right) -> Result<T, Unread> {
+        if let Behind::Files(objects) = &self.behind {
+            // What files do not have says nothing of the cluster.
+            let absent = match right.resource {
+                "secrets" => Unread::Failed(match objects.elsewhere(right) {
+                    Some(namespace) => format!(
+                        "the files have it in namespace {}, and it is read in {}",
+                        shown(namespace),
+                        shown(&right.namespace)
+                    ),
+                    None => "it is not in the files, and may be in the cluster".to_owned(),
+                }),
+                _ => Unread::Untold,
+            };
+            return objects.one(right).ok_or(absent).and_then(|object| typed(object, right));
+        }
         let name = right.name.as_deref().unwrap_or_default();
         let path = format!("{}/{}", base(right)?, segment(name)?);
         let raw = self.read(right, &path, OBJECT).await?;
@@ -175,6 +243,15 @@ impl Reader {
         struct Metadata {
             #[serde(default, rename = "continue")]
             more: Option<String>,
+        }
+        if let Behind::Files(objects) = &self.behind {
+            let found = objects.list(right, labels);
+            let items: Vec<T> = found.iter().take(most).filter_map(|item| typed(item, right).ok()).collect();
+            return match (items.is_empty(), found.is_empty()) {
+                (false, _) => Ok(Listed { items, more: false }),
+                (true, true) => Err(Unread::Untold),
+                (true, false) => Err(unknown("the files have", right)),
+            };
         }
         let labels: String = url::form_urlencoded::byte_serialize(labels.as_bytes()).collect();
         let path = format!("{}?limit={most}&labelSelector={labels}", base(right)?);
@@ -224,16 +301,18 @@ impl Reader {
         self.page(right, &path, cookie).await
     }
 
-    /// What a Service answers to a GET, through the API's proxy.
+    /// What a Service answers to a GET, through the API's proxy. The right names it as Roles have
+    /// to: `http:dex:5556`.
     ///
     /// # Errors
     /// The way to the Service is not open.
-    pub async fn service(&self, right: &Right, place: &Place<'_>, path: &str) -> Result<Page, Unread> {
-        let service = segment(right.name.as_deref().unwrap_or_default())?;
+    pub async fn service(&self, right: &Right, path: &str) -> Result<Page, Unread> {
+        let name = right.name.as_deref().unwrap_or_default();
+        for part in name.split(':') {
+            segment(part)?;
+        }
         let of_services = Right { resource: "services", ..right.clone() };
-        let Place { scheme, port } = place;
-        let path = format!("{}/{scheme}:{service}:{port}/proxy{path}", base(&of_services)?);
-        self.page(right, &path, None).await
+        self.page(right, &format!("{}/{name}/proxy{path}", base(&of_services)?), None).await
     }
 
     async fn page(&self, right: &Right, path: &str, cookie: Option<&str>) -> Result<Page, Unread> {
@@ -258,7 +337,12 @@ impl Reader {
 
     fn refused(&self, right: &Right, raw: &Raw) -> Unread {
         match raw.status {
-            404 => Unread::Absent,
+            404 => {
+                if right.optional {
+                    self.rights.lock().unwrap_or_else(PoisonError::into_inner).asked.remove(right);
+                }
+                Unread::Absent
+            }
             403 => {
                 let mut rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
                 match right.optional {
@@ -279,6 +363,7 @@ impl Reader {
         most: usize,
         cookie: Option<&str>,
     ) -> Result<Raw, Unread> {
+        let Behind::Cluster(client) = &self.behind else { return Err(Unread::Untold) };
         self.will_ask([right.clone()]);
         let mut request = http::Request::get(path);
         if let Some(cookie) = cookie {
@@ -288,7 +373,7 @@ impl Reader {
             .body(Body::empty())
             .map_err(|_| Unread::Failed(format!("no path leads to {}", shown(&right.to_string()))))?;
         let asking = async {
-            let response = self.client.send(request).await.map_err(|error| Unread::Failed(words(&error)))?;
+            let response = client.send(request).await.map_err(|error| Unread::Failed(words(&error)))?;
             let (parts, mut body) = response.into_parts();
             let mut raw =
                 Raw { status: parts.status.as_u16(), headers: parts.headers, body: vec![], cut: false };
@@ -367,9 +452,16 @@ fn parse<T: DeserializeOwned>(raw: &Raw, right: &Right) -> Result<T, Unread> {
     if raw.cut {
         return Err(Unread::Failed(format!("the answer is larger than {} KiB", raw.body.len() / 1024)));
     }
-    serde_json::from_slice(&raw.body).map_err(|_| {
-        Unread::Failed(format!("the cluster's answer is no {} that this program knows", right.resource))
-    })
+    serde_json::from_slice(&raw.body).map_err(|_| unknown("the cluster's answer is", right))
+}
+
+/// Reads an object of a file.
+fn typed<T: DeserializeOwned>(value: &serde_json::Value, right: &Right) -> Result<T, Unread> {
+    T::deserialize(value).map_err(|_| unknown("the files have", right))
+}
+
+fn unknown(what: &str, right: &Right) -> Unread {
+    Unread::Failed(format!("{what} no {} that this program knows", right.resource))
 }
 
 /// Whether it was the API that answered, and not the server behind its proxy.

@@ -164,6 +164,7 @@ async fn a_user_without_rights_is_told_which_and_given_the_role() {
     let lacking: Vec<&str> = diagnosis.could_not.iter().filter_map(|it| it.right.as_deref()).collect();
     assert!(lacking.contains(&"get configmaps argocd-cm in namespace argocd"), "{lacking:?}");
     assert!(lacking.contains(&"list pods in namespace argocd"), "{lacking:?}");
+    assert!(diagnosis.body().contains("Without it, --url ADDRESS still tells"), "{}", diagnosis.body());
     insta::assert_snapshot!(diagnosis.roles);
     // One right that is missing does not keep the others from being used.
     let some = cluster("http://127.0.0.1:1", &[("/api/v1/namespaces/argocd/secrets/argocd-oidc", denied)]);

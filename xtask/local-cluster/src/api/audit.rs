@@ -124,7 +124,7 @@ fn cut(text: &str) -> String {
 }
 
 /// The verb as Kubernetes names it, in rules and in its own audit.
-fn verb(method: &Method, target: Option<&Target>, query: &Query) -> String {
+pub(super) fn verb(method: &Method, target: Option<&Target>, query: &Query) -> String {
     let named = target.map(|it| it.name.is_some());
     let verb = match (method.as_str(), named) {
         ("POST", Some(_)) => "create",

@@ -13,6 +13,7 @@ use crate::logs::Logs;
 use crate::serve::{BodyError, Limits, read_body};
 use crate::store::{Key, Store};
 
+use super::access::User;
 use super::audit::Audit;
 use super::kinds::Kind;
 use super::path::Target;
@@ -25,8 +26,8 @@ pub struct Shared {
     pub store: Store,
     /// The logs of its pods.
     pub logs: Logs,
-    /// Not the token itself: what is not kept cannot leak.
-    pub token: Digest,
+    /// Who bears which token. Not the tokens themselves: what is not kept cannot leak.
+    pub tokens: Vec<(Digest, User)>,
     /// Where its requests are recorded.
     pub audit: Audit,
     /// What a request may be.

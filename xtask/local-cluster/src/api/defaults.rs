@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use crate::resources::RBAC;
 use crate::store::object::text;
 
 use super::kinds::Kind;
@@ -42,6 +43,12 @@ pub fn fill(kind: &Kind, object: &mut Value) {
         "Endpoints" => {
             for port in items(object, "subsets").flat_map(|subset| items(subset, "ports")) {
                 set(&mut port["protocol"], "TCP");
+            }
+        }
+        "RoleBinding" | "ClusterRoleBinding" => {
+            set(&mut object["roleRef"]["apiGroup"], RBAC);
+            for subject in items(object, "subjects").filter(|it| it["kind"] != "ServiceAccount") {
+                set(&mut subject["apiGroup"], RBAC);
             }
         }
         "CustomResourceDefinition" => {

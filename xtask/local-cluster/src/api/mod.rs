@@ -6,6 +6,7 @@
 //! [`janitor`].
 
 mod accept;
+mod access;
 mod admission;
 mod audit;
 mod body;
@@ -37,9 +38,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
@@ -55,6 +55,7 @@ use crate::tasks::Tasks;
 pub use audit::Audit;
 pub use bootstrap::bootstrap;
 
+use access::User;
 use call::{Call, Shared};
 use path::{Route, Target, route};
 use query::Query;
@@ -67,18 +68,28 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API over `store` for whoever bears `token`. The logs are those of the
-    /// store's pods.
+    /// An API over `store` for whoever bears `token`, who may do everything, and for `others`,
+    /// each with a name and a token, who may do what Roles grant them. The logs are those of
+    /// the store's pods.
     ///
     /// It starts a task that collects garbage and empties namespaces, so it is
     /// called inside a Tokio runtime; the task ends with the last clone.
-    pub fn new(store: Store, logs: Logs, token: &str, audit: Audit, tasks: &Tasks) -> Self {
+    pub fn new(
+        store: Store,
+        logs: Logs,
+        token: &str,
+        others: &[(&str, &str)],
+        audit: Audit,
+        tasks: &Tasks,
+    ) -> Self {
+        let others = others.iter().map(|(name, token)| (*token, User::named(name)));
+        let tokens = [(token, User::admin())].into_iter().chain(others);
         let stop = CancellationToken::new();
         tasks.spawn("the janitor", janitor::run(store.clone(), stop.clone()));
         let shared = Shared {
             store,
             logs,
-            token: digest(&SHA256, token.as_bytes()),
+            tokens: tokens.map(|(token, user)| (digest(&SHA256, token.as_bytes()), user)).collect(),
             audit,
             limits: Limits::default(),
             allocating: Mutex::default(),
@@ -117,15 +128,10 @@ async fn answer(
 ) -> Result<Response, Refusal> {
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     let open = matches!(route, Route::Health | Route::Version) && reads;
-    if !open && !is_let_in(api, &parts.headers) {
-        return Err(Refusal::unauthorized());
-    }
-    if let Some(user) = parts.headers.get("Impersonate-User") {
-        return Err(Refusal::no_impersonation(user.to_str().unwrap_or_default()));
-    }
+    let user = if open { User::default() } else { User::of(&api.tokens, &api.store, &parts.headers)? };
     let document = match route {
         Route::Nothing => return Err(Refusal::no_such_path()),
-        Route::Objects(target) => return objects(api, parts, body, target, query).await,
+        Route::Objects(target) => return objects(api, &user, parts, body, target, query).await,
         _ if !reads => return Err(Refusal::method_not_allowed()),
         Route::Health => return Ok(text(StatusCode::OK, "ok")),
         Route::Version => return Ok(reply::object(StatusCode::OK, &version())),
@@ -149,26 +155,17 @@ async fn answer(
     Ok(reply::object(StatusCode::OK, &document))
 }
 
-/// Compares digests: how long it takes tells nothing about the token.
-fn is_let_in(api: &Shared, headers: &HeaderMap) -> bool {
-    let given = headers
-        .get(AUTHORIZATION)
-        .and_then(|it| it.to_str().ok())
-        .and_then(|it| it.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map_or("", |(_, token)| token.trim());
-    digest(&SHA256, given.as_bytes()).as_ref() == api.token.as_ref()
-}
-
 async fn objects(
     api: &Shared,
+    user: &User,
     parts: &Parts,
     body: &mut Option<Incoming>,
     target: Target,
     query: Query,
 ) -> Result<Response, Refusal> {
+    user.check(&api.store, &audit::verb(&parts.method, Some(&target), &query), &target)?;
     if let Some(review) = review::find(&target) {
-        return review.answer(api, parts, body).await;
+        return review.answer(api, user, parts, body).await;
     }
     let kind = kinds::find(&api.store, &target.group, &target.version, &target.plural)
         .ok_or_else(Refusal::no_such_path)?;
@@ -179,6 +176,9 @@ async fn objects(
     let (headers, method) = (parts.headers.clone(), parts.method.clone());
     let call = Call { api, kind, target, query, headers, method };
     let resource = &call.kind.resource;
+    if patch::applies(&call) && call.found().is_err() {
+        user.check(&api.store, "create", &call.target)?;
+    }
     let subresource = call.target.subresource.clone();
     if subresource.as_deref() == Some("proxy") {
         return proxy::forward(&call, parts.clone(), body).await;

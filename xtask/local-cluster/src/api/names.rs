@@ -1,6 +1,7 @@
 //! What names, keys and labels may look like. Each check answers what is wrong.
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of at most 253 lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com')";
+const SEGMENT: &str = "may not be '.' or '..', and may not contain '/' or '%'";
 const LABEL: &str = "a lowercase RFC 1123 label must consist of at most 63 lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name')";
 const LABEL_1035: &str = "a DNS-1035 label must consist of at most 63 lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name')";
 const QUALIFIED: &str = "a qualified name must consist of at most 63 alphanumeric characters, '-', '_' or '.', start and end with an alphanumeric character, and may have a DNS subdomain and '/' before it (e.g. 'example.com/MyName')";
@@ -27,6 +28,11 @@ fn is_word(text: &str) -> bool {
 /// A DNS subdomain: the names of most objects.
 pub fn subdomain(name: &str) -> Option<&'static str> {
     unless(name.len() <= 253 && name.split('.').all(is_dns), SUBDOMAIN)
+}
+
+/// What can stand in a path: the names of Roles and what binds them (`system:basic-user`).
+pub fn path_segment(name: &str) -> Option<&'static str> {
+    unless(![".", ".."].contains(&name) && !name.contains(['/', '%']), SEGMENT)
 }
 
 /// A DNS label: the names of namespaces.

@@ -1,7 +1,7 @@
 //! PATCH, in the four ways that clients know.
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use json_patch::PatchOperation;
 use serde_json::{Map, Value, json};
 
@@ -30,9 +30,14 @@ const COPIED: usize = 3 * 1024 * 1024;
 /// How deep a patched object may be.
 const DEPTH: usize = 128;
 
+/// Whether it is an apply, which creates what is not there.
+pub fn applies(call: &Call<'_>) -> bool {
+    call.method == Method::PATCH && content_type(&call.headers) == APPLY
+}
+
 /// PATCH of an object or its status.
 pub fn patch(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
-    if content_type(&call.headers) == APPLY {
+    if applies(call) {
         return apply(call, body);
     }
     let patch = Patch::parse(call, body)?;

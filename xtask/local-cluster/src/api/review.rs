@@ -1,5 +1,4 @@
-//! Questions about who one is and what one may do. There is one token, and it may
-//! do everything.
+//! Questions about who one is and what one may do.
 
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -7,8 +6,11 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use crate::serve::Response;
+use crate::store::Store;
+use crate::store::object::text;
 
 use super::accept::plain;
+use super::access::User;
 use super::body;
 use super::call::Shared;
 use super::path::Target;
@@ -47,6 +49,7 @@ impl Review {
     pub async fn answer(
         &self,
         shared: &Shared,
+        user: &User,
         parts: &Parts,
         body: &mut Option<Incoming>,
     ) -> Result<Response, Refusal> {
@@ -65,21 +68,34 @@ impl Review {
         if !review["metadata"].is_object() {
             review["metadata"] = json!({"creationTimestamp": null});
         }
-        review["status"] = self.status();
+        review["status"] = self.status(&shared.store, user, &review["spec"]);
         Ok(reply::object(StatusCode::CREATED, &review))
     }
 
-    fn status(&self) -> Value {
+    fn status(&self, store: &Store, user: &User, spec: &Value) -> Value {
         match self.kind {
-            "SelfSubjectReview" => json!({"userInfo": {
-                "username": "oidc-lab", "groups": ["system:masters", "system:authenticated"],
-            }}),
+            "SelfSubjectReview" => json!({"userInfo": {"username": user.name, "groups": user.groups}}),
             "SelfSubjectRulesReview" => json!({
-                "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+                "resourceRules": user.rules(store, spec["namespace"].as_str()),
+                "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}],
                 "incomplete": false,
             }),
-            _ => json!({"allowed": true, "reason": "the lab's token may do everything"}),
+            _ => {
+                let asked = &spec["resourceAttributes"];
+                let given =
+                    |field: &str| asked[field].as_str().filter(|it| !it.is_empty()).map(str::to_owned);
+                let target = Target {
+                    group: given("group").unwrap_or_default(),
+                    plural: given("resource").unwrap_or_default(),
+                    namespace: given("namespace"),
+                    name: given("name"),
+                    subresource: given("subresource"),
+                    ..Target::default()
+                };
+                // What is no object is open to all who are let in, for reading.
+                let open = asked.is_null() && spec["nonResourceAttributes"]["verb"] == "get";
+                json!({"allowed": open || user.may(store, text(&asked["verb"]), &target)})
+            }
         }
     }
 }

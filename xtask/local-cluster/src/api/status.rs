@@ -121,13 +121,6 @@ impl Refusal {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
     }
 
-    /// 403: the one identity that there is stands in for nobody.
-    pub fn no_impersonation(user: &str) -> Self {
-        let why = "the lab's token is the only identity, and acts for nobody else";
-        Self::new(StatusCode::FORBIDDEN, "Forbidden", format!("users {user:?} is forbidden: {why}"))
-            .about("", "users", user)
-    }
-
     /// 406.
     pub fn not_acceptable(available: &str) -> Self {
         let message = format!("406: Not Acceptable\n\nAvailable representations: {available}");

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::resources::RBAC;
 use crate::store::object::{self, items, text};
 
 use super::kinds::Kind;
@@ -73,6 +74,7 @@ fn metadata(kind: &Kind, object: &Value) -> Vec<Cause> {
     let check = match kind.resource.kind.as_str() {
         "Namespace" if !kind.resource.custom => names::label,
         "Service" if !kind.resource.custom => names::label_1035,
+        _ if kind.resource.group == RBAC => names::path_segment,
         _ => names::subdomain,
     };
     if name.is_empty() && text(&object["metadata"]["generateName"]).is_empty() {
@@ -175,6 +177,7 @@ fn change(kind: &Kind, old: &Value, new: &Value) -> Vec<Cause> {
             &["/type", "/immutable", "/data", "/binaryData"]
         }
         "Secret" => &["/type"],
+        "RoleBinding" | "ClusterRoleBinding" => &["/roleRef"],
         "Pod" if fixed(&old["spec"]) != fixed(&new["spec"]) => {
             let why = "pod updates may not change fields other than `spec.containers[*].image`";
             return vec![forbidden("spec", why)];

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, on_path};
+use crate::support::{Cluster, READERS_TOKEN, on_path};
 
 /// kubectl with a cluster's kubeconfig and a home of its own.
 struct Kubectl<'a> {
@@ -426,4 +426,45 @@ spec:
     kubectl.ok(&["delete", "crd", "things.lab.io"]);
     kubectl.error(&["get", "th"]);
     assert!(!kubectl.ok(&["api-resources"]).contains("things"));
+}
+
+#[test]
+fn roles_are_made_bound_and_hold() {
+    if !on_path("kubectl", "roles_are_made_bound_and_hold") {
+        return;
+    }
+    let cluster = Cluster::start();
+    let kubectl = Kubectl { cluster: &cluster };
+    let ok = |args: &str| kubectl.ok(&args.split(' ').collect::<Vec<_>>());
+    ok("create configmap seen");
+    ok("create role looks --verb=get --resource=configmaps,pods/log --resource-name=seen");
+    ok("create rolebinding looks --role=looks --user=reader");
+    ok("create clusterrole lists --verb=list --resource=deployments.apps");
+    ok("create clusterrolebinding lists --clusterrole=lists --group=system:authenticated");
+    assert!(ok("get roles").contains("looks"));
+    assert!(ok("get rolebindings -o wide").contains("Role/looks"));
+    assert!(ok("describe clusterrolebinding lists").contains("system:authenticated"));
+    ok("get configmap seen --as reader");
+    ok("get deployments -A --as reader");
+    let refused = kubectl.error(&["get", "secret", "x", "--as", "reader"]);
+    let words = "secrets \"x\" is forbidden: User \"reader\" cannot get resource \"secrets\" in API group \"\" in the namespace \"default\"";
+    assert!(refused.contains(words), "{refused}");
+    let reader = format!("--token={READERS_TOKEN}");
+    for (asked, answer) in [
+        ("get configmaps/seen", "yes"),
+        ("get configmaps/other", "no"),
+        ("get pods/seen --subresource=log", "yes"),
+        ("get pods/seen", "no"),
+        ("list deployments.apps", "yes"),
+        ("list deployments.apps -A", "yes"),
+        ("get /version", "yes"),
+    ] {
+        let args = [&["auth", "can-i"], &asked.split(' ').collect::<Vec<_>>()[..], &[&reader]].concat();
+        assert_eq!(kubectl.run(&args).stdout.trim(), answer, "{asked}");
+    }
+    let list = kubectl.ok(&["auth", "can-i", "--list", &reader]);
+    assert!(list.contains("pods/log") && list.contains("[seen]") && !list.contains("*.*"), "{list}");
+    assert!(kubectl.ok(&["auth", "whoami", &reader]).contains("reader"));
+    ok("delete rolebinding looks");
+    assert!(kubectl.error(&["get", "configmap", "seen", &reader]).contains("forbidden"));
 }

@@ -1,6 +1,6 @@
 //! The cluster API as HTTP: statuses, words, limits.
 
-use crate::support::{Cluster, TOKEN};
+use crate::support::{Cluster, READER, READERS_TOKEN, TOKEN};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -30,10 +30,66 @@ fn only_health_and_version_need_no_token() {
 }
 
 #[test]
-fn the_token_acts_for_nobody_else() {
+fn the_token_acts_for_others_and_that_of_others_for_nobody() {
     let cluster = Cluster::start();
-    let answer = cluster.ask("GET", "/api/v1/secrets").header("Impersonate-User", "somebody").send();
-    assert_eq!((answer.status, answer.json()["reason"].clone()), (403, json!("Forbidden")));
+    let get = |path: &str, token: &str, user: &str, group: &str| {
+        let ask = cluster.ask_without_token("GET", path).header("Authorization", &format!("Bearer {token}"));
+        let ask = if user.is_empty() { ask } else { ask.header("Impersonate-User", user) };
+        let ask = if group.is_empty() { ask } else { ask.header("Impersonate-Group", group) };
+        ask.send()
+    };
+    for (token, user, group, code, words) in [
+        (TOKEN, "", "", 200, ""),
+        (TOKEN, "somebody", "", 403, "User \"somebody\" cannot list resource \"secrets\""),
+        (TOKEN, "somebody", "system:masters", 200, ""),
+        (TOKEN, "", "system:masters", 500, "without impersonating a user"),
+        (READERS_TOKEN, "", "", 403, "secrets is forbidden: User \"reader\" cannot list"),
+        (
+            READERS_TOKEN,
+            "oidc-lab",
+            "",
+            403,
+            "users \"oidc-lab\" is forbidden: User \"reader\" cannot impersonate",
+        ),
+        (READERS_TOKEN, "reader", "system:masters", 403, "groups \"system:masters\" is forbidden"),
+    ] {
+        let answer = get("/api/v1/secrets", token, user, group);
+        assert_eq!(answer.status, code, "{token} {user} {group}: {}", answer.text);
+        assert!(code == 200 || answer.message().contains(words), "{}", answer.text);
+    }
+    // Not even that a kind is unknown is told to whoever may not ask for it; what is there is told to all.
+    assert_eq!(get("/apis/none.io/v1/things", READERS_TOKEN, "", "").status, 403);
+    for path in ["/api", "/apis", "/apis/apps/v1", "/openapi/v3", "/version"] {
+        assert_eq!(get(path, READERS_TOKEN, "", "").status, 200, "{path}");
+    }
+}
+
+#[test]
+fn an_apply_that_creates_takes_the_right_to_create() {
+    let cluster = Cluster::start();
+    let role = |verbs: &[&str]| json!({"metadata": {"name": "r"}, "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": verbs}]});
+    let binding = json!({
+        "metadata": {"name": "b"}, "roleRef": {"kind": "Role", "name": "r"},
+        "subjects": [{"kind": "User", "name": READER}],
+    });
+    const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
+    assert_eq!(cluster.post(&format!("{ROLES}/roles"), &role(&["patch"])).status, 201);
+    let bound = cluster.post(&format!("{ROLES}/rolebindings"), &binding);
+    assert_eq!(bound.json()["subjects"][0]["apiGroup"], "rbac.authorization.k8s.io", "{}", bound.text);
+    let apply = || {
+        cluster
+            .ask_without_token("PATCH", &format!("{MAPS}/m?fieldManager=me"))
+            .header("Authorization", &format!("Bearer {READERS_TOKEN}"))
+            .body("application/apply-patch+yaml", r#"{"apiVersion": "v1", "kind": "ConfigMap"}"#)
+            .send()
+    };
+    assert!(apply().message().contains("cannot create resource"));
+    assert_eq!(cluster.merge(&format!("{ROLES}/roles/r"), &role(&["patch", "create"])).status, 200);
+    assert_eq!(apply().status, 201);
+    assert_eq!(cluster.merge(&format!("{ROLES}/roles/r"), &role(&["patch"])).status, 200);
+    assert_eq!(apply().status, 200);
+    let other = json!({"roleRef": {"name": "other"}});
+    assert_eq!(cluster.merge(&format!("{ROLES}/rolebindings/b"), &other).status, 422);
 }
 
 #[test]

@@ -25,6 +25,10 @@ use tokio_util::sync::CancellationToken;
 /// The token of all test clusters.
 pub const TOKEN: &str = "test-token-of-the-cluster-api";
 
+/// Somebody who may do what Roles grant them.
+pub const READER: &str = "reader";
+pub const READERS_TOKEN: &str = "test-token-of-the-reader";
+
 /// A running cluster API.
 pub struct Cluster {
     pub store: Store,
@@ -51,7 +55,14 @@ impl Cluster {
         let address = runtime.block_on(async {
             let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
             let address = listener.local_addr().unwrap();
-            let api = Api::new(store.clone(), logs.clone(), TOKEN, audit, &Tasks::default());
+            let api = Api::new(
+                store.clone(),
+                logs.clone(),
+                TOKEN,
+                &[(READER, READERS_TOKEN)],
+                audit,
+                &Tasks::default(),
+            );
             tokio::spawn(serve(listener, Some(identity.acceptor), api, Limits::default(), stop.clone()));
             address
         });

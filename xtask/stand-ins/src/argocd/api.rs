@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::incoming::Incoming;
+use super::policy;
 use super::server::Server;
 use super::session::{self, BadToken, INTERNAL, UNAUTHENTICATED};
 use super::token_cookie;
@@ -119,6 +120,14 @@ async fn route(server: &Server, request: &Incoming) -> Response {
             Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, &why),
         },
         ("/api/v1/session/userinfo", &Method::GET) => userinfo(server, request).await,
+        ("/api/v1/account/can-i/applications/get/*/*", &Method::GET) => match claims(server, request).await {
+            Err(response) => *response,
+            Ok(claims) => {
+                let groups = session::groups(&claims, &server.policy_scopes());
+                let may = policy::may_look(&server.policies(), session::user(&claims), &groups);
+                ok(&json!({ "value": if may { "yes" } else { "no" } }))
+            }
+        },
         ("/api/v1/session", &Method::POST) => {
             // No account is behind a stand-in, so no password is right.
             error(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "Invalid username or password")

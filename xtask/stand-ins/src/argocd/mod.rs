@@ -43,6 +43,7 @@ mod oauth2;
 mod oidc_config;
 mod outbound;
 mod pages;
+mod policy;
 mod provider;
 mod proxies;
 mod references;

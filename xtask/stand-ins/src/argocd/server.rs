@@ -1,5 +1,6 @@
 //! One argocd-server: what outlives a change of its settings, and all handlers share.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -111,10 +112,15 @@ impl Server {
             || settings.oidc_config(&self.details, &self.log).is_some()
     }
 
-    /// The claims that policies look at, from argocd-rbac-cm.
-    pub(super) fn policy_scopes(&self) -> Vec<String> {
+    /// argocd-rbac-cm.
+    pub(super) fn policies(&self) -> BTreeMap<String, String> {
         let config_map = self.manager.config_map("argocd-rbac-cm");
-        let scopes = config_map.ok().and_then(|map| map.data.as_ref()?.get("scopes").cloned());
+        config_map.ok().and_then(|map| map.data.clone()).unwrap_or_default()
+    }
+
+    /// The claims that policies look at.
+    pub(super) fn policy_scopes(&self) -> Vec<String> {
+        let scopes = self.policies().remove("scopes");
         scopes
             .and_then(|scopes| serde_yaml::from_str(&scopes).ok())
             .unwrap_or_else(|| vec!["groups".to_owned()])

@@ -75,6 +75,19 @@ pub fn row(kind: &str, object: &Value, now: Timestamp) -> Vec<(&'static str, Val
         "Secret" => {
             vec![name, ("Type", json!(text(&object["type"]))), ("Data", json!(size(&object["data"]))), age_of]
         }
+        "Role" | "ClusterRole" => {
+            vec![name, ("Created At", json!(text(&object["metadata"]["creationTimestamp"])))]
+        }
+        "RoleBinding" | "ClusterRoleBinding" => {
+            let role = &object["roleRef"];
+            let of = |kind: &str| {
+                let subjects = items(&object["subjects"]).filter(move |it| it["kind"] == kind);
+                json!(subjects.map(|it| text(&it["name"])).collect::<Vec<_>>().join(", "))
+            };
+            let role = json!(format!("{}/{}", text(&role["kind"]), text(&role["name"])));
+            let (users, groups) = (of("User"), of("Group"));
+            vec![name, ("Role", role), age_of, ("+Users", users), ("+Groups", groups)]
+        }
         "Namespace" => vec![name, ("Status", json!(text(&status["phase"]))), age_of],
         "Node" => {
             let ready = object::condition(object, "Ready").is_some_and(|it| it["status"] == "True");

@@ -133,7 +133,7 @@ impl HostProcess {
 
         let private = Private::make(&self.folder, &format!("{namespace}_{pod}_{container}"))?;
         private.write_files(&files)?;
-        private.write_kubeconfig(&cluster.kubeconfig("oidc-lab", Some(&namespace)))?;
+        private.write_kubeconfig(&cluster.kubeconfig("oidc-lab", Some(&namespace), &[]))?;
         for (name, value) in private.variables() {
             env.entry(name).or_insert(value);
         }

@@ -43,7 +43,7 @@ impl Cluster {
             "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "argocd" },
         });
         store.create(&Key::new("namespaces", "", "argocd"), namespace).unwrap();
-        let api = Api::new(store.clone(), logs, TOKEN, Audit::none(), &Tasks::default());
+        let api = Api::new(store.clone(), logs, TOKEN, &[], Audit::none(), &Tasks::default());
         let mut cluster = Self { store, access, api, identity, address, serving: None };
         cluster.serve(listener);
         cluster

@@ -1,0 +1,301 @@
+//! The doctor as a command: what `kubectl argocd-sso` and `cargo xtask doctor` both do, by the same arguments.
+//! What is said and exited with is an [`Answer`]; who prints it is the caller's business.
+
+mod args;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use probe::password::{self, NoPassword, Source};
+use probe::{CauseId, Password, Tls};
+use releases::Release;
+use serde_json::{Map, Value};
+
+use crate::explain::{self, Explanation};
+use crate::look::{Reader, Subject, User};
+use crate::shown::argument;
+use crate::{Diagnosis, Examination, Files, Upgrade, role, upgrade, watch};
+use base::{Error, Exit, Result};
+
+pub use args::{DoctorArgs, ExplainArgs};
+
+/// Says what is about to be done, to a person.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What `explain --help` ends with.
+pub const EXPLAIN_EXAMPLES: &str = "Examples:
+  explain 'failed to get token: oauth2: \"invalid_client\" \"Invalid client credentials.\"'
+  explain 'https://argocd.example.com/auth/callback?error=invalid_scope'
+  explain argocd.har
+  kubectl -n argocd logs deploy/argocd-server | explain -
+  explain stale-argocd
+
+Exit codes: 0 a cause is known, 1 none is, 2 no input, 3 it cannot be read.";
+
+/// What came of it.
+pub struct Answer {
+    /// The outcome in a line.
+    pub headline: String,
+    /// More about it, for a person.
+    pub body: String,
+    /// For `--format json`: the fields of the command.
+    pub fields: Map<String, Value>,
+    /// What the program exits with.
+    pub exit: Exit,
+}
+
+/// What the arguments of the doctor alone do not say.
+#[derive(Default)]
+pub struct Around {
+    /// What is looked at where nothing else is named.
+    pub lab: Option<Subject>,
+    /// How long `--watch` goes on.
+    pub wait: Option<Duration>,
+    /// The release that runs what `-f` names, where no image in it says so.
+    pub release: Option<Release>,
+}
+
+/// Looks and says what it found.
+///
+/// # Errors
+/// The kubeconfig, a file or the password cannot be used, or options do not go together.
+pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answer> {
+    if !args.files.is_empty() {
+        return of_files(args, around.release).await;
+    }
+    if let Some(path) = &args.evidence
+        && path.symlink_metadata().is_ok()
+    {
+        // It would be said after all was looked at.
+        return Err(Error::environment(format!("{} is there, and is not written over", path.display()))
+            .hint("name a new file"));
+    }
+    let examination = match &args.from {
+        Some(path) => Examination::read(path)?,
+        None => {
+            let subject = subject(args, around.lab, &say).await?;
+            if args.print_role {
+                let role = role(&subject).await?;
+                let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
+                return Ok(Answer { headline: role, body: String::new(), fields, exit: Exit::Done });
+            }
+            if args.watch {
+                return watched(subject, around.wait).await;
+            }
+            Examination::of(&subject).await?
+        }
+    };
+    if let Some(path) = &args.evidence {
+        examination.write(path, args.names)?;
+        say(&format!(
+            "what was seen is in {}: no secret is in it{}",
+            path.display(),
+            match args.names {
+                true => ", and the names are the real ones",
+                false => ", and hosts, users and groups have other names there",
+            }
+        ));
+    }
+    if let Some(to) = &args.upgrade_to {
+        return Ok(upgrade(examination.evidence(), to)?.into());
+    }
+    let diagnosis = examination.diagnosis(args.before_rotation);
+    Ok(if args.names { diagnosis } else { diagnosis.without_names() }.into())
+}
+
+/// What is to be looked at.
+async fn subject(args: &DoctorArgs, lab: Option<Subject>, say: &Say) -> Result<Subject> {
+    let mut subject = match lab {
+        Some(lab) => of_lab(args, lab)?,
+        None => named(args, say).await?,
+    };
+    subject.secret_check = !args.no_secret_check;
+    let say = say.clone();
+    subject.say = Box::new(move |line| say(line));
+    if args.token_stdin {
+        subject.token = Some(read_secret(Source::Token).await?);
+    }
+    Ok(subject)
+}
+
+async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer> {
+    // The lab's user is known, and not asked to log in again and again.
+    subject.user = None;
+    subject.each_replica = true;
+    let (watched, diagnosis) = watch::watch(&subject, wait.unwrap_or(watch::WAIT)).await?;
+    let mut fields = diagnosis.fields();
+    fields.insert("watch".to_owned(), serde_json::json!(watched));
+    let exit = if watched.healed { Exit::Done } else { Exit::Verdict };
+    Ok(Answer { headline: watched.headline(&diagnosis), body: diagnosis.body(), fields, exit })
+}
+
+/// What manifests say.
+async fn of_files(args: &DoctorArgs, release: Option<Release>) -> Result<Answer> {
+    let input = match args.files.iter().any(|path| path.as_os_str() == "-") {
+        true => bounded(&mut std::io::stdin().lock(), "standard input")?,
+        false => vec![],
+    };
+    let files = Files::read(&args.files, &input, args.namespace.as_deref())?;
+    let evidence = files.evidence(release).await?;
+    if let Some(to) = &args.upgrade_to {
+        return Ok(upgrade(&evidence, to)?.into());
+    }
+    let diagnosis = files.diagnosis(&evidence, args.before_rotation);
+    let annotations = std::env::var_os("GITHUB_ACTIONS").map(|_| diagnosis.annotations());
+    let mut answer = Answer::from(diagnosis);
+    if let Some(annotations) = annotations.filter(|text| !text.is_empty()) {
+        answer.body.push_str(&format!("\n{annotations}"));
+    }
+    Ok(answer)
+}
+
+impl From<Upgrade> for Answer {
+    fn from(upgrade: Upgrade) -> Self {
+        Self {
+            headline: upgrade.headline(),
+            body: upgrade.body(),
+            fields: upgrade.fields(),
+            exit: upgrade.exit(),
+        }
+    }
+}
+
+impl From<Diagnosis> for Answer {
+    fn from(diagnosis: Diagnosis) -> Self {
+        Self {
+            headline: diagnosis.headline(),
+            body: diagnosis.body(),
+            fields: diagnosis.fields(),
+            exit: diagnosis.exit(),
+        }
+    }
+}
+
+impl From<Explanation> for Answer {
+    fn from(explanation: Explanation) -> Self {
+        Self {
+            headline: explanation.headline(),
+            body: explanation.body(),
+            fields: explanation.fields(),
+            exit: explanation.exit(),
+        }
+    }
+}
+
+/// A lab, unless something is said that only another installation can mean.
+fn of_lab(args: &DoctorArgs, lab: Subject) -> Result<Subject> {
+    let elsewhere = [
+        ("--namespace", args.namespace.is_some()),
+        ("--as", args.as_user.is_some()),
+        ("--provider-namespace", args.provider_namespace.is_some()),
+        ("--resolve", !args.resolve.is_empty()),
+        ("--ca", args.ca.is_some()),
+        ("--user", args.user.is_some()),
+    ];
+    match elsewhere.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Error::usage(format!("{option} is for another installation than the lab"))
+            .hint("name it with --context or --url")),
+        None => Ok(lab),
+    }
+}
+
+/// The installation that the arguments name: by a kubeconfig, by an address, or by both.
+async fn named(args: &DoctorArgs, say: &Say) -> Result<Subject> {
+    let namespace = args.namespace.as_deref().unwrap_or("argocd");
+    let mut subject = Subject::new(namespace, "kubectl");
+    if args.looks_at_cluster() {
+        let (reader, context) = Reader::of_user(&args.access()).await?;
+        if args.context.is_none() {
+            say(&format!(
+                "the cluster of context {}, Argo CD in namespace {}",
+                argument(&context),
+                argument(namespace)
+            ));
+        }
+        subject.kubectl = kubectl(args.kubeconfig.as_deref(), &context);
+        subject.cluster = Some(reader);
+        subject.provider_namespace.clone_from(&args.provider_namespace);
+    }
+    subject.address.clone_from(&args.url);
+    subject.resolve.clone_from(&args.resolve);
+    if let Some(path) = &args.ca {
+        let failed = |what: String| Error::environment(format!("--ca {} {what}", path.display()));
+        let pem = std::fs::read(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
+        subject.tls = Tls::with_ca(&pem).map_err(|error| failed(format!("cannot be used: {error}")))?;
+    }
+    if let Some(user) = &args.user {
+        let source = args.password_env.as_deref().map_or(Source::Input, Source::Environment);
+        subject.user = Some(User::new(user, read_secret(source).await?));
+    }
+    Ok(subject)
+}
+
+/// How a command for the cluster begins.
+fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
+    let context = argument(context);
+    match kubeconfig {
+        Some(path) => {
+            format!("kubectl --kubeconfig {} --context {context}", argument(&path.to_string_lossy()))
+        }
+        None => format!("kubectl --context {context}"),
+    }
+}
+
+async fn read_secret(source: Source<'_>) -> Result<Password> {
+    password::read(source).await.map_err(|error| match error {
+        NoPassword::Empty(_) => Error::usage(error.to_string()),
+        NoPassword::Unreadable(message) => Error::environment(message),
+    })
+}
+
+/// Says what a pasted error, an address, a HAR or a log means; nothing is asked of anybody.
+///
+/// # Errors
+/// There is no input, or it cannot be read.
+pub fn explain(args: &ExplainArgs) -> Result<Answer> {
+    let id = |name: &str| CauseId::ALL.iter().copied().find(|id| id.name() == name);
+    let ExplainArgs { input, id: forced, file, text } = args;
+    let explanation = match (forced.as_deref().and_then(id), file, text, input.as_deref()) {
+        (Some(id), ..) => Explanation::of_id(id),
+        (_, Some(path), ..) => explain::explain(&read(path)?)?,
+        (_, _, Some(text), _) => explain::explain(text.as_bytes())?,
+        (.., Some("-")) => explain::explain(&bounded(&mut std::io::stdin().lock(), "standard input")?)?,
+        (.., Some(input)) => match id(input) {
+            Some(id) => Explanation::of_id(id),
+            None if Path::new(input).is_file() => explain::explain(&read(Path::new(input))?)?,
+            None => {
+                let mut explanation = explain::explain(input.as_bytes())?;
+                if explanation.causes.is_empty() && !input.contains(char::is_whitespace) {
+                    explanation.notes.push("no file is called so, and no cause".to_owned());
+                }
+                explanation
+            }
+        },
+        _ => return Err(Error::usage("there is nothing to explain").hint("`-` reads standard input")),
+    };
+    Ok(explanation.into())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let name = path.display().to_string();
+    let mut file = std::fs::File::open(path)
+        .map_err(|error| Error::environment(format!("{name} cannot be read: {error}")))?;
+    bounded(&mut file, &name)
+}
+
+/// An input, up to what is looked at.
+fn bounded(input: &mut dyn std::io::Read, name: &str) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    let limit = explain::MOST as u64 + 1;
+    input
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::environment(format!("{name} cannot be read: {error}")))?;
+    if bytes.len() > explain::MOST {
+        return Err(Error::environment(format!("{name} is larger than {} MiB", explain::MOST >> 20))
+            .hint("cut out the part around the error"));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,326 @@
+//! What a browser recorded (HAR 1.2): which hop of the login failed, with which words, and what became of its
+//! cookies. Chrome leaves cookies out unless it is told otherwise; then they are not recorded, and nothing is
+//! said of them.
+
+use probe::CauseId;
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::{Fits, address, signs};
+use crate::finding::Certainty;
+use crate::shown::shown;
+use base::{Error, Result};
+
+/// The cookie that ties a login together, and the one that is the session.
+const STATE: &str = "argocd.oauthstate";
+const TOKEN: &str = "argocd.token";
+/// The length of a request's headers that nginx takes if nothing else is set.
+const NGINX: usize = 8 * 1024;
+/// So many visits of one address in a row are a loop.
+const LOOP: usize = 4;
+
+#[derive(Deserialize)]
+struct Har {
+    log: Log,
+}
+
+#[derive(Deserialize)]
+struct Log {
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    request: Request,
+    response: Response,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    method: String,
+    url: String,
+    #[serde(default)]
+    headers: Vec<Pair>,
+    #[serde(default)]
+    cookies: Vec<Pair>,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    #[serde(default)]
+    status: i64,
+    #[serde(default)]
+    headers: Vec<Pair>,
+    #[serde(default)]
+    cookies: Vec<Pair>,
+    #[serde(default)]
+    content: Content,
+}
+
+#[derive(Default, Deserialize)]
+struct Content {
+    #[serde(default)]
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    name: String,
+    #[serde(default)]
+    value: String,
+}
+
+/// A hop of a login.
+struct Hop {
+    url: Url,
+    place: Place,
+    entry: Entry,
+}
+
+/// Whose a hop is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Settings,
+    Login,
+    Callback,
+    Userinfo,
+    Provider,
+    Other,
+}
+
+/// Whether a text is meant to be a HAR, also one that was cut off.
+pub fn is_one(text: &str) -> bool {
+    let start: String = text.chars().take(4096).filter(|c| !c.is_whitespace()).collect();
+    start.starts_with("{\"log\":{")
+}
+
+/// What it shows.
+///
+/// # Errors
+/// It is no JSON, or has no entries.
+pub fn read(text: &str) -> Result<(Vec<Fits>, Vec<String>)> {
+    let har: Har = serde_json::from_str(text).map_err(|error| {
+        // What the parser says may quote what was recorded.
+        let what = match error.is_eof() {
+            true => "the HAR ends in the middle".to_owned(),
+            false => format!("the HAR cannot be read at line {}, column {}", error.line(), error.column()),
+        };
+        Error::environment(what)
+            .hint("export it again from the browser's developer tools, as *Save all as HAR*")
+    })?;
+    let hops: Vec<Hop> = har.log.entries.into_iter().filter_map(Hop::of).collect();
+    let mut notes = vec![];
+    if !hops.iter().any(|hop| matches!(hop.place, Place::Login | Place::Callback)) {
+        notes.push(
+            "no /auth/login and no /auth/callback was recorded: begin to record on Argo CD's login page, with the \
+             log preserved over pages, and log in"
+                .to_owned(),
+        );
+    }
+    let recorded = hops.iter().any(Hop::has_cookies);
+    if !hops.is_empty() && !recorded {
+        notes.push(
+            "cookies are not recorded in it (Chrome leaves them out; *Allow to generate HAR with sensitive data* is \
+             in the settings of its developer tools), so nothing is said of them"
+                .to_owned(),
+        );
+    }
+    let mut causes = looped(&hops);
+    causes.extend(hops.iter().flat_map(|hop| failed(hop, &hops)));
+    if recorded {
+        causes.extend(state_cookie(&hops));
+        causes.extend(hops.iter().filter_map(long_header));
+    }
+    if causes.is_empty() {
+        causes.extend(not_taken(&hops));
+    }
+    if let Some(hop) =
+        hops.iter().rev().find(|hop| hop.place == Place::Userinfo && hop.logged_in() == Some(true))
+    {
+        notes.push(format!("{}: logged in", hop.named()));
+    }
+    Ok((causes, notes))
+}
+
+impl Hop {
+    fn of(entry: Entry) -> Option<Self> {
+        let url = entry.request.url.parse::<Url>().ok().filter(Url::has_host)?;
+        let ends = |end: &str| url.path().ends_with(end);
+        let asks_provider = url.query_pairs().any(|(name, _)| name == "client_id" || name == "SAMLRequest");
+        let place = match () {
+            () if ends("/api/v1/settings") => Place::Settings,
+            () if ends("/api/v1/session/userinfo") => Place::Userinfo,
+            () if ends("/api/dex/callback") => Place::Provider,
+            () if ends("/auth/callback") || ends("/pkce/verify") => Place::Callback,
+            () if ends("/auth/login") => Place::Login,
+            () if asks_provider || url.path().contains("/api/dex/") || ends("/token") => Place::Provider,
+            () => Place::Other,
+        };
+        Some(Self { url, place, entry })
+    }
+
+    /// The hop as people speak of it, without its query.
+    fn named(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        let method: String =
+            self.entry.request.method.chars().filter(char::is_ascii_alphabetic).take(10).collect();
+        // Paths may hold a request's or a session's name.
+        let path = match self.place {
+            Place::Provider | Place::Other => "/…",
+            _ => self.url.path(),
+        };
+        format!("{method} {}{} {}", shown(host), shown(path), self.entry.response.status)
+    }
+
+    fn has_cookies(&self) -> bool {
+        let Entry { request, response } = &self.entry;
+        let named = |headers: &[Pair]| {
+            headers.iter().any(|it| ["cookie", "set-cookie"].contains(&it.name.to_ascii_lowercase().as_str()))
+        };
+        !request.cookies.is_empty()
+            || !response.cookies.is_empty()
+            || named(&request.headers)
+            || named(&response.headers)
+    }
+
+    /// Whether the request brought a cookie whose name begins so.
+    fn brings(&self, name: &str) -> bool {
+        let headers = self.entry.request.headers.iter().filter(|it| it.name.eq_ignore_ascii_case("cookie"));
+        let mut in_headers = headers.flat_map(|it| it.value.split(';'));
+        in_headers.any(|cookie| cookie.trim_start().starts_with(name))
+            || self.entry.request.cookies.iter().any(|cookie| cookie.name.starts_with(name))
+    }
+
+    /// The attributes of a cookie that the answer sets, if it sets one that has a value.
+    fn sets(&self, name: &str) -> Option<String> {
+        let headers =
+            self.entry.response.headers.iter().filter(|it| it.name.eq_ignore_ascii_case("set-cookie"));
+        // Browsers put several into one, a line each.
+        let cookies = headers.flat_map(|it| it.value.lines());
+        let mut set = cookies.filter_map(|cookie| cookie.trim_start().strip_prefix(name)?.strip_prefix('='));
+        set.find(|cookie| !cookie.starts_with(';') && !cookie.is_empty()).map(|cookie| {
+            cookie.split_once(';').map_or("", |(_, attributes)| attributes).to_ascii_lowercase()
+        })
+    }
+
+    fn text(&self) -> &str {
+        self.entry.response.content.text.as_deref().unwrap_or_default()
+    }
+
+    fn logged_in(&self) -> Option<bool> {
+        let body: Value = serde_json::from_str(self.text()).ok()?;
+        Some(body["loggedIn"] == true)
+    }
+}
+
+/// What a hop says of why it failed.
+fn failed(hop: &Hop, hops: &[Hop]) -> Vec<Fits> {
+    let mut causes = address::of(&hop.url);
+    if causes.is_empty() && hop.place != Place::Other {
+        causes = match hop.entry.response.status {
+            // A page of the provider's may refuse with 200.
+            200..=299 if hop.place == Place::Provider => vec![],
+            400.. => signs::read(hop.text()),
+            _ => vec![],
+        };
+        let by_its_front = (502..=504).contains(&hop.entry.response.status);
+        let others =
+            || hops.iter().any(|it| it.url.host() == hop.url.host() && it.entry.response.status < 500);
+        if hop.place == Place::Callback && by_its_front && others() {
+            causes = vec![Fits::new(
+                CauseId::TokenTooLarge,
+                Certainty::Likely,
+                "the front answers for the callback alone, and hands on everything else",
+            )];
+        }
+        if hop.place == Place::Settings && hop.entry.response.status == 200 {
+            causes = no_button(hop);
+        }
+    }
+    for cause in &mut causes {
+        cause.evidence.insert(0, hop.named());
+    }
+    causes
+}
+
+/// Settings that give the page no button.
+fn no_button(hop: &Hop) -> Vec<Fits> {
+    let Ok(settings) = serde_json::from_str::<Value>(hop.text()) else {
+        return vec![Fits::new(CauseId::AuthProxy, Certainty::Possible, "what answers there is not Argo CD")];
+    };
+    let connectors = settings["dexConfig"]["connectors"].as_array().is_some_and(|all| !all.is_empty());
+    if !settings.is_object() || settings["oidcConfig"].is_object() || connectors {
+        return vec![];
+    }
+    let seen = "the settings have no oidcConfig and no connector in dexConfig: the page shows no button";
+    let causes = [CauseId::OidcConfig, CauseId::DexConnector, CauseId::ArgocdUrl];
+    causes.map(|id| Fits::new(id, Certainty::Possible, seen)).into()
+}
+
+/// A state cookie that was set and did not come back.
+fn state_cookie(hops: &[Hop]) -> Vec<Fits> {
+    let Some((at, login)) = hops.iter().enumerate().find(|(_, hop)| hop.place == Place::Login) else {
+        return vec![];
+    };
+    let (Some(attributes), Some(callback)) =
+        (login.sets(STATE), hops[at..].iter().find(|hop| hop.place == Place::Callback))
+    else {
+        return vec![];
+    };
+    if callback.brings(STATE) {
+        return vec![];
+    }
+    let hosts = [&login.url, &callback.url].map(|url| shown(url.host_str().unwrap_or_default()));
+    if hosts[0] != hosts[1] {
+        let seen = format!("the login began at {} and was called back at {}", hosts[0], hosts[1]);
+        return vec![
+            Fits::new(CauseId::ArgocdUrl, Certainty::Likely, seen.clone()),
+            Fits::new(CauseId::StateCookie, Certainty::Likely, seen),
+        ];
+    }
+    let why = match attributes.split(';').any(|it| it.trim() == "secure") && login.url.scheme() == "http" {
+        true => format!("{STATE} was set as Secure over plain http, and no browser takes that"),
+        false => format!("{STATE} was set by /auth/login and did not come back with the callback"),
+    };
+    vec![Fits::new(CauseId::StateCookie, Certainty::Likely, why)]
+}
+
+/// Request headers longer than a front takes, where it refused them.
+fn long_header(hop: &Hop) -> Option<Fits> {
+    let length: usize = hop.entry.request.headers.iter().map(|it| it.name.len() + it.value.len() + 4).sum();
+    let refused = matches!(hop.entry.response.status, 400 | 413 | 431 | 494);
+    let seen = format!("{}: the request has {length} bytes of headers", hop.named());
+    (refused && length > NGINX).then(|| Fits::new(CauseId::CookieTooLarge, Certainty::Likely, seen))
+}
+
+/// One address over and over.
+fn looped(hops: &[Hop]) -> Vec<Fits> {
+    let redirects = |hop: &Hop| (300..400).contains(&hop.entry.response.status);
+    let looping = hops.windows(LOOP).find(|window| {
+        let address = |hop: &Hop| (hop.url.host_str().map(str::to_owned), hop.url.path().to_owned());
+        window.iter().all(|hop| redirects(hop) && address(hop) == address(&window[0]))
+    });
+    let seen = looping.map(|window| format!("{}: {LOOP} times and more in a row", window[0].named()));
+    seen.into_iter().map(|seen| Fits::new(CauseId::RedirectLoop, Certainty::Likely, seen)).collect()
+}
+
+/// A login that went through, and whose token then was not taken.
+fn not_taken(hops: &[Hop]) -> Vec<Fits> {
+    let called_back = hops
+        .iter()
+        .position(|hop| hop.place == Place::Callback && (300..400).contains(&hop.entry.response.status));
+    let Some(at) = called_back else { return vec![] };
+    let Some(refused) = hops[at..].iter().find(|hop| {
+        hop.place == Place::Userinfo && (hop.entry.response.status == 401 || hop.logged_in() == Some(false))
+    }) else {
+        return vec![];
+    };
+    let mut seen = format!("the callback went through, and {} does not know the user", refused.named());
+    if hops.iter().any(Hop::has_cookies) && !refused.brings(TOKEN) {
+        seen.push_str("; the request did not bring the cookie argocd.token");
+        return vec![Fits::new(CauseId::OldCookie, Certainty::Possible, seen)];
+    }
+    let causes = [CauseId::StaleSessionManager, CauseId::TwoProviders, CauseId::Audience, CauseId::Clock];
+    causes.map(|id| Fits::new(id, Certainty::Possible, seen.clone())).into()
+}

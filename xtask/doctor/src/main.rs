@@ -1,0 +1,154 @@
+//! The command `kubectl argocd-sso`: says why a login into Argo CD fails, on the cluster of the current context.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
+use probe::usage::{sentence, wants_json};
+use releases::Release;
+use serde_json::{Map, Value};
+
+use base::{Error, Exit, Result, interrupt};
+
+/// Says why logging in to Argo CD by SSO fails, and what to do about it.
+///
+/// It looks at the cluster of the current context, reading only: Argo CD's settings, the names and keys of its
+/// Secrets, its servers and their logs; and begins a login without a user. `--print-role` prints the rights that
+/// takes, `--no-secret-check` shows the client secret to nobody.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl argocd-sso",
+    bin_name = "kubectl argocd-sso",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  kubectl argocd-sso\n  kubectl argocd-sso --context prod -n argocd --url https://argocd.example.com\n  \
+                  kubectl argocd-sso --print-role\n  kubectl argocd-sso explain 'failed to get token: oauth2: \"invalid_client\"'\n\n\
+                  Exit codes: 0 nothing found, 1 something is, 2 wrong usage, 3 could not look."
+)]
+struct Cli {
+    #[command(flatten)]
+    doctor: DoctorArgs,
+
+    /// `json`: exactly one JSON document on stdout, everything for people on stderr.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// The release that runs what `-f` names, where no image in it says so.
+    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, requires = "files")]
+    argocd: Option<Release>,
+
+    /// How long `--watch` goes on, in seconds [default: 300].
+    #[arg(long, value_name = "SECONDS", requires = "watch", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    wait: Option<u64>,
+
+    /// Show only the outcome.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what a pasted error, a callback's address, a HAR or lines of a log mean, without a cluster.
+    #[command(after_help = command::EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // `--help` and `--version` are errors to clap, but not to anybody else.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            // Nothing is lost if nobody reads it.
+            let _ = error.print();
+            if wants_json(std::env::args_os().skip(1).collect::<Vec<OsString>>()) {
+                let error = Error::usage(sentence(&error.render().to_string()));
+                document("doctor", Instant::now(), Map::new(), Exit::Usage, Some(&error));
+            }
+            return Exit::Usage.into();
+        }
+    };
+    let (since, json) = (Instant::now(), cli.format == Format::Json);
+    let name = if cli.command.is_some() { "explain" } else { "doctor" };
+    match run(&cli) {
+        Ok(Answer { headline, body, fields, exit }) => {
+            let text = if cli.quiet { headline } else { format!("{headline}\n{body}") };
+            if json {
+                put(&mut std::io::stderr().lock(), &text);
+                document(name, since, fields, exit, None);
+            } else {
+                put(&mut std::io::stdout().lock(), &text);
+            }
+            exit.into()
+        }
+        Err(error) => {
+            put(&mut std::io::stderr().lock(), &format!("error: {error}"));
+            if json {
+                document(name, since, Map::new(), error.exit, Some(&error));
+            }
+            error.exit.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Answer> {
+    if let Some(Command::Explain(args)) = &cli.command {
+        return command::explain(args);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::environment(format!("the event loop cannot be started: {error}")))?;
+    let interrupted = interrupt::listen(|| std::process::exit(Exit::Interrupted.code().into()))?;
+    let quiet = cli.quiet;
+    let say = Arc::new(move |line: &str| {
+        if !quiet {
+            put(&mut std::io::stderr().lock(), line);
+        }
+    });
+    let wait = cli.wait.map(Duration::from_secs);
+    let around = Around { lab: None, wait, release: cli.argocd.clone() };
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = interrupted => Err(Error::interrupted()),
+            answer = command::doctor(&cli.doctor, around, say) => answer,
+        }
+    });
+    // A read of standard input that nobody waits for any more ends with the program.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The one document of `--format json`: what `cargo xtask` has as the entry of the command.
+fn document(name: &str, since: Instant, fields: Map<String, Value>, exit: Exit, error: Option<&Error>) {
+    let ms = (since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
+    let mut document = Map::from_iter([("goal".to_owned(), name.into()), ("ms".to_owned(), ms.into())]);
+    document.extend(fields);
+    document.insert("exit".to_owned(), exit.code().into());
+    if let Some(error) = error {
+        document.insert("error".to_owned(), error.to_string().into());
+    }
+    put(&mut std::io::stdout().lock(), &format!("{:#}", Value::from(document)));
+}
+
+fn put(stream: &mut dyn Write, text: &str) {
+    // A reader that went away (`| head`) wants no more; that is no error of ours.
+    let _ = writeln!(stream, "{}", text.trim_end_matches('\n'));
+    let _ = stream.flush();
+}

@@ -1,0 +1,246 @@
+//! Evidence that travels: all that was seen, as one document for somebody who has no access to the installation. No
+//! secret is in it, only what can be said of each ([`secrets`]); and unless that is asked for, no name of a person,
+//! of a group or of a host ([`names`]). Whoever reads it comes to the same findings.
+
+mod names;
+mod pseudonyms;
+mod secrets;
+#[cfg(test)]
+pub mod tests;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::evidence::{DeploymentSeen, EnvSeen, Evidence, Reference, SERVER_KEY, Seen, Term};
+use super::hidden::Hidden;
+use super::mask::Mask;
+use super::shown::clean;
+use base::{Error, Result};
+use names::{Names, is_proxys, without_users};
+use secrets::{Describing, Description};
+
+/// The form of the document. It changes where what is read today could be read wrongly.
+pub const SCHEMA: u64 = 1;
+/// What stands for a value of which nothing is known but that it is there.
+const NOT_READ: &str = "(not read)";
+/// The longest document that is read, in bytes.
+pub const LONGEST: usize = 32 << 20;
+
+/// The document.
+#[derive(Deserialize, Serialize)]
+struct Document {
+    /// [`SCHEMA`].
+    schema: u64,
+    /// What wrote it.
+    doctor: String,
+    /// Whether names are the real ones.
+    names: bool,
+    /// What was seen.
+    evidence: Value,
+    /// What can be said of the secrets in it.
+    secrets: Vec<Description>,
+    /// The rights that would have sufficed, as manifests.
+    roles: String,
+}
+
+/// The document of what was seen, with real names or without.
+///
+/// # Errors
+/// It could not be read again: a secret is the same as a word of the form.
+pub fn write(evidence: &Evidence, roles: &str, names: bool) -> Result<String> {
+    let secrets: Vec<Hidden> = evidence.secrets().into_iter().cloned().collect();
+    let mask = || Mask::new(&secrets);
+    let mut seen = evidence.clone();
+    reduce(&mut seen);
+    let describing = Describing::new(seen.fingerprints.clone(), mask(), secrets.clone(), open(&seen));
+    let (written, described) = describing.of(|| serde_json::to_value(&seen));
+    let failed = |_| Error::environment("what was seen cannot be written as JSON");
+    let mut evidence = written.map_err(failed)?;
+    let mut roles = Value::from(roles);
+    let mut names_of = Names::new(mask(), names, &seen);
+    names_of.learn(&evidence);
+    names_of.apply(&mut evidence);
+    names_of.apply(&mut roles);
+    let document = Document {
+        schema: SCHEMA,
+        doctor: env!("CARGO_PKG_VERSION").to_owned(),
+        names,
+        evidence,
+        secrets: described,
+        roles: roles.as_str().unwrap_or_default().to_owned(),
+    };
+    let text = serde_json::to_string_pretty(&document).map_err(failed)? + "\n";
+    match read(&text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(Error::environment(
+            "what was seen cannot be written down without a secret, which is also a word that it needs",
+        )),
+    }
+}
+
+/// What was seen by whoever wrote a document, and the rights that they lacked.
+///
+/// # Errors
+/// It is no such document, or one of another schema.
+pub fn read(text: &str) -> Result<(Evidence, String)> {
+    if text.len() > LONGEST {
+        return Err(Error::environment(format!("it is longer than {} MiB", LONGEST >> 20)));
+    }
+    let no_json = |error: serde_json::Error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Error::environment(match error.is_eof() {
+            true => format!("it ends too early, at {place}"),
+            false => format!("it is no JSON that can be read, at {place}"),
+        })
+    };
+    let value: Value = serde_json::from_str(text).map_err(no_json)?;
+    let it = |what: &str| Error::environment(format!("it is no file of the doctor's evidence: {what}"));
+    match value.get("schema").map(Value::as_u64) {
+        Some(Some(SCHEMA)) => {}
+        Some(schema) => {
+            let schema = schema.map_or_else(|| "no number".to_owned(), |schema| schema.to_string());
+            return Err(Error::environment(format!(
+                "its schema is {schema}, and this doctor reads {SCHEMA}"
+            )));
+        }
+        None => return Err(it("it has no `schema`")),
+    }
+    // What the parser says quotes what it met.
+    let wrong = |error: serde_json::Error| it(&super::shown::shown(&error.to_string()));
+    let document = Document::deserialize(value).map_err(wrong)?;
+    let (evidence, fingerprints) =
+        secrets::reading(&document.secrets, || Evidence::deserialize(document.evidence)).map_err(it)?;
+    let mut evidence = Evidence { fingerprints, ..evidence.map_err(wrong)? };
+    // These are printed as they are.
+    if !is_command(&evidence.kubectl) {
+        evidence.kubectl = "kubectl".to_owned();
+    }
+    for could_not in &mut evidence.could_not {
+        for text in [&mut could_not.what, &mut could_not.because].into_iter().chain(&mut could_not.right) {
+            *text = clean(text);
+        }
+    }
+    let roles: String = document.roles.lines().map(|line| clean(line) + "\n").collect();
+    Ok((evidence, roles))
+}
+
+/// Whether a command begins with kubectl and does nothing else: commands are there to be typed.
+fn is_command(text: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || " -_./:@=+~,".contains(c);
+    // What a shell would read is between quotes.
+    let mut parts = text.split('\'').enumerate();
+    let is_safe = text.matches('\'').count().is_multiple_of(2)
+        && parts.all(|(at, part)| {
+            part.chars().all(|c| if at.is_multiple_of(2) { plain(c) } else { !c.is_control() })
+        });
+    let named = ["kubectl", "cargo xtask kubectl --"];
+    let begins =
+        |named: &&str| text.strip_prefix(*named).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    named.iter().any(begins) && is_safe
+}
+
+/// Leaves out what no check looks at and may hold anything: annotations, variables, headers.
+fn reduce(seen: &mut Evidence) {
+    const FRONT: [&str; 6] = [
+        "proxy-buffer-size",
+        "proxy-buffers-number",
+        "large-client-header-buffers",
+        "backend-protocol",
+        "ssl-redirect",
+        "force-ssl-redirect",
+    ];
+    let of_front = |key: &str| FRONT.contains(&key.rsplit('/').next().unwrap_or(key));
+    for annotations in
+        seen.ingresses.iter_mut().map(|(_, all)| all).chain(seen.controller.as_mut().map(|(_, all)| all))
+    {
+        annotations.retain(|key, _| of_front(key));
+    }
+    for deployment in deployments(seen) {
+        deployment.annotations.retain(|key, _| key.contains("reloader.stakater.com/"));
+        deployment.env.retain(|name, value| match value {
+            EnvSeen::Text(value) => {
+                // The scheme may be left out.
+                let text = value.text();
+                let whole = if text.contains("://") { text } else { format!("://{text}") };
+                *value = Hidden::new(without_users(&whole).trim_start_matches("://"));
+                is_proxys(name)
+            }
+            EnvSeen::Secret { .. } => true,
+            EnvSeen::Other => is_proxys(name),
+        });
+    }
+    seen.bundled.secrets.clear();
+    if let Seen::There(secret) = &mut seen.argocd_secret
+        && let Some(key) = secret.keys.get_mut(SERVER_KEY).filter(|key| !key.value.is_empty())
+    {
+        key.value = Hidden::new(NOT_READ);
+    }
+    if let Seen::There(settings) = &mut seen.settings {
+        if let super::evidence::DexSettings::Config(config) = &mut settings.dex {
+            config.secrets.clear();
+        }
+        if let super::evidence::Oidc::Config(config) = &mut settings.oidc {
+            config.root_ca = about_certificate(&config.root_ca);
+        }
+    }
+    for exchange in seen.outside.iter_mut().flat_map(|it| &mut it.rehearsals).flat_map(|it| &mut it.exchanges)
+    {
+        exchange.headers.clear();
+        for address in [&mut exchange.url].into_iter().chain(&mut exchange.location) {
+            address.truncate(address.find(['?', '#']).unwrap_or(address.len()));
+        }
+        (exchange.place, exchange.note) = (String::new(), String::new());
+    }
+}
+
+fn deployments(seen: &mut Evidence) -> Vec<&mut DeploymentSeen> {
+    fn one<T>(seen: &mut Seen<T>) -> Option<&mut T> {
+        match seen {
+            Seen::There(it) => Some(it),
+            Seen::NotLooked | Seen::Absent => None,
+        }
+    }
+    let dex = one(&mut seen.provider.dex).map(|dex| &mut dex.deployment);
+    let redis = one(&mut seen.redis).into_iter().flatten();
+    redis.chain(one(&mut seen.server)).chain(one(&mut seen.bundled.deployment)).chain(dex).collect()
+}
+
+/// What matters of a certificate: whether it is one.
+fn about_certificate(pem: &str) -> String {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    match (pem.is_empty(), pem.contains(BEGIN)) {
+        (true, _) => String::new(),
+        (false, true) => format!("{BEGIN} and so on"),
+        (false, false) => "no certificate in PEM".to_owned(),
+    }
+}
+
+/// The values that are no secrets although they stand where some might.
+fn open(seen: &Evidence) -> Vec<Hidden> {
+    let exists = |key: &str| seen.argocd_secret.there().is_some_and(|secret| secret.keys.contains_key(key));
+    let is_name = |reference: &Reference| match reference {
+        Reference::Of { .. } => reference.is_name(),
+        Reference::Own(key) => reference.is_name() && exists(key),
+    };
+    let mut open = vec![Hidden::new(NOT_READ)];
+    if let Some(config) = seen.oidc() {
+        let public = [&config.issuer, &config.client_id, &config.cli_client_id];
+        open.extend(public.into_iter().filter_map(|term| match term {
+            Term::Plain(value) => Some(value.clone()),
+            Term::Reference(_) => None,
+        }));
+        open.extend(public.into_iter().chain([&config.client_secret]).filter_map(|term| match term {
+            Term::Reference(reference) if is_name(reference) => Some(reference.clone().into()),
+            Term::Reference(_) | Term::Plain(_) => None,
+        }));
+    }
+    let dex = seen.settings.there().and_then(|settings| settings.dex.config());
+    open.extend(dex.into_iter().flat_map(|config| &config.references).map(|(_, it)| it.clone().into()));
+    for deployment in deployments(&mut seen.clone()) {
+        open.extend(deployment.env.values().filter_map(|value| match value {
+            EnvSeen::Text(value) => Some(value.clone()),
+            EnvSeen::Secret { .. } | EnvSeen::Other => None,
+        }));
+    }
+    open
+}

@@ -1,0 +1,110 @@
+//! `kubectl argocd-sso` as a person runs it where there is no cluster: stdout, stderr and status.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The command with these arguments, and this on its standard input.
+fn run(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-argocd_sso"))
+        .args(args)
+        .env("KUBECONFIG", "/nowhere/config")
+        .env_remove("GITHUB_ACTIONS")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // One that is not read is no failure.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn expect(status: i32, args: &[&str], input: &str) -> (String, String) {
+    let output = run(args, input);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{args:?}\n{stdout}\n{stderr}");
+    (stdout, stderr)
+}
+
+const SETTINGS: &str = "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: argocd-cm
+data:
+  url: https://argocd.example.com
+  oidc.config: |
+    name: SSO
+    issuer: https://idp.example.com
+    clientID: argo-cd
+    clientSecret: $oidc.idp.secret
+    requestedScopes: openid email
+";
+
+#[test]
+fn what_was_pasted_is_explained() {
+    let (stdout, stderr) = expect(0, &["explain", "server.secretkey is missing"], "");
+    assert!(stdout.contains("1. server-key-missing  (possible)") && stdout.contains("fix"), "{stdout}");
+    assert_eq!(stderr, "");
+    let (stdout, _) = expect(0, &["explain", "-"], "level=fatal msg=\"malformed Dex configuration found\"\n");
+    assert!(stdout.starts_with("1 cause fits: dex-config\n"), "{stdout}");
+    let (stdout, _) = expect(0, &["explain", "first-start"], "");
+    assert!(stdout.starts_with("first-start: ") && stdout.contains("- **Upstream**"), "{stdout}");
+    let (stdout, _) = expect(1, &["explain", "the cat sat on the mat", "--format", "json"], "");
+    let document: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&document["goal"], &document["causes"]), (&"explain".into(), &serde_json::json!([])));
+    let (stdout, _) = expect(1, &["explain", "no-such-file.har"], "");
+    assert!(stdout.contains("no file is called so"), "{stdout}");
+}
+
+#[test]
+fn what_cannot_be_read_is_one_sentence() {
+    for (status, args, input, words) in [
+        (2, vec!["explain"], "", "required arguments"),
+        (2, vec!["explain", "-"], "", "there is nothing to explain"),
+        (2, vec!["explain", "--id", "nonsense"], "", "invalid value"),
+        (3, vec!["explain", "--file", "/nowhere/x.har"], "", "/nowhere/x.har cannot be read"),
+        (3, vec!["explain", "-"], "{\"log\": {\"entries\": [", "the HAR ends in the middle"),
+        (3, vec![], "", "/nowhere/config"),
+        (3, vec!["--from", "/nowhere/evidence.json"], "", "/nowhere/evidence.json cannot be read"),
+        (3, vec!["--from", "/dev/null"], "", "/dev/null cannot be read"),
+        (3, vec!["-f", "/nowhere"], "", "/nowhere"),
+        (3, vec!["-f", "-"], "a: [", "standard input"),
+        (3, vec!["-f", "-"], "kind: Secret", "argocd-cm"),
+        (3, vec!["--evidence", "/dev/null"], "", "/dev/null is there, and is not written over"),
+        (2, vec!["--from", "x", "--url", "http://a"], "", "cannot be used with"),
+        (2, vec!["--from", "x", "-f", "y"], "", "cannot be used with"),
+        (2, vec!["--user", "me", "--password-stdin", "--token-stdin"], "", "cannot be used with"),
+        (2, vec!["--watch", "--print-role"], "", "cannot be used with"),
+        (2, vec!["--upgrade-to", "3"], "", "invalid value"),
+    ] {
+        let (stdout, stderr) = expect(status, &args, input);
+        assert!(
+            stdout.is_empty() && stderr.starts_with("error: ") && stderr.contains(words),
+            "{args:?}: {stderr}"
+        );
+        assert!(status == 2 || stderr.lines().count() == 1, "{args:?}: {stderr}");
+        let (stdout, _) = expect(status, &[&args[..], &["--format", "json"]].concat(), input);
+        let document: Value =
+            serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{args:?}: {error}"));
+        assert_eq!(document["exit"], status, "{args:?}");
+        assert!(document["error"].as_str().unwrap().contains(words), "{args:?}: {document}");
+    }
+}
+
+#[test]
+fn manifests_are_looked_at_without_a_cluster() {
+    let (stdout, stderr) = expect(1, &["-f", "-", "--format", "json", "--argocd", "v3.3.6"], SETTINGS);
+    let document: Value = serde_json::from_str(&stdout).unwrap();
+    let finding = &document["findings"][0];
+    assert_eq!((&finding["id"], &finding["line"]), (&"oidc-config".into(), &12.into()), "{document:#}");
+    assert!(stderr.contains("oidc-config"), "people are told as well: {stderr}");
+    let list = SETTINGS.replace("openid email", "[openid, email]");
+    let (stdout, _) = expect(1, &["-f", "-", "--upgrade-to", "v3.5.1", "--argocd", "v3.3.6"], &list);
+    assert!(stdout.starts_with("argocd v3.3.6"), "{stdout}");
+    expect(2, &["-f", "-", "--upgrade-to", "v3.3.5", "--argocd", "v3.3.6"], &list);
+}
