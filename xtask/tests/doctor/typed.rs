@@ -89,6 +89,24 @@ fn what_stands_in_argocd_cm_is_mended_by_the_fix() {
 }
 
 #[test]
+fn the_command_lines_client_is_named_by_the_fix() {
+    if !ready("the_command_lines_client_is_named_by_the_fix") {
+        return;
+    }
+    let lab = lab("v3.3.6");
+    for fault in ["cli-redirect-uri", "cli-client-id", "cli-audience"] {
+        lab.expect(0, &["break", "--fault", fault]);
+        let document = diagnosis(&lab, &[]);
+        let finding = &document["goals"][0]["findings"][0];
+        assert_eq!(finding["id"], fault, "{document:#}");
+        another_second();
+        type_in(&lab, finding["fix"].as_str().unwrap());
+        assert_eq!(found(&lab, &[]), Vec::<String>::new(), "after {fault}: {finding:#}");
+        lab.expect(0, &["fix"]);
+    }
+}
+
+#[test]
 fn what_stands_in_a_secret_is_mended_by_the_fix() {
     if !ready("what_stands_in_a_secret_is_mended_by_the_fix") {
         return;

@@ -4,10 +4,10 @@
 use probe::cli_login::REDIRECT_URI;
 use probe::{Cause, CauseId, TokenAnswer};
 
-use super::commands::set_list;
+use super::commands::{set_cli_client, set_list};
 use super::{at_field, settings};
 use crate::evidence::{AsCommandLine, DexConfig, Evidence};
-use crate::finding::{Certainty, Finding, When};
+use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
 
 /// What keeps the command line from logging in, where it is meant to.
@@ -84,16 +84,16 @@ fn finding(evidence: &Evidence, id: CauseId, client: &str, own: bool) -> Finding
         false => format!("oidc.config has no cliClientID, so the command line logs in as {}", exact(client)),
     };
     let place = at_field(if id == CauseId::CliAudience { "allowedAudiences" } else { "cliClientID" });
-    let edit = |what: &str| {
-        format!("{} edit configmap argocd-cm   # oidc.config: {what}", evidence.argocd_kubectl())
-    };
     let register = format!(
         "register a public client at the provider (Dex: public: true, redirectURIs: [{REDIRECT_URI}])"
     );
     let other = dex.and_then(|dex| dex.command_line_ids.iter().find(|id| dex.public_ids.contains(id)));
     let name_it = match other {
-        Some(other) if !own => edit(&format!("cliClientID: {}", shown(other))),
-        _ => format!("{register}, and name it:\n{}", edit("cliClientID: its ID")),
+        Some(other) => set_cli_client(evidence, other),
+        None => Fix::from(format!(
+            "{register}, and name it:\n{} edit configmap argocd-cm   # oidc.config: cliClientID: its ID",
+            evidence.argocd_kubectl()
+        )),
     };
     let finding = Finding::new(id, place).seen(field);
     match id {
@@ -105,7 +105,9 @@ fn finding(evidence: &Evidence, id: CauseId, client: &str, own: bool) -> Finding
             }))
             .why(format!("{COMMAND}, and asks to be called back at {REDIRECT_URI}: the provider shows an error, and the command waits for ever; the web's login is not touched"))
             .fix(match own {
-                true => format!("register {REDIRECT_URI} at the provider for client {}", shown(client)),
+                true => {
+                    Fix::from(format!("register {REDIRECT_URI} at the provider for client {}", shown(client)))
+                }
                 false => name_it,
             }),
         CauseId::CliNoClient => finding
@@ -126,8 +128,8 @@ fn finding(evidence: &Evidence, id: CauseId, client: &str, own: bool) -> Finding
             .seen_if(dex.map(|dex| format!("registered are, by {}: {}", shown(&dex.at), listed(&dex.client_ids))))
             .why(format!("{COMMAND}, and the provider has no such client: it shows an error, and the command waits for ever; the web's login is not touched"))
             .fix(match other {
-                Some(other) => edit(&format!("cliClientID: {}", shown(other))),
-                None => format!("{register}, with the ID {}", exact(client)),
+                Some(_) => name_it,
+                None => Fix::from(format!("{register}, with the ID {}", exact(client))),
             }),
         _ => {
             let audiences = evidence.oidc().map(|config| config.audiences.clone()).unwrap_or_default();

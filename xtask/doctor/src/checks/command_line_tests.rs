@@ -16,7 +16,8 @@ const SECRET_ONE: &str =
 
 /// An installation whose settings and whose Dex say this of the command line.
 fn told(e: &mut Evidence, cli: &str, more: &str, web_uris: &str, clients: &str) {
-    let config = format!("{CONFIG}cliClientID: \"{cli}\"\n{more}\n");
+    let line = if cli.is_empty() { String::new() } else { format!("cliClientID: {cli}\n") };
+    let config = format!("{CONFIG}{line}{more}\n");
     e.settings = Seen::There(settings("http://argocd.host", &config));
     e.cli_client_id = cli.to_owned();
     dex(e, SECRET, "00:00:02", "00:00:30");
@@ -124,10 +125,14 @@ fn one_fix_is_enough_for_a_list_that_lacks_both_clients() {
 #[test]
 fn fixes_name_the_client_that_is_there() {
     let findings = finds(|e| told(e, "", "", "", PUBLIC), &["cli-redirect-uri likely later"]);
-    assert!(findings[0].fix.ends_with("# oidc.config: cliClientID: argo-cd-cli"), "{}", findings[0].fix);
+    assert!(findings[0].fix.contains(r#"+ "\ncliClientID: argo-cd-cli\n""#), "{}", findings[0].fix);
+    assert_eq!(findings[0].change[1..], ["+ cliClientID: argo-cd-cli"]);
     assert!(
         findings[0].evidence.iter().any(|line| line.contains(REDIRECT_URI)),
         "{:?}",
         findings[0].evidence
     );
+    let findings = finds(|e| told(e, "other", "", "", PUBLIC), &["cli-client-id likely later"]);
+    assert!(findings[0].fix.contains("cliClientID: argo-cd-cli"), "{}", findings[0].fix);
+    assert_eq!(findings[0].change[1..], ["- cliClientID: other", "+ cliClientID: argo-cd-cli"]);
 }

@@ -67,6 +67,23 @@ pub fn set_field(evidence: &Evidence, field: &str, value: &str) -> Fix {
     change(Fix::from(rewrite(object, &text)).then(&advice::restart_argocd(evidence)))
 }
 
+/// Writes as whom the command line logs in. Argo CD takes that over without a restart.
+pub fn set_cli_client(evidence: &Evidence, id: &str) -> Fix {
+    const FIELD: &str = "cliClientID";
+    let config = evidence.oidc();
+    let has = |field: &str| config.is_some_and(|config| config.has_line(field));
+    let there = config.is_some_and(|config| config.written(FIELD).is_some()) || has(FIELD);
+    // With its issuer on a line, another line can be added.
+    if there || !has("issuer") || !is_plain(id) {
+        return set_field(evidence, FIELD, id);
+    }
+    let text = format!(r#""oidc.config": ((.data["oidc.config"] | rtrimstr("\n")) + "\n{FIELD}: {id}\n")"#);
+    let kubectl = evidence.argocd_kubectl();
+    let object = (kubectl.as_str(), "configmap argocd-cm");
+    let line = Some(format!("{FIELD}: {}", shown(id)));
+    Fix::from(rewrite(object, &text)).changing("ConfigMap argocd-cm, oidc.config", None, line)
+}
+
 /// Writes a list into a field of `oidc.config`, and restarts the server.
 pub fn set_list(evidence: &Evidence, field: &str, values: &[String]) -> Fix {
     set_field(evidence, field, &format!("[{}]", values.join(", ")))
