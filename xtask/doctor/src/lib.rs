@@ -29,6 +29,7 @@ mod shown;
 mod token;
 mod travel;
 mod upgrade;
+mod utf16;
 mod watch;
 
 pub use advice::reloads;

@@ -108,3 +108,39 @@ fn manifests_are_looked_at_without_a_cluster() {
     assert!(stdout.starts_with("argocd v3.3.6"), "{stdout}");
     expect(2, &["-f", "-", "--upgrade-to", "v3.3.5", "--argocd", "v3.3.6"], &list);
 }
+
+/// A kubeconfig of one context, whose user has this.
+fn kubeconfig(folder: &std::path::Path, user: &str) -> String {
+    let path = folder.join("config");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: here\n\
+         contexts: [{{name: here, context: {{cluster: here, user: me}}}}]\n\
+         clusters: [{{name: here, cluster: {{server: \"http://127.0.0.1:9\"}}}}]\n\
+         users: [{{name: me, user: {user}}}]\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_used_is_one_sentence_without_credentials() {
+    let folder = tempfile::tempdir().unwrap();
+    let exec = |command: &str, args: &str| {
+        format!(
+            "{{exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: {command}, args: [{args}]}}}}"
+        )
+    };
+    for (user, words) in [
+        (exec("sh", "-c, 'echo s3cr3t >&2; exit 3'"), "its credential plugin ends with exit status: 3"),
+        (exec("sh", "-c, 'echo s3cr3t {'"), "its credential plugin gives no credential that can be read"),
+        (exec("no-such-plugin", "s3cr3t"), "its credential plugin cannot be started"),
+        ("{token: s3cr3t".to_owned(), "it is no YAML that can be read, at line"),
+        ("{client-certificate: /nowhere/s, client-key: /nowhere/k}".to_owned(), "/nowhere/"),
+    ] {
+        let (_, said) = expect(3, &["--kubeconfig", &kubeconfig(folder.path(), &user)], "");
+        assert!(said.starts_with("error: the kubeconfig cannot be used: ") && said.contains(words), "{said}");
+        assert!(said.lines().count() == 1 && !said.contains("s3cr3t") && !said.contains("\\\""), "{said}");
+    }
+    let (_, said) = expect(3, &["--kubeconfig", "/nowhere/config"], "");
+    assert!(said.contains("/nowhere/config cannot be read: No such file"), "{said}");
+}

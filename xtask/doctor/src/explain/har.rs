@@ -2,15 +2,18 @@
 //! cookies. Chrome leaves cookies out unless it is told otherwise; then they are not recorded, and nothing is
 //! said of them.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use probe::CauseId;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use url::Url;
 
 use super::{Fits, address, signs};
 use crate::finding::Certainty;
 use crate::shown::shown;
-use base::{Error, Result};
+use base::Error;
 
 /// The cookie that ties a login together, and the one that is the session.
 const STATE: &str = "argocd.oauthstate";
@@ -27,48 +30,73 @@ struct Har {
 
 #[derive(Deserialize)]
 struct Log {
+    #[serde(default, deserialize_with = "each")]
     entries: Vec<Entry>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Entry {
+    #[serde(deserialize_with = "lenient")]
     request: Request,
+    // There is none where the browser gave up.
+    #[serde(deserialize_with = "lenient")]
     response: Response,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Request {
+    #[serde(deserialize_with = "lenient")]
     method: String,
+    #[serde(deserialize_with = "lenient")]
     url: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "each")]
     headers: Vec<Pair>,
-    #[serde(default)]
+    #[serde(deserialize_with = "each")]
     cookies: Vec<Pair>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Response {
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient")]
     status: i64,
-    #[serde(default)]
+    #[serde(deserialize_with = "each")]
     headers: Vec<Pair>,
-    #[serde(default)]
+    #[serde(deserialize_with = "each")]
     cookies: Vec<Pair>,
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient")]
     content: Content,
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct Content {
-    #[serde(default)]
-    text: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    text: String,
+    #[serde(deserialize_with = "lenient")]
+    encoding: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Pair {
+    #[serde(deserialize_with = "lenient")]
     name: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient")]
     value: String,
+}
+
+/// A field that tools fill in many ways: what is not as HAR has it counts as nothing.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(field: D) -> Result<T, D::Error> {
+    Ok(T::deserialize(Value::deserialize(field)?).unwrap_or_default())
+}
+
+/// The items of a list that are as HAR has them.
+fn each<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(field: D) -> Result<Vec<T>, D::Error> {
+    let items: Vec<Value> = lenient(field)?;
+    Ok(items.into_iter().filter_map(|item| T::deserialize(item).ok()).collect())
 }
 
 /// A hop of a login.
@@ -99,7 +127,7 @@ pub fn is_one(text: &str) -> bool {
 ///
 /// # Errors
 /// It is no JSON, or has no entries.
-pub fn read(text: &str) -> Result<(Vec<Fits>, Vec<String>)> {
+pub fn read(text: &str) -> base::Result<(Vec<Fits>, Vec<String>)> {
     let har: Har = serde_json::from_str(text).map_err(|error| {
         // What the parser says may quote what was recorded.
         let what = match error.is_eof() {
@@ -144,7 +172,7 @@ pub fn read(text: &str) -> Result<(Vec<Fits>, Vec<String>)> {
 }
 
 impl Hop {
-    fn of(entry: Entry) -> Option<Self> {
+    fn of(mut entry: Entry) -> Option<Self> {
         let url = entry.request.url.parse::<Url>().ok().filter(Url::has_host)?;
         let ends = |end: &str| url.path().ends_with(end);
         let asks_provider = url.query_pairs().any(|(name, _)| name == "client_id" || name == "SAMLRequest");
@@ -157,6 +185,13 @@ impl Hop {
             () if asks_provider || url.path().contains("/api/dex/") || ends("/token") => Place::Provider,
             () => Place::Other,
         };
+        let content = &mut entry.response.content;
+        if content.encoding == "base64"
+            && place != Place::Other
+            && let Ok(bytes) = BASE64_STANDARD.decode(content.text.trim_end())
+        {
+            content.text = String::from_utf8_lossy(&bytes).into_owned();
+        }
         Some(Self { url, place, entry })
     }
 
@@ -205,7 +240,7 @@ impl Hop {
     }
 
     fn text(&self) -> &str {
-        self.entry.response.content.text.as_deref().unwrap_or_default()
+        &self.entry.response.content.text
     }
 
     fn logged_in(&self) -> Option<bool> {

@@ -9,11 +9,14 @@ mod pages;
 mod plain;
 mod signs;
 
+use std::borrow::Cow;
+
 use probe::CauseId;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::finding::Certainty;
+use crate::utf16;
 use base::{Error, Exit, Result};
 
 pub use pages::{Page, page};
@@ -85,7 +88,7 @@ impl Fits {
 /// # Errors
 /// There is nothing in it, or it is a HAR that cannot be read.
 pub fn explain(input: &[u8]) -> Result<Explanation> {
-    let text = String::from_utf8_lossy(input);
+    let text = utf16::text(input).map_or_else(|| String::from_utf8_lossy(input), Cow::Owned);
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         return Err(Error::usage("there is nothing to explain").hint(
@@ -151,11 +154,12 @@ impl Explanation {
 
     /// For a person, below the headline.
     pub fn body(&self) -> String {
-        let mut text = String::new();
         if let (Kind::Id, [one]) = (self.input, self.causes.as_slice()) {
-            text.push_str(&format!("\n{}\n", page(one.id).text));
-            return text;
+            // The summary is the headline.
+            let text = page(one.id).text;
+            return format!("\n{}\n", text.find("- **").map_or(text, |at| &text[at..]));
         }
+        let mut text = String::new();
         for (number, cause) in self.causes.iter().enumerate() {
             text.push_str(&format!("\n{}. {}  ({})\n", number + 1, cause.id, cause.confidence.name()));
             let mut line = |name: &str, said: &str| text.push_str(&format!("   {name:<8} {said}\n"));

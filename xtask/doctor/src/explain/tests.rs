@@ -1,3 +1,6 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::*;
 
 fn ids(text: &str) -> Vec<&'static str> {
@@ -283,6 +286,42 @@ fn cookies_that_were_not_recorded_are_not_called_lost() {
 }
 
 #[test]
+fn a_har_is_read_however_its_tool_fills_it() {
+    let request = json!({"method": "GET", "url": CALLBACK, "headers": null, "cookies": null});
+    let refused = "failed to get token: oauth2: \"invalid_client\"";
+    let content = json!({"encoding": "base64", "text": BASE64_STANDARD.encode(refused)});
+    for (name, odd, entry) in [
+        ("no response", json!({"request": request}), json!(null)),
+        ("null", json!({"request": request, "response": null}), json!(null)),
+        ("an odd entry", json!(null), json!({"request": "s3cr3t", "response": 5})),
+        (
+            "an odd pair",
+            json!({"request": {"url": CALLBACK, "headers": [null, {"name": 1}, {"value": null}]}}),
+            json!(7),
+        ),
+        (
+            "words for numbers",
+            json!({"request": request, "response": {"status": "s3cr3t", "content": []}}),
+            json!([]),
+        ),
+    ] {
+        let answered = json!({"request": request, "response": {"status": 500, "content": content}});
+        let har = json!({"log": {"entries": [odd, entry, answered]}}).to_string();
+        assert_eq!(ids(&har).first(), Some(&"stale-argocd"), "{name}");
+    }
+    let nothing = explain(br#"{"log": {"entries": null}}"#).unwrap();
+    assert!(nothing.notes[0].starts_with("no /auth/login"), "{:?}", nothing.notes);
+}
+
+#[test]
+fn what_a_power_shell_wrote_is_read() {
+    let log = "level=fatal msg=\"malformed Dex configuration found\"\r\n";
+    let bytes: Vec<u8> =
+        "\u{feff}".encode_utf16().chain(log.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    assert_eq!(explain(&bytes).unwrap().causes[0].id, CauseId::DexConfig);
+}
+
+#[test]
 fn a_har_that_is_cut_off_is_said_to_be() {
     let whole = har(&[LOGIN]);
     for length in 16..whole.len() - 1 {
@@ -334,6 +373,7 @@ fn hostile_input_is_explained_or_not_and_never_shown() {
 fn a_name_of_the_catalogue_is_its_page() {
     let explanation = Explanation::of_id(CauseId::StaleArgocd);
     assert!(explanation.body().contains("- **Upstream** ") && !explanation.body().contains("## "));
+    assert!(explanation.body().starts_with("\n- **People see**"), "the headline is not said again");
     assert_eq!(
         explanation.headline(),
         "stale-argocd: Argo CD presents a client secret that its Secret no longer holds."

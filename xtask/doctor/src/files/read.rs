@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::yaml;
 use crate::shown::shown;
+use crate::utf16;
 use base::{Error, Result};
 
 /// The largest file that is read, in bytes.
@@ -121,7 +122,7 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<Source> {
         ))
         .hint("name the files with Argo CD's manifests alone"));
     }
-    match String::from_utf8(bytes) {
+    match utf16::text(&bytes).map_or_else(|| String::from_utf8(bytes), Ok) {
         Ok(text) => Ok(Source { name: name.to_owned(), text }),
         Err(error) => {
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];

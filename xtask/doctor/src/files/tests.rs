@@ -362,6 +362,9 @@ fn what_is_not_to_be_read_is_an_error_with_its_line() {
     ] {
         assert_eq!(refused(text.as_bytes(), None), (said.to_owned(), 3), "{text}");
     }
+    // As PowerShell's `>` writes it.
+    let wide: Vec<u8> = "\u{feff}a: [".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(refused(&wide, None).0.ends_with("is no YAML that can be read"));
     assert_eq!(refused(b"a: b\nc: \xff\n", None).0, "standard input, line 2, is no text in UTF-8");
     assert!(refused(b"\x7fELF\x02\x01\x01\0", None).0.ends_with("is no YAML that can be read"));
     // A pipe that broke off: kustomize says last what it was.

@@ -9,6 +9,7 @@ mod bundled;
 mod cluster;
 mod command_line;
 mod dex;
+mod kubeconfig;
 mod objects;
 mod outside;
 mod provider;
@@ -22,9 +23,10 @@ use probe::{Options, Password, Resolve, Tls};
 use releases::Era;
 use url::Url;
 
+pub use kubeconfig::Access;
 pub use objects::{Object, Objects};
 pub use outside::User;
-pub use reader::{Access, Reader};
+pub use reader::Reader;
 
 use super::could_not::CouldNot;
 use super::evidence::{Evidence, Form, Provider, Seen, Taken, Term};

@@ -3,18 +3,19 @@
 //! Objects from files may stand behind it in the place of a cluster.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::Kubeconfig;
 use kube::{Client, Config};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::kubeconfig::{self, Access, words};
 use super::objects::Objects;
 use crate::could_not::{self, Right};
 use crate::shown::shown;
@@ -31,19 +32,6 @@ const PAGE: usize = 256 * 1024;
 
 /// What the cluster's own record calls it.
 const AGENT: &str = concat!("argocd-oidc-lab-doctor/", env!("CARGO_PKG_VERSION"));
-
-/// Which cluster of the user's, and as whom.
-#[derive(Clone, Debug, Default)]
-pub struct Access {
-    /// The kubeconfig, if it is not the one that kubectl finds.
-    pub kubeconfig: Option<PathBuf>,
-    /// The context, if it is not the current one.
-    pub context: Option<String>,
-    /// The user to impersonate.
-    pub user: Option<String>,
-    /// The longest that one request may take, if it is not ten seconds.
-    pub limit: Option<Duration>,
-}
 
 /// A cluster, for reading.
 pub struct Reader {
@@ -126,14 +114,7 @@ impl Reader {
     /// # Errors
     /// The file cannot be read, there is no such context, or it cannot be used.
     pub async fn of_user(access: &Access) -> Result<(Self, String)> {
-        let file = access.kubeconfig.as_deref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-        let file = file.map_err(|error| unusable(&error))?;
-        let named = access.context.clone().or_else(|| file.current_context.clone());
-        let context = named.filter(|name| !name.is_empty()).ok_or_else(|| {
-            Error::environment("the kubeconfig has no current context")
-                .hint("`--context NAME` names one, `kubectl config get-contexts` lists them")
-        })?;
-        let mut config = Self::configured(file, &context).await?;
+        let (mut config, context) = kubeconfig::of_user(access).await?;
         if let Some(user) = access.user.as_ref().or(config.auth_info.impersonate.as_ref()) {
             let user = HeaderValue::from_str(user).map_err(|_| {
                 Error::usage("--as: no user can be called that").hint("a user's name is one line of text")
@@ -149,20 +130,10 @@ impl Reader {
     /// # Errors
     /// As [`Reader::of_user`].
     pub async fn of_kubeconfig(path: &Path, context: &str) -> Result<Self> {
-        let file = Kubeconfig::read_from(path).map_err(|error| unusable(&error))?;
-        let mut config = Self::configured(file, context).await?;
+        let mut config = kubeconfig::of(Kubeconfig::read_from(path), context).await?;
         // An HTTP proxy of the user's network has no business on loopback.
         config.proxy_url = None;
         Self::connected(config)
-    }
-
-    async fn configured(file: Kubeconfig, context: &str) -> Result<Config> {
-        if !file.contexts.iter().any(|it| it.name == context) {
-            return Err(Error::environment(format!("the kubeconfig has no context {}", shown(context)))
-                .hint("`kubectl config get-contexts` lists the contexts"));
-        }
-        let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-        Config::from_custom_kubeconfig(file, &options).await.map_err(|error| unusable(&error))
     }
 
     fn connected(mut config: Config) -> Result<Self> {
@@ -170,7 +141,7 @@ impl Reader {
         config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
         // A server that says no is a part of what is to be seen.
         config.default_retry = false;
-        let client = Client::try_from(config).map_err(|error| unusable(&error))?;
+        let client = Client::try_from(config).map_err(|error| kubeconfig::unusable(&words(&error)))?;
         Ok(Self { behind: Behind::Cluster(client), limit: LIMIT, rights: Mutex::default() })
     }
 
@@ -400,11 +371,6 @@ impl Reader {
     }
 }
 
-fn unusable(error: &dyn std::fmt::Display) -> Error {
-    Error::environment(format!("the kubeconfig cannot be used: {}", shown(&error.to_string())))
-        .hint("`kubectl config get-contexts` lists the contexts; KUBECONFIG names another file")
-}
-
 /// Which part of a log.
 #[derive(Clone, Copy, Debug)]
 pub enum LogPart {
@@ -469,9 +435,4 @@ fn is_status_of_the_api(raw: &Raw) -> bool {
     raw.status >= 400
         && serde_json::from_slice::<serde_json::Value>(&raw.body)
             .is_ok_and(|body| body["kind"] == "Status" && body["apiVersion"] == "v1")
-}
-
-/// The innermost words of an error of the client.
-fn words(error: &kube::Error) -> String {
-    shown(&base::innermost(error))
 }

@@ -1,0 +1,98 @@
+//! The user's kubeconfig, which is read and never written, and what is said where it cannot be used: what its
+//! parser and its credential plugins say may quote credentials.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kube::Config;
+use kube::client::AuthError;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
+
+use crate::shown::shown;
+use base::{Error, Result};
+
+/// Which cluster of the user's, and as whom.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The kubeconfig, if it is not the one that kubectl finds.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context, if it is not the current one.
+    pub context: Option<String>,
+    /// The user to impersonate.
+    pub user: Option<String>,
+    /// The longest that one request may take, if it is not ten seconds.
+    pub limit: Option<Duration>,
+}
+
+/// The cluster that is meant, and the name of its context.
+///
+/// # Errors
+/// The file cannot be read, there is no such context, or it cannot be used.
+pub async fn of_user(access: &Access) -> Result<(Config, String)> {
+    let file = access.kubeconfig.as_deref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+    let file = file.map_err(|error| unread(&error))?;
+    let named = access.context.clone().or_else(|| file.current_context.clone());
+    let context = named.filter(|name| !name.is_empty()).ok_or_else(|| {
+        Error::environment("the kubeconfig has no current context")
+            .hint("`--context NAME` names one, `kubectl config get-contexts` lists them")
+    })?;
+    Ok((of(Ok(file), &context).await?, context))
+}
+
+/// The cluster behind a context.
+///
+/// # Errors
+/// As [`of_user`].
+pub async fn of(file: Result<Kubeconfig, KubeconfigError>, context: &str) -> Result<Config> {
+    let file = file.map_err(|error| unread(&error))?;
+    if !file.contexts.iter().any(|it| it.name == context) {
+        return Err(Error::environment(format!("the kubeconfig has no context {}", shown(context)))
+            .hint("`kubectl config get-contexts` lists the contexts"));
+    }
+    let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+    Config::from_custom_kubeconfig(file, &options).await.map_err(|error| unread(&error))
+}
+
+/// Why a kubeconfig cannot be read. What the parser says quotes lines of it, which may be credentials.
+fn unread(error: &KubeconfigError) -> Error {
+    unusable(&match error {
+        KubeconfigError::ReadConfig(error, path) => {
+            format!("{} cannot be read: {error}", shown(&path.display().to_string()))
+        }
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(place) => format!("it is no YAML that can be read, at line {}", place.line()),
+            None => "it is no YAML that can be read".to_owned(),
+        },
+        other => shown(&other.to_string()),
+    })
+}
+
+/// That a kubeconfig cannot be used.
+pub fn unusable(why: &str) -> Error {
+    Error::environment(format!("the kubeconfig cannot be used: {why}"))
+        .hint("`kubectl config get-contexts` lists the contexts; KUBECONFIG names another file")
+}
+
+/// The innermost words of an error of the client. Of a credential plugin neither its arguments nor what it
+/// wrote are among them: both may be credentials.
+pub fn words(error: &kube::Error) -> String {
+    let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = inner {
+        if let Some(LoadDataError::ReadFile(error, path)) = error.downcast_ref() {
+            return format!("{} cannot be read: {error}", shown(&path.display().to_string()));
+        }
+        let why = match error.downcast_ref::<AuthError>() {
+            Some(AuthError::AuthExecRun { out, .. }) => Some(format!("ends with {}", out.status)),
+            Some(AuthError::AuthExecStart(error)) => Some(format!("cannot be started: {error}")),
+            Some(AuthError::AuthExecParse(_) | AuthError::AuthExec(_)) => {
+                Some("gives no credential that can be read".to_owned())
+            }
+            _ => None,
+        };
+        if let Some(why) = why {
+            return format!("its credential plugin {why} (`kubectl get namespaces` shows what it says)");
+        }
+        inner = error.source();
+    }
+    shown(&base::innermost(error))
+}
