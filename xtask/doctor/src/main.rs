@@ -138,7 +138,11 @@ fn run(cli: &Cli) -> Result<Answer> {
 /// The one document of `--format json`: what `cargo xtask` has as the entry of the command.
 fn document(name: &str, since: Instant, fields: Map<String, Value>, exit: Exit, error: Option<&Error>) {
     let ms = (since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
-    let mut document = Map::from_iter([("goal".to_owned(), name.into()), ("ms".to_owned(), ms.into())]);
+    let mut document = Map::from_iter([
+        ("goal".to_owned(), name.into()),
+        ("ms".to_owned(), ms.into()),
+        ("steps".to_owned(), Value::Array(vec![])),
+    ]);
     document.extend(fields);
     document.insert("exit".to_owned(), exit.code().into());
     if let Some(error) = error {

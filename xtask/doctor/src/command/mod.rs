@@ -72,10 +72,12 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
         return Err(Error::environment(format!("{} is there, and is not written over", path.display()))
             .hint("name a new file"));
     }
+    let mut context = None;
     let examination = match &args.from {
         Some(path) => Examination::read(path)?,
         None => {
             let subject = subject(args, around.lab, &say).await?;
+            context.clone_from(&subject.context);
             if args.print_role {
                 let role = role(&subject).await?;
                 let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
@@ -102,7 +104,9 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
         return Ok(upgrade(examination.evidence(), to)?.into());
     }
     let diagnosis = examination.diagnosis(args.before_rotation);
-    Ok(if args.names { diagnosis } else { diagnosis.without_names() }.into())
+    let mut answer = Answer::from(if args.names { diagnosis } else { diagnosis.without_names() });
+    answer.fields.extend(context.map(|name| ("context".to_owned(), name.into())));
+    Ok(answer)
 }
 
 /// What is to be looked at.
@@ -214,6 +218,7 @@ async fn named(args: &DoctorArgs, say: &Say) -> Result<Subject> {
                 argument(namespace)
             ));
         }
+        subject.context = Some(context.clone());
         subject.kubectl = kubectl(args.kubeconfig.as_deref(), &context);
         subject.cluster = Some(reader);
         subject.provider_namespace.clone_from(&args.provider_namespace);

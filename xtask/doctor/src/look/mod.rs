@@ -37,6 +37,8 @@ use base::Result;
 pub struct Subject {
     /// The cluster, if there is access to one.
     pub cluster: Option<Reader>,
+    /// The context of the user's kubeconfig that it is, if it is one.
+    pub context: Option<String>,
     /// Argo CD's namespace.
     pub namespace: String,
     /// The provider's namespace, if it runs in the cluster.
@@ -66,6 +68,7 @@ impl Subject {
     pub fn new(namespace: &str, kubectl: &str) -> Self {
         Self {
             cluster: None,
+            context: None,
             namespace: namespace.to_owned(),
             provider_namespace: None,
             kubectl: kubectl.to_owned(),
