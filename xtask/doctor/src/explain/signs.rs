@@ -66,13 +66,14 @@ const CLEAR: &[Sign] = signs! {
     ["invalid character '<'" | "unexpected content-type \"text/html" | "unexpected token <" | "unexpected token '<'"] => AuthProxy Grpc ArgocdUrl;
     ["unexpected content-type" | "content-type \"text/plain" | "grpc: received message larger" | "http/2 connection" | "malformed header: missing http content-type" | "unexpected http status code received from server"] => Grpc AuthProxy;
     // What Dex says of what stands behind it.
-    ["attributestatement" | "no attribute with name" | "valid signature element" | "verify signature:" | "saml response" | "inresponseto" | "in response to" | "unsolicited response"] => SamlResponse IdpRefused;
-    ["required groups" | "is not in any of the" | "not a member of" | "hosted domain" | "not in allowed" | "user is not authorized" | "not assigned to"] => IdpRefused NoRights;
+    ["attributestatement" | "no attribute with name" | "valid signature element" | "saml response" | "inresponseto" | "in response to" | "unsolicited response"] => SamlResponse IdpRefused;
+    ["verify signature:"] not ["id token" | "session"] => SamlResponse IdpRefused;
+    ["required groups" | "required orgs" | "is not in any of the" | "not a member of" | "hosted domain" | "unexpected hd claim" | "not in allowed" | "user is not authorized" | "not assigned to"] => IdpRefused NoRights;
     // Tokens.
     ["expected audience"] ["-cli\""] => CliAudience Audience ReleaseDefect;
     ["expected audience" | "invalid audience" | "audience mismatch"] => Audience CliAudience TwoProviders;
-    ["token is expired" | "token has expired" | "token used before issued" | "not valid yet"] => Clock OldCookie;
-    ["issuer did not match" | "did not match the issuer url" | "issuer url mismatch" | "issuer mismatch" | "got a different issuer" | "different issuer"] => IssuerMismatch ArgocdUrl StaleSessionManager;
+    ["token is expired" | "token has expired" | "token used before issued" | "before the nbf" | "not valid yet"] => Clock OldCookie;
+    ["issuer did not match" | "did not match the issuer url" | "issuer url mismatch" | "issuer mismatch" | "issued by a different provider" | "different issuer"] => IssuerMismatch ArgocdUrl StaleSessionManager;
     ["x509" | "certificate signed by unknown authority" | "tls: failed to verify"] ["restart" | "after an update" | "after update" | "after upgrade"] => StaleSessionManager ProviderCa;
     ["x509" | "certificate signed by unknown authority" | "tls: failed to verify" | "self signed certificate" | "self-signed certificate"] => ProviderCa StaleSessionManager DexTls;
     ["verification failed for all audiences"] => Audience StaleSessionManager TokenAlgorithm;
@@ -81,13 +82,17 @@ const CLEAR: &[Sign] = signs! {
     ["server gave http response to https client" | "http response to https client" | "does not look like a tls handshake" | "wrong version number"] ["dex" | "5556"] => DexTls;
     ["server gave http response to https client" | "http response to https client" | "does not look like a tls handshake" | "wrong version number"] => ProviderUnreachable IssuerMismatch DexTls;
     ["argocd-dex-server:5556/"] ["connection refused" | "i/o timeout"] not ["/api/dex"] => ReleaseDefect DexDown ProviderUnreachable;
+    [":5556"] ["connection refused" | "i/o timeout" | "no route to host"] not ["/api/dex" | "argocd-dex-server:5556/"] => DexDown ProviderUnreachable;
+    ["lookup argocd-dex-server"] ["no such host"] => DexDown StaleSessionManager TwoProviders;
+    ["shared/argocd-dex"] ["permission denied" | "no such file" | "exec format"] => DexDown;
+    ["ldap result code 200" | "ldap: failed to connect"] => ProviderUnreachable DexConfig;
     ["unknown connector type" | "error parse config file" | "failed to open connector" | "failed to initialize server" | "failed to initialize storage"] => DexDown DexConfig;
     ["dex"] ["panic" | "crashloop" | "crash loop" | "not running" | "is not ready" | "oomkilled" | "permission denied to list" | "forbidden: user \"system:serviceaccount"] => DexDown DexConfig;
     ["⟦a slash twice in a path⟧"] => ArgocdUrl;
     ["⟦one part twice in a path⟧"] => RedirectLoop ArgocdUrl;
     ["httpss://" | "http://http" | "https://http" | "htps://" | "htp://"] => ArgocdUrl;
     ["failed to query provider" | "could not query provider" | "unable to query provider"] ["403 forbidden" | "401 unauthorized" | "302 found"] => AuthProxy EgressProxy ProviderUnreachable;
-    ["failed to query provider"] ["no such host" | "server misbehaving"] => ProviderUnreachable EgressProxy;
+    ["failed to query provider"] ["no such host" | "server misbehaving"] not ["/api/dex"] => ProviderUnreachable EgressProxy;
     ["failed to query provider"] ["/api/dex"] ["connection refused" | "502 bad gateway" | "503 service" | "connection reset" | "no such host" | "no endpoints"] => DexDown DexTls ProviderUnreachable;
     ["failed to query provider"] ["/api/dex"] ["404 not found" | "404 page"] => ArgocdUrl DexDown DexConfig;
     ["failed to query provider"] ["/api/dex"] ["deadline exceeded" | "i/o timeout" | "client.timeout"] => DexDown EgressProxy ProviderUnreachable;
@@ -97,9 +102,10 @@ const CLEAR: &[Sign] = signs! {
     ["failed to query provider"] ["connection refused" | "502 bad gateway" | "503 service" | "504 gateway" | "connection reset" | "unsupported protocol" | "network is unreachable" | "no route to host" | "eof"] => ProviderUnreachable EgressProxy;
     // The client and its secret.
     ["client_id=$" | "clientid=$" | "client_id=%24"] => SecretReference;
-    ["fata[" | "localhost:8085" | "--sso" | "argocd cli" | "the cli"] ["redirect_uri" | "redirect uri"] ["unregistered" | "mismatch" | "not match" | "invalid" | "not registered" | "not allowed"] => CliRedirectUri RedirectUri;
+    ["fata[" | "localhost:8085" | "--sso" | "argocd cli" | "the cli"] ["redirect_uri" | "redirect uri"] ["unregistered" | "mismatch" | "not match" | "invalid" | "not registered" | "not allowed"] not ["invalid_client" | "unauthorized_client"] => CliRedirectUri RedirectUri;
     ["fata[" | "localhost:8085" | "--sso" | "argocd cli" | "the cli" | "code_challenge"] ["invalid_client" | "unauthorized_client" | "invalid client secret" | "client authentication failed"] => CliNoClient CliClientType ClientType;
     ["no client authentication included"] not ["failed to get token"] => CliClientType ClientType CliNoClient;
+    ["does not allow this method"] => ClientType CliClientType;
     ["pkce"] ["invalid_client" | "unauthorized_client" | "client secret" | "client_secret"] => ClientType CliClientType;
     ["invalid client_id" | "client not found" | "unknown client" | "invalid_client_id" | "client_id is not valid" | "application not found"] => ClientId SecretReference;
     ["secret"] ["expired"] ["invalid_client" | "client secret"] => SecretExpired SecretMismatch;
@@ -107,7 +113,7 @@ const CLEAR: &[Sign] = signs! {
     ["cannot fetch token"] ["invalid_client" | "unauthorized_client" | "invalid client"] not ["failed to get token"] => StaleArgocd CliNoClient SecretMismatch CliClientType;
     ["invalid_client" | "unauthorized_client" | "invalid client credentials"] ["sometimes" | "intermittent" | "now and then" | "randomly" | "every other" | "from time to time" | "oldest instance" | "replicas"] => StaleReplica StaleArgocd SecretMismatch;
     ["invalid_client" | "unauthorized_client" | "invalid client credentials" | "invalid client secret"] ["newline" | "line break" | "base64" | "trailing"] => SecretWhitespace SecretMismatch StaleArgocd;
-    ["invalid_client" | "unauthorized_client" | "invalid client credentials" | "invalid client secret" | "client authentication failed"] => StaleArgocd SecretMismatch SecretWhitespace SecretKeyMissing SecretUnlabelled SecretReference;
+    ["invalid_client" | "unauthorized_client" | "invalid client credentials" | "invalid client secret" | "invalid client_secret" | "client authentication failed"] => StaleArgocd SecretMismatch SecretWhitespace SecretKeyMissing SecretUnlabelled SecretReference;
     ["failed to get token"] ["access_denied" | "401 unauthorized"] => StaleArgocd SecretMismatch SecretWhitespace SecretKeyMissing SecretUnlabelled SecretReference;
     ["invalid_grant" | "requested resource does not exist" | "bad_verification_code"] => CodeReused ServerKeyChanged;
     // Addresses.
@@ -115,14 +121,18 @@ const CLEAR: &[Sign] = signs! {
     ["invalid redirect url"] => ArgocdUrl StateCookie ReleaseDefect;
     ["redirect_uri_mismatch" | "unregistered redirect_uri" | "invalid parameter: redirect_uri" | "invalid redirect uri" | "invalid_redirect_uri" | "redirect uri included is not valid" | "redirect uri is not"] => RedirectUri ArgocdUrl DexClient;
     ["redirect_uri" | "redirect uri" | "callback url"] ["mismatch" | "not match" | "invalid" | "not registered" | "not whitelisted" | "not allowed" | "unregistered"] => RedirectUri ArgocdUrl DexClient;
+    ["failed to verify app state"] ["eof" | "connection refused" | "i/o timeout"] => Redis StateCookie;
     // The user.
-    ["invalid_scope" | "unknown scope" | "scope is not" | "unsupported scope"] => Scope;
+    ["invalid_scope" | "unknown scope" | "scope is not" | "scope is invalid" | "unsupported scope"] => Scope;
     ["access_denied" | "access denied"] => IdpRefused Scope;
     ["failed to authenticate"] ["permission denied" | "forbidden" | "not authorized"] => IdpRefused;
+    // Argo CD's own words, with the resource that was asked for.
+    ["permission denied: applications" | "permission denied: projects" | "permission denied: clusters" | "permission denied: repositories" | "permission denied: logs" | "permission denied: exec" | "permission denied: accounts"] => NoRights ClaimShape GroupOverage;
+    ["permission denied"] ["\"code\":7" | "code = permissiondenied"] => NoRights ClaimShape GroupOverage;
     ["permission denied"] ["dex" | "openshift"] ["login" | "log in"] => IdpRefused NoRights DexDown;
     ["invalid email address and password" | "invalid username and password" | "invalid username or password" | "invalid user credentials" | "invalid_user_password" | "bad password"] => Credentials DexReference;
     ["ldap result code 49" | "initial bind for user" | "ldap: initial bind"] => DexReference Credentials;
-    ["failed to get token" | "failed to authenticate"] ["x509" | "no such host" | "connection refused" | "deadline exceeded"] => ProviderUnreachable EgressProxy ProviderCa;
+    ["failed to get token" | "failed to authenticate"] ["x509" | "no such host" | "connection refused" | "deadline exceeded" | "i/o timeout" | "client.timeout" | "handshake timeout" | "no route to host" | "network is unreachable"] => ProviderUnreachable EgressProxy ProviderCa;
 };
 
 /// Words that come with many causes; asked last, and only where the text is about a login at all.

@@ -97,6 +97,48 @@ fn what_real_servers_say_leads_to_its_cause() {
         ("upstream sent too big header while reading response header from upstream", "token-too-large"),
         ("cookie value is 90000 long, max number of cookies is 20", "too-many-cookies"),
         ("{}", "stale-session-manager"),
+        ("level=info msg=\"invalid client_secret on token request for client: argo-cd\"", "stale-argocd"),
+        (
+            "invalid session token: failed to verify signature: failed to verify id token signature",
+            "stale-session-manager",
+        ),
+        (
+            "failed to query provider \"https://a.example/api/dex\": Get \"https://argocd-dex-server:5556/api/dex/.well-known/openid-configuration\": dial tcp: lookup argocd-dex-server: no such host",
+            "dex-down",
+        ),
+        ("dial tcp 10.1.1.1:5556: connect: connection refused", "dex-down"),
+        ("exec: \"/shared/argocd-dex\": permission denied: unknown", "dex-down"),
+        (
+            "failed to get token: Post \"https://idp.example/token\": dial tcp 10.0.0.1:443: i/o timeout",
+            "provider-unreachable",
+        ),
+        (
+            "Failed to login user: failed to connect: LDAP Result Code 200 \"Network Error\"",
+            "provider-unreachable",
+        ),
+        (
+            "LDAP Result Code 200 \"Network Error\": x509: certificate signed by unknown authority",
+            "provider-ca",
+        ),
+        ("permission denied: applications, get, default/guestbook, sub: x, iat: 2026-08-29", "no-rights"),
+        (r#"{"error":"permission denied","code":7,"message":"permission denied"}"#, "no-rights"),
+        ("github: user \"jane\" not in required orgs or teams", "idp-refused"),
+        ("oidc: unexpected hd claim example.com", "idp-refused"),
+        ("oidc: current time 10:00 before the nbf (not before) time: 10:05", "clock"),
+        (
+            "oidc: id token issued by a different provider, expected \"https://a.example\" got \"https://b.example\"",
+            "issuer-mismatch",
+        ),
+        (
+            "method 'none', however the OAuth 2.0 client registration does not allow this method. invalid_client",
+            "client-type",
+        ),
+        ("The requested scope is invalid, unknown, or malformed.", "scope"),
+        ("Failed to verify app state WQVEWYBeIO: EOF", "redis"),
+        (
+            "redirect_uri=http%3A%2F%2Flocalhost%3A8085%2Fauth%2Fcallback FATA[0027] oauth2: cannot fetch token: 401 Unauthorized Response: {\"error\":\"invalid_client\"}",
+            "cli-no-client",
+        ),
     ] {
         assert_eq!(ids(said).first().copied(), Some(id), "{said}");
     }
@@ -114,6 +156,9 @@ fn nonsense_is_not_known() {
         "Lorem ipsum dolor sit amet, consectetur adipiscing elit",
         "error: cannot find crate `foo`",
         "login",
+        "ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey]",
+        "failed to generate manifest: rpc error: code = Unknown desc = authentication required: Repository not found.",
+        "failed to pull image \"argocd\": toomanyrequests",
     ] {
         let explanation = explain(text.as_bytes()).unwrap();
         assert_eq!((ids(text).as_slice(), explanation.exit()), (&[][..], Exit::Verdict), "{text:?}");
