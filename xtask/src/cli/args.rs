@@ -50,10 +50,6 @@ pub struct MatrixArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
 
-    /// What each verdict is held against; a release that differs makes the exit 1.
-    #[arg(long, value_enum, default_value_t = Against::Known)]
-    pub against: Against,
-
     /// Only every n-th release, beginning with the i-th, for CI.
     #[arg(long, value_name = "i/n", value_parser = Shard::parse)]
     pub shard: Option<Shard>,
@@ -77,15 +73,6 @@ pub struct MatrixArgs {
     /// What `--bisect` looks at.
     #[arg(long, value_enum, default_value_t = Story::Break, requires = "bisect")]
     pub story: Story,
-}
-
-/// What verdicts are held against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Against {
-    /// What the release is known to do.
-    Known,
-    /// Nothing: whatever is seen is fine.
-    Nothing,
 }
 
 /// What a bisection looks at.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
 use crate::names::Provider;
-pub use args::{Against, FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
+pub use args::{FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
 pub use image_ref::ImageRef;
 pub use range::{Range, Shard};
 

@@ -1,13 +1,12 @@
 //! Documents go in by server-side apply, as `kubectl apply --server-side` does it.
 
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Cluster, failed};
-use crate::names::{MANAGER, OWNED, Workload};
-use base::{Error, Result};
+use crate::names::MANAGER;
+use base::Result;
 
 impl Cluster {
     /// Applies a document. Fields that another manager took over meanwhile are taken
@@ -42,50 +41,5 @@ impl Cluster {
             self.apply(document).await?;
         }
         Ok(())
-    }
-
-    /// Starts a Deployment's pods anew, as `kubectl rollout restart` does.
-    ///
-    /// # Errors
-    /// There is no such Deployment, or it is not the lab's.
-    pub async fn restart(&self, workload: Workload) -> Result<()> {
-        self.deployment(workload).await?;
-        let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
-        let now = jiff::Timestamp::now().to_string();
-        let annotations = json!({"kubectl.kubernetes.io/restartedAt": now});
-        let patch = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
-        api.patch(workload.deployment(), &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .map_err(failed)?;
-        Ok(())
-    }
-
-    /// A Deployment, if it is there.
-    ///
-    /// # Errors
-    /// The cluster does not answer.
-    pub async fn find_deployment(&self, workload: Workload) -> Result<Option<Deployment>> {
-        let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
-        api.get_opt(workload.deployment()).await.map_err(failed)
-    }
-
-    /// A Deployment of the lab.
-    ///
-    /// # Errors
-    /// It is not there, or does not carry the lab's label.
-    pub async fn deployment(&self, workload: Workload) -> Result<Deployment> {
-        let name = format!("{}/{}", workload.namespace(), workload.deployment());
-        let found = self.find_deployment(workload).await?.ok_or_else(|| {
-            Error::environment(format!("the lab has no Deployment {name}"))
-                .hint("`cargo xtask working` installs what is missing")
-        })?;
-        let owned = found.metadata.labels.as_ref().and_then(|labels| labels.get(OWNED));
-        if owned.is_none_or(|value| value != "true") {
-            return Err(Error::environment(format!(
-                "Deployment {name} is not the lab's: it has no label {OWNED}"
-            ))
-            .hint("only what carries the label is touched"));
-        }
-        Ok(found)
     }
 }

@@ -1,30 +1,54 @@
 //! Small changes to objects of the lab: one key of a ConfigMap or Secret, a label, a
-//! number of replicas.
+//! number of replicas. Only what carries the lab's label is touched.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Cluster, failed};
 use crate::names::{OWNED, SecretName, Workload};
 use base::{Error, Result};
 
-/// Only what carries the label is touched.
-fn owned(what: &str, metadata: &ObjectMeta) -> Result<()> {
-    let label = metadata.labels.as_ref().and_then(|labels| labels.get(OWNED));
-    if label.is_some_and(|value| value == "true") {
-        return Ok(());
+/// An object of the lab.
+///
+/// # Errors
+/// It is not there or not the lab's.
+pub(super) async fn own<K>(api: &Api<K>, name: &str) -> Result<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let what = || match api.namespace() {
+        Some(namespace) => format!("{} {namespace}/{name}", K::kind(&())),
+        None => format!("{} {name}", K::kind(&())),
+    };
+    let found = api.get_opt(name).await.map_err(failed)?.ok_or_else(|| {
+        Error::environment(format!("the lab has no {}", what()))
+            .hint("`cargo xtask working` creates what is missing")
+    })?;
+    if found.meta().labels.as_ref().and_then(|labels| labels.get(OWNED)).is_some_and(|it| it == "true") {
+        return Ok(found);
     }
-    Err(Error::environment(format!("{what} is not the lab's: it has no label {OWNED}"))
+    Err(Error::environment(format!("{} is not the lab's: it has no label {OWNED}", what()))
         .hint("only what carries the label is touched"))
 }
 
-fn missing(what: &str) -> Error {
-    Error::environment(format!("the lab has no {what}")).hint("`cargo xtask working` creates what is missing")
+/// Changes an object of the lab.
+///
+/// # Errors
+/// It is not there or not the lab's.
+pub(super) async fn patch<K>(api: &Api<K>, name: &str, patch: &Patch<Value>) -> Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    own(api, name).await?;
+    api.patch(name, &PatchParams::default(), patch).await.map(drop).map_err(failed)
 }
 
 impl Cluster {
@@ -33,11 +57,8 @@ impl Cluster {
     /// # Errors
     /// It is not there or not the lab's.
     pub async fn config_map(&self, namespace: &str, name: &str) -> Result<BTreeMap<String, String>> {
-        let what = format!("ConfigMap {namespace}/{name}");
         let api: Api<ConfigMap> = Api::namespaced(self.client(), namespace);
-        let found = api.get_opt(name).await.map_err(failed)?.ok_or_else(|| missing(&what))?;
-        owned(&what, &found.metadata)?;
-        Ok(found.data.unwrap_or_default())
+        Ok(own(&api, name).await?.data.unwrap_or_default())
     }
 
     /// Writes a key of a ConfigMap of the lab; without a value, takes it out.
@@ -51,11 +72,12 @@ impl Cluster {
         key: &str,
         value: Option<&str>,
     ) -> Result<()> {
-        self.config_map(namespace, name).await?;
         let api: Api<ConfigMap> = Api::namespaced(self.client(), namespace);
-        let patch = json!({"data": {key: value}});
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
-        Ok(())
+        patch(&api, name, &Patch::Merge(json!({"data": {key: value}}))).await
+    }
+
+    pub(super) fn secrets(&self, name: SecretName) -> Api<Secret> {
+        Api::namespaced(self.client(), name.namespace)
     }
 
     /// The value of a key of a Secret of the lab, if it is there.
@@ -63,7 +85,7 @@ impl Cluster {
     /// # Errors
     /// The Secret is not there or not the lab's.
     pub async fn secret_key(&self, name: SecretName, key: &str) -> Result<Option<Vec<u8>>> {
-        let secret = self.own_secret(name).await?;
+        let secret = own(&self.secrets(name), name.name).await?;
         Ok(secret.data.and_then(|mut data| data.remove(key)).map(|value| value.0))
     }
 
@@ -74,12 +96,11 @@ impl Cluster {
     pub async fn set_secret_keys(&self, name: SecretName, keys: &[(&str, Option<&[u8]>)]) -> Result<()> {
         use base64::Engine as _;
         use base64::prelude::BASE64_STANDARD;
-        self.own_secret(name).await?;
         let keys = keys.iter().map(|(key, value)| {
             ((*key).to_owned(), value.map_or(Value::Null, |value| BASE64_STANDARD.encode(value).into()))
         });
         let data: serde_json::Map<String, Value> = keys.collect();
-        self.patch_secret(name, &json!({"data": data})).await
+        patch(&self.secrets(name), name.name, &Patch::Merge(json!({"data": data}))).await
     }
 
     /// Writes a label of a Secret of the lab; without a value, takes it off.
@@ -87,22 +108,42 @@ impl Cluster {
     /// # Errors
     /// It is not there or not the lab's.
     pub async fn set_secret_label(&self, name: SecretName, label: &str, value: Option<&str>) -> Result<()> {
-        self.own_secret(name).await?;
-        self.patch_secret(name, &json!({"metadata": {"labels": {label: value}}})).await
+        let change = json!({"metadata": {"labels": {label: value}}});
+        patch(&self.secrets(name), name.name, &Patch::Merge(change)).await
     }
 
-    async fn own_secret(&self, name: SecretName) -> Result<Secret> {
-        let what = format!("Secret {}/{}", name.namespace, name.name);
-        let api: Api<Secret> = Api::namespaced(self.client(), name.namespace);
-        let found = api.get_opt(name.name).await.map_err(failed)?.ok_or_else(|| missing(&what))?;
-        owned(&what, &found.metadata)?;
-        Ok(found)
+    fn deployments(&self, workload: Workload) -> Api<Deployment> {
+        Api::namespaced(self.client(), workload.namespace())
     }
 
-    async fn patch_secret(&self, name: SecretName, patch: &Value) -> Result<()> {
-        let api: Api<Secret> = Api::namespaced(self.client(), name.namespace);
-        api.patch(name.name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
-        Ok(())
+    /// A Deployment, if it is there.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn find_deployment(&self, workload: Workload) -> Result<Option<Deployment>> {
+        self.deployments(workload).get_opt(workload.deployment()).await.map_err(failed)
+    }
+
+    /// A Deployment of the lab.
+    ///
+    /// # Errors
+    /// It is not there, or does not carry the lab's label.
+    pub async fn deployment(&self, workload: Workload) -> Result<Deployment> {
+        own(&self.deployments(workload), workload.deployment()).await
+    }
+
+    async fn patch_deployment(&self, workload: Workload, change: &Patch<Value>) -> Result<()> {
+        patch(&self.deployments(workload), workload.deployment(), change).await
+    }
+
+    /// Starts a Deployment's pods anew, as `kubectl rollout restart` does.
+    ///
+    /// # Errors
+    /// There is no such Deployment, or it is not the lab's.
+    pub async fn restart(&self, workload: Workload) -> Result<()> {
+        let annotations = json!({"kubectl.kubernetes.io/restartedAt": jiff::Timestamp::now().to_string()});
+        let change = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
+        self.patch_deployment(workload, &Patch::Merge(change)).await
     }
 
     /// Gives a Deployment of the lab another number of pods.
@@ -110,13 +151,7 @@ impl Cluster {
     /// # Errors
     /// It is not there or not the lab's.
     pub async fn scale(&self, workload: Workload, replicas: u32) -> Result<()> {
-        self.deployment(workload).await?;
-        let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
-        let patch = json!({"spec": {"replicas": replicas}});
-        api.patch(workload.deployment(), &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .map_err(failed)?;
-        Ok(())
+        self.patch_deployment(workload, &Patch::Merge(json!({"spec": {"replicas": replicas}}))).await
     }
 
     /// Writes a variable of a Deployment's first container; without a value, takes it out.
@@ -132,11 +167,8 @@ impl Cluster {
             None => json!({"name": name, "$patch": "delete"}),
         };
         let containers = json!([{"name": container, "env": [variable]}]);
-        let patch = json!({"spec": {"template": {"spec": {"containers": containers}}}});
-        let api: Api<Deployment> = Api::namespaced(self.client(), workload.namespace());
-        let strategic = Patch::Strategic(patch);
-        api.patch(workload.deployment(), &PatchParams::default(), &strategic).await.map_err(failed)?;
-        Ok(())
+        let change = json!({"spec": {"template": {"spec": {"containers": containers}}}});
+        self.patch_deployment(workload, &Patch::Strategic(change)).await
     }
 
     /// An annotation of a namespace, if both are there.
@@ -154,26 +186,15 @@ impl Cluster {
     /// # Errors
     /// It is not there or not the lab's.
     pub async fn annotate_namespace(&self, namespace: &str, key: &str, value: Option<&str>) -> Result<()> {
-        let what = format!("namespace {namespace}");
-        let api: Api<Namespace> = Api::all(self.client());
-        let found = api.get_opt(namespace).await.map_err(failed)?.ok_or_else(|| missing(&what))?;
-        owned(&what, &found.metadata)?;
-        let patch = json!({"metadata": {"annotations": {key: value}}});
-        api.patch(namespace, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
-        Ok(())
+        let change = json!({"metadata": {"annotations": {key: value}}});
+        patch(&Api::<Namespace>::all(self.client()), namespace, &Patch::Merge(change)).await
     }
 
     /// Changes an Ingress of the lab by a merge patch.
     ///
     /// # Errors
     /// It is not there or not the lab's.
-    pub async fn patch_ingress(&self, namespace: &str, name: &str, patch: &Value) -> Result<()> {
-        use k8s_openapi::api::networking::v1::Ingress;
-        let what = format!("Ingress {namespace}/{name}");
-        let api: Api<Ingress> = Api::namespaced(self.client(), namespace);
-        let found = api.get_opt(name).await.map_err(failed)?.ok_or_else(|| missing(&what))?;
-        owned(&what, &found.metadata)?;
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
-        Ok(())
+    pub async fn patch_ingress(&self, namespace: &str, name: &str, change: Value) -> Result<()> {
+        patch(&Api::<Ingress>::namespaced(self.client(), namespace), name, &Patch::Merge(change)).await
     }
 }

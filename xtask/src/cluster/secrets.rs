@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch};
 use kube::runtime::conditions;
 use kube::runtime::wait::await_condition;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
+use super::edits::{own, patch};
 use super::{Cluster, failed};
-use crate::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, OIDC_KEY, OIDC_SECRET, OWNED, SecretName, Workload};
+use crate::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, OIDC_KEY, OIDC_SECRET, SecretName, Workload};
 use base::{Error, Result};
 
 /// A secret value. It cannot be printed.
@@ -83,10 +83,6 @@ fn random(length: usize) -> Result<Vec<u8>> {
 }
 
 impl Cluster {
-    fn secrets(&self, name: SecretName) -> Api<Secret> {
-        Api::namespaced(self.client(), name.namespace)
-    }
-
     /// A client secret, as a Secret holds it under a key.
     ///
     /// # Errors
@@ -140,8 +136,10 @@ impl Cluster {
     /// `limit`: a finalizer holds it.
     pub async fn delete_oidc_secret(&self, limit: Duration) -> Result<()> {
         let api = self.secrets(OIDC_SECRET);
-        let Some(secret) = api.get_opt(OIDC_SECRET.name).await.map_err(failed)? else { return Ok(()) };
-        owned(OIDC_SECRET, &secret)?;
+        if api.get_opt(OIDC_SECRET.name).await.map_err(failed)?.is_none() {
+            return Ok(());
+        }
+        let secret = own(&api, OIDC_SECRET.name).await?;
         let uid = secret.metadata.uid.unwrap_or_default();
         api.delete(OIDC_SECRET.name, &DeleteParams::default()).await.map_err(failed)?;
         let gone = await_condition(api.clone(), OIDC_SECRET.name, conditions::is_deleted(&uid));
@@ -175,12 +173,7 @@ impl Cluster {
     pub async fn rotate_client_secret(&self) -> Result<()> {
         let secret = ClientSecret::random()?;
         for (name, key) in [(OIDC_SECRET, OIDC_KEY), (DEX_SECRET, DEX_KEY)] {
-            self.existing(name).await?;
-            let patch = json!({"stringData": {key: secret.reveal()}});
-            self.secrets(name)
-                .patch(name.name, &PatchParams::default(), &Patch::Merge(patch))
-                .await
-                .map_err(failed)?;
+            self.set_secret_keys(name, &[(key, Some(secret.reveal().as_bytes()))]).await?;
         }
         Ok(())
     }
@@ -190,20 +183,8 @@ impl Cluster {
     /// # Errors
     /// The Secret is missing or not the lab's.
     pub async fn empty_argocd_secret(&self) -> Result<()> {
-        self.existing(ARGOCD_SECRET).await?;
-        let patch = json!({"data": null});
-        let api = self.secrets(ARGOCD_SECRET);
-        api.patch(ARGOCD_SECRET.name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
-        Ok(())
-    }
-
-    async fn existing(&self, name: SecretName) -> Result<Secret> {
-        let secret = self.secrets(name).get_opt(name.name).await.map_err(failed)?.ok_or_else(|| {
-            Error::environment(format!("the lab has no Secret {}/{}", name.namespace, name.name))
-                .hint("`cargo xtask working` creates what is missing")
-        })?;
-        owned(name, &secret)?;
-        Ok(secret)
+        let nothing = Patch::Merge(json!({"data": null}));
+        patch(&self.secrets(ARGOCD_SECRET), ARGOCD_SECRET.name, &nothing).await
     }
 
     /// Names the versions of a workload's Secrets, for its pod template: the pods
@@ -222,16 +203,6 @@ impl Cluster {
             versions.into_iter().map(|(name, version)| format!("{name}={version}")).collect();
         Ok(named.join(","))
     }
-}
-
-fn owned(name: SecretName, secret: &Secret) -> Result<()> {
-    let label = secret.metadata.labels.as_ref().and_then(|labels| labels.get(OWNED));
-    if label.is_some_and(|value| value == "true") {
-        return Ok(());
-    }
-    let SecretName { namespace, name } = name;
-    Err(Error::environment(format!("Secret {namespace}/{name} is not the lab's: it has no label {OWNED}"))
-        .hint("only what carries the label is touched"))
 }
 
 #[cfg(test)]

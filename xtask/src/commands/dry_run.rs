@@ -45,14 +45,18 @@ pub async fn dry_run(session: &Session, command: &Command, report: &mut Report) 
             return goals::show(session, &[plan::rotate(release.as_ref())], report).await.map(Some);
         }
         Command::Matrix(args) => matrix_plan(args, session.provider)?,
-        Command::Faults(args) => chosen(args, session)?.iter().map(|fault| named(fault.name(), fault.what())).collect(),
-        Command::Compare => over_http(session).and_then(|()| of_its_own(session, "compare")).map(|()| vec![
-            named("labs", "bring up a lab of stand-ins and one of the real programs"),
-            named(
-                "cases",
-                "log in under faults and changes on both, ask what no login asks, and show each field that differs",
-            ),
-        ])?,
+        Command::Faults(args) => {
+            chosen(args, session)?.iter().map(|fault| named(fault.name(), fault.what())).collect()
+        }
+        Command::Compare => over_http(session).and_then(|()| of_its_own(session, "compare")).map(|()| {
+            vec![
+                named("labs", "bring up a lab of stand-ins and one of the real programs"),
+                named(
+                    "cases",
+                    "log in under faults on both, ask what no login asks, and show each field that differs",
+                ),
+            ]
+        })?,
         _ => return Ok(None),
     };
     let entry = report.entry(command.name(), |record| {

@@ -128,11 +128,11 @@ async fn change(cluster: &Cluster, on: On, change: impl FnOnce(&Value) -> Option
         On::Rules => {
             let rules = change(&Value::Null).unwrap_or_default();
             let patch = json!({"spec": {"rules": rules}});
-            cluster.patch_ingress(NAMESPACE, Workload::Argocd.deployment(), &patch).await
+            cluster.patch_ingress(NAMESPACE, Workload::Argocd.deployment(), patch).await
         }
         On::Annotation(name) => {
             let patch = json!({"metadata": {"annotations": {name: change(&Value::Null)}}});
-            cluster.patch_ingress(NAMESPACE, Workload::Argocd.deployment(), &patch).await
+            cluster.patch_ingress(NAMESPACE, Workload::Argocd.deployment(), patch).await
         }
     }
 }

@@ -18,16 +18,35 @@ pub enum Secret {
     Last,
 }
 
+/// What there is none of where the Dex that the chart of Argo CD brings checks users: nobody asks
+/// for a name of Dex's.
+const OF_DEX: [&str; 9] = [
+    "dex-chart",
+    "dex-images",
+    "coredns",
+    "dex-load",
+    "dex-secret",
+    "oidc-secret",
+    "no-oidc-secret",
+    "dex",
+    "resolves",
+];
+
 /// The steps.
 pub fn bring_up(secret: Secret, provider: Provider) -> Vec<Step> {
-    if provider == Provider::Bundled {
-        return with_the_dex_inside(secret);
-    }
-
     use KindStep::{
         Chart, Cluster, Coredns, Images, Ingress, IngressReady, Load, Node, RedisSecret, Resolves, Tools,
     };
+    let bundled = provider == Provider::Bundled;
     let kind = |name, after: &[&'static str], what| step(name, after, Action::Kind(what));
+    let (oidc_secret, install) = match secret {
+        Secret::First => (step("oidc-secret", &["dex-secret"], Action::OidcSecret), Action::Install(Argocd)),
+        Secret::Last => {
+            (step("no-oidc-secret", &["namespaces"], Action::NoOidcSecret), Action::InstallAnew(Argocd))
+        }
+    };
+    let before_argocd = ["argocd-secret", "argocd-redis-secret", oidc_secret.name, "argocd-load"];
+    let (checks_users, its_pods) = if bundled { (DexServer, "argocd") } else { (Dex, "dex") };
     let mut steps = vec![
         kind("tools", &[], Tools),
         kind("cluster", &["tools"], Cluster),
@@ -47,71 +66,26 @@ pub fn bring_up(secret: Secret, provider: Provider) -> Vec<Step> {
         step("argocd-secret", &["namespaces"], Action::ArgocdSecret),
         kind("argocd-redis-secret", &["namespaces"], RedisSecret),
         step("dex-secret", &["namespaces"], Action::DexSecret),
-    ];
-    let dex = step("dex", &["dex-secret", "dex-load"], Action::Install(Dex));
-    // The way to Dex and Argo CD leads through the ingress.
-    let ready = [
+        oidc_secret,
+        step("dex", &["dex-secret", "dex-load"], Action::Install(Dex)),
+        step("argocd", &before_argocd, install),
+        // The way to Dex and Argo CD leads through the ingress.
         kind("ingress-ready", &["ingress", "node"], IngressReady),
-        step("dex-ready", &["dex", "ingress-ready"], Action::Ready(Dex)),
+        step("dex-ready", &[its_pods, "ingress-ready"], Action::Ready(checks_users)),
         step("argocd-ready", &["argocd", "ingress-ready"], Action::Ready(Argocd)),
         kind("resolves", &["coredns", "dex", "argocd", "node"], Resolves),
     ];
+    if bundled {
+        steps.retain(|step| !OF_DEX.contains(&step.name));
+        steps.iter_mut().for_each(|step| step.after.retain(|name| !OF_DEX.contains(name)));
+    }
     match secret {
-        Secret::First => {
-            steps.push(step("oidc-secret", &["dex-secret"], Action::OidcSecret));
-            steps.push(dex);
-            steps.push(step(
-                "argocd",
-                &["argocd-secret", "argocd-redis-secret", "oidc-secret", "argocd-load"],
-                Action::Install(Argocd),
-            ));
-            steps.extend(ready);
-        }
+        Secret::First => {}
+        Secret::Last if bundled => steps.extend(new_key()),
         Secret::Last => {
-            steps.push(step("no-oidc-secret", &["namespaces"], Action::NoOidcSecret));
-            steps.push(dex);
-            steps.push(step(
-                "argocd",
-                &["argocd-secret", "argocd-redis-secret", "no-oidc-secret", "argocd-load"],
-                Action::InstallAnew(Argocd),
-            ));
-            steps.extend(ready);
             steps.push(step("argocd-settled", &["argocd-ready"], Action::HearsNewSecrets));
             steps.push(step("oidc-secret", &["dex-secret", "argocd-settled"], Action::OidcSecret));
         }
-    }
-    steps
-}
-
-/// The same with the Dex that the chart of Argo CD brings: nobody asks for a name of Dex's.
-fn with_the_dex_inside(secret: Secret) -> Vec<Step> {
-    use KindStep::{Chart, Cluster, Images, Ingress, IngressReady, Load, Node, RedisSecret, Tools};
-    let kind = |name, after: &[&'static str], what| step(name, after, Action::Kind(what));
-    let install = match secret {
-        Secret::First => Action::Install(Argocd),
-        Secret::Last => Action::InstallAnew(Argocd),
-    };
-    let mut steps = vec![
-        kind("tools", &[], Tools),
-        kind("cluster", &["tools"], Cluster),
-        kind("ingress-chart", &["tools"], Chart(Part::Ingress)),
-        kind("argocd-chart", &["tools"], Chart(Part::Argocd)),
-        kind("ingress-images", &["ingress-chart"], Images(Part::Ingress)),
-        kind("argocd-images", &["argocd-chart"], Images(Part::Argocd)),
-        kind("node", &["cluster"], Node),
-        step("namespaces", &["cluster"], Action::Namespaces),
-        kind("ingress-load", &["cluster", "ingress-images"], Load(Part::Ingress)),
-        kind("argocd-load", &["cluster", "argocd-images"], Load(Part::Argocd)),
-        kind("ingress", &["namespaces", "ingress-load"], Ingress),
-        step("argocd-secret", &["namespaces"], Action::ArgocdSecret),
-        kind("argocd-redis-secret", &["namespaces"], RedisSecret),
-        step("argocd", &["argocd-secret", "argocd-redis-secret", "argocd-load"], install),
-        kind("ingress-ready", &["ingress", "node"], IngressReady),
-        step("dex-ready", &["argocd", "ingress-ready"], Action::Ready(DexServer)),
-        step("argocd-ready", &["argocd", "ingress-ready"], Action::Ready(Argocd)),
-    ];
-    if secret == Secret::Last {
-        steps.extend(new_key());
     }
     steps
 }

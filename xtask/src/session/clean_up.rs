@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Session;
-use crate::lab::{KindLab, Lab, kind};
+use crate::lab::{Lab, kind};
 use base::{Result, interrupt};
 
 /// Whether this run has begun a lab that is not complete.
@@ -72,7 +72,7 @@ impl Session {
         }
         let outcome = match &self.lab {
             Lab::Local(_) => self.abandon(),
-            Lab::Kind(lab) => self.abandon_kind(lab).await,
+            Lab::Kind(_) => self.abandon_kind().await,
         };
         match &outcome {
             Ok(()) => console.note("the half-made lab was taken down"),
@@ -84,13 +84,12 @@ impl Session {
         outcome.is_ok()
     }
 
-    async fn abandon_kind(&self, lab: &KindLab) -> Result<()> {
+    async fn abandon_kind(&self) -> Result<()> {
         // Where nothing was run there is nothing to take down.
         let Some(kit) = self.kit.get() else { return Ok(()) };
         self.console.note("taking the half-made lab down");
         let running = self.console.step("down", "taking the half-made lab down");
-        let place = kit.place(lab, self.sources.root(), self.wait());
-        kind::abandon(lab, kit, &place, &running).await
+        kind::abandon(&kind::Tools { kit: kit.clone(), running: &running }).await
     }
 
     /// Takes a local lab down, whatever there is of it, without a plan. Blocks.

@@ -164,21 +164,22 @@ impl Session {
         }
     }
 
-    /// The outside programs of a lab on kind, found once.
+    /// The outside programs of a lab on kind, found once, and where they are run.
     ///
     /// # Errors
-    /// No container engine answers, or a tool cannot be downloaded.
-    pub async fn kit(&self, lab: &KindLab, running: &Running<'_>) -> Result<Arc<Kit>> {
+    /// It is no lab on kind, no container engine answers, or a tool cannot be downloaded.
+    pub async fn tools<'a>(&self, running: &'a Running<'a>) -> Result<kind::Tools<'a>> {
+        let (lab, root) = (self.kind_lab()?, self.sources.root());
         let find = async {
-            let kit =
-                Kit::find(lab, self.sources.root(), self.options.offline, &self.console, running).await?;
+            let kit = Kit::find(lab, root, self.options.offline, self.wait(), &self.console, running).await?;
             // What a killed run left at work would get in the way of this one.
             for name in lab.end_children().await? {
                 self.console.note(&format!("  ended {name}, which a run that was killed had left at work"));
             }
             Ok::<_, Error>(Arc::new(kit))
         };
-        self.kit.get_or_try_init(|| find).await.cloned()
+        let kit = self.kit.get_or_try_init(|| find).await?.clone();
+        Ok(kind::Tools { kit, running })
     }
 
     /// What is to be installed on a lab on kind: what options name, else what is there,
@@ -208,16 +209,6 @@ impl Session {
             provider: self.provider,
             scheme: self.scheme(),
         }
-    }
-
-    /// The outside programs of a lab on kind, and where they are run.
-    ///
-    /// # Errors
-    /// As [`Session::kit`].
-    pub async fn tools_of(&self, lab: &KindLab, running: &Running<'_>) -> Result<(Arc<Kit>, kind::Place)> {
-        let kit = self.kit(lab, running).await?;
-        let place = kit.place(lab, self.sources.root(), self.wait());
-        Ok((kit, place))
     }
 
     /// Longest time to wait for a server that is starting.

@@ -68,8 +68,8 @@ impl KindStep {
 /// # Errors
 /// It could not be done.
 pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Result<String> {
-    let lab = session.kind_lab()?;
-    let (kit, place) = session.tools_of(lab, running).await?;
+    let tools = &session.tools(running).await?;
+    let (lab, kit, place) = (tools.lab(), &tools.kit, tools.place());
     let choice = session.choice(lab);
     let own = choice.image.as_ref().map(ToString::to_string);
     match step {
@@ -82,31 +82,29 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
         }
         KindStep::Cluster => {
             let bringing = Bringing {
-                lab,
-                kit: &kit,
-                place: &place,
+                tools,
                 sources: &session.sources,
                 port: session.options.port,
                 image: session.options.node_image.as_deref(),
                 provider: session.provider,
                 scheme: session.scheme(),
             };
-            let brought = bringing.bring(running, || session.unfinished.begin()).await?;
+            let brought = bringing.bring(|| session.unfinished.begin()).await?;
             session.connect_anew().await;
             return Ok(brought.name().into());
         }
         KindStep::Node => node::wait_ready(lab, &place.node(), session.wait(), running).await?,
         KindStep::Chart(part) => {
-            write_values(session, &place, &choice.chart(part))?;
-            let images = helm::check(&kit, &place, &choice, part, running).await?;
+            write_values(session, place, &choice.chart(part))?;
+            let images = helm::check(tools, &choice, part).await?;
             kit.part(part, |needs| needs.images = images);
             return Ok(choice.chart(part).described());
         }
         KindStep::Images(part) => {
             let own = own.as_deref().filter(|_| part == Part::Argocd);
             let images = kit.part(part, |needs| needs.images.clone());
-            let ids = images::pull(&kit, &place, &images, own, running).await?;
-            images::save(lab, &kit, &place, part, &ids, running).await?;
+            let ids = images::pull(tools, &images, own).await?;
+            images::save(tools, part, &ids).await?;
             let outcome = format!("{} of {} here", ids.len(), images.len());
             kit.part(part, |needs| needs.here = ids);
             return Ok(outcome);
@@ -114,7 +112,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
         KindStep::Load(part) => {
             let own = own.as_deref().filter(|_| part == Part::Argocd);
             let here = kit.part(part, |needs| needs.here.clone());
-            return images::load(lab, &kit, &place, part, &here, own, running).await;
+            return images::load(tools, part, &here, own).await;
         }
         KindStep::RedisSecret => {
             let cluster = session.cluster().await?;
@@ -136,7 +134,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             return Ok(outcome.into());
         }
         KindStep::Ingress => {
-            helm::install_ingress(lab, &kit, &place, &choice, running).await?;
+            helm::install_ingress(tools, &choice).await?;
             return Ok(choice.chart(Part::Ingress).described());
         }
         KindStep::IngressReady => {
@@ -167,9 +165,8 @@ fn write_values(session: &Session, place: &Place, chart: &Chart) -> Result<()> {
 /// # Errors
 /// kubectl fails.
 pub async fn apply(session: &Session, name: &str, documents: String, running: &Running<'_>) -> Result<()> {
-    let (kit, place) = session.tools_of(session.kind_lab()?, running).await?;
-    let typed = place.apply(name, documents);
-    helm::run(&kit, &place, &typed, &format!("apply {name}"), running).await.map(drop)
+    let tools = session.tools(running).await?;
+    tools.must(&tools.place().apply(name, documents), &format!("apply {name}")).await.map(drop)
 }
 
 /// Installs a component by its chart, with what stands before it. Its pods were started
@@ -183,8 +180,8 @@ pub async fn install(
     secrets: &str,
     running: &Running<'_>,
 ) -> Result<String> {
-    let lab = session.kind_lab()?;
-    let (kit, place) = session.tools_of(lab, running).await?;
+    let tools = &session.tools(running).await?;
+    let (lab, kit) = (tools.lab(), &tools.kit);
     let choice = session.choice(lab);
     let part = Part::from(workload);
     let variables = session.variables().await?;
@@ -208,8 +205,8 @@ pub async fn install(
         })?;
     }
     let values = choice.values(part, Some(secrets), id.as_deref())?;
-    write_values(session, &place, &chart)?;
-    helm::install(&kit, &place, &chart, &values, running).await?;
+    write_values(session, tools.place(), &chart)?;
+    helm::install(tools, &chart, &values).await?;
     let image = own.map_or(String::new(), |own| format!(", image {own}"));
     Ok(format!("{}{image}", chart.described()))
 }
@@ -219,10 +216,7 @@ pub async fn install(
 /// # Errors
 /// It cannot be removed.
 pub async fn remove(session: &Session, running: &Running<'_>) -> Result<bool> {
-    let lab = session.kind_lab()?;
-    let (kit, place) = session.tools_of(lab, running).await?;
-    let (sources, provider, scheme) = (&session.sources, session.provider, session.scheme());
-    let bringing =
-        Bringing { lab, kit: &kit, place: &place, sources, port: None, image: None, provider, scheme };
-    bringing.remove(running).await
+    let (tools, sources) = (&session.tools(running).await?, &session.sources);
+    let (provider, scheme) = (session.provider, session.scheme());
+    Bringing { tools, sources, port: None, image: None, provider, scheme }.remove().await
 }

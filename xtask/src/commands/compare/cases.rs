@@ -1,25 +1,21 @@
-//! What is played on both labs: logins under faults and after changes, and single requests.
-
-use std::time::Duration;
+//! What is played on both labs: logins, also under faults, and single requests.
 
 use probe::Password;
 use releases::Era;
 use serde_json::Value;
 
-use super::browser::{Browser, FORM, multipart};
 use super::diff::{Answer, of_login};
+use super::request::{More, ask};
 use crate::cli::Goal;
 use crate::fault::{Fault, Seen};
 use crate::goals;
 use crate::login;
-use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, Provider, USER, Workload};
+use crate::names::{ARGOCD_HOST, DEX_HOST, Provider, Workload};
 use crate::session::Session;
-use base::{Error, Result};
+use base::Result;
 
 /// The request whose answer is compared only as far as the login page reads it.
 const SETTINGS: &str = "GET /api/v1/settings";
-/// What it says once `admin.enabled` is read to be false.
-const NO_USERS: &str = "\"userLoginsDisabled\":true";
 
 /// One case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,37 +30,9 @@ pub enum Case {
     DexDown,
     /// Requests that no login makes: what is left out, garbage, other paths.
     Requests,
-    /// The login form, sent as few clients send it.
-    Forms,
-    /// What a token is worth after its owner logged out.
-    Logout,
-    /// A login after a change of `oidc.config`.
-    Changed(&'static Change),
     /// A login under a fault.
     Under(Fault),
 }
-
-/// A field of `oidc.config` that is added by hand.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Change {
-    name: &'static str,
-    field: &'static str,
-    /// Nobody is restarted: it is waited until the server has read it.
-    is_read: bool,
-}
-
-const CHANGES: [Change; 3] = [
-    // Tokens are to be for somebody else.
-    Change { name: "audiences-changed", field: "allowedAudiences: [somebody-else]", is_read: true },
-    // Argo CD is to show a token of Azure's.
-    Change { name: "workload-identity", field: "azure: {useWorkloadIdentity: true}", is_read: false },
-    // Groups are to come from where the provider has nothing.
-    Change {
-        name: "userinfo-nowhere",
-        field: "enableUserInfoGroups: true\nuserInfoPath: /nowhere",
-        is_read: false,
-    },
-];
 
 /// Faults that are no case: what a login meets under them is chance, or not the stand-in's.
 pub fn left_out(era: Era) -> Vec<(Fault, &'static str)> {
@@ -90,13 +58,8 @@ pub fn all(era: Era) -> Vec<Case> {
     let faults = Fault::all().iter().copied();
     let faults = faults.filter(|fault| fault.is_of(Provider::Dex) && fault.over().is_none());
     let faults = faults.filter(|fault| !left_out.iter().any(|(out, _)| out == fault));
-    let first = [Case::Working, Case::CommandLine, Case::WrongPassword, Case::Requests];
-    first
-        .into_iter()
-        .chain([Case::Forms, Case::Logout, Case::DexDown])
-        .chain(CHANGES.iter().map(Case::Changed))
-        .chain(faults.map(Case::Under))
-        .collect()
+    let first = [Case::Working, Case::CommandLine, Case::WrongPassword, Case::Requests, Case::DexDown];
+    first.into_iter().chain(faults.map(Case::Under)).collect()
 }
 
 impl Case {
@@ -108,9 +71,6 @@ impl Case {
             Self::WrongPassword => "wrong-password",
             Self::DexDown => "dex-down",
             Self::Requests => "requests",
-            Self::Forms => "forms",
-            Self::Logout => "logout",
-            Self::Changed(change) => change.name,
             Self::Under(fault) => fault.name(),
         }
     }
@@ -129,9 +89,6 @@ impl Case {
                 Ok(of_login(&probe::login(&options).await))
             }
             Self::Requests => requests(session).await,
-            Self::Forms => forms(session).await,
-            Self::Logout => log_out(session).await,
-            Self::Changed(change) => changed(session, change).await,
             Self::DexDown => {
                 // Argo CD knows its provider from a login before.
                 log_in(session).await?;
@@ -171,70 +128,6 @@ pub async fn goal(session: &Session, goal: Goal, fault: Option<Fault>) -> Result
 
 async fn log_in(session: &Session) -> Result<Vec<Answer>> {
     Ok(of_login(&probe::login(&login::options(session).await?).await))
-}
-
-/// The form in other encodings.
-async fn forms(session: &Session) -> Result<Vec<Answer>> {
-    let mut browser = Browser::new(session.access().await?.ingress);
-    let (kind, body) = multipart(&[("login", USER), ("password", PASSWORD)]);
-    browser.send_form("form as multipart", kind, &body).await;
-    let user = USER.replace('@', "%40");
-    browser.send_form("form with a bad escape", FORM, &format!("login={user}&password=%zz")).await;
-    browser
-        .send_form("form with a bad escape beside", FORM, &format!("x=%zz&login={user}&password={PASSWORD}"))
-        .await;
-    browser.send_form("form with nothing in it", FORM, "").await;
-    Ok(browser.answers())
-}
-
-async fn log_out(session: &Session) -> Result<Vec<Answer>> {
-    const USERINFO: &str = "/api/v1/session/userinfo";
-    let mut browser = Browser::new(session.access().await?.ingress);
-    browser.log_in().await;
-    let kept = browser.cookies().clone();
-    browser.ask("GET /auth/logout", ARGOCD_HOST, "/auth/logout", None).await;
-    browser.ask("userinfo, cookie gone", ARGOCD_HOST, USERINFO, None).await;
-    *browser.cookies() = kept;
-    browser.ask("userinfo, cookie kept", ARGOCD_HOST, USERINFO, None).await;
-    browser.ask("GET /auth/logout again", ARGOCD_HOST, "/auth/logout", None).await;
-    Ok(browser.answers())
-}
-
-/// Adds a field to `oidc.config`, logs in, and puts things back.
-async fn changed(session: &Session, change: &Change) -> Result<Vec<Answer>> {
-    const CM: (&str, &str) = ("argocd", "argocd-cm");
-    let cluster = session.cluster().await?;
-    let before = cluster.config_map(CM.0, CM.1).await?;
-    let restart = async || {
-        cluster.restart(Workload::Argocd).await?;
-        cluster.wait_ready(Workload::Argocd.rollout(), session.wait(), |_| {}).await
-    };
-    let oidc = before.get("oidc.config").map(String::as_str).unwrap_or_default();
-    let oidc = format!("{}\n{}\n", oidc.trim_end(), change.field);
-    cluster.set_config_map(CM.0, CM.1, "oidc.config", Some(&oidc)).await?;
-    if change.is_read {
-        // `/api/v1/settings` shows when.
-        cluster.set_config_map(CM.0, CM.1, "admin.enabled", Some("false")).await?;
-        let read = async {
-            let mut browser = Browser::new(session.access().await?.ingress);
-            while !browser.ask(SETTINGS, ARGOCD_HOST, "/api/v1/settings", None).await.says(NO_USERS) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Ok::<_, Error>(())
-        };
-        tokio::time::timeout(session.wait(), read).await.map_err(|_| {
-            Error::environment("argocd-server does not show a changed argocd-cm in /api/v1/settings")
-        })??;
-        log_in(session).await?;
-    } else {
-        restart().await?;
-    }
-    let answers = log_in(session).await;
-    for key in ["oidc.config", "admin.enabled"] {
-        cluster.set_config_map(CM.0, CM.1, key, before.get(key).map(String::as_str)).await?;
-    }
-    restart().await?;
-    answers
 }
 
 /// What the login page reads of `/api/v1/settings`.
@@ -281,16 +174,12 @@ async fn requests(session: &Session) -> Result<Vec<Answer>> {
         let mut parts = line.split(" | ");
         let [name, host, path] = [(); 3].map(|()| parts.next().unwrap_or_default());
         let host = if host == "dex" { DEX_HOST } else { ARGOCD_HOST };
-        let more = parts.next().and_then(|more| more.split_once(' '));
-        let mut browser = Browser::new(ingress);
-        if let Some(("cookie", cookie)) = more
-            && let Some((name, value)) = cookie.split_once('=')
-        {
-            browser.cookies().insert((host.to_owned(), name.to_owned()), value.to_owned());
-        }
-        let form = more.filter(|(kind, _)| *kind == "form").map(|(_, form)| (FORM, form.to_owned()));
-        browser.ask(name, host, path, form).await;
-        answers.extend(browser.answers());
+        let more = match parts.next().and_then(|more| more.split_once(' ')) {
+            Some(("cookie", cookie)) => More::Cookie(cookie),
+            Some((_, form)) => More::Form(form),
+            None => More::Nothing,
+        };
+        answers.push(ask(ingress, name, host, path, more).await);
     }
     for settings in answers.iter_mut().filter(|answer| answer.at == SETTINGS) {
         settings.body = of_the_page(&settings.body);

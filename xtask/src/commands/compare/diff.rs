@@ -3,7 +3,7 @@
 use probe::{Exchange, Login};
 use serde::Serialize;
 
-use super::{pages, reasons};
+use super::reasons;
 
 /// What one request was answered, with all that differs by chance taken out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Answer {
     pub status: String,
     /// The headers in the order in which they came.
     pub headers: Vec<(String, String)>,
-    /// The body, where it is short text or JSON; of a page, what a person reads.
+    /// The body, where it is no page: how a page looks is everybody's own.
     pub body: String,
 }
 
@@ -25,7 +25,7 @@ pub struct Difference {
     pub case: String,
     /// The request.
     pub at: String,
-    /// The field: `status`, `header vary`, `header order`, `body`, `page`, `exchanges`.
+    /// The field: `status`, `header vary`, `header order`, `body`, `exchanges`.
     pub field: String,
     /// What the stand-in has.
     pub stand_in: String,
@@ -68,17 +68,9 @@ pub fn of_answer<'a>(
     body: &str,
 ) -> Answer {
     let headers = headers(all);
-    let body = match (is_page(&headers), status) {
-        // Nobody reads the page of a redirect; Dex's real one goes on with its list of connectors.
-        (true, 300..400) => String::new(),
-        (true, _) => pages::text(&plain(body)),
-        (false, _) => plain(body),
-    };
+    let page = headers.iter().any(|(name, value)| name == "content-type" && value.contains("html"));
+    let body = if page { String::new() } else { plain(body) };
     Answer { at: at.to_owned(), status: status.to_string(), headers, body }
-}
-
-fn is_page(headers: &[(String, String)]) -> bool {
-    headers.iter().any(|(name, value)| name == "content-type" && value.contains("html"))
 }
 
 fn headers<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
@@ -192,19 +184,7 @@ pub fn differences(case: &str, stand_in: &[Answer], real: &[Answer]) -> Vec<Diff
             names.cloned().collect::<Vec<_>>().join(", ")
         };
         add(&mine.at, "header order", &order(mine), &order(its));
-        if is_page(&mine.headers) && is_page(&its.headers) {
-            let (mut mine_says, mut its_says) = (mine.body.lines(), its.body.lines());
-            loop {
-                match (mine_says.next(), its_says.next()) {
-                    (None, None) => break,
-                    (mine_says, its_says) => {
-                        add(&mine.at, "page", mine_says.unwrap_or("(none)"), its_says.unwrap_or("(none)"));
-                    }
-                }
-            }
-        } else {
-            add(&mine.at, "body", &mine.body, &its.body);
-        }
+        add(&mine.at, "body", &mine.body, &its.body);
     }
     found
 }
@@ -264,15 +244,6 @@ mod tests {
         ] {
             assert_eq!(plain(text), expected);
         }
-    }
-
-    #[test]
-    fn pages_are_held_against_each_other_line_by_line() {
-        let page = |says: &str| answer("400", &[("content-type", "text/html")], says);
-        let found = differences("case", &[page("Bad Request\nNo.")], &[page("Bad Request\nNever.\nx")]);
-        let found: Vec<_> =
-            found.iter().map(|it| (it.field.as_str(), it.stand_in.as_str(), it.real.as_str())).collect();
-        assert_eq!(found, [("page", "No.", "Never."), ("page", "(none)", "x")]);
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! `compare`: the stand-ins held against the real programs, on this machine, exchange by
 //! exchange.
 
-mod browser;
 mod cases;
 mod diff;
-mod pages;
 mod reasons;
+mod request;
 
 use std::time::Instant;
 

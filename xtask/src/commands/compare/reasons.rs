@@ -10,22 +10,12 @@ pub fn of(at: &str, field: &str, stand_in: &str, real: &str) -> Option<&'static 
 }
 
 const GO: &str = "Go's router says 301 up to Go 1.25 and 307 later: the stand-in goes by the Go that released programs are built with";
-const WORDS: &str = "pages of a stand-in have words of their own around what clients find by name";
 
 /// Where, which field, what is in the stand-in's and in the real program's, and why.
 const RULES: &[[&str; 5]] = &[
     ["/api/version", "body", "+stand-in", "", "a stand-in says in its version that it is one"],
     ["//auth", "status", "30", "30", GO],
     ["/auth/.", "status", "30", "30", GO],
-    ["form", "page", "Log in", "Log in to Your Account", WORDS],
-    ["form", "page", "Log in", "Login", WORDS],
-    [
-        "callback, nothing",
-        "page",
-        "The provider sent no code",
-        "(none)",
-        "a script of the real page looks for a token in the address (the implicit flow), the stand-in says that it does not",
-    ],
     [
         "the end",
         "status",

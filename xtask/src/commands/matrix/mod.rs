@@ -12,7 +12,7 @@ use std::time::Instant;
 use futures::StreamExt as _;
 use releases::Release;
 
-use crate::cli::{Against, MatrixArgs, Options, Range, Story};
+use crate::cli::{MatrixArgs, Options, Range, Story};
 use crate::console::{Console, Tone};
 use crate::goals::stories::{self, Act};
 use crate::known::{self, Stage};
@@ -182,8 +182,7 @@ impl Run<'_> {
         if all.iter().any(|measured| measured.error.is_some()) {
             return Ok(Exit::Environment);
         }
-        let differs = args.against == Against::Known && !all.iter().all(Measured::as_known);
-        Ok(if differs { Exit::Verdict } else { Exit::Done })
+        Ok(if all.iter().all(Measured::as_known) { Exit::Done } else { Exit::Verdict })
     }
 
     async fn bisect(

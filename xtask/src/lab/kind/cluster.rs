@@ -5,13 +5,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
 
-use super::commands::{Place, Typed};
+use super::commands::Typed;
+use super::kit::Tools;
 use super::messages::{self, Doing, Trouble};
 use super::mirrors::{IMAGES, Mirrors};
 use super::state::{self, Stage, State};
-use super::{KindLab, Kit, node};
+use super::{KindLab, node};
 use crate::cluster::{Cluster, failed};
-use crate::console::Running;
 use crate::names::{OWNED, Provider, Scheme};
 use crate::render::{Manifest, Sources, Variables};
 use base::files::write_private;
@@ -50,12 +50,8 @@ impl Brought {
 
 /// What bringing a cluster up needs.
 pub struct Bringing<'a> {
-    /// The lab.
-    pub lab: &'a KindLab,
-    /// Outside programs.
-    pub kit: &'a Kit,
-    /// Where they are run.
-    pub place: &'a Place,
+    /// Outside programs, and the lab.
+    pub tools: &'a Tools<'a>,
     /// `manifests/`.
     pub sources: &'a Sources,
     /// The port that somebody wishes for.
@@ -73,74 +69,78 @@ impl Bringing<'_> {
     ///
     /// # Errors
     /// It cannot be made, or one of this name is there that is not this lab's.
-    pub async fn bring(&self, running: &Running<'_>, begun: impl Fn()) -> Result<Brought> {
-        match State::read(self.lab) {
+    pub async fn bring(&self, begun: impl Fn()) -> Result<Brought> {
+        match State::read(self.lab()) {
             None => {
-                if self.exists(running).await? {
-                    self.adopt(running).await?;
+                if self.exists().await? {
+                    self.adopt().await?;
                     return Ok(Brought::Found);
                 }
             }
             Some(state) if state.stage == Stage::Creating => {
-                running.doing("removing what an interrupted run left");
-                self.remove_nodes(running).await?;
-                state::forget(self.lab)?;
+                self.doing("removing what an interrupted run left");
+                self.remove_nodes().await?;
+                state::forget(self.lab())?;
             }
             Some(state) if (state.provider, state.scheme()) != (self.provider, self.scheme) => {
-                running.doing("removing the cluster with another provider, or of another scheme");
-                self.is_still_ours(running).await?;
-                self.remove_nodes(running).await?;
-                state::forget(self.lab)?;
+                self.doing("removing the cluster with another provider, or of another scheme");
+                self.is_still_ours().await?;
+                self.remove_nodes().await?;
+                state::forget(self.lab())?;
             }
             Some(state) => {
-                if let Some(brought) = self.find(&state, running).await? {
+                if let Some(brought) = self.find(&state).await? {
                     return Ok(brought);
                 }
             }
         }
         begun();
-        self.create(running).await?;
+        self.create().await?;
         Ok(Brought::Created)
     }
 
-    async fn run(&self, typed: &Typed, running: &Running<'_>) -> Result<Said> {
-        self.kit.run(self.place, typed, running).await
+    fn lab(&self) -> &KindLab {
+        self.tools.lab()
     }
 
-    /// The same, where it has to end well.
-    async fn must(&self, typed: &Typed, what: &str, port: u16, running: &Running<'_>) -> Result<Said> {
-        let said = self.run(typed, running).await?;
+    fn doing(&self, what: &str) {
+        self.tools.running.doing(what);
+    }
+
+    /// Runs a command that has to end well.
+    async fn must(&self, typed: &Typed, what: &str, port: u16) -> Result<Said> {
+        let said = self.tools.run(typed).await?;
         if said.is_ok() { Ok(said) } else { Err(self.error(what, port, &said)) }
     }
 
     fn error(&self, what: &str, port: u16, said: &Said) -> Error {
         let port = (port, self.port.is_some());
-        messages::error(Doing { what, cluster: self.lab.name(), port }, said)
+        messages::error(Doing { what, cluster: self.lab().name(), port }, said)
     }
 
-    async fn exists(&self, running: &Running<'_>) -> Result<bool> {
-        let said = self.must(&self.place.clusters(), "list kind's clusters", 0, running).await?;
-        Ok(said.stdout.lines().any(|line| line.trim() == self.lab.name()))
+    async fn exists(&self) -> Result<bool> {
+        let said = self.must(&self.tools.place().clusters(), "list kind's clusters", 0).await?;
+        Ok(said.stdout.lines().any(|line| line.trim() == self.lab().name()))
     }
 
     /// Takes a cluster for this lab's whose state was lost, as by `cargo clean`, if its
     /// node says that it is.
-    async fn adopt(&self, running: &Running<'_>) -> Result<()> {
-        running.doing("a cluster of this name is there: asking whose it is");
-        let said = self.run(&self.place.kubeconfig(), running).await?;
+    async fn adopt(&self) -> Result<()> {
+        self.doing("a cluster of this name is there: asking whose it is");
+        let said = self.tools.run(&self.tools.place().kubeconfig()).await?;
         let node = match said.is_ok() {
             true => self.node().await.ok().flatten(),
             false => None,
         };
-        let node = node.filter(|node| label(node, FOLDER) == Some(self.lab.id()));
+        let node = node.filter(|node| label(node, FOLDER) == Some(self.lab().id()));
         let port = |key| node.as_ref().and_then(|node| label(node, key)?.parse().ok());
         if let Some(own) = port(PORT) {
-            let mut state = State::creating(self.lab, own, port(TLS_PORT), self.provider);
+            let mut state = State::creating(self.lab(), own, port(TLS_PORT), self.provider);
             state.stage = Stage::Up;
-            return state.write(self.lab);
+            return state.write(self.lab());
         }
-        state::forget(self.lab)?;
-        let name = self.lab.name();
+        state::forget(self.lab())?;
+        let name = self.lab().name();
         Err(Error::environment(format!("a cluster named {name} is there and is not this lab's")).hint(format!(
             "`kind delete cluster --name {name}` removes it if it is yours; another folder in OIDC_LAB_DIR gives the lab another name"
         )))
@@ -148,12 +148,12 @@ impl Bringing<'_> {
 
     /// The node that says it is a lab's, if there is one.
     async fn node(&self) -> Result<Option<Node>> {
-        let cluster = Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?;
+        let cluster = Cluster::connect(&self.lab().kubeconfig(), &self.lab().context()).await?;
         Ok(nodes(&cluster).await?.into_iter().find(|node| label(node, OWNED) == Some("true")))
     }
 
     /// A cluster that stood when the last run ended: up, started again, or gone.
-    async fn find(&self, state: &State, running: &Running<'_>) -> Result<Option<Brought>> {
+    async fn find(&self, state: &State) -> Result<Option<Brought>> {
         if let Some(port) = self.port.filter(|port| *port != state.port) {
             return Err(Error::usage(format!(
                 "the lab listens on port {} and cannot move to {port}: a container keeps its ports",
@@ -161,39 +161,41 @@ impl Bringing<'_> {
             ))
             .hint(format!("`cargo xtask down`, then `cargo xtask --port {port} working`")));
         }
-        if self.lab.accepts().await {
+        if self.lab().accepts().await {
             return Ok(Some(Brought::Found));
         }
-        if !self.exists(running).await? {
-            state::forget(self.lab)?;
+        if !self.exists().await? {
+            state::forget(self.lab())?;
             return Ok(None);
         }
-        running.doing("starting its node again");
-        self.must(&self.place.start_node(), "start the lab's node again", state.port, running).await?;
+        self.doing("starting its node again");
+        self.must(&self.tools.place().start_node(), "start the lab's node again", state.port).await?;
         // An engine that gave the API another port has to be asked which.
-        self.must(&self.place.kubeconfig(), "write the kubeconfig anew", state.port, running).await?;
-        node::wait_ready(self.lab, &self.place.node(), self.place.wait, running).await.map_err(|error| {
-            error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
-        })?;
+        self.must(&self.tools.place().kubeconfig(), "write the kubeconfig anew", state.port).await?;
+        node::wait_ready(self.lab(), &self.tools.place().node(), self.tools.place().wait, self.tools.running)
+            .await
+            .map_err(|error| {
+                error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
+            })?;
         Ok(Some(Brought::Started))
     }
 
     /// The image to make the node from, if kind is not to take its own by itself.
-    async fn node_image(&self, running: &Running<'_>) -> Result<Option<String>> {
-        let Mirrors { images, offline, .. } = &self.place.mirrors;
+    async fn node_image(&self) -> Result<Option<String>> {
+        let Mirrors { images, offline, .. } = &self.tools.place().mirrors;
         let wished = self.image.map(str::to_owned);
         if !offline && (wished.is_some() || images.is_none()) {
             return Ok(wished);
         }
         let why = if *offline { "--offline" } else { IMAGES };
-        let Some(image) = self.place.image_of_node(self.image) else {
+        let Some(image) = self.tools.place().image_of_node(self.image) else {
             return Err(Error::environment(format!(
                 "{why}, and this kind does not say which image its node has"
             ))
             .hint("name one with `--node-image`"));
         };
-        if *offline && !self.run(&self.place.image_id(&image), running).await?.is_ok() {
-            let engine = self.place.engine;
+        if *offline && !self.tools.run(&self.tools.place().image_id(&image)).await?.is_ok() {
+            let engine = self.tools.place().engine;
             return Err(Error::environment(format!(
                 "--offline, and the node's image {image} is not on this machine"
             ))
@@ -202,60 +204,60 @@ impl Bringing<'_> {
         Ok(Some(image))
     }
 
-    async fn create(&self, running: &Running<'_>) -> Result<()> {
-        let image = self.node_image(running).await?;
+    async fn create(&self) -> Result<()> {
+        let image = self.node_image().await?;
         // A free port can be taken by somebody else before the node has it: that is worth
         // a second try, and no third.
         let tries = if self.port.is_some() { 1 } else { 2 };
         for attempt in 1..=tries {
             let port = self.port.map_or_else(free_port, Ok)?;
             let tls_port = self.scheme.is_https().then(free_port).transpose()?;
-            State::creating(self.lab, port, tls_port, self.provider).write(self.lab)?;
+            State::creating(self.lab(), port, tls_port, self.provider).write(self.lab())?;
             let variables = Variables {
-                cluster_name: self.lab.name().to_owned(),
-                lab_id: self.lab.id().to_owned(),
+                cluster_name: self.lab().name().to_owned(),
+                lab_id: self.lab().id().to_owned(),
                 tls_port,
                 ..Variables::new(port)
             };
             let config = self.sources.text(Manifest::KindConfig, &variables)?;
-            write_private(&self.place.config(), config.as_bytes())
-                .map_err(|error| state::cannot_write(self.lab, &error))?;
-            let said = self.run(&self.place.create_cluster(image.as_deref()), running).await?;
+            write_private(&self.tools.place().config(), config.as_bytes())
+                .map_err(|error| state::cannot_write(self.lab(), &error))?;
+            let said = self.tools.run(&self.tools.place().create_cluster(image.as_deref())).await?;
             if said.is_ok() {
-                return State::update(self.lab, |state| state.stage = Stage::Up);
+                return State::update(self.lab(), |state| state.stage = Stage::Up);
             }
             let trouble = messages::trouble(&said);
             if trouble == Some(Trouble::PortTaken) && attempt < tries {
-                running.doing("the port was taken at that moment: trying another");
-                self.remove_nodes(running).await?;
+                self.doing("the port was taken at that moment: trying another");
+                self.remove_nodes().await?;
                 continue;
             }
             if trouble == Some(Trouble::NameTaken) {
                 // It came up since this run looked, so it is somebody else's: it must not be
                 // taken down with this lab.
-                state::forget(self.lab)?;
+                state::forget(self.lab())?;
             }
-            let name = self.lab.name();
-            self.show_node(running).await;
+            let name = self.lab().name();
+            self.show_node().await;
             return Err(self.error(&format!("create the cluster {name}"), port, &said));
         }
         Ok(())
     }
 
     /// Shows what the node printed last, if there is one: it is about to be removed.
-    async fn show_node(&self, running: &Running<'_>) {
-        if let Ok(said) = self.run(&self.place.node_log(), running).await
+    async fn show_node(&self) {
+        if let Ok(said) = self.tools.run(&self.tools.place().node_log()).await
             && said.is_ok()
         {
             for line in said.stdout.lines().chain(said.stderr.lines()) {
-                running.note(&format!("    {}: {line}", self.place.node()));
+                self.tools.running.note(&format!("    {}: {line}", self.tools.place().node()));
             }
         }
     }
 
-    async fn remove_nodes(&self, running: &Running<'_>) -> Result<()> {
-        let what = format!("remove the cluster {}", self.lab.name());
-        self.must(&self.place.delete_cluster(), &what, 0, running).await.map(drop)
+    async fn remove_nodes(&self) -> Result<()> {
+        let what = format!("remove the cluster {}", self.lab().name());
+        self.must(&self.tools.place().delete_cluster(), &what, 0).await.map(drop)
     }
 
     /// Removes the cluster and all that is in the lab's folder. Says whether there was
@@ -263,30 +265,30 @@ impl Bringing<'_> {
     ///
     /// # Errors
     /// It cannot be removed, or the cluster of this name is somebody else's.
-    pub async fn remove(&self, running: &Running<'_>) -> Result<bool> {
-        let known = State::read(self.lab);
-        if !self.exists(running).await? {
+    pub async fn remove(&self) -> Result<bool> {
+        let known = State::read(self.lab());
+        if !self.exists().await? {
             let was = known.is_some();
-            state::clear(self.lab)?;
+            state::clear(self.lab())?;
             return Ok(was);
         }
         match known {
-            None => self.adopt(running).await?,
-            Some(state) if state.stage == Stage::Up => self.is_still_ours(running).await?,
+            None => self.adopt().await?,
+            Some(state) if state.stage == Stage::Up => self.is_still_ours().await?,
             Some(_) => {}
         }
-        self.remove_nodes(running).await?;
-        state::clear(self.lab)?;
+        self.remove_nodes().await?;
+        state::clear(self.lab())?;
         Ok(true)
     }
 
     /// Whether the cluster of this name is the one that was made, if it can be asked.
-    async fn is_still_ours(&self, running: &Running<'_>) -> Result<()> {
-        let said = self.run(&self.place.kubeconfig(), running).await?;
-        if !said.is_ok() || !self.lab.accepts().await {
+    async fn is_still_ours(&self) -> Result<()> {
+        let said = self.tools.run(&self.tools.place().kubeconfig()).await?;
+        if !said.is_ok() || !self.lab().accepts().await {
             return Ok(());
         }
-        owned(&Cluster::connect(&self.lab.kubeconfig(), &self.lab.context()).await?, self.lab).await
+        owned(&Cluster::connect(&self.lab().kubeconfig(), &self.lab().context()).await?, self.lab()).await
     }
 }
 
@@ -295,11 +297,12 @@ impl Bringing<'_> {
 ///
 /// # Errors
 /// It cannot be removed, or not in time.
-pub async fn abandon(lab: &KindLab, kit: &Kit, place: &Place, running: &Running<'_>) -> Result<()> {
+pub async fn abandon(tools: &Tools<'_>) -> Result<()> {
+    let lab = tools.lab();
     if State::read(lab).is_none() {
         return state::clear(lab);
     }
-    let said = match kit.run(place, &place.delete_cluster(), running).await {
+    let said = match tools.run(&tools.place().delete_cluster()).await {
         Ok(said) => said,
         Err(error) => {
             // It was asked to end when its time was up; it may have to be told.
@@ -308,8 +311,7 @@ pub async fn abandon(lab: &KindLab, kit: &Kit, place: &Place, running: &Running<
         }
     };
     if !said.is_ok() {
-        let doing = Doing { what: "remove the half-made cluster", cluster: lab.name(), port: (0, false) };
-        return Err(messages::error(doing, &said));
+        return Err(tools.error("remove the half-made cluster", &said));
     }
     state::clear(lab)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::KindLab;
 use super::mirrors::{Charts, Mirrors, file_name};
-use super::parts::{Chart, Published};
+use super::parts::Chart;
 use crate::names::{MANAGER, VALUES_TEMPLATE};
 
 /// The Kubernetes version that charts are checked against. Helm's own idea of it is
@@ -208,15 +208,13 @@ impl Place {
 
     /// Pulls a chart.
     pub fn pull_chart(&self, chart: &Chart) -> Typed {
-        let place = match (&self.mirrors.charts, chart.published) {
-            (Charts::Registry(place), _) => Err(place.as_str()),
-            (Charts::Repository(url), _) => Ok(url.as_str()),
-            (_, Published::Oci(place)) => Err(place),
-            (_, Published::Repo(url)) => Ok(url),
+        let place = match &self.mirrors.charts {
+            Charts::Mirror(url) => url,
+            Charts::Published | Charts::Folder(_) => chart.published,
         };
-        let mut args = match place {
-            Ok(repository) => args!["pull", chart.name, "--repo", repository],
-            Err(registry) => args!["pull", format!("{registry}/{}", chart.name)],
+        let mut args = match place.starts_with("oci://") {
+            true => args!["pull", format!("{place}/{}", chart.name)],
+            false => args!["pull", chart.name, "--repo", place],
         };
         args.extend(args!["--version", chart.version, "--destination", self.mirrors.folder().display()]);
         Typed { limit: SHORT * 5, ..self.typed(Program::Helm, format!("chart-{}", chart.name), args) }

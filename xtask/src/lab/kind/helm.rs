@@ -8,16 +8,14 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::commands::{Place, Typed};
-use super::messages::{self, Doing, Trouble};
+use super::kit::Tools;
+use super::messages::{self, Trouble};
 use super::mirrors::{CHARTS, Charts};
 use super::parts::{Chart, Part};
 use super::state::State;
-use super::{KindLab, Kit};
 use crate::cli::{ImageRef, Ingress};
-use crate::console::Running;
 use crate::names::{Provider, Scheme};
 use base::files::make_private_folder;
-use base::process::Said;
 use base::{Error, Result};
 
 /// On pod templates: which versions of their Secrets the pods were started with.
@@ -100,13 +98,8 @@ pub fn chart_commands(place: &Place, chart: &Chart, values: &str) -> (Option<Typ
 ///
 /// # Errors
 /// There is no such chart, the network is wanting, or it does not take the values.
-pub async fn check(
-    kit: &Kit,
-    place: &Place,
-    choice: &Choice,
-    part: Part,
-    running: &Running<'_>,
-) -> Result<BTreeSet<String>> {
+pub async fn check(tools: &Tools<'_>, choice: &Choice, part: Part) -> Result<BTreeSet<String>> {
+    let place = tools.place();
     let chart = choice.chart(part);
     let (file, folder) = (place.chart_file(&chart), place.mirrors.folder());
     let (pull, template) = chart_commands(place, &chart, &choice.values(part, None, None)?);
@@ -125,10 +118,10 @@ pub async fn check(
         Some(pull) => {
             make_private_folder(&folder)
                 .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
-            run(kit, place, &pull, &format!("pull the {}", chart.described()), running).await?;
+            tools.must(&pull, &format!("pull the {}", chart.described())).await?;
         }
     }
-    let said = run(kit, place, &template, &format!("render the {}", chart.described()), running).await?;
+    let said = tools.must(&template, &format!("render the {}", chart.described())).await?;
     images(&said.stdout)
         .map_err(|what| Error::environment(format!("the {} renders to what is {what}", chart.described())))
 }
@@ -138,25 +131,19 @@ pub async fn check(
 ///
 /// # Errors
 /// Helm fails.
-pub async fn install(
-    kit: &Kit,
-    place: &Place,
-    chart: &Chart,
-    values: &str,
-    running: &Running<'_>,
-) -> Result<()> {
-    let typed = place.install(chart, values);
-    let mut said = kit.run(place, &typed, running).await?;
+pub async fn install(tools: &Tools<'_>, chart: &Chart, values: &str) -> Result<()> {
+    let typed = tools.place().install(chart, values);
+    let mut said = tools.run(&typed).await?;
     if messages::trouble(&said) == Some(Trouble::Pending) {
-        running.note(&format!(
+        tools.running.note(&format!(
             "{} was being installed when an earlier run was killed; it is taken out and installed anew",
             chart.release
         ));
-        uninstall(kit, place, chart, running).await?;
-        said = kit.run(place, &typed, running).await?;
+        uninstall(tools, chart).await?;
+        said = tools.run(&typed).await?;
     }
     if !said.is_ok() {
-        return Err(error(place, &format!("install the {}", chart.described()), &said));
+        return Err(tools.error(&format!("install the {}", chart.described()), &said));
     }
     let document: Value = serde_json::from_str(&said.stdout).unwrap_or(Value::Null);
     match document["info"]["status"].as_str() {
@@ -173,48 +160,27 @@ pub async fn install(
 ///
 /// # Errors
 /// Helm fails.
-pub async fn uninstall(kit: &Kit, place: &Place, chart: &Chart, running: &Running<'_>) -> Result<()> {
-    let said = kit.run(place, &place.uninstall(chart), running).await?;
+pub async fn uninstall(tools: &Tools<'_>, chart: &Chart) -> Result<()> {
+    let said = tools.run(&tools.place().uninstall(chart)).await?;
     if said.is_ok() || messages::trouble(&said) == Some(Trouble::NoRelease) {
         return Ok(());
     }
-    Err(error(place, &format!("take out {}", chart.release), &said))
+    Err(tools.error(&format!("take out {}", chart.release), &said))
 }
 
 /// Installs the ingress in front. The other one goes first: the node has one port 80.
 ///
 /// # Errors
 /// Helm fails.
-pub async fn install_ingress(
-    lab: &KindLab,
-    kit: &Kit,
-    place: &Place,
-    choice: &Choice,
-    running: &Running<'_>,
-) -> Result<()> {
-    let ingress = choice.ingress;
+pub async fn install_ingress(tools: &Tools<'_>, choice: &Choice) -> Result<()> {
+    let (lab, ingress) = (tools.lab(), choice.ingress);
     let other = State::read(lab).and_then(|state| state.ingress).filter(|installed| *installed != ingress);
     if let Some(other) = other {
-        uninstall(kit, place, &other.chart(), running).await?;
+        uninstall(tools, &other.chart()).await?;
     }
     // Said before it is done: a run that is killed here leaves this one to take out.
     State::update(lab, |state| state.ingress = Some(ingress))?;
-    install(kit, place, &choice.chart(Part::Ingress), "", running).await
-}
-
-/// The error for a command of a lab that is up.
-pub fn error(place: &Place, what: &str, said: &Said) -> Error {
-    let doing = Doing { what, cluster: place.lab.name(), port: (0, false) };
-    messages::error(doing, said)
-}
-
-/// Runs a command, and gives what it said.
-///
-/// # Errors
-/// It fails.
-pub async fn run(kit: &Kit, place: &Place, typed: &Typed, what: &str, running: &Running<'_>) -> Result<Said> {
-    let said = kit.run(place, typed, running).await?;
-    if said.is_ok() { Ok(said) } else { Err(error(place, what, &said)) }
+    install(tools, &choice.chart(Part::Ingress), "").await
 }
 
 /// The images of everything in a rendered chart that will run: what is scaled to zero

@@ -5,11 +5,10 @@
 use std::collections::BTreeSet;
 
 use super::commands::{Place, Typed};
-use super::kit::Ids;
+use super::kit::{Ids, Tools};
 use super::parts::Part;
 use super::state::State;
-use super::{KindLab, Kit, helm, messages};
-use crate::console::Running;
+use super::{KindLab, messages};
 use base::process::Said;
 use base::{Error, Result};
 
@@ -24,13 +23,8 @@ pub fn pull_commands(place: &Place, from: &str, image: &str) -> Vec<Typed> {
 ///
 /// # Errors
 /// One's own image is not there.
-pub async fn pull(
-    kit: &Kit,
-    place: &Place,
-    images: &BTreeSet<String>,
-    own: Option<&str>,
-    running: &Running<'_>,
-) -> Result<Ids> {
+pub async fn pull(tools: &Tools<'_>, images: &BTreeSet<String>, own: Option<&str>) -> Result<Ids> {
+    let (place, running) = (tools.place(), tools.running);
     let mut ids = Ids::new();
     for image in images {
         // An archive does not keep the digest that a registry knows an image by.
@@ -42,7 +36,7 @@ pub async fn pull(
             running.note(&format!("{image} is named by its digest: the node pulls it itself"));
             continue;
         }
-        if let Some(id) = id(kit, place, image, running).await? {
+        if let Some(id) = id(tools, image).await? {
             ids.insert(image.clone(), id);
             continue;
         }
@@ -56,28 +50,28 @@ pub async fn pull(
         let from = if is_own { image.clone() } else { place.mirrors.image(image) };
         let mut said = Said::default();
         for typed in pull_commands(place, &from, image) {
-            said = kit.run(place, &typed, running).await?;
+            said = tools.run(&typed).await?;
             if !said.is_ok() {
                 break;
             }
         }
         if said.is_ok() {
-            ids.extend(id(kit, place, image, running).await?.map(|id| (image.clone(), id)));
+            ids.extend(id(tools, image).await?.map(|id| (image.clone(), id)));
         } else if is_own {
             return Err(Error::environment(format!(
                 "the image {image} of --argocd-image is neither on this machine nor to be pulled"
             ))
             .hint(format!("`{} image ls` shows what is there", place.engine)));
         } else {
-            let error = helm::error(place, &format!("pull {from}"), &said);
+            let error = tools.error(&format!("pull {from}"), &said);
             running.note(&format!("{}; the node tries it itself", error.message()));
         }
     }
     Ok(ids)
 }
 
-async fn id(kit: &Kit, place: &Place, image: &str, running: &Running<'_>) -> Result<Option<String>> {
-    let said = kit.run(place, &place.image_id(image), running).await?;
+async fn id(tools: &Tools<'_>, image: &str) -> Result<Option<String>> {
+    let said = tools.run(&tools.place().image_id(image)).await?;
     let id = said.stdout.trim();
     Ok((said.is_ok() && !id.is_empty()).then(|| id.to_owned()))
 }
@@ -93,21 +87,15 @@ fn new<'a>(lab: &KindLab, ids: &'a Ids) -> Vec<&'a str> {
 ///
 /// # Errors
 /// The engine cannot be run.
-pub async fn save(
-    lab: &KindLab,
-    kit: &Kit,
-    place: &Place,
-    part: Part,
-    ids: &Ids,
-    running: &Running<'_>,
-) -> Result<()> {
-    let new = new(lab, ids);
+pub async fn save(tools: &Tools<'_>, part: Part, ids: &Ids) -> Result<()> {
+    let new = new(tools.lab(), ids);
     let said = match new.is_empty() {
         true => None,
-        false => Some(kit.run(place, &place.save_images(part.name(), &new), running).await?),
+        false => Some(tools.run(&tools.place().save_images(part.name(), &new)).await?),
     };
     let saved = new.into_iter().map(str::to_owned).collect();
-    kit.part(part, |needs| needs.saved = Some(said.filter(|said| !said.is_ok()).map_or(Ok(saved), Err)));
+    let saved = said.filter(|said| !said.is_ok()).map_or(Ok(saved), Err);
+    tools.kit.part(part, |needs| needs.saved = Some(saved));
     Ok(())
 }
 
@@ -117,18 +105,11 @@ pub async fn save(
 /// # Errors
 /// One's own image cannot be loaded, or the node would have to ask the network, offline.
 /// Any other the node pulls itself, and that is said.
-pub async fn load(
-    lab: &KindLab,
-    kit: &Kit,
-    place: &Place,
-    part: Part,
-    ids: &Ids,
-    own: Option<&str>,
-    running: &Running<'_>,
-) -> Result<String> {
+pub async fn load(tools: &Tools<'_>, part: Part, ids: &Ids, own: Option<&str>) -> Result<String> {
+    let (kit, running, place, lab) = (&tools.kit, tools.running, tools.place(), tools.lab());
     if place.mirrors.offline {
         for image in kit.part(part, |needs| needs.images.clone()).iter().filter(|image| image.contains('@')) {
-            if !kit.run(place, &place.image_on_node(image), running).await?.is_ok() {
+            if !tools.run(&place.image_on_node(image)).await?.is_ok() {
                 return Err(Error::environment(format!(
                     "--offline, and the image {image} is not on the node"
                 ))
@@ -140,7 +121,7 @@ pub async fn load(
     if new.is_empty() {
         return Ok(if ids.is_empty() { "left to the node" } else { "already there" }.into());
     }
-    let outcome = load_archive(kit, place, part, &new, running).await;
+    let outcome = load_archive(tools, part, &new).await;
     // Whatever came of it, the archive has had its use.
     let _ = std::fs::remove_file(place.archive(part.name()));
     match outcome? {
@@ -151,7 +132,7 @@ pub async fn load(
             Ok(format!("{} loaded", new.len()))
         }
         Some(said) => {
-            let error = helm::error(place, &format!("load {}", new.join(", ")), &said);
+            let error = tools.error(&format!("load {}", new.join(", ")), &said);
             if place.mirrors.offline || own.is_some_and(|own| new.contains(&own)) {
                 return Err(error);
             }
@@ -168,13 +149,8 @@ pub async fn load(
 }
 
 /// What the program that failed said; nothing if all went well.
-async fn load_archive(
-    kit: &Kit,
-    place: &Place,
-    part: Part,
-    images: &[&str],
-    running: &Running<'_>,
-) -> Result<Option<Said>> {
+async fn load_archive(tools: &Tools<'_>, part: Part, images: &[&str]) -> Result<Option<Said>> {
+    let (kit, place) = (&tools.kit, tools.place());
     let save = match kit.part(part, |needs| needs.saved.take()) {
         Some(Err(said)) => return Ok(Some(said)),
         Some(Ok(saved)) if images.iter().all(|image| saved.contains(*image)) => None,
@@ -182,7 +158,7 @@ async fn load_archive(
         _ => Some(place.save_images(part.name(), images)),
     };
     for typed in save.into_iter().chain([place.load_images(part.name())]) {
-        let said = kit.run(place, &typed, running).await?;
+        let said = tools.run(&typed).await?;
         if !said.is_ok() {
             return Ok(Some(said));
         }

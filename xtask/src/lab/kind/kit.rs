@@ -11,6 +11,7 @@ use xshell::{Shell, cmd};
 
 use super::KindLab;
 use super::commands::{Place, Program, Typed};
+use super::messages::{self, Doing};
 use super::mirrors::{self, Mirrors};
 use super::parts::Part;
 use super::runner::Children;
@@ -83,6 +84,7 @@ impl Kit {
         lab: &KindLab,
         root: &Path,
         offline: bool,
+        wait: Duration,
         console: &Arc<Console>,
         running: &Running<'_>,
     ) -> Result<Self> {
@@ -100,7 +102,7 @@ impl Kit {
         }
         lab.own_folder().claim()?;
         let described = tools.each_ref().map(|tool| format!("{} {}", tool.tool.name(), tool.version));
-        let place = place_of(lab, root, Some(engine), mirrors, &tools, WAIT).await?;
+        let place = place_of(lab, root, Some(engine), mirrors, &tools, wait).await?;
         let [kind, helm, kubectl] = tools.map(|tool| tool.path);
         Ok(Self {
             place,
@@ -127,11 +129,6 @@ impl Kit {
         let shell = Shell::new()?;
         let tools = Toolbox::new(&shell, &downloads, Platform::here()?).find_all().await;
         place_of(lab, root, engine, mirrors, &tools, wait).await
-    }
-
-    /// Where commands of this run are typed.
-    pub fn place(&self, lab: &KindLab, root: &Path, wait: Duration) -> Place {
-        Place { lab: lab.clone(), root: root.to_owned(), wait, ..self.place.clone() }
     }
 
     /// What was found, in a line.
@@ -179,25 +176,60 @@ impl Kit {
         }
         Ok(command)
     }
+}
+
+/// What a step types commands with.
+pub struct Tools<'a> {
+    /// The programs.
+    pub kit: Arc<Kit>,
+    /// The step.
+    pub running: &'a Running<'a>,
+}
+
+impl Tools<'_> {
+    /// Where they run.
+    pub fn place(&self) -> &Place {
+        &self.kit.place
+    }
+
+    /// The lab.
+    pub fn lab(&self) -> &KindLab {
+        &self.place().lab
+    }
 
     /// Runs a command to its end, shows what it says, and gives that.
     ///
     /// # Errors
     /// It cannot be started, or does not end in time. A command that fails is none.
-    pub async fn run(&self, place: &Place, typed: &Typed, running: &Running<'_>) -> Result<Said> {
-        let console = &self.console;
+    pub async fn run(&self, typed: &Typed) -> Result<Said> {
+        let Self { kit, running } = self;
+        let (console, place) = (&kit.console, &kit.place);
         console.detail(2, &format!("$ {}", place.shown(typed)));
         running.doing(&place.in_short(typed));
         let hear = |line: &str| {
             running.doing(line);
             console.detail(2, &format!("  {line}"));
         };
-        let command = self.command(typed)?;
-        let said = self.children.run(command, &typed.label, &typed.stdin, typed.limit, hear).await?;
+        let command = kit.command(typed)?;
+        let said = kit.children.run(command, &typed.label, &typed.stdin, typed.limit, hear).await?;
         if !said.is_ok() {
             console.detail(2, &said.status.map_or_else(String::new, |status| format!("  {status}")));
         }
         Ok(said)
+    }
+
+    /// Runs a command that has to end well.
+    ///
+    /// # Errors
+    /// It fails: `what` in words that end a sentence.
+    pub async fn must(&self, typed: &Typed, what: &str) -> Result<Said> {
+        let said = self.run(typed).await?;
+        if said.is_ok() { Ok(said) } else { Err(self.error(what, &said)) }
+    }
+
+    /// The error for a command that failed.
+    pub fn error(&self, what: &str, said: &Said) -> Error {
+        messages::error(Doing { what, cluster: self.lab().name(), port: (0, false) }, said)
     }
 }
 

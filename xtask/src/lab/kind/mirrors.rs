@@ -19,10 +19,8 @@ pub enum Charts {
     Published,
     /// From a folder of `NAME-VERSION.tgz`.
     Folder(PathBuf),
-    /// From a registry, by `oci://`.
-    Registry(String),
-    /// From a repository of charts, by https.
-    Repository(String),
+    /// From another registry, by `oci://`, or repository of charts, by https.
+    Mirror(String),
 }
 
 /// Where charts and images come from.
@@ -63,7 +61,7 @@ impl Mirrors {
             Charts::Folder(folder) => folder.clone(),
             Charts::Published => self.cache.clone(),
             // What another place has under a name need not be the same.
-            Charts::Registry(url) | Charts::Repository(url) => self.cache.join(file_name(url)),
+            Charts::Mirror(url) => self.cache.join(file_name(url)),
         }
     }
 
@@ -84,9 +82,7 @@ impl Mirrors {
         let charts = match (&self.charts, self.offline) {
             (Charts::Folder(_), _) => format!("{CHARTS}: {folder}"),
             (_, true) => format!("{folder} alone (--offline)"),
-            (Charts::Registry(url) | Charts::Repository(url), _) => {
-                format!("{CHARTS}: {url}, kept in {folder}")
-            }
+            (Charts::Mirror(url), _) => format!("{CHARTS}: {url}, kept in {folder}"),
             (Charts::Published, _) => format!("where their projects publish them, kept in {folder}"),
         };
         let images = match (&self.images, self.offline) {
@@ -111,8 +107,9 @@ fn charts(text: &str) -> Result<Charts> {
         return Err(wrong("has a user in it").hint("`helm registry login` or a netrc keeps it"));
     }
     match url {
-        Some(url) if url.scheme() == "oci" => Ok(Charts::Registry(text.to_owned())),
-        Some(url) if toolbox::download::is_safe(&url) => Ok(Charts::Repository(text.to_owned())),
+        Some(url) if url.scheme() == "oci" || toolbox::download::is_safe(&url) => {
+            Ok(Charts::Mirror(text.to_owned()))
+        }
         Some(_) => Err(wrong("is neither https, oci nor a folder")),
         None => match std::path::absolute(text) {
             Ok(folder) if folder.is_dir() => Ok(Charts::Folder(folder)),
@@ -191,12 +188,12 @@ mod tests {
             (folder.as_str(), Charts::Folder(folder.clone().into()), folder.as_str()),
             (
                 "oci://m.example/charts/",
-                Charts::Registry("oci://m.example/charts".into()),
+                Charts::Mirror("oci://m.example/charts".into()),
                 "/c/charts/oci---m.example-charts",
             ),
             (
                 "https://m.example/charts",
-                Charts::Repository("https://m.example/charts".into()),
+                Charts::Mirror("https://m.example/charts".into()),
                 "/c/charts/https---m.example-charts",
             ),
         ] {

@@ -39,7 +39,7 @@ pub use cluster::{abandon, owned};
 pub use commands::Place;
 pub use diagnose::show as show_diagnosis;
 pub use helm::Choice;
-pub use kit::{Kit, WAIT};
+pub use kit::{Kit, Tools, WAIT};
 use runner::Children;
 pub use state::{Stage, State, clear};
 

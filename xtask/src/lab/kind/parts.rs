@@ -16,22 +16,13 @@ pub enum Part {
     Argocd,
 }
 
-/// Where a chart is published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
-    /// In an image registry.
-    Oci(&'static str),
-    /// In a repository of charts.
-    Repo(&'static str),
-}
-
 /// A chart, and what it is installed as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chart {
     /// Its name.
     pub name: &'static str,
-    /// Where it is published.
-    pub published: Published,
+    /// Where it is published: a repository of charts, or with `oci://` a registry.
+    pub published: &'static str,
     /// Its version.
     pub version: &'static str,
     /// Helm's name for what is installed, and that of the file in `values/`.
@@ -44,13 +35,9 @@ pub struct Chart {
     pub options: &'static [&'static str],
 }
 
-fn chart(
-    name: &'static str,
-    published: Published,
-    version: &'static str,
-    release: &'static str,
-    namespace: &'static str,
-) -> Chart {
+type Named = (&'static str, &'static str);
+
+fn chart((name, version): Named, published: &'static str, (release, namespace): Named) -> Chart {
     Chart { name, published, version, release, namespace, values: vec![release], options: &[] }
 }
 
@@ -67,14 +54,11 @@ impl Part {
     /// Its chart.
     pub fn chart(self, ingress: Ingress, argocd: &Release, provider: Provider, scheme: Scheme) -> Chart {
         let chart = match self {
-            Self::Argocd => chart(
-                "argo-cd",
-                Published::Oci("oci://ghcr.io/argoproj/argo-helm"),
-                argocd.chart().0,
-                "argocd",
-                "argocd",
-            ),
-            Self::Dex => chart("dex", Published::Repo("https://charts.dexidp.io"), "0.24.0", "dex", "dex"),
+            Self::Argocd => {
+                let version = argocd.chart().0;
+                chart(("argo-cd", version), "oci://ghcr.io/argoproj/argo-helm", ("argocd", "argocd"))
+            }
+            Self::Dex => chart(("dex", "0.24.0"), "https://charts.dexidp.io", ("dex", "dex")),
             Self::Ingress => ingress.chart(),
         };
         Chart { values: values_files(chart.release, provider, scheme), ..chart }
@@ -96,22 +80,14 @@ impl Ingress {
     pub fn chart(self) -> Chart {
         match self {
             Self::Nginx => chart(
-                "ingress-nginx",
-                Published::Repo("https://kubernetes.github.io/ingress-nginx"),
-                "4.15.1",
-                "ingress-nginx",
-                "ingress",
+                ("ingress-nginx", "4.15.1"),
+                "https://kubernetes.github.io/ingress-nginx",
+                ("ingress-nginx", "ingress"),
             ),
             Self::Traefik => Chart {
                 // Its own kinds of route are of no use here, and no small download.
                 options: &["--skip-crds"],
-                ..chart(
-                    "traefik",
-                    Published::Oci("oci://ghcr.io/traefik/helm"),
-                    "41.3.0",
-                    "traefik",
-                    "ingress",
-                )
+                ..chart(("traefik", "41.3.0"), "oci://ghcr.io/traefik/helm", ("traefik", "ingress"))
             },
         }
     }
