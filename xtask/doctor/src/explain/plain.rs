@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_searched_at_its_start_and_its_end() {
-        let text = format!("ERSTE{}LETZTE", "ä<%".repeat(2 * MOST));
+        let text = format!("ERSTE{}LETZTE", "ä".repeat(2 * MOST));
         let plain = plain(&text);
         assert!(plain.len() <= 2 * MOST + 8, "{}", plain.len());
         assert!(plain.starts_with("erste") && plain.ends_with("letzte"));
