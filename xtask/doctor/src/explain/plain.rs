@@ -10,13 +10,13 @@ pub fn plain(text: &str) -> String {
         false => text.to_owned(),
     };
     // An address in an address is encoded twice.
-    let text = decoded(&decoded(&text.to_lowercase()));
+    let text = decoded(&decoded(&text.to_ascii_lowercase()));
     let text = if text.contains("</") || text.contains("<br") { without_tags(&text) } else { text };
     let mut plain = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(c) = rest.chars().next() {
-        let entity =
-            ENTITIES.iter().filter(|_| "\\&“”’".contains(c)).find(|(entity, _)| rest.starts_with(entity));
+        let may_stand = matches!(c, '\\' | '&' | '“' | '”' | '’');
+        let entity = ENTITIES.iter().filter(|_| may_stand).find(|(entity, _)| rest.starts_with(entity));
         let (word, length) = match entity {
             Some((entity, word)) => (*word, entity.len()),
             None if c.is_whitespace() || c.is_control() => (' ', c.len_utf8()),
