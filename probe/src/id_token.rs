@@ -34,6 +34,30 @@ pub(crate) fn sent_claims(jar: &Jar, url: &Url) -> Value {
     claims(&jar.values(url, TOKEN, Timestamp::now()).concat()).unwrap_or_default()
 }
 
+/// The token in what people copy: its value, `Bearer VALUE`, or cookies as a browser or curl shows them, where a
+/// long one goes on in a second and a third.
+pub fn token_of(pasted: &str) -> String {
+    let quoted = |c: char| c.is_whitespace() || "\"';".contains(c);
+    let cookies = pasted.split(';').filter_map(|cookie| {
+        let (name, value) = cookie.split_once('=')?;
+        // The first may stand behind `Cookie:`.
+        let (_, number) = name.rsplit_once(TOKEN)?;
+        let number =
+            if number.is_empty() { Some(0) } else { number.strip_prefix('-')?.parse::<usize>().ok() };
+        Some((number?, value.trim_matches(quoted)))
+    });
+    let mut parts: Vec<(usize, &str)> = cookies.collect();
+    parts.sort_by_key(|(number, _)| *number);
+    let whole = match parts.is_empty() {
+        true => {
+            pasted.rsplit_once("Bearer ").map_or(pasted, |(_, value)| value).trim_matches(quoted).to_owned()
+        }
+        false => parts.into_iter().map(|(_, value)| value).collect(),
+    };
+    // Of several cookies, the first begins with their number.
+    whole.split_once(':').map(|(_, token)| token.to_owned()).unwrap_or(whole)
+}
+
 /// What a token says of its user; None if it cannot be read.
 pub fn claims(token: &str) -> Option<Value> {
     // Of several cookies, the first begins with their number.
@@ -45,6 +69,25 @@ pub fn claims(token: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_found_in_what_people_copy() {
+        for pasted in [
+            "eyJ.e30.x",
+            " 'eyJ.e30.x' ",
+            "Bearer eyJ.e30.x",
+            "Authorization: Bearer eyJ.e30.x",
+            "argocd.token=eyJ.e30.x",
+            "1:eyJ.e30.x",
+            "Cookie: a=b; argocd.token=eyJ.e30.x; c=d",
+            "argocd.token=2:eyJ.; argocd.token-1=e30.x",
+            "argocd.token-1=e30.x; other=1; argocd.token=2:eyJ.",
+            "Set-Cookie: argocd.token=eyJ.e30.x; path=/; SameSite=lax",
+        ] {
+            assert_eq!(token_of(pasted), "eyJ.e30.x", "{pasted}");
+        }
+        assert_eq!(token_of("x"), "x");
+    }
 
     #[test]
     fn groups_are_counted_in_a_token_that_was_cut() {

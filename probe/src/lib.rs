@@ -38,7 +38,7 @@ mod words;
 
 pub use catalogue::{Cause, CauseId};
 pub use http::NoAnswer;
-pub use id_token::claims;
+pub use id_token::{claims, token_of};
 pub use login::{Failure, MAY_LOOK, User, may_look};
 pub use options::Options;
 pub use proxy::Proxies;

@@ -200,8 +200,12 @@ impl Diagnosis {
         }
         if self.asked != Asked::default() {
             let Asked { by_doctor, by_argocd } = self.asked;
+            let [by_doctor, by_argocd] = [by_doctor, by_argocd].map(|times| match times {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            });
             text.push_str(&format!(
-                "\nThe provider was asked {by_doctor} times by the doctor, and {by_argocd} times by Argo CD for codes that nobody gave out.\n"
+                "\nThe provider was asked {by_doctor} by the doctor, and {by_argocd} by Argo CD for codes that nobody gave out.\n"
             ));
         }
         if !self.roles.is_empty() {
@@ -262,7 +266,9 @@ fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
         return vec![];
     }
     let words = |step: probe::Step, status: Option<u16>, message: &str| {
+        // A page without words of its own is shown by its status.
         let status = status.map_or_else(String::new, |status| format!("{status} "));
+        let status = if message.starts_with(&status) { "" } else { &status };
         format!("{step}: {status}{}", shown(message))
     };
     let rehearsed = evidence.failures().into_iter().map(|(it, _)| words(it.step, it.status, &it.message));

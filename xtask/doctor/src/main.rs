@@ -76,9 +76,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nothing is lost if nobody reads it.
             let _ = error.print();
-            if wants_json(std::env::args_os().skip(1).collect::<Vec<OsString>>()) {
+            let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+            let name = if args.iter().any(|it| it == "explain") { "explain" } else { "doctor" };
+            if wants_json(args) {
                 let error = Error::usage(sentence(&error.render().to_string()));
-                document("doctor", Instant::now(), Map::new(), Exit::Usage, Some(&error));
+                document(name, Instant::now(), Map::new(), Exit::Usage, Some(&error));
             }
             return Exit::Usage.into();
         }

@@ -58,6 +58,12 @@ impl Token {
             format!("groups   {}{names}{}", self.groups, self.group_names.join(", ")),
         ];
         lines.extend(self.no_groups.iter().map(|why| format!("         {why}")));
+        if self.scopes.is_none() {
+            lines.push(
+                "scopes   not known: argocd-rbac-cm could not be read; what is counted is the claim groups"
+                    .to_owned(),
+            );
+        }
         if let Some(scopes) = &self.scopes {
             lines.push(format!(
                 "scopes   {} (argocd-rbac-cm: the claims that are taken for groups)",

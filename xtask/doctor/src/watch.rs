@@ -75,7 +75,7 @@ pub async fn watch(subject: &Subject, wait: Duration) -> Result<(Watched, Diagno
             (subject.say)(&format!("{}  {now}", at.strftime("%H:%M:%S UTC")));
             watched.changes.push(Change { at, what: now });
         }
-        watched.healed = diagnosis.looked && is_healed(evidence, &diagnosis);
+        watched.healed = diagnosis.looked && is_healed(evidence, &diagnosis, subject.cluster.is_some());
         watched.ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let next = looked + EVERY;
         if watched.healed || next > start + wait {
@@ -86,11 +86,12 @@ pub async fn watch(subject: &Subject, wait: Duration) -> Result<(Watched, Diagno
     }
 }
 
-/// Whether nothing fails. A server that is only being replaced has nothing to show yet.
-fn is_healed(evidence: &Evidence, diagnosis: &Diagnosis) -> bool {
+/// Whether nothing fails. A server that is only being replaced has nothing to show yet; without a cluster, what
+/// answers at its address is all there is.
+fn is_healed(evidence: &Evidence, diagnosis: &Diagnosis, cluster: bool) -> bool {
     let found = diagnosis.findings.iter().any(|finding| finding.when == When::Now);
-    let replaced = evidence.pods.iter().all(PodSeen::runs);
-    !found && diagnosis.unexplained.is_empty() && replaced && !evidence.pods.is_empty()
+    let replaced = evidence.pods.iter().all(PodSeen::runs) && !(cluster && evidence.pods.is_empty());
+    !found && diagnosis.unexplained.is_empty() && replaced
 }
 
 /// What is so now, in a line.

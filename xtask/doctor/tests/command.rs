@@ -1,7 +1,8 @@
 //! `kubectl argocd-sso` as a person runs it where there is no cluster: stdout, stderr and status.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -76,6 +77,13 @@ fn what_cannot_be_read_is_one_sentence() {
         (3, vec!["-f", "-"], "a: [", "standard input"),
         (3, vec!["-f", "-"], "kind: Secret", "argocd-cm"),
         (3, vec!["--evidence", "/dev/null"], "", "/dev/null is there, and is not written over"),
+        (
+            3,
+            vec!["--evidence", "/nowhere/x.json"],
+            "",
+            "/nowhere/x.json cannot be written: there is no such folder",
+        ),
+        (2, vec!["--url", "http://127.0.0.1:9", "--token-stdin"], "s3cr3t", "has no token that can be read"),
         (2, vec!["--from", "x", "--url", "http://a"], "", "cannot be used with"),
         (2, vec!["--from", "x", "-f", "y"], "", "cannot be used with"),
         (2, vec!["--user", "me", "--password-stdin", "--token-stdin"], "", "cannot be used with"),
@@ -91,7 +99,8 @@ fn what_cannot_be_read_is_one_sentence() {
         let (stdout, _) = expect(status, &[&args[..], &["--format", "json"]].concat(), input);
         let document: Value =
             serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{args:?}: {error}"));
-        assert_eq!(document["exit"], status, "{args:?}");
+        let command = if args.contains(&"explain") { "explain" } else { "doctor" };
+        assert_eq!((&document["exit"], &document["goal"]), (&status.into(), &command.into()), "{args:?}");
         assert!(document["error"].as_str().unwrap().contains(words), "{args:?}: {document}");
     }
 }
@@ -107,6 +116,39 @@ fn manifests_are_looked_at_without_a_cluster() {
     let (stdout, _) = expect(1, &["-f", "-", "--upgrade-to", "v3.5.1", "--argocd", "v3.3.6"], &list);
     assert!(stdout.starts_with("argocd v3.3.6"), "{stdout}");
     expect(2, &["-f", "-", "--upgrade-to", "v3.3.5", "--argocd", "v3.3.6"], &list);
+}
+
+/// The address of a server that answers everything so.
+fn server(status: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { break };
+            let mut head = [0; 8192];
+            let _ = stream.read(&mut head);
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_token_that_is_not_taken_is_said_to_be() {
+    let url = server("401 Unauthorized", "{}");
+    // {"sub":"s3cr3t","exp":1} and {"sub":"s3cr3t"}, with a signature.
+    for (token, words) in [
+        ("argocd.token=e30.eyJzdWIiOiJzM2NyM3QiLCJleHAiOjF9.x", "it expired at 1970-01-01 00:00:01 UTC"),
+        ("e30.eyJzdWIiOiJzM2NyM3QifQ.x", "Argo CD does not take it (401), although it has not expired"),
+    ] {
+        let output = run(&["--url", &url, "--token-stdin"], token);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(words) && !said.contains("s3cr3t"), "{said}");
+        assert!(said.contains("argocd-rbac-cm could not be read"), "{said}");
+    }
 }
 
 /// A kubeconfig of one context, whose user has this.

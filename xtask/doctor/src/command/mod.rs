@@ -65,12 +65,17 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
     if !args.files.is_empty() {
         return of_files(args, around.release).await;
     }
-    if let Some(path) = &args.evidence
-        && path.symlink_metadata().is_ok()
-    {
+    if let Some(path) = &args.evidence {
         // It would be said after all was looked at.
-        return Err(Error::environment(format!("{} is there, and is not written over", path.display()))
-            .hint("name a new file"));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let why = match (path.symlink_metadata().is_ok(), folder.is_none_or(Path::is_dir)) {
+            (true, _) => Some("is there, and is not written over"),
+            (false, false) => Some("cannot be written: there is no such folder"),
+            (false, true) => None,
+        };
+        if let Some(why) = why {
+            return Err(Error::environment(format!("{} {why}", path.display())).hint("name a new file"));
+        }
     }
     let mut context = None;
     let examination = match &args.from {
@@ -119,7 +124,12 @@ async fn subject(args: &DoctorArgs, lab: Option<Subject>, say: &Say) -> Result<S
     let say = say.clone();
     subject.say = Box::new(move |line| say(line));
     if args.token_stdin {
-        subject.token = Some(read_secret(Source::Token).await?);
+        let token = probe::token_of(read_secret(Source::Token).await?.reveal());
+        if !probe::claims(&token).is_some_and(|claims| claims.is_object()) {
+            return Err(Error::usage("standard input (--token-stdin) has no token that can be read")
+                .hint("paste the value of the cookie argocd.token: three parts with dots between"));
+        }
+        subject.token = Some(Password::new(token));
     }
     Ok(subject)
 }

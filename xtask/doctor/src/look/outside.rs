@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use probe::http::{Connections, Request};
 use probe::jar::is_loopback;
 use probe::{Options, Password, Rehearsal};
@@ -172,22 +173,28 @@ fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal], user: Option<&User>)
 /// Looks into a token that was pasted, and asks Argo CD what it gives: Argo CD alone is shown it.
 pub async fn paste(evidence: &mut Evidence, options: Option<&Options>, subject: &Subject) {
     let Some(token) = &subject.token else { return };
-    let Some(claims) = probe::claims(token.reveal()).filter(Value::is_object) else {
-        let because =
-            "it is no token that can be read: three parts with dots between, as argocd.token has it"
-                .to_owned();
-        note_once(evidence, "the token that was pasted", because);
-        return;
-    };
-    let asked = async {
-        let options = options?;
-        let url = web::below(&options.argocd, "api/v1/session/userinfo").join(probe::MAY_LOOK).ok()?;
-        let trusted = url.scheme() == "https" || !options.resolve.is_empty() || is_loopback(&url);
-        let request = Request { bearer: Some(token.reveal()), ..Request::get(&url, web::LIMIT) };
-        let answer = if trusted { Connections::new(options).send(request).await.ok()? } else { return None };
-        probe::may_look(&answer.body)
-    };
-    let may_look = asked.await;
+    let Some(claims) = probe::claims(token.reveal()).filter(Value::is_object) else { return };
+    const WHAT: &str = "what the token that was pasted gives";
+    let mut answer = None;
+    if let Some(options) = options
+        && let Ok(url) = web::below(&options.argocd, "api/v1/session/userinfo").join(probe::MAY_LOOK)
+    {
+        if url.scheme() == "https" || !options.resolve.is_empty() || is_loopback(&url) {
+            let request = Request { bearer: Some(token.reveal()), ..Request::get(&url, web::LIMIT) };
+            answer = Connections::new(options).send(request).await.ok();
+        } else {
+            note_once(evidence, WHAT, "Argo CD was not shown it: its address is plain http".to_owned());
+        }
+    }
+    let may_look = answer.as_ref().and_then(|answer| probe::may_look(&answer.body));
+    if answer.is_some_and(|answer| answer.status == 401) {
+        let expired = claims["exp"].as_i64().and_then(|at| Timestamp::from_second(at).ok());
+        let because = match expired.filter(|at| *at < Timestamp::now()) {
+            Some(at) => format!("Argo CD does not take it (401): it expired at {}", at.strftime("%F %T UTC")),
+            None => "Argo CD does not take it (401), although it has not expired".to_owned(),
+        };
+        note_once(evidence, WHAT, because);
+    }
     let scopes = evidence.rbac.there().map_or_else(|| Rbac::nothing().scopes, |rbac| rbac.scopes.clone());
     let name = ["email", "preferred_username", "name", "sub"].iter().find_map(|name| claims[*name].as_str());
     let username = name.unwrap_or_default().to_owned();
