@@ -23,9 +23,7 @@ pub fn fill(kind: &Kind, object: &mut Value) {
         }
         "Deployment" => {
             let spec = &mut object["spec"];
-            for (field, value) in
-                [("replicas", 1), ("revisionHistoryLimit", 10), ("progressDeadlineSeconds", 600)]
-            {
+            for (field, value) in [("replicas", 1), ("revisionHistoryLimit", 10)] {
                 set(&mut spec[field], value);
             }
             set(&mut spec["strategy"]["type"], "RollingUpdate");

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use futures::future::select_all;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
@@ -23,12 +22,9 @@ const DEPLOYMENTS: &str = "deployments.apps";
 /// Deployment's status says that it is done.
 const FOLLOWED: [&str; 4] = [PODS, SERVICES, SETS, DEPLOYMENTS];
 
-/// Objects that are worth a look, now or at some moment.
+/// Objects that are worth a look.
 #[derive(Default)]
-struct Queue {
-    now: BTreeSet<(usize, Key)>,
-    later: BTreeSet<(Instant, Key)>,
-}
+struct Queue(BTreeSet<(usize, Key)>);
 
 /// Runs all controllers until `stop`.
 pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToken) {
@@ -41,7 +37,6 @@ pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToke
             biased;
             () = stop.cancelled() => return,
             (seen, ..) = next => queue.see(&store, seen),
-            () = queue.due() => queue.take_due(),
         }
         loop {
             // Whatever has happened by now is one look.
@@ -60,35 +55,18 @@ pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToke
 impl Queue {
     fn add(&mut self, keys: impl IntoIterator<Item = Key>) {
         let rank = |key: &Key| FOLLOWED.iter().position(|it| *it == &*key.resource).unwrap_or_default();
-        self.now.extend(keys.into_iter().map(|key| (rank(&key), key)));
+        self.0.extend(keys.into_iter().map(|key| (rank(&key), key)));
     }
 
     /// Looks at everything that is worth it. `false` if nothing was.
     fn look(&mut self, context: &Context) -> bool {
-        let Some((_, key)) = self.now.pop_first() else { return false };
-        let again = match &*key.resource {
+        let Some((_, key)) = self.0.pop_first() else { return false };
+        match &*key.resource {
             SERVICES => endpoints::sync(context, &key),
             SETS => replicaset::sync(context, &key),
             _ => deployment::sync(context, &key),
-        };
-        self.later.retain(|(_, other)| *other != key);
-        self.later.extend(again.map(|at| (at, key)));
+        }
         true
-    }
-
-    /// Waits until something is due.
-    async fn due(&self) {
-        match self.later.first() {
-            Some((at, _)) => tokio::time::sleep_until(*at).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn take_due(&mut self) {
-        while self.later.first().is_some_and(|(at, _)| *at <= Instant::now()) {
-            let due = self.later.pop_first();
-            self.add(due.map(|(_, key)| key));
-        }
     }
 
     /// Notes what a change makes worth a look.
@@ -105,15 +83,11 @@ impl Queue {
         match &*key.resource {
             PODS => {
                 for pod in [Some(&object), previous.as_ref()].into_iter().flatten() {
-                    match owners::controller(pod, "ReplicaSet", SETS) {
-                        Some(set) => {
-                            // A strategy that waits for the last old pod waits for its very end.
-                            let gone = store.get(&set).filter(|_| change == Change::Deleted);
-                            self.add(gone.and_then(|it| owners::controller(&it, "Deployment", DEPLOYMENTS)));
-                            self.add([set]);
-                        }
-                        // It may be one that a ReplicaSet has waited for, or that it lets go of.
-                        None => self.add(all(SETS, Some(&key.namespace))),
+                    if let Some(set) = owners::controller(pod, "ReplicaSet", SETS) {
+                        // A strategy that waits for the last old pod waits for its very end.
+                        let gone = store.get(&set).filter(|_| change == Change::Deleted);
+                        self.add(gone.and_then(|it| owners::controller(&it, "Deployment", DEPLOYMENTS)));
+                        self.add([set]);
                     }
                 }
                 self.add(all(SERVICES, Some(&key.namespace)));

@@ -1,7 +1,6 @@
 //! Endpoints: where the pods behind a Service really listen.
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::context::Context;
 use super::machine::{ADDRESS, NODE};
@@ -10,8 +9,8 @@ use crate::endpoints::listening;
 use crate::store::Key;
 use crate::store::object::{self, items, port};
 
-/// Brings the Endpoints of a Service up to its pods. No time alone changes them.
-pub(super) fn sync(context: &Context, service_key: &Key) -> Option<Instant> {
+/// Brings the Endpoints of a Service up to its pods.
+pub(super) fn sync(context: &Context, service_key: &Key) {
     let store = &context.store;
     let key = Key::new("endpoints", &service_key.namespace, &service_key.name);
     let Some(service) = store.get(service_key) else {
@@ -19,12 +18,12 @@ pub(super) fn sync(context: &Context, service_key: &Key) -> Option<Instant> {
         if store.get(&key).is_some_and(|it| is_ours(&it)) {
             let _ = store.remove(&key);
         }
-        return None;
+        return;
     };
     let wanted = &service["spec"]["selector"];
     // Without a selector a person says where the Service leads.
     if !wanted.is_object() || service["spec"]["type"] == "ExternalName" {
-        return None;
+        return;
     }
     let (all, _) = store.list("pods", Some(&service_key.namespace));
     let selector = json!({"matchLabels": wanted});
@@ -41,7 +40,6 @@ pub(super) fn sync(context: &Context, service_key: &Key) -> Option<Instant> {
         });
         let _ = store.create(&key, endpoints);
     }
-    None
 }
 
 const MANAGED: &str = "endpoints.kubernetes.io/managed-by";

@@ -3,7 +3,7 @@
 //!
 //! Everything follows the store's watches and acts on what stands there now, as the
 //! controllers of a cluster do; nothing looks again by the clock but what has a clock
-//! in it (probes, back-offs, deadlines). What goes with a deleted owner or namespace is
+//! in it (probes, back-offs). What goes with a deleted owner or namespace is
 //! the cluster's business, not theirs.
 
 mod context;

@@ -1,26 +1,25 @@
 //! ReplicaSets: as many pods of one template as they say.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::context::Context;
 use super::events::{Recorder, Subject};
 use super::owners::{self, reference};
 use super::pods;
-use crate::store::{Key, Store, WriteError, object};
+use crate::store::object::{self, text};
+use crate::store::{Key, Store, WriteError};
 
 /// The most pods that one ReplicaSet gets: more is a slip of the finger, and every pod
 /// is a program of this machine.
 const MOST: i64 = 100;
 
-/// Brings a ReplicaSet to its number of pods. Says when to look again, if time alone
-/// will change something.
-pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
+/// Brings a ReplicaSet to its number of pods.
+pub(super) fn sync(context: &Context, key: &Key) {
     let store = &context.store;
-    let set = store.get(key)?;
+    let Some(set) = store.get(key) else { return };
     if !object::is_terminating(&set) {
         let owned = owned_pods(store, &set);
         let asked = set["spec"]["replicas"].as_i64().unwrap_or(1);
@@ -34,7 +33,7 @@ pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
         }
         end_pods(context, &set, owned, wanted);
     }
-    write_status(store, key, &set, &owned_pods(store, &set))
+    write_status(store, key, &set, &owned_pods(store, &set));
 }
 
 fn recorder(context: &Context) -> Recorder {
@@ -44,8 +43,7 @@ fn recorder(context: &Context) -> Recorder {
 /// The active pods that a ReplicaSet controls.
 fn owned_pods(store: &Store, set: &Value) -> Vec<Arc<Value>> {
     let (all, _) = store.list("pods", Some(object::namespace(set)));
-    let active = all.into_iter().filter(|pod| pods::is_active(pod));
-    active.filter_map(|pod| owners::owned(store, "pods", set, pod)).collect()
+    all.into_iter().filter(|pod| pods::is_active(pod) && owners::controls(set, pod)).collect()
 }
 
 fn create_pod(context: &Context, set: &Value) {
@@ -87,9 +85,9 @@ fn create_pod(context: &Context, set: &Value) {
 fn end_pods(context: &Context, set: &Value, mut owned: Vec<Arc<Value>>, wanted: usize) {
     owned.sort_by_cached_key(|pod| {
         let running = pod["status"]["phase"] == "Running";
-        // Of ready pods, the one that is ready for the longest time stays longest.
-        let ready_for = object::condition(pod, "Ready").map(|it| pods::since(&it["lastTransitionTime"]));
-        (running, pods::is_ready(pod), ready_for, pods::since(&pod["metadata"]["creationTimestamp"]))
+        // The oldest stays longest.
+        let born = text(&pod["metadata"]["creationTimestamp"]).to_owned();
+        (running, pods::is_ready(pod), Reverse(born))
     });
     let surplus = owned.len().saturating_sub(wanted);
     for pod in owned.iter().take(surplus) {
@@ -101,19 +99,15 @@ fn end_pods(context: &Context, set: &Value, mut owned: Vec<Arc<Value>>, wanted: 
     }
 }
 
-fn write_status(store: &Store, key: &Key, set: &Value, owned: &[Arc<Value>]) -> Option<Instant> {
-    let min_ready = Duration::from_secs(set["spec"]["minReadySeconds"].as_u64().unwrap_or(0));
-    let waits: Vec<Duration> = owned.iter().filter_map(|pod| pods::until_available(pod, min_ready)).collect();
+fn write_status(store: &Store, key: &Key, set: &Value, owned: &[Arc<Value>]) {
+    let ready = owned.iter().filter(|pod| pods::is_ready(pod)).count();
     let mut status = json!({"replicas": owned.len(), "observedGeneration": set["metadata"]["generation"]});
-    for (field, count) in [
-        ("fullyLabeledReplicas", owned.len()),
-        ("readyReplicas", waits.len()),
-        ("availableReplicas", waits.iter().filter(|wait| wait.is_zero()).count()),
-    ] {
+    for (field, count) in
+        [("fullyLabeledReplicas", owned.len()), ("readyReplicas", ready), ("availableReplicas", ready)]
+    {
         if count > 0 {
             status[field] = count.into();
         }
     }
     store.change(key, |set| set["status"] = status.clone());
-    waits.into_iter().filter(|wait| !wait.is_zero()).min().map(|wait| Instant::now() + wait)
 }

@@ -5,6 +5,5 @@
 mod configuration;
 mod endpoints;
 mod lifecycle;
-mod ownership;
 mod rollout;
 mod support;

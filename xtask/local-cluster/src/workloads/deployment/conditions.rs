@@ -1,15 +1,11 @@
 //! What a Deployment's status says: counts, and the conditions Available and
 //! Progressing in the real controller's words.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::arithmetic::{Slack, wanted};
 use super::sets::{Sets, count};
-use crate::store::object::{self, condition, items, text, timestamp};
-use crate::workloads::pods::since;
+use crate::store::object::{self, condition, items, timestamp};
 
 fn new(kind: &str, status: &str, reason: &str, message: &str) -> Value {
     let now = timestamp();
@@ -23,7 +19,7 @@ fn new(kind: &str, status: &str, reason: &str, message: &str) -> Value {
 fn set(object: &mut Value, mut condition: Value) {
     let mut all: Vec<Value> = items(&object["status"]["conditions"]).cloned().collect();
     match all.iter_mut().find(|it| it["type"] == condition["type"]) {
-        Some(old) if old["status"] == condition["status"] && old["reason"] == condition["reason"] => return,
+        Some(old) if ["status", "reason", "message"].iter().all(|it| old[*it] == condition[*it]) => return,
         Some(old) => {
             if old["status"] == condition["status"] {
                 condition["lastTransitionTime"] = old["lastTransitionTime"].take();
@@ -33,11 +29,6 @@ fn set(object: &mut Value, mut condition: Value) {
         None => all.push(condition),
     }
     object["status"]["conditions"] = all.into();
-}
-
-/// Notes a step of a rollout.
-pub(super) fn progress(sets: &Sets<'_>, reason: &str, message: &str) {
-    sets.context.store.change(&sets.key, |it| set(it, new("Progressing", "True", reason, message)));
 }
 
 /// The counts of a Deployment's status.
@@ -69,12 +60,11 @@ pub(super) fn is_complete(sets: &Sets<'_>) -> bool {
         && [counts.updated, counts.replicas, counts.available] == [wanted; 3]
 }
 
-/// Writes the status. Says when a deadline runs out, if one does.
-pub(super) fn write_status(sets: &Sets<'_>) -> Option<Instant> {
+/// Writes the status.
+pub(super) fn write_status(sets: &Sets<'_>) {
     let counts = Counts::of(sets);
-    let mut deadline = None;
     sets.context.store.change(&sets.key, |it| {
-        deadline = progressing(sets, it, &counts);
+        progressing(sets, it, &counts);
         set(it, availability(sets, &counts));
         let mut status = json!({
             "observedGeneration": sets.deployment["metadata"]["generation"],
@@ -93,7 +83,6 @@ pub(super) fn write_status(sets: &Sets<'_>) -> Option<Instant> {
         }
         it["status"] = status;
     });
-    deadline
 }
 
 fn availability(sets: &Sets<'_>, counts: &Counts) -> Value {
@@ -106,56 +95,17 @@ fn availability(sets: &Sets<'_>, counts: &Counts) -> Value {
     }
 }
 
-/// Brings the condition Progressing up to date. Says when its deadline runs out.
-fn progressing(sets: &Sets<'_>, it: &mut Value, counts: &Counts) -> Option<Instant> {
-    let old = it.clone();
-    let current = condition(&old, "Progressing").unwrap_or(&Value::Null);
-    let reason = text(&current["reason"]);
-    let mut say = |status, reason, message: &str| {
-        set(it, new("Progressing", status, reason, message));
-        None
-    };
-    if sets.deployment["spec"]["paused"] == true {
-        return match reason {
-            "DeploymentPaused" | "ProgressDeadlineExceeded" => None,
-            _ => say("Unknown", "DeploymentPaused", "Deployment is paused"),
-        };
-    }
+/// Brings the condition Progressing up to date. No deadline ends it.
+fn progressing(sets: &Sets<'_>, it: &mut Value, counts: &Counts) {
     let name = sets.new.as_deref().map_or_else(|| object::name(&sets.deployment), object::name);
-    if is_complete(sets) {
-        let message = format!("ReplicaSet {name:?} has successfully progressed.");
-        return say("True", "NewReplicaSetAvailable", &message);
-    }
-    if reason == "DeploymentPaused" {
-        say("Unknown", "DeploymentResumed", "Deployment is resumed");
-    }
-    // A finished rollout whose pods come and go is not a rollout again.
-    if reason == "NewReplicaSetAvailable" && counts.replicas == counts.updated {
-        return None;
-    }
-    let was = |field| count(&old, field);
-    let further = counts.updated > was("updatedReplicas")
-        || counts.replicas - counts.updated < was("replicas") - was("updatedReplicas")
-        || counts.ready > was("readyReplicas")
-        || counts.available > was("availableReplicas");
-    let limit = sets.deployment["spec"]["progressDeadlineSeconds"].as_u64().unwrap_or(600);
-    let limit = Duration::from_secs(limit);
-    if further {
-        let message = format!("ReplicaSet {name:?} is progressing.");
-        // Said again, it is progress since now.
-        if let Some(all) = it["status"]["conditions"].as_array_mut() {
-            all.iter_mut().filter(|it| it["type"] == "Progressing").for_each(|it| it["reason"] = "".into());
-        }
-        set(it, new("Progressing", "True", "ReplicaSetUpdated", &message));
-        return Some(Instant::now() + limit);
-    }
-    if current.is_null() || reason == "ProgressDeadlineExceeded" {
-        return None;
-    }
-    let left = limit.saturating_sub(since(&current["lastUpdateTime"]));
-    if left.is_zero() {
-        let message = format!("ReplicaSet {name:?} has timed out progressing.");
-        return say("False", "ProgressDeadlineExceeded", &message);
-    }
-    Some(Instant::now() + left)
+    let is_over = condition(it, "Progressing").is_some_and(|it| it["reason"] == "NewReplicaSetAvailable");
+    let (reason, message) = if is_complete(sets) {
+        ("NewReplicaSetAvailable", format!("ReplicaSet {name:?} has successfully progressed."))
+    } else if is_over && counts.replicas == counts.updated {
+        // A finished rollout whose pods come and go is not a rollout again.
+        return;
+    } else {
+        ("ReplicaSetUpdated", format!("ReplicaSet {name:?} is progressing."))
+    };
+    set(it, new("Progressing", "True", reason, &message));
 }

@@ -6,38 +6,31 @@ mod revisions;
 mod sets;
 mod template;
 
-use std::cmp::Reverse;
-
 use serde_json::Value;
-use tokio::time::Instant;
 
 use self::arithmetic::{Size, Slack, is_recreated, new_size, old_sizes, wanted};
 use self::sets::{Sets, available};
 use super::context::Context;
 use crate::store::{Key, object};
 
-/// Moves a Deployment one step on and writes its status. Says when to look again, if
-/// time alone will change something.
-pub(super) fn sync(context: &Context, key: &Key) -> Option<Instant> {
-    let deployment = context.store.get(key)?;
+/// Moves a Deployment one step on and writes its status.
+pub(super) fn sync(context: &Context, key: &Key) {
+    let Some(deployment) = context.store.get(key) else { return };
     let sets = Sets::of(context, deployment.clone());
     if object::is_terminating(&deployment) {
         // Something holds it by a finalizer; its status is all that still changes.
-    } else if deployment["spec"]["paused"] == true {
-        sets.keep_revisions();
-        scale(&sets);
     } else if is_recreated(&deployment) {
         recreate(&sets);
     } else {
         roll(&sets);
     }
     // What was written meanwhile is in the status already.
-    let sets = Sets::of(context, context.store.get(key)?);
-    let again = conditions::write_status(&sets);
+    let Some(deployment) = context.store.get(key) else { return };
+    let sets = Sets::of(context, deployment);
+    conditions::write_status(&sets);
     if conditions::is_complete(&sets) {
         sets.forget_old();
     }
-    again
 }
 
 /// RollingUpdate: as much more and as much less at a time as the strategy allows.
@@ -67,26 +60,5 @@ fn recreate(sets: &Sets<'_>) {
         let Some(new) = &sets.new else { return sets.create_new(replicas) };
         sets.keep_revisions();
         sets.scale(new, replicas);
-    }
-}
-
-/// The Deployment is paused: its number may change, its template does not. The largest
-/// ReplicaSet grows, and shrinks first.
-fn scale(sets: &Sets<'_>) {
-    let replicas = wanted(&sets.deployment);
-    let mut active: Vec<_> = sets.all().filter(|it| wanted(it) > 0).collect();
-    let mut change = match active.len() {
-        // In the middle of an update there may be a few more.
-        2.. if replicas > 0 => replicas + Slack::of(&sets.deployment).surge - sets.total(),
-        _ => replicas - sets.total(),
-    };
-    if active.is_empty() {
-        active.extend(sets.new.as_ref().or(sets.old.last()));
-    }
-    active.sort_by_key(|it| Reverse(wanted(it)));
-    for set in active {
-        let size = (wanted(set) + change).max(0);
-        change += wanted(set) - size;
-        sets.scale(set, size);
     }
 }

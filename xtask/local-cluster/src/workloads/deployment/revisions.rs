@@ -2,14 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::conditions;
 use super::sets::{REVISION, SETS, Sets, annotate, revision};
 use super::template::{HASH_LABEL, labelled, template_hash};
 use crate::store::{Key, object};
 use crate::workloads::events::Subject;
 use crate::workloads::owners::reference;
-
-const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 
 impl Sets<'_> {
     /// Makes the ReplicaSet of the Deployment's template, with `size` pods.
@@ -23,8 +20,6 @@ impl Sets<'_> {
         match self.context.store.create(&Key::new(SETS, object::namespace(deployment), &name), set) {
             Ok(_) => {
                 self.number_deployment(revision);
-                let message = format!("Created new replica set {name:?}");
-                conditions::progress(self, "NewReplicaSetCreated", &message);
                 if size > 0 {
                     let message = format!("Scaled up replica set {name} from 0 to {size}");
                     recorder.normal(&subject, "ScalingReplicaSet", message);
@@ -56,9 +51,6 @@ impl Sets<'_> {
             "spec": {"replicas": size, "selector": selector, "template": template},
             "status": {"replicas": 0},
         });
-        if let Some(seconds) = deployment["spec"]["minReadySeconds"].as_u64() {
-            set["spec"]["minReadySeconds"] = seconds.into();
-        }
         annotate(&mut set, REVISION, revision.to_string());
         set
     }
@@ -66,7 +58,7 @@ impl Sets<'_> {
     /// The Deployment's annotations are its ReplicaSets' too: `rollout history` finds the
     /// change cause there.
     fn copied_annotations(&self) -> Map<String, Value> {
-        let own = [REVISION, HISTORY, "kubectl.kubernetes.io/last-applied-configuration"];
+        let own = [REVISION, "kubectl.kubernetes.io/last-applied-configuration"];
         let annotations = self.deployment["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
         annotations.into_iter().filter(|(key, _)| !own.contains(&key.as_str())).collect()
     }
@@ -81,14 +73,7 @@ impl Sets<'_> {
         let Some(new) = &self.new else { return };
         let (next, had) = (self.next_revision(), revision(new));
         if had < next {
-            let before = object::annotation(new, HISTORY).map(|before| format!("{before},"));
-            let history = format!("{}{had}", before.unwrap_or_default());
-            self.context.store.change(&Key::of(SETS, new), |set| {
-                annotate(set, REVISION, next.to_string());
-                annotate(set, HISTORY, history.clone());
-            });
-            let message = format!("Found new replica set {:?}", object::name(new));
-            conditions::progress(self, "FoundNewReplicaSet", &message);
+            self.context.store.change(&Key::of(SETS, new), |it| annotate(it, REVISION, next.to_string()));
         }
         self.number_deployment(next.max(had));
     }

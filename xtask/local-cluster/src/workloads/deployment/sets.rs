@@ -48,8 +48,7 @@ impl<'a> Sets<'a> {
     /// The ReplicaSets that `deployment` controls.
     pub(super) fn of(context: &'a Context, deployment: Arc<Value>) -> Self {
         let (all, _) = context.store.list(SETS, Some(object::namespace(&deployment)));
-        let owned = |set| owners::owned(&context.store, SETS, &deployment, set);
-        let mut old: Vec<_> = all.into_iter().filter_map(owned).collect();
+        let mut old: Vec<_> = all.into_iter().filter(|set| owners::controls(&deployment, set)).collect();
         old.sort_by_cached_key(|it| (text(&it["metadata"]["creationTimestamp"]).to_owned(), revision(it)));
         let template = &deployment["spec"]["template"];
         let is_new = |it: &Arc<Value>| {
