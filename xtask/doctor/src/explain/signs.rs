@@ -100,10 +100,13 @@ const CLEAR: &[Sign] = signs! {
     ["failed to query provider"] ["deadline exceeded" | "i/o timeout" | "client.timeout"] => ProviderUnreachable EgressProxy;
     ["failed to query provider"] ["404 not found" | "404 page"] => IssuerMismatch ProviderUnreachable ArgocdUrl;
     ["failed to query provider"] ["connection refused" | "502 bad gateway" | "503 service" | "504 gateway" | "connection reset" | "unsupported protocol" | "network is unreachable" | "no route to host" | "eof"] => ProviderUnreachable EgressProxy;
+    ["502 bad gateway"] ["callback" | "after login"] => TokenTooLarge ProviderUnreachable Redis;
+    ["502 bad gateway" | "503 service temporarily unavailable" | "504 gateway time"] ["nginx" | "<center>" | "openresty" | "traefik" | "envoy" | "haproxy" | "cloudflare"] not ["failed to query provider"] => ProviderUnreachable TokenTooLarge DexDown;
     // The client and its secret.
     ["client_id=$" | "clientid=$" | "client_id=%24"] => SecretReference;
     ["fata[" | "localhost:8085" | "--sso" | "argocd cli" | "the cli"] ["redirect_uri" | "redirect uri"] ["unregistered" | "mismatch" | "not match" | "invalid" | "not registered" | "not allowed"] not ["invalid_client" | "unauthorized_client"] => CliRedirectUri RedirectUri;
     ["fata[" | "localhost:8085" | "--sso" | "argocd cli" | "the cli" | "code_challenge"] ["invalid_client" | "unauthorized_client" | "invalid client secret" | "client authentication failed"] => CliNoClient CliClientType ClientType;
+    ["localhost:8085" | "--sso" | "argocd cli" | "the cli"] ["invalid client_id" | "client not found" | "unknown client"] => CliClientId ClientId;
     ["no client authentication included"] not ["failed to get token"] => CliClientType ClientType CliNoClient;
     ["does not allow this method"] => ClientType CliClientType;
     ["pkce"] ["invalid_client" | "unauthorized_client" | "client secret" | "client_secret"] => ClientType CliClientType;
@@ -148,7 +151,6 @@ const VAGUE: &[Sign] = signs! {
     ["cookie too long" | "4093" | "many cookies" | "chunked cookie" | "split cookies"] => TooManyCookies CookieTooLarge TokenTooLarge;
     ["many groups" | "many ad groups" | "many ldap groups" | "too many groups" | "all groups" | "200 groups" | "150 groups"] => TooManyCookies CookieTooLarge TokenTooLarge GroupOverage;
     ["failed with status code 400" | "status code 400" | "400 bad request"] ["service/" | "cookie" | "nginx" | "grpc" | "after login"] => CookieTooLarge Grpc TooManyCookies;
-    ["502 bad gateway"] ["callback" | "after login" | "nginx"] => TokenTooLarge ProviderUnreachable Redis;
     // Groups and rights.
     ["serviceaccountfilepath" | "adminemail"] ["type: oidc"] => DexConfig NoRights;
     ["overage" | "too many groups"] => GroupOverage NoRights;

@@ -97,6 +97,17 @@ fn what_real_servers_say_leads_to_its_cause() {
         ("upstream sent too big header while reading response header from upstream", "token-too-large"),
         ("cookie value is 90000 long, max number of cookies is 20", "too-many-cookies"),
         ("{}", "stale-session-manager"),
+        (
+            "<html><center><h1>502 Bad Gateway</h1></center><hr><center>nginx/1.22.1</center></html>",
+            "provider-unreachable",
+        ),
+        ("Unregistered redirect_uri (http://localhost:8085/auth/callback).", "cli-redirect-uri"),
+        ("argocd login --sso opens: Not Found Invalid client_id (\"argo-cd-cli\").", "cli-client-id"),
+        ("FATA[0005] oauth2: \"invalid_client\" \"Invalid client credentials.\"", "cli-no-client"),
+        (
+            "error for aud \"argo-cd\": oidc: expected audience \"argo-cd\" got [\"argo-cd-cli\"]",
+            "cli-audience",
+        ),
         ("level=info msg=\"invalid client_secret on token request for client: argo-cd\"", "stale-argocd"),
         (
             "invalid session token: failed to verify signature: failed to verify id token signature",
