@@ -1,6 +1,8 @@
 //! `kubectl argocd-sso` as a person runs it where there is no cluster: stdout, stderr and status.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::io::BufRead as _;
+use std::io::BufReader;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
@@ -45,6 +47,38 @@ data:
     clientSecret: $oidc.idp.secret
     requestedScopes: openid email
 ";
+
+#[test]
+fn a_cluster_is_asked_by_the_proxy_that_kubectl_would_take() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let kubeconfig = tempfile::NamedTempFile::new().unwrap();
+    let text = "apiVersion: v1
+kind: Config
+current-context: far
+clusters: [{name: far, cluster: {server: 'https://cluster.example:6443'}}]
+users: [{name: far, user: {}}]
+contexts: [{name: far, context: {cluster: far, user: far}}]
+";
+    std::fs::write(&kubeconfig, text).unwrap();
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = proxy.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+        line
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-argocd_sso"))
+        .args(["--print-role", "--request-timeout", "2s"])
+        .env("KUBECONFIG", kubeconfig.path())
+        .env("HTTPS_PROXY", address)
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(asked.join().unwrap().starts_with("CONNECT cluster.example:6443 "));
+}
 
 #[test]
 fn what_was_pasted_is_explained() {

@@ -12,8 +12,10 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
+use probe::jar::is_loopback;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use super::kubeconfig::{self, Access, words};
 use super::objects::Objects;
@@ -120,6 +122,11 @@ impl Reader {
                 Error::usage("--as: no user can be called that").hint("a user's name is one line of text")
             })?;
             config.headers.push((HeaderName::from_static("impersonate-user"), user));
+        }
+        // As with kubectl: what is on this machine is asked without a proxy.
+        let address = config.cluster_url.to_string().parse::<Url>();
+        if address.is_ok_and(|address| is_loopback(&address)) {
+            config.proxy_url = None;
         }
         let reader = Self::connected(config)?;
         Ok((Self { limit: access.limit.unwrap_or(LIMIT), ..reader }, context))
