@@ -3,7 +3,7 @@
 use releases::{Era, Release};
 
 use super::evidence::{DeploymentSeen, Evidence, Reference, Term};
-use super::shown::argument;
+use super::shown::{argument, shown};
 
 /// The annotation by which Reloader is told which Secret to watch.
 pub const RELOADER: &str = "secret.reloader.stakater.com/reload";
@@ -56,10 +56,24 @@ pub fn reloader(deployment: &DeploymentSeen, secret: &str) -> Reloader {
     }
 }
 
+/// The Deployment of Argo CD's server: charts put their release's name before it.
+fn server(evidence: &Evidence) -> &str {
+    evidence.server.there().map_or("argocd-server", |server| server.name.as_str())
+}
+
+/// `Deployment argocd/argocd-server`: where a finding is.
+pub fn at_server(evidence: &Evidence) -> String {
+    format!("Deployment {}/{}", shown(&evidence.namespace), shown(server(evidence)))
+}
+
+/// `deploy/argocd-server`, for a command.
+pub fn deploy_server(evidence: &Evidence) -> String {
+    format!("deploy/{}", argument(server(evidence)))
+}
+
 /// `kubectl … -n argocd rollout restart deploy/argocd-server`.
 pub fn restart_argocd(evidence: &Evidence) -> String {
-    let name = evidence.server.there().map_or("argocd-server", |server| server.name.as_str());
-    format!("{} rollout restart deploy/{}", evidence.argocd_kubectl(), argument(name))
+    format!("{} rollout restart {}", evidence.argocd_kubectl(), deploy_server(evidence))
 }
 
 /// So that the next rotation does not end in the same way.
@@ -73,8 +87,9 @@ pub fn lasting(evidence: &Evidence) -> Option<String> {
     });
     let reload = secret_name(evidence).map(|secret| {
         format!(
-            "let Reloader restart it, with the Secret named (it does not find out by itself what is read through the API): {} annotate deploy/argocd-server {RELOADER}={}",
+            "let Reloader restart it, with the Secret named (it does not find out by itself what is read through the API): {} annotate {} {RELOADER}={}",
             evidence.argocd_kubectl(),
+            deploy_server(evidence),
             argument(&secret)
         )
     });

@@ -317,7 +317,10 @@ fn one(number: usize, finding: &Finding) -> String {
     };
     line("where", &finding.at);
     if let (Some(file), Some(number)) = (&finding.file, finding.line) {
-        line("", &format!("{}:{number}", shown(file)));
+        line(
+            "",
+            &format!("{}:{number}", if file == "-" { "standard input".to_owned() } else { shown(file) }),
+        );
     }
     for (at, evidence) in finding.evidence.iter().enumerate() {
         line(if at == 0 { "seen" } else { "" }, evidence);

@@ -122,6 +122,10 @@ fn what_cannot_be_read_is_one_sentence() {
         (2, vec!["--from", "x", "-f", "y"], "", "cannot be used with"),
         (2, vec!["--user", "me", "--password-stdin", "--token-stdin"], "", "cannot be used with"),
         (2, vec!["--watch", "--print-role"], "", "cannot be used with"),
+        (2, vec!["-f", "-", "--names"], "", "cannot be used with"),
+        // An address alone needs no cluster; who names something of one means it.
+        (3, vec!["--url", "http://127.0.0.1:9", "-n", "argocd"], "", "/nowhere/config"),
+        (3, vec!["--url", "http://127.0.0.1:9", "--as", "jane"], "", "/nowhere/config"),
         (2, vec!["--upgrade-to", "3"], "", "invalid value"),
     ] {
         let (stdout, stderr) = expect(status, &args, input);

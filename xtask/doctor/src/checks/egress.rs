@@ -48,7 +48,7 @@ pub fn by_proxy(evidence: &Evidence) -> Option<Finding> {
     if !said && (proxied.is_none() || !answers(evidence)) {
         return None;
     }
-    let deployment = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
+    let deployment = advice::at_server(evidence);
     let place = match &proxied {
         Some(proxied) => format!("{deployment}, env {}", proxied.variable),
         None => format!("{deployment}, HTTP_PROXY and HTTPS_PROXY of its pods"),
@@ -109,17 +109,16 @@ fn host(evidence: &Evidence) -> Option<String> {
 
 fn leave_out(evidence: &Evidence, proxied: Option<&Proxied>) -> Fix {
     let kubectl = evidence.argocd_kubectl();
-    let name = evidence.server.there().map_or("argocd-server", |server| server.name.as_str());
     let now = proxied.and_then(|it| it.no_proxy.clone());
     let names: Vec<String> = now.clone().into_iter().chain(host(evidence)).collect();
     let line = |names: &str| format!("NO_PROXY={names}");
     let to = line(&names.join(","));
     Fix::from(format!(
-        "{kubectl} set env deploy/{} {}   # where the provider is reached without the proxy; else correct the proxy's address",
-        argument(name),
+        "{kubectl} set env {} {}   # where the provider is reached without the proxy; else correct the proxy's address",
+        advice::deploy_server(evidence),
         argument(&to)
     ))
-    .changing(&format!("Deployment {}, env", shown(name)), now.map(|now| shown(&line(&now))), Some(shown(&to)))
+    .changing(&format!("{}, env", advice::at_server(evidence)), now.map(|now| shown(&line(&now))), Some(shown(&to)))
 }
 
 /// What stands in the way of argocd-server's pods: the place, what was seen there, and what to do.

@@ -94,8 +94,11 @@ fn too_large(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
         ),
         Cause::TooManyCookies => (
             CauseId::TooManyCookies,
-            format!("Deployment {}/argocd-server", shown(&evidence.namespace)),
-            format!("{GROUPS}; or: {kubectl} set env deploy/argocd-server ARGOCD_MAX_COOKIE_NUMBER=40"),
+            advice::at_server(evidence),
+            format!(
+                "{GROUPS}; or: {kubectl} set env {} ARGOCD_MAX_COOKIE_NUMBER=40",
+                advice::deploy_server(evidence)
+            ),
         ),
         _ => return None,
     };
@@ -196,7 +199,7 @@ fn stale_sessions(evidence: &Evidence, failure: &FailureGroup) -> Finding {
     });
     Finding::new(
         CauseId::StaleSessionManager,
-        format!("Deployment {}/argocd-server", shown(&evidence.namespace)),
+        advice::at_server(evidence),
     )
     .seen(said(failure))
     .seen_if(times)

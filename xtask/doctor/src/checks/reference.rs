@@ -115,6 +115,7 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
             let keys: Vec<&String> = seen.keys.keys().collect();
             let empty = seen.keys.contains_key(key);
             let what = if empty { "is empty" } else { "is not there" };
+            let label = (!seen.labelled).then(|| format!("{}={}", PART_OF.0, PART_OF.1));
             Some(
                 Finding::new(CauseId::SecretKeyMissing, format!("{at_secret}, key {}", shown(key)))
                     .when(when(evidence))
@@ -122,16 +123,23 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                         "clientSecret is {reference}, and the key {what}; the keys are {}",
                         listed(&keys)
                     ))
+                    .seen_if(label.as_ref().map(|label| {
+                        format!("nor has it the label {label}, without which Argo CD does not read it")
+                    }))
                     .seen_if(unresolved(evidence))
                     .why(if empty { "Argo CD presents an empty secret to the provider" } else { LITERALLY })
                     .fix(match evidence.files {
                         true => format!(
-                            "the key {} with the client secret, or another key in clientSecret",
-                            shown(key)
+                            "the key {} with the client secret, or another key in clientSecret{}",
+                            shown(key),
+                            label.map_or_else(String::new, |label| format!("; and the label {label}"))
                         ),
                         false => {
+                            let labelled = label.map_or_else(String::new, |label| {
+                                format!("{kubectl} label --overwrite secret {} {label}\n", argument(secret))
+                            });
                             format!(
-                                "{}\n{}",
+                                "{}\n{labelled}{}",
                                 write_key(&kubectl, secret, key),
                                 advice::restart_argocd(evidence)
                             )

@@ -11,7 +11,7 @@ use crate::shown::shown;
 /// What would fail after the client secret is changed at the provider and in the Secret.
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = vec![];
-    let deployment = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
+    let deployment = advice::at_server(evidence);
     let reloader = evidence
         .server
         .there()

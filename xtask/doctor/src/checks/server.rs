@@ -94,7 +94,7 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
     let loses = evidence.release.as_ref().is_some_and(|release| release.first_start_loses_sso());
     let certain = loses || failure.cause == Cause::FirstStart || pod.is_some();
     Some(
-        Finding::new(CauseId::FirstStart, format!("Deployment {}/argocd-server", shown(&evidence.namespace)))
+        Finding::new(CauseId::FirstStart, advice::at_server(evidence))
             .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
             .seen(format!("/auth/login says: {}", shown(&failure.message)))
             .seen_if(shows.then(|| "/api/v1/settings shows url and a provider as configured".to_owned()))

@@ -380,7 +380,7 @@ fn redirect_loop(evidence: &Evidence) -> Option<Finding> {
     let params = "ConfigMap argocd-cmd-params-cm, server.insecure";
     if let (Some(true), Some((started, written))) = (evidence.insecure, behind) {
         return Some(
-            Finding::new(CauseId::RedirectLoop, format!("Deployment {}/argocd-server", shown(&evidence.namespace)))
+            Finding::new(CauseId::RedirectLoop, advice::at_server(evidence))
                 .seen(format!("/auth/login does not come to an end: {}", shown(&failure.message)))
                 .seen(format!(
                     "server.insecure is true since {}, and argocd-server runs since {}",

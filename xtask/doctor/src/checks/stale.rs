@@ -100,7 +100,7 @@ pub fn settings(evidence: &Evidence) -> Option<Finding> {
             at(since)
         )
     });
-    let deployment = format!("Deployment {}/argocd-server, settings", shown(&evidence.namespace));
+    let deployment = format!("{}, settings", advice::at_server(evidence));
     let finding = differ.into_iter().fold(Finding::new(CauseId::StaleArgocd, deployment), Finding::seen);
     Some(
         finding
@@ -198,7 +198,7 @@ fn stale(evidence: &Evidence, certainty: Certainty) -> Finding {
 }
 
 fn of_stale(evidence: &Evidence, certainty: Certainty) -> Finding {
-    let deployment = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
+    let deployment = advice::at_server(evidence);
     Finding::new(CauseId::StaleArgocd, deployment)
         .certainty(certainty)
         .seen_if(evidence.provider.said_of(Form::Presented))
@@ -229,7 +229,7 @@ fn by_time(evidence: &Evidence) -> Option<Finding> {
         Some(Era::BothAnswer) => CauseId::StaleReplica,
         _ => CauseId::StaleArgocd,
     };
-    let deployment = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
+    let deployment = advice::at_server(evidence);
     Some(
         Finding::new(id, deployment)
             .certainty(Certainty::Likely)
@@ -287,7 +287,7 @@ fn undecided(evidence: &Evidence) -> Finding {
             ],
         ),
     };
-    let place = format!("Deployment {}/argocd-server", shown(&evidence.namespace));
+    let place = advice::at_server(evidence);
     let fix = match id {
         StaleArgocd => format!("{}   # if a restart heals it, it was this", advice::restart_argocd(evidence)),
         _ => "compare the client secret at the provider with the one in Argo CD's Secret".to_owned(),
@@ -342,8 +342,8 @@ fn two_minds(evidence: &Evidence) -> Finding {
     let (stale, fresh) = (named(Taken::is_refusal), named(|taken| taken == Taken::Yes));
     let presented = evidence.presented();
     let place = match stale.as_slice() {
-        [] => format!("Deployment {}/argocd-server", shown(&evidence.namespace)),
-        _ => format!("Deployment {}/argocd-server, pods {}", shown(&evidence.namespace), listed(&stale)),
+        [] => advice::at_server(evidence),
+        _ => format!("{}, pods {}", advice::at_server(evidence), listed(&stale)),
     };
     let by_pod = (!stale.is_empty() && !fresh.is_empty()).then(|| {
         format!("the provider refuses the secret of {} and takes that of {}", listed(&stale), listed(&fresh))

@@ -4,7 +4,7 @@ use probe::rehearsal::Redeemed;
 use probe::{Cause, CauseId, Step};
 
 use super::*;
-use crate::evidence::{DeploymentSeen, Discovery, Form, Rehearsed, Seen};
+use crate::evidence::{DeploymentSeen, Discovery, Form, Rehearsed, SecretSeen, Seen};
 use crate::finding::Certainty;
 use crate::fixtures::*;
 use crate::hidden::Fingerprints;
@@ -80,6 +80,22 @@ fn a_stale_server_is_told_by_what_it_presents() {
         &["stale-argocd certain now"],
     );
     insta::assert_debug_snapshot!(findings);
+    // Helm puts its release's name before the Deployment's.
+    let findings = finds(
+        |e| {
+            e.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", SECRET, "12:00:00"));
+            if let Seen::There(server) = &mut e.server {
+                server.name = "sso-argocd-server".into();
+            }
+            refused(e);
+        },
+        &["stale-argocd certain now"],
+    );
+    let finding = &findings[0];
+    assert_eq!(finding.at, "Deployment argocd/sso-argocd-server");
+    for command in [&finding.fix, finding.lasting_fix.as_ref().unwrap()] {
+        assert!(command.contains(" deploy/sso-argocd-server"), "{command}");
+    }
     // Times alone, where nobody could ask the server.
     let unasked = |e: &mut Evidence| {
         e.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", SECRET, "12:00:00"));
@@ -228,6 +244,19 @@ fn a_reference_that_leads_nowhere_explains_the_refusal_alone() {
         &["secret-key-missing certain now"],
     );
     assert!(findings[0].evidence[0].contains("the keys are other"), "{findings:#?}");
+    let findings = finds(
+        |e| {
+            let other = secret("argocd-oidc", "other", SECRET, "00:00:02");
+            e.named_secret = Seen::There(SecretSeen { labelled: false, ..other });
+            e.current = None;
+            e.provider.tried = vec![];
+            refused(e);
+        },
+        &["secret-key-missing certain now"],
+    );
+    let label = "label --overwrite secret argocd-oidc app.kubernetes.io/part-of=argocd";
+    assert!(findings[0].evidence[1].starts_with("nor has it the label "), "{findings:#?}");
+    assert!(findings[0].fix.contains(label), "{findings:#?}");
     finds(
         |e| {
             e.named_secret = Seen::Absent;

@@ -95,7 +95,7 @@ pub struct DoctorArgs {
     /// `kustomize build` print them.
     #[arg(long = "filename", short = 'f', value_name = "FILE|DIR|-", conflicts_with_all = [
         "context", "kubeconfig", "as_user", "request_timeout", "provider_namespace", "url", "resolve", "ca", "user",
-        "token_stdin", "no_secret_check", "watch", "print_role",
+        "token_stdin", "names", "no_secret_check", "watch", "print_role",
     ])]
     pub files: Vec<PathBuf>,
 
@@ -134,9 +134,10 @@ impl DoctorArgs {
         self.names_cluster() || self.url.is_some() || self.from.is_some() || !self.files.is_empty()
     }
 
-    /// Whether a cluster is looked at: always, unless an address alone is named.
+    /// Whether a cluster is looked at: always, unless an address alone is named, and nothing of a cluster.
     pub(super) fn looks_at_cluster(&self) -> bool {
-        self.names_cluster() || self.url.is_none()
+        let of_cluster = [&self.namespace, &self.as_user, &self.provider_namespace];
+        self.names_cluster() || self.url.is_none() || of_cluster.iter().any(|it| it.is_some())
     }
 }
 

@@ -65,6 +65,8 @@ pub enum EnvSeen {
 pub struct PodSeen {
     /// Its name.
     pub name: String,
+    /// The name of the container that is looked at.
+    pub container: String,
     /// When its process was started: everything that is read once was read then.
     pub started: Option<Timestamp>,
     /// Whether it is ready.
@@ -101,7 +103,8 @@ impl DeploymentSeen {
     pub fn of(deployment: &Deployment) -> Self {
         let spec = deployment.spec.as_ref();
         let template = spec.map(|spec| &spec.template);
-        let container = template.and_then(|it| it.spec.as_ref()).and_then(|it| it.containers.first());
+        let container =
+            template.and_then(|it| it.spec.as_ref()).and_then(|it| main_container(&it.containers));
         let mut annotations = deployment.metadata.annotations.clone().unwrap_or_default();
         let below = template.and_then(|it| it.metadata.as_ref()).and_then(|it| it.annotations.clone());
         annotations.extend(below.unwrap_or_default());
@@ -148,11 +151,19 @@ fn env(container: &Container) -> BTreeMap<String, EnvSeen> {
     container.env.iter().flatten().map(one).collect()
 }
 
+/// The container that is meant: what a mesh or an agent puts beside it may come first. The chart calls it `server`,
+/// Argo CD's own manifests and the operator `argocd-server`.
+fn main_container(containers: &[Container]) -> Option<&Container> {
+    let is_server = |it: &&Container| it.name == "server" || it.name == "argocd-server";
+    containers.iter().find(is_server).or_else(|| containers.first())
+}
+
 impl PodSeen {
-    /// Reads a pod by its first container.
+    /// Reads a pod by its main container.
     pub fn of(pod: &Pod) -> Self {
         let status = pod.status.as_ref();
-        let first = pod.spec.as_ref().and_then(|spec| spec.containers.first()).map(|it| it.name.as_str());
+        let first = pod.spec.as_ref().and_then(|spec| main_container(&spec.containers));
+        let first = first.map(|it| it.name.as_str());
         let containers = status.and_then(|status| status.container_statuses.as_ref());
         let container = containers
             .and_then(|all| all.iter().find(|it| Some(it.name.as_str()) == first).or_else(|| all.first()));
@@ -160,6 +171,7 @@ impl PodSeen {
         let running = state.and_then(|it| it.running.as_ref()).and_then(|it| it.started_at.as_ref());
         Self {
             name: pod.metadata.name.clone().unwrap_or_default(),
+            container: first.unwrap_or_default().to_owned(),
             started: running.map(|time| time.0),
             ready: container.is_some_and(|it| it.ready),
             ending: pod.metadata.deletion_timestamp.is_some(),
@@ -212,7 +224,7 @@ mod tests {
         let pod = |state| -> PodSeen {
             let pod = serde_json::from_value(json!({
                 "metadata": {"name": "p"},
-                "spec": {"containers": [{"name": "server"}]},
+                "spec": {"containers": [{"name": "sidecar"}, {"name": "server"}]},
                 "status": {"containerStatuses": [
                     {"name": "sidecar", "ready": true, "image": "", "imageID": "", "restartCount": 0},
                     {"name": "server", "ready": false, "image": "", "imageID": "", "restartCount": 0, "state": state},
@@ -221,6 +233,7 @@ mod tests {
             PodSeen::of(&pod.unwrap())
         };
         let running = pod(json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}));
+        assert_eq!(running.container, "server");
         assert_eq!(running.started.map(|time| time.to_string()).as_deref(), Some("2026-01-01T00:00:00Z"));
         assert!(!running.ready);
         let waiting = pod(json!({"waiting": {"reason": "CrashLoopBackOff"}}));

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use url::Url;
 
+use super::plain::entra;
 use super::{Fits, address, signs};
 use crate::finding::Certainty;
 use crate::shown::shown;
@@ -68,6 +69,9 @@ struct Response {
     cookies: Vec<Pair>,
     #[serde(deserialize_with = "lenient")]
     content: Content,
+    /// Chrome's word where there was no answer.
+    #[serde(rename = "_error", deserialize_with = "lenient")]
+    error: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -168,6 +172,13 @@ pub fn read(text: &str) -> base::Result<(Vec<Fits>, Vec<String>)> {
     {
         notes.push(format!("{}: logged in", hop.named()));
     }
+    let unanswered = |hop: &&Hop| hop.place != Place::Other && hop.entry.response.status == 0;
+    if let Some(hop) = hops.iter().rev().find(unanswered) {
+        let error: String =
+            hop.entry.response.error.chars().filter(|c| c.is_ascii_uppercase() || *c == '_').collect();
+        let why = if error.is_empty() { String::new() } else { format!(" ({error})") };
+        notes.push(format!("{}: the browser got no answer, or went elsewhere before{why}", hop.named()));
+    }
     Ok((causes, notes))
 }
 
@@ -205,7 +216,11 @@ impl Hop {
             Place::Provider | Place::Other => "/…",
             _ => self.url.path(),
         };
-        format!("{method} {}{} {}", shown(host), shown(path), self.entry.response.status)
+        let status = match self.entry.response.status {
+            0 => String::new(),
+            status => format!(" {status}"),
+        };
+        format!("{method} {}{}{status}", shown(host), shown(path))
     }
 
     fn has_cookies(&self) -> bool {
@@ -252,10 +267,11 @@ impl Hop {
 /// What a hop says of why it failed.
 fn failed(hop: &Hop, hops: &[Hop]) -> Vec<Fits> {
     let mut causes = address::of(&hop.url);
-    if causes.is_empty() && hop.place != Place::Other {
+    let denied = hop.entry.response.status == 403 && hop.url.path().contains("/api/v1/");
+    if causes.is_empty() && (hop.place != Place::Other || denied) {
         causes = match hop.entry.response.status {
-            // A page of the provider's may refuse with 200.
-            200..=299 if hop.place == Place::Provider => vec![],
+            // A page of Entra's refuses with 200.
+            200..=299 if hop.place == Place::Provider => signs::read(&entra(hop.text())),
             400.. => signs::read(hop.text()),
             _ => vec![],
         };

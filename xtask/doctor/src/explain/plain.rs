@@ -11,7 +11,8 @@ pub fn plain(text: &str) -> String {
     };
     // An address in an address is encoded twice.
     let text = decoded(&decoded(&text.to_ascii_lowercase()));
-    let text = if text.contains("</") || text.contains("<br") { without_tags(&text) } else { text };
+    let text =
+        if text.contains("</") || text.contains("<br") { without_tags(&text) + &entra(&text) } else { text };
     let mut plain = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(c) = rest.chars().next() {
@@ -77,6 +78,17 @@ fn decoded(text: &str) -> String {
     plain
 }
 
+/// The codes by which Entra ID names what failed, in small letters: its pages are answered with 200, and have them
+/// in a script alone.
+pub fn entra(text: &str) -> String {
+    let text = text.to_lowercase();
+    let code = |rest: &str| {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        (end > 0).then(|| format!(" aadsts{}", &rest[..end]))
+    };
+    text.split("aadsts").skip(1).filter_map(code).take(16).collect()
+}
+
 /// A page without its tags, scripts and styles.
 fn without_tags(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -120,6 +132,7 @@ mod tests {
             ("100% %zz %", "100% %zz %"),
             ("oauth2: “invalid_client”", "oauth2: \"invalid_client\""),
             ("<unclosed", "<unclosed"),
+            ("<p>x</p><script>s='AADSTS50011: AADSTSx'</script>", " x aadsts50011"),
         ] {
             assert_eq!(plain(pasted), text, "{pasted}");
         }

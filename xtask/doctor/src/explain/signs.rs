@@ -129,6 +129,8 @@ const CLEAR: &[Sign] = signs! {
     ["invalid_scope" | "unknown scope" | "scope is not" | "scope is invalid" | "unsupported scope"] => Scope;
     ["access_denied" | "access denied"] => IdpRefused Scope;
     ["failed to authenticate"] ["permission denied" | "forbidden" | "not authorized"] => IdpRefused;
+    // A code of Entra's that stands in no row of its own.
+    ["aadsts"] => IdpRefused;
     // Argo CD's own words, with the resource that was asked for.
     ["permission denied: applications" | "permission denied: projects" | "permission denied: clusters" | "permission denied: repositories" | "permission denied: logs" | "permission denied: exec" | "permission denied: accounts"] => NoRights ClaimShape GroupOverage;
     ["permission denied"] ["\"code\":7" | "code = permissiondenied"] => NoRights ClaimShape GroupOverage;

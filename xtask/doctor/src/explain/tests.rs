@@ -308,6 +308,38 @@ fn a_har_shows_the_hop_that_failed() {
             "idp.example/… 400",
         ),
         (
+            "provider's page with 200",
+            vec![
+                LOGIN,
+                (
+                    "GET",
+                    "https://login.microsoftonline.com/t/authorize?client_id=x",
+                    "",
+                    200,
+                    "",
+                    r"<script>c={'m':'AADSTS50011: s3cr3t'}</script><p>Sign in</p>",
+                ),
+            ],
+            "redirect-uri",
+            "aadsts50011",
+        ),
+        (
+            "no rights",
+            vec![
+                ("GET", USERINFO, "cookie: argocd.token=s3cr3t", 200, "", r#"{"loggedIn":true}"#),
+                (
+                    "GET",
+                    "https://argocd.example/api/v1/applications/s3cr3t",
+                    "cookie: argocd.token=s3cr3t",
+                    403,
+                    "",
+                    r#"{"error":"permission denied","code":7,"message":"permission denied"}"#,
+                ),
+            ],
+            "no-rights",
+            "permission denied",
+        ),
+        (
             "no button",
             vec![("GET", "https://argocd.example/api/v1/settings", cookie, 200, "", r#"{"url": ""}"#)],
             "oidc-config",
@@ -365,6 +397,11 @@ fn a_har_is_read_however_its_tool_fills_it() {
         let har = json!({"log": {"entries": [odd, entry, answered]}}).to_string();
         assert_eq!(ids(&har).first(), Some(&"stale-argocd"), "{name}");
     }
+    let gone = json!({"request": request, "response": {"status": 0, "_error": "net::ERR_ABORTED"}});
+    let gone = explain(json!({"log": {"entries": [gone]}}).to_string().as_bytes()).unwrap();
+    let seen =
+        "GET argocd.example/auth/callback: the browser got no answer, or went elsewhere before (ERR_ABORTED)";
+    assert!(gone.notes.iter().any(|note| note == seen), "{:?}", gone.notes);
     let nothing = explain(br#"{"log": {"entries": null}}"#).unwrap();
     assert!(nothing.notes[0].starts_with("no /auth/login"), "{:?}", nothing.notes);
 }

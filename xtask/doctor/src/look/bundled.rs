@@ -19,7 +19,9 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
     let Some(settings) = evidence.settings.there().filter(|settings| settings.dex.is_there()) else { return };
     let references = settings.dex.config().map(|config| config.references.clone()).unwrap_or_default();
     let pods = right(&namespace, "", "pods", "list", None);
-    let label = format!("app.kubernetes.io/name={NAME}");
+    let deployment = evidence.bundled.deployment.there();
+    let name = deployment.and_then(|it| it.labels.get("app.kubernetes.io/name")).map_or(NAME, String::as_str);
+    let label = format!("app.kubernetes.io/name={name}");
     let pods = reader.list::<Pod>(&pods, &label, MOST_PODS).await;
     let what = format!("Pods of {NAME} (whether the Dex inside Argo CD runs)");
     let pods = seen(pods, &what, &mut evidence.could_not);

@@ -23,6 +23,10 @@ const MOST_LOGS: usize = 10;
 const LOG_START: usize = 64 * 1024;
 const LOG_END: LogPart = LogPart::Last { lines: 1000, bytes: 2 * 1024 * 1024 };
 
+/// argocd-server by the label that names it, in the chart and in Argo CD's own manifests.
+const NAME_LABEL: &str = "app.kubernetes.io/name";
+const SERVER: &str = "argocd-server";
+
 /// Rights in one namespace.
 pub fn right(
     namespace: &str,
@@ -75,16 +79,17 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     };
     let secret = one(&namespace, "secrets", "argocd-secret");
     let deployments = right(&namespace, "apps", "deployments", "list", None);
-    let pods = right(&namespace, "", "pods", "list", None);
+    let pods_right = right(&namespace, "", "pods", "list", None);
     let ingresses = right(&namespace, "networking.k8s.io", "ingresses", "list", None);
     let policies = right(&namespace, "networking.k8s.io", "networkpolicies", "list", None);
+    let of_server = format!("{NAME_LABEL}={SERVER}");
     let (settings, params, rbac, secret, deployments, pods, ingresses, policies) = futures::join!(
         config_map("argocd-cm"),
         config_map("argocd-cmd-params-cm"),
         config_map("argocd-rbac-cm"),
         reader.object::<Secret>(&secret),
         reader.list::<Deployment>(&deployments, "app.kubernetes.io/part-of=argocd", MOST_PODS),
-        reader.list::<Pod>(&pods, "app.kubernetes.io/name=argocd-server", MOST_PODS),
+        reader.list::<Pod>(&pods_right, &of_server, MOST_PODS),
         reader.list::<Ingress>(&ingresses, "", MOST_PODS),
         reader.list::<NetworkPolicy>(&policies, "", MOST_PODS),
     );
@@ -109,6 +114,11 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     if evidence.settings.there().is_none() && evidence.server.there().is_none() {
         reader.will_ask([everywhere()]);
     }
+    let labelled = evidence.server.there().and_then(|server| server.labels.get(NAME_LABEL));
+    let pods = match labelled.filter(|name| *name != SERVER) {
+        Some(name) => reader.list::<Pod>(&pods_right, &format!("{NAME_LABEL}={name}"), MOST_PODS).await,
+        None => pods,
+    };
     let could_not = &mut evidence.could_not;
     if let Seen::There(listed) = seen(pods, "Pods of argocd-server (when each was started)", could_not) {
         evidence.pods = listed.items.iter().map(PodSeen::of).collect();
@@ -121,12 +131,13 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
         }
     }
     let ingresses = seen(ingresses, "Ingresses (the hosts that lead to Argo CD)", could_not);
-    let leads = |it: &&Ingress| !hosts(std::slice::from_ref(*it)).is_empty();
+    let service = evidence.server.there().map_or_else(|| SERVER.to_owned(), |server| server.name.clone());
+    let leads = |it: &&Ingress| !hosts(std::slice::from_ref(*it), &service).is_empty();
     let leading = ingresses.there().into_iter().flat_map(|listed| listed.items.iter().filter(leads));
     let named =
         |it: &Ingress| Some((it.metadata.name.clone()?, it.metadata.annotations.clone().unwrap_or_default()));
     evidence.ingresses = leading.filter_map(named).collect();
-    evidence.hosts = map(ingresses, |listed| hosts(&listed.items));
+    evidence.hosts = map(ingresses, |listed| hosts(&listed.items, &service));
     let policies = seen(policies, "NetworkPolicies (whom Argo CD may reach)", &mut evidence.could_not);
     if let (Seen::There(listed), Some(server)) = (policies, evidence.server.there()) {
         evidence.restricting = egress::restricting(&listed.items, server);
@@ -217,24 +228,28 @@ fn take_deployments(evidence: &mut Evidence, deployments: &[Deployment]) {
         deployment.metadata.labels.as_ref().and_then(|labels| labels.get(key)).cloned().unwrap_or_default()
     };
     let name = |deployment: &&Deployment| label(deployment, "app.kubernetes.io/name");
-    let server = deployments.iter().find(|it| name(it) == "argocd-server");
+    // The operator names each after its own object, and says the part in another label.
+    let is = |it: &&Deployment, known: &[&str], part: &str| {
+        known.contains(&name(it).as_str()) || label(it, "app.kubernetes.io/component") == part
+    };
+    let server = deployments.iter().find(|it| is(it, &[SERVER], "server"));
     evidence.server = server.map_or(Seen::Absent, |it| Seen::There(DeploymentSeen::of(it)));
     evidence.release = evidence.server.there().and_then(|server| server.release.clone());
-    let is_redis =
-        |it: &&Deployment| ["argocd-redis", "argocd-redis-ha-haproxy"].contains(&name(it).as_str());
+    let is_redis = |it: &&Deployment| is(it, &["argocd-redis", "argocd-redis-ha-haproxy"], "redis");
     let redis: Vec<_> = deployments.iter().filter(is_redis).map(DeploymentSeen::of).collect();
-    let bundled = deployments.iter().find(|it| name(it) == NAME);
+    let bundled = deployments.iter().find(|it| is(it, &[NAME], "dex-server"));
     evidence.bundled.deployment = bundled.map_or(Seen::Absent, |it| Seen::There(DeploymentSeen::of(it)));
     evidence.redis = if redis.is_empty() { Seen::Absent } else { Seen::There(redis) };
 }
 
-/// The hosts of the Ingresses whose paths lead to a Service of argocd-server.
-fn hosts(ingresses: &[Ingress]) -> Vec<String> {
+/// The hosts of the Ingresses whose paths lead to a Service of argocd-server; it is called as its Deployment where
+/// that has a name of its own.
+fn hosts(ingresses: &[Ingress], server: &str) -> Vec<String> {
     let rules = ingresses.iter().filter_map(|it| it.spec.as_ref()?.rules.as_ref()).flatten();
     let leads = rules.filter(|rule| {
         let paths = rule.http.iter().flat_map(|http| &http.paths);
         let mut services = paths.filter_map(|path| path.backend.service.as_ref());
-        services.any(|service| service.name.ends_with("argocd-server"))
+        services.any(|service| service.name.ends_with(SERVER) || service.name == server)
     });
     let mut hosts: Vec<String> = leads.filter_map(|rule| rule.host.clone()).collect();
     hosts.dedup();
@@ -375,13 +390,14 @@ async fn text(reader: &Reader, evidence: &mut Evidence, term: &Term) -> Seen<Str
 /// Reads the logs of the pods: last, so that they tell of what was just tried.
 pub async fn logs(reader: &Reader, evidence: &mut Evidence) {
     let namespace = evidence.namespace.clone();
-    let names: Vec<String> = evidence.pods.iter().take(MOST_LOGS).map(|pod| pod.name.clone()).collect();
-    let read = names.iter().map(|name| {
+    let names: Vec<(String, String)> =
+        evidence.pods.iter().take(MOST_LOGS).map(|pod| (pod.name.clone(), pod.container.clone())).collect();
+    let read = names.iter().map(|(name, container)| {
         let right = one(&namespace, "pods/log", name);
         async move {
             let (start, end) = futures::join!(
-                reader.log(&right, "server", LogPart::First(LOG_START)),
-                reader.log(&right, "server", LOG_END),
+                reader.log(&right, container, LogPart::First(LOG_START)),
+                reader.log(&right, container, LOG_END),
             );
             // The last line of the first bytes is cut, most likely.
             let start = start?;
@@ -403,5 +419,38 @@ pub async fn logs(reader: &Reader, evidence: &mut Evidence) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::hidden::Fingerprints;
+
+    #[test]
+    fn an_argo_cd_of_the_operators_is_known_by_its_parts() {
+        let deployment = |name: &str, part: &str| -> Deployment {
+            let labels = json!({"app.kubernetes.io/name": name, "app.kubernetes.io/component": part});
+            let template = json!({"metadata": {"labels": {"app.kubernetes.io/name": name}}, "spec": {"containers": [
+                {"name": "mesh", "image": "mesh:v1"},
+                {"name": "argocd-server", "image": "quay.io/argoproj/argocd:v2.14.2"},
+            ]}});
+            let metadata = json!({"name": name, "namespace": "openshift-gitops", "labels": labels});
+            serde_json::from_value(
+                json!({"metadata": metadata, "spec": {"selector": {}, "template": template}}),
+            )
+            .unwrap()
+        };
+        let mut evidence = Evidence::none("openshift-gitops", "kubectl", Fingerprints::fixed());
+        let parts = ["repo-server", "redis", "dex-server", "server"];
+        let all = parts.map(|part| deployment(&format!("openshift-gitops-{part}"), part));
+        take_deployments(&mut evidence, &all);
+        let server = evidence.server.there().unwrap();
+        assert_eq!(server.name, "openshift-gitops-server");
+        assert_eq!(evidence.release.map(|it| it.to_string()).as_deref(), Some("v2.14.2"));
+        assert_eq!(evidence.bundled.deployment.there().unwrap().name, "openshift-gitops-dex-server");
+        assert_eq!(evidence.redis.there().unwrap().len(), 1);
     }
 }
