@@ -102,9 +102,6 @@ impl<'a> Writing<'a> {
             self.writer().track_update(None, &mut object);
         }
         admission::before_create(&call.kind, &mut object);
-        // Until it is stored, an address is nobody's, and nobody else may find it free.
-        let _allocating = call.kind.is_core("Service").then(|| call.api.allocating.lock());
-        admission::admit(&call.api.store, &call.kind, &mut object);
         admission::establish(&call.kind, None, &mut object);
         validate::refuse(&validate::create(&call.kind, &object), &call.kind, &object)?;
         let key = Key::of(&call.kind.resource.id(), &object);

@@ -353,23 +353,3 @@ fn requests_are_recorded_without_bodies_and_tokens() {
     assert!(!text.contains("very-secret-value") && !text.contains(TOKEN));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }
-
-#[test]
-fn services_that_are_made_at_once_have_addresses_of_their_own() {
-    let cluster = Cluster::start();
-    let services = "/api/v1/namespaces/default/services";
-    let address = |name: String| {
-        let service = json!({"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}});
-        let mut kept = cluster.keep();
-        let (status, answer) = kept.send("POST", services, "application/json", &service.to_string());
-        assert_eq!(status, 201, "{answer}");
-        serde_json::from_str::<Value>(&answer).unwrap()["spec"]["clusterIP"].as_str().unwrap().to_owned()
-    };
-    let addresses: Vec<String> = std::thread::scope(|scope| {
-        let one = |worker| (0..50).map(|it| address(format!("s{worker}-{it}"))).collect::<Vec<_>>();
-        let workers: Vec<_> = (0..8).map(|worker| scope.spawn(move || one(worker))).collect();
-        workers.into_iter().flat_map(|it| it.join().unwrap()).collect()
-    });
-    let different: std::collections::BTreeSet<&String> = addresses.iter().collect();
-    assert_eq!(different.len(), addresses.len());
-}
