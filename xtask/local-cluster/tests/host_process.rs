@@ -301,17 +301,16 @@ async fn not_startable() {
     elf.extend([2, 0]);
     elf.extend(machine.to_le_bytes());
     elf.resize(64, 0);
-    let foreign = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarch64" };
     let cases = [
         ("/nobody/is/here".to_owned(), "no such file or directory".to_owned()),
         ("nobody-has-this-in-path".to_owned(), "executable file not found in $PATH".to_owned()),
         (file("plain", b"x", 0o600), "not executable; chmod +x".to_owned()),
         (run.folder.path().to_str().unwrap().to_owned(), "is a directory".to_owned()),
-        (file("foreign", &elf, 0o700), format!("exec format error: it is built for Linux on {foreign}")),
+        (file("foreign", &elf, 0o700), "exec format error: it is neither a program for".to_owned()),
         (file("text", b"hello", 0o700), "exec format error: it is neither a program for".to_owned()),
         (
             file("script", b"#!/nobody/is/here\n", 0o700),
-            "its interpreter /nobody/is/here is missing".to_owned(),
+            "an interpreter or a loader that is missing".to_owned(),
         ),
     ];
     for (program, words) in cases {

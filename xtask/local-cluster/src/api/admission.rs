@@ -1,11 +1,10 @@
-//! What the server sets in objects itself, whatever a client says: their first status, addresses,
-//! accounts, and what a kind of write leaves alone.
+//! What the server sets in objects itself, whatever a client says: their first status, and what a kind
+//! of write leaves alone.
 
 use serde_json::{Value, json};
 
 use crate::resources::CRDS;
-use crate::store::Store;
-use crate::store::object::{self, items, text};
+use crate::store::object::{self, items};
 
 use super::kinds::Kind;
 
@@ -30,30 +29,6 @@ pub fn before_create(kind: &Kind, new: &mut Value) {
     }
 }
 
-/// What admission and allocators of a real server add: nobody owns it.
-pub fn admit(store: &Store, kind: &Kind, new: &mut Value) {
-    let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    if kind.is_core("Pod") {
-        let account = spec.entry("serviceAccountName").or_insert_with(|| "default".into()).clone();
-        spec.insert("serviceAccount".into(), account);
-    }
-    if kind.is_core("Service") && spec.get("type").is_none_or(|it| it != "ExternalName") {
-        let asked = spec.get("clusterIP").map_or("", text);
-        let address = if asked.is_empty() { free_address(store) } else { asked.to_owned() };
-        spec.insert("clusterIPs".into(), json!([address]));
-        spec.insert("clusterIP".into(), address.into());
-    }
-}
-
-/// An address of the range that real clusters use for services, which none has.
-/// Nothing listens there: the ingress knows the way to the pods.
-fn free_address(store: &Store) -> String {
-    let (services, _) = store.list("services", None);
-    let taken: Vec<&str> = services.iter().filter_map(|it| it["spec"]["clusterIP"].as_str()).collect();
-    let addresses = (0..=255_u8).flat_map(|high| (10..=250_u8).map(move |low| format!("10.96.{high}.{low}")));
-    addresses.into_iter().find(|it| !taken.contains(&it.as_str())).unwrap_or_default()
-}
-
 /// Leaves alone what this kind of write does not touch.
 pub fn before_update(kind: &Kind, subresource: Option<&str>, old: &Value, new: &mut Value) {
     if subresource == Some("status") {
@@ -69,15 +44,6 @@ pub fn before_update(kind: &Kind, subresource: Option<&str>, old: &Value, new: &
     }
     // Deleting is a request of its own.
     keep(&mut new["metadata"], &old["metadata"], &["deletionTimestamp", "deletionGracePeriodSeconds"]);
-    if kind.is_core("Service") && new["spec"]["type"] != "ExternalName" {
-        // What was allocated stays, also where a client leaves it out.
-        for field in ["clusterIP", "clusterIPs"] {
-            let empty = new["spec"].get(field).is_none_or(|it| it.is_null() || it == "");
-            if empty {
-                keep(&mut new["spec"], &old["spec"], &[field]);
-            }
-        }
-    }
     if kind.is_core("Namespace") && subresource.is_none() {
         new["spec"]["finalizers"] = old["spec"]["finalizers"].clone();
     }

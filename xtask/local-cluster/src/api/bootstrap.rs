@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 use crate::schema::VERSION;
 use crate::store::{Key, Store, object};
 
-use super::janitor::ensure_account;
-
 /// The only node's name.
 const NODE: &str = "local";
 
-/// Creates the namespaces, their service accounts and the node. What is there
+/// Creates the namespaces and the node. What is there
 /// already stays.
 pub fn bootstrap(store: &Store) {
     for name in ["default", "kube-public", "kube-system"] {
@@ -22,7 +20,6 @@ pub fn bootstrap(store: &Store) {
         });
         // It can only be there already, and then it is as good.
         let _ = store.create(&Key::new("namespaces", "", name), namespace);
-        ensure_account(store, name);
     }
     let _ = store.create(&Key::new("nodes", "", NODE), node());
 }

@@ -1,6 +1,6 @@
 //! What the API's parts share: its state, and a request with all that its answer depends on.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -32,8 +32,6 @@ pub struct Shared {
     pub audit: Audit,
     /// What a request may be.
     pub limits: Limits,
-    /// Held while an address is chosen, until its Service is stored.
-    pub allocating: Mutex<()>,
     /// Ends the janitor.
     pub _janitor: DropGuard,
 }

@@ -17,10 +17,7 @@ pub fn fill(kind: &Kind, object: &mut Value) {
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
         }
         "Secret" => secret(object),
-        "Pod" => {
-            set(&mut object["spec"]["enableServiceLinks"], true);
-            pod_spec(&mut object["spec"]);
-        }
+        "Pod" => pod_spec(&mut object["spec"]),
         "Deployment" => {
             let spec = &mut object["spec"];
             for (field, value) in [("replicas", 1), ("revisionHistoryLimit", 10)] {
@@ -112,11 +109,6 @@ fn container(container: &mut Value) {
     set(&mut container["imagePullPolicy"], policy);
     for port in items(container, "ports") {
         set(&mut port["protocol"], "TCP");
-    }
-    for variable in items(container, "env") {
-        if variable.pointer("/valueFrom/fieldRef").is_some() {
-            set(&mut variable["valueFrom"]["fieldRef"]["apiVersion"], "v1");
-        }
     }
     for probe in ["livenessProbe", "readinessProbe"] {
         let Some(probe) = container.get_mut(probe) else { continue };

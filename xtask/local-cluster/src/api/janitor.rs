@@ -1,12 +1,12 @@
 //! What controllers do for objects as such: garbage goes with its owner, a
-//! deleted namespace is emptied, a new one gets its service account.
+//! deleted namespace is emptied.
 //!
 //! It waits for the store's changes and for nothing else.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::resources::{self, CRDS, Resource};
@@ -130,7 +130,6 @@ impl Janitor {
     fn namespace(&self, namespace: &Value) {
         let name = object::name(namespace);
         if !object::is_terminating(namespace) {
-            ensure_account(&self.store, name);
             return;
         }
         let mut left = false;
@@ -147,13 +146,4 @@ impl Janitor {
             let _ = self.store.remove(&Key::new(NAMESPACES, "", name));
         }
     }
-}
-
-/// The account that pods run as which name no other.
-pub fn ensure_account(store: &Store, namespace: &str) {
-    let account = json!({
-        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace},
-    });
-    // It is there already, as a rule.
-    let _ = store.create(&Key::new("serviceaccounts", namespace, "default"), account);
 }

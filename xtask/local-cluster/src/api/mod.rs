@@ -35,7 +35,7 @@ mod watch;
 mod write;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -92,7 +92,6 @@ impl Api {
             tokens: tokens.map(|(token, user)| (digest(&SHA256, token.as_bytes()), user)).collect(),
             audit,
             limits: Limits::default(),
-            allocating: Mutex::default(),
             _janitor: stop.drop_guard(),
         };
         Self { shared: Arc::new(shared) }

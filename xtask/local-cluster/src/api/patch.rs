@@ -12,7 +12,6 @@ use crate::store::object;
 
 use super::body::content_type;
 use super::call::Call;
-use super::query::FieldValidation;
 use super::status::Refusal;
 use super::write::{Writing, is_of_kind};
 
@@ -41,7 +40,7 @@ pub fn patch(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
         return apply(call, body);
     }
     let patch = Patch::parse(call, body)?;
-    let mut writing = Writing::begin(call)?;
+    let writing = Writing::begin(call)?;
     let stored = writing.store_change(|writing, old| {
         let mut new = old.clone();
         patch.make_to(&mut new, &call.kind.structure.name)?;
@@ -168,10 +167,10 @@ fn apply(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
     writing.is_named(&config)?;
     drop_nulls(&mut config);
     // Of a field that nobody declared it could not be said how it is owned.
-    writing.options.validation = FieldValidation::Strict;
+    writing.options.strict = true;
     writing.shape_up(&mut config)?;
     writing.applies = true;
-    let applied = |writing: &mut Writing<'_>, old: &Value| {
+    let applied = |writing: &Writing<'_>, old: &Value| {
         let mut object = writing.writer().apply(old, &config, writing.options.force)?;
         writing.place(&mut object)?;
         Ok(object)
@@ -180,7 +179,7 @@ fn apply(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
         let stored = writing.store_change(applied)?;
         return Ok(writing.answer(StatusCode::OK, &stored));
     }
-    let new = applied(&mut writing, &json!({}))?;
+    let new = applied(&writing, &json!({}))?;
     let stored = writing.store_new(new)?;
     Ok(writing.answer(StatusCode::CREATED, &stored))
 }

@@ -5,9 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, LOCATION};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::endpoints::{LISTENING, addresses, listening};
-use crate::serve::{Response, empty};
+use crate::serve::Response;
 use crate::store::Key;
 use crate::store::object::{self, items, text};
 
@@ -43,17 +43,10 @@ pub async fn forward(
     if scheme == "https" {
         return Err(unreachable("the lab reaches its pods by plain HTTP only"));
     }
-    let path = parts.uri.path();
-    let rest = call.target.rest.as_str();
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    if rest.is_empty() && matches!(parts.method, Method::GET | Method::HEAD) {
-        // Relative links would lead past the pod.
-        return Ok(moved(&format!("{path}/{query}")));
-    }
-    let prefix = path.strip_suffix(rest).unwrap_or(path).to_owned();
-    let asked_host = parts.headers.get(HOST).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
     let body = body.take().ok_or_else(|| Refusal::internal("the body has been read"))?;
-    let request = outgoing(parts, body, address, &format!("{rest}{query}"), &prefix, &asked_host)?;
+    let rest = if call.target.rest.is_empty() { "/" } else { &call.target.rest };
+    let request = outgoing(parts, body, address, &format!("{rest}{query}"))?;
 
     let dialled = |why: &dyn Display| unreachable(&format!("dial tcp {address}: {why}"));
     let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
@@ -76,11 +69,6 @@ pub async fn forward(
         return Err(unreachable(&format!("the answer is longer than {ANSWER} bytes")));
     }
     drop_hop_headers(&mut head.headers);
-    if let Some(location) = head.headers.get(LOCATION).and_then(|it| it.to_str().ok())
-        && let Ok(rewritten) = HeaderValue::from_str(&rewrite(location, &prefix, address, &asked_host))
-    {
-        head.headers.insert(LOCATION, rewritten);
-    }
     Ok(Response::from_parts(head, Limited::new(body, ANSWER).map_err(io::Error::other).boxed()))
 }
 
@@ -104,15 +92,6 @@ pub fn no_stream(call: &Call<'_>, what: &str) -> Refusal {
 
 fn unreachable(why: &str) -> Refusal {
     Refusal::unavailable(format!("error trying to reach service: {why}"))
-}
-
-fn moved(to: &str) -> Response {
-    let mut response = Response::new(empty());
-    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
-    if let Ok(to) = HeaderValue::from_str(to) {
-        response.headers_mut().insert(LOCATION, to);
-    }
-    response
 }
 
 /// `[SCHEME:]NAME[:PORT]`.
@@ -168,27 +147,14 @@ fn outgoing(
     body: Incoming,
     address: SocketAddr,
     path: &str,
-    prefix: &str,
-    asked_host: &str,
 ) -> Result<http::Request<Incoming>, Refusal> {
     let mut headers = parts.headers;
     drop_hop_headers(&mut headers);
     // The token is for the API, and only for it.
     headers.remove(AUTHORIZATION);
-    let forwarded = [
-        ("x-forwarded-uri", prefix.to_owned() + path.split('?').next().unwrap_or_default()),
-        ("x-forwarded-host", asked_host.to_owned()),
-        ("x-forwarded-proto", "https".to_owned()),
-    ];
-    for (name, value) in forwarded {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    }
     if let Ok(host) = HeaderValue::from_str(&address.to_string()) {
         headers.insert(HOST, host);
     }
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let uri: Uri = path.parse().map_err(|_| Refusal::bad_request("the path cannot be passed on"))?;
     let mut request = http::Request::new(body);
     *request.method_mut() = parts.method;
@@ -207,27 +173,6 @@ fn drop_hop_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// A redirect of the pod to itself leads through the API as the request did;
-/// one to another host is left alone.
-fn rewrite(location: &str, prefix: &str, address: SocketAddr, asked_host: &str) -> String {
-    let rest = match location.split_once("://") {
-        None if location.starts_with("//") => return location.to_owned(),
-        None => location,
-        Some((_, rest)) => {
-            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            if host != address.to_string() && host != asked_host {
-                return location.to_owned();
-            }
-            if path.is_empty() { "/" } else { path }
-        }
-    };
-    if !rest.starts_with('/') || rest.starts_with(prefix) {
-        rest.to_owned()
-    } else {
-        format!("{prefix}{rest}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,21 +185,5 @@ mod tests {
         assert_eq!(split("https:a:").unwrap(), ("https", "a", ""));
         assert!(split("ftp:a:80").is_err());
         assert!(split("a:b:c:d").is_err());
-    }
-
-    #[test]
-    fn redirects_stay_behind_the_proxy() {
-        let address = "127.0.0.1:4000".parse().unwrap();
-        let prefix = "/api/v1/namespaces/n/pods/p:80/proxy";
-        for (location, wanted) in [
-            ("/login?x=1", "/api/v1/namespaces/n/pods/p:80/proxy/login?x=1"),
-            ("http://127.0.0.1:4000/a", "/api/v1/namespaces/n/pods/p:80/proxy/a"),
-            ("http://dex.host/auth", "http://dex.host/auth"),
-            ("next", "next"),
-            ("/api/v1/namespaces/n/pods/p:80/proxy/a", "/api/v1/namespaces/n/pods/p:80/proxy/a"),
-            ("//other/x", "//other/x"),
-        ] {
-            assert_eq!(rewrite(location, prefix, address, "127.0.0.1:6443"), wanted, "{location}");
-        }
     }
 }

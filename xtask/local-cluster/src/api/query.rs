@@ -43,17 +43,6 @@ pub fn unreadable(name: &str, value: &str) -> Refusal {
     Refusal::bad_request(format!("{name}: Invalid value: {value:?}"))
 }
 
-/// What to do with fields that a type does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldValidation {
-    /// Refuse the request.
-    Strict,
-    /// Say so in a header.
-    Warn,
-    /// Say nothing.
-    Ignore,
-}
-
 /// The parameters of a write.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {
@@ -61,8 +50,8 @@ pub struct WriteOptions {
     pub dry_run: bool,
     /// Who writes.
     pub manager: String,
-    /// What to do with unknown fields.
-    pub validation: FieldValidation,
+    /// Refuse fields that the type does not have; they fall away without a word else.
+    pub strict: bool,
     /// An apply takes what others own.
     pub force: bool,
 }
@@ -84,16 +73,14 @@ impl WriteOptions {
             let name = user_agent.split('/').next().unwrap_or_default();
             name.chars().filter(char::is_ascii_graphic).take(MANAGER).collect()
         };
-        let validation = match query.text("fieldValidation") {
-            "" | "Warn" => FieldValidation::Warn,
-            "Strict" => FieldValidation::Strict,
-            "Ignore" => FieldValidation::Ignore,
-            other => return Err(unreadable("fieldValidation", other)),
-        };
+        let validation = query.text("fieldValidation");
+        if !["", "Warn", "Strict", "Ignore"].contains(&validation) {
+            return Err(unreadable("fieldValidation", validation));
+        }
         Ok(Self {
             dry_run: dry_run(query.text("dryRun"))?,
             manager: if asked.is_empty() { of_agent() } else { asked.to_owned() },
-            validation,
+            strict: validation == "Strict",
             force: query.flag("force"),
         })
     }
@@ -131,7 +118,7 @@ mod tests {
         let query = Query::parse(Some("fieldManager=me&dryRun=All&fieldValidation=Strict"));
         let options = WriteOptions::parse(&query, "kubectl/v1").unwrap();
         assert!(options.dry_run);
-        assert_eq!((options.manager.as_str(), options.validation), ("me", FieldValidation::Strict));
+        assert_eq!((options.manager.as_str(), options.strict), ("me", true));
         let options = WriteOptions::parse(&Query::default(), "kubectl/v1").unwrap();
         assert_eq!(options.manager, "kubectl");
         assert!(WriteOptions::parse(&Query::parse(Some("dryRun=x")), "x").is_err());

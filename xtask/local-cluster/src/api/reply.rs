@@ -46,23 +46,6 @@ pub fn stream(pieces: impl Stream<Item = Bytes> + Send + Sync + 'static) -> Body
     BodyExt::boxed(StreamBody::new(frames))
 }
 
-/// How many warnings an answer has at most, and how long each may be: some clients read no
-/// more than a hundred headers.
-const WARNINGS: (usize, usize) = (50, 200);
-
-/// Says warnings in the way that clients print.
-pub fn warn(response: &mut Response, warnings: &[String]) {
-    let (most, longest) = WARNINGS;
-    for warning in warnings.iter().take(most) {
-        // A header holds no line breaks, and quotes are escaped.
-        let text: String = warning.chars().take(longest).filter(|it| !it.is_control()).collect();
-        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
-            response.headers_mut().append("Warning", value);
-        }
-    }
-}
-
 /// An answer's body. What is stored is written from where it lies.
 #[derive(Serialize)]
 #[serde(untagged)]

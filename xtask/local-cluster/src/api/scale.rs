@@ -23,7 +23,7 @@ pub fn answer(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
     if call.reads() {
         return Ok(reply::object(StatusCode::OK, &scale(&*call.found()?)));
     }
-    let mut writing = Writing::begin(call)?;
+    let writing = Writing::begin(call)?;
     let stored = writing.store_change(|_, old| {
         let mut scale = scale(old);
         match call.method {

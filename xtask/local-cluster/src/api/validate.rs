@@ -170,9 +170,6 @@ fn change(kind: &Kind, old: &Value, new: &Value) -> Vec<Cause> {
         _ if kind.resource.custom => &[],
         "Deployment" | "ReplicaSet" => &["/spec/selector"],
         "CustomResourceDefinition" => &["/spec/group", "/spec/scope"],
-        "Service" if !text(&new["spec"]["clusterIP"]).is_empty() && old["spec"]["clusterIP"].is_string() => {
-            &["/spec/clusterIP"]
-        }
         "Secret" | "ConfigMap" if old["immutable"] == true => {
             &["/type", "/immutable", "/data", "/binaryData"]
         }

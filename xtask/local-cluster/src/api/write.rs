@@ -14,7 +14,7 @@ use crate::store::{Key, WriteError, object};
 use super::body;
 use super::call::Call;
 use super::managed::{Writer, same_but_for_times};
-use super::query::{FieldValidation, WriteOptions};
+use super::query::WriteOptions;
 use super::read::shaper;
 use super::reply::{self, Shaper};
 use super::status::{Cause, Refusal};
@@ -26,8 +26,6 @@ pub struct Writing<'a> {
     pub call: &'a Call<'a>,
     /// Its parameters.
     pub options: WriteOptions,
-    /// What to tell the client beside the answer.
-    pub warnings: Vec<String>,
     /// It is an apply, which records its managers itself.
     pub applies: bool,
     shaper: Shaper,
@@ -38,14 +36,12 @@ impl<'a> Writing<'a> {
     pub fn begin(call: &'a Call<'a>) -> Result<Self, Refusal> {
         let agent = call.headers.get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
         let options = WriteOptions::parse(&call.query, agent)?;
-        Ok(Self { call, options, warnings: vec![], applies: false, shaper: shaper(call)? })
+        Ok(Self { call, options, applies: false, shaper: shaper(call)? })
     }
 
     /// The answer.
     pub fn answer(&self, code: StatusCode, object: &Value) -> Response {
-        let mut response = reply::object(code, &self.shaper.one(object, true));
-        reply::warn(&mut response, &self.warnings);
-        response
+        reply::object(code, &self.shaper.one(object, true))
     }
 
     /// Who writes, and what.
@@ -59,28 +55,23 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Brings an object into the shape of its kind, as a typed decoder does, and says or refuses
-    /// what does not fit.
+    /// Brings an object into the shape of its kind, as a typed decoder does.
     ///
     /// # Errors
-    /// 400.
-    pub fn shape_up(&mut self, object: &mut Value) -> Result<(), Refusal> {
+    /// 400 for what does not fit.
+    pub fn shape_up(&self, object: &mut Value) -> Result<(), Refusal> {
         let kind = &self.call.kind.resource.kind;
         let refused = |why: &str| Refusal::bad_request(format!("it cannot be handled as a {kind}: {why}"));
         let unknown = conform(object, &self.call.kind.structure).map_err(|mismatch| refused(&mismatch))?;
         let unknown: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
-        match self.options.validation {
-            FieldValidation::Strict if !unknown.is_empty() => {
-                return Err(refused(&format!("strict decoding error: {}", unknown.join(", "))));
-            }
-            FieldValidation::Warn => self.warnings.extend(unknown),
-            _ => {}
+        if self.options.strict && !unknown.is_empty() {
+            return Err(refused(&format!("strict decoding error: {}", unknown.join(", "))));
         }
         Ok(())
     }
 
     /// Decodes a body into an object of the request's kind.
-    pub fn decode(&mut self, body: &Bytes) -> Result<Value, Refusal> {
+    pub fn decode(&self, body: &Bytes) -> Result<Value, Refusal> {
         let mut value = body::decode(&self.call.headers, body, &self.call.kind.resource.kind)?;
         is_of_kind(&self.call.kind.resource, &mut value)?;
         self.shape_up(&mut value)?;
@@ -88,7 +79,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Stores a new object.
-    pub fn store_new(&mut self, mut object: Value) -> Result<Arc<Value>, Refusal> {
+    pub fn store_new(&self, mut object: Value) -> Result<Arc<Value>, Refusal> {
         let call = self.call;
         self.place(&mut object)?;
         let Some(metadata) = object::metadata_mut(&mut object) else {
@@ -111,9 +102,6 @@ impl<'a> Writing<'a> {
             self.writer().track_update(None, &mut object);
         }
         admission::before_create(&call.kind, &mut object);
-        // Until it is stored, an address is nobody's, and nobody else may find it free.
-        let _allocating = call.kind.is_core("Service").then(|| call.api.allocating.lock());
-        admission::admit(&call.api.store, &call.kind, &mut object);
         admission::establish(&call.kind, None, &mut object);
         validate::refuse(&validate::create(&call.kind, &object), &call.kind, &object)?;
         let key = Key::of(&call.kind.resource.id(), &object);
@@ -176,13 +164,12 @@ impl<'a> Writing<'a> {
     /// Changes the stored object by `change`, which is made again where somebody else has
     /// written in between.
     pub fn store_change(
-        &mut self,
-        mut change: impl FnMut(&mut Self, &Value) -> Result<Value, Refusal>,
+        &self,
+        mut change: impl FnMut(&Self, &Value) -> Result<Value, Refusal>,
     ) -> Result<Arc<Value>, Refusal> {
         let call = self.call;
-        let (said, mut tried) = (self.warnings.len(), None);
+        let mut tried = None;
         let stored = call.api.store.update(&call.key(), |old| {
-            self.warnings.truncate(said);
             let new = change(self, old)?;
             let new = self.finish(old, new)?;
             if !self.options.dry_run {
@@ -195,7 +182,7 @@ impl<'a> Writing<'a> {
     }
 
     /// What every changed object goes through before it is stored.
-    fn finish(&mut self, old: &Value, mut new: Value) -> Result<Value, Refusal> {
+    fn finish(&self, old: &Value, mut new: Value) -> Result<Value, Refusal> {
         let kind = &self.call.kind;
         let (key, uid) = (Key::of(&kind.resource.id(), old), object::uid_of(&new));
         if !uid.is_empty() && uid != object::uid_of(old) {
@@ -240,7 +227,7 @@ pub fn is_of_kind(resource: &Resource, value: &mut Value) -> Result<(), Refusal>
 
 /// POST.
 pub fn create(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
-    let mut writing = Writing::begin(call)?;
+    let writing = Writing::begin(call)?;
     if call.kind.resource.namespaced && call.target.namespace.is_none() {
         return Err(Refusal::method_not_allowed());
     }
@@ -251,7 +238,7 @@ pub fn create(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
 
 /// PUT.
 pub fn replace(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
-    let mut writing = Writing::begin(call)?;
+    let writing = Writing::begin(call)?;
     let mut object = writing.decode(body)?;
     writing.is_named(&object)?;
     writing.place(&mut object)?;

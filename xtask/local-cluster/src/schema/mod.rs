@@ -2,8 +2,8 @@
 //!
 //! One table of fields ([`table`]) serves everything that has to know a field:
 //! decoding protobuf, finding unknown fields ([`conform`]), strategic merge
-//! ([`strategic`]), the ownership of server-side apply ([`typed`]) and OpenAPI
-//! ([`openapi`]). Of custom kinds nothing is known but that they have metadata.
+//! ([`strategic`]) and the ownership of server-side apply ([`typed`]). Of custom kinds
+//! nothing is known but that they have metadata.
 
 pub mod columns;
 pub mod conform;

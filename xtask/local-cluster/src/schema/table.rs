@@ -33,7 +33,6 @@ pub fn of_kind(api_version: &str, kind: &str) -> Option<&'static Arc<Struct>> {
 /// program, and a test reads all of it.
 fn parse(text: &str) -> BTreeMap<String, Arc<Struct>> {
     let mut types = BTreeMap::new();
-    let mut package = "";
     let mut current: Option<Struct> = None;
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(line) = line.strip_prefix("  ") {
@@ -42,21 +41,17 @@ fn parse(text: &str) -> BTreeMap<String, Arc<Struct>> {
             }
         } else {
             types.extend(current.take().map(|it| (it.name.clone(), Arc::new(it))));
-            if let Some(name) = line.strip_prefix("package ") {
-                package = name;
-            } else {
-                current = Some(header(package, line));
-            }
+            current = (!line.starts_with("package ")).then(|| header(line));
         }
     }
     types.extend(current.map(|it| (it.name.clone(), Arc::new(it))));
     types
 }
 
-fn header(package: &str, line: &str) -> Struct {
+fn header(line: &str) -> Struct {
     let mut words = line.split(' ');
     let name = words.next().unwrap_or_default().to_owned();
-    let mut it = Struct { name, package: package.to_owned(), ..Struct::default() };
+    let mut it = Struct { name, ..Struct::default() };
     for word in words {
         match word {
             "atomic" => it.atomic = true,
@@ -75,7 +70,8 @@ fn field(line: &str) -> Option<Field> {
     for word in words {
         match word.split_once('=') {
             None => match word {
-                "required" => field.required = true,
+                // For whoever reads the text.
+                "required" => {}
                 "pointer" => field.pointer = true,
                 "always" => field.always = true,
                 "set" => field.list = ListKind::Set,
@@ -85,7 +81,6 @@ fn field(line: &str) -> Option<Field> {
             },
             Some(("patch", strategies)) => {
                 field.patch_merge = strategies.split(',').any(|it| it == "merge");
-                field.retain_keys = strategies.split(',').any(|it| it == "retainKeys");
             }
             Some(("key", key)) => field.merge_key = Some(key.to_owned()),
             Some(("map", keys)) => field.list = ListKind::Map(keys.split(',').map(Into::into).collect()),
@@ -134,20 +129,6 @@ impl Struct {
             Type::Named(inner) if field.inline => named(inner)?.field(name),
             _ => (field.name == name).then_some(field),
         })
-    }
-
-    /// All fields as they stand in JSON, inlined ones included.
-    pub fn json_fields(&self) -> Vec<&Field> {
-        let mut all = vec![];
-        for field in &self.fields {
-            match &field.of {
-                Type::Named(inner) if field.inline => {
-                    all.extend(named(inner).into_iter().flat_map(|it| it.json_fields()));
-                }
-                _ => all.push(field),
-            }
-        }
-        all
     }
 }
 

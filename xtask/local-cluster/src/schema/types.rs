@@ -44,8 +44,6 @@ pub enum Type {
 pub struct Struct {
     /// Its name; empty for that of custom kinds.
     pub name: String,
-    /// Its package as OpenAPI names it: `io.k8s.api.core.v1`.
-    pub package: String,
     /// `apps/v1`, if objects of this type stand for themselves.
     pub group_version: Option<String>,
     /// Whether it has one owner as a whole.
@@ -67,16 +65,12 @@ pub struct Field {
     pub of: Type,
     /// In JSON its fields stand among those of the outer type; in protobuf they do not.
     pub inline: bool,
-    /// It must be there.
-    pub required: bool,
     /// In Go it is a pointer: zero and absent are two things.
     pub pointer: bool,
     /// Go writes it even if it is zero.
     pub always: bool,
     /// Strategic merge: lists are merged rather than replaced.
     pub patch_merge: bool,
-    /// Strategic merge: keys that the patch leaves out go (unions).
-    pub retain_keys: bool,
     /// Strategic merge: what tells the items of a list apart.
     pub merge_key: Option<String>,
     /// Server-side apply: how a list is owned.

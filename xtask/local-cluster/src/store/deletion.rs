@@ -77,8 +77,7 @@ fn marked(old: &Value, period: Option<i64>) -> Value {
 /// The seconds that a pod gets to end. One that runs nowhere needs none.
 fn grace_of(pod: &Value, asked: Option<i64>) -> i64 {
     let placed = pod["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
-    let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    if !placed || ended {
+    if !placed {
         return 0;
     }
     match asked.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_i64()) {

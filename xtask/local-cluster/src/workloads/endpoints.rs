@@ -53,7 +53,7 @@ fn is_ours(endpoints: &Value) -> bool {
 fn subset(service: &Value, pod: &Value) -> Option<Value> {
     let listening = listening(pod);
     // A pod that has not started yet has no address in a cluster either.
-    if !pods::is_active(pod) || listening.is_empty() {
+    if object::is_terminating(pod) || listening.is_empty() {
         return None;
     }
     let ports = items(&service["spec"]["ports"]).filter_map(|port| {

@@ -5,16 +5,6 @@ use serde_json::Value;
 use crate::store::deletion::deletion;
 use crate::store::{Key, Store, WriteError, object};
 
-/// The pod counts: it has not ended, and nobody has asked it to.
-pub(super) fn is_active(pod: &Value) -> bool {
-    !object::is_terminating(pod) && !has_ended(pod)
-}
-
-/// All containers have ended for good.
-pub(super) fn has_ended(pod: &Value) -> bool {
-    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
-}
-
 /// The pod's condition `Ready` is true.
 pub(super) fn is_ready(pod: &Value) -> bool {
     object::condition(pod, "Ready").is_some_and(|it| it["status"] == "True")

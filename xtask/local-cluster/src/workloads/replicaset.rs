@@ -43,7 +43,7 @@ fn recorder(context: &Context) -> Recorder {
 /// The active pods that a ReplicaSet controls.
 fn owned_pods(store: &Store, set: &Value) -> Vec<Arc<Value>> {
     let (all, _) = store.list("pods", Some(object::namespace(set)));
-    all.into_iter().filter(|pod| pods::is_active(pod) && owners::controls(set, pod)).collect()
+    all.into_iter().filter(|pod| !object::is_terminating(pod) && owners::controls(set, pod)).collect()
 }
 
 fn create_pod(context: &Context, set: &Value) {

@@ -54,11 +54,9 @@ impl Services {
                 let Some(number) = object::port(&port["port"]) else { continue };
                 // Without a port of its own, a Service is not known, and nothing worse.
                 let Ok(loopback) = self.port(service, number) else { continue };
-                let url = format!("tcp://{ADDRESS}:{loopback}");
                 if index == 0 {
                     set("SERVICE_HOST".into(), ADDRESS.into());
                     set("SERVICE_PORT".into(), loopback.to_string());
-                    set("PORT".into(), url.clone());
                 }
                 if let Some(name) = port["name"].as_str() {
                     set(
@@ -66,10 +64,6 @@ impl Services {
                         loopback.to_string(),
                     );
                 }
-                set(format!("PORT_{number}_TCP"), url);
-                set(format!("PORT_{number}_TCP_PROTO"), "tcp".into());
-                set(format!("PORT_{number}_TCP_PORT"), loopback.to_string());
-                set(format!("PORT_{number}_TCP_ADDR"), ADDRESS.into());
             }
         }
         variables

@@ -60,9 +60,6 @@ fn a_namespace_takes_its_objects_along_and_lets_nothing_in() {
     let cluster = Cluster::start();
     let namespace = json!({"metadata": {"name": "n"}});
     assert_eq!(cluster.post("/api/v1/namespaces", &namespace).json()["status"]["phase"], "Active");
-    cluster.wait("the service account", || {
-        cluster.get("/api/v1/namespaces/n/serviceaccounts/default").status == 200
-    });
     let maps = "/api/v1/namespaces/n/configmaps";
     cluster.post(maps, &json!({"metadata": {"name": "held", "finalizers": ["lab/held"]}}));
     cluster.post(maps, &json!({"metadata": {"name": "free"}}));

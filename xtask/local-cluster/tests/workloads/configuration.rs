@@ -12,8 +12,7 @@ async fn the_environment_is_read_at_start_and_is_stale_until_the_next_one() {
     let mut wanted = deployment("web", 1);
     container(&mut wanted)["env"] = json!([
         {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "key"}}},
-        {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        {"name": "BOTH", "value": "$(NAME)/$(SECRET)/$(NONE)"},
+        {"name": "BOTH", "value": "$(HOSTNAME)/$(SECRET)/$(NONE)"},
     ]);
     container(&mut wanted)["args"] = json!(["--secret=$(SECRET)", "$$(SECRET)"]);
     lab.deploy(wanted);
@@ -73,8 +72,6 @@ async fn sources_come_with_the_options_of_kubernetes() {
         {"name": "GONE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "none", "optional": true}}},
         {"name": "NOBODY", "valueFrom": {"secretKeyRef": {"name": "none", "key": "x", "optional": true}}},
         {"name": "MAP", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "A"}}},
-        {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-        {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
     ]);
     lab.deploy(wanted);
     lab.rolled_out("web").await;
@@ -84,8 +81,6 @@ async fn sources_come_with_the_options_of_kubernetes() {
         ("GONE", None),
         ("NOBODY", None),
         ("MAP", Some("map")),
-        ("IP", Some("127.0.0.1")),
-        ("APP", Some("web")),
         ("HTTP_PROXY", Some("http://own")),
     ];
     for (name, value) in expected {
@@ -171,9 +166,12 @@ async fn what_no_container_of_this_lab_gets_is_refused_in_words() {
     let probe = json!({"tcpSocket": {"port": 8080}});
     let mount = |field: &str| json!([{"name": "v", "mountPath": "/v", field: "x"}]);
     let init = json!([{"name": "i", "image": "test/web"}]);
+    let field = json!([{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]);
     let refused = "CreateContainerConfigError";
     for (reason, field, value, words) in [
         (refused, "initContainers", init, "this lab runs no initContainers"),
+        (refused, "restartPolicy", json!("Never"), "has no restartPolicy Never"),
+        (refused, "env", field, "this lab fills a variable from a Secret or a ConfigMap only"),
         (refused, "envFrom", json!([source]), "this lab has no envFrom"),
         (refused, "startupProbe", probe, "this lab has no startupProbe"),
         (refused, "volumeMounts", mount("subPath"), "this lab mounts whole volumes, and no subPath"),
@@ -186,7 +184,7 @@ async fn what_no_container_of_this_lab_gets_is_refused_in_words() {
         let mut wanted = deployment("web", 1);
         wanted["spec"]["template"]["spec"]["volumes"] = json!([{"name": "v", "emptyDir": {}}]);
         match field {
-            "initContainers" => wanted["spec"]["template"]["spec"][field] = value,
+            "initContainers" | "restartPolicy" => wanted["spec"]["template"]["spec"][field] = value,
             "projected" | "downwardAPI" => {
                 wanted["spec"]["template"]["spec"]["volumes"] = json!([{"name": "v", field: value}]);
                 container(&mut wanted)["volumeMounts"] = json!([{"name": "v", "mountPath": "/v"}]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use local_cluster::logs::LogKey;
 use local_cluster::program::{Exit, Images, Launch, Program, Running};
@@ -140,30 +140,6 @@ async fn no_grace_means_at_once_and_so_does_the_end_of_the_lab() {
     assert!(gone.swap(false, Ordering::SeqCst));
     lab.end().await;
     assert!(gone.load(Ordering::SeqCst), "the lab's end leaves no program behind");
-}
-
-#[tokio::test]
-async fn a_bare_pod_ends_as_its_restart_policy_says() {
-    let runs = Arc::new(AtomicU32::new(0));
-    let counted = runs.clone();
-    let images = Images::default().with("test/web", move |launch: Launch| {
-        let run = counted.fetch_add(1, Ordering::SeqCst);
-        async move {
-            let code = launch.args.first().and_then(|it| it.parse().ok()).unwrap_or(0);
-            Exit { code: if run > 0 { 0 } else { code }, message: String::new() }
-        }
-    });
-    for (policy, code, phase, expected) in
-        [("Never", "0", "Succeeded", 1), ("Never", "1", "Failed", 1), ("OnFailure", "1", "Succeeded", 2)]
-    {
-        runs.store(0, Ordering::SeqCst);
-        let lab = Lab::new(images.clone());
-        lab.create("pods", json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n"},
-            "spec": {"restartPolicy": policy, "containers": [{"name": "c", "image": "test/web", "args": [code]}]}}));
-        lab.first("pods", |it| it["status"]["phase"] == phase).await;
-        assert_eq!(runs.load(Ordering::SeqCst), expected, "{policy} {code}");
-        lab.end().await;
-    }
 }
 
 #[tokio::test]

@@ -15,12 +15,12 @@ pub fn row(kind: &str, object: &Value, now: Timestamp) -> Vec<(&'static str, Val
     let age_of = ("Age", json!(age(&object["metadata"]["creationTimestamp"], now)));
     match kind {
         "Pod" => {
-            let (ready, reason, restarts) = pod(object, now);
+            let (ready, reason, restarts) = pod(object);
             vec![
                 name,
                 ("Ready", json!(format!("{ready}/{}", items(&spec["containers"]).count()))),
                 ("Status", json!(reason)),
-                ("Restarts", json!(restarts)),
+                ("Restarts#", json!(restarts)),
                 age_of,
                 ("+IP", or_none(text(&status["podIP"]))),
                 ("+Node", or_none(text(&spec["nodeName"]))),
@@ -68,15 +68,11 @@ pub fn row(kind: &str, object: &Value, now: Timestamp) -> Vec<(&'static str, Val
                 age_of,
             ]
         }
-        "Endpoints" => vec![name, ("Endpoints", or_none(endpoints(object))), age_of],
         "ConfigMap" => {
             vec![name, ("Data", json!(size(&object["data"]) + size(&object["binaryData"]))), age_of]
         }
         "Secret" => {
             vec![name, ("Type", json!(text(&object["type"]))), ("Data", json!(size(&object["data"]))), age_of]
-        }
-        "Role" | "ClusterRole" => {
-            vec![name, ("Created At", json!(text(&object["metadata"]["creationTimestamp"])))]
         }
         "RoleBinding" | "ClusterRoleBinding" => {
             let role = &object["roleRef"];
@@ -151,58 +147,24 @@ fn service_ports(spec: &Value) -> String {
     joined(items(&spec["ports"]).map(|it| format!("{}/{}", number(&it["port"]), text(&it["protocol"]))))
 }
 
-/// The first three, and how many more there are.
-fn endpoints(object: &Value) -> String {
-    let subsets = items(&object["subsets"]);
-    let of_port = |subset: &Value, port: &Value| {
-        let ips = items(&subset["addresses"]).map(|it| format!("{}:{port}", text(&it["ip"])));
-        ips.collect::<Vec<_>>()
-    };
-    let all: Vec<String> = subsets
-        .flat_map(|subset| items(&subset["ports"]).flat_map(move |it| of_port(subset, &it["port"])))
-        .collect();
-    let shown = joined(all.iter().take(3));
-    if all.len() > 3 { format!("{shown} + {} more...", all.len() - 3) } else { shown }
-}
-
 /// How many of a pod's containers are ready, what it does, and how often it began anew.
-fn pod(object: &Value, now: Timestamp) -> (usize, String, String) {
+fn pod(object: &Value) -> (usize, String, i64) {
     let status = &object["status"];
     let mut reason = text(&status["phase"]).to_owned();
-    let (mut restarts, mut ready, mut last_restart) = (0, 0, &Value::Null);
+    let (mut restarts, mut ready) = (0, 0);
     for container in items(&status["containerStatuses"]).rev() {
         restarts += number(&container["restartCount"]);
-        let ended_at = &container["lastState"]["terminated"]["finishedAt"];
-        if ended_at.as_str() > last_restart.as_str() {
-            last_restart = ended_at;
-        }
         let state = &container["state"];
-        if let Some(why) = state["waiting"]["reason"].as_str() {
+        if let Some(why) = ["waiting", "terminated"].iter().find_map(|it| state[*it]["reason"].as_str()) {
             reason = why.to_owned();
-        } else if state["terminated"].is_object() {
-            reason = ended(&state["terminated"]);
         } else if container["ready"] == true && state["running"].is_object() {
             ready += 1;
         }
     }
-    let terminal = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
-    if object::is_terminating(object) && !terminal {
+    if object::is_terminating(object) {
         reason = "Terminating".into();
     }
-    let restarts = match last_restart {
-        Value::String(_) if restarts > 0 => format!("{restarts} ({} ago)", age(last_restart, now)),
-        _ => restarts.to_string(),
-    };
     (ready, reason, restarts)
-}
-
-/// Why a container ended: its reason, else its signal or exit status.
-fn ended(terminated: &Value) -> String {
-    match (terminated["reason"].as_str(), number(&terminated["signal"])) {
-        (Some(reason), _) if !reason.is_empty() => reason.to_owned(),
-        (_, 0) => format!("ExitCode:{}", number(&terminated["exitCode"])),
-        (_, signal) => format!("Signal:{signal}"),
-    }
 }
 
 #[cfg(test)]
@@ -230,23 +192,22 @@ mod tests {
             shown("Pod", pod)[1..4].join(" ")
         };
         let running = json!({"phase": "Running", "containerStatuses": [
-            {"ready": true, "restartCount": 2, "state": {"running": {}},
-             "lastState": {"terminated": {"finishedAt": "2026-01-01T00:09:00Z"}}},
+            {"ready": true, "restartCount": 2, "state": {"running": {}}},
         ]});
-        assert_eq!(pod(running.clone(), false), "1/1 Running 2 (60s ago)");
-        assert_eq!(pod(running, true), "1/1 Terminating 2 (60s ago)");
+        assert_eq!(pod(running.clone(), false), "1/1 Running 2");
+        assert_eq!(pod(running, true), "1/1 Terminating 2");
         let crashing = json!({"phase": "Running", "containerStatuses": [
             {"restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}},
         ]});
         assert_eq!(pod(crashing, false), "0/1 CrashLoopBackOff 1");
         let ended =
-            json!({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]});
-        assert_eq!(pod(ended, false), "0/1 ExitCode:3 0");
+            json!({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"reason": "Error"}}}]});
+        assert_eq!(pod(ended, false), "0/1 Error 0");
         assert_eq!(pod(json!({"phase": "Pending"}), false), "0/1 Pending 0");
     }
 
     #[test]
-    fn services_ingresses_and_endpoints() {
+    fn services_and_ingresses() {
         let service = json!({"metadata": {"name": "s"}, "spec": {
             "type": "ClusterIP", "clusterIP": "10.0.0.1", "selector": {"app": "a"},
             "ports": [{"port": 80, "protocol": "TCP"}, {"port": 443, "protocol": "TCP"}],
@@ -258,9 +219,5 @@ mod tests {
         let ingress =
             json!({"metadata": {"name": "i"}, "spec": {"rules": [{"host": "a.host"}, {"host": "b.host"}]}});
         assert_eq!(shown("Ingress", ingress)[1..5], [NONE, "a.host,b.host", "", "80"]);
-        let endpoints = json!({"metadata": {"name": "e"}, "subsets": [
-            {"addresses": [{"ip": "1.1.1.1"}, {"ip": "1.1.1.2"}], "ports": [{"port": 80}, {"port": 81}]},
-        ]});
-        assert_eq!(shown("Endpoints", endpoints)[1], "1.1.1.1:80,1.1.1.2:80,1.1.1.1:81 + 1 more...");
     }
 }

@@ -10,7 +10,7 @@ use crate::store::Key;
 use crate::store::object::{self, text};
 use crate::workloads::context::Context;
 use crate::workloads::events::{Recorder, Subject};
-use crate::workloads::{owners, pods};
+use crate::workloads::owners;
 
 pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
 pub(super) const SETS: &str = "replicasets.apps";
@@ -72,7 +72,7 @@ impl<'a> Sets<'a> {
     /// Whether a pod of an older template is left, on its way out or not.
     pub(super) fn old_pods_are_left(&self) -> bool {
         let (all, _) = self.context.store.list("pods", Some(object::namespace(&self.deployment)));
-        all.iter().filter(|pod| !pods::has_ended(pod)).any(|pod| {
+        all.iter().any(|pod| {
             let owner = object::controller(pod).map(|(_, uid)| uid);
             owner.is_some_and(|owner| self.old.iter().any(|set| object::uid_of(set) == owner))
         })

@@ -43,13 +43,7 @@ fn value_from(sources: &Sources<'_>, from: &Value) -> Result<Option<String>, Unr
             return Ok(sources.key(kind, &from[field])?.map(text));
         }
     }
-    match from["fieldRef"]["fieldPath"].as_str() {
-        Some(path) => sources.field(path).map(Some),
-        None => {
-            let why = "this lab fills a variable from a Secret, a ConfigMap or a pod's field only";
-            Err(Unready::Configuration(why.into()))
-        }
-    }
+    Err(Unready::Configuration("this lab fills a variable from a Secret or a ConfigMap only".into()))
 }
 
 /// What a program would see of bytes that are no text is not worth a failure.

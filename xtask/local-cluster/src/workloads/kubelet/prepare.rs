@@ -111,10 +111,7 @@ impl Container<'_> {
             ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].map(|name| (name, proxy.as_str()));
         let rest = [("NO_PROXY", none), ("no_proxy", none), ("HOSTNAME", object::name(&self.pod.object))];
         let own = proxies.into_iter().chain(rest).map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let mut defaults = match self.pod.object["spec"]["enableServiceLinks"].as_bool() {
-            Some(false) => BTreeMap::new(),
-            _ => self.pod.node.services.variables(&self.pod.key.namespace),
-        };
+        let mut defaults = self.pod.node.services.variables(&self.pod.key.namespace);
         defaults.extend(own);
         defaults
     }

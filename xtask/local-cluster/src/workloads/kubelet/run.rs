@@ -43,7 +43,7 @@ pub(super) async fn pod(pod: Pod) {
     pod.end().await;
 }
 
-/// Runs a container until it is not to start again.
+/// Runs a container, again and again, until its pod is to end.
 async fn container(pod: &Pod, index: usize, spec: &Value) {
     let name = spec["name"].as_str().unwrap_or_default();
     let container = Container { pod, index, spec, name };
@@ -51,10 +51,9 @@ async fn container(pod: &Pod, index: usize, spec: &Value) {
     let mut restarts = 0;
     loop {
         let Some(ready) = prepare(&container, restarts).await else { return };
-        let exit = container.once(ready, restarts).await;
+        container.once(ready, restarts).await;
         let finished = Instant::now();
-        if !pod.is_live() || !container.starts_again(exit.code) {
-            container.change(|it| it.done = true);
+        if !pod.is_live() {
             return;
         }
         if let Some(wait) = backoff.wait(finished)
@@ -69,7 +68,7 @@ async fn container(pod: &Pod, index: usize, spec: &Value) {
 
 impl Container<'_> {
     /// One run, from start to end.
-    async fn once(&self, ready: Ready, restarts: u32) -> Exit {
+    async fn once(&self, ready: Ready, restarts: u32) {
         let Ready { program, launch, listening } = ready;
         let (id, started) = (format!("{}{}", object::uid(), object::uid()).replace('-', ""), timestamp());
         let stop = launch.stop.clone();
@@ -102,7 +101,6 @@ impl Container<'_> {
             });
             it.go_on("terminated", ended);
         });
-        exit
     }
 
     async fn watch_over(
@@ -124,14 +122,6 @@ impl Container<'_> {
                 stop.cancel();
                 end(running, self.pod.grace_is_over(Instant::now())).await
             }
-        }
-    }
-
-    fn starts_again(&self, code: i32) -> bool {
-        match self.pod.object["spec"]["restartPolicy"].as_str() {
-            Some("Never") => false,
-            Some("OnFailure") => code != 0,
-            _ => true,
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a container's configuration is read from: Secrets, ConfigMaps, its own pod.
+//! What a container's configuration is read from: Secrets and ConfigMaps.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use crate::store::object::{self, text};
 use crate::store::{Key, Store};
-use crate::workloads::machine::{ADDRESS, NODE};
 
 /// Why a container cannot start yet, in the kubelet's words.
 #[derive(Debug)]
@@ -81,26 +80,5 @@ impl<'a> Sources<'a> {
             Some(None) => format!("couldn't find key {key} in {kind} {}/{name}", object::namespace(self.pod)),
         };
         Err(Unready::Configuration(missing))
-    }
-
-    /// A field of the pod, as `fieldRef` names it.
-    pub(super) fn field(&self, path: &str) -> Result<String, Unready> {
-        if let Some((map @ ("metadata.labels" | "metadata.annotations"), key)) =
-            path.strip_suffix("']").and_then(|path| path.split_once("['"))
-        {
-            let map = &self.pod["metadata"][&map["metadata.".len()..]];
-            return Ok(text(&map[key]).to_owned());
-        }
-        let value = match path {
-            "metadata.name" | "metadata.namespace" | "metadata.uid" => {
-                text(&self.pod["metadata"][&path["metadata.".len()..]])
-            }
-            "spec.nodeName" => NODE,
-            "spec.serviceAccountName" => self.pod["spec"]["serviceAccountName"].as_str().unwrap_or("default"),
-            // Every pod of the lab has the machine's loopback address.
-            "status.hostIP" | "status.hostIPs" | "status.podIP" | "status.podIPs" => ADDRESS,
-            other => return Err(Unready::Configuration(format!("unsupported fieldPath: {other}"))),
-        };
-        Ok(value.to_owned())
     }
 }

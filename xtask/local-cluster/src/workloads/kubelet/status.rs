@@ -14,8 +14,6 @@ use crate::workloads::machine::{ADDRESS, NODE};
 pub(super) struct ContainerStatus {
     /// As it stands there.
     pub(super) said: Value,
-    /// It will not be started again.
-    pub(super) done: bool,
     /// Where each `containerPort` really listens.
     pub(super) listening: BTreeMap<u16, SocketAddr>,
 }
@@ -28,7 +26,7 @@ impl ContainerStatus {
             "ready": false, "restartCount": 0, "started": false,
             "state": {"waiting": {"reason": "ContainerCreating"}},
         });
-        Self { said, done: false, listening: BTreeMap::new() }
+        Self { said, listening: BTreeMap::new() }
     }
 
     /// It is in another state (`waiting`, `running`, `terminated`) from now on. What is said of an
@@ -54,13 +52,13 @@ fn without_empty(mut object: Value) -> Value {
 /// Writes the status of `pod`, keeping the times of conditions that did not change.
 pub(super) fn write(pod: &mut Value, containers: &[ContainerStatus]) {
     let now = timestamp();
-    let phase = phase(containers);
+    // A pod's containers are started again until it goes: it never ends by itself.
+    let phase = if containers.iter().any(never_ran) { "Pending" } else { "Running" };
     let unready: Vec<_> =
         containers.iter().filter(|it| it.said["ready"] != true).map(|it| text(&it.said["name"])).collect();
-    let (reason, message) = match (phase, unready.is_empty()) {
-        ("Succeeded", _) => ("PodCompleted", String::new()),
-        (_, true) => ("", String::new()),
-        _ => ("ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" "))),
+    let (reason, message) = match unready.is_empty() {
+        true => ("", String::new()),
+        false => ("ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" "))),
     };
     let started = containers.iter().any(|it| it.said["containerID"].is_string());
     let conditions: Vec<Value> = [
@@ -110,18 +108,6 @@ fn write_listening(pod: &mut Value, containers: &[ContainerStatus]) {
         .map(|annotations| annotations.insert(LISTENING.into(), text.into()));
 }
 
-fn phase(containers: &[ContainerStatus]) -> &'static str {
-    let never_ran = |it: &ContainerStatus| {
-        it.said["state"]["waiting"].is_object() && !it.said["lastState"]["terminated"].is_object()
-    };
-    let succeeded = |it: &ContainerStatus| it.said["state"]["terminated"]["exitCode"] == 0;
-    if containers.iter().any(never_ran) {
-        "Pending"
-    } else if !containers.iter().all(|it| it.done) {
-        "Running"
-    } else if containers.iter().all(succeeded) {
-        "Succeeded"
-    } else {
-        "Failed"
-    }
+fn never_ran(it: &ContainerStatus) -> bool {
+    it.said["state"]["waiting"].is_object() && !it.said["lastState"]["terminated"].is_object()
 }

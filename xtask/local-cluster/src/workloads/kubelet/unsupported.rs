@@ -1,7 +1,8 @@
 //! What a pod can ask for and does not get here, in one place.
 //!
 //! It could run and be wrong without these, so its containers do not start, and say why:
-//! init containers and sidecars, `envFrom`, `subPath`, startup probes (all in [`reason`]);
+//! init containers and sidecars, a `restartPolicy` but `Always`, `envFrom`, `subPath`, startup
+//! probes (all in [`reason`]); variables of a pod's fields ([`super::environment`]);
 //! volumes other than Secrets, ConfigMaps and empty directories ([`super::volumes`]); probes
 //! other than `httpGet` over http and `tcpSocket`, which fail with that reason
 //! ([`super::probe`]). Ignored are resources and their limits, lifecycle hooks, security
@@ -17,6 +18,10 @@ pub(super) fn reason(pod: &Value, container: &Value) -> Option<String> {
     if has(&pod["spec"]["initContainers"]) {
         let hint = "what they prepare has to be there already, in a Secret or a ConfigMap";
         return Some(format!("this lab runs no initContainers (hint: {hint})"));
+    }
+    let policy = text(&pod["spec"]["restartPolicy"]);
+    if !["", "Always"].contains(&policy) {
+        return Some(format!("this lab starts containers again, and has no restartPolicy {policy}"));
     }
     for (field, hint) in [
         ("envFrom", "name each variable in env, with valueFrom"),
