@@ -14,6 +14,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use base::{Error, duration};
+use toolbox::download::{Progress, part};
 
 /// From here on a step that waits says what for, also where there are no bars.
 pub const SLOW: Duration = Duration::from_secs(10);
@@ -251,16 +252,22 @@ impl Running<'_> {
         }
     }
 
-    /// A line about what happens, which stays.
-    pub fn note(&self, text: &str) {
-        self.console.note(text);
-    }
-
     /// The step has ended.
     pub fn done(self, outcome: &str) {
         let time = duration(self.since.elapsed());
         self.bar.finish_and_clear();
         self.console.note(&format!("  {:<20} {time:>8}  {outcome}", self.name));
+    }
+}
+
+/// A download in the line of its step.
+impl Progress for Running<'_> {
+    fn at(&self, what: &str, bytes: u64, total: Option<u64>) {
+        self.doing(&format!("{what}: {}", part(bytes, total)));
+    }
+
+    fn note(&self, text: &str) {
+        self.console.note(text);
     }
 }
 

@@ -22,7 +22,6 @@ mod render;
 mod report;
 mod route;
 mod session;
-mod shown_download;
 mod steps;
 mod timings;
 mod usage;
@@ -134,7 +133,7 @@ fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
     outcome
 }
 
-/// Goals, or a command that needs a place.
+/// Goals, or a command that needs a place. Cleans up after them if they fail.
 fn on_a_lab(
     cli: &Cli,
     console: &Arc<Console>,
@@ -173,25 +172,13 @@ fn on_a_lab(
             runtime.block_on(commands::kubectl(&session, args, interrupted, &mut record.more))
         });
     }
-    attempt(&session, goals, cli.command.as_ref(), report, runtime, interrupted)
-}
-
-/// Runs a command or goals on a lab, and cleans up after them if they fail.
-fn attempt(
-    session: &Session,
-    goals: &[Goal],
-    command: Option<&Command>,
-    report: &mut Report,
-    runtime: &Runtime,
-    interrupted: &mut (impl Future<Output = ()> + Unpin),
-) -> Result<Exit> {
     let outcome = runtime.block_on(async {
         let work = async {
-            match command {
-                Some(command) => run_command(session, command, report).await,
-                None if goals.is_empty() => overview(session, report).await,
-                None if session.options.dry_run => goals::dry_run(goals, session, report).await,
-                None => goals::run(session, goals, report).await,
+            match &cli.command {
+                Some(command) => run_command(&session, command, report).await,
+                None if goals.is_empty() => overview(&session, report).await,
+                None if session.options.dry_run => goals::dry_run(goals, &session, report).await,
+                None => goals::run(&session, goals, report).await,
             }
         };
         tokio::select! {

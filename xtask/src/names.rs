@@ -237,33 +237,25 @@ pub enum Workload {
 }
 
 impl Workload {
+    /// What to wait for.
+    pub fn rollout(self) -> Rollout {
+        let (namespace, name, selector) = match self {
+            Self::Argocd => ("argocd", "argocd-server", "app.kubernetes.io/name=argocd-server"),
+            Self::Dex => ("dex", "dex", "app.kubernetes.io/name=dex"),
+            Self::DexServer => ("argocd", "argocd-dex-server", "app.kubernetes.io/name=argocd-dex-server"),
+            Self::Redis => ("argocd", "argocd-redis", "app.kubernetes.io/name=argocd-redis"),
+        };
+        Rollout { namespace, name, selector }
+    }
+
     /// Its namespace.
     pub fn namespace(self) -> &'static str {
-        match self {
-            Self::Argocd | Self::DexServer | Self::Redis => "argocd",
-            Self::Dex => "dex",
-        }
+        self.rollout().namespace
     }
 
     /// The Deployment's name.
     pub fn deployment(self) -> &'static str {
-        match self {
-            Self::Argocd => "argocd-server",
-            Self::Dex => "dex",
-            Self::DexServer => "argocd-dex-server",
-            Self::Redis => "argocd-redis",
-        }
-    }
-
-    /// What to wait for.
-    pub fn rollout(self) -> Rollout {
-        let selector = match self {
-            Self::Argocd => "app.kubernetes.io/name=argocd-server",
-            Self::Dex => "app.kubernetes.io/name=dex",
-            Self::DexServer => "app.kubernetes.io/name=argocd-dex-server",
-            Self::Redis => "app.kubernetes.io/name=argocd-redis",
-        };
-        Rollout { namespace: self.namespace(), name: self.deployment(), selector }
+        self.rollout().name
     }
 
     /// The program that its pods run.

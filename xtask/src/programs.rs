@@ -66,8 +66,7 @@ impl Program {
 
     /// The stand-in for Dex.
     pub fn stand_in_dex() -> Self {
-        let version = STAND_IN_DEX.rsplit_once(':').map_or("", |(_, tag)| tag);
-        Self { version: version.to_owned(), kind: Kind::StandIn, path: None }
+        Self::of_image(STAND_IN_DEX)
     }
 
     /// A published program of a version.
@@ -87,8 +86,7 @@ impl Program {
                 return real;
             }
         }
-        let version = STAND_IN_REDIS.rsplit_once(':').map_or("", |(_, tag)| tag).to_owned();
-        Self { version, kind: Kind::StandIn, path: None }
+        Self::of_image(STAND_IN_REDIS)
     }
 
     /// A real program of this machine, asked for its version.
@@ -96,10 +94,11 @@ impl Program {
     /// # Errors
     /// The file is not there, cannot be run here, or is another program.
     pub async fn of_binary(workload: Workload, path: &Path) -> Result<Self> {
-        let option = match workload {
-            Workload::Argocd => "--argocd-bin",
-            Workload::Dex | Workload::DexServer => "--dex-bin",
-            Workload::Redis => "redis-server",
+        // Who names it, what it is asked, and what is before its version in the answer.
+        let (option, question, mark): (&str, &[&str], &str) = match workload {
+            Workload::Argocd => ("--argocd-bin", &["version", "--client", "--short"], "argocd: "),
+            Workload::Dex | Workload::DexServer => ("--dex-bin", &["version"], "Dex Version: "),
+            Workload::Redis => ("redis-server", &["--version"], "v="),
         };
         let shown = path.display();
         let fail = |what: String| Error::environment(format!("{option} {shown} {what}"));
@@ -108,14 +107,9 @@ impl Program {
         if path.to_str().is_none() {
             return Err(fail("has a name that is no text, which no Deployment can hold".into()));
         }
-        let said = ask_version(workload, &path).await.map_err(|error| fail(cannot_run(&error)))?;
-        let version = match workload {
-            Workload::Argocd => said.lines().find_map(|line| line.strip_prefix("argocd: ")),
-            Workload::Dex | Workload::DexServer => {
-                said.lines().find_map(|line| line.strip_prefix("Dex Version: "))
-            }
-            Workload::Redis => said.split_whitespace().find_map(|word| word.strip_prefix("v=")),
-        };
+        let said = ask_version(question, &path).await.map_err(|error| fail(cannot_run(&error)))?;
+        let mut parts = said.lines().flat_map(|line| std::iter::once(line).chain(line.split_whitespace()));
+        let version = parts.find_map(|part| part.strip_prefix(mark));
         let version = version.map(str::trim).filter(|version| !version.is_empty());
         let version = version.ok_or_else(|| {
             let program = workload.program();
@@ -241,12 +235,7 @@ impl Program {
     }
 }
 
-async fn ask_version(workload: Workload, path: &Path) -> io::Result<String> {
-    let arguments: &[&str] = match workload {
-        Workload::Argocd => &["version", "--client", "--short"],
-        Workload::Dex | Workload::DexServer => &["version"],
-        Workload::Redis => &["--version"],
-    };
+async fn ask_version(arguments: &[&str], path: &Path) -> io::Result<String> {
     // A program of many names, which looks at this one first. It writes below HOME, if it can.
     let shell = Shell::new().map_err(io::Error::other)?;
     let command =

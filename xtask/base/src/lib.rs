@@ -1,8 +1,9 @@
 //! The little that all crates of the house need: an error for a person with its exit code
-//! ([`Error`], [`Exit`]), outside programs that are heard and end ([`process`]), files that only
-//! their owner may read ([`files`]), whom `NO_PROXY` names ([`no_proxy`]), and durations as people say them. It knows nobody, and
-//! nothing of logins, labs or clusters.
+//! ([`Error`], [`Exit`]), outside programs that are heard and end ([`process`]), and are found
+//! again where their run was killed ([`children`]), files that only their owner may read ([`files`]), whom `NO_PROXY` names
+//! ([`no_proxy`]), and durations as people say them. It knows nobody, and nothing of logins, labs or clusters.
 
+pub mod children;
 mod error;
 pub mod files;
 pub mod folder;

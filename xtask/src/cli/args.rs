@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Range, Shard};
+use super::Range;
 use crate::fault::{Choice, Fault};
 
 /// What `faults` understands besides the options of all goals.
@@ -50,10 +50,6 @@ pub struct MatrixArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
 
-    /// Only every n-th release, beginning with the i-th, for CI.
-    #[arg(long, value_name = "i/n", value_parser = Shard::parse)]
-    pub shard: Option<Shard>,
-
     /// Write what was measured on real programs into xtask/measured.json and docs/releases.md.
     #[arg(long)]
     pub update: bool,
@@ -67,7 +63,7 @@ pub struct MatrixArgs {
     pub junit: Option<PathBuf>,
 
     /// Find the first release of this range that behaves otherwise than A; exit 1 if none does.
-    #[arg(long, value_name = "A..B", value_parser = Range::parse, conflicts_with_all = ["releases", "shard", "update"])]
+    #[arg(long, value_name = "A..B", value_parser = Range::parse, conflicts_with_all = ["releases", "update"])]
     pub bisect: Option<Range>,
 
     /// What `--bisect` looks at.

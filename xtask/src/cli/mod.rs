@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use doctor::command::{DoctorArgs, EXPLAIN_EXAMPLES, ExplainArgs};
+use probe::Verdict;
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ use crate::fault::{Choice, Fault};
 use crate::names::Provider;
 pub use args::{FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
 pub use image_ref::ImageRef;
-pub use range::{Range, Shard};
+pub use range::Range;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -233,6 +234,22 @@ pub enum Expect {
     Refused,
     /// Some passed, some did not.
     Mixed,
+}
+
+impl Expect {
+    /// The verdict that it is.
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::LoggedIn => Verdict::LoggedIn,
+            Self::Refused => Verdict::Refused,
+            Self::Mixed => Verdict::Mixed,
+        }
+    }
+
+    /// The one that is a verdict, if one is.
+    pub fn of(verdict: Verdict) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|expect| expect.verdict() == verdict)
+    }
 }
 
 /// How the outcome is written.

@@ -1,4 +1,4 @@
-//! Ranges and parts of the list of releases.
+//! Ranges of the list of releases.
 
 use releases::Release;
 
@@ -24,32 +24,5 @@ impl Range {
             return Err(format!("{last} does not come after {first}"));
         }
         Ok(Self { first, last })
-    }
-}
-
-/// `i/n`: every n-th row, beginning with the i-th.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    part: usize,
-    of: usize,
-}
-
-impl Shard {
-    /// Reads `1/4`.
-    ///
-    /// # Errors
-    /// It is not of that form, or the part is not within.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let numbers =
-            text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
-        match numbers {
-            Some((part, of)) if part >= 1 && part <= of => Ok(Self { part, of }),
-            _ => Err("write it as 1/4: the first of four parts".to_owned()),
-        }
-    }
-
-    /// The rows of this part.
-    pub fn of<T>(self, rows: Vec<T>) -> Vec<T> {
-        rows.into_iter().skip(self.part - 1).step_by(self.of).collect()
     }
 }

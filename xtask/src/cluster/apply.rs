@@ -1,9 +1,9 @@
 //! Documents go in by server-side apply, as `kubectl apply --server-side` does it.
 
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
-use kube::core::GroupVersionKind;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::Value;
 
+use super::request::resource_of;
 use super::{Cluster, failed};
 use crate::names::MANAGER;
 use base::Result;
@@ -15,21 +15,14 @@ impl Cluster {
     /// # Errors
     /// The cluster refuses it, or a document has no kind or name.
     pub async fn apply(&self, document: &Value) -> Result<()> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let (kind, name) = (text(&document["kind"]), text(&document["metadata"]["name"]));
-        let what = format!("apply {kind} {name}");
-        let api_version = text(&document["apiVersion"]);
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
+        let resource = resource_of(document);
+        let name = document["metadata"]["name"].as_str().unwrap_or_default();
         let api: Api<DynamicObject> = match document["metadata"]["namespace"].as_str() {
             Some(namespace) => Api::namespaced_with(self.client(), namespace, &resource),
             None => Api::all_with(self.client(), &resource),
         };
-        let parameters = PatchParams::apply(MANAGER).force();
-        api.patch(&name, &parameters, &Patch::Apply(document))
-            .await
-            .map_err(|error| failed(error).context(&what))?;
-        Ok(())
+        let applied = api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(document)).await;
+        applied.map(drop).map_err(|error| failed(error).context(format!("apply {} {name}", resource.kind)))
     }
 
     /// Applies documents one after another, in their order.

@@ -141,9 +141,8 @@ impl Cluster {
     /// # Errors
     /// There is no such Deployment, or it is not the lab's.
     pub async fn restart(&self, workload: Workload) -> Result<()> {
-        let annotations = json!({"kubectl.kubernetes.io/restartedAt": jiff::Timestamp::now().to_string()});
-        let change = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
-        self.patch_deployment(workload, &Patch::Merge(change)).await
+        self.deployment(workload).await?;
+        self.deployments(workload).restart(workload.deployment()).await.map(drop).map_err(failed)
     }
 
     /// Gives a Deployment of the lab another number of pods.

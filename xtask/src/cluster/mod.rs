@@ -36,24 +36,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster of a kubeconfig of the lab's own. The user's kubeconfig is never
-    /// looked for.
+    /// The cluster of a kubeconfig of the lab's own; `observer` hears of every request. The
+    /// user's kubeconfig is never looked for.
     ///
     /// # Errors
     /// The file cannot be read, or names no cluster.
-    pub async fn connect(kubeconfig: &Path, context: &str) -> Result<Self> {
-        Self::connect_observed(kubeconfig, context, None).await
-    }
-
-    /// As [`Cluster::connect`]; `observer` hears of every request.
-    ///
-    /// # Errors
-    /// The file cannot be read, or names no cluster.
-    pub async fn connect_observed(
-        kubeconfig: &Path,
-        context: &str,
-        observer: Option<Observer>,
-    ) -> Result<Self> {
+    pub async fn connect(kubeconfig: &Path, context: &str, observer: Option<Observer>) -> Result<Self> {
         let broken = |what: String| {
             Error::environment(format!("{}: {what}", kubeconfig.display()))
                 .hint("`cargo xtask down` removes what is left of the lab")

@@ -49,14 +49,10 @@ impl Request {
 
     /// What applying a document asks.
     pub fn apply(document: &Value) -> Self {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let api_version = text(&document["apiVersion"]);
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let kind = text(&document["kind"]);
-        let plural = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind)).plural;
+        let ApiResource { group, plural, .. } = resource_of(document);
         let resource = if group.is_empty() { plural } else { format!("{plural}.{group}") };
         let namespace = document["metadata"]["namespace"].as_str().map(str::to_owned);
-        let name = Some(text(&document["metadata"]["name"]));
+        let name = document["metadata"]["name"].as_str().map(str::to_owned);
         Self { verb: "patch", resource, namespace, name, if_needed: false }
     }
 
@@ -64,6 +60,13 @@ impl Request {
     pub fn if_needed(self) -> Self {
         Self { if_needed: true, ..self }
     }
+}
+
+/// The kind of a document.
+pub(super) fn resource_of(document: &Value) -> ApiResource {
+    let text = |name: &str| document[name].as_str().unwrap_or_default();
+    let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("kind")))
 }
 
 /// `patch secrets argocd/argocd-oidc`, as a rule of access would name it.

@@ -10,7 +10,6 @@ use xshell::{Shell, cmd};
 
 use super::dry_run;
 use crate::session::Session;
-use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};
 use toolbox::download::Platform;
 use toolbox::tools::{Tool, Toolbox, on_path};
@@ -68,5 +67,5 @@ async fn program(session: &Session, shell: &Shell) -> Result<PathBuf> {
         return Ok(toolbox.find(Tool::Kubectl).await.path);
     }
     let running = session.console.step(name, "looking for kubectl");
-    Ok(toolbox.get(Tool::Kubectl, &ShownDownload::new(&running)).await?.path)
+    Ok(toolbox.get(Tool::Kubectl, &running).await?.path)
 }

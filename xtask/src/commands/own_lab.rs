@@ -14,6 +14,7 @@ pub struct OwnLab(Session);
 impl OwnLab {
     /// The lab of a folder, which says nothing by itself.
     pub fn new(folder: PathBuf, options: Options) -> Self {
+        let options = Options { port: None, ..options };
         Self(Session::at(folder, options, Arc::new(Console::silent())))
     }
 

@@ -8,8 +8,6 @@ pub mod test;
 
 use std::time::Instant;
 
-use serde_json::Value;
-
 use crate::cli::Goal;
 use crate::console::Tone;
 use crate::fault::{Fault, Seen};
@@ -221,8 +219,4 @@ fn plans(goals: &[Goal], session: &Session) -> Vec<Plan> {
             .unwrap_or(Plan { name: goal.name(), steps: vec![] })
     };
     goals.iter().flat_map(stories).map(plan).collect()
-}
-
-fn strings(values: &[&str]) -> Value {
-    values.iter().map(|value| Value::from(*value)).collect()
 }

@@ -54,15 +54,12 @@ impl Status {
             "hosts": hosts,
             "user": USER,
             "password": PASSWORD,
-            "namespaces": super::strings(&NAMESPACES),
+            "namespaces": NAMESPACES,
         });
         if let (Some([ca, ..]), Some(address)) = (&self.tls, self.access.tls) {
             fields["tls"] = json!({"address": address.to_string(), "ca": ca});
         }
-        match fields {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
-        }
+        fields.as_object().cloned().unwrap_or_default()
     }
 
     /// For a person.
@@ -71,7 +68,7 @@ impl Status {
             program.as_ref().map_or_else(|| "not installed".to_owned(), Program::described)
         };
         let address = self.access.ingress;
-        let reach = reach(self.place, self.provider, &self.access, self.tls.as_ref());
+        let (what, curl, browser) = reach(self.place, self.provider, &self.access, self.tls.as_ref());
         let login = format!("{}/auth/login", Scheme::of(self.tls.is_some()).url(ARGOCD_HOST));
         let kubeconfig = self.access.kubeconfig.display();
         let inside = if self.provider == Provider::Bundled { ", inside Argo CD" } else { "" };
@@ -79,31 +76,24 @@ impl Status {
             "{} lab, up
   argocd      {}
   dex         {}{inside}
-  address     {address}  ({})
+  address     {address}  ({what})
   login       {USER} / {PASSWORD}
   namespaces  {}
-  curl        curl -L {} {login}
-  browser     chromium {} {login}
+  curl        curl -L {curl} {login}
+  browser     chromium {browser} {login}
   kubectl     cargo xtask kubectl -- get pods -A
               or kubectl --kubeconfig {kubeconfig}
 ",
             self.place.name(),
             described(&self.argocd),
             described(&self.dex),
-            reach.what,
             NAMESPACES.join(", "),
-            reach.curl,
-            reach.browser,
         )
     }
 }
 
-/// How programs reach both hosts without DNS.
-struct Reach {
-    what: String,
-    curl: String,
-    browser: String,
-}
+/// How programs reach both hosts without DNS: in words, as curl's options, and as a browser's.
+type Reach = (String, String, String);
 
 fn reach(place: Place, provider: Provider, access: &Access, tls: Option<&[String; 3]>) -> Reach {
     let all = names::hosts(provider);
@@ -112,29 +102,29 @@ fn reach(place: Place, provider: Provider, access: &Access, tls: Option<&[String
         all.iter().map(|host| form(host)).collect::<Vec<_>>().join(between)
     };
     let (address, port) = (access.ingress, Scheme::of(tls.is_some()).port());
-    let mut reach = match place {
-        Place::Local => Reach {
-            what: format!("{hosts}, and a forward proxy to them"),
-            curl: format!("-x http://{address}"),
-            browser: format!("--proxy-server=http://{address}"),
-        },
+    let (mut what, mut curl, mut browser) = match place {
+        Place::Local => (
+            format!("{hosts}, and a forward proxy to them"),
+            format!("-x http://{address}"),
+            format!("--proxy-server=http://{address}"),
+        ),
         // An ingress in a cluster is no forward proxy: each client maps the names itself.
-        Place::Kind => Reach {
-            what: hosts,
-            curl: each(&|host| format!("--connect-to {host}:{port}:{}", access.front()), " "),
-            browser: format!(
+        Place::Kind => (
+            hosts,
+            each(&|host| format!("--connect-to {host}:{port}:{}", access.front()), " "),
+            format!(
                 "--host-resolver-rules='{}'",
                 each(&|host| format!("MAP {host} {}", access.front()), ",")
             ),
-        },
+        ),
     };
     if let Some([ca, key, folder]) = tls {
-        reach.what += &format!("; TLS on {}", access.front());
-        reach.curl = format!("--cacert {ca} {}", reach.curl);
+        what += &format!("; TLS on {}", access.front());
+        curl = format!("--cacert {ca} {curl}");
         // This key alone, in a profile that nobody else uses.
-        reach.browser += &format!(" --user-data-dir={folder} --ignore-certificate-errors-spki-list={key}");
+        browser += &format!(" --user-data-dir={folder} --ignore-certificate-errors-spki-list={key}");
     }
-    reach
+    (what, curl, browser)
 }
 
 #[cfg(test)]
@@ -153,25 +143,25 @@ mod tests {
             tls: Some(loopback(8443)),
         };
         let plain = Access { tls: None, ..access.clone() };
-        assert_eq!(reach(Place::Local, Provider::Dex, &plain, None).curl, "-x http://127.0.0.1:8080");
+        assert_eq!(reach(Place::Local, Provider::Dex, &plain, None).1, "-x http://127.0.0.1:8080");
         let kind = reach(Place::Kind, Provider::Dex, &plain, None);
         assert_eq!(
-            kind.curl,
+            kind.1,
             "--connect-to argocd.host:80:127.0.0.1:8080 --connect-to dex.host:80:127.0.0.1:8080"
         );
-        assert!(!kind.what.contains("proxy"));
+        assert!(!kind.0.contains("proxy"));
         let kind = reach(Place::Kind, Provider::Bundled, &plain, None);
-        assert_eq!(kind.curl, "--connect-to argocd.host:80:127.0.0.1:8080");
-        assert_eq!(kind.what, "ingress for argocd.host");
+        assert_eq!(kind.1, "--connect-to argocd.host:80:127.0.0.1:8080");
+        assert_eq!(kind.0, "ingress for argocd.host");
         let tls = ["/lab/ca.crt", "k=", "/lab/browser"].map(str::to_owned);
         let local = reach(Place::Local, Provider::Dex, &access, Some(&tls));
-        assert_eq!(local.curl, "--cacert /lab/ca.crt -x http://127.0.0.1:8080");
+        assert_eq!(local.1, "--cacert /lab/ca.crt -x http://127.0.0.1:8080");
         assert_eq!(
-            local.browser,
+            local.2,
             "--proxy-server=http://127.0.0.1:8080 --user-data-dir=/lab/browser --ignore-certificate-errors-spki-list=k="
         );
         let kind = reach(Place::Kind, Provider::Bundled, &access, Some(&tls));
-        assert_eq!(kind.curl, "--cacert /lab/ca.crt --connect-to argocd.host:443:127.0.0.1:8443");
-        assert!(kind.browser.starts_with("--host-resolver-rules='MAP argocd.host 127.0.0.1:8443' --user"));
+        assert_eq!(kind.1, "--cacert /lab/ca.crt --connect-to argocd.host:443:127.0.0.1:8443");
+        assert!(kind.2.starts_with("--host-resolver-rules='MAP argocd.host 127.0.0.1:8443' --user"));
     }
 }

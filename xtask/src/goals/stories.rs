@@ -125,7 +125,7 @@ pub async fn play(
         super::reach(session, act.goal, (act.goal == Goal::Break).then_some(act.fault), steps).await?;
         let known = release.as_ref().and_then(|release| known::verdict(release, act.stage, provider));
         let mut record = GoalRecord::new("test");
-        let found = super::test::run(session, known.and_then(expect_of), &mut record).await?;
+        let found = super::test::run(session, known.and_then(Expect::of), &mut record).await?;
         steps
             .extend(record.steps.into_iter().map(|step| StepRecord { name: format!("{name}-test"), ..step }));
         let (ok, total) = found.ok;
@@ -148,13 +148,4 @@ pub async fn play(
         rows.push(row);
     }
     Ok(rows)
-}
-
-fn expect_of(verdict: Verdict) -> Option<Expect> {
-    match verdict {
-        Verdict::LoggedIn => Some(Expect::LoggedIn),
-        Verdict::Refused => Some(Expect::Refused),
-        Verdict::Mixed => Some(Expect::Mixed),
-        Verdict::Unreachable => None,
-    }
 }

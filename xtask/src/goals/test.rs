@@ -37,10 +37,10 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     let logins = logins.ok_or_else(|| Error::environment("the plan of `test` has no logins"))?;
     let (report, argocd) = (logins.report, logins.argocd);
     let release = Release::parse(&argocd.version).ok();
-    let expected = expect.unwrap_or(Expect::LoggedIn);
+    let expected = expect.unwrap_or(Expect::LoggedIn).verdict();
     let found = Found {
         verdict: report.verdict,
-        as_expected: report.verdict == verdict_of(expected),
+        as_expected: report.verdict == expected,
         ok: (report.ok(), report.logins.len()),
         message: report.failures().first().map(|failure| failure.message.clone()),
         refusals: report.failures().iter().map(Refusal::of).collect(),
@@ -48,17 +48,9 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     if let Value::Object(fields) = json!(report) {
         record.more.extend(fields);
     }
-    record.more.insert("expected".into(), verdict_of(expected).name().into());
+    record.more.insert("expected".into(), expected.name().into());
     show(session, &report, &argocd, release.as_ref(), &found);
     Ok(found)
-}
-
-fn verdict_of(expect: Expect) -> Verdict {
-    match expect {
-        Expect::LoggedIn => Verdict::LoggedIn,
-        Expect::Refused => Verdict::Refused,
-        Expect::Mixed => Verdict::Mixed,
-    }
 }
 
 fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&Release>, found: &Found) {

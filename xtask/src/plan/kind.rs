@@ -9,41 +9,21 @@ use crate::names::Provider;
 use crate::names::Workload::{Argocd, Dex, DexServer};
 use crate::steps::{Action, KindStep};
 
-/// When Argo CD's client secret comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Secret {
-    /// Before its server: `working`.
-    First,
-    /// After its server is up: `broken`.
-    Last,
-}
-
 /// What there is none of where the Dex that the chart of Argo CD brings checks users: nobody asks
 /// for a name of Dex's.
-const OF_DEX: [&str; 9] = [
-    "dex-chart",
-    "dex-images",
-    "coredns",
-    "dex-load",
-    "dex-secret",
-    "oidc-secret",
-    "no-oidc-secret",
-    "dex",
-    "resolves",
-];
+const OF_DEX: &str =
+    "dex-chart dex-images coredns dex-load dex-secret oidc-secret no-oidc-secret dex resolves";
 
-/// The steps.
-pub fn bring_up(secret: Secret, provider: Provider) -> Vec<Step> {
+/// The steps. Argo CD's client secret comes `late`, after its server is up, or before it.
+pub fn bring_up(late: bool, provider: Provider) -> Vec<Step> {
     use KindStep::{
         Chart, Cluster, Coredns, Images, Ingress, IngressReady, Load, Node, RedisSecret, Resolves, Tools,
     };
     let bundled = provider == Provider::Bundled;
     let kind = |name, after: &[&'static str], what| step(name, after, Action::Kind(what));
-    let (oidc_secret, install) = match secret {
-        Secret::First => (step("oidc-secret", &["dex-secret"], Action::OidcSecret), Action::Install(Argocd)),
-        Secret::Last => {
-            (step("no-oidc-secret", &["namespaces"], Action::NoOidcSecret), Action::InstallAnew(Argocd))
-        }
+    let (oidc_secret, install) = match late {
+        false => (step("oidc-secret", &["dex-secret"], Action::OidcSecret), Action::Install(Argocd)),
+        true => (step("no-oidc-secret", &["namespaces"], Action::NoOidcSecret), Action::InstallAnew(Argocd)),
     };
     let before_argocd = ["argocd-secret", "argocd-redis-secret", oidc_secret.name, "argocd-load"];
     let (checks_users, its_pods) = if bundled { (DexServer, "argocd") } else { (Dex, "dex") };
@@ -76,16 +56,15 @@ pub fn bring_up(secret: Secret, provider: Provider) -> Vec<Step> {
         kind("resolves", &["coredns", "dex", "argocd", "node"], Resolves),
     ];
     if bundled {
-        steps.retain(|step| !OF_DEX.contains(&step.name));
-        steps.iter_mut().for_each(|step| step.after.retain(|name| !OF_DEX.contains(name)));
+        let is_there = |name: &str| OF_DEX.split(' ').all(|other| other != name);
+        steps.retain(|step| is_there(step.name));
+        steps.iter_mut().for_each(|step| step.after.retain(|name| is_there(name)));
     }
-    match secret {
-        Secret::First => {}
-        Secret::Last if bundled => steps.extend(new_key()),
-        Secret::Last => {
-            steps.push(step("argocd-settled", &["argocd-ready"], Action::HearsNewSecrets));
-            steps.push(step("oidc-secret", &["dex-secret", "argocd-settled"], Action::OidcSecret));
-        }
+    if late && bundled {
+        steps.extend(new_key());
+    } else if late {
+        steps.push(step("argocd-settled", &["argocd-ready"], Action::HearsNewSecrets));
+        steps.push(step("oidc-secret", &["dex-secret", "argocd-settled"], Action::OidcSecret));
     }
     steps
 }

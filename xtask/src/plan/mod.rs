@@ -51,8 +51,9 @@ impl Plan {
         };
         use Workload::{Argocd, Dex, DexServer};
         let mut steps = match goal {
-            Goal::Working if place == Place::Kind => kind::bring_up(kind::Secret::First, provider),
-            Goal::Broken if place == Place::Kind => kind::bring_up(kind::Secret::Last, provider),
+            Goal::Working | Goal::Broken if place == Place::Kind => {
+                kind::bring_up(goal == Goal::Broken, provider)
+            }
             Goal::Working | Goal::Broken if provider == Provider::Bundled => {
                 let install = if goal == Goal::Working { Install(Argocd) } else { InstallAnew(Argocd) };
                 let mut steps = vec![

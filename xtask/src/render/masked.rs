@@ -40,7 +40,7 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
         ..Variables::new(0)
     };
     let mut all = vec![];
-    for manifest in Manifest::ALL.into_iter().filter(|it| https || *it != Manifest::IngressTls) {
+    for manifest in Manifest::ALL.into_iter().filter(|it| https || *it != Manifest::INGRESS_TLS) {
         let text = sources.text(manifest, &variables)?;
         all.push(Rendered { source: format!("manifests/{}", manifest.file()), text });
     }

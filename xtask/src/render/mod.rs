@@ -19,63 +19,52 @@ pub use masked::everything;
 
 /// A template in `manifests/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manifest {
-    /// kind's cluster.
-    KindConfig,
-    /// The namespaces of the stack.
-    Namespaces,
-    /// The client secret as Dex expects it.
-    DexSecret,
-    /// Argo CD's own Secret, filled.
-    ArgocdSecret,
-    /// The password of Argo CD's Redis, on kind.
-    ArgocdRedis,
-    /// The client secret as Argo CD shows it.
-    OidcSecret,
-    /// Dex on port 80.
-    DexService,
-    /// Routes for both hosts.
-    Ingress,
-    /// The certificates of both hosts.
-    IngressTls,
-    /// The rewrite for CoreDNS.
-    Coredns,
-}
+pub struct Manifest(&'static str);
 
 impl Manifest {
+    /// kind's cluster.
+    pub const KIND_CONFIG: Self = Self("kind-config.yaml.j2");
+    /// The namespaces of the stack.
+    pub const NAMESPACES: Self = Self("namespaces.yaml.j2");
+    /// The rewrite for CoreDNS.
+    pub const COREDNS: Self = Self("coredns.yaml.j2");
+    /// The client secret as Dex expects it.
+    pub const DEX_SECRET: Self = Self("dex-secret.yaml.j2");
+    /// Argo CD's own Secret, filled.
+    pub const ARGOCD_SECRET: Self = Self("argocd-secret.yaml.j2");
+    /// The password of Argo CD's Redis, on kind.
+    pub const ARGOCD_REDIS: Self = Self("argocd-redis.yaml.j2");
+    /// The client secret as Argo CD shows it.
+    pub const OIDC_SECRET: Self = Self("oidc-secret.yaml.j2");
+    /// Dex on port 80.
+    pub const DEX_SERVICE: Self = Self("dex-service.yaml.j2");
+    /// The certificates of both hosts.
+    pub const INGRESS_TLS: Self = Self("ingress-tls.yaml.j2");
+    /// Routes for both hosts.
+    pub const INGRESS: Self = Self("ingress.yaml.j2");
+
     /// All of them, in the order in which they would be applied.
     pub const ALL: [Self; 10] = [
-        Self::KindConfig,
-        Self::Namespaces,
-        Self::Coredns,
-        Self::DexSecret,
-        Self::ArgocdSecret,
-        Self::ArgocdRedis,
-        Self::OidcSecret,
-        Self::DexService,
-        Self::IngressTls,
-        Self::Ingress,
+        Self::KIND_CONFIG,
+        Self::NAMESPACES,
+        Self::COREDNS,
+        Self::DEX_SECRET,
+        Self::ARGOCD_SECRET,
+        Self::ARGOCD_REDIS,
+        Self::OIDC_SECRET,
+        Self::DEX_SERVICE,
+        Self::INGRESS_TLS,
+        Self::INGRESS,
     ];
 
     /// The file's name.
     pub fn file(self) -> &'static str {
-        match self {
-            Self::KindConfig => "kind-config.yaml.j2",
-            Self::Namespaces => "namespaces.yaml.j2",
-            Self::DexSecret => "dex-secret.yaml.j2",
-            Self::ArgocdSecret => "argocd-secret.yaml.j2",
-            Self::ArgocdRedis => "argocd-redis.yaml.j2",
-            Self::OidcSecret => "oidc-secret.yaml.j2",
-            Self::DexService => "dex-service.yaml.j2",
-            Self::Ingress => "ingress.yaml.j2",
-            Self::IngressTls => "ingress-tls.yaml.j2",
-            Self::Coredns => "coredns.yaml.j2",
-        }
+        self.0
     }
 }
 
 /// What the templates may use. Secret values are empty where a template has none.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub struct Variables {
     /// kind's name for the cluster.
     pub cluster_name: String,
@@ -141,7 +130,6 @@ impl Variables {
             cluster_name: names::CLUSTER.to_owned(),
             lab_id: "00000000".to_owned(),
             ingress_port,
-            tls_port: None,
             ingress_class: names::INGRESS_CLASS,
             namespaces: names::NAMESPACES,
             argocd_host: names::ARGOCD_HOST,
@@ -149,13 +137,7 @@ impl Variables {
             dex_host: names::DEX_HOST,
             dex_service: "dex-host.dex".to_owned(),
             tls_secret: names::ARGOCD_TLS.name,
-            certificates: vec![],
-            ca_pem: None,
-            client_secret: None,
-            admin_password_hash: None,
-            admin_password_mtime: None,
-            server_secretkey: None,
-            redis_password: None,
+            ..Self::default()
         }
     }
 }

@@ -49,8 +49,8 @@ fn over_tls_the_front_ends_it_and_argo_cd_knows_the_authority() {
     let dex = sources(Provider::Dex);
     let config = |sources: &Sources| sources.values("argocd").unwrap()["configs"]["cm"].clone();
     let texts = [
-        text(Manifest::KindConfig),
-        text(Manifest::Ingress),
+        text(Manifest::KIND_CONFIG),
+        text(Manifest::INGRESS),
         dex.values_text("argocd-tls").unwrap(),
         serde_json::to_string_pretty(&dex.values("dex").unwrap()["config"]).unwrap(),
         serde_json::to_string_pretty(&dex.values("traefik").unwrap()["ports"]).unwrap(),
@@ -69,7 +69,7 @@ fn broken(text: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("manifests")).unwrap();
     std::fs::write(folder.path().join("manifests/oidc-secret.yaml.j2"), text).unwrap();
-    Sources::new(folder.path()).documents(Manifest::OidcSecret, &variables()).unwrap_err().to_string()
+    Sources::new(folder.path()).documents(Manifest::OIDC_SECRET, &variables()).unwrap_err().to_string()
 }
 
 #[test]

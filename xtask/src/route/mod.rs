@@ -27,7 +27,7 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// The pause after an answer that was not the one.
 const PAUSE: Duration = Duration::from_millis(50);
 /// What a status line begins with, to the end of its number.
-const STATUS: usize = "HTTP/1.1 200".len();
+const STATUS: u64 = "HTTP/1.1 200".len() as u64;
 
 /// A request that needs no login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,26 +214,32 @@ async fn show(door: &Door, secret: &ClientSecret) -> std::io::Result<String> {
         "grant_type=authorization_code&code=nobodys&client_id=argo-cd&client_secret={}",
         secret.reveal()
     );
-    let mut stream = door.connect(ARGOCD_HOST).await?;
-    let head = format!(
-        "POST {INSIDE}/token HTTP/1.1\r\nHost: {ARGOCD_HOST}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
-        form.len()
-    );
-    stream.write_all((head + &form).as_bytes()).await?;
-    let mut answer = vec![];
-    stream.take(64 * 1024).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let kind = "Content-Type: application/x-www-form-urlencoded";
+    let more = format!("{kind}\r\nContent-Length: {}\r\n\r\n{form}", form.len());
+    exchange(door, ARGOCD_HOST, &format!("POST {INSIDE}/token"), &more, 64 * 1024).await
 }
 
-/// The status of one answer, on a connection of its own.
+/// The status of one answer.
 async fn ask(door: &Door, way: &Way) -> std::io::Result<u16> {
-    let mut stream = door.connect(way.host).await?;
-    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", way.path, way.host);
-    stream.write_all(request.as_bytes()).await?;
-    let mut line = [0; STATUS];
-    stream.read_exact(&mut line).await?;
-    let status = std::str::from_utf8(&line).ok().and_then(|line| line.rsplit(' ').next()?.parse().ok());
+    let line = exchange(door, way.host, &format!("GET {}", way.path), "\r\n", STATUS).await?;
+    let status = line.rsplit(' ').next().and_then(|status| status.parse().ok());
     status.ok_or_else(|| std::io::Error::other("it is no HTTP"))
+}
+
+/// What comes back on a connection of its own, to so many bytes.
+async fn exchange(
+    door: &Door,
+    host: &'static str,
+    what: &str,
+    more: &str,
+    most: u64,
+) -> std::io::Result<String> {
+    let mut stream = door.connect(host).await?;
+    let request = format!("{what} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = vec![];
+    stream.take(most).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 #[cfg(test)]

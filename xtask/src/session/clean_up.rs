@@ -1,7 +1,6 @@
 //! What a run has to clean up when it fails or is interrupted: a lab that it has begun to
 //! make and not completed, and the programs that still work for it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Session;
@@ -10,32 +9,19 @@ use base::{Result, interrupt};
 
 /// Whether this run has begun a lab that is not complete.
 #[derive(Clone, Debug, Default)]
-pub struct Unfinished {
-    /// Held while a lab is being started or stopped, so that an interrupted run can wait
-    /// for that to end before it cleans up and leaves.
-    changing: Arc<Mutex<()>>,
-    begun: Arc<AtomicBool>,
-}
+pub struct Unfinished(Arc<Mutex<bool>>);
 
 impl Unfinished {
-    /// Held while a lab is being started or stopped.
-    pub fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// This run is about to make a lab.
-    pub fn begin(&self) {
-        self.begun.store(true, Ordering::Release);
+    /// Held while a lab is being started or stopped, so that an interrupted run can wait
+    /// for that to end before it cleans up and leaves. True: this run is about to make a lab.
+    pub fn changing(&self) -> MutexGuard<'_, bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The lab that this run started has all its parts: from now on an interrupt
     /// leaves it up.
     pub fn complete(&self) {
-        self.begun.store(false, Ordering::Release);
-    }
-
-    fn is_so(&self) -> bool {
-        self.begun.load(Ordering::Acquire)
+        *self.changing() = false;
     }
 }
 
@@ -56,8 +42,7 @@ impl Session {
             return false;
         }
         // A local lab that is being started or stopped is so by then.
-        drop(self.unfinished.changing());
-        if !self.unfinished.is_so() {
+        if !*self.unfinished.changing() {
             if let Lab::Kind(lab) = &self.lab
                 && !lab.is_there()
             {

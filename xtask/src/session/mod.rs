@@ -140,7 +140,7 @@ impl Session {
         let console = self.console.clone();
         let observer: Option<Observer> =
             console.shows(2).then(|| Arc::new(move |line: &str| console.detail(2, line)) as Observer);
-        let connected = Cluster::connect_observed(&access.kubeconfig, &access.context, observer).await?;
+        let connected = Cluster::connect(&access.kubeconfig, &access.context, observer).await?;
         if let Lab::Kind(lab) = &self.lab {
             kind::owned(&connected, lab).await?;
         }

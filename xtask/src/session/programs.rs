@@ -8,7 +8,6 @@ use super::{Session, checkout};
 use crate::lab::Lab;
 use crate::names::Workload;
 use crate::programs::Program;
-use crate::shown_download::ShownDownload;
 use base::{Error, Result};
 use toolbox::download::{Downloads, Lockfile, Settings};
 use toolbox::real;
@@ -114,14 +113,14 @@ impl Session {
     async fn downloaded(&self, workload: Workload) -> Result<PathBuf> {
         let downloads = self.downloads()?;
         let running = self.console.step(workload.program(), "looking for the released program");
-        let progress = ShownDownload::new(&running);
+        let progress = &running;
         let (path, version) = match workload {
             Workload::Argocd => {
                 let release = self.release().await?;
-                (real::argocd(&downloads, &release, &progress).await?, release.to_string())
+                (real::argocd(&downloads, &release, progress).await?, release.to_string())
             }
             Workload::Dex | Workload::DexServer | Workload::Redis => {
-                (real::dex(&downloads, real::DEX, &progress).await?, real::DEX.to_owned())
+                (real::dex(&downloads, real::DEX, progress).await?, real::DEX.to_owned())
             }
         };
         running.done(&format!("{version} is in the cache"));

@@ -86,12 +86,11 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
                 sources: &session.sources,
                 port: session.options.port,
                 image: session.options.node_image.as_deref(),
-                provider: session.provider,
-                scheme: session.scheme(),
+                choice: &choice,
             };
-            let brought = bringing.bring(|| session.unfinished.begin()).await?;
+            let brought = bringing.bring(|| *session.unfinished.changing() = true).await?;
             session.connect_anew().await;
-            return Ok(brought.name().into());
+            return Ok(brought.into());
         }
         KindStep::Node => node::wait_ready(lab, &place.node(), session.wait(), running).await?,
         KindStep::Chart(part) => {
@@ -122,12 +121,12 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             }
             let password = ClientSecret::random()?.reveal().to_owned();
             let variables = Variables { redis_password: Some(password), ..session.variables().await? };
-            let text = session.sources.text(Manifest::ArgocdRedis, &variables)?;
+            let text = session.sources.text(Manifest::ARGOCD_REDIS, &variables)?;
             apply(session, "manifests/argocd-redis.yaml.j2", text, running).await?;
             return Ok("created".into());
         }
         KindStep::Coredns => {
-            let lines = session.sources.text(Manifest::Coredns, &session.variables().await?)?;
+            let lines = session.sources.text(Manifest::COREDNS, &session.variables().await?)?;
             let cluster = session.cluster().await?;
             let outcome = coredns::rewrite(&cluster, &lines).await?;
             cluster.wait_ready(crate::names::COREDNS, session.wait(), |text| running.waiting(text)).await?;
@@ -187,9 +186,9 @@ pub async fn install(
     let variables = session.variables().await?;
     let mut documents = vec![];
     if workload == Workload::Dex {
-        documents.extend(session.sources.documents(Manifest::DexService, &variables)?);
+        documents.extend(session.sources.documents(Manifest::DEX_SERVICE, &variables)?);
     }
-    let routes = session.sources.documents(Manifest::Ingress, &variables)?;
+    let routes = session.sources.documents(Manifest::INGRESS, &variables)?;
     documents.extend(routes.into_iter().filter(|it| it["metadata"]["namespace"] == workload.namespace()));
     let text: Result<Vec<String>, _> = documents.iter().map(serde_yaml::to_string).collect();
     let text = text.map_err(|error| Error::environment(format!("a document is not YAML: {error}")))?;
@@ -217,6 +216,6 @@ pub async fn install(
 /// It cannot be removed.
 pub async fn remove(session: &Session, running: &Running<'_>) -> Result<bool> {
     let (tools, sources) = (&session.tools(running).await?, &session.sources);
-    let (provider, scheme) = (session.provider, session.scheme());
-    Bringing { tools, sources, port: None, image: None, provider, scheme }.remove().await
+    let choice = &session.choice(tools.lab());
+    Bringing { tools, sources, port: None, image: None, choice }.remove().await
 }

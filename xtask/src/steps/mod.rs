@@ -168,7 +168,7 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
     match action {
         Action::StartLab | Action::StopLab | Action::Kind(_) | Action::Login(_) => {}
         Action::Namespaces => {
-            apply(session, &cluster, Manifest::Namespaces, &session.variables().await?, running).await?;
+            apply(session, &cluster, Manifest::NAMESPACES, &session.variables().await?, running).await?;
         }
         Action::Certificates => return certify(session, &cluster, running).await.map(str::to_owned),
         Action::ArgocdSecret => {
@@ -182,7 +182,7 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
                 server_secretkey: Some(keys.secretkey),
                 ..session.variables().await?
             };
-            apply(session, &cluster, Manifest::ArgocdSecret, &variables, running).await?;
+            apply(session, &cluster, Manifest::ARGOCD_SECRET, &variables, running).await?;
             return Ok("filled".into());
         }
         Action::DexSecret => {
@@ -190,14 +190,14 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
                 return Ok("kept".into());
             }
             let secret = ClientSecret::random()?;
-            client_secret(session, &cluster, Manifest::DexSecret, secret, running).await?;
+            client_secret(session, &cluster, Manifest::DEX_SECRET, secret, running).await?;
             return Ok("created".into());
         }
         Action::OidcSecret => {
             let secret = cluster.dex_client_secret().await?;
             let secret = secret
                 .ok_or_else(|| Error::environment("the lab has no client secret in dex/dex-clients"))?;
-            client_secret(session, &cluster, Manifest::OidcSecret, secret, running).await?;
+            client_secret(session, &cluster, Manifest::OIDC_SECRET, secret, running).await?;
             return Ok("applied".into());
         }
         Action::NoOidcSecret => cluster.delete_oidc_secret(session.wait()).await?,
@@ -420,7 +420,7 @@ fn documents(
     started_with: &str,
     variables: &Variables,
 ) -> Result<Vec<Value>> {
-    let ingress = sources.documents(Manifest::Ingress, variables)?;
+    let ingress = sources.documents(Manifest::INGRESS, variables)?;
     let own = |document: &&Value| document["metadata"]["namespace"] == workload.namespace();
     let image = program.image(workload);
     let runs = Runs { image: &image, executable: program.executable() };
@@ -435,7 +435,7 @@ fn documents(
     };
     let mut documents = derived.map_err(|error| Error::environment(error.to_string()))?;
     if workload == Workload::Dex {
-        documents.extend(sources.documents(Manifest::DexService, variables)?);
+        documents.extend(sources.documents(Manifest::DEX_SERVICE, variables)?);
     }
     if workload != Workload::Redis {
         documents.extend(ingress.iter().filter(own).cloned());

@@ -64,7 +64,7 @@ impl Requests {
             Lab::Local(_) => INGRESS_NGINX,
         };
         debug_assert!(ingress == INGRESS_NGINX || ingress == TRAEFIK);
-        let namespaces = sources.documents(Manifest::Namespaces, &variables)?;
+        let namespaces = sources.documents(Manifest::NAMESPACES, &variables)?;
         let namespaces = namespaces.iter().map(Request::apply).collect();
         let provider = session.provider;
         Ok(Self { place, provider, namespaces, installs, faults: Mutex::new(faults), ingress })

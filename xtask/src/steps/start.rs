@@ -45,11 +45,9 @@ pub(super) async fn start_lab(session: &Session) -> Result<&'static str> {
     let (lab, port, unfinished) = (lab.clone(), session.options.port, session.unfinished.clone());
     let authority = session.authority();
     let started = tokio::task::spawn_blocking(move || {
-        let _changing = unfinished.changing();
+        let mut begun = unfinished.changing();
         let started = lab.start(port, scheme.is_https())?;
-        if started.fresh {
-            unfinished.begin();
-        }
+        *begun |= started.fresh;
         if scheme.is_https() {
             authority.ensure()?;
         }
@@ -86,6 +84,6 @@ pub(super) async fn certify(
         made.push(TlsSecret { namespace: secret.namespace, name: secret.name, chain, key });
     }
     let variables = Variables { certificates: made, ..session.variables().await? };
-    apply(session, cluster, Manifest::IngressTls, &variables, running).await?;
+    apply(session, cluster, Manifest::INGRESS_TLS, &variables, running).await?;
     Ok("created")
 }

@@ -31,29 +31,9 @@ const CRATES: [(&str, &str, &[&str]); 9] = [
 
 /// The one way through xtask, from left to right. The words of the command line are data:
 /// they stand at the right end, where all may read them, and `usage` reads them from the line.
-const ONE_WAY: [&str; 22] = [
-    "main",
-    "usage",
-    "commands",
-    "goals",
-    "timings",
-    "plan",
-    "steps",
-    "faults",
-    "login",
-    "session",
-    "lab",
-    "route",
-    "cluster",
-    "render",
-    "known",
-    "report",
-    "programs",
-    "shown_download",
-    "console",
-    "cli",
-    "fault",
-    "names",
+const ONE_WAY: [&str; 21] = [
+    "main", "usage", "commands", "goals", "timings", "plan", "steps", "faults", "login", "session", "lab",
+    "route", "cluster", "render", "known", "report", "programs", "console", "cli", "fault", "names",
 ];
 
 /// Circles that remain: the crate, the folder in it, one module of the circle, and why.

@@ -12,7 +12,7 @@ pub struct Answer {
     pub at: String,
     /// The status, or why there was no answer.
     pub status: String,
-    /// The headers in the order in which they came.
+    /// The headers.
     pub headers: Vec<(String, String)>,
     /// The body, where it is no page: how a page looks is everybody's own.
     pub body: String,
@@ -25,7 +25,7 @@ pub struct Difference {
     pub case: String,
     /// The request.
     pub at: String,
-    /// The field: `status`, `header vary`, `header order`, `body`, `exchanges`.
+    /// The field: `status`, `header vary`, `body`, `exchanges`.
     pub field: String,
     /// What the stand-in has.
     pub stand_in: String,
@@ -176,14 +176,6 @@ pub fn differences(case: &str, stand_in: &[Answer], real: &[Answer]) -> Vec<Diff
             };
             add(&mine.at, &format!("header {name}"), &values(mine), &values(its));
         }
-        let order = |answer: &Answer| {
-            let both = |name: &String| {
-                [mine, its].iter().all(|it| it.headers.iter().any(|(other, _)| other == name))
-            };
-            let names = answer.headers.iter().map(|(name, _)| name).filter(|name| both(name));
-            names.cloned().collect::<Vec<_>>().join(", ")
-        };
-        add(&mine.at, "header order", &order(mine), &order(its));
         add(&mine.at, "body", &mine.body, &its.body);
     }
     found
@@ -210,13 +202,7 @@ mod tests {
         let other = answer("404", &[("b", "2"), ("a", "1"), ("d", "4")], "other");
         assert_eq!(
             fields(&one, &other),
-            [
-                "status: 200 / 404",
-                "header c: 3 / (none)",
-                "header d: (none) / 4",
-                "header order: a, b / b, a",
-                "body: text / other"
-            ]
+            ["status: 200 / 404", "header c: 3 / (none)", "header d: (none) / 4", "body: text / other"]
         );
     }
 

@@ -50,9 +50,8 @@ async fn play(
     record: &mut GoalRecord,
     found: &mut Vec<Difference>,
 ) -> Result<()> {
-    let quiet = |options: Options, name: &str| OwnLab::new(own.lab(name), Options { port: None, ..options });
     // What is said is what is run: the lab of real programs tells which they are.
-    let real = quiet(session.options.clone(), "real");
+    let real = OwnLab::new(own.lab("real"), session.options.clone());
     let argocd = real.chosen(Workload::Argocd).await?;
     let dex = real.chosen(Workload::Dex).await?;
     if argocd.kind == Kind::StandIn && dex.kind == Kind::StandIn {
@@ -88,7 +87,7 @@ async fn play(
         real: false,
         ..session.options.clone()
     };
-    let labs = [quiet(stand_in, "stand-in"), real];
+    let labs = [OwnLab::new(own.lab("stand-in"), stand_in), real];
     let outcome = async {
         let running = console.step("labs", "bringing both up");
         let up = labs.iter().map(|lab| cases::goal(lab, Goal::Working, None));

@@ -121,7 +121,7 @@ async fn of_lab_of(
     rows: &mut Vec<Row>,
 ) -> Result<()> {
     let mut options = session.options.clone();
-    (options.port, options.argocd, options.logins) = (None, release, Some(options.logins.unwrap_or(LOGINS)));
+    (options.argocd, options.logins) = (release, Some(options.logins.unwrap_or(LOGINS)));
     let lab = OwnLab::new(folder, options);
     let outcome = async {
         goals::reach(&lab, Goal::Working, None, &mut vec![]).await?;

@@ -75,7 +75,6 @@ pub async fn measure(
 ) -> Measured {
     let since = Instant::now();
     let mut options = options.clone();
-    options.port = None;
     if options.logins.is_none() {
         options.least_logins = LOGINS;
     }

@@ -20,7 +20,6 @@ use crate::lab::OwnLabs;
 use crate::names::Provider;
 use crate::report::{GoalRecord, Report, StepRecord, millis};
 use crate::session::{Session, checkout};
-use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};
 use toolbox::real;
 
@@ -36,15 +35,12 @@ fn stage(story: Story) -> Stage {
     }
 }
 
-/// What has to be played to see a story.
+/// What has to be played to see a story. `broken` brings its own lab up.
 fn acts(story: Story) -> Vec<Act> {
-    let both = stories::BOTH;
-    let upto = |stage| both.iter().position(|act| act.stage == stage).map_or(0, |place| place + 1);
     match story {
-        Story::Break => both[..upto(Stage::Break)].to_vec(),
-        // It brings its own lab up.
-        Story::Broken => both.into_iter().filter(|act| act.stage == Stage::Broken).collect(),
-        Story::FirstStart => [&both[..1], &stories::FIRST_START[..1]].concat(),
+        Story::Break => stories::BOTH[..2].to_vec(),
+        Story::Broken => stories::BOTH[3..4].to_vec(),
+        Story::FirstStart => [&stories::BOTH[..1], &stories::FIRST_START[..1]].concat(),
     }
 }
 
@@ -67,7 +63,6 @@ pub fn plan(args: &MatrixArgs, provider: Provider) -> Result<Vec<(String, String
         Some(range) => (bisect::subjects(range, &available)?, acts(args.story)),
         None => (available.select(&args.releases)?, all_acts(provider)),
     };
-    let subjects = args.shard.map_or(subjects.clone(), |shard| shard.of(subjects));
     let goals: Vec<&str> = acts.iter().flat_map(|act| [act.goal.name(), "test"]).collect();
     Ok(subjects.iter().map(|subject| (subject.label(), goals.join(" "))).collect())
 }
@@ -106,7 +101,7 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
 /// The releases that there are by now.
 async fn released(session: &Session) -> Result<Vec<Release>> {
     let running = session.console.step("releases", "asking which there are");
-    let released = real::released(&session.downloads()?, &ShownDownload::new(&running)).await?;
+    let released = real::released(&session.downloads()?, &running).await?;
     let releases: Vec<Release> = released.finals().cloned().collect();
     running.done(&format!("{}{}", releases.len(), if released.cached { ", as asked earlier" } else { "" }));
     Ok(releases)
@@ -133,10 +128,9 @@ impl Run<'_> {
 
     async fn table(&self, args: &MatrixArgs, available: &Available, record: &mut GoalRecord) -> Result<Exit> {
         let subjects = available.select(&args.releases)?;
-        let subjects = args.shard.map_or(subjects.clone(), |shard| shard.of(subjects));
         let console = self.console();
         if subjects.is_empty() {
-            console.note("matrix: no release to run: nothing is new, or this part of the rows is empty");
+            console.note("matrix: no release to run: nothing is new");
             record.more.insert("releases".into(), table::json(&[]));
             return Ok(Exit::Done);
         }

@@ -183,7 +183,6 @@ fn parse(word: &str) -> Result<Release> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Shard;
 
     fn labels(subjects: &[Subject]) -> Vec<String> {
         subjects.iter().map(Subject::label).collect()
@@ -254,15 +253,5 @@ mod tests {
         let available = Available::of(Release::published().chain([since]));
         assert_eq!(labels(&available.select(&["new".into()]).unwrap()), ["v3.9.0"]);
         assert!(select(&["new"]).unwrap().is_empty());
-    }
-
-    #[test]
-    fn shards_part_the_rows() {
-        let shard = |text: &str| Shard::parse(text).map(|shard| shard.of((1..=7).collect::<Vec<_>>()));
-        assert_eq!(shard("1/3").unwrap(), [1, 4, 7]);
-        assert_eq!(shard("3/3").unwrap(), [3, 6]);
-        for text in ["0/3", "4/3", "1", "a/b", "1/0"] {
-            assert!(shard(text).is_err(), "{text}");
-        }
     }
 }

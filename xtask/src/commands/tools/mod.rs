@@ -11,7 +11,6 @@ use xshell::Shell;
 use crate::cli::ToolsArgs;
 use crate::report::Report;
 use crate::session::Session;
-use crate::shown_download::ShownDownload;
 use base::{Error, Exit, Result};
 use toolbox::download::{Downloads, Platform};
 use toolbox::real;
@@ -77,7 +76,7 @@ async fn download(session: &Session, toolbox: &Toolbox<'_>, found: Found) -> Res
         return Ok(found);
     }
     let running = session.console.step(found.tool.name(), "downloading");
-    let got = toolbox.make_there(found, &ShownDownload::new(&running)).await?;
+    let got = toolbox.make_there(found, &running).await?;
     running.done(&format!("{} is in the cache", got.version));
     Ok(got)
 }
@@ -86,11 +85,7 @@ async fn download(session: &Session, toolbox: &Toolbox<'_>, found: Found) -> Res
 async fn download_real(session: &Session, downloads: &Downloads) -> Result<()> {
     let release = session.options.argocd.clone().unwrap_or_default();
     let [argocd, dex] = ["argocd", "dex"].map(|name| session.console.step(name, "downloading"));
-    let (argocd_shown, dex_shown) = (ShownDownload::new(&argocd), ShownDownload::new(&dex));
-    futures::try_join!(
-        real::argocd(downloads, &release, &argocd_shown),
-        real::dex(downloads, real::DEX, &dex_shown)
-    )?;
+    futures::try_join!(real::argocd(downloads, &release, &argocd), real::dex(downloads, real::DEX, &dex))?;
     argocd.done(&format!("{release} is in the cache"));
     dex.done(&format!("{} is in the cache", real::DEX));
     Ok(())

@@ -7,12 +7,12 @@ use kube::api::{Api, ListParams};
 
 use super::commands::Typed;
 use super::kit::Tools;
-use super::messages::{self, Doing, Trouble};
+use super::messages::{self, Trouble};
 use super::mirrors::{IMAGES, Mirrors};
 use super::state::{self, Stage, State};
-use super::{KindLab, node};
+use super::{Choice, KindLab, node};
 use crate::cluster::{Cluster, failed};
-use crate::names::{OWNED, Provider, Scheme};
+use crate::names::OWNED;
 use crate::render::{Manifest, Sources, Variables};
 use base::files::write_private;
 use base::process::Said;
@@ -26,28 +26,6 @@ pub const PORT: &str = "oidc-lab/port";
 /// The label of the node that says where the ingress ends TLS.
 const TLS_PORT: &str = "oidc-lab/tls-port";
 
-/// What came of bringing the cluster up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Brought {
-    /// It was made.
-    Created,
-    /// It was there and had stopped.
-    Started,
-    /// It was there.
-    Found,
-}
-
-impl Brought {
-    /// In a word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Started => "started again",
-            Self::Found => "already up",
-        }
-    }
-}
-
 /// What bringing a cluster up needs.
 pub struct Bringing<'a> {
     /// Outside programs, and the lab.
@@ -58,23 +36,21 @@ pub struct Bringing<'a> {
     pub port: Option<u16>,
     /// The node's image that somebody wishes for.
     pub image: Option<&'a str>,
-    /// Who is to check the user.
-    pub provider: Provider,
-    /// What it is to be spoken to by.
-    pub scheme: Scheme,
+    /// Who is to check the user, and what it is to be spoken to by.
+    pub choice: &'a Choice,
 }
 
 impl Bringing<'_> {
-    /// Makes the cluster, or finds it up. `begun` is called before anything is made.
+    /// Makes the cluster, or finds it up, and says which. `begun` is called before anything is made.
     ///
     /// # Errors
     /// It cannot be made, or one of this name is there that is not this lab's.
-    pub async fn bring(&self, begun: impl Fn()) -> Result<Brought> {
+    pub async fn bring(&self, begun: impl Fn()) -> Result<&'static str> {
         match State::read(self.lab()) {
             None => {
                 if self.exists().await? {
                     self.adopt().await?;
-                    return Ok(Brought::Found);
+                    return Ok("already up");
                 }
             }
             Some(state) if state.stage == Stage::Creating => {
@@ -82,7 +58,7 @@ impl Bringing<'_> {
                 self.remove_nodes().await?;
                 state::forget(self.lab())?;
             }
-            Some(state) if (state.provider, state.scheme()) != (self.provider, self.scheme) => {
+            Some(state) if (state.provider, state.scheme()) != (self.choice.provider, self.choice.scheme) => {
                 self.doing("removing the cluster with another provider, or of another scheme");
                 self.is_still_ours().await?;
                 self.remove_nodes().await?;
@@ -96,7 +72,7 @@ impl Bringing<'_> {
         }
         begun();
         self.create().await?;
-        Ok(Brought::Created)
+        Ok("created")
     }
 
     fn lab(&self) -> &KindLab {
@@ -114,8 +90,7 @@ impl Bringing<'_> {
     }
 
     fn error(&self, what: &str, port: u16, said: &Said) -> Error {
-        let port = (port, self.port.is_some());
-        messages::error(Doing { what, cluster: self.lab().name(), port }, said)
+        messages::error(what, self.lab().name(), (port, self.port.is_some()), said)
     }
 
     async fn exists(&self) -> Result<bool> {
@@ -135,7 +110,7 @@ impl Bringing<'_> {
         let node = node.filter(|node| label(node, FOLDER) == Some(self.lab().id()));
         let port = |key| node.as_ref().and_then(|node| label(node, key)?.parse().ok());
         if let Some(own) = port(PORT) {
-            let mut state = State::creating(self.lab(), own, port(TLS_PORT), self.provider);
+            let mut state = State::creating(self.lab(), own, port(TLS_PORT), self.choice.provider);
             state.stage = Stage::Up;
             return state.write(self.lab());
         }
@@ -148,12 +123,12 @@ impl Bringing<'_> {
 
     /// The node that says it is a lab's, if there is one.
     async fn node(&self) -> Result<Option<Node>> {
-        let cluster = Cluster::connect(&self.lab().kubeconfig(), &self.lab().context()).await?;
+        let cluster = self.lab().connect().await?;
         Ok(nodes(&cluster).await?.into_iter().find(|node| label(node, OWNED) == Some("true")))
     }
 
     /// A cluster that stood when the last run ended: up, started again, or gone.
-    async fn find(&self, state: &State) -> Result<Option<Brought>> {
+    async fn find(&self, state: &State) -> Result<Option<&'static str>> {
         if let Some(port) = self.port.filter(|port| *port != state.port) {
             return Err(Error::usage(format!(
                 "the lab listens on port {} and cannot move to {port}: a container keeps its ports",
@@ -162,7 +137,7 @@ impl Bringing<'_> {
             .hint(format!("`cargo xtask down`, then `cargo xtask --port {port} working`")));
         }
         if self.lab().accepts().await {
-            return Ok(Some(Brought::Found));
+            return Ok(Some("already up"));
         }
         if !self.exists().await? {
             state::forget(self.lab())?;
@@ -177,7 +152,7 @@ impl Bringing<'_> {
             .map_err(|error| {
                 error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
             })?;
-        Ok(Some(Brought::Started))
+        Ok(Some("started again"))
     }
 
     /// The image to make the node from, if kind is not to take its own by itself.
@@ -211,15 +186,15 @@ impl Bringing<'_> {
         let tries = if self.port.is_some() { 1 } else { 2 };
         for attempt in 1..=tries {
             let port = self.port.map_or_else(free_port, Ok)?;
-            let tls_port = self.scheme.is_https().then(free_port).transpose()?;
-            State::creating(self.lab(), port, tls_port, self.provider).write(self.lab())?;
+            let tls_port = self.choice.scheme.is_https().then(free_port).transpose()?;
+            State::creating(self.lab(), port, tls_port, self.choice.provider).write(self.lab())?;
             let variables = Variables {
                 cluster_name: self.lab().name().to_owned(),
                 lab_id: self.lab().id().to_owned(),
                 tls_port,
                 ..Variables::new(port)
             };
-            let config = self.sources.text(Manifest::KindConfig, &variables)?;
+            let config = self.sources.text(Manifest::KIND_CONFIG, &variables)?;
             write_private(&self.tools.place().config(), config.as_bytes())
                 .map_err(|error| state::cannot_write(self.lab(), &error))?;
             let said = self.tools.run(&self.tools.place().create_cluster(image.as_deref())).await?;
@@ -250,7 +225,7 @@ impl Bringing<'_> {
             && said.is_ok()
         {
             for line in said.stdout.lines().chain(said.stderr.lines()) {
-                self.tools.running.note(&format!("    {}: {line}", self.tools.place().node()));
+                self.tools.note(&format!("    {}: {line}", self.tools.place().node()));
             }
         }
     }
@@ -288,7 +263,7 @@ impl Bringing<'_> {
         if !said.is_ok() || !self.lab().accepts().await {
             return Ok(());
         }
-        owned(&Cluster::connect(&self.lab().kubeconfig(), &self.lab().context()).await?, self.lab()).await
+        owned(&self.lab().connect().await?, self.lab()).await
     }
 }
 

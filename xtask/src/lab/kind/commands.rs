@@ -11,6 +11,7 @@ use super::KindLab;
 use super::mirrors::{Charts, Mirrors, file_name};
 use super::parts::Chart;
 use crate::names::{MANAGER, VALUES_TEMPLATE};
+use base::children::Stdin;
 
 /// The Kubernetes version that charts are checked against. Helm's own idea of it is
 /// whatever it was built with, and for one built from its module v1.20.
@@ -32,18 +33,6 @@ pub enum Program {
     Kubectl,
     /// docker, podman or nerdctl.
     Engine,
-}
-
-/// What a program reads.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Stdin {
-    /// Nothing.
-    Nothing,
-    /// Values for a chart; they hold no secret.
-    Values(String),
-    /// Documents, which may hold secrets: they pass through a pipe and no file. With a
-    /// name for people.
-    Documents(String, String),
 }
 
 /// A command line.

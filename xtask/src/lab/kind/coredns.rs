@@ -8,7 +8,6 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
-use ring::digest::{SHA256, digest};
 use serde_json::json;
 
 use crate::cluster::{Cluster, failed};
@@ -40,7 +39,7 @@ pub async fn rewrite(cluster: &Cluster, lines: &str) -> Result<&'static str> {
         let patch = json!({"metadata": {"resourceVersion": version}, "data": {"Corefile": wanted}});
         configs.patch(COREDNS.name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
     }
-    let hash = hash(&wanted);
+    let hash = super::hash(wanted.as_bytes(), 8);
     let deployments: Api<Deployment> = Api::namespaced(cluster.client(), COREDNS.namespace);
     let deployment = deployments.get(COREDNS.name).await.map_err(failed)?;
     let template = deployment.spec.and_then(|spec| spec.template.metadata);
@@ -54,10 +53,6 @@ pub async fn rewrite(cluster: &Cluster, lines: &str) -> Result<&'static str> {
     let patch = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
     deployments.patch(COREDNS.name, &PatchParams::default(), &Patch::Merge(patch)).await.map_err(failed)?;
     Ok("rewritten")
-}
-
-fn hash(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A Corefile with lines at the beginning of its `.:53` block, in place of those that

@@ -135,7 +135,7 @@ pub async fn install(tools: &Tools<'_>, chart: &Chart, values: &str) -> Result<(
     let typed = tools.place().install(chart, values);
     let mut said = tools.run(&typed).await?;
     if messages::trouble(&said) == Some(Trouble::Pending) {
-        tools.running.note(&format!(
+        tools.note(&format!(
             "{} was being installed when an earlier run was killed; it is taken out and installed anew",
             chart.release
         ));

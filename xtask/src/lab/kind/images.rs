@@ -24,7 +24,7 @@ pub fn pull_commands(place: &Place, from: &str, image: &str) -> Vec<Typed> {
 /// # Errors
 /// One's own image is not there.
 pub async fn pull(tools: &Tools<'_>, images: &BTreeSet<String>, own: Option<&str>) -> Result<Ids> {
-    let (place, running) = (tools.place(), tools.running);
+    let place = tools.place();
     let mut ids = Ids::new();
     for image in images {
         // An archive does not keep the digest that a registry knows an image by.
@@ -33,7 +33,7 @@ pub async fn pull(tools: &Tools<'_>, images: &BTreeSet<String>, own: Option<&str
                 // Whether the node has it can be asked when there is one.
                 continue;
             }
-            running.note(&format!("{image} is named by its digest: the node pulls it itself"));
+            tools.note(&format!("{image} is named by its digest: the node pulls it itself"));
             continue;
         }
         if let Some(id) = id(tools, image).await? {
@@ -64,7 +64,7 @@ pub async fn pull(tools: &Tools<'_>, images: &BTreeSet<String>, own: Option<&str
             .hint(format!("`{} image ls` shows what is there", place.engine)));
         } else {
             let error = tools.error(&format!("pull {from}"), &said);
-            running.note(&format!("{}; the node tries it itself", error.message()));
+            tools.note(&format!("{}; the node tries it itself", error.message()));
         }
     }
     Ok(ids)
@@ -106,7 +106,7 @@ pub async fn save(tools: &Tools<'_>, part: Part, ids: &Ids) -> Result<()> {
 /// One's own image cannot be loaded, or the node would have to ask the network, offline.
 /// Any other the node pulls itself, and that is said.
 pub async fn load(tools: &Tools<'_>, part: Part, ids: &Ids, own: Option<&str>) -> Result<String> {
-    let (kit, running, place, lab) = (&tools.kit, tools.running, tools.place(), tools.lab());
+    let (kit, place, lab) = (&tools.kit, tools.place(), tools.lab());
     if place.mirrors.offline {
         for image in kit.part(part, |needs| needs.images.clone()).iter().filter(|image| image.contains('@')) {
             if !tools.run(&place.image_on_node(image)).await?.is_ok() {
@@ -142,7 +142,7 @@ pub async fn load(tools: &Tools<'_>, part: Part, ids: &Ids, own: Option<&str>) -
                 }
                 _ => error.message().to_owned(),
             };
-            running.note(&format!("{}: {because}; the node pulls what it needs itself", new.join(", ")));
+            tools.note(&format!("{}: {because}; the node pulls what it needs itself", new.join(", ")));
             Ok("left to the node".into())
         }
     }

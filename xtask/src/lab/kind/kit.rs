@@ -11,12 +11,11 @@ use xshell::{Shell, cmd};
 
 use super::KindLab;
 use super::commands::{Place, Program, Typed};
-use super::messages::{self, Doing};
+use super::messages;
 use super::mirrors::{self, Mirrors};
 use super::parts::Part;
-use super::runner::Children;
 use crate::console::{Console, Running};
-use crate::shown_download::ShownDownload;
+use base::children::Children;
 use base::files::make_private_folder;
 use base::process::Said;
 use base::{Error, Result};
@@ -98,7 +97,7 @@ impl Kit {
         let toolbox = Toolbox::new(&shell, &downloads, Platform::here()?);
         let mut tools = toolbox.find_all().await;
         for tool in &mut tools {
-            *tool = toolbox.make_there(tool.clone(), &ShownDownload::new(running)).await?;
+            *tool = toolbox.make_there(tool.clone(), running).await?;
         }
         lab.own_folder().claim()?;
         let described = tools.each_ref().map(|tool| format!("{} {}", tool.tool.name(), tool.version));
@@ -197,6 +196,11 @@ impl Tools<'_> {
         &self.place().lab
     }
 
+    /// A line about what happens, which stays.
+    pub fn note(&self, text: &str) {
+        self.kit.console.note(text);
+    }
+
     /// Runs a command to its end, shows what it says, and gives that.
     ///
     /// # Errors
@@ -229,7 +233,7 @@ impl Tools<'_> {
 
     /// The error for a command that failed.
     pub fn error(&self, what: &str, said: &Said) -> Error {
-        messages::error(Doing { what, cluster: self.lab().name(), port: (0, false) }, said)
+        messages::error(what, self.lab().name(), (0, false), said)
     }
 }
 

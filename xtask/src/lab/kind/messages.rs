@@ -4,17 +4,6 @@
 use base::Error;
 use base::process::Said;
 
-/// What was being done.
-#[derive(Clone, Copy, Debug)]
-pub struct Doing<'a> {
-    /// In words that end a sentence: `create the cluster oidc-lab`.
-    pub what: &'a str,
-    /// kind's name for the cluster.
-    pub cluster: &'a str,
-    /// The port of the ingress, and whether somebody wished for that one.
-    pub port: (u16, bool),
-}
-
 /// One kind of trouble, as far as the lab itself does something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -112,9 +101,10 @@ pub fn trouble(said: &Said) -> Option<Trouble> {
     known(said).map(|(_, trouble, ..)| *trouble)
 }
 
-/// The error for a program that failed.
-pub fn error(doing: Doing<'_>, said: &Said) -> Error {
-    let Doing { what, cluster, port: (port, wished) } = doing;
+/// The error for a program that failed: `what` was done, in words that end a sentence, as
+/// `create the cluster oidc-lab`; kind's name for the cluster; and the port of the ingress, and
+/// whether somebody wished for that one.
+pub fn error(what: &str, cluster: &str, (port, wished): (u16, bool), said: &Said) -> Error {
     let words = words(said);
     let unknown: Known = (&[], Trouble::Other, "", "`-vv` shows every command and all that it says");
     let (_, trouble, says, mut hint) = known(said).copied().unwrap_or(unknown);

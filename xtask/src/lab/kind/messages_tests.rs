@@ -3,8 +3,9 @@ use std::process::ExitStatus;
 
 use super::*;
 
-const DOING: Doing<'static> =
-    Doing { what: "create the cluster oidc-lab", cluster: "oidc-lab", port: (8080, false) };
+fn error(port: (u16, bool), said: &Said) -> Error {
+    super::error("create the cluster oidc-lab", "oidc-lab", port, said)
+}
 
 fn said(stderr: &str) -> Said {
     Said { status: Some(ExitStatus::from_raw(1 << 8)), stdout: String::new(), stderr: stderr.into() }
@@ -81,7 +82,7 @@ fn every_message_is_one_sentence_with_what_to_do() {
     let all: Vec<String> = SEEN
         .iter()
         .map(|(name, text)| {
-            let error = error(DOING, &said(text));
+            let error = error((8080, false), &said(text));
             assert_eq!(error.exit.code(), 3);
             format!("{name}: {error}")
         })
@@ -92,13 +93,12 @@ fn every_message_is_one_sentence_with_what_to_do() {
 
 #[test]
 fn a_wished_port_is_not_taken_as_chance() {
-    let doing = Doing { port: (80, true), ..DOING };
     let text = "Bind for 127.0.0.1:80 failed: port is already allocated";
-    assert!(error(doing, &said(text)).to_string().contains("leave --port out"));
+    assert!(error((80, true), &said(text)).to_string().contains("leave --port out"));
 }
 
 #[test]
 fn an_end_by_a_signal_is_said() {
     let killed = Said { status: Some(ExitStatus::from_raw(9)), ..Said::default() };
-    assert!(error(DOING, &killed).to_string().contains("ended by a signal"));
+    assert!(error((8080, false), &killed).to_string().contains("ended by a signal"));
 }

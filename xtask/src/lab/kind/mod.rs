@@ -16,13 +16,13 @@ pub mod mirrors;
 pub mod node;
 pub mod parts;
 pub mod resolves;
-mod runner;
 mod state;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base::children::Children;
 use base::folder::Folder;
 use ring::digest::{SHA256, digest};
 
@@ -31,6 +31,7 @@ use tokio::time::timeout;
 
 use super::Access;
 use super::with_suffix;
+use crate::cluster::Cluster;
 use crate::names;
 use base::{Error, Result};
 use toolbox::tools;
@@ -40,7 +41,6 @@ pub use commands::Place;
 pub use diagnose::show as show_diagnosis;
 pub use helm::Choice;
 pub use kit::{Kit, Tools, WAIT};
-use runner::Children;
 pub use state::{Stage, State, clear};
 
 /// How long a cluster that may have been paused has to accept a connection.
@@ -63,8 +63,7 @@ impl KindLab {
     /// name; every other folder's has a suffix, so that two labs never meet.
     pub fn beside(local: &Path, usual: &Path) -> Self {
         let folder = with_suffix(local, "-kind");
-        let hash = digest(&SHA256, folder.as_os_str().as_encoded_bytes());
-        let id: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let id = hash(folder.as_os_str().as_encoded_bytes(), 4);
         let name = match local == usual {
             true => names::CLUSTER.to_owned(),
             false => format!("{}-{id}", names::CLUSTER),
@@ -100,6 +99,14 @@ impl KindLab {
     /// The context that kind writes into it.
     pub fn context(&self) -> String {
         format!("kind-{}", self.name)
+    }
+
+    /// Its cluster, by the kubeconfig of its own.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn connect(&self) -> Result<Cluster> {
+        Cluster::connect(&self.kubeconfig(), &self.context(), None).await
     }
 
     /// The lab, if an engine on PATH has a node of its name though its folder is gone, as
@@ -161,6 +168,11 @@ impl KindLab {
         let Some(address) = api_address(&kubeconfig) else { return false };
         matches!(timeout(REACHABLE, TcpStream::connect(address)).await, Ok(Ok(_)))
     }
+}
+
+/// The first bytes of a SHA-256, in hexadecimal.
+fn hash(text: &[u8], bytes: usize) -> String {
+    digest(&SHA256, text).as_ref().iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The address of the cluster in a kubeconfig.

@@ -8,7 +8,6 @@ use kube::api::Api;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::KindLab;
-use crate::cluster::Cluster;
 use crate::console::{Running, SLOW};
 use base::{Error, Result};
 
@@ -18,7 +17,7 @@ use base::{Error, Result};
 /// # Errors
 /// After `limit`, with what the node said last.
 pub async fn wait_ready(lab: &KindLab, name: &str, limit: Duration, running: &Running<'_>) -> Result<()> {
-    let cluster = Cluster::connect(&lab.kubeconfig(), &lab.context()).await?;
+    let cluster = lab.connect().await?;
     let nodes: Api<Node> = Api::all(cluster.client());
     let mut last = "it has not answered".to_owned();
     let waiting = async {

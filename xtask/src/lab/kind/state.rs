@@ -21,38 +21,25 @@ const FORMAT: u32 = 1;
 pub const CONTENTS: Contents = Contents { known: is_known, older: is_older };
 
 /// What this program, kind and Helm put into it.
-const ENTRIES: [&str; 14] = [
-    "argocd-tls.yaml",
-    "browser",
-    "ca.crt",
-    "ca.key",
-    "charts",
-    "children",
-    "empty",
-    "helm",
-    "kind-config.yaml",
-    "kube-cache",
-    "kubeconfig",
-    "kubeconfig.lock",
-    "lab.json",
-    "timings.json",
-];
+const ENTRIES: &str = "argocd-tls.yaml browser ca.crt ca.key charts children empty helm kind-config.yaml \
+                       kube-cache kubeconfig kubeconfig.lock lab.json timings.json";
 
 /// Steps run side by side, and each adds what it did.
 static WRITING: Mutex<()> = Mutex::new(());
 
 /// How far a lab has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// kind was told to make the cluster. What there is of it is of no use.
+    #[default]
     Creating,
     /// The cluster stands.
     Up,
 }
 
 /// What stands in `lab.json`. It holds no secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// The file's format.
     format: u32,
@@ -81,18 +68,8 @@ pub struct State {
 impl State {
     /// A lab that is about to be made.
     pub fn creating(lab: &KindLab, port: u16, tls_port: Option<u16>, provider: Provider) -> Self {
-        Self {
-            format: FORMAT,
-            stage: Stage::Creating,
-            cluster: lab.name().to_owned(),
-            port,
-            tls_port,
-            ingress: None,
-            argocd: None,
-            argocd_image: None,
-            provider,
-            loaded: BTreeMap::new(),
-        }
+        let cluster = lab.name().to_owned();
+        Self { format: FORMAT, cluster, port, tls_port, provider, ..Self::default() }
     }
 
     /// What is known of a lab; nothing where there is none, or one of another format.
@@ -138,7 +115,7 @@ fn is_known(name: &str) -> bool {
     let archive = name.ends_with("-images.tar")
         || name.starts_with(".docker_temp_")
         || name.starts_with(".tmp-") && name.contains("-images.tar");
-    archive || ENTRIES.contains(&name)
+    archive || ENTRIES.split(' ').any(|entry| entry == name)
 }
 
 /// Whether a program that knew no markers has a lab in a folder.

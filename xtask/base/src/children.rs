@@ -17,16 +17,27 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::commands::Stdin;
-use base::files::make_private_folder;
-use base::interrupt::Group;
-use base::locks::{self, Mode};
-use base::process::{self, Said};
-use base::{Error, Result};
+use crate::files::make_private_folder;
+use crate::interrupt::Group;
+use crate::locks::{self, Mode};
+use crate::process::{self, Said};
+use crate::{Error, Result};
 
 /// How long a child has to end after it was asked to; Helm writes down that it failed,
 /// an engine cancels what it pulls.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What a program reads.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Stdin {
+    /// Nothing.
+    Nothing,
+    /// What is no secret.
+    Values(String),
+    /// Documents, which may hold secrets: they pass through a pipe and no file. With a
+    /// name for people.
+    Documents(String, String),
+}
 
 /// The children of a lab.
 #[derive(Clone, Debug)]
