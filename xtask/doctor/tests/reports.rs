@@ -1,5 +1,6 @@
 //! How often `explain` names what people's reports turned out to be, by what they pasted alone. The table:
 //! `cargo test -p doctor --test reports -- --nocapture`; REPORTS names another file of the same shape.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
 

@@ -137,7 +137,11 @@ async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer>
     let (watched, diagnosis) = watch::watch(&subject, wait.unwrap_or(watch::WAIT)).await?;
     let mut fields = diagnosis.fields();
     fields.insert("watch".to_owned(), serde_json::json!(watched));
-    let exit = if watched.healed { Exit::Done } else { Exit::Verdict };
+    let exit = match (watched.healed, diagnosis.looked) {
+        (true, _) => Exit::Done,
+        (false, true) => Exit::Verdict,
+        (false, false) => Exit::Environment,
+    };
     Ok(Answer { headline: watched.headline(&diagnosis), body: diagnosis.body(), fields, exit })
 }
 
