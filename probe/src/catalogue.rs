@@ -71,6 +71,29 @@ impl Candidates {
     }
 }
 
+/// How sure it is that something has a cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certainty {
+    /// Something was seen that has no other cause.
+    Certain,
+    /// All that was seen fits, and a deciding look was not possible.
+    Likely,
+    /// One of several that look the same.
+    Possible,
+}
+
+impl Certainty {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+        }
+    }
+}
+
 impl fmt::Display for CauseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

@@ -36,7 +36,7 @@ pub mod usage;
 mod verdict;
 mod words;
 
-pub use catalogue::{Cause, CauseId};
+pub use catalogue::{Cause, CauseId, Certainty};
 pub use http::NoAnswer;
 pub use id_token::{claims, token_of};
 pub use login::{Failure, MAY_LOOK, User, may_look};

@@ -11,7 +11,9 @@ pub mod interrupt;
 pub mod locks;
 pub mod no_proxy;
 pub mod process;
+pub mod shown;
 mod time;
+pub mod utf16;
 
 pub use error::{Error, Exit, Result, innermost};
 pub use time::duration;

@@ -180,22 +180,15 @@ impl Diagnosis {
         }
         if !self.could_not.is_empty() {
             text.push_str("\ncould not look at\n");
-            for could_not in &self.could_not {
-                let same = |it: &&CouldNot| it.because == could_not.because && it.right.is_none();
-                let alike: Vec<&str> =
-                    self.could_not.iter().filter(same).map(|it| it.what.as_str()).collect();
-                // Of a cluster that nobody reaches, once is enough.
-                match (could_not.right.is_none() && alike.len() > 2, alike.first()) {
-                    (true, Some(first)) if *first == could_not.what => {
-                        text.push_str(&format!("  {}: {}\n", could_not.because, alike.join(", ")));
-                    }
-                    (true, _) => {}
-                    (false, _) => {
-                        let right = could_not.right.as_ref();
-                        let right = right.map_or_else(String::new, |right| format!(" (needs: {right})"));
-                        text.push_str(&format!("  {}: {}{right}\n", could_not.what, could_not.because));
-                    }
-                }
+            // What has one reason is said at once: a cluster that does not answer, for one.
+            for same in self
+                .could_not
+                .chunk_by(|one, other| (&one.because, &one.right) == (&other.because, &other.right))
+            {
+                let what: Vec<&str> = same.iter().map(|could_not| could_not.what.as_str()).collect();
+                let CouldNot { because, right, .. } = &same[0];
+                let right = right.as_ref().map_or_else(String::new, |right| format!(" (needs: {right})"));
+                text.push_str(&format!("  {}: {because}{right}\n", what.join(", ")));
             }
         }
         if self.asked != Asked::default() {

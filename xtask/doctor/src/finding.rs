@@ -1,6 +1,7 @@
 //! What the doctor found, and in which order it says so.
 
 use probe::CauseId;
+pub use probe::Certainty;
 use serde::Serialize;
 
 /// One finding. Every text in it is for people and holds no secret.
@@ -100,29 +101,6 @@ impl When {
             Self::Now => "explains what you see",
             Self::Applied => "will fail when applied",
             Self::Later => "will bite later",
-        }
-    }
-}
-
-/// How sure a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Certainty {
-    /// Something was seen that has no other cause.
-    Certain,
-    /// All that was seen fits, and a deciding look was not possible.
-    Likely,
-    /// One of several that look the same.
-    Possible,
-}
-
-impl Certainty {
-    /// The word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Certain => "certain",
-            Self::Likely => "likely",
-            Self::Possible => "possible",
         }
     }
 }

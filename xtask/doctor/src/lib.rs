@@ -6,7 +6,7 @@
 //!
 //! Files in the place of a cluster are looked at in the same way ([`files`]); what was seen can be
 //! written down for somebody else to decide by ([`travel`]); what another release will do is told
-//! before it does it ([`mod@upgrade`]); and a pasted error is explained without any of that ([`explain`]).
+//! before it does it ([`mod@upgrade`]); and a pasted error is explained without any of that (crate [`explain`]).
 //! [`command`] is all of it by the arguments of a command line. It knows the probe and the
 //! releases, and nothing of labs, goals or terminals.
 
@@ -17,7 +17,6 @@ mod could_not;
 mod diagnosis;
 mod evidence;
 mod examination;
-pub mod explain;
 mod files;
 mod finding;
 #[cfg(test)]
@@ -29,7 +28,6 @@ mod shown;
 mod token;
 mod travel;
 mod upgrade;
-mod utf16;
 mod watch;
 
 pub use advice::reloads;

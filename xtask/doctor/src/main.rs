@@ -38,11 +38,11 @@ struct Cli {
     format: Format,
 
     /// The release that runs what `-f` names, where no image in it says so.
-    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, requires = "files")]
+    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, requires = "files", conflicts_with = "from")]
     argocd: Option<Release>,
 
     /// How long `--watch` goes on, in seconds [default: 300].
-    #[arg(long, value_name = "SECONDS", requires = "watch", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", requires = "watch", conflicts_with_all = ["from", "files"], value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
 
     /// Show only the outcome.

@@ -1,26 +1,6 @@
 //! Texts that came from a cluster or a server, made fit to be shown.
 
-/// The longest text that is shown whole, in characters.
-const LONGEST: usize = 240;
-
-/// A text on one line, without control characters, cut where it is long. A terminal
-/// does what it is told by escape sequences, and names in a cluster are anybody's.
-pub fn shown(text: &str) -> String {
-    cut(&clean(text))
-}
-
-/// A text on one line, without control characters.
-pub fn clean(text: &str) -> String {
-    let plain = |c: char| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c };
-    text.trim_end().chars().map(plain).collect()
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
+pub use base::shown::{clean, cut, shown};
 
 /// A value that has to be right letter for letter: as it is, or in quotes and with what is odd
 /// about it where that cannot be seen.
@@ -75,11 +55,6 @@ fn odd(text: &str) -> Vec<String> {
     odd
 }
 
-/// Marks that change the direction of a line, and others that nobody sees.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 /// An argument as a shell takes it.
 pub fn argument(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,".contains(c);
@@ -108,13 +83,6 @@ pub fn listed<T: AsRef<str>>(all: &[T]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_terminal_is_told_nothing() {
-        assert_eq!(shown("a\u{1b}[31mb\r\n"), "a\u{fffd}[31mb");
-        assert_eq!(shown("ab\u{202e}cd"), "ab\u{fffd}cd");
-        assert_eq!(shown(&"x".repeat(500)).chars().count(), LONGEST + 1);
-    }
 
     #[test]
     fn what_cannot_be_seen_is_said() {

@@ -120,6 +120,9 @@ fn state(evidence: &Evidence, diagnosis: &Diagnosis) -> String {
     if !moving.is_empty() {
         parts.push(format!("{} starting or ending", listed(&moving)));
     }
+    if !diagnosis.looked {
+        return "could not look".to_owned();
+    }
     let found = diagnosis.findings.iter().filter(|finding| finding.when == When::Now);
     let ids: Vec<&str> = found.map(|finding| finding.id.name()).collect();
     parts.push(match (ids.is_empty(), diagnosis.unexplained.is_empty()) {

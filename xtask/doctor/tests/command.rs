@@ -123,6 +123,15 @@ fn what_cannot_be_read_is_one_sentence() {
         (2, vec!["--user", "me", "--password-stdin", "--token-stdin"], "", "cannot be used with"),
         (2, vec!["--watch", "--print-role"], "", "cannot be used with"),
         (2, vec!["-f", "-", "--names"], "", "cannot be used with"),
+        // What would do nothing.
+        (2, vec!["-f", "-", "--wait", "3"], "", "cannot be used with"),
+        (2, vec!["-f", "-", "--password-stdin"], "", "cannot be used with"),
+        (2, vec!["--from", "x", "--wait", "3"], "", "cannot be used with"),
+        (2, vec!["--from", "x", "--password-env", "HOME"], "", "cannot be used with"),
+        (2, vec!["--from", "x", "--argocd", "v3.3.6"], "", "cannot be used with"),
+        (2, vec!["--print-role", "--token-stdin"], "", "cannot be used with"),
+        (2, vec!["-n", ""], "", "a value is required"),
+        (2, vec!["--url", "https://a/auth/callback?code=s3cr3t"], "", "as users type it"),
         // An address alone needs no cluster; who names something of one means it.
         (3, vec!["--url", "http://127.0.0.1:9", "-n", "argocd"], "", "/nowhere/config"),
         (3, vec!["--url", "http://127.0.0.1:9", "--as", "jane"], "", "/nowhere/config"),
@@ -221,6 +230,14 @@ fn a_kubeconfig_that_cannot_be_used_is_one_sentence_without_credentials() {
         assert!(said.starts_with("error: the kubeconfig cannot be used: ") && said.contains(words), "{said}");
         assert!(said.lines().count() == 1 && !said.contains("s3cr3t") && !said.contains("\\\""), "{said}");
     }
+    let dead = kubeconfig(folder.path(), "{token: s3cr3t}");
+    let (said, _) = expect(3, &["--kubeconfig", &dead], "");
+    assert_eq!(said.matches("the cluster cannot be asked: ").count(), 1, "{said}");
+    let (said, line) = expect(3, &["--kubeconfig", &dead, "--watch", "--wait", "1"], "");
+    assert!(
+        said.starts_with("not healed after 1 look") && line.contains("UTC  could not look"),
+        "{said}{line}"
+    );
     let (_, said) = expect(3, &["--kubeconfig", "/nowhere/config"], "");
     assert!(said.contains("/nowhere/config cannot be read: No such file"), "{said}");
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use probe::{CauseId, Resolve};
 use releases::Release;
 use url::Url;
@@ -15,7 +15,7 @@ use crate::look::Access;
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
     /// The context of your kubeconfig, whose cluster is looked at, reading only.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub context: Option<String>,
 
     /// The kubeconfig [default: as kubectl finds it].
@@ -23,11 +23,11 @@ pub struct DoctorArgs {
     pub kubeconfig: Option<PathBuf>,
 
     /// Argo CD's namespace there [default: argocd].
-    #[arg(long, short, value_name = "NS")]
+    #[arg(long, short, value_name = "NS", value_parser = NonEmptyStringValueParser::new())]
     pub namespace: Option<String>,
 
     /// Look as this user of the cluster, as with kubectl.
-    #[arg(long = "as", value_name = "USER")]
+    #[arg(long = "as", value_name = "USER", value_parser = NonEmptyStringValueParser::new())]
     pub as_user: Option<String>,
 
     /// The longest that one request to the cluster may take: 10s, 1m [default: 10s].
@@ -35,7 +35,7 @@ pub struct DoctorArgs {
     pub request_timeout: Option<Duration>,
 
     /// The namespace of the identity provider, if it is a Dex in the same cluster.
-    #[arg(long, value_name = "NS")]
+    #[arg(long, value_name = "NS", value_parser = NonEmptyStringValueParser::new())]
     pub provider_namespace: Option<String>,
 
     /// The address of Argo CD as users type it.
@@ -87,7 +87,7 @@ pub struct DoctorArgs {
     /// Look into a file that `--evidence` wrote, and at nothing else.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "context", "kubeconfig", "namespace", "as_user", "request_timeout", "provider_namespace", "url", "resolve", "ca",
-        "user", "token_stdin", "no_secret_check", "files", "watch", "print_role",
+        "user", "password_env", "password_stdin", "token_stdin", "no_secret_check", "files", "watch", "print_role",
     ])]
     pub from: Option<PathBuf>,
 
@@ -95,7 +95,7 @@ pub struct DoctorArgs {
     /// `kustomize build` print them.
     #[arg(long = "filename", short = 'f', value_name = "FILE|DIR|-", conflicts_with_all = [
         "context", "kubeconfig", "as_user", "request_timeout", "provider_namespace", "url", "resolve", "ca", "user",
-        "token_stdin", "names", "no_secret_check", "watch", "print_role",
+        "password_env", "password_stdin", "token_stdin", "names", "no_secret_check", "watch", "print_role",
     ])]
     pub files: Vec<PathBuf>,
 
@@ -105,11 +105,11 @@ pub struct DoctorArgs {
 
     /// Look again, at most every ten seconds, until nothing is found or `--wait` is over: which replica still
     /// holds the old secret. No password is used.
-    #[arg(long, conflicts_with_all = ["user", "token_stdin", "before_rotation", "print_role"])]
+    #[arg(long, conflicts_with_all = ["user", "token_stdin", "names", "before_rotation", "print_role"])]
     pub watch: bool,
 
     /// Print the Role that the doctor needs, and do nothing else.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["user", "token_stdin", "names", "before_rotation"])]
     pub print_role: bool,
 }
 
@@ -169,11 +169,17 @@ fn ids() -> PossibleValuesParser {
 /// An address as users type it.
 ///
 /// # Errors
-/// It has no scheme or no host.
+/// It has no scheme or no host, or more than users type.
 fn web_address(text: &str) -> Result<Url, String> {
     let url =
         text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.ok_or_else(|| "write it with its scheme, as in https://argocd.example.com".to_owned())
+    let url = url.ok_or("write it with its scheme, as in https://argocd.example.com")?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if plain && url.password().is_none() {
+        return Ok(url);
+    }
+    Err("write it as users type it, without a user, `?` and `#`; `explain` takes a callback's address"
+        .to_owned())
 }
 
 /// kubectl's way to write a time: a whole number with `s`, `m` or `h`, or seconds alone.

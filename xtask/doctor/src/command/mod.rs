@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use explain::Explanation;
 use probe::password::{self, NoPassword, Source};
 use probe::{CauseId, Password, Tls};
 use releases::Release;
 use serde_json::{Map, Value};
 
-use crate::explain::{self, Explanation};
 use crate::look::{Reader, Subject, User};
 use crate::shown::argument;
 use crate::{Diagnosis, Examination, Files, Upgrade, role, upgrade, watch};
@@ -141,7 +141,11 @@ async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer>
     let (watched, diagnosis) = watch::watch(&subject, wait.unwrap_or(watch::WAIT)).await?;
     let mut fields = diagnosis.fields();
     fields.insert("watch".to_owned(), serde_json::json!(watched));
-    let exit = if watched.healed { Exit::Done } else { Exit::Verdict };
+    let exit = match (watched.healed, diagnosis.looked) {
+        (true, _) => Exit::Done,
+        (false, true) => Exit::Verdict,
+        (false, false) => Exit::Environment,
+    };
     Ok(Answer { headline: watched.headline(&diagnosis), body: diagnosis.body(), fields, exit })
 }
 

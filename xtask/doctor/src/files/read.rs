@@ -7,8 +7,7 @@ use serde_json::Value;
 
 use super::yaml;
 use crate::shown::shown;
-use crate::utf16;
-use base::{Error, Result};
+use base::{Error, Result, utf16};
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;

@@ -351,7 +351,10 @@ impl Reader {
             .body(Body::empty())
             .map_err(|_| Unread::Failed(format!("no path leads to {}", shown(&right.to_string()))))?;
         let asking = async {
-            let response = client.send(request).await.map_err(|error| Unread::Failed(words(&error)))?;
+            let response = client
+                .send(request)
+                .await
+                .map_err(|error| Unread::Failed(format!("the cluster cannot be asked: {}", words(&error))))?;
             let (parts, mut body) = response.into_parts();
             let mut raw =
                 Raw { status: parts.status.as_u16(), headers: parts.headers, body: vec![], cut: false };

@@ -11,13 +11,11 @@ mod signs;
 
 use std::borrow::Cow;
 
-use probe::CauseId;
+use probe::{CauseId, Certainty};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::finding::Certainty;
-use crate::utf16;
-use base::{Error, Exit, Result};
+use base::{Error, Exit, Result, utf16};
 
 pub use pages::{Page, page};
 

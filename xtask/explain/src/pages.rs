@@ -2,7 +2,7 @@
 
 use probe::CauseId;
 
-const CAUSES: &str = include_str!("../../../../docs/causes.md");
+const CAUSES: &str = include_str!("../../../docs/causes.md");
 
 /// A section.
 #[derive(Clone, Debug)]

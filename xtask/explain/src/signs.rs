@@ -2,11 +2,11 @@
 //! only the first counts. Servers' wordings drift between releases, so each is known by the part of it that has
 //! stayed the same; and the same words have different causes, which what stands around them tells apart.
 
+use base::shown::shown;
 use probe::CauseId::{self, *};
+use probe::Certainty;
 
 use super::{Fits, plain::plain};
-use crate::finding::Certainty;
-use crate::shown::shown;
 
 /// A row: a text has one of the words of each group and none of `never`.
 struct Sign {

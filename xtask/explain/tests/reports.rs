@@ -1,6 +1,6 @@
 //! How often `explain` names what people's reports turned out to be, by what they pasted alone. The table:
-//! `cargo test -p doctor --test reports -- --nocapture`; REPORTS names another file of the same shape.
-
+//! `cargo test -p explain --test reports -- --nocapture`; REPORTS names another file of the same shape.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ fn what_was_the_cause_is_named_first_or_soon() {
     let classes = classes();
     let (mut first, mut soon) = (0, 0);
     for Report { id, class, paste } in &reports.cases {
-        let explanation = doctor::explain::explain(paste.as_bytes()).unwrap();
+        let explanation = explain::explain(paste.as_bytes()).unwrap();
         let named: Vec<&str> = explanation.causes.iter().map(|cause| cause.id.name()).collect();
         let place = named.iter().position(|name| classes[class].iter().any(|id| id == name));
         first += usize::from(place == Some(0));

@@ -2,9 +2,10 @@
 //! cookies. Chrome leaves cookies out unless it is told otherwise; then they are not recorded, and nothing is
 //! said of them.
 
+use base::shown::shown;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use probe::CauseId;
+use probe::{CauseId, Certainty};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -12,8 +13,6 @@ use url::Url;
 
 use super::plain::entra;
 use super::{Fits, address, signs};
-use crate::finding::Certainty;
-use crate::shown::shown;
 use base::Error;
 
 /// The cookie that ties a login together, and the one that is the session.

@@ -1,10 +1,9 @@
 //! An address out of a browser's line: where a login stopped, and what the provider said there.
 
-use probe::CauseId;
+use probe::{CauseId, Certainty};
 use url::Url;
 
 use super::{Fits, signs};
-use crate::finding::Certainty;
 
 /// What an address says, if the input is one and nothing else.
 pub fn read(text: &str) -> Option<(Vec<Fits>, Vec<String>)> {

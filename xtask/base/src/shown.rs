@@ -1,0 +1,41 @@
+//! Texts of others, made fit for a terminal.
+
+/// The longest text that is shown whole, in characters.
+const LONGEST: usize = 240;
+
+/// A text on one line, without control characters, cut where it is long. A terminal
+/// does what it is told by escape sequences, and names in a cluster are anybody's.
+pub fn shown(text: &str) -> String {
+    cut(&clean(text))
+}
+
+/// A text on one line, without control characters.
+pub fn clean(text: &str) -> String {
+    let plain = |c: char| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c };
+    text.trim_end().chars().map(plain).collect()
+}
+
+/// A text, cut where it is long.
+pub fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Marks that change the direction of a line, and others that nobody sees.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_told_nothing() {
+        assert_eq!(shown("a\u{1b}[31mb\r\n"), "a\u{fffd}[31mb");
+        assert_eq!(shown("ab\u{202e}cd"), "ab\u{fffd}cd");
+        assert_eq!(shown(&"x".repeat(500)).chars().count(), LONGEST + 1);
+    }
+}
