@@ -1,6 +1,5 @@
 //! How often `explain` names what people's reports turned out to be, by what they pasted alone. The table:
 //! `cargo test -p explain --test reports -- --nocapture`; REPORTS names another file of the same shape.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
