@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::checks::identifier;
+use crate::evidence::claims::is_overage;
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::shown::{exact, listed, shown};
 
@@ -83,21 +84,6 @@ impl Token {
     }
 }
 
-/// The values of the claims that Argo CD takes for groups.
-pub fn groups(claims: &Value, scopes: &[String]) -> Vec<String> {
-    let of = |scope: &String| match &claims[scope.as_str()] {
-        Value::Array(values) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Value::String(value) => vec![value.clone()],
-        _ => vec![],
-    };
-    scopes.iter().flat_map(of).collect()
-}
-
-/// Whether the provider put a link in place of the groups.
-pub fn is_overage(claims: &Value) -> bool {
-    claims["_claim_names"]["groups"].is_string() || claims["hasgroups"] == true || claims["groups"] == "src1"
-}
-
 /// Why a token has no groups.
 fn no_groups(evidence: &Evidence, claims: &Value) -> Option<String> {
     if is_overage(claims) {
@@ -155,6 +141,7 @@ mod tests {
 
     use super::*;
     use crate::evidence::Seen;
+    use crate::evidence::claims::groups;
     use crate::fixtures::{member, well};
 
     fn token(claims: Value, rbac: Rbac) -> Token {

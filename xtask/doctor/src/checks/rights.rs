@@ -4,11 +4,10 @@ use probe::{CauseId, User};
 use serde_json::Value;
 
 use super::commands::{rewrite, set_list};
-use crate::evidence::claims::{TECHNICAL, behind_sub};
+use crate::evidence::claims::{TECHNICAL, behind_sub, is_overage};
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
-use crate::token;
 
 /// How a line is named that is no policy.
 pub const NO_POLICY: &str = "a line is no policy: ";
@@ -46,7 +45,7 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
         }
         None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
     };
-    if token::is_overage(&user.claims) {
+    if is_overage(&user.claims) {
         return Some(overage(user));
     }
     let finding = Finding::new(CauseId::NoRights, place)

@@ -2,10 +2,27 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::Value;
 
 /// What every token has and no policy names.
 pub const TECHNICAL: [&str; 12] =
     ["iss", "aud", "exp", "iat", "nbf", "jti", "nonce", "azp", "at_hash", "c_hash", "sid", "auth_time"];
+
+/// The values of the claims that Argo CD takes for groups.
+pub fn groups(claims: &Value, scopes: &[String]) -> Vec<String> {
+    let of = |scope: &String| match &claims[scope.as_str()] {
+        Value::Array(values) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::String(value) => vec![value.clone()],
+        _ => vec![],
+    };
+    scopes.iter().flat_map(of).collect()
+}
+
+/// Whether the provider put a link in place of the groups.
+pub fn is_overage(claims: &Value) -> bool {
+    claims["_claim_names"]["groups"].is_string() || claims["hasgroups"] == true || claims["groups"] == "src1"
+}
+
 /// Dex's `sub` is the base64 of a protobuf message: field 1 is the user's ID at the connector.
 pub fn behind_sub(sub: &str) -> Option<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(sub).ok()?;

@@ -13,9 +13,9 @@ use url::Url;
 
 use super::{Subject, note_once, web};
 use crate::evidence::bundled::{CLIENT, PATH};
+use crate::evidence::claims::groups;
 use crate::evidence::{Evidence, Logins, Outside, Public, Rbac, Rehearsed, Seen, Taken, is_known, tells};
 use crate::shown::{listed, shown};
-use crate::token;
 
 /// Rehearsals of one server with one handler, or where each has been met by itself.
 const ONE: usize = 1;
@@ -198,8 +198,7 @@ pub async fn paste(evidence: &mut Evidence, options: Option<&Options>, subject: 
     let scopes = evidence.rbac.there().map_or_else(|| Rbac::nothing().scopes, |rbac| rbac.scopes.clone());
     let name = ["email", "preferred_username", "name", "sub"].iter().find_map(|name| claims[*name].as_str());
     let username = name.unwrap_or_default().to_owned();
-    evidence.pasted =
-        Some(probe::User { username, groups: token::groups(&claims, &scopes), claims, may_look });
+    evidence.pasted = Some(probe::User { username, groups: groups(&claims, &scopes), claims, may_look });
 }
 
 async fn log_in(options: &Options) -> Logins {
