@@ -23,16 +23,8 @@ pub struct Identity {
     pub acceptor: TlsAcceptor,
 }
 
-/// The certificate could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// No key or certificate could be generated.
-    #[error("the lab's certificate could not be made: {0}")]
-    Certificate(#[from] rcgen::Error),
-    /// The TLS library refused the certificate.
-    #[error("the lab's certificate was refused: {0}")]
-    Tls(#[from] rustls::Error),
-}
+/// Why no certificate could be made, or the TLS library refuses it.
+pub type TlsError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes a CA and, signed by it, a certificate for `localhost`, `127.0.0.1` and `::1`.
 ///

@@ -1,6 +1,6 @@
 //! The lab's process: everything together, from an empty folder to SIGTERM.
 
-use std::io;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::home::{Home, build_id};
 use crate::ingress::Ingress;
 use crate::real_dex::WithDex;
 use base::files::write_private;
-use base::folder::FolderError;
+use base::{Error, Result};
 use local_cluster::api::{self, Api, Audit};
 use local_cluster::logs::Logs;
 use local_cluster::program::{ClusterAccess, Images};
@@ -42,41 +42,6 @@ pub const SUPERVISE: &str = "supervise-process";
 /// How long programs have to end in a lab that has failed.
 const LAST_WORDS: Duration = Duration::from_secs(6);
 
-/// Why a lab does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum LabError {
-    /// The folder is somebody's own, or another lab's.
-    #[error(transparent)]
-    Claim(#[from] FolderError),
-    /// The folder cannot be written.
-    #[error("{folder}: {error}")]
-    Folder {
-        /// The folder.
-        folder: String,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// No port to listen on.
-    #[error(
-        "{address} cannot be listened on: {error} (hint: another program has the port; leave out --port for a free one)"
-    )]
-    Port {
-        /// The wished address.
-        address: SocketAddr,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// No certificate.
-    #[error(transparent)]
-    Tls(#[from] tls::TlsError),
-    /// Something that the lab cannot do without has failed: nothing of it can be relied on.
-    #[error("{ENDED}: {0}")]
-    Task(String),
-    /// No signals, no random numbers.
-    #[error("the system refuses a basic service: {0}")]
-    System(io::Error),
-}
-
 /// How a lab is to be.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -92,28 +57,28 @@ pub struct Options {
 /// stopped it, or one of `tasks`, to which it adds its own, has panicked.
 ///
 /// # Errors
-/// [`LabError`], all but [`LabError::Task`] before `ready`.
-pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnce()) -> Result<(), LabError> {
-    let folder = |error| LabError::Folder { folder: home.folder().path().display().to_string(), error };
-    let mut terminate = signal(SignalKind::terminate()).map_err(LabError::System)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(LabError::System)?;
+/// Before `ready`: the folder is somebody's own, another lab's or cannot be written, a port is
+/// taken, the system refuses a basic service. After it, what has panicked.
+pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnce()) -> Result<()> {
+    let folder = |error| Error::environment(format!("{}: {error}", home.folder().path().display()));
+    let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
     home.create()?;
     let alive = home.live()?;
 
-    let supervisor = Supervisor::this_program(SUPERVISE).map_err(LabError::System)?;
-    let identity = tls::identity()?;
-    let (token, readers) = (token().map_err(LabError::System)?, token().map_err(LabError::System)?);
+    let supervisor = Supervisor::this_program(SUPERVISE).map_err(system)?;
+    let identity = tls::identity().map_err(no_certificate)?;
+    let (token, readers) = (token()?, token()?);
     let others = [(READER, readers.as_str())];
     let api_listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let ingress_listener = listen(options.ingress).await?;
-    let api_address = api_listener.local_addr().map_err(LabError::System)?;
-    let ingress_address = ingress_listener.local_addr().map_err(LabError::System)?;
+    let api_address = api_listener.local_addr().map_err(system)?;
+    let ingress_address = ingress_listener.local_addr().map_err(system)?;
     let tls_listener = match options.tls {
         true => Some(listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?),
         false => None,
     };
-    let tls_address =
-        tls_listener.as_ref().map(|it| it.local_addr()).transpose().map_err(LabError::System)?;
+    let tls_address = tls_listener.as_ref().map(|it| it.local_addr()).transpose().map_err(system)?;
     let cluster = ClusterAccess { server: format!("https://{api_address}"), ca_pem: identity.ca_pem, token };
 
     let stop = CancellationToken::new();
@@ -143,7 +108,7 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     let heads = Limits { header_bytes: 1024 * 1024, ..limits };
     let serving_tls = match (tls_listener, tls_address) {
         (Some(listener), Some(address)) => {
-            let (own, acceptor) = handler.over_tls(address.port())?;
+            let (own, acceptor) = handler.over_tls(address.port()).map_err(no_certificate)?;
             handler = handler.with_tunnels(address);
             let serving = serve_http(listener, Some(acceptor), own, heads, servers.clone());
             Some(tasks.spawn("the ingress's TLS", serving))
@@ -177,7 +142,7 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
         // Whoever would end them may be what failed. What they have started ends with
         // this process.
         let _ = tokio::time::timeout(LAST_WORDS, workloads).await;
-        return Err(LabError::Task(said));
+        return Err(Error::environment(format!("{ENDED}: {said}")));
     }
     let _ = workloads.await;
     servers.cancel();
@@ -188,16 +153,25 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<Arc<TcpListener>, LabError> {
-    match TcpListener::bind(address).await {
-        Ok(listener) => Ok(Arc::new(listener)),
-        Err(error) => Err(LabError::Port { address, error }),
-    }
+/// No signals, no random numbers, no address.
+fn system(error: impl Display) -> Error {
+    Error::environment(format!("the system refuses a basic service: {error}"))
 }
 
-fn token() -> io::Result<String> {
+fn no_certificate(error: tls::TlsError) -> Error {
+    Error::environment(format!("the lab's certificate could not be made: {error}"))
+}
+
+async fn listen(address: SocketAddr) -> Result<Arc<TcpListener>> {
+    TcpListener::bind(address).await.map(Arc::new).map_err(|error| {
+        Error::environment(format!("{address} cannot be listened on: {error}"))
+            .hint("another program has the port; leave out --port for a free one")
+    })
+}
+
+fn token() -> Result<String> {
     let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| system("no random numbers"))?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 

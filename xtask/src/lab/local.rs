@@ -213,12 +213,11 @@ impl LocalLab {
 /// # Errors
 /// A port is taken, the folder cannot be written, or a part of it has panicked.
 pub fn serve(folder: &Path, port: u16, tls: bool, lag: Option<Lag>) -> Result<()> {
-    let fail = |error: &dyn std::fmt::Display| Error::environment(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| fail(&error))?;
+        .map_err(|error| Error::environment(error.to_string()))?;
     let ingress = SocketAddr::from(([127, 0, 0, 1], port));
     let ready = || {
         let mut stdout = io::stdout();
@@ -227,6 +226,5 @@ pub fn serve(folder: &Path, port: u16, tls: bool, lag: Option<Lag>) -> Result<()
         let _ = stdout.flush();
     };
     let options = lab::Options { ingress, tls, lag };
-    let serving = lab::serve(Home::new(folder), options, Tasks::default(), ready);
-    runtime.block_on(serving).map_err(|error| fail(&error))
+    runtime.block_on(lab::serve(Home::new(folder), options, Tasks::default(), ready))
 }

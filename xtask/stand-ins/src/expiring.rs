@@ -1,6 +1,6 @@
 //! What a program keeps for a while and may lose: logins that are under way, codes, tokens.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -13,19 +13,12 @@ const MOST: usize = 2048;
 /// printed.
 pub(crate) struct Expiring<V>(Mutex<Entries<V>>);
 
-struct Entries<V> {
-    values: HashMap<String, (Turn, V)>,
-    /// Names in the order in which they go.
-    turns: BTreeMap<Turn, String>,
-    next: u64,
-}
-
-/// The last second, since 1970, and a number for those that share it.
-type Turn = (i64, u64);
+/// What comes and goes by the last second, since 1970, and a number for those that share it.
+type Entries<V> = BTreeMap<String, ((i64, usize), V)>;
 
 impl<V> Default for Expiring<V> {
     fn default() -> Self {
-        Self(Mutex::new(Entries { values: HashMap::new(), turns: BTreeMap::new(), next: 0 }))
+        Self(Mutex::default())
     }
 }
 
@@ -36,37 +29,26 @@ impl<V: Clone> Expiring<V> {
 
     /// Keeps a value until this second, instead of the one that has its name.
     pub(crate) fn put(&self, name: &str, until: i64, value: V) {
-        let mut guard = self.lock();
-        let entries = &mut *guard;
-        let turn = (until, entries.next);
-        entries.next += 1;
-        entries.turns.insert(turn, name.to_owned());
-        if let Some((before, _)) = entries.values.insert(name.to_owned(), (turn, value)) {
-            entries.turns.remove(&before);
-        }
-        while let Some(first) = entries.turns.first_entry()
-            && (!is_ahead(first.key().0) || entries.values.len() > MOST)
+        let mut entries = self.lock();
+        let number = entries.values().map(|((_, number), _)| number + 1).max().unwrap_or_default();
+        entries.insert(name.to_owned(), ((until, number), value));
+        entries.retain(|_, ((until, _), _)| is_ahead(*until));
+        if entries.len() > MOST
+            && let Some(first) =
+                entries.iter().min_by_key(|(_, (turn, _))| *turn).map(|(name, _)| name.clone())
         {
-            let name = first.remove();
-            entries.values.remove(&name);
+            entries.remove(&first);
         }
     }
 
     /// A value, if it has not ended.
     pub(crate) fn get(&self, name: &str) -> Option<V> {
-        self.lock()
-            .values
-            .get(name)
-            .filter(|((until, _), _)| is_ahead(*until))
-            .map(|(_, value)| value.clone())
+        self.lock().get(name).filter(|((until, _), _)| is_ahead(*until)).map(|(_, value)| value.clone())
     }
 
     /// Takes a value out, if it has not ended; only one caller gets it.
     pub(crate) fn take(&self, name: &str) -> Option<V> {
-        let mut entries = self.lock();
-        let (turn, value) = entries.values.remove(name)?;
-        entries.turns.remove(&turn);
-        is_ahead(turn.0).then_some(value)
+        self.lock().remove(name).filter(|((until, _), _)| is_ahead(*until)).map(|(_, value)| value)
     }
 }
 
@@ -77,11 +59,6 @@ fn is_ahead(second: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sizes<V: Clone>(kept: &Expiring<V>) -> (usize, usize) {
-        let entries = kept.lock();
-        (entries.values.len(), entries.turns.len())
-    }
 
     #[test]
     fn a_value_is_there_until_it_ends_or_is_taken() {
@@ -95,7 +72,7 @@ mod tests {
         );
         kept.put("late", now, 3);
         assert_eq!((kept.get("late"), kept.take("late")), (None, None));
-        assert_eq!(sizes(&kept), (0, 0));
+        assert_eq!(kept.lock().len(), 0);
     }
 
     #[test]
@@ -111,6 +88,6 @@ mod tests {
             (kept.get("first"), kept.get("0"), kept.get("1"), kept.get("long")),
             (None, None, Some(1), Some(0))
         );
-        assert_eq!(sizes(&kept), (MOST, MOST));
+        assert_eq!(kept.lock().len(), MOST);
     }
 }

@@ -24,28 +24,14 @@ pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 0x0f)]));
-    }
-    text
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The bytes behind hexadecimal text.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    digits
-        .chunks_exact(2)
-        .map(|pair| {
-            let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            Some(digit(pair[0])? << 4 | digit(pair[1])?)
-        })
-        .collect()
+    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let bytes = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
+    bytes.collect::<Option<_>>().filter(|_| digits)
 }
 
 /// A response with a body and its type. `Content-Length` stands right behind the
@@ -168,36 +154,15 @@ pub(crate) fn unclean(path: &str) -> Option<String> {
 
 /// As `html.EscapeString`.
 pub(crate) fn escape_html(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&#34;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&#34;").replace('\'', "&#39;")
 }
 
 /// As `url.QueryEscape`.
 pub(crate) fn query_escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                escaped.push(char::from(byte))
-            }
-            b' ' => escaped.push('+'),
-            byte => {
-                escaped.push('%');
-                escaped.push_str(&hex(&[byte]).to_uppercase());
-            }
-        }
-    }
-    escaped
+    let escaped: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    // Browsers and Go differ in these two.
+    escaped.replace('*', "%2A").replace("%7E", "~")
 }
 
 /// As `url.QueryUnescape`; `None` for a broken escape. Bytes that are no UTF-8

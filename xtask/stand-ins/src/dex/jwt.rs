@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::keys::{KeyError, SigningKey};
+use super::keys::SigningKey;
 use super::storage::{Claims, new_id};
 
 /// What a token is made for.
@@ -61,13 +61,13 @@ struct Federated<'a> {
 /// Signs a token that belongs to an access token, and to a code, if any.
 ///
 /// # Errors
-/// [`KeyError`], in practice none.
+/// In practice none.
 pub(super) fn sign(
     key: &SigningKey,
     token: &TokenFor<'_>,
     access_token: &str,
     code: Option<&str>,
-) -> Result<String, KeyError> {
+) -> Result<String, String> {
     let has = |wanted: &str| token.scopes.iter().any(|scope| scope == wanted);
     let not_empty = |text: &'_ str| !text.is_empty();
     let claims = token.claims;
@@ -101,7 +101,7 @@ pub(super) fn sign(
 ///
 /// # Errors
 /// As [`sign`].
-pub(super) fn access_token(key: &SigningKey, token: &TokenFor<'_>) -> Result<String, KeyError> {
+pub(super) fn access_token(key: &SigningKey, token: &TokenFor<'_>) -> Result<String, String> {
     sign(key, token, &new_id(), None)
 }
 

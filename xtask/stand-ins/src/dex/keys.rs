@@ -22,14 +22,9 @@ pub(super) struct SigningKey {
     pair: RsaKeyPair,
 }
 
-/// The key could not be made or used.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("no signing key: {0}")]
-pub(super) struct KeyError(String);
-
 /// A key that is being made. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct PendingKey(watch::Receiver<Option<Result<Arc<SigningKey>, KeyError>>>);
+pub(super) struct PendingKey(watch::Receiver<Option<Result<Arc<SigningKey>, String>>>);
 
 impl PendingKey {
     /// Starts making a key on a thread for slow work. Nobody waits for it until a
@@ -46,11 +41,11 @@ impl PendingKey {
     ///
     /// # Errors
     /// It could not be made.
-    pub(super) async fn get(&self) -> Result<Arc<SigningKey>, KeyError> {
+    pub(super) async fn get(&self) -> Result<Arc<SigningKey>, String> {
         let mut receiver = self.0.clone();
         match receiver.wait_for(Option::is_some).await {
-            Ok(made) => made.clone().unwrap_or_else(|| Err(KeyError("it was not made".into()))),
-            Err(_) => Err(KeyError("its maker ended early".into())),
+            Ok(made) => made.clone().unwrap_or_else(|| Err("it was not made".into())),
+            Err(_) => Err("its maker ended early".into()),
         }
     }
 }
@@ -68,12 +63,11 @@ pub(super) struct Jwk {
 }
 
 impl SigningKey {
-    fn generate() -> Result<Self, KeyError> {
-        let error = |what: &dyn std::fmt::Display| KeyError(what.to_string());
-        let key = rsa::PrivateKey::new(&mut SystemRandom, 2048).map_err(|e| error(&e))?;
-        let der = key.to_pkcs1_der().map_err(|e| error(&e))?;
-        let pair = RsaKeyPair::from_der(der.as_bytes()).map_err(|e| error(&e))?;
-        let id = random::<20>().ok_or_else(|| KeyError("the system gives no random numbers".into()))?;
+    fn generate() -> Result<Self, String> {
+        let key = rsa::PrivateKey::new(&mut SystemRandom, 2048).map_err(|error| error.to_string())?;
+        let der = key.to_pkcs1_der().map_err(|error| error.to_string())?;
+        let pair = RsaKeyPair::from_der(der.as_bytes()).map_err(|error| error.to_string())?;
+        let id = random::<20>().ok_or("the system gives no random numbers")?;
         Ok(Self { id: hex(&id), pair })
     }
 
@@ -81,11 +75,11 @@ impl SigningKey {
     ///
     /// # Errors
     /// In practice none.
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
         let mut signature = vec![0; self.pair.public().modulus_len()];
         self.pair
             .sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), message, &mut signature)
-            .map_err(|_| KeyError("signing failed".into()))?;
+            .map_err(|_| "signing failed")?;
         Ok(signature)
     }
 

@@ -10,7 +10,6 @@ use super::keys::Jwk;
 use super::state::{Dex, Incoming};
 use super::{auth, form, pages, token};
 use crate::go_http::{self, Values};
-use crate::multipart;
 use local_cluster::serve::{Handler, Request, Response, read_body};
 use local_cluster::store::object::uid;
 
@@ -62,7 +61,7 @@ impl Web {
         let (form, form_whole) = if content_type.starts_with("application/x-www-form-urlencoded") {
             Values::parse_what_can_be_read(&String::from_utf8_lossy(&body))
         } else {
-            (multipart::values(content_type, &body), true)
+            (Values::default(), true)
         };
         let (query, whole) = Values::parse_what_can_be_read(parts.uri.query().unwrap_or_default());
         let target = parts.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string);
@@ -153,7 +152,7 @@ impl Dex {
                 go_http::with(response, http::header::CACHE_CONTROL, "max-age=600, must-revalidate")
             }
             Err(error) => {
-                self.log.error("failed to get keys", &[("err", &error.to_string())]);
+                self.log.error("failed to get keys", &[("err", &error)]);
                 pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
             }
         }

@@ -172,7 +172,7 @@ fn refresh(request: &Incoming) -> Response {
 }
 
 async fn issue(dex: &Dex, client: &Client, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
-    let key = dex.key.get().await.map_err(|error| error.to_string())?;
+    let key = dex.key.get().await?;
     let expires_in = dex.config.id_tokens.as_secs();
     let issued_at = dex.now();
     let token = TokenFor {
@@ -185,8 +185,8 @@ async fn issue(dex: &Dex, client: &Client, grant: &AuthCode, code: &str) -> Resu
         issued_at,
         expires_at: issued_at.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX)),
     };
-    let access_token = jwt::access_token(&key, &token).map_err(|error| error.to_string())?;
-    let id_token = jwt::sign(&key, &token, &access_token, Some(code)).map_err(|error| error.to_string())?;
+    let access_token = jwt::access_token(&key, &token)?;
+    let id_token = jwt::sign(&key, &token, &access_token, Some(code))?;
     // Go truncates the little time that has passed since: one second less.
     let expires_in = expires_in.saturating_sub(1);
     Ok(Tokens { access_token, token_type: "bearer", expires_in, refresh_token: None, id_token })
