@@ -11,27 +11,10 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let words =
         text.split(|c: char| !(c.is_ascii_alphanumeric() || c == ':')).filter(|word| !word.is_empty());
     for word in words {
-        if time.is_none() {
-            time = time_of(word);
-            if time.is_some() {
-                continue;
-            }
-        }
-        if day.is_none() {
-            day = number(word, 1, 2);
-            if day.is_some() {
-                continue;
-            }
-        }
-        if month.is_none() {
-            month = month_of(word);
-            if month.is_some() {
-                continue;
-            }
-        }
-        if year.is_none() {
-            year = number(word, 2, 4);
-        }
+        let _ = fill(&mut time, time_of(word))
+            || fill(&mut day, number(word, 1, 2))
+            || fill(&mut month, month_of(word))
+            || fill(&mut year, number(word, 2, 4));
     }
     let year = match year? {
         late @ 70..=99 => late + 1900,
@@ -44,6 +27,11 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let second = second.min(59);
     let date = DateTime::new(year, month?, i8::try_from(day?).ok()?, hour, minute, second, 0).ok()?;
     TimeZone::UTC.to_timestamp(date).ok()
+}
+
+/// Takes what was found for what is wanting still; says whether it did.
+fn fill<T>(wanted: &mut Option<T>, found: Option<T>) -> bool {
+    wanted.is_none() && found.map(|found| *wanted = Some(found)).is_some()
 }
 
 /// A word that begins with `min` to `max` digits, whatever follows that is no digit.

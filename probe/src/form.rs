@@ -128,26 +128,9 @@ impl<'a> LoginForm<'a> {
 
 fn is_text(field: &Field) -> bool {
     // Browsers take a type that they do not know for text.
-    field.element == "input"
-        && !matches!(
-            field.kind.as_str(),
-            "hidden"
-                | "password"
-                | "checkbox"
-                | "radio"
-                | "file"
-                | "submit"
-                | "image"
-                | "reset"
-                | "button"
-                | "color"
-                | "range"
-                | "date"
-                | "datetime-local"
-                | "month"
-                | "week"
-                | "time"
-        )
+    const OTHERS: &str = "hidden password checkbox radio file submit image reset button color range date \
+                          datetime-local month week time";
+    field.element == "input" && OTHERS.split(' ').all(|other| other != field.kind)
 }
 
 fn is_button(field: &Field) -> bool {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::ser::SerializeStruct as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use crate::catalogue::Cause;
@@ -47,8 +47,9 @@ pub fn may_look(body: &[u8]) -> Option<bool> {
     }
 }
 
-/// Where and why a login ended early.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where and why a login ended early. What is written follows in part from the kind of answer, and is found anew when
+/// it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Failure {
     /// The step that did not do what it should.
     pub step: Step,
@@ -57,9 +58,11 @@ pub struct Failure {
     /// The server's own words, shortened and redacted; the probe's where there is no answer.
     pub message: String,
     /// What it means.
+    #[serde(rename = "answer")]
     pub cause: Cause,
     /// Whether who was asked may be on its way: Argo CD refused or closed the connection, or a gateway said
     /// 502, 503 or 504 for Argo CD or the provider.
+    #[serde(skip)]
     pub(crate) restarting: bool,
 }
 
@@ -82,21 +85,6 @@ impl Serialize for Failure {
         fields.serialize_field("candidates", candidates.ids)?;
         fields.serialize_field("answer", &self.cause)?;
         fields.end()
-    }
-}
-
-/// Reads what was written above; what follows from the kind of answer is found anew.
-impl<'de> Deserialize<'de> for Failure {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Written {
-            step: Step,
-            status: Option<u16>,
-            message: String,
-            answer: Cause,
-        }
-        let it = Written::deserialize(deserializer)?;
-        Ok(Self::new(it.step, it.status, it.message, it.answer))
     }
 }
 

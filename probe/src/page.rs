@@ -256,17 +256,9 @@ fn attribute(tag: &StartTag<()>, name: &str) -> Option<String> {
 
 /// The ids and classes by which login pages mark what went wrong (Dex, Keycloak, Bootstrap's pages).
 fn is_error_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    [
-        "login-error",
-        "input-error",
-        "error",
-        "error-message",
-        "alert-error",
-        "alert-danger",
-        "kc-feedback-text",
-    ]
-    .contains(&name.as_str())
+    const NAMES: &str =
+        "login-error input-error error error-message alert-error alert-danger kc-feedback-text";
+    NAMES.split(' ').any(|error| name.eq_ignore_ascii_case(error))
 }
 
 fn is_void(name: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::jar::Kept;
 
@@ -52,70 +52,46 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// One request and its answer, redacted.
-#[derive(Debug, Clone, Serialize)]
+/// One request and its answer, redacted. Read is what somebody has to know of one that is over: what was asked, and
+/// where its answer leads.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Exchange {
     /// The step of the login it belongs to.
     pub step: Step,
     /// `GET` or `POST`.
+    #[serde(skip_deserializing)]
     pub method: &'static str,
     /// The URL, secrets masked.
     pub url: String,
     /// Host (with its port, if not the scheme's own) and path.
+    #[serde(skip_deserializing)]
     pub place: String,
     /// The names of the cookies sent along.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
     pub cookies_sent: Vec<String>,
     /// The names of the form fields sent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
     pub fields_sent: Vec<String>,
     /// The status of the answer; None when there was none.
     pub status: Option<u16>,
     /// From sending the request to the end of the body.
-    #[serde(rename = "ms", serialize_with = "crate::trace::as_ms")]
+    #[serde(skip_deserializing, rename = "ms", serialize_with = "crate::trace::as_ms")]
     pub time: Duration,
     /// The answer's headers, secrets masked.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
     /// The size of the body, in bytes.
+    #[serde(skip_deserializing)]
     pub bytes: usize,
     /// The cookies set: names only.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
     pub cookies: Vec<SetCookie>,
     /// Where the answer leads, secrets masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// In a few words what came of it.
+    #[serde(skip_deserializing)]
     pub note: String,
-}
-
-/// Reads what somebody has to know of an exchange that is over: what was asked, and where its answer leads.
-impl<'de> Deserialize<'de> for Exchange {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Written {
-            step: Step,
-            url: String,
-            status: Option<u16>,
-            location: Option<String>,
-        }
-        let Written { step, url, status, location } = Written::deserialize(deserializer)?;
-        Ok(Self {
-            step,
-            method: "",
-            url,
-            place: String::new(),
-            cookies_sent: vec![],
-            fields_sent: vec![],
-            status,
-            time: Duration::ZERO,
-            headers: vec![],
-            bytes: 0,
-            cookies: vec![],
-            location,
-            note: String::new(),
-        })
-    }
 }
 
 /// One `Set-Cookie` header: its name and what a browser does with it.
