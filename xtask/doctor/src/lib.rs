@@ -33,12 +33,12 @@ mod watch;
 pub use advice::reloads;
 pub use diagnosis::Diagnosis;
 pub use evidence::Evidence;
-pub use examination::Examination;
 pub use files::Files;
 pub use look::{Reader, Subject, User};
 pub use upgrade::{Change, Step, Upgrade, upgrade};
 
 use base::{Error, Result};
+use examination::Examination;
 
 /// Looks at a subject and decides by what was seen.
 ///

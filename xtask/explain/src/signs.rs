@@ -74,8 +74,8 @@ const CLEAR: &[Sign] = signs! {
     ["expected audience" | "invalid audience" | "audience mismatch"] => Audience CliAudience TwoProviders;
     ["token is expired" | "token has expired" | "token used before issued" | "before the nbf" | "not valid yet"] => Clock OldCookie;
     ["issuer did not match" | "did not match the issuer url" | "issuer url mismatch" | "issuer mismatch" | "issued by a different provider" | "different issuer"] => IssuerMismatch ArgocdUrl StaleSessionManager;
-    ["x509" | "certificate signed by unknown authority" | "tls: failed to verify"] ["restart" | "after an update" | "after update" | "after upgrade"] => StaleSessionManager ProviderCa;
-    ["x509" | "certificate signed by unknown authority" | "tls: failed to verify" | "self signed certificate" | "self-signed certificate"] => ProviderCa StaleSessionManager DexTls;
+    ["x509" | "certificate signed by unknown authority" | "tls: failed to verify"] ["restart" | "after an update" | "after update" | "after upgrade"] not ["git-upload-pack" | "info/refs"] => StaleSessionManager ProviderCa;
+    ["x509" | "certificate signed by unknown authority" | "tls: failed to verify" | "self signed certificate" | "self-signed certificate"] not ["git-upload-pack" | "info/refs"] => ProviderCa StaleSessionManager DexTls;
     ["verification failed for all audiences"] => Audience StaleSessionManager TokenAlgorithm;
     ["failed to verify id token signature" | "failed to verify signature" | "failed to verify id token" | "signature is invalid"] => StaleSessionManager TwoProviders TokenAlgorithm CodeReused;
     // The road to the provider.
@@ -135,7 +135,7 @@ const CLEAR: &[Sign] = signs! {
     ["permission denied: applications" | "permission denied: projects" | "permission denied: clusters" | "permission denied: repositories" | "permission denied: logs" | "permission denied: exec" | "permission denied: accounts"] => NoRights ClaimShape GroupOverage;
     ["permission denied"] ["\"code\":7" | "code = permissiondenied"] => NoRights ClaimShape GroupOverage;
     ["permission denied"] ["dex" | "openshift"] ["login" | "log in"] => IdpRefused NoRights DexDown;
-    ["invalid email address and password" | "invalid username and password" | "invalid username or password" | "invalid user credentials" | "invalid_user_password" | "bad password"] => Credentials DexReference;
+    ["invalid email address and password" | "invalid username and password" | "invalid username or password" | "invalid user credentials" | "invalid_user_password" | "bad password"] not ["remote: invalid" | "repository"] => Credentials DexReference;
     ["ldap result code 49" | "initial bind for user" | "ldap: initial bind"] => DexReference Credentials;
     ["failed to get token" | "failed to authenticate"] ["x509" | "no such host" | "connection refused" | "deadline exceeded" | "i/o timeout" | "client.timeout" | "handshake timeout" | "no route to host" | "network is unreachable"] => ProviderUnreachable EgressProxy ProviderCa;
 };

@@ -169,6 +169,8 @@ fn nonsense_is_not_known() {
         "login",
         "ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey]",
         "failed to generate manifest: rpc error: code = Unknown desc = authentication required: Repository not found.",
+        "Get \"https://git.example/a.git/info/refs?service=git-upload-pack\": x509: certificate signed by unknown authority",
+        "remote: Invalid username or password. fatal: Authentication failed for 'https://git.example/a.git/'",
         "failed to pull image \"argocd\": toomanyrequests",
     ] {
         let explanation = explain(text.as_bytes()).unwrap();

@@ -206,8 +206,10 @@ fn era(way: &Way<'_>) -> Option<Step> {
     };
     Some(step(
         after,
-        format!("when {what} changes, {happens}; with {} it was `{}`", way.from, way.from.era().name()),
-        format!("{} (era `{}`): {}", way.to, way.to.era().name(), way.to.era().because()),
+        format!("when {what} changes, {happens}"),
+        [&way.to, &way.from]
+            .map(|it| format!("{it} (era `{}`): {}", it.era().name(), it.era().because()))
+            .join("; "),
         Some(avoid),
     ))
 }
