@@ -93,6 +93,18 @@ pub struct Launch {
     pub cluster: ClusterAccess,
 }
 
+impl Launch {
+    /// Takes the socket of a `containerPort`.
+    ///
+    /// # Errors
+    /// Why nothing can listen there, in words.
+    pub fn listener(&mut self, port: u16) -> Result<tokio::net::TcpListener, &'static str> {
+        let socket = self.ports.remove(&port).ok_or("the container has no such port")?;
+        let listener = socket.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(socket));
+        listener.map_err(|_| "the socket cannot be used")
+    }
+}
+
 /// The status of a program that could not be started at all. No process ends with it;
 /// in a container's status it becomes what container runtimes say, 128 and `StartError`.
 pub const START_ERROR: i32 = -1;

@@ -175,29 +175,12 @@ fn change(kind: &Kind, old: &Value, new: &Value) -> Vec<Cause> {
         }
         "Secret" => &["/type"],
         "RoleBinding" | "ClusterRoleBinding" => &["/roleRef"],
-        "Pod" if fixed(&old["spec"]) != fixed(&new["spec"]) => {
-            let why = "pod updates may not change fields other than `spec.containers[*].image`";
-            return vec![forbidden("spec", why)];
-        }
         _ => &[],
     };
     let changed = fields.iter().filter(|path| old.pointer(path) != new.pointer(path));
     changed
         .map(|path| cause("FieldValueInvalid", path[1..].replace('/', "."), "field is immutable"))
         .collect()
-}
-
-/// What of a pod stays as it was made.
-fn fixed(spec: &Value) -> Value {
-    let mut spec = spec.clone();
-    for container in spec["containers"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut)
-    {
-        container.retain(|field, _| !["image", "imagePullPolicy"].contains(&field.as_str()));
-    }
-    if let Some(spec) = spec.as_object_mut() {
-        spec.retain(|field, value| field != "nodeName" && !value.is_null());
-    }
-    spec
 }
 
 #[cfg(test)]

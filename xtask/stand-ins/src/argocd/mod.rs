@@ -57,10 +57,7 @@ mod token_cookie;
 mod user_info;
 mod workload_identity;
 
-use std::net::TcpListener as StdListener;
 use std::sync::Arc;
-
-use tokio::net::TcpListener;
 
 use client_app::Surroundings;
 use details::Details;
@@ -112,7 +109,7 @@ async fn start(mut launch: Launch) -> Exit {
         "ArgoCD API Server is starting",
         &[("namespace", &launch.namespace), ("port", &flags.port.to_string()), ("version", &version)],
     );
-    let listener = match listener(launch.ports.remove(&flags.port)) {
+    let listener = match launch.listener(flags.port) {
         Ok(listener) => listener,
         Err(error) => return failure(&log, 20, format!("listen tcp :{}: {error}", flags.port)),
     };
@@ -146,10 +143,4 @@ async fn start(mut launch: Launch) -> Exit {
         fatal: tokio::sync::watch::Sender::default(),
     };
     run::run(&process, release.era(), listener).await
-}
-
-fn listener(socket: Option<StdListener>) -> Result<TcpListener, String> {
-    let socket = socket.ok_or("the container has no such port")?;
-    socket.set_nonblocking(true).map_err(|_| "the socket cannot be used")?;
-    TcpListener::from_std(socket).map_err(|_| "the socket cannot be used".into())
 }

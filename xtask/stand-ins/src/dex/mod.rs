@@ -18,7 +18,6 @@ mod token;
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use config::Config;
@@ -81,11 +80,10 @@ async fn run(mut launch: Launch) -> Exit {
     }
     log.info("config skipping approval screen", &[]);
     let mut listen = |port, server| {
-        let listener = launch.ports.remove(&port).ok_or("the container has no such port")?;
+        let listener = launch.listener(port)?;
         let address = listener.local_addr().map_err(|_| "the socket has no address")?.to_string();
         log.info("listening on", &[("server", server), ("address", &address)]);
-        listener.set_nonblocking(true).map_err(|_| "the socket cannot be used")?;
-        TcpListener::from_std(listener).map(Arc::new).map_err(|_| "the socket cannot be used")
+        Ok::<_, &str>(Arc::new(listener))
     };
     let (web, telemetry) = match (listen(WEB_PORT, "http"), listen(TELEMETRY_PORT, "telemetry")) {
         (Ok(web), Ok(telemetry)) => (web, telemetry),

@@ -48,11 +48,7 @@ async fn run(mut launch: Launch) -> Exit {
         Ok(password) => password,
         Err(message) => return fail(message),
     };
-    let listener = launch.ports.remove(&PORT).and_then(|listener| {
-        listener.set_nonblocking(true).ok()?;
-        TcpListener::from_std(listener).ok()
-    });
-    let Some(listener) = listener else {
+    let Ok(listener) = launch.listener(PORT) else {
         return fail(format!("Failed listening on port {PORT} (tcp), aborting."));
     };
     log.line("* Ready to accept connections tcp");
