@@ -35,7 +35,7 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     if says("failed to query provider") {
         return provider_problem(&body);
     }
-    if is_another_issuer(&body) {
+    if ISSUERS.iter().any(|words| says(words)) {
         return Cause::IssuerMismatch;
     }
     // Before anybody logged in it is not about the secret, which has not been sent yet.
@@ -44,58 +44,30 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     {
         return cause;
     }
-    if says("invalid_grant") {
-        return Cause::InvalidGrant;
-    }
-    if says("message authentication failed") {
-        return Cause::ServerKeyChanged;
-    }
-    if says("server.secretkey is missing") {
-        return Cause::ServerKeyMissing;
-    }
-    if says("named cookie not present") {
-        return match seen.secure_cookie_refused {
-            true => Cause::SecureCookieOverHttp,
-            false => Cause::StateCookieLost,
-        };
-    }
-    if says("invalid state in") {
-        return Cause::StateMismatch;
-    }
-    if says("unregistered redirect_uri") || (says("redirect_uri") && says("invalid")) {
-        return match seen.called_back_elsewhere {
-            true => Cause::RedirectElsewhere,
-            false => Cause::UnregisteredRedirect,
-        };
-    }
-    if says("invalid redirect url") {
-        return Cause::InvalidRedirectUrl;
-    }
-    if says("invalid_scope") || query.contains("error=invalid_scope") {
-        return Cause::InvalidScope;
-    }
-    if says("access_denied") || query.contains("error=access_denied") {
-        return Cause::AccessDenied;
-    }
-    if step == Step::Authorize
-        && ["invalid client_id", "client not found", "invalid_client"].iter().any(|part| says(part))
-    {
-        return match query.contains("client_id=$") {
-            true => Cause::UnresolvedReference,
-            false => Cause::UnknownClient,
-        };
-    }
-    if says("expected audience") {
-        return Cause::Audience;
-    }
-    if says("token is expired") {
-        return Cause::TokenExpired;
-    }
-    if says("failed to verify the token") || says("failed to verify signature") {
-        return Cause::TokenRejected;
-    }
-    if seen.status.is_some_and(|status| (502..=504).contains(&status)) {
-        return Cause::FrontWithoutBackend;
+    let either = |so: bool, this: Cause, that: Cause| if so { this } else { that };
+    let lost_cookie = either(seen.secure_cookie_refused, Cause::SecureCookieOverHttp, Cause::StateCookieLost);
+    let redirect = either(seen.called_back_elsewhere, Cause::RedirectElsewhere, Cause::UnregisteredRedirect);
+    let client = either(query.contains("client_id=$"), Cause::UnresolvedReference, Cause::UnknownClient);
+    let unknown_client =
+        ["invalid client_id", "client not found", "invalid_client"].iter().any(|it| says(it));
+    let known = [
+        (says("invalid_grant"), Cause::InvalidGrant),
+        (says("message authentication failed"), Cause::ServerKeyChanged),
+        (says("server.secretkey is missing"), Cause::ServerKeyMissing),
+        (says("named cookie not present"), lost_cookie),
+        (says("invalid state in"), Cause::StateMismatch),
+        (says("unregistered redirect_uri") || (says("redirect_uri") && says("invalid")), redirect),
+        (says("invalid redirect url"), Cause::InvalidRedirectUrl),
+        (says("invalid_scope") || query.contains("error=invalid_scope"), Cause::InvalidScope),
+        (says("access_denied") || query.contains("error=access_denied"), Cause::AccessDenied),
+        (step == Step::Authorize && unknown_client, client),
+        (says("expected audience"), Cause::Audience),
+        (says("token is expired"), Cause::TokenExpired),
+        (says("failed to verify the token") || says("failed to verify signature"), Cause::TokenRejected),
+        (seen.status.is_some_and(|status| (502..=504).contains(&status)), Cause::FrontWithoutBackend),
+    ];
+    if let Some((_, cause)) = known.into_iter().find(|(fits, _)| *fits) {
+        return cause;
     }
     if step.is_argocds() {
         if provider_connection_problem(&body) {
@@ -139,34 +111,25 @@ fn client_refused(body: &str, step: Step) -> Option<Cause> {
 
 /// The provider says that it is somebody else: the first wording up to v3.3, the
 /// second from v3.4.
-fn is_another_issuer(body: &str) -> bool {
-    body.contains("issuer did not match") || body.contains("did not match the issuer url")
-}
+const ISSUERS: [&str; 2] = ["issuer did not match", "did not match the issuer url"];
 
 /// Argo CD could not talk to the provider; these are the reasons that Go's HTTP client gives.
 fn provider_problem(body: &str) -> Cause {
-    if body.contains("failed to query provider \"\"") {
-        return Cause::FirstStart;
+    const REASONS: [(&str, Cause); 8] = [
+        ("failed to query provider \"\"", Cause::FirstStart),
+        (ISSUERS[0], Cause::IssuerMismatch),
+        (ISSUERS[1], Cause::IssuerMismatch),
+        ("proxyconnect ", Cause::ProviderByProxy),
+        ("no such host", Cause::ProviderUnknownHost),
+        ("connection refused", Cause::ProviderRefusesConnections),
+        ("x509", Cause::ProviderCertificate),
+        ("tls: ", Cause::ProviderCertificate),
+    ];
+    match REASONS.iter().find(|(words, _)| body.contains(words)) {
+        Some((_, cause)) => *cause,
+        None if names_a_gateway(body) => Cause::ProviderBadGateway,
+        None => Cause::ProviderUnreachable,
     }
-    if is_another_issuer(body) {
-        return Cause::IssuerMismatch;
-    }
-    if body.contains("proxyconnect ") {
-        return Cause::ProviderByProxy;
-    }
-    if body.contains("no such host") {
-        return Cause::ProviderUnknownHost;
-    }
-    if body.contains("connection refused") {
-        return Cause::ProviderRefusesConnections;
-    }
-    if body.contains("x509") || body.contains("tls: ") {
-        return Cause::ProviderCertificate;
-    }
-    if names_a_gateway(body) {
-        return Cause::ProviderBadGateway;
-    }
-    Cause::ProviderUnreachable
 }
 
 /// Whether one of a gateway's statuses is among the words: not within a longer number, and not as a port.

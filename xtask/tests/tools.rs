@@ -93,7 +93,7 @@ fn nothing_there_is_said_without_asking_the_network() {
         let ended = Ended::of(&mut tools(&lab, &server.url(), args));
         assert_eq!(ended.status, 3, "{ended}");
         for part in [
-            "kind     v0.33.0               missing    would be downloaded from http://127.0.0.1:",
+            "kind     v0.33.0  missing  would be downloaded from http://127.0.0.1:",
             "helm     v3.22.0 ",
             "kubectl  v1.37.0 ",
             "none of docker, podman, nerdctl is on PATH",
@@ -186,7 +186,7 @@ fn an_engine_that_does_not_answer_is_named() {
         ),
         "{ended}"
     );
-    for part in ["kind     v0.33.0               PATH ", "helm     v4.3.1+g1234567       PATH "] {
+    for part in ["kind     v0.33.0             PATH ", "helm     v4.3.1+g1234567     PATH "] {
         assert!(ended.stdout.contains(part), "{part}: {ended}");
     }
 }

@@ -7,8 +7,8 @@ use std::fmt::Debug;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::api::networking::v1::Ingress;
-use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
+use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ where
         Error::environment(format!("the lab has no {}", what()))
             .hint("`cargo xtask working` creates what is missing")
     })?;
-    if found.meta().labels.as_ref().and_then(|labels| labels.get(OWNED)).is_some_and(|it| it == "true") {
+    if found.labels().get(OWNED).is_some_and(|owned| owned == "true") {
         return Ok(found);
     }
     Err(Error::environment(format!("{} is not the lab's: it has no label {OWNED}", what()))

@@ -80,7 +80,7 @@ impl Pulls {
             let failed = self.failed(pod, &image);
             let will_not_come = match reason {
                 "InvalidImageName" => true,
-                "ErrImagePull" | "ImagePullBackOff" => match Pull::of(words) {
+                "ErrImagePull" | "ImagePullBackOff" => match is_final(words) {
                     // What is older than the wait was another network, or another registry.
                     Some(_) => failed > 0 || !self.before.ends.contains_key(&(uid(pod), one.name.clone())),
                     None => failed >= PULLS,
@@ -141,28 +141,28 @@ impl Ends {
     }
 }
 
-/// Why a pull will not do better the next time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pull {
-    NoHost,
-    NotFound,
-    Denied,
-    Limited,
-}
+/// What to do where an engine does not reach a registry.
+const UNREACHED: &str = "does the container engine reach {registry}? It has settings of its own for a proxy; OIDC_LAB_IMAGES names a registry that it does reach";
 
-impl Pull {
-    fn of(words: &str) -> Option<Self> {
-        let low = words.to_lowercase();
-        let has = |any: &[&str]| any.iter().any(|words| low.contains(words));
-        // A registry that wants a login may say of any image that it is not there.
-        match () {
-            () if has(&["no such host"]) => Some(Self::NoHost),
-            () if has(&["denied", "unauthorized"]) => Some(Self::Denied),
-            () if has(&["too many requests", "toomanyrequests"]) => Some(Self::Limited),
-            () if has(&["not found", "manifest unknown"]) => Some(Self::NotFound),
-            () => None,
-        }
-    }
+/// Words after which a pull will not do better the next time, and what to do. A registry that
+/// wants a login may say of any image that it is not there.
+const FINAL: [(&[&str], &str); 4] = [
+    (&["no such host"], UNREACHED),
+    (
+        &["denied", "unauthorized"],
+        "may it be pulled without a login? `docker login {registry}`, and this machine pulls it for the node",
+    ),
+    (
+        &["too many requests", "toomanyrequests"],
+        "`docker login {registry}` raises its limit, and OIDC_LAB_IMAGES names another registry",
+    ),
+    (&["not found", "manifest unknown"], "is the image's name right?"),
+];
+
+/// What to do about a pull that will not do better the next time, if it is one.
+fn is_final(words: &str) -> Option<&'static str> {
+    let low = words.to_lowercase();
+    FINAL.iter().find(|(any, _)| any.iter().any(|words| low.contains(words))).map(|(_, hint)| *hint)
 }
 
 fn cannot_pull(container: &str, image: &str, reason: &str, words: &str) -> Error {
@@ -172,20 +172,7 @@ fn cannot_pull(container: &str, image: &str, reason: &str, words: &str) -> Error
     }
     let registry = registry(image);
     let words: String = words.chars().filter(|c| !c.is_control()).take(400).collect();
-    let hint = match Pull::of(&words) {
-        Some(Pull::NotFound) => "is the image's name right?".to_owned(),
-        Some(Pull::Denied) => {
-            format!(
-                "may it be pulled without a login? `docker login {registry}`, and this machine pulls it for the node"
-            )
-        }
-        Some(Pull::Limited) => {
-            format!("`docker login {registry}` raises its limit, and OIDC_LAB_IMAGES names another registry")
-        }
-        Some(Pull::NoHost) | None => format!(
-            "does the container engine reach {registry}? It has settings of its own for a proxy; OIDC_LAB_IMAGES names a registry that it does reach"
-        ),
-    };
+    let hint = is_final(&words).unwrap_or(UNREACHED).replace("{registry}", registry);
     Error::environment(format!(
         "container {container}: the image {image} does not come from {registry}: {reason} ({words})"
     ))

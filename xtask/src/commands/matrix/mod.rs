@@ -102,9 +102,9 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
 async fn released(session: &Session) -> Result<Vec<Release>> {
     let running = session.console.step("releases", "asking which there are");
     let released = real::released(&session.downloads()?, &running).await?;
-    let releases: Vec<Release> = released.finals().cloned().collect();
-    running.done(&format!("{}{}", releases.len(), if released.cached { ", as asked earlier" } else { "" }));
-    Ok(releases)
+    let earlier = if released.cached { ", as asked earlier" } else { "" };
+    running.done(&format!("{}{earlier}", released.releases.len()));
+    Ok(released.releases)
 }
 
 fn cores() -> usize {

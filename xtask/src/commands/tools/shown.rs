@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
+use crate::commands::table;
 use toolbox::download::{Downloads, Platform};
 use toolbox::tools::{Engine, EngineState, Engines, Found, Source};
 
@@ -36,15 +37,14 @@ impl Program {
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    fn rows(&self) -> Vec<Vec<String>> {
         let place = match &self.path {
             Some(path) => path.display().to_string(),
             None => format!("would be downloaded from {}", self.url),
         };
         let source = ["PATH", "cache", "missing"][self.source as usize];
-        let line = line(self.name, &self.version, source, &place);
-        let passed_over = self.passed_over.iter().map(|why| format!("{:<9}{why}", ""));
-        std::iter::once(line).chain(passed_over).collect()
+        let passed_over = self.passed_over.iter().map(|why| row("", "", "", why));
+        std::iter::once(row(self.name, &self.version, source, &place)).chain(passed_over).collect()
     }
 
     fn document(&self) -> Value {
@@ -70,22 +70,22 @@ pub struct Shed<'a> {
 impl Shed<'_> {
     /// For people.
     pub fn text(&self) -> String {
-        let mut lines: Vec<String> = self.programs.iter().flat_map(Program::lines).collect();
-        lines.extend(self.engines.all.iter().filter_map(engine_line));
+        let mut rows: Vec<_> = self.programs.iter().flat_map(Program::rows).collect();
+        rows.extend(self.engines.all.iter().filter_map(engine_row));
         if self.engines.all.iter().all(|engine| engine.state == EngineState::Absent) {
-            lines.push(line("engine", "", "missing", "none of docker, podman, nerdctl is on PATH"));
+            rows.push(row("engine", "", "missing", "none of docker, podman, nerdctl is on PATH"));
         }
         let settings = &self.downloads.settings;
         let offline = if settings.offline { "   (--offline: the network is not asked)" } else { "" };
-        lines.push(format!("{:<9}{}{offline}", "cache", settings.cache.display()));
-        lines.push(match self.downloads.lock.known() {
-            0 => format!(
-                "{:<9}tools.lock knows no file yet: downloads are held against published checksums only",
-                "lock"
-            ),
-            known => format!("{:<9}tools.lock knows {known} files", "lock"),
-        });
-        lines.join("\n")
+        rows.push(row("cache", "", "", &format!("{}{offline}", settings.cache.display())));
+        let lock = match self.downloads.lock.known() {
+            0 => {
+                "tools.lock knows no file yet: downloads are held against published checksums only".to_owned()
+            }
+            known => format!("tools.lock knows {known} files"),
+        };
+        rows.push(row("lock", "", "", &lock));
+        table::text(&rows)
     }
 
     /// For programs.
@@ -101,17 +101,17 @@ impl Shed<'_> {
     }
 }
 
-fn line(name: &str, version: &str, source: &str, place: &str) -> String {
-    format!("{name:<9}{version:<22}{source:<11}{place}")
+fn row(name: &str, version: &str, source: &str, place: &str) -> Vec<String> {
+    [name, version, source, place].map(str::to_owned).to_vec()
 }
 
-fn engine_line(engine: &Engine) -> Option<String> {
+fn engine_row(engine: &Engine) -> Option<Vec<String>> {
     let path = engine.path.as_ref()?.display();
     Some(match &engine.state {
         EngineState::Answers(version) => {
-            line(engine.name, &version.to_string(), engine.word(), &path.to_string())
+            row(engine.name, &version.to_string(), engine.word(), &path.to_string())
         }
-        _ => line(engine.name, "", engine.word(), &format!("{path}: {}", engine.error())),
+        _ => row(engine.name, "", engine.word(), &format!("{path}: {}", engine.error())),
     })
 }
 

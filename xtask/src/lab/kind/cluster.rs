@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use k8s_openapi::api::core::v1::Node;
+use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
 
 use super::commands::Typed;
@@ -107,8 +108,8 @@ impl Bringing<'_> {
             true => self.node().await.ok().flatten(),
             false => None,
         };
-        let node = node.filter(|node| label(node, FOLDER) == Some(self.lab().id()));
-        let port = |key| node.as_ref().and_then(|node| label(node, key)?.parse().ok());
+        let node = node.filter(|node| node.labels().get(FOLDER).map(String::as_str) == Some(self.lab().id()));
+        let port = |key| node.as_ref().and_then(|node| node.labels().get(key)?.parse().ok());
         if let Some(own) = port(PORT) {
             let mut state = State::creating(self.lab(), own, port(TLS_PORT), self.choice.provider);
             state.stage = Stage::Up;
@@ -124,7 +125,7 @@ impl Bringing<'_> {
     /// The node that says it is a lab's, if there is one.
     async fn node(&self) -> Result<Option<Node>> {
         let cluster = self.lab().connect().await?;
-        Ok(nodes(&cluster).await?.into_iter().find(|node| label(node, OWNED) == Some("true")))
+        Ok(nodes(&cluster).await?.into_iter().find(is_owned))
     }
 
     /// A cluster that stood when the last run ended: up, started again, or gone.
@@ -296,9 +297,8 @@ pub async fn abandon(tools: &Tools<'_>) -> Result<()> {
 /// # Errors
 /// It is not, or does not answer.
 pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
-    let ours = |node: &Node| {
-        label(node, OWNED) == Some("true") && label(node, FOLDER).is_none_or(|folder| folder == lab.id())
-    };
+    let ours =
+        |node: &Node| is_owned(node) && node.labels().get(FOLDER).is_none_or(|folder| folder == lab.id());
     if nodes(cluster).await?.iter().any(ours) {
         return Ok(());
     }
@@ -309,13 +309,13 @@ pub async fn owned(cluster: &Cluster, lab: &KindLab) -> Result<()> {
     .hint("only what carries the label is touched"))
 }
 
+fn is_owned(node: &Node) -> bool {
+    node.labels().get(OWNED).is_some_and(|owned| owned == "true")
+}
+
 async fn nodes(cluster: &Cluster) -> Result<Vec<Node>> {
     let nodes: Api<Node> = Api::all(cluster.client());
     Ok(nodes.list(&ListParams::default()).await.map_err(failed)?.items)
-}
-
-fn label<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
-    node.metadata.labels.as_ref()?.get(key).map(String::as_str)
 }
 
 /// A port of loopback that nothing listens on.

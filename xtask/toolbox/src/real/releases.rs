@@ -21,19 +21,10 @@ const LIMIT: u64 = 32 << 20;
 /// The releases that there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Released {
-    /// All of them, oldest first, with their candidates (`-rc1`).
+    /// All of them but their candidates (`-rc1`), oldest first.
     pub releases: Vec<Release>,
-    /// When they were asked for, in seconds since 1970.
-    pub at: i64,
     /// Whether they are from the cache and not from just now.
     pub cached: bool,
-}
-
-impl Released {
-    /// All but the candidates, oldest first.
-    pub fn finals(&self) -> impl DoubleEndedIterator<Item = &Release> {
-        self.releases.iter().filter(|release| !release.to_string().contains('-'))
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,13 +70,12 @@ fn keep(path: &std::path::Path, kept: &Kept) -> std::io::Result<()> {
 }
 
 fn released_of(kept: Kept, cached: bool) -> Released {
-    let mut releases: Vec<Release> = kept
-        .tags
-        .iter()
+    let tags = kept.tags.iter().filter(|tag| !tag.contains('-'));
+    let mut releases: Vec<Release> = tags
         .filter_map(|tag| Release::parse(tag).ok().filter(|release| release.to_string() == *tag))
         .collect();
     releases.sort();
-    Released { releases, at: kept.at, cached }
+    Released { releases, cached }
 }
 
 /// The names of all tags that start with `v`.

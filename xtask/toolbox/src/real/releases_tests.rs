@@ -31,13 +31,12 @@ async fn releases_are_the_tags_of_the_repository() {
     let said = Said::default();
     let found = released(&place.downloads, &said).await.unwrap();
     let names: Vec<String> = found.releases.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["v3.3.9", "v3.3.10", "v3.4.0-rc2", "v3.4.0-rc10"]);
-    assert_eq!(found.finals().next_back().unwrap().to_string(), "v3.3.10");
+    assert_eq!(names, ["v3.3.9", "v3.3.10"]);
     assert!(!found.cached && said.notes().is_empty());
     // Offline: the last answer, and that is said.
     place.downloads.settings.offline = true;
     let offline = released(&place.downloads, &said).await.unwrap();
-    assert_eq!((offline.releases, offline.cached, offline.at), (found.releases, true, found.at));
+    assert_eq!((offline.releases, offline.cached), (found.releases, true));
     assert!(said.notes()[0].starts_with("the list of Argo CD's releases is from the cache, as of 20"));
 }
 
