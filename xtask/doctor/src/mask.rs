@@ -11,6 +11,11 @@ const SHORTEST: usize = 6;
 /// middle of it.
 const SHORTEST_START: usize = 4;
 
+/// Words that sentences and commands are made of. Whoever has one of them for a secret has none, and what is to be
+/// typed has to stay whole.
+const OUR_WORDS: [&str; 8] =
+    ["argocd", "argo-cd", "client", "clientSecret", "kubectl", "password", "secret", "server"];
+
 /// Takes secrets out of texts.
 #[derive(Default)]
 pub struct Mask {
@@ -26,6 +31,7 @@ impl Mask {
             for form in [secret.clone(), secret.trimmed(), secret.encoded()] {
                 if form.len() >= SHORTEST
                     && let Ok(text) = std::str::from_utf8(form.reveal())
+                    && !OUR_WORDS.contains(&text)
                     && !mask.values.iter().any(|known| known == text)
                 {
                     mask.whole.learn(text);
@@ -64,6 +70,13 @@ fn start_at_end(text: &str, value: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_to_be_typed_stays_whole() {
+        let mut text = "kubectl argocd-sso --password-env PASSWORD".to_owned();
+        Mask::new(&[Hidden::new("password"), Hidden::new("argocd")]).apply(&mut text);
+        assert_eq!(text, "kubectl argocd-sso --password-env PASSWORD");
+    }
 
     #[test]
     fn secrets_and_what_is_left_of_them_are_taken_out() {
