@@ -9,6 +9,7 @@ pub mod argocd;
 pub mod dex;
 mod expiring;
 mod go_http;
+mod multipart;
 pub mod redis;
 
 /// Where the real programs were seen to answer otherwise and the stand-ins may stay as they
@@ -34,7 +35,6 @@ pub const DIFFERENCES: &[&str] = &[
     "dex: refresh tokens are issued and none is redeemed: all are refused, as after a restart of the real one",
     "dex: /static, /theme and /robots.txt are 404",
     "dex: no device flow, token exchange and introspection",
-    "dex: a form sent as multipart/form-data has no fields",
 ];
 
 /// The tag of an image reference, or `latest`.

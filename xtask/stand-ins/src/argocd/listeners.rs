@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -21,12 +21,7 @@ use local_cluster::serve::Accept;
 /// five logins in a row on average went to the same server); tokio wakes whoever
 /// has waited longest, and that would always be the same. So here a coin is tossed
 /// for each connection, among those who wait for one.
-#[derive(Clone)]
 pub(super) struct SharedListener {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     listener: TcpListener,
     /// Who has it takes the next connection.
     turn: Semaphore,
@@ -51,24 +46,23 @@ impl Drop for Waiting<'_> {
 
 impl SharedListener {
     pub(super) fn new(listener: TcpListener) -> Self {
-        let inner = Inner { listener, turn: Semaphore::new(1), waiting: AtomicUsize::new(0) };
-        Self { inner: Arc::new(inner) }
+        Self { listener, turn: Semaphore::new(1), waiting: AtomicUsize::new(0) }
     }
 }
 
 impl Accept for SharedListener {
     async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-        let _waiting = Waiting::new(&self.inner.waiting);
+        let _waiting = Waiting::new(&self.waiting);
         loop {
-            let turn = self.inner.turn.acquire().await.ok()?;
-            let others = self.inner.waiting.load(Ordering::Acquire) > 1;
+            let turn = self.turn.acquire().await.ok()?;
+            let others = self.waiting.load(Ordering::Acquire) > 1;
             if others && random::<1>().is_some_and(|[byte]| byte & 1 == 1) {
                 // The turn goes to whoever has waited longest for it.
                 drop(turn);
                 tokio::task::yield_now().await;
                 continue;
             }
-            return Some(self.inner.listener.accept().await);
+            return Some(self.listener.accept().await);
         }
     }
 }
@@ -107,6 +101,8 @@ impl Accept for ClosableListener {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -152,7 +148,7 @@ mod tests {
     async fn each_of_those_who_wait_gets_his_share() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = SharedListener::new(listener);
+        let shared = Arc::new(SharedListener::new(listener));
         let (sender, mut taken) = tokio::sync::mpsc::unbounded_channel();
         for server in 0..3 {
             let (shared, sender) = (shared.clone(), sender.clone());

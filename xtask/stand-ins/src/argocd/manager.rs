@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::details::Details;
 use super::informer::{Change, Informer, PART_OF};
 use super::log::Log;
-use super::settings::{Incomplete, Settings};
+use super::settings::Settings;
 use local_cluster::program::ClusterAccess;
 
 /// The ConfigMap of settings.
@@ -176,7 +176,7 @@ impl Manager {
     ///
     /// # Errors
     /// argocd-cm or argocd-secret is not there.
-    pub(super) fn settings(&self) -> Result<(Settings, Result<(), Incomplete>), String> {
+    pub(super) fn settings(&self) -> Result<(Settings, Result<(), &'static str>), String> {
         let wrap = |name: &'static str| move |error: String| format!("error retrieving {name}: {error}");
         let config_map = self.config_map(CONFIG_MAP).map_err(wrap(CONFIG_MAP))?;
         let secret = self.secret(SECRET).map_err(wrap(SECRET))?;
@@ -191,7 +191,7 @@ impl Manager {
     /// Something is missing.
     pub(super) fn complete_settings(&self) -> Result<Settings, String> {
         let (settings, complete) = self.settings()?;
-        complete.map_err(|missing| missing.to_string())?;
+        complete?;
         Ok(settings)
     }
 

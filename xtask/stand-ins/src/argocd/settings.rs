@@ -30,11 +30,6 @@ pub(super) struct Settings {
     pub(super) webhooks: Vec<(&'static str, String)>,
 }
 
-/// Something is missing in argocd-secret that the server can put there itself.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("server.secretkey is missing")]
-pub(super) struct Incomplete;
-
 /// Webhook secrets: the name in the log, the key in argocd-secret.
 const WEBHOOKS: [(&str, &str); 5] = [
     ("github secret", "webhook.github.secret"),
@@ -53,7 +48,7 @@ impl Settings {
         labelled: &[impl AsRef<Secret>],
         details: &Details,
         log: &Log,
-    ) -> (Self, Result<(), Incomplete>) {
+    ) -> (Self, Result<(), &'static str>) {
         let mut settings = Self::default();
         match details.read_order {
             ReadOrder::ConfigMapFirst => {
@@ -105,7 +100,7 @@ impl Settings {
         labelled: &[impl AsRef<Secret>],
         details: &Details,
         log: &Log,
-    ) -> Result<(), Incomplete> {
+    ) -> Result<(), &'static str> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         self.server_signature = data(secret).get("server.secretkey").map(|key| key.0.clone());
         if details.other_secrets {
@@ -124,7 +119,7 @@ impl Settings {
             (name, self.secrets.resolve(&value, details, log))
         };
         self.webhooks = WEBHOOKS.into_iter().map(webhook).collect();
-        self.server_signature.as_ref().map(|_| ()).ok_or(Incomplete)
+        self.server_signature.as_ref().map(|_| ()).ok_or("server.secretkey is missing")
     }
 
     /// `oidc.config` with its references resolved, now.

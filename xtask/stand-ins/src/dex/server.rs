@@ -10,6 +10,7 @@ use super::keys::Jwk;
 use super::state::{Dex, Incoming};
 use super::{auth, form, pages, token};
 use crate::go_http::{self, Values};
+use crate::multipart;
 use local_cluster::serve::{Handler, Request, Response, read_body};
 use local_cluster::store::object::uid;
 
@@ -61,7 +62,7 @@ impl Web {
         let (form, form_whole) = if content_type.starts_with("application/x-www-form-urlencoded") {
             Values::parse_what_can_be_read(&String::from_utf8_lossy(&body))
         } else {
-            (Values::default(), true)
+            (multipart::values(content_type, &body), true)
         };
         let (query, whole) = Values::parse_what_can_be_read(parts.uri.query().unwrap_or_default());
         let target = parts.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string);

@@ -143,6 +143,11 @@ async fn the_login_form_takes_what_it_can_read() {
         let sent = sent.unwrap();
         (sent.status().as_u16(), sent.text().await.unwrap())
     };
+    let part = |name: &str, value: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let body = format!("{}{}--b--\r\n", part("login", USER), part("password", PASSWORD));
+    assert_eq!(post("multipart/form-data; boundary=b", body).await.0, 303);
     let form = "application/x-www-form-urlencoded";
     let (status, page) = post(form, format!("login={USER}&password=%zz")).await;
     assert_eq!(status, 401);
