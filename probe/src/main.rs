@@ -110,21 +110,14 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
 
 /// Resolves at Ctrl-C or SIGTERM.
 async fn interrupt() {
-    let terminate = async {
+    let heard = async |kind| match signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
         // Without a handler the signal ends the program by itself, which is as good.
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => drop(signals.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        Err(_) => std::future::pending().await,
     };
     tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
+        () = heard(SignalKind::interrupt()) => {}
+        () = heard(SignalKind::terminate()) => {}
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ContainerState, Event, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams, LogParams};
 use kube::runtime::wait::await_condition;
@@ -158,7 +158,11 @@ impl Cluster {
 
     /// What the container said last that has ended, else one that is not ready.
     async fn last_words(&self, namespace: &str, pods: &[Pod]) -> Option<String> {
-        let (pod, container) = pods.iter().find_map(ended).or_else(|| pods.iter().find_map(unready))?;
+        let ended = |state: &Option<ContainerState>| state.as_ref().is_some_and(|it| it.terminated.is_some());
+        let ended = |one: &ContainerStatus| ended(&one.state) || ended(&one.last_state);
+        let first =
+            |fits: &dyn Fn(&ContainerStatus) -> bool| pods.iter().find_map(|pod| container(pod, fits));
+        let (pod, container) = first(&ended).or_else(|| first(&|one| !one.ready))?;
         let api: Api<Pod> = Api::namespaced(self.client(), namespace);
         let parameters = |previous| LogParams {
             container: Some(container.clone()),
@@ -213,21 +217,10 @@ fn rolled_out(deployment: Option<&Deployment>) -> bool {
 /// How much of a log goes into an error.
 const LAST_LINES: i64 = 3;
 
-/// The names of a pod and of its container that has ended and is not running again.
-fn ended(pod: &Pod) -> Option<(String, String)> {
-    let name = pod.metadata.name.clone()?;
-    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
-    let ended =
-        |state: &Option<ContainerState>| state.as_ref().is_some_and(|state| state.terminated.is_some());
-    let container = containers.iter().find(|it| ended(&it.state) || ended(&it.last_state))?;
-    Some((name, container.name.clone()))
-}
-
-/// The names of a pod and of its container that is not ready.
-fn unready(pod: &Pod) -> Option<(String, String)> {
-    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
-    let container = containers.iter().find(|it| !it.ready)?;
-    Some((pod.metadata.name.clone()?, container.name.clone()))
+/// The names of a pod and of its first container that fits.
+fn container(pod: &Pod, fits: &dyn Fn(&ContainerStatus) -> bool) -> Option<(String, String)> {
+    let one = pod.status.as_ref()?.container_statuses.as_ref()?.iter().find(|one| fits(one))?;
+    Some((pod.metadata.name.clone()?, one.name.clone()))
 }
 
 /// One pod for a person: `pod x, container server: CrashLoopBackOff (…)`.

@@ -10,8 +10,8 @@ use crate::fault::{Edit, Fault, Part};
 use crate::faults::{self, recorded};
 use crate::lab::Lab;
 use crate::names::{
-    ARGOCD_SECRET, COREDNS, DEX_SECRET, INGRESS_NGINX, OIDC_SECRET, Place, Provider, Rollout, TRAEFIK,
-    Workload, certificates,
+    ARGOCD_SECRET, COREDNS, DEX_SECRET, INGRESS_NGINX, OIDC_SECRET, Place, Provider, Rollout, Workload,
+    certificates,
 };
 use crate::programs::{Kind, Program};
 use crate::render::{Manifest, Variables};
@@ -63,7 +63,6 @@ impl Requests {
             Lab::Kind(lab) => session.choice(lab).ingress.rollout(),
             Lab::Local(_) => INGRESS_NGINX,
         };
-        debug_assert!(ingress == INGRESS_NGINX || ingress == TRAEFIK);
         let namespaces = sources.documents(Manifest::NAMESPACES, &variables)?;
         let namespaces = namespaces.iter().map(Request::apply).collect();
         let provider = session.provider;
@@ -103,16 +102,15 @@ impl Requests {
             Action::Heal { only, argocd } => {
                 let healed = |fault: &Fault| only.is_none_or(|only| only == *fault);
                 let healing = faults.iter().filter(|fault| healed(fault));
-                let mut requests = heal(healing.flat_map(|fault| fault.parts(self.provider)), argocd);
+                let requests = heal(healing.flat_map(|fault| fault.parts(self.provider)), argocd);
                 faults.retain(|fault| !healed(fault));
                 let mut once = vec![];
-                requests.retain(|request| {
-                    !once.contains(request) && {
-                        once.push(request.clone());
-                        true
+                for request in requests {
+                    if !once.contains(&request) {
+                        once.push(request);
                     }
-                });
-                requests
+                }
+                once
             }
             Action::Scale(workload, _) | Action::Restart(workload) => {
                 vec![Request::patch_rollout(workload.rollout())]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use probe::Verdict;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::lab::Measured;
 use crate::commands::table::{self, Ended, Suite};
@@ -78,26 +78,21 @@ pub fn json(all: &[Measured]) -> Value {
     all.iter()
         .map(|measured| {
             let (version, kind, era) = who(measured);
-            let mut row = Map::new();
-            row.insert("version".into(), version.into());
-            row.insert("kind".into(), kind.into());
-            row.insert("era".into(), era.into());
-            let (mut logins, mut refusals) = (Map::new(), Map::new());
+            let of = |seen: fn(&Measured, Stage) -> Value| -> Value {
+                COLUMNS.iter().map(|(stage, name, _)| ((*name).to_owned(), seen(measured, *stage))).collect()
+            };
+            let logins = of(|measured, stage| json!(measured.stage(stage).map(|(_, logins)| logins)));
+            let refusals = of(|measured, stage| json!(measured.refusals(stage)));
+            let mut row = json!({"version": version, "kind": kind, "era": era, "as_known": measured.as_known(),
+                "logins": logins, "refusals": refusals, "dex": measured.dex,
+                "ms": crate::report::millis(measured.time)});
             for (stage, name, _) in COLUMNS {
-                let seen = measured.stage(stage);
-                row.insert(name.into(), json!(seen.map(|(verdict, _)| verdict)));
-                logins.insert(name.into(), json!(seen.map(|(_, logins)| logins)));
-                refusals.insert(name.into(), json!(measured.refusals(stage)));
+                row[name] = json!(measured.stage(stage).map(|(verdict, _)| verdict));
             }
-            row.insert("as_known".into(), measured.as_known().into());
-            row.insert("logins".into(), logins.into());
-            row.insert("refusals".into(), refusals.into());
-            row.insert("dex".into(), json!(measured.dex));
-            row.insert("ms".into(), crate::report::millis(measured.time).into());
             if let Some(error) = &measured.error {
-                row.insert("error".into(), error.to_string().into());
+                row["error"] = error.to_string().into();
             }
-            Value::Object(row)
+            row
         })
         .collect()
 }
