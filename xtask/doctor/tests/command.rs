@@ -1,11 +1,11 @@
 //! `kubectl argocd-sso` as a person runs it where there is no cluster: stdout, stderr and status.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::io::BufRead as _;
-use std::io::BufReader;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -47,6 +47,45 @@ data:
     clientSecret: $oidc.idp.secret
     requestedScopes: openid email
 ";
+
+#[test]
+fn an_interrupt_is_heard_while_a_credential_plugin_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (began, kubeconfig) = (folder.path().join("began"), folder.path().join("kubeconfig"));
+    let script = format!("trap '' INT; touch {}; exec sleep 60", began.display());
+    let text = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "c", "user": {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never", "command": "sh", "args": ["-c", script],
+        }}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    });
+    std::fs::write(&kubeconfig, text.to_string()).unwrap();
+    // A group of its own, as a terminal makes one: the interrupt reaches the plugin too, which does not care.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-argocd_sso"))
+        .env("KUBECONFIG", &kubeconfig)
+        .process_group(0)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let limit = Instant::now() + Duration::from_secs(15);
+    while !began.exists() {
+        assert!(Instant::now() < limit, "the plugin was never asked");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let group = format!("-{}", child.id());
+    let kill = |signal| Command::new("kill").args([signal, "--", &group]).status().unwrap();
+    assert!(kill("-INT").success());
+    while child.try_wait().unwrap().is_none() && Instant::now() < limit {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let code = child.try_wait().unwrap().and_then(|status| status.code());
+    assert!(kill("-KILL").success(), "the plugin is there still");
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((code, said.as_str()), (Some(130), "error: interrupted\n"));
+}
 
 #[test]
 fn a_cluster_is_asked_by_the_proxy_that_kubectl_would_take() {

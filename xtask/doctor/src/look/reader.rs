@@ -21,10 +21,12 @@ use super::kubeconfig::{self, Access, words};
 use super::objects::Objects;
 use crate::could_not::{self, Right};
 use crate::shown::shown;
-use base::{Error, Result};
+use base::{Error, Result, duration};
 
 /// The longest that one request may take.
 const LIMIT: Duration = Duration::from_secs(10);
+/// The longest that a credential plugin may take: it may send a person to a browser.
+const PLUGIN: Duration = Duration::from_secs(300);
 /// The largest object that is read. The API keeps none that is larger than 1.5 MiB.
 const OBJECT: usize = 4 * 1024 * 1024;
 /// The largest list that is read.
@@ -128,7 +130,18 @@ impl Reader {
         if address.is_ok_and(|address| is_loopback(&address)) {
             config.proxy_url = None;
         }
-        let reader = Self::connected(config)?;
+        // A credential plugin may ask a person, and is heard in a thread of its own: an interrupt ends the wait.
+        let connecting = tokio::task::spawn_blocking(move || Self::connected(config));
+        let reader = match tokio::time::timeout(PLUGIN, connecting).await {
+            Ok(Ok(reader)) => reader?,
+            Ok(Err(_)) => return Err(kubeconfig::unusable("its credential plugin cannot be run")),
+            Err(_) => {
+                let limit = duration(PLUGIN);
+                return Err(kubeconfig::unusable(&format!(
+                    "its credential plugin gave no answer within {limit}"
+                )));
+            }
+        };
         Ok((Self { limit: access.limit.unwrap_or(LIMIT), ..reader }, context))
     }
 
