@@ -38,13 +38,9 @@ impl From<String> for Stop {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // `--help` and `--version` are errors to clap, but not to anybody else.
-        Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            // Nothing is lost if nobody reads it.
-            let _ = error.print();
-            if usage::wants_json(std::env::args_os().skip(1)) {
-                document_of_error(&usage::sentence(&error.render().to_string()), USAGE);
+            if let Some(sentence) = usage::refuse(&error) {
+                document_of_error(&sentence, USAGE);
             }
             return ExitCode::from(USAGE);
         }

@@ -3,8 +3,19 @@
 
 use std::ffi::OsString;
 
+/// Says what is wrong with this process' command line, and gives the sentence where a document is wanted too.
+/// `--help` and `--version` are errors to clap, but not to anybody else: they end the process.
+pub fn refuse(error: &clap::Error) -> Option<String> {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    // Nothing is lost if nobody reads it.
+    let _ = error.print();
+    wants_json(std::env::args_os().skip(1)).then(|| sentence(&error.render().to_string()))
+}
+
 /// Whether arguments ask for `--format json`, whatever is wrong with the rest of them.
-pub fn wants_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
+fn wants_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let mut json = false;
     let mut value_follows = false;
     for argument in arguments.into_iter().take_while(|argument| argument != "--") {
@@ -18,7 +29,7 @@ pub fn wants_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
 }
 
 /// What is wrong, on one line: a message as clap renders it, without its repetition of the usage.
-pub fn sentence(rendered: &str) -> String {
+fn sentence(rendered: &str) -> String {
     let said =
         |paragraph: &&str| !["Usage:", "For more information"].iter().any(|it| paragraph.starts_with(it));
     let in_line = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, ValueEnum as _};
-use probe::usage::{sentence, wants_json};
+use probe::usage::refuse;
 
 use crate::cli::{Cli, Goal};
 use crate::console::Console;
@@ -26,22 +26,15 @@ pub fn command_line() -> Result<Cli, ExitCode> {
         command = command.mut_arg("lab", |option| option.env(Resettable::Reset));
     }
     let read = command.clone().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
-    read.map_err(|error| refuse(error, &command))
+    read.map_err(|error| refused(error, &command))
 }
 
-fn refuse(mut error: clap::Error, command: &clap::Command) -> ExitCode {
-    if !error.use_stderr() {
-        // `--help` and `--version` are errors to clap, but not to anybody else.
-        error.exit();
-    }
+fn refused(mut error: clap::Error, command: &clap::Command) -> ExitCode {
     if let Some(tip) = tip(&error, command) {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
     }
-    // Nothing is lost if nobody reads it.
-    let _ = error.print();
-    if wants_json(std::env::args_os().skip(1)) {
-        let error = Error::usage(sentence(&error.render().to_string()));
-        Console::write(&Report::default().document(Exit::Usage, Some(&error)));
+    if let Some(sentence) = refuse(&error) {
+        Console::write(&Report::default().document(Exit::Usage, Some(&Error::usage(sentence))));
     }
     Exit::Usage.into()
 }

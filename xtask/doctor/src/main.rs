@@ -1,6 +1,5 @@
 //! The command `kubectl argocd-sso`: says why a login into Argo CD fails, on the cluster of the current context.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
-use probe::usage::{sentence, wants_json};
+use probe::usage::refuse;
 use releases::Release;
 use serde_json::{Map, Value};
 
@@ -71,16 +70,11 @@ enum Format {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // `--help` and `--version` are errors to clap, but not to anybody else.
-        Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            // Nothing is lost if nobody reads it.
-            let _ = error.print();
-            let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-            let name = if args.iter().any(|it| it == "explain") { "explain" } else { "doctor" };
-            if wants_json(args) {
-                let error = Error::usage(sentence(&error.render().to_string()));
-                document(name, Instant::now(), Map::new(), Exit::Usage, Some(&error));
+            if let Some(sentence) = refuse(&error) {
+                let explains = std::env::args_os().skip(1).any(|it| it == "explain");
+                let name = if explains { "explain" } else { "doctor" };
+                document(name, Instant::now(), Map::new(), Exit::Usage, Some(&Error::usage(sentence)));
             }
             return Exit::Usage.into();
         }

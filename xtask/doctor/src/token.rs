@@ -58,19 +58,19 @@ impl Token {
             format!("groups   {}{names}{}", self.groups, self.group_names.join(", ")),
         ];
         lines.extend(self.no_groups.iter().map(|why| format!("         {why}")));
-        if self.scopes.is_none() {
-            lines.push(
+        match &self.scopes {
+            None => lines.push(
                 "scopes   not known: argocd-rbac-cm could not be read; what is counted is the claim groups"
                     .to_owned(),
-            );
-        }
-        if let Some(scopes) = &self.scopes {
-            lines.push(format!(
-                "scopes   {} (argocd-rbac-cm: the claims that are taken for groups)",
-                scopes.join(", ")
-            ));
-            let policy = self.policy.as_deref().unwrap_or("no line of argocd-rbac-cm is about this user");
-            lines.push(format!("policy   {policy}"));
+            ),
+            Some(scopes) => {
+                let scopes = scopes.join(", ");
+                lines.push(format!(
+                    "scopes   {scopes} (argocd-rbac-cm: the claims that are taken for groups)"
+                ));
+                let policy = self.policy.as_deref().unwrap_or("no line of argocd-rbac-cm is about this user");
+                lines.push(format!("policy   {policy}"));
+            }
         }
         lines.push(match self.may_look {
             Some(true) => "can-i    yes: Argo CD says that this user may look at all applications".to_owned(),

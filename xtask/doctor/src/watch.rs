@@ -96,6 +96,9 @@ fn is_healed(evidence: &Evidence, diagnosis: &Diagnosis, cluster: bool) -> bool 
 
 /// What is so now, in a line.
 fn state(evidence: &Evidence, diagnosis: &Diagnosis) -> String {
+    if !diagnosis.looked {
+        return "could not look".to_owned();
+    }
     let holds = |pod: &PodSeen, wanted: fn(Taken) -> bool| {
         pod.rehearsed.iter().any(|rehearsed| match rehearsed {
             Rehearsed::Redeemed(redeemed) => wanted(evidence.takes_presented(redeemed)),
@@ -119,9 +122,6 @@ fn state(evidence: &Evidence, diagnosis: &Diagnosis) -> String {
     }
     if !moving.is_empty() {
         parts.push(format!("{} starting or ending", listed(&moving)));
-    }
-    if !diagnosis.looked {
-        return "could not look".to_owned();
     }
     let found = diagnosis.findings.iter().filter(|finding| finding.when == When::Now);
     let ids: Vec<&str> = found.map(|finding| finding.id.name()).collect();

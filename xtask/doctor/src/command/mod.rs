@@ -14,6 +14,7 @@ use probe::{CauseId, Password, Tls};
 use releases::Release;
 use serde_json::{Map, Value};
 
+use crate::files::standard_input;
 use crate::look::{Reader, Subject, User};
 use crate::shown::argument;
 use crate::{Diagnosis, Examination, Files, Upgrade, role, upgrade, watch};
@@ -152,7 +153,7 @@ async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer>
 /// What manifests say.
 async fn of_files(args: &DoctorArgs, release: Option<Release>) -> Result<Answer> {
     let input = match args.files.iter().any(|path| path.as_os_str() == "-") {
-        true => bounded(&mut std::io::stdin().lock(), "standard input")?,
+        true => standard_input()?,
         false => vec![],
     };
     let files = Files::read(&args.files, &input, args.namespace.as_deref())?;

@@ -22,6 +22,7 @@ use crate::finding::{Finding, When};
 use crate::look::{self, Object, Objects, Reader};
 use crate::shown::{argument, shown};
 use base::{Error, Result};
+pub use read::standard_input;
 use read::{Found, Source, named, no_manifest};
 use secrets::SecretOf;
 

@@ -52,13 +52,26 @@ pub fn sources(paths: &[PathBuf], input: &[u8]) -> Result<Vec<Source>> {
                 continue;
             }
             met.push(place);
-            let mut bytes = vec![];
-            let file = std::fs::File::open(&path).map_err(|error| unreadable(&path, &error))?;
-            file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&path, &error))?;
-            all.push(text(&path.display().to_string(), bytes)?);
+            let mut file = std::fs::File::open(&path).map_err(|error| unreadable(&path, &error))?;
+            all.push(text(&path.display().to_string(), bytes(&mut file, &path)?)?);
         }
     }
     Ok(all)
+}
+
+/// What stands on standard input, which [`sources`] takes for `-`.
+///
+/// # Errors
+/// It cannot be read.
+pub fn standard_input() -> Result<Vec<u8>> {
+    bytes(&mut std::io::stdin().lock(), Path::new(INPUT))
+}
+
+/// As much of an input as tells whether it is too large.
+fn bytes(input: &mut dyn std::io::Read, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    input.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    Ok(bytes)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {

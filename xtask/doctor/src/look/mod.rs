@@ -136,9 +136,9 @@ pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<
         replicas::meet(reader, &mut evidence).await;
     }
     let address = subject.address.clone().or_else(|| outside::address(&evidence));
-    if let Some(address) = address {
-        let options = subject.web(&address);
-        let told = outside::ask(&options).await;
+    let options = address.map(|address| subject.web(&address));
+    if let Some(options) = &options {
+        let told = outside::ask(options).await;
         if let (None, Some(public)) = (&subject.cluster, &told.public) {
             // Without the settings, what Argo CD tells everybody has to do.
             evidence.client_id.clone_from(&public.client_id);
@@ -147,11 +147,9 @@ pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<
             provider(subject, &mut evidence).await;
         }
         let given = subject.address.is_some();
-        outside::look(&mut evidence, &options, told, given, subject.user.as_ref()).await;
-        outside::paste(&mut evidence, Some(&options), subject).await;
-    } else {
-        outside::paste(&mut evidence, None, subject).await;
+        outside::look(&mut evidence, options, told, given, subject.user.as_ref()).await;
     }
+    outside::paste(&mut evidence, options.as_ref(), subject).await;
     if let Some(reader) = &subject.cluster {
         // One server that was met from outside has shown what it presents.
         if !evidence.redeemed().any(|redeemed| redeemed.answer().is_some()) {
