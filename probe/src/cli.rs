@@ -1,6 +1,7 @@
 //! The command line of `probe`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Parser, ValueEnum};
@@ -30,6 +31,10 @@ pub(crate) struct Cli {
     /// Take the password from this environment variable
     #[arg(long, value_name = "VAR", group = "password")]
     pub(crate) password_env: Option<String>,
+
+    /// Take the password from the first line of this file
+    #[arg(long, value_name = "FILE", group = "password")]
+    pub(crate) password_file: Option<PathBuf>,
 
     /// Take the password from the first line of standard input
     #[arg(long, group = "password")]
@@ -63,6 +68,15 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "R/s", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
+    /// Do the I-th of N equal shares of these logins at this rate, counted from 0: one of N workers
+    #[arg(long, value_name = "I/N", conflicts_with = "up_to")]
+    pub(crate) share: Option<Share>,
+
+    /// Do no further login after the first sign that one could lock the account: a password that is not taken, 429,
+    /// an account that is locked or disabled
+    #[arg(long)]
+    pub(crate) gentle: bool,
+
     /// The longest that one exchange may take (500ms, 10s, 1m)
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time_limit)]
     pub(crate) timeout: Duration,
@@ -82,6 +96,14 @@ pub(crate) struct Cli {
     /// The verdict to exit with 0 for
     #[arg(long, value_name = "VERDICT", default_value = "logged-in")]
     pub(crate) expect: Expected,
+
+    /// Hold the median against that of an earlier run, whose JSON report this is; exit 1 where logins are slower
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+
+    /// How many times slower is too slow; less than 50 ms more is never
+    #[arg(long, value_name = "TIMES", default_value = "2", value_parser = times, requires = "baseline")]
+    pub(crate) slower_than: f64,
 
     /// The report's format; json is one document on standard output, all else goes to standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -118,6 +140,37 @@ impl Expected {
     }
 }
 
+/// A worker's share of a series, as `I/N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    index: u32,
+    of: u32,
+}
+
+impl Share {
+    /// How many of `logins` are its own.
+    pub(crate) fn logins(self, logins: u32) -> u32 {
+        logins / self.of + u32::from(self.index < logins % self.of)
+    }
+
+    /// Its part of a rate, and when its first login begins: the workers take turns.
+    pub(crate) fn rate(self, rate: f64) -> (f64, Duration) {
+        let first = Duration::try_from_secs_f64(f64::from(self.index) / rate).unwrap_or_default();
+        (rate / f64::from(self.of), first)
+    }
+}
+
+impl FromStr for Share {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers =
+            text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+        let share = numbers.map(|(index, of)| Self { index, of }).filter(|it| it.index < it.of);
+        share.ok_or("write a number from 0 and how many shares there are, as in 0/3, 1/3 and 2/3")
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Text,
@@ -135,6 +188,12 @@ fn rate(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix("/s").unwrap_or(text).trim();
     let rate = number.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
     rate.ok_or_else(|| "write logins a second, as in 5/s or 0.5/s".to_owned())
+}
+
+/// Reads how many times slower is too slow.
+fn times(text: &str) -> Result<f64, String> {
+    let times = text.parse::<f64>().ok().filter(|times| times.is_finite() && *times > 1.0);
+    times.ok_or_else(|| "write a number above 1, as in 2 or 1.5".to_owned())
 }
 
 /// Reads `500ms`, `10s`, `1m` and plain seconds.
@@ -167,6 +226,19 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shares_are_all_of_the_logins_and_take_turns() {
+        for (logins, of) in [(10, 3), (3, 3), (7, 1), (100, 7)] {
+            let shares = (0..of).map(|index| Share { index, of }.logins(logins));
+            assert_eq!(shares.sum::<u32>(), logins, "{logins} in {of}");
+        }
+        let share: Share = "2/4".parse().unwrap();
+        assert_eq!(share.rate(8.0), (2.0, Duration::from_millis(250)));
+        for text in ["", "1", "3/3", "-1/3", "0/0", "a/b", "1/3/4"] {
+            assert!(text.parse::<Share>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod form;
 pub mod http;
 mod id_token;
 pub mod jar;
+pub mod lockout;
 mod login;
 mod options;
 pub mod page;

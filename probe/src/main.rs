@@ -1,5 +1,6 @@
 //! The command `probe`: logs in to an Argo CD by OIDC and says at which step and why it fails.
 
+mod baseline;
 mod cli;
 mod trace_file;
 
@@ -10,10 +11,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
-use probe::{Event, Login, Options, Password, Report, Tls, Verdict, summary, table, usage};
+use probe::{Event, Login, Options, Password, Report, Tls, Verdict, lockout, summary, table, usage};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
+use baseline::Baseline;
 use cli::{Cli, Format};
 use trace_file::TraceFile;
 
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    match probe(&cli) {
+    match checked(&cli).and_then(|()| probe(&cli)) {
         Ok(code) => ExitCode::from(code),
         Err(Stop(code, message)) => {
             complain(&format!("error: {message}"));
@@ -63,6 +66,21 @@ fn document_of_error(message: &str, exit: u8) {
     print(&format!("{document:#}"));
 }
 
+/// Refuses what can be read and cannot be meant.
+fn checked(cli: &Cli) -> Result<(), Stop> {
+    if cli.share.is_some_and(|share| share.logins(cli.logins) == 0) {
+        let message = format!("--share has none of {} logins: give no more shares than logins", cli.logins);
+        return Err(Stop(USAGE, message));
+    }
+    if cli.baseline.is_some() && cli.logins < baseline::LEAST {
+        return Err(Stop(
+            USAGE,
+            format!("--baseline compares medians: give {} --logins at least", baseline::LEAST),
+        ));
+    }
+    Ok(())
+}
+
 /// Gives the exit code, or why nothing was tried.
 fn probe(cli: &Cli) -> Result<u8, Stop> {
     // One thread: a login waits for servers nearly all of its time, and they may want the other cores.
@@ -77,10 +95,13 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
         }
     })?;
     let options = options(cli, password)?;
+    let mut baseline =
+        cli.baseline.as_deref().map(|path| Baseline::read(path, cli.slower_than)).transpose()?;
     let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
     let mut screen = Screen::new(cli);
     let mut trace_failed = None;
     let mut interrupted = false;
+    let (mut stopped, stop) = (None, Notify::new());
     let report = runtime.block_on(async {
         let mut observer = |event: Event<'_>| {
             if let (Event::Finished(login), Some(trace)) = (&event, &mut trace)
@@ -88,19 +109,33 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
             {
                 trace_failed.get_or_insert(message);
             }
+            if let (true, Event::Finished(Login { outcome: Err(failure), .. })) = (cli.gentle, &event)
+                && let Some(sign) = lockout::sign(failure)
+            {
+                stopped.get_or_insert(sign);
+                stop.notify_one();
+            }
             screen.show(&event);
         };
         let cancel = async {
-            interrupt().await;
-            interrupted = true;
+            tokio::select! {
+                () = interrupt() => interrupted = true,
+                () = stop.notified() => {}
+            }
         };
         probe::run(&options, &mut observer, cancel).await
     });
-    let code = exit_code(cli, &report, interrupted, trace_failed.is_some());
+    let held = baseline.as_mut().map(|it| it.hold(report.latency(), report.logins.len()));
+    let slower = baseline.as_ref().is_some_and(|it| it.slower == Some(true));
+    let code = match exit_code(cli, &report, interrupted, trace_failed.is_some()) {
+        0 if slower || stopped.is_some() => 1,
+        code => code,
+    };
     if let Some(message) = &trace_failed {
         complain(&format!("error: {message}"));
     }
-    screen.conclude(&report, cli, code, trace_failed.as_deref());
+    let outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
+    screen.conclude(&report, cli, &outcome);
     Ok(code)
 }
 
@@ -121,10 +156,14 @@ fn options(cli: &Cli, password: Password) -> Result<Options, String> {
     let mut options = Options::new(cli.argocd.clone(), &cli.user, password);
     options.as_curl = cli.as_curl;
     options.as_cli = cli.as_cli;
-    options.logins = cli.logins;
+    options.logins = cli.share.map_or(cli.logins, |share| share.logins(cli.logins));
     options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;
     options.rate = cli.rate;
+    if let (Some(share), Some(rate)) = (cli.share, cli.rate) {
+        let (own, first) = share.rate(rate);
+        (options.rate, options.begin_after) = (Some(own), first);
+    }
     options.timeout = cli.timeout;
     options.login_timeout = options.login_timeout.max(cli.timeout);
     options.startup_grace = cli.wait;
@@ -141,7 +180,11 @@ fn options(cli: &Cli, password: Password) -> Result<Options, String> {
 }
 
 async fn password(cli: &Cli) -> Result<Password, Stop> {
-    let source = cli.password_env.as_deref().map_or(Source::Input, Source::Environment);
+    let source = match (&cli.password_env, &cli.password_file) {
+        (Some(name), _) => Source::Environment(name),
+        (None, Some(path)) => Source::File(path),
+        (None, None) => Source::Input,
+    };
     password::read(source).await.map_err(|error| match error {
         NoPassword::Empty(_) => Stop(USAGE, error.to_string()),
         NoPassword::Unreadable(message) => message.into(),
@@ -155,6 +198,15 @@ fn exit_code(cli: &Cli, report: &Report, interrupted: bool, trace_failed: bool) 
         verdict if verdict == cli.expect.verdict() => 0,
         _ => 1,
     }
+}
+
+/// What there is to say beside the report.
+struct Outcome {
+    code: u8,
+    stopped: Option<&'static str>,
+    baseline: Option<Baseline>,
+    held: Option<String>,
+    error: Option<String>,
 }
 
 /// Everything that is said to people: on standard output for text, beside the document for JSON.
@@ -225,7 +277,7 @@ impl Screen {
         }
     }
 
-    fn conclude(&self, report: &Report, cli: &Cli, code: u8, error: Option<&str>) {
+    fn conclude(&self, report: &Report, cli: &Cli, outcome: &Outcome) {
         self.clear_count();
         if self.quiet {
             if !self.json {
@@ -236,6 +288,12 @@ impl Screen {
                 self.say(&table::render(login, self.style));
             }
             self.say(summary::render(report, self.style).trim_end());
+            if let Some(line) = &outcome.held {
+                self.say(line);
+            }
+            if let Some(sign) = outcome.stopped {
+                self.say(&format!("  stopped (--gentle): another login could lock the account after {sign}"));
+            }
             let expected = cli.expect.verdict();
             if expected != report.verdict && expected != Verdict::LoggedIn {
                 self.say(&format!("  expected {expected}"));
@@ -249,9 +307,20 @@ impl Screen {
                 expected: Verdict,
                 exit: u8,
                 #[serde(skip_serializing_if = "Option::is_none")]
+                stopped: Option<&'a str>,
+                #[serde(skip_serializing_if = "Option::is_none")]
+                baseline: Option<&'a Baseline>,
+                #[serde(skip_serializing_if = "Option::is_none")]
                 error: Option<&'a str>,
             }
-            let document = Document { report, expected: cli.expect.verdict(), exit: code, error };
+            let document = Document {
+                report,
+                expected: cli.expect.verdict(),
+                exit: outcome.code,
+                stopped: outcome.stopped,
+                baseline: outcome.baseline.as_ref(),
+                error: outcome.error.as_deref(),
+            };
             match serde_json::to_string_pretty(&document) {
                 Ok(document) => print(&document),
                 Err(error) => complain(&format!("error: the report could not be written: {error}")),

@@ -95,8 +95,8 @@ pub async fn run(
                     return;
                 }
                 if let Some(rate) = options.rate.filter(|rate| rate.is_finite() && *rate > 0.0) {
-                    let begin =
-                        start + Duration::try_from_secs_f64(f64::from(number) / rate).unwrap_or_default();
+                    let turn = Duration::try_from_secs_f64(f64::from(number) / rate).unwrap_or_default();
+                    let begin = start + options.begin_after + turn;
                     tokio::time::sleep_until(begin.into()).await;
                 }
                 if number >= asked {

@@ -1,6 +1,7 @@
 //! The command itself: what it prints where, and what it exits with.
 
 mod support;
+mod worker;
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
