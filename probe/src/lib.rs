@@ -45,7 +45,7 @@ pub use options::Options;
 pub use proxy::Proxies;
 pub use redact::Password;
 pub use rehearsal::{Rehearsal, rehearse};
-pub use report::{FailureGroup, Latency, Login, Report};
+pub use report::{FailureGroup, Latency, Login, Point, Report};
 pub use resolve::{Resolve, ResolveError};
 pub use run::{Event, login, run};
 pub use stay::{NotOpen, Page, open_page};

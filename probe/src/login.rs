@@ -96,6 +96,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) redactor: Redactor,
     pub(crate) exchanges: Vec<Exchange>,
     redirects: u32,
+    pub(crate) began: Instant,
     deadline: Instant,
     /// Where Argo CD asks to be called back, as the authorize request says.
     redirect_uri: Option<Url>,
@@ -127,6 +128,7 @@ pub(crate) struct Next {
 
 impl<'a> Attempt<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
+        let began = Instant::now();
         Self {
             options,
             connections: Connections::new(options),
@@ -134,7 +136,8 @@ impl<'a> Attempt<'a> {
             redactor: Redactor::new(),
             exchanges: Vec::with_capacity(8),
             redirects: 0,
-            deadline: Instant::now() + options.login_timeout,
+            began,
+            deadline: began + options.login_timeout,
             redirect_uri: None,
             called_back_elsewhere: false,
             argocd: options.argocd.clone(),
@@ -419,6 +422,7 @@ impl<'a> Attempt<'a> {
         fields: &[String],
     ) -> Result<Hop, Failure> {
         let (url, is_form) = (request.url, request.form.is_some());
+        let at = self.began.elapsed();
         let answer = self.connections.send(request).await;
         let mut exchange = Exchange {
             step,
@@ -428,6 +432,7 @@ impl<'a> Attempt<'a> {
             cookies_sent: Vec::new(),
             fields_sent: if is_form { fields.to_vec() } else { Vec::new() },
             status: None,
+            at,
             time: Duration::ZERO,
             headers: Vec::new(),
             bytes: 0,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use url::Url;
@@ -68,7 +69,7 @@ enum Message {
 
 /// One login, on connections and cookies of its own.
 pub async fn login(options: &Options) -> Login {
-    one(1, options, &Outage::default(), &|_| {}).await
+    one(1, options, Instant::now(), &Outage::default(), &|_| {}).await
 }
 
 /// A series of logins. `observer` hears what happens while it runs; when `cancel` resolves, logins that
@@ -102,7 +103,7 @@ pub async fn run(
                 if number >= asked {
                     knock(options).await;
                 }
-                let login = one(number + 1, options, outage, &tell).await;
+                let login = one(number + 1, options, start, outage, &tell).await;
                 alike.add(login.outcome.is_ok());
                 tell(Message::Finished(Box::new(login)));
             }
@@ -161,14 +162,20 @@ async fn is_well(options: &Options, argocd: &Url) -> bool {
 }
 
 /// One login, begun again as long as nobody is answering and patience lasts.
-async fn one(number: u32, options: &Options, outage: &Outage, tell: &impl Fn(Message)) -> Login {
+async fn one(
+    number: u32,
+    options: &Options,
+    series: Instant,
+    outage: &Outage,
+    tell: &impl Fn(Message),
+) -> Login {
     let mut pause = PAUSES.0;
     let mut restarts = 0;
     let mut first_unanswered = None;
     let mut tried_again = false;
     loop {
-        let start = Instant::now();
-        let mut attempt = Attempt::new(options);
+        let (mut attempt, started) = (Attempt::new(options), Timestamp::now());
+        let start = attempt.began;
         let mut outcome = attempt.run().await;
         let time = start.elapsed();
         if let Err(failure) = &mut outcome
@@ -204,7 +211,8 @@ async fn one(number: u32, options: &Options, outage: &Outage, tell: &impl Fn(Mes
             tell(Message::Answering { waited });
         }
         let exchanges = std::mem::take(&mut attempt.exchanges);
-        return Login { number, outcome, time, waited, restarts, answered, exchanges };
+        let at = start - series;
+        return Login { number, outcome, started, at, time, waited, restarts, answered, exchanges };
     }
 }
 

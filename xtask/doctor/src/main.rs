@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     let (since, json) = (Instant::now(), cli.format == Format::Json);
     let name = if cli.command.is_some() { "explain" } else { "doctor" };
     match run(&cli) {
-        Ok(Answer { headline, body, fields, exit }) => {
+        Ok(Answer { headline, body, fields, exit, .. }) => {
             let text = if cli.quiet { headline } else { format!("{headline}\n{body}") };
             if json {
                 put(&mut std::io::stderr().lock(), &text);

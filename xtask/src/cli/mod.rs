@@ -166,6 +166,10 @@ pub struct Options {
     #[arg(long, global = true)]
     pub offline: bool,
 
+    /// Write report.html, junit.xml, trace.har and run.json of this run into this folder.
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "dry_run")]
+    pub report: Option<PathBuf>,
+
     /// Print the plan and touch nothing.
     #[arg(long, global = true)]
     pub dry_run: bool,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
 use doctor::{Reader, Subject, User};
 use probe::Password;
+use serde_json::Map;
 
 use crate::console::{Console, Tone};
 use crate::login;
@@ -50,6 +51,7 @@ fn said(console: &Console, answer: Answer, record: &mut GoalRecord) -> Exit {
     console.result(&if in_line { console.toned(tone, &answer.headline) } else { answer.headline.clone() });
     console.explain(&answer.body);
     record.more = answer.fields;
+    record.shown = Map::from_iter([("traces".to_owned(), answer.traces.into())]);
     answer.exit
 }
 

@@ -1,8 +1,11 @@
 //! The post's two stories, and the first start: what is done, what is seen after it,
 //! and whether that is what the release is known to do.
 
+use std::collections::BTreeSet;
+
 use probe::Verdict;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::cli::{Expect, Goal};
 use crate::console::Tone;
@@ -67,6 +70,9 @@ pub struct Row {
     /// The first failure's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What a report shows besides: all logins in numbers, one of each way of ending in full.
+    #[serde(skip)]
+    pub shown: Map<String, Value>,
 }
 
 impl Row {
@@ -106,6 +112,17 @@ fn goal_name<S: Serializer>(goal: &Goal, serializer: S) -> Result<S::Ok, S::Erro
     serializer.serialize_str(goal.name())
 }
 
+/// What is shown of a test's logins, without those that ended as others did.
+fn of_one_way_each(mut shown: Map<String, Value>) -> Map<String, Value> {
+    let ways = shown.get("series").and_then(Value::as_array).map_or(0, |series| {
+        series.iter().map(|login| login["failure"].as_u64()).collect::<BTreeSet<_>>().len()
+    });
+    if let Some(Value::Array(traces)) = shown.get_mut("traces") {
+        traces.truncate(ways);
+    }
+    shown
+}
+
 /// Plays acts one after another and records their steps; `seen` hears of each row.
 ///
 /// # Errors
@@ -143,6 +160,7 @@ pub async fn play(
             }),
             refusals: found.refusals,
             message: found.message,
+            shown: of_one_way_each(record.shown),
         };
         seen(&row);
         rows.push(row);

@@ -14,6 +14,9 @@ use crate::report::GoalRecord;
 use crate::session::Session;
 use base::{Error, Result};
 
+/// How many logins a report has in full, at most.
+const TRACES: usize = 50;
+
 /// What a test found.
 pub struct Found {
     /// The verdict.
@@ -47,6 +50,10 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     };
     if let Value::Object(fields) = json!(report) {
         record.more.extend(fields);
+    }
+    if session.options.report.is_some() {
+        record.shown.insert("series".into(), json!(report.series()));
+        record.shown.insert("traces".into(), json!(report.shown(TRACES)));
     }
     record.more.insert("expected".into(), expected.name().into());
     show(session, &report, &argocd, release.as_ref(), &found);

@@ -43,6 +43,8 @@ pub struct Answer {
     pub body: String,
     /// For `--format json`: the fields of the command.
     pub fields: Map<String, Value>,
+    /// For a report: logins with what was exchanged.
+    pub traces: Vec<Value>,
     /// What the program exits with.
     pub exit: Exit,
 }
@@ -87,7 +89,13 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
             if args.print_role {
                 let role = role(&subject).await?;
                 let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
-                return Ok(Answer { headline: role, body: String::new(), fields, exit: Exit::Done });
+                return Ok(Answer {
+                    headline: role,
+                    body: String::new(),
+                    fields,
+                    traces: vec![],
+                    exit: Exit::Done,
+                });
             }
             if args.watch {
                 return watched(subject, around.wait).await;
@@ -111,6 +119,11 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
     }
     let diagnosis = examination.diagnosis(args.before_rotation);
     let mut answer = Answer::from(if args.names { diagnosis } else { diagnosis.without_names() });
+    answer.traces = match args.from {
+        // What was written down has no answers in full.
+        Some(_) => vec![],
+        None => examination.evidence().outside.as_ref().map_or_else(Vec::new, |it| it.shown(args.names)),
+    };
     answer.fields.extend(context.map(|name| ("context".to_owned(), name.into())));
     Ok(answer)
 }
@@ -147,7 +160,13 @@ async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer>
         (false, true) => Exit::Verdict,
         (false, false) => Exit::Environment,
     };
-    Ok(Answer { headline: watched.headline(&diagnosis), body: diagnosis.body(), fields, exit })
+    Ok(Answer {
+        headline: watched.headline(&diagnosis),
+        body: diagnosis.body(),
+        fields,
+        traces: vec![],
+        exit,
+    })
 }
 
 /// What manifests say.
@@ -176,6 +195,7 @@ impl From<Upgrade> for Answer {
             headline: upgrade.headline(),
             body: upgrade.body(),
             fields: upgrade.fields(),
+            traces: vec![],
             exit: upgrade.exit(),
         }
     }
@@ -187,6 +207,7 @@ impl From<Diagnosis> for Answer {
             headline: diagnosis.headline(),
             body: diagnosis.body(),
             fields: diagnosis.fields(),
+            traces: vec![],
             exit: diagnosis.exit(),
         }
     }
@@ -198,6 +219,7 @@ impl From<Explanation> for Answer {
             headline: explanation.headline(),
             body: explanation.body(),
             fields: explanation.fields(),
+            traces: vec![],
             exit: explanation.exit(),
         }
     }

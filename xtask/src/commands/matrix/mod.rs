@@ -18,7 +18,7 @@ use crate::goals::stories::{self, Act};
 use crate::known::{self, Stage};
 use crate::lab::OwnLabs;
 use crate::names::Provider;
-use crate::report::{GoalRecord, Report, StepRecord, millis};
+use crate::report::{GoalRecord, Report, StepRecord};
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
 use toolbox::real;
@@ -156,6 +156,9 @@ impl Run<'_> {
         }
         console.explain(&confidence(logins, wished.is_some()));
         record.more.insert("releases".into(), table::json(&all));
+        if self.options().report.is_some() {
+            record.shown.insert("releases".into(), table::shown(&all));
+        }
         for (path, text) in
             [(&args.markdown, table::markdown as fn(&[Measured]) -> String), (&args.junit, table::junit)]
         {
@@ -209,7 +212,7 @@ impl Run<'_> {
     async fn measure(&self, subjects: &[Subject], acts: &[Act], record: &mut GoalRecord) -> Vec<Measured> {
         let one = |place: usize, subject: Subject| async move {
             let label = subject.label();
-            let running = self.console().step(&label, "starting its lab");
+            let (running, since) = (self.console().step(&label, "starting its lab"), Instant::now());
             // A path says little about who it is, and may say the same as another.
             let folder = self.labs.lab(&format!("{place}-{label}"));
             let measured = lab::measure(&subject, acts, folder, self.options(), &running).await;
@@ -219,15 +222,15 @@ impl Run<'_> {
                 (None, false) => "NOT as known".to_owned(),
             };
             running.done(&outcome);
-            (place, measured, outcome)
+            let step = StepRecord::new(&measured.label, since, outcome);
+            (place, measured, step)
         };
         let labs =
             futures::stream::iter(subjects.iter().cloned().enumerate().map(|(place, it)| one(place, it)));
         let mut all: Vec<_> = labs.buffer_unordered(self.jobs).collect().await;
         all.sort_by_key(|(place, ..)| *place);
-        let measured = all.into_iter().map(|(_, measured, outcome)| {
-            let ms = millis(measured.time);
-            record.steps.push(StepRecord { name: measured.label.clone(), ms, outcome });
+        let measured = all.into_iter().map(|(_, measured, step)| {
+            record.steps.push(step);
             measured
         });
         measured.collect()

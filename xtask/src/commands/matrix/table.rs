@@ -97,6 +97,18 @@ pub fn json(all: &[Measured]) -> Value {
         .collect()
 }
 
+/// What a report shows of each besides: a login after each act.
+pub fn shown(all: &[Measured]) -> Value {
+    let traces = |measured: &Measured| -> Value {
+        let trace = |(stage, name, _): &(Stage, &str, &str)| {
+            let trace = measured.worst(*stage).and_then(|row| row.shown.get("traces")?.get(0).cloned());
+            ((*name).to_owned(), json!(trace))
+        };
+        json!({"traces": COLUMNS.iter().map(trace).collect::<Value>()})
+    };
+    all.iter().map(traces).collect()
+}
+
 /// As JUnit XML: a suite a release, a case a stage.
 pub fn junit(all: &[Measured]) -> String {
     let suite = |measured: &Measured| {
