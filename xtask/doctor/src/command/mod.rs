@@ -45,6 +45,8 @@ pub struct Answer {
     pub fields: Map<String, Value>,
     /// What the program exits with.
     pub exit: Exit,
+    /// What GitHub is told of files, where it runs this: a command a line, for standard error.
+    pub annotations: String,
 }
 
 /// What the arguments of the doctor alone do not say.
@@ -87,7 +89,13 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
             if args.print_role {
                 let role = role(&subject).await?;
                 let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
-                return Ok(Answer { headline: role, body: String::new(), fields, exit: Exit::Done });
+                return Ok(Answer {
+                    headline: role,
+                    body: String::new(),
+                    fields,
+                    exit: Exit::Done,
+                    annotations: String::new(),
+                });
             }
             if args.watch {
                 return watched(subject, around.wait).await;
@@ -147,7 +155,13 @@ async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer>
         (false, true) => Exit::Verdict,
         (false, false) => Exit::Environment,
     };
-    Ok(Answer { headline: watched.headline(&diagnosis), body: diagnosis.body(), fields, exit })
+    Ok(Answer {
+        headline: watched.headline(&diagnosis),
+        body: diagnosis.body(),
+        fields,
+        exit,
+        annotations: String::new(),
+    })
 }
 
 /// What manifests say.
@@ -162,12 +176,8 @@ async fn of_files(args: &DoctorArgs, release: Option<Release>) -> Result<Answer>
         return Ok(upgrade(&evidence, to)?.into());
     }
     let diagnosis = files.diagnosis(&evidence, args.before_rotation);
-    let annotations = std::env::var_os("GITHUB_ACTIONS").map(|_| diagnosis.annotations());
-    let mut answer = Answer::from(diagnosis);
-    if let Some(annotations) = annotations.filter(|text| !text.is_empty()) {
-        answer.body.push_str(&format!("\n{annotations}"));
-    }
-    Ok(answer)
+    let annotations = diagnosis.annotations();
+    Ok(Answer { annotations, ..Answer::from(diagnosis) })
 }
 
 impl From<Upgrade> for Answer {
@@ -177,6 +187,7 @@ impl From<Upgrade> for Answer {
             body: upgrade.body(),
             fields: upgrade.fields(),
             exit: upgrade.exit(),
+            annotations: String::new(),
         }
     }
 }
@@ -188,6 +199,7 @@ impl From<Diagnosis> for Answer {
             body: diagnosis.body(),
             fields: diagnosis.fields(),
             exit: diagnosis.exit(),
+            annotations: String::new(),
         }
     }
 }
@@ -199,6 +211,7 @@ impl From<Explanation> for Answer {
             body: explanation.body(),
             fields: explanation.fields(),
             exit: explanation.exit(),
+            annotations: String::new(),
         }
     }
 }
