@@ -22,7 +22,8 @@ const MARKS: [(char, &str); 10] = [
 const ROOM: usize = 24;
 
 /// What a line of a command begins with: it is left to the terminal to break, which copies it whole.
-const COMMANDS: [&str; 8] = ["$ ", "> ", "kubectl ", "cargo xtask ", "curl ", "argocd ", "probe ", "http"];
+const COMMANDS: [&str; 8] =
+    ["$ ", "> ", "kubectl ", "cargo xtask ", "curl ", "argocd login ", "probe http", "http"];
 
 impl Screen {
     /// A text as it can be shown here: wrapped at words, below the last column of its line.
@@ -36,7 +37,8 @@ impl Screen {
                 None => line,
             }
         });
-        lines.collect::<Vec<_>>().join("\n")
+        let end = if text.ends_with('\n') { "\n" } else { "" };
+        lines.collect::<Vec<_>>().join("\n") + end
     }
 
     /// A text in the marks that are known here.
@@ -195,7 +197,9 @@ mod tests {
     #[test]
     fn a_pipe_gets_lines_as_they_are() {
         let long = "word ".repeat(100) + "end";
-        assert_eq!(Screen { unicode: true, ..Screen::default() }.fit(&long), long);
+        for text in [&long, "a\n\nb\n", ""] {
+            assert_eq!(Screen { unicode: true, ..Screen::default() }.fit(text), text);
+        }
     }
 
     #[test]
