@@ -2,10 +2,10 @@
 
 mod baseline;
 mod cli;
+mod live;
 mod trace_file;
 
-use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,8 +16,10 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use base::terminal::{self, Surroundings};
 use baseline::Baseline;
 use cli::{Cli, Format};
+use live::Live;
 use trace_file::TraceFile;
 
 /// The environment is missing something or failed.
@@ -94,11 +96,12 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
             () = interrupt() => Err(Stop(INTERRUPTED, "interrupted while it waited for the password".to_owned())),
         }
     })?;
-    let options = options(cli, password)?;
+    let mut options = options(cli, password)?;
     let mut baseline =
         cli.baseline.as_deref().map(|path| Baseline::read(path, cli.slower_than)).transpose()?;
     let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
     let mut screen = Screen::new(cli);
+    options.each_exchange = screen.live.is_some();
     let mut trace_failed = None;
     let mut interrupted = false;
     let (mut stopped, stop) = (None, Notify::new());
@@ -216,69 +219,65 @@ struct Screen {
     verbose: bool,
     answers: bool,
     style: Style,
-    /// Whether standard error is a terminal whose last line can be written over.
-    counts: bool,
-    done: u32,
-    logins: u32,
+    results: terminal::Screen,
+    /// Where standard error is a terminal that can be drawn over.
+    live: Option<Live>,
 }
 
 impl Screen {
     fn new(cli: &Cli) -> Self {
         let json = cli.format == Format::Json;
-        let dressed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let Surroundings { stdout, stderr } = Surroundings::here();
+        let results = if json { stderr } else { stdout };
         Self {
             json,
             quiet: cli.quiet,
             verbose: cli.verbose > 0,
             answers: cli.verbose > 1,
-            style: Style { colour: dressed && terminal },
-            counts: io::stderr().is_terminal() && !cli.quiet && cli.logins > 1,
-            done: 0,
-            logins: cli.logins.max(cli.up_to),
+            style: results.into(),
+            results,
+            live: (stderr.live && !cli.quiet).then(|| Live::new(stderr, cli.logins)),
         }
     }
 
     fn show(&mut self, event: &Event<'_>) {
+        self.say_of(event);
+        if let Some(live) = &mut self.live {
+            live.hear(event);
+        }
+    }
+
+    fn say_of(&mut self, event: &Event<'_>) {
         match event {
             Event::Waiting { step, reason, limit, .. } if !self.quiet => {
-                self.clear_count();
+                self.clear();
                 let limit = limit.as_secs_f64();
                 let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
                 complain(&format!("{who} is not answering ({step}: {reason}); waiting up to {limit} s"));
             }
             Event::Answering { waited } if !self.quiet => {
-                self.clear_count();
+                self.clear();
                 complain(&format!("it answers again after {:.1} s", waited.as_secs_f64()));
             }
-            Event::Finished(login) => self.finished(login),
+            Event::Finished(login) if self.verbose => {
+                self.clear();
+                self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
+                if self.answers {
+                    self.say(table::answers(login).trim_end());
+                }
+            }
             _ => {}
         }
     }
 
-    fn finished(&mut self, login: &Login) {
-        self.done += 1;
-        if self.verbose {
-            self.clear_count();
-            self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
-            if self.answers {
-                self.say(table::answers(login).trim_end());
-            }
-        }
-        if self.counts {
-            // Nothing is lost if the terminal is gone.
-            let _ = write!(io::stderr(), "\r{} of {} logins", self.done, self.logins);
+    fn clear(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.clear();
         }
     }
 
-    fn clear_count(&self) {
-        if self.counts {
-            let _ = write!(io::stderr(), "\r\u{1b}[K");
-        }
-    }
-
-    fn conclude(&self, report: &Report, cli: &Cli, outcome: &Outcome) {
-        self.clear_count();
+    fn conclude(&mut self, report: &Report, cli: &Cli, outcome: &Outcome) {
+        self.clear();
         if self.quiet {
             if !self.json {
                 self.say(&summary::headline(report));
@@ -329,15 +328,19 @@ impl Screen {
     }
 
     fn say(&self, text: &str) {
-        if self.json { complain(text) } else { print(text) }
+        match self.json {
+            true => complain(text),
+            false => print(&self.results.fit(text)),
+        }
     }
 }
 
 /// Writes to standard output. A reader that has gone away (`| head`) is no error of the login.
-fn print(text: &(impl Display + ?Sized)) {
+fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-fn complain(text: &(impl Display + ?Sized)) {
-    let _ = writeln!(io::stderr(), "{text}");
+/// Says something to a person, on standard error.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", Surroundings::here().stderr.fit(text));
 }

@@ -11,6 +11,7 @@ use probe::usage::refuse;
 use releases::Release;
 use serde_json::{Map, Value};
 
+use base::terminal::{Surroundings, github};
 use base::{Error, Exit, Result, interrupt};
 
 /// Says why logging in to Argo CD by SSO fails, and what to do about it.
@@ -79,21 +80,35 @@ fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
+    let surroundings = Surroundings::here();
+    // GitHub reads standard error as it reads standard output, which may be somebody's file.
+    let annotate = |commands: &str| {
+        if surroundings.stderr.github && !commands.is_empty() {
+            put(&mut std::io::stderr().lock(), commands);
+        }
+    };
     let (since, json) = (Instant::now(), cli.format == Format::Json);
     let name = if cli.command.is_some() { "explain" } else { "doctor" };
     match run(&cli) {
-        Ok(Answer { headline, body, fields, exit, .. }) => {
+        Ok(Answer { headline, body, fields, exit, annotations, .. }) => {
+            let screen = if json { surroundings.stderr } else { surroundings.stdout };
+            // A Role is on its way to kubectl, and stays as it is.
+            let role = headline.contains('\n');
             let text = if cli.quiet { headline } else { format!("{headline}\n{body}") };
+            let text = if role { text } else { screen.fit(&text) };
+            match json {
+                true => put(&mut std::io::stderr().lock(), &text),
+                false => put(&mut std::io::stdout().lock(), &text),
+            }
+            annotate(&annotations);
             if json {
-                put(&mut std::io::stderr().lock(), &text);
                 document(name, since, fields, exit, None);
-            } else {
-                put(&mut std::io::stdout().lock(), &text);
             }
             exit.into()
         }
         Err(error) => {
-            put(&mut std::io::stderr().lock(), &format!("error: {error}"));
+            put(&mut std::io::stderr().lock(), &surroundings.stderr.fit(&format!("error: {error}")));
+            annotate(&github::error(None, "kubectl argocd-sso", &error.to_string()));
             if json {
                 document(name, since, Map::new(), error.exit, Some(&error));
             }
@@ -114,7 +129,7 @@ fn run(cli: &Cli) -> Result<Answer> {
     let quiet = cli.quiet;
     let say = Arc::new(move |line: &str| {
         if !quiet {
-            put(&mut std::io::stderr().lock(), line);
+            put(&mut std::io::stderr().lock(), &Surroundings::here().stderr.fit(line));
         }
     });
     let wait = cli.wait.map(Duration::from_secs);
