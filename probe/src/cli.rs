@@ -109,6 +109,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
 
+    /// Put every login with its time into the JSON report, as `series`
+    #[arg(long)]
+    pub(crate) series: bool,
+
     /// Write every exchange to this file, secrets masked: one line of JSON for each login
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
-use probe::{Event, Login, Options, Password, Report, Tls, Verdict, lockout, summary, table, usage};
+use probe::{Event, Login, Options, Password, Point, Report, Tls, Verdict, lockout, summary, table, usage};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -306,6 +306,8 @@ impl Screen {
                 expected: Verdict,
                 exit: u8,
                 #[serde(skip_serializing_if = "Option::is_none")]
+                series: Option<Vec<Point>>,
+                #[serde(skip_serializing_if = "Option::is_none")]
                 stopped: Option<&'a str>,
                 #[serde(skip_serializing_if = "Option::is_none")]
                 baseline: Option<&'a Baseline>,
@@ -316,6 +318,7 @@ impl Screen {
                 report,
                 expected: cli.expect.verdict(),
                 exit: outcome.code,
+                series: cli.series.then(|| report.series()),
                 stopped: outcome.stopped,
                 baseline: outcome.baseline.as_ref(),
                 error: outcome.error.as_deref(),

@@ -36,6 +36,19 @@ fn a_share_is_a_workers_part_of_the_logins_and_of_the_rate() {
 }
 
 #[test]
+fn the_times_of_all_logins_are_given_if_asked_for() {
+    let fake = Fake::start().invalid_client(|count| count == 1);
+    let (_, document) = json(&fake, &["--logins", "3", "--series"]);
+    let series = document["series"].as_array().cloned().unwrap_or_default();
+    let of = |name: &str| series.iter().map(|it| it[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("login"), [json!(1), json!(2), json!(3)], "{document}");
+    assert_eq!(of("failure"), [json!(null), json!(0), json!(null)], "{document}");
+    assert!(of("ms").iter().all(|ms| ms.as_f64().is_some_and(|ms| ms > 0.0)), "{document}");
+    let (_, without) = json(&fake, &["--logins", "3"]);
+    assert!(without["series"].is_null(), "{without}");
+}
+
+#[test]
 fn a_gentle_series_ends_at_the_first_sign_of_a_lock_out() {
     let login = "dex.host/auth/local/login";
     let throttled = Fake::start().always("argocd.host/api/v1/settings", Reply::plain(429, "slow down\n"));
