@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use ::report::Begun;
 use base::terminal::{self, Surroundings};
 use baseline::Baseline;
 use cli::{Cli, Format};
@@ -31,8 +32,17 @@ const USAGE: u8 = 2;
 /// Ended by Ctrl-C or SIGTERM.
 const INTERRUPTED: u8 = 130;
 
+/// How many logins a report has in full, at most.
+const TRACES: usize = 50;
+
 /// Why nothing could be tried, in one sentence, and the exit code for it.
 struct Stop(u8, String);
+
+impl From<base::Error> for Stop {
+    fn from(error: base::Error) -> Self {
+        Self(error.exit.code(), error.to_string())
+    }
+}
 
 impl From<String> for Stop {
     fn from(message: String) -> Self {
@@ -99,6 +109,10 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
     let mut options = options(cli, password)?;
     let mut baseline =
         cli.baseline.as_deref().map(|path| Baseline::read(path, cli.slower_than)).transpose()?;
+    if let Some(folder) = &cli.report {
+        ::report::check(folder)?;
+    }
+    let begun = Begun::now("probe");
     let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
     let mut screen = Screen::new(cli);
     options.each_exchange = screen.live.is_some();
@@ -134,12 +148,21 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
         0 if slower || stopped.is_some() => 1,
         code => code,
     };
-    if let Some(message) = &trace_failed {
+    let mut outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
+    if let Some(folder) = &cli.report {
+        let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
+        run["series"] = serde_json::json!(report.series());
+        run["traces"] = serde_json::json!(report.shown(TRACES));
+        if let Err(error) = ::report::write(folder, &run) {
+            outcome.code = ENVIRONMENT;
+            outcome.error.get_or_insert(error.to_string());
+        }
+    }
+    if let Some(message) = &outcome.error {
         complain(&format!("error: {message}"));
     }
-    let outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
     screen.conclude(&report, cli, &outcome);
-    Ok(code)
+    Ok(outcome.code)
 }
 
 /// Resolves at Ctrl-C or SIGTERM.
@@ -209,7 +232,39 @@ struct Outcome {
     stopped: Option<&'static str>,
     baseline: Option<Baseline>,
     held: Option<String>,
+    /// What could not be written.
     error: Option<String>,
+}
+
+/// The document of `--format json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    expected: Verdict,
+    exit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<Vec<Point>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<&'a Baseline>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+impl Outcome {
+    fn document<'a>(&'a self, report: &'a Report, cli: &Cli) -> Document<'a> {
+        Document {
+            report,
+            expected: cli.expect.verdict(),
+            exit: self.code,
+            series: cli.series.then(|| report.series()),
+            stopped: self.stopped,
+            baseline: self.baseline.as_ref(),
+            error: self.error.as_deref(),
+        }
+    }
 }
 
 /// Everything that is said to people: on standard output for text, beside the document for JSON.
@@ -299,31 +354,7 @@ impl Screen {
             }
         }
         if self.json {
-            #[derive(Serialize)]
-            struct Document<'a> {
-                #[serde(flatten)]
-                report: &'a Report,
-                expected: Verdict,
-                exit: u8,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                series: Option<Vec<Point>>,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                stopped: Option<&'a str>,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                baseline: Option<&'a Baseline>,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                error: Option<&'a str>,
-            }
-            let document = Document {
-                report,
-                expected: cli.expect.verdict(),
-                exit: outcome.code,
-                series: cli.series.then(|| report.series()),
-                stopped: outcome.stopped,
-                baseline: outcome.baseline.as_ref(),
-                error: outcome.error.as_deref(),
-            };
-            match serde_json::to_string_pretty(&document) {
+            match serde_json::to_string_pretty(&outcome.document(report, cli)) {
                 Ok(document) => print(&document),
                 Err(error) => complain(&format!("error: the report could not be written: {error}")),
             }

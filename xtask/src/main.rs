@@ -26,12 +26,14 @@ mod steps;
 mod timings;
 mod usage;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
+use ::report::Begun;
 use base::{Error, Exit, Result};
 use cli::{Cli, Command, Format, Goal, LabChoice, Options};
 use console::{Console, Surroundings, Wanted};
@@ -65,17 +67,44 @@ fn main() -> ExitCode {
         };
     }
     let console = Arc::new(Console::new(wanted(&cli.options), Surroundings::here()));
+    let begun = Begun::now("cargo xtask");
     let mut report = Report::default();
-    let outcome = start(cli, &console, &mut report);
-    let (exit, error) = match outcome {
+    let (folder, outcome) = match report_folder(&cli) {
+        Ok(folder) => (folder, start(cli, &console, &mut report)),
+        Err(error) => (None, Err(error)),
+    };
+    let (mut exit, mut error) = match outcome {
         Ok(exit) => (exit, None),
         Err(error) => (error.exit, Some(error)),
     };
     if let Some(error) = &error {
         console.error(error);
     }
+    // What nobody can mean was no run; an older report stays as it is.
+    if let Some(folder) = folder.filter(|_| exit != Exit::Usage) {
+        match ::report::write(&folder, &begun.ended(report.run(exit, error.as_ref()))) {
+            Ok(()) => console.note(&format!("report: {}", folder.join(::report::PAGE).display())),
+            Err(failed) => {
+                console.error(&failed);
+                (exit, error) = (Exit::Environment, error.or(Some(failed)));
+            }
+        }
+    }
     console.document(&report.document(exit, error.as_ref()));
     exit.into()
+}
+
+/// Where a report is to go, if one is wanted: looked at before anything is done.
+fn report_folder(cli: &Cli) -> Result<Option<PathBuf>> {
+    let Some(folder) = &cli.options.report else { return Ok(None) };
+    match &cli.command {
+        None | Some(Command::Doctor(_) | Command::Matrix(_) | Command::Faults(_) | Command::Rotate(_)) => {
+            ::report::check(folder)?;
+            Ok(Some(folder.clone()))
+        }
+        Some(command) => Err(Error::usage(format!("--report is not of `{}`", command.name()))
+            .hint("it is of goals and of `doctor`, `matrix`, `faults` and `rotate`")),
+    }
 }
 
 /// What of the options is the console's.
@@ -115,6 +144,9 @@ fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
     }
     if let Some(Command::Explain(args)) = &cli.command {
         return report.entry("explain", |record| commands::explain(console, args, record));
+    }
+    if let Some(Command::Report(args)) = &cli.command {
+        return report.entry("report", |record| commands::report(console, args, record));
     }
     if let Some(Command::Check) = cli.command {
         return report.entry("check", |record| commands::check(console, cli.options.dry_run, record));
@@ -215,6 +247,7 @@ async fn run_command(session: &Session, command: &Command, report: &mut Report) 
         Command::Kubectl { .. }
         | Command::Check
         | Command::Explain(_)
+        | Command::Report(_)
         | Command::Completions { .. }
         | Command::SuperviseProcess
         | Command::ServeLocalLab { .. } => Err(Error::usage(format!("{} needs no lab", command.name()))),

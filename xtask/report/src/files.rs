@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::read::Run;
 
 /// What a report consists of.
-const NAMES: [&str; 4] = ["run.json", "report.html", "junit.xml", "trace.har"];
+const NAMES: [&str; 4] = ["run.json", crate::PAGE, "junit.xml", "trace.har"];
 
 /// Says before a run whether a report may be written into a folder.
 ///

@@ -2,6 +2,7 @@
 //! from the document of a run alone. Whatever stands in that document was said by others: a field
 //! may be missing, be of another kind, or be hostile.
 
+mod begun;
 mod draw;
 mod facts;
 mod files;
@@ -22,8 +23,12 @@ use std::path::{Path, PathBuf};
 use base::{Error, Result};
 use serde_json::Value;
 
+pub use begun::Begun;
 use draw::{STYLE, WIDE, plot, sequence::Sequence, timeline};
 use read::{Read as _, Run, examples, goal, passed};
+
+/// The file that people open.
+pub const PAGE: &str = "report.html";
 
 /// Says before a run whether its report may be written into a folder.
 ///
@@ -44,16 +49,16 @@ pub fn write(dir: &Path, run: &Value) -> Result<()> {
     files::write(dir, &files::named(contents))
 }
 
-/// Makes the report of a saved document again, in its own folder or another, and says where.
+/// Makes the report of a saved document again, in its own folder or another. Gives that folder, and the document.
 ///
 /// # Errors
 /// The file cannot be read or is not the document of a run; or as [`write`].
-pub fn again(run_json: &Path, into: Option<&Path>) -> Result<PathBuf> {
+pub fn again(run_json: &Path, into: Option<&Path>) -> Result<(PathBuf, Value)> {
     let document = files::read(run_json)?;
     files::run(run_json, &document)?;
     let dir = into.map_or_else(|| files::folder_of(run_json), Path::to_owned);
     write(&dir, &document)?;
-    Ok(dir)
+    Ok((dir, document))
 }
 
 /// Writes each drawing of a run as an SVG file of its own, and says which.

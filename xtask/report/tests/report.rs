@@ -30,10 +30,10 @@ fn a_report_is_made_of_every_kind_of_run_and_again_from_its_own_file() {
         };
         let first = files(&dir);
         assert_eq!(serde_json::from_str::<Value>(&first[0]).unwrap(), document(name), "{name}");
-        assert_eq!(report::again(&dir.join("run.json"), None).unwrap(), dir);
+        assert_eq!(report::again(&dir.join("run.json"), None).unwrap().0, dir);
         assert_eq!(files(&dir), first, "{name}");
         let other = folder.path().join("other");
-        assert_eq!(report::again(&dir.join("run.json"), Some(&other)).unwrap(), other);
+        assert_eq!(report::again(&dir.join("run.json"), Some(&other)).unwrap().0, other);
         assert_eq!(files(&other), first, "{name}");
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 4, "nothing else is left");
     }

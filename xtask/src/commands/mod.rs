@@ -11,6 +11,7 @@ mod kubectl;
 mod matrix;
 mod own_lab;
 mod render;
+mod report;
 mod rotate;
 mod table;
 mod tools;
@@ -31,6 +32,7 @@ pub use kubectl::kubectl;
 pub use matrix::matrix;
 use matrix::plan as matrix_plan;
 pub use render::render;
+pub use report::report;
 pub use rotate::rotate;
 pub use tools::tools;
 

@@ -29,7 +29,7 @@ const CRATES: [(&str, &str, &[&str]); 11] = [
             "base",
         ],
     ),
-    ("doctor", "xtask/doctor", &["explain", "probe", "releases", "base"]),
+    ("doctor", "xtask/doctor", &["explain", "probe", "releases", "report", "base"]),
     ("explain", "xtask/explain", &["probe", "base"]),
     ("local_lab", "xtask/local-lab", &["local_cluster", "stand_ins", "releases", "base"]),
     ("stand_ins", "xtask/stand-ins", &["local_cluster", "releases", "base"]),
@@ -37,7 +37,7 @@ const CRATES: [(&str, &str, &[&str]); 11] = [
     ("toolbox", "xtask/toolbox", &["releases", "base"]),
     ("releases", "xtask/releases", &[]),
     ("report", "xtask/report", &["base"]),
-    ("probe", "probe", &["base"]),
+    ("probe", "probe", &["report", "base"]),
     ("base", "xtask/base", &[]),
 ];
 
