@@ -265,10 +265,10 @@ async fn overview(session: &Session, report: &mut Report) -> Result<Exit> {
     let console = &session.console;
     let next = if session.lab.find().await?.is_some() {
         goals::run(session, &[Goal::Status], report).await?;
-        "next: cargo xtask test | break | fix | down        all: cargo xtask --help"
+        "next: cargo xtask test | break | fix | down\nall:  cargo xtask --help"
     } else {
         console.result("no lab is up");
-        "next: cargo xtask working test | broken fix test     all: cargo xtask --help"
+        "next: cargo xtask working test | broken fix test\nall:  cargo xtask --help"
     };
     console.result(next);
     Ok(Exit::Done)

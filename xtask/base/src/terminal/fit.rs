@@ -22,8 +22,18 @@ const MARKS: [(char, &str); 10] = [
 const ROOM: usize = 24;
 
 /// What a line of a command begins with: it is left to the terminal to break, which copies it whole.
-const COMMANDS: [&str; 8] =
-    ["$ ", "> ", "kubectl ", "cargo xtask ", "curl ", "argocd login ", "probe http", "http"];
+const COMMANDS: [&str; 10] = [
+    "chromium ",
+    "or kubectl ",
+    "$ ",
+    "> ",
+    "kubectl ",
+    "cargo xtask ",
+    "curl ",
+    "argocd login ",
+    "probe http",
+    "http",
+];
 
 impl Screen {
     /// A text as it can be shown here: wrapped at words, below the last column of its line.

@@ -143,7 +143,7 @@ impl Run<'_> {
         ));
         let acts = all_acts(self.session.provider);
         let all = self.measure(&subjects, &acts, record).await;
-        console.result(&table::text(&all));
+        console.result(&table::text(&all, console.results().width));
         let provider = self.session.provider;
         let assumed = all.iter().filter_map(|measured| measured.argocd.as_ref()?.release());
         let assumed: Vec<String> =

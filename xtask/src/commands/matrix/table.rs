@@ -51,8 +51,8 @@ fn cells(all: &[Measured]) -> Vec<Vec<String>> {
 }
 
 /// For a terminal: the table, and below it what went wrong.
-pub fn text(all: &[Measured]) -> String {
-    let mut text = table::text(&cells(all));
+pub fn text(all: &[Measured], width: Option<usize>) -> String {
+    let mut text = table::headed(&cells(all), width);
     for measured in all {
         for row in measured.rows.iter().filter(|row| !row.as_known) {
             let _ = writeln!(text, "{} after {}: {}", measured.label, row.after.name(), otherwise(row));
