@@ -177,6 +177,7 @@ fn on_a_lab(
     let needs_no_lab = match &cli.command {
         Some(Command::Render | Command::Tools(_) | Command::Matrix(_) | Command::Compare) => true,
         Some(Command::Doctor(args)) => args.looks_elsewhere(),
+        Some(Command::Load(args)) => args.context.is_some(),
         Some(Command::Faults(_)) => options.dry_run,
         _ => false,
     };
@@ -203,6 +204,9 @@ fn on_a_lab(
         return report.entry("kubectl", |record| {
             runtime.block_on(commands::kubectl(&session, args, interrupted, &mut record.more))
         });
+    }
+    if let Some(Command::Load(args)) = &cli.command {
+        return runtime.block_on(commands::load(&session, args, interrupted, report));
     }
     let outcome = runtime.block_on(async {
         let work = async {
@@ -245,6 +249,7 @@ async fn run_command(session: &Session, command: &Command, report: &mut Report) 
         Command::Matrix(args) => commands::matrix(session, args, report).await,
         Command::Compare => commands::compare(session, report).await,
         Command::Kubectl { .. }
+        | Command::Load(_)
         | Command::Check
         | Command::Explain(_)
         | Command::Report(_)

@@ -3,6 +3,7 @@
 
 mod args;
 mod image_ref;
+mod load;
 mod range;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use crate::fault::{Choice, Fault};
 use crate::names::Provider;
 pub use args::{FaultsArgs, MatrixArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 pub use image_ref::ImageRef;
+pub use load::LoadArgs;
 pub use range::Range;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
@@ -281,6 +283,8 @@ pub enum Command {
     Rotate(RotateArgs),
     /// `reproduce` and the first start over many Argo CD releases, one table.
     Matrix(Box<MatrixArgs>),
+    /// Log in from many pods: a Job on the lab on kind, or on a cluster that you name.
+    Load(Box<LoadArgs>),
     /// Hold the stand-ins against the real programs, exchange by exchange, under every fault.
     Compare,
     /// Run kubectl with the lab's kubeconfig and context.
@@ -324,6 +328,7 @@ impl Command {
             Self::Faults(_) => "faults",
             Self::Rotate(_) => "rotate",
             Self::Matrix(_) => "matrix",
+            Self::Load(_) => "load",
             Self::Compare => "compare",
             Self::Kubectl { .. } => "kubectl",
             Self::Tools(_) => "tools",

@@ -170,7 +170,7 @@ fn ids() -> PossibleValuesParser {
 ///
 /// # Errors
 /// It has no scheme or no host, or more than users type.
-fn web_address(text: &str) -> Result<Url, String> {
+pub fn web_address(text: &str) -> Result<Url, String> {
     let url =
         text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let url = url.ok_or("write it with its scheme, as in https://argocd.example.com")?;

@@ -20,7 +20,7 @@ use crate::shown::argument;
 use crate::{Diagnosis, Examination, Files, Upgrade, role, upgrade, watch};
 use base::{Error, Exit, Result};
 
-pub use args::{DoctorArgs, ExplainArgs};
+pub use args::{DoctorArgs, ExplainArgs, web_address};
 
 /// Says what is about to be done, to a person.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
@@ -262,8 +262,8 @@ async fn named(args: &DoctorArgs, say: &Say) -> Result<Subject> {
     Ok(subject)
 }
 
-/// How a command for the cluster begins.
-fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
+/// How a command for a cluster of the user's begins.
+pub fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
     let context = argument(context);
     match kubeconfig {
         Some(path) => {
@@ -273,7 +273,11 @@ fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
     }
 }
 
-async fn read_secret(source: Source<'_>) -> Result<Password> {
+/// A password or a token, from where it is said to be.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub async fn read_secret(source: Source<'_>) -> Result<Password> {
     password::read(source).await.map_err(|error| match error {
         NoPassword::Empty(_) => Error::usage(error.to_string()),
         NoPassword::Unreadable(message) => Error::environment(message),
