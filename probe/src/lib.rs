@@ -34,6 +34,7 @@ pub mod table;
 mod tls;
 mod token_answer;
 mod trace;
+pub mod typing;
 pub mod usage;
 mod verdict;
 mod words;
