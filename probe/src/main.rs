@@ -149,14 +149,14 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
         code => code,
     };
     let mut outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
-    if let Some(folder) = &cli.report {
-        let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
+    let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
+    if cli.report.is_some() {
         run["series"] = serde_json::json!(report.series());
         run["traces"] = serde_json::json!(report.shown(TRACES));
-        if let Err(error) = ::report::write(folder, &run) {
-            outcome.code = ENVIRONMENT;
-            outcome.error.get_or_insert(error.to_string());
-        }
+    }
+    if let Err(error) = ::report::publish(&run, cli.report.as_deref(), screen.results.github) {
+        outcome.code = ENVIRONMENT;
+        outcome.error.get_or_insert(error.to_string());
     }
     if let Some(message) = &outcome.error {
         complain(&format!("error: {message}"));
