@@ -113,6 +113,10 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) series: bool,
 
+    /// Write report.html, junit.xml, trace.har and run.json of this run into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+
     /// Write every exchange to this file, secrets masked: one line of JSON for each login
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,

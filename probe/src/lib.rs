@@ -12,6 +12,7 @@ mod cause;
 pub mod cli_login;
 mod cookie_date;
 pub mod form;
+pub mod hops;
 pub mod http;
 mod id_token;
 pub mod jar;

@@ -95,6 +95,8 @@ pub(crate) struct Attempt<'a> {
     jar: Jar,
     pub(crate) redactor: Redactor,
     pub(crate) exchanges: Vec<Exchange>,
+    /// Who is told of each exchange.
+    pub(crate) heard: Option<&'a (dyn Fn(&Exchange) + Sync)>,
     redirects: u32,
     pub(crate) began: Instant,
     deadline: Instant,
@@ -135,6 +137,7 @@ impl<'a> Attempt<'a> {
             jar: Jar::new(),
             redactor: Redactor::new(),
             exchanges: Vec::with_capacity(8),
+            heard: None,
             redirects: 0,
             began,
             deadline: began + options.login_timeout,
@@ -456,13 +459,13 @@ impl<'a> Attempt<'a> {
                     .collect();
                 exchange.location =
                     answer.header("location").map(|to| self.redactor.header("location", to, url));
-                self.exchanges.push(exchange);
+                self.keep(exchange);
                 Ok(Hop { url: url.clone(), answer })
             }
             Err((no_answer, time)) => {
                 exchange.time = time;
                 exchange.note = self.redactor.text(&no_answer.message());
-                self.exchanges.push(exchange);
+                self.keep(exchange);
                 let message = format!("{} ({})", no_answer.message(), self.connections.way(url));
                 let cause = cause::of_no_answer(&no_answer);
                 let mut failure = self.failure(step, None, message, cause);
@@ -556,6 +559,13 @@ impl<'a> Attempt<'a> {
         let mut failure = self.failure(step, Some(status), message, cause);
         failure.restarting = hop.answer.is_from_a_front_alone() && cause == Cause::FrontWithoutBackend;
         failure
+    }
+
+    fn keep(&mut self, exchange: Exchange) {
+        if let Some(heard) = self.heard {
+            heard(&exchange);
+        }
+        self.exchanges.push(exchange);
     }
 
     pub(crate) fn failure(

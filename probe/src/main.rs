@@ -2,10 +2,10 @@
 
 mod baseline;
 mod cli;
+mod live;
 mod trace_file;
 
-use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,8 +16,11 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use ::report::Begun;
+use base::terminal::{self, Surroundings};
 use baseline::Baseline;
 use cli::{Cli, Format};
+use live::Live;
 use trace_file::TraceFile;
 
 /// The environment is missing something or failed.
@@ -29,8 +32,17 @@ const USAGE: u8 = 2;
 /// Ended by Ctrl-C or SIGTERM.
 const INTERRUPTED: u8 = 130;
 
+/// How many logins a report has in full, at most.
+const TRACES: usize = 50;
+
 /// Why nothing could be tried, in one sentence, and the exit code for it.
 struct Stop(u8, String);
+
+impl From<base::Error> for Stop {
+    fn from(error: base::Error) -> Self {
+        Self(error.exit.code(), error.to_string())
+    }
+}
 
 impl From<String> for Stop {
     fn from(message: String) -> Self {
@@ -94,11 +106,16 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
             () = interrupt() => Err(Stop(INTERRUPTED, "interrupted while it waited for the password".to_owned())),
         }
     })?;
-    let options = options(cli, password)?;
+    let mut options = options(cli, password)?;
     let mut baseline =
         cli.baseline.as_deref().map(|path| Baseline::read(path, cli.slower_than)).transpose()?;
+    if let Some(folder) = &cli.report {
+        ::report::check(folder)?;
+    }
+    let begun = Begun::now("probe");
     let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
     let mut screen = Screen::new(cli);
+    options.each_exchange = screen.live.is_some();
     let mut trace_failed = None;
     let mut interrupted = false;
     let (mut stopped, stop) = (None, Notify::new());
@@ -131,12 +148,21 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
         0 if slower || stopped.is_some() => 1,
         code => code,
     };
-    if let Some(message) = &trace_failed {
+    let mut outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
+    let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
+    if cli.report.is_some() {
+        run["series"] = serde_json::json!(report.series());
+        run["traces"] = serde_json::json!(report.shown(TRACES));
+    }
+    if let Err(error) = ::report::publish(&run, cli.report.as_deref(), screen.results.github) {
+        outcome.code = ENVIRONMENT;
+        outcome.error.get_or_insert(error.to_string());
+    }
+    if let Some(message) = &outcome.error {
         complain(&format!("error: {message}"));
     }
-    let outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
     screen.conclude(&report, cli, &outcome);
-    Ok(code)
+    Ok(outcome.code)
 }
 
 /// Resolves at Ctrl-C or SIGTERM.
@@ -206,7 +232,39 @@ struct Outcome {
     stopped: Option<&'static str>,
     baseline: Option<Baseline>,
     held: Option<String>,
+    /// What could not be written.
     error: Option<String>,
+}
+
+/// The document of `--format json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    expected: Verdict,
+    exit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<Vec<Point>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<&'a Baseline>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+impl Outcome {
+    fn document<'a>(&'a self, report: &'a Report, cli: &Cli) -> Document<'a> {
+        Document {
+            report,
+            expected: cli.expect.verdict(),
+            exit: self.code,
+            series: cli.series.then(|| report.series()),
+            stopped: self.stopped,
+            baseline: self.baseline.as_ref(),
+            error: self.error.as_deref(),
+        }
+    }
 }
 
 /// Everything that is said to people: on standard output for text, beside the document for JSON.
@@ -216,69 +274,65 @@ struct Screen {
     verbose: bool,
     answers: bool,
     style: Style,
-    /// Whether standard error is a terminal whose last line can be written over.
-    counts: bool,
-    done: u32,
-    logins: u32,
+    results: terminal::Screen,
+    /// Where standard error is a terminal that can be drawn over.
+    live: Option<Live>,
 }
 
 impl Screen {
     fn new(cli: &Cli) -> Self {
         let json = cli.format == Format::Json;
-        let dressed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let Surroundings { stdout, stderr } = Surroundings::here();
+        let results = if json { stderr } else { stdout };
         Self {
             json,
             quiet: cli.quiet,
             verbose: cli.verbose > 0,
             answers: cli.verbose > 1,
-            style: Style { colour: dressed && terminal },
-            counts: io::stderr().is_terminal() && !cli.quiet && cli.logins > 1,
-            done: 0,
-            logins: cli.logins.max(cli.up_to),
+            style: results.into(),
+            results,
+            live: (stderr.live && !cli.quiet).then(|| Live::new(stderr, cli.logins)),
         }
     }
 
     fn show(&mut self, event: &Event<'_>) {
+        self.say_of(event);
+        if let Some(live) = &mut self.live {
+            live.hear(event);
+        }
+    }
+
+    fn say_of(&mut self, event: &Event<'_>) {
         match event {
             Event::Waiting { step, reason, limit, .. } if !self.quiet => {
-                self.clear_count();
+                self.clear();
                 let limit = limit.as_secs_f64();
                 let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
                 complain(&format!("{who} is not answering ({step}: {reason}); waiting up to {limit} s"));
             }
             Event::Answering { waited } if !self.quiet => {
-                self.clear_count();
+                self.clear();
                 complain(&format!("it answers again after {:.1} s", waited.as_secs_f64()));
             }
-            Event::Finished(login) => self.finished(login),
+            Event::Finished(login) if self.verbose => {
+                self.clear();
+                self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
+                if self.answers {
+                    self.say(table::answers(login).trim_end());
+                }
+            }
             _ => {}
         }
     }
 
-    fn finished(&mut self, login: &Login) {
-        self.done += 1;
-        if self.verbose {
-            self.clear_count();
-            self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
-            if self.answers {
-                self.say(table::answers(login).trim_end());
-            }
-        }
-        if self.counts {
-            // Nothing is lost if the terminal is gone.
-            let _ = write!(io::stderr(), "\r{} of {} logins", self.done, self.logins);
+    fn clear(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.clear();
         }
     }
 
-    fn clear_count(&self) {
-        if self.counts {
-            let _ = write!(io::stderr(), "\r\u{1b}[K");
-        }
-    }
-
-    fn conclude(&self, report: &Report, cli: &Cli, outcome: &Outcome) {
-        self.clear_count();
+    fn conclude(&mut self, report: &Report, cli: &Cli, outcome: &Outcome) {
+        self.clear();
         if self.quiet {
             if !self.json {
                 self.say(&summary::headline(report));
@@ -300,31 +354,7 @@ impl Screen {
             }
         }
         if self.json {
-            #[derive(Serialize)]
-            struct Document<'a> {
-                #[serde(flatten)]
-                report: &'a Report,
-                expected: Verdict,
-                exit: u8,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                series: Option<Vec<Point>>,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                stopped: Option<&'a str>,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                baseline: Option<&'a Baseline>,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                error: Option<&'a str>,
-            }
-            let document = Document {
-                report,
-                expected: cli.expect.verdict(),
-                exit: outcome.code,
-                series: cli.series.then(|| report.series()),
-                stopped: outcome.stopped,
-                baseline: outcome.baseline.as_ref(),
-                error: outcome.error.as_deref(),
-            };
-            match serde_json::to_string_pretty(&document) {
+            match serde_json::to_string_pretty(&outcome.document(report, cli)) {
                 Ok(document) => print(&document),
                 Err(error) => complain(&format!("error: the report could not be written: {error}")),
             }
@@ -332,15 +362,19 @@ impl Screen {
     }
 
     fn say(&self, text: &str) {
-        if self.json { complain(text) } else { print(text) }
+        match self.json {
+            true => complain(text),
+            false => print(&self.results.fit(text)),
+        }
     }
 }
 
 /// Writes to standard output. A reader that has gone away (`| head`) is no error of the login.
-fn print(text: &(impl Display + ?Sized)) {
+fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-fn complain(text: &(impl Display + ?Sized)) {
-    let _ = writeln!(io::stderr(), "{text}");
+/// Says something to a person, on standard error.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", Surroundings::here().stderr.fit(text));
 }

@@ -37,6 +37,8 @@ pub struct Options {
     pub rate: Option<f64>,
     /// How much later the first of them begins where there is a rate: others begin theirs meanwhile.
     pub begin_after: Duration,
+    /// Tell of each exchange when it is over; that costs a copy of it.
+    pub each_exchange: bool,
     /// The longest that one exchange may take, its body included.
     pub timeout: Duration,
     /// The longest that one login may take.
@@ -72,6 +74,7 @@ impl Options {
             concurrency: 1,
             rate: None,
             begin_after: Duration::ZERO,
+            each_exchange: false,
             timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(60),
             startup_grace: Duration::from_secs(30),

@@ -15,7 +15,7 @@ use crate::http::{Connections, Request};
 use crate::login::{Attempt, Failure, below};
 use crate::options::Options;
 use crate::report::{Login, Report};
-use crate::trace::Step;
+use crate::trace::{Exchange, Step};
 
 /// The first pause before a login begins again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
@@ -57,6 +57,14 @@ pub enum Event<'a> {
         /// From the first time it did not answer.
         waited: Duration,
     },
+    /// A request was answered, or was not; with [`Options::each_exchange`] alone. What came of it shows later, in the
+    /// login that has ended.
+    Exchange {
+        /// The login that it belongs to.
+        login: u32,
+        /// What went to and fro.
+        exchange: &'a Exchange,
+    },
     /// A login has ended, one way or the other.
     Finished(&'a Login),
 }
@@ -64,6 +72,7 @@ pub enum Event<'a> {
 enum Message {
     Waiting { login: u32, step: Step, reason: String },
     Answering { waited: Duration },
+    Exchange { login: u32, exchange: Box<Exchange> },
     Finished(Box<Login>),
 }
 
@@ -123,6 +132,9 @@ pub async fn run(
                 observer(Event::Waiting { login, step, reason: &reason, limit });
             }
             Some(Message::Answering { waited }) => observer(Event::Answering { waited }),
+            Some(Message::Exchange { login, exchange }) => {
+                observer(Event::Exchange { login, exchange: &exchange });
+            }
             Some(Message::Finished(login)) => {
                 observer(Event::Finished(&login));
                 logins.push(*login);
@@ -167,8 +179,11 @@ async fn one(
     options: &Options,
     series: Instant,
     outage: &Outage,
-    tell: &impl Fn(Message),
+    tell: &(impl Fn(Message) + Sync),
 ) -> Login {
+    let heard = |exchange: &Exchange| {
+        tell(Message::Exchange { login: number, exchange: Box::new(exchange.clone()) });
+    };
     let mut pause = PAUSES.0;
     let mut restarts = 0;
     let mut first_unanswered = None;
@@ -176,6 +191,7 @@ async fn one(
     loop {
         let (mut attempt, started) = (Attempt::new(options), Timestamp::now());
         let start = attempt.began;
+        attempt.heard = options.each_exchange.then_some(&heard);
         let mut outcome = attempt.run().await;
         let time = start.elapsed();
         if let Err(failure) = &mut outcome

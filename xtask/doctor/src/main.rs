@@ -1,6 +1,7 @@
 //! The command `kubectl argocd-sso`: says why a login into Argo CD fails, on the cluster of the current context.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,8 +10,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
 use probe::usage::refuse;
 use releases::Release;
+use report::Begun;
 use serde_json::{Map, Value};
 
+use base::terminal::{Surroundings, github};
 use base::{Error, Exit, Result, interrupt};
 
 /// Says why logging in to Argo CD by SSO fails, and what to do about it.
@@ -44,6 +47,10 @@ struct Cli {
     #[arg(long, value_name = "SECONDS", requires = "watch", conflicts_with_all = ["from", "files"], value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
 
+    /// Write report.html, junit.xml, trace.har and run.json of this run into this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "print_role")]
+    report: Option<PathBuf>,
+
     /// Show only the outcome.
     #[arg(short, long, global = true)]
     quiet: bool,
@@ -74,32 +81,65 @@ fn main() -> ExitCode {
             if let Some(sentence) = refuse(&error) {
                 let explains = std::env::args_os().skip(1).any(|it| it == "explain");
                 let name = if explains { "explain" } else { "doctor" };
-                document(name, Instant::now(), Map::new(), Exit::Usage, Some(&Error::usage(sentence)));
+                let error = Error::usage(sentence);
+                let document = document(name, Instant::now(), Map::new(), error.exit, Some(&error));
+                put(&mut std::io::stdout().lock(), &format!("{document:#}"));
             }
             return Exit::Usage.into();
         }
     };
+    let surroundings = Surroundings::here();
+    // GitHub reads standard error as it reads standard output, which may be somebody's file.
+    let annotate = |commands: &str| {
+        if surroundings.stderr.github && !commands.is_empty() {
+            put(&mut std::io::stderr().lock(), commands);
+        }
+    };
     let (since, json) = (Instant::now(), cli.format == Format::Json);
     let name = if cli.command.is_some() { "explain" } else { "doctor" };
-    match run(&cli) {
-        Ok(Answer { headline, body, fields, exit, .. }) => {
+    let begun = Begun::now("kubectl argocd-sso");
+    let (folder, outcome) = match cli.report.as_deref().map_or(Ok(()), report::check) {
+        Ok(()) => (cli.report.as_deref(), run(&cli)),
+        Err(error) => (None, Err(error)),
+    };
+    let complain = |error: &Error| {
+        put(&mut std::io::stderr().lock(), &surroundings.stderr.fit(&format!("error: {error}")));
+        annotate(&github::error(None, "kubectl argocd-sso", &error.to_string()));
+    };
+    let (answer, error) = match outcome {
+        Ok(answer) => (answer, None),
+        Err(error) => (Answer { exit: error.exit, ..Answer::default() }, Some(error)),
+    };
+    let Answer { headline, body, fields, traces, mut exit, annotations } = answer;
+    match &error {
+        Some(error) => complain(error),
+        None => {
+            // A Role is on its way to kubectl, and stays as it is.
+            let role = headline.contains('\n');
             let text = if cli.quiet { headline } else { format!("{headline}\n{body}") };
-            if json {
-                put(&mut std::io::stderr().lock(), &text);
-                document(name, since, fields, exit, None);
-            } else {
-                put(&mut std::io::stdout().lock(), &text);
+            let screen = if json { surroundings.stderr } else { surroundings.stdout };
+            let text = if role { text } else { screen.fit(&text) };
+            match json {
+                true => put(&mut std::io::stderr().lock(), &text),
+                false => put(&mut std::io::stdout().lock(), &text),
             }
-            exit.into()
-        }
-        Err(error) => {
-            put(&mut std::io::stderr().lock(), &format!("error: {error}"));
-            if json {
-                document(name, since, Map::new(), error.exit, Some(&error));
-            }
-            error.exit.into()
+            annotate(&annotations);
         }
     }
+    let mut document = document(name, since, fields, exit, error.as_ref());
+    if exit != Exit::Usage && name == "doctor" {
+        let mut run = begun.ended(document.clone());
+        run["traces"] = traces.into();
+        if let Err(failed) = report::publish(&run, folder, surroundings.stderr.github) {
+            complain(&failed);
+            exit = failed.exit;
+            (document["exit"], document["error"]) = (exit.code().into(), failed.to_string().into());
+        }
+    }
+    if json {
+        put(&mut std::io::stdout().lock(), &format!("{document:#}"));
+    }
+    exit.into()
 }
 
 fn run(cli: &Cli) -> Result<Answer> {
@@ -114,7 +154,7 @@ fn run(cli: &Cli) -> Result<Answer> {
     let quiet = cli.quiet;
     let say = Arc::new(move |line: &str| {
         if !quiet {
-            put(&mut std::io::stderr().lock(), line);
+            put(&mut std::io::stderr().lock(), &Surroundings::here().stderr.fit(line));
         }
     });
     let wait = cli.wait.map(Duration::from_secs);
@@ -132,7 +172,13 @@ fn run(cli: &Cli) -> Result<Answer> {
 }
 
 /// The one document of `--format json`: what `cargo xtask` has as the entry of the command.
-fn document(name: &str, since: Instant, fields: Map<String, Value>, exit: Exit, error: Option<&Error>) {
+fn document(
+    name: &str,
+    since: Instant,
+    fields: Map<String, Value>,
+    exit: Exit,
+    error: Option<&Error>,
+) -> Value {
     let ms = (since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
     let mut document = Map::from_iter([
         ("goal".to_owned(), name.into()),
@@ -144,7 +190,7 @@ fn document(name: &str, since: Instant, fields: Map<String, Value>, exit: Exit, 
     if let Some(error) = error {
         document.insert("error".to_owned(), error.to_string().into());
     }
-    put(&mut std::io::stdout().lock(), &format!("{:#}", Value::from(document)));
+    document.into()
 }
 
 fn put(stream: &mut dyn Write, text: &str) {

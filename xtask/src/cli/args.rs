@@ -82,6 +82,22 @@ pub enum Story {
     FirstStart,
 }
 
+/// What `report` understands.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// The run.json of a report, or a document that `--format json` wrote.
+    #[arg(value_name = "RUN.json")]
+    pub run: PathBuf,
+
+    /// The folder that it goes into [default: that of RUN.json].
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+
+    /// Write each drawing as an SVG file too.
+    #[arg(long)]
+    pub pictures: bool,
+}
+
 /// What `tools` does besides looking.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ToolsArgs {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
 use crate::names::Provider;
-pub use args::{FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
+pub use args::{FaultsArgs, MatrixArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 pub use image_ref::ImageRef;
 pub use load::LoadArgs;
 pub use range::Range;
@@ -295,6 +295,8 @@ pub enum Command {
     },
     /// Show which outside tools are found or would be downloaded; exits 0 when all are there.
     Tools(ToolsArgs),
+    /// Make a report again, from the run.json of one.
+    Report(ReportArgs),
     /// For contributors: formatting, lints, tests and documentation, as CI runs them.
     Check,
     /// Print completions for a shell.
@@ -330,6 +332,7 @@ impl Command {
             Self::Compare => "compare",
             Self::Kubectl { .. } => "kubectl",
             Self::Tools(_) => "tools",
+            Self::Report(_) => "report",
             Self::Check => "check",
             Self::Completions { .. } => "completions",
             Self::SuperviseProcess => local_lab::lab::SUPERVISE,

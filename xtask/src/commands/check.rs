@@ -6,7 +6,7 @@ use std::time::Instant;
 use xshell::{Cmd, Shell, cmd};
 
 use super::dry_run;
-use crate::console::{Console, Tone};
+use crate::console::Console;
 use crate::report::{GoalRecord, StepRecord};
 use base::{Error, Exit, Result};
 
@@ -34,7 +34,7 @@ pub fn check(console: &Console, dry_run: bool, record: &mut GoalRecord) -> Resul
     }
     let mut failed = vec![];
     for (name, step) in steps {
-        console.note(&console.toned(Tone::Strong, &format!("{name}: {step}")));
+        console.heading(&format!("{name}: {step}"));
         let since = Instant::now();
         let stdout = console.results_of_others().map_err(|error| Error::environment(error.to_string()))?;
         let status = Command::from(step).stdout(stdout).status();

@@ -17,7 +17,7 @@ pub fn completions(console: &Console, shell: Shell, more: &mut Map<String, Value
     clap_complete::generate(shell, &mut Cli::command(), "xtask", &mut script);
     let script = String::from_utf8(script)
         .map_err(|error| Error::environment(format!("the completions are not text: {error}")))?;
-    console.result(&script);
+    console.verbatim(&script);
     more.insert("shell".into(), shell.to_string().into());
     more.insert("script".into(), script.into());
     Ok(Exit::Done)

@@ -12,6 +12,7 @@ mod load;
 mod matrix;
 mod own_lab;
 mod render;
+mod report;
 mod rotate;
 mod table;
 mod tools;
@@ -33,6 +34,7 @@ pub use load::load;
 pub use matrix::matrix;
 use matrix::plan as matrix_plan;
 pub use render::render;
+pub use report::report;
 pub use rotate::rotate;
 pub use tools::tools;
 

@@ -9,7 +9,6 @@ pub mod test;
 use std::time::Instant;
 
 use crate::cli::Goal;
-use crate::console::Tone;
 use crate::fault::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
 use crate::names::{Provider, Scheme, Workload, hosts};
@@ -79,7 +78,7 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         _ => {}
     }
     if goal != Goal::Down {
-        console.note(&heading(session, goal).await?);
+        console.heading(&heading(session, goal).await?);
     }
     if matches!(goal, Goal::Break | Goal::Fix) {
         session.access().await?;
@@ -203,7 +202,7 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
         Goal::Break => format!("break: {}", session.options.fault().unwrap_or(Fault::Rotate).name()),
         other => other.name().to_owned(),
     };
-    Ok(session.console.toned(Tone::Strong, &what))
+    Ok(what)
 }
 
 /// The plans of goals.

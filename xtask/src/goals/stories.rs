@@ -8,7 +8,6 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::cli::{Expect, Goal};
-use crate::console::Tone;
 use crate::fault::Fault;
 use crate::known::{self, Refusal, Stage};
 use crate::names::Workload;
@@ -138,7 +137,7 @@ pub async fn play(
     let mut rows = vec![];
     for act in acts {
         let name = act.goal.name();
-        console.note(&console.toned(Tone::Strong, name));
+        console.heading(name);
         super::reach(session, act.goal, (act.goal == Goal::Break).then_some(act.fault), steps).await?;
         let known = release.as_ref().and_then(|release| known::verdict(release, act.stage, provider));
         let mut record = GoalRecord::new("test");

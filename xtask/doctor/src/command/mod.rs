@@ -36,6 +36,7 @@ pub const EXPLAIN_EXAMPLES: &str = "Examples:
 Exit codes: 0 a cause is known, 1 none is, 2 no input, 3 it cannot be read.";
 
 /// What came of it.
+#[derive(Default)]
 pub struct Answer {
     /// The outcome in a line.
     pub headline: String,
@@ -47,6 +48,8 @@ pub struct Answer {
     pub traces: Vec<Value>,
     /// What the program exits with.
     pub exit: Exit,
+    /// What GitHub is told of files, where it runs this: a command a line, for standard error.
+    pub annotations: String,
 }
 
 /// What the arguments of the doctor alone do not say.
@@ -89,13 +92,7 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
             if args.print_role {
                 let role = role(&subject).await?;
                 let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
-                return Ok(Answer {
-                    headline: role,
-                    body: String::new(),
-                    fields,
-                    traces: vec![],
-                    exit: Exit::Done,
-                });
+                return Ok(Answer { headline: role, fields, ..Answer::default() });
             }
             if args.watch {
                 return watched(subject, around.wait).await;
@@ -160,13 +157,8 @@ async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer>
         (false, true) => Exit::Verdict,
         (false, false) => Exit::Environment,
     };
-    Ok(Answer {
-        headline: watched.headline(&diagnosis),
-        body: diagnosis.body(),
-        fields,
-        traces: vec![],
-        exit,
-    })
+    let (headline, body) = (watched.headline(&diagnosis), diagnosis.body());
+    Ok(Answer { headline, body, fields, exit, ..Answer::default() })
 }
 
 /// What manifests say.
@@ -181,12 +173,8 @@ async fn of_files(args: &DoctorArgs, release: Option<Release>) -> Result<Answer>
         return Ok(upgrade(&evidence, to)?.into());
     }
     let diagnosis = files.diagnosis(&evidence, args.before_rotation);
-    let annotations = std::env::var_os("GITHUB_ACTIONS").map(|_| diagnosis.annotations());
-    let mut answer = Answer::from(diagnosis);
-    if let Some(annotations) = annotations.filter(|text| !text.is_empty()) {
-        answer.body.push_str(&format!("\n{annotations}"));
-    }
-    Ok(answer)
+    let annotations = diagnosis.annotations();
+    Ok(Answer { annotations, ..Answer::from(diagnosis) })
 }
 
 impl From<Upgrade> for Answer {
@@ -195,8 +183,8 @@ impl From<Upgrade> for Answer {
             headline: upgrade.headline(),
             body: upgrade.body(),
             fields: upgrade.fields(),
-            traces: vec![],
             exit: upgrade.exit(),
+            ..Self::default()
         }
     }
 }
@@ -207,8 +195,8 @@ impl From<Diagnosis> for Answer {
             headline: diagnosis.headline(),
             body: diagnosis.body(),
             fields: diagnosis.fields(),
-            traces: vec![],
             exit: diagnosis.exit(),
+            ..Self::default()
         }
     }
 }
@@ -219,8 +207,8 @@ impl From<Explanation> for Answer {
             headline: explanation.headline(),
             body: explanation.body(),
             fields: explanation.fields(),
-            traces: vec![],
             exit: explanation.exit(),
+            ..Self::default()
         }
     }
 }

@@ -61,7 +61,7 @@ pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -
     let mut rows = vec![];
     let outcome = all(session, &labs.lab("lab"), &faults, &mut record, &mut rows).await;
     if !rows.is_empty() {
-        session.console.result(&table::text(&rows));
+        session.console.result(&table::text(&rows, session.console.results().width));
     }
     record.more.insert("faults".into(), json!(rows));
     if session.options.report.is_some() {

@@ -51,7 +51,7 @@ pub async fn load(
     describe(&target, &mut entry);
     let Some((client, password)) = access else { return show_plan(&session.console, &target, &mut entry) };
     let console = &session.console;
-    console.note(&console.toned(Tone::Strong, &format!("load: {}", plan.announcement())));
+    console.heading(&format!("load: {}", plan.announcement()));
     let jobs = Jobs::new(client, plan, target.kubectl.clone());
     unless(interrupted, jobs.may()).await?;
     // What may have been made is removed: an interrupt waits until it is known whether it was.

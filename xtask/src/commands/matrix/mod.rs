@@ -13,7 +13,7 @@ use futures::StreamExt as _;
 use releases::Release;
 
 use crate::cli::{MatrixArgs, Options, Range, Story};
-use crate::console::{Console, Tone};
+use crate::console::Console;
 use crate::goals::stories::{self, Act};
 use crate::known::{self, Stage};
 use crate::lab::OwnLabs;
@@ -136,17 +136,14 @@ impl Run<'_> {
         }
         let wished = self.options().logins;
         let logins = wished.unwrap_or(LOGINS);
-        console.note(&console.toned(
-            Tone::Strong,
-            &format!(
-                "matrix: {} releases, {} at a time, {logins} logins after each act",
-                subjects.len(),
-                self.jobs
-            ),
+        console.heading(&format!(
+            "matrix: {} releases, {} at a time, {logins} logins after each act",
+            subjects.len(),
+            self.jobs
         ));
         let acts = all_acts(self.session.provider);
         let all = self.measure(&subjects, &acts, record).await;
-        console.result(&table::text(&all));
+        console.result(&table::text(&all, console.results().width));
         let provider = self.session.provider;
         let assumed = all.iter().filter_map(|measured| measured.argocd.as_ref()?.release());
         let assumed: Vec<String> =
@@ -191,7 +188,7 @@ impl Run<'_> {
     ) -> Result<Exit> {
         let subjects = bisect::subjects(range, available)?;
         let console = self.console();
-        console.note(&console.toned(Tone::Strong, &format!("bisect: {} releases", subjects.len())));
+        console.heading(&format!("bisect: {} releases", subjects.len()));
         let acts = acts(story);
         let found = bisect::bisect(&subjects, stage(story), async |subjects: &[Subject]| {
             self.measure(subjects, &acts, record).await

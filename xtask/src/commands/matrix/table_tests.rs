@@ -62,7 +62,7 @@ fn all() -> Vec<Measured> {
 
 #[test]
 fn the_table_for_people() {
-    insta::assert_snapshot!(text(&all()));
+    insta::assert_snapshot!(text(&all(), None));
 }
 
 #[test]
