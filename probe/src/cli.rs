@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{ArgAction, ArgGroup, Parser, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use probe::typing::Shell;
 use probe::{Resolve, Verdict};
 use url::Url;
 
@@ -14,42 +15,74 @@ use url::Url;
 /// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 a file or the environment
 /// could not be used, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "probe", version, args_override_self = true, group(ArgGroup::new("password").required(true)))]
+#[command(name = "probe", version, args_override_self = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
-    /// The address of Argo CD as users type it, with http:// or https://
-    #[arg(value_name = "ARGOCD_URL", value_parser = web_address)]
-    pub(crate) argocd: Url,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
 
-    /// Connect to ADDR for HOST and PORT, as with curl; ADDR may be followed by :TOPORT
-    #[arg(long, value_name = "HOST:PORT:ADDR")]
-    pub(crate) resolve: Vec<Resolve>,
+    #[command(flatten)]
+    pub(crate) series: Option<Series>,
+}
 
-    /// The user name for the identity provider's form
-    #[arg(long, value_name = "U")]
-    pub(crate) user: String,
+/// What else it does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Be an exporter for Prometheus: a login for each scrape of a target that a file allows
+    #[cfg(feature = "serve")]
+    Serve(Serve),
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the page for man, or write all pages into a folder
+    Man {
+        /// The folder; it is made where it is not there
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+}
 
-    /// Take the password from this environment variable
-    #[arg(long, value_name = "VAR", group = "password")]
-    pub(crate) password_env: Option<String>,
+const EXAMPLES: &str = "Examples:
+  PASSWORD=... probe https://argocd.example.com --user ann --password-env PASSWORD
+  pass argocd | probe https://argocd.example.com --user ann --password-stdin --logins 1 -v
+  probe https://argocd.example.com --user ann --password-env PASSWORD --expect refused --format json";
 
-    /// Take the password from the first line of this file
-    #[arg(long, value_name = "FILE", group = "password")]
-    pub(crate) password_file: Option<PathBuf>,
+const COMPLETIONS: &str = "Examples:
+  source <(probe completions bash)      in ~/.bashrc
+  source <(probe completions zsh)       in ~/.zshrc, behind compinit
+  probe completions fish > ~/.config/fish/conf.d/probe.fish";
 
-    /// Take the password from the first line of standard input
-    #[arg(long, group = "password")]
-    pub(crate) password_stdin: bool,
+/// The exporter's arguments.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The file of modules: targets, user, where the password is, and the provider's hosts that get it
+    /// (docs/monitor.md)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
 
-    /// Begin at /auth/login and send no return_url, as a script with curl does: without Argo CD's page, which
-    /// asks for its settings first and says where the login is to end
-    #[arg(long)]
-    pub(crate) as_curl: bool,
+    /// Where to listen; whoever reaches it can have logins made
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9977")]
+    pub(crate) listen: std::net::SocketAddr,
 
-    /// Log in as `argocd login --sso` does: as cliClientID (else clientID), by PKCE and without a client secret,
-    /// called back at http://localhost:8085/auth/callback, where nobody needs to listen; then ask who is logged in,
-    /// as `argocd account get-user-info` does
-    #[arg(long, conflicts_with = "as_curl")]
-    pub(crate) as_cli: bool,
+    /// How many logins may run at the same time
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) concurrency: u32,
+
+    /// How much earlier than Prometheus' own limit a scrape ends
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = duration)]
+    pub(crate) timeout_offset: Duration,
+}
+
+/// A series of logins.
+#[derive(Debug, Args)]
+pub(crate) struct Series {
+    #[command(flatten)]
+    pub(crate) who: Who,
 
     /// How many logins to do
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -76,22 +109,6 @@ pub(crate) struct Cli {
     /// an account that is locked or disabled
     #[arg(long)]
     pub(crate) gentle: bool,
-
-    /// The longest that one exchange may take (500ms, 10s, 1m)
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time_limit)]
-    pub(crate) timeout: Duration,
-
-    /// How long to wait for an Argo CD that is restarting (refused, 502, 503, 504)
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub(crate) wait: Duration,
-
-    /// Trust the certificate authorities in this PEM file besides the system's
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
-    pub(crate) ca: Option<PathBuf>,
-
-    /// Trust every certificate
-    #[arg(long)]
-    pub(crate) insecure: bool,
 
     /// The verdict to exit with 0 for
     #[arg(long, value_name = "VERDICT", default_value = "logged-in")]
@@ -128,6 +145,62 @@ pub(crate) struct Cli {
     /// Show the verdict only
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Who logs in, where and how.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("password").required(true)))]
+pub(crate) struct Who {
+    /// The address of Argo CD as users type it, with http:// or https://
+    #[arg(value_name = "ARGOCD_URL", value_parser = web_address)]
+    pub(crate) argocd: Url,
+
+    /// Connect to ADDR for HOST and PORT, as with curl; ADDR may be followed by :TOPORT
+    #[arg(long, value_name = "HOST:PORT:ADDR")]
+    pub(crate) resolve: Vec<Resolve>,
+
+    /// The user name for the identity provider's form
+    #[arg(long, value_name = "U")]
+    pub(crate) user: String,
+
+    /// Take the password from this environment variable
+    #[arg(long, value_name = "VAR", group = "password")]
+    pub(crate) password_env: Option<String>,
+
+    /// Take the password from the first line of this file
+    #[arg(long, value_name = "FILE", group = "password")]
+    pub(crate) password_file: Option<PathBuf>,
+
+    /// Take the password from the first line of standard input
+    #[arg(long, group = "password")]
+    pub(crate) password_stdin: bool,
+
+    /// Begin at /auth/login and send no return_url, as a script with curl does: without Argo CD's page, which
+    /// asks for its settings first and says where the login is to end
+    #[arg(long)]
+    pub(crate) as_curl: bool,
+
+    /// Log in as `argocd login --sso` does: as cliClientID (else clientID), by PKCE and without a client secret,
+    /// called back at http://localhost:8085/auth/callback, where nobody needs to listen; then ask who is logged in,
+    /// as `argocd account get-user-info` does
+    #[arg(long, conflicts_with = "as_curl")]
+    pub(crate) as_cli: bool,
+
+    /// The longest that one exchange may take (500ms, 10s, 1m)
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time_limit)]
+    pub(crate) timeout: Duration,
+
+    /// How long to wait for an Argo CD that is restarting (refused, 502, 503, 504)
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) wait: Duration,
+
+    /// Trust the certificate authorities in this PEM file besides the system's
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// Trust every certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
 }
 
 /// A verdict that can be asked for.
@@ -185,7 +258,7 @@ pub(crate) enum Format {
     Json,
 }
 
-fn web_address(text: &str) -> Result<Url, String> {
+pub(crate) fn web_address(text: &str) -> Result<Url, String> {
     let url =
         text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| "write it with its scheme, as in https://argocd.example.com".to_owned())
@@ -219,7 +292,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration in which something can happen.
-fn time_limit(text: &str) -> Result<Duration, String> {
+pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("nothing answers in no time; write one as in 500ms, 10s or 1m".to_owned()),
         limit => Ok(limit),

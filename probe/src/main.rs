@@ -3,23 +3,28 @@
 mod baseline;
 mod cli;
 mod live;
+#[cfg(feature = "serve")]
+mod serve;
 mod trace_file;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
+use probe::typing::{self, Shell};
 use probe::{Event, Login, Options, Password, Point, Report, Tls, Verdict, lockout, summary, table, usage};
 use serde::Serialize;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use ::report::Begun;
 use base::terminal::{self, Surroundings};
 use baseline::Baseline;
-use cli::{Cli, Format};
+use cli::{Cli, Command, Format, Series, Who};
 use live::Live;
 use trace_file::TraceFile;
 
@@ -51,6 +56,9 @@ impl From<String> for Stop {
 }
 
 fn main() -> ExitCode {
+    if typing::answered(Cli::command) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -60,11 +68,12 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    match checked(&cli).and_then(|()| probe(&cli)) {
+    let json = cli.series.as_ref().is_some_and(|series| series.format == Format::Json);
+    match run(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(Stop(code, message)) => {
             complain(&format!("error: {message}"));
-            if cli.format == Format::Json {
+            if json {
                 document_of_error(&message, code);
             }
             ExitCode::from(code)
@@ -79,7 +88,7 @@ fn document_of_error(message: &str, exit: u8) {
 }
 
 /// Refuses what can be read and cannot be meant.
-fn checked(cli: &Cli) -> Result<(), Stop> {
+fn checked(cli: &Series) -> Result<(), Stop> {
     if cli.share.is_some_and(|share| share.logins(cli.logins) == 0) {
         let message = format!("--share has none of {} logins: give no more shares than logins", cli.logins);
         return Err(Stop(USAGE, message));
@@ -93,20 +102,70 @@ fn checked(cli: &Cli) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Prints what a shell has to read.
+fn completions(shell: Shell) -> Result<u8, Stop> {
+    if shell == Shell::Kubectl {
+        return Err(Stop(USAGE, "the probe is no plugin of kubectl: name bash, zsh or fish".to_owned()));
+    }
+    print(typing::script(shell, "probe", &typing::this_program(), false).trim_end());
+    Ok(0)
+}
+
+/// Prints the page for man, or writes all of them.
+fn man(folder: Option<&Path>) -> Result<u8, Stop> {
+    match folder {
+        None => print(typing::page(Cli::command()).trim_end()),
+        Some(folder) => {
+            typing::pages(Cli::command(), folder).map_err(|error| typing::cannot_write(folder, &error))?;
+            print(&format!("the pages are in {0}: man {0}/probe.1", folder.display()));
+        }
+    }
+    Ok(0)
+}
+
 /// Gives the exit code, or why nothing was tried.
-fn probe(cli: &Cli) -> Result<u8, Stop> {
+fn run(cli: &Cli) -> Result<u8, Stop> {
     // One thread: a login waits for servers nearly all of its time, and they may want the other cores.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("the event loop could not be started: {error}"))?;
+    match (&cli.command, &cli.series) {
+        #[cfg(feature = "serve")]
+        (Some(Command::Serve(args)), _) => {
+            runtime.block_on(serve::run(args, interrupt()))?;
+            Ok(0)
+        }
+        (Some(Command::Completions { shell }), _) => completions(*shell),
+        (Some(Command::Man { folder }), _) => man(folder.as_deref()),
+        (None, Some(series)) => probe(series, &runtime),
+        (None, None) => Err(Stop(USAGE, "name an Argo CD (--help)".to_owned())),
+    }
+}
+
+/// The options of a login, once its password is read.
+fn told(who: &Who, runtime: &Runtime) -> Result<Options, Stop> {
     let password = runtime.block_on(async {
         tokio::select! {
-            password = password(cli) => password,
+            password = password(who) => password,
             () = interrupt() => Err(Stop(INTERRUPTED, "interrupted while it waited for the password".to_owned())),
         }
     })?;
-    let mut options = options(cli, password)?;
+    Ok(options(who, password)?)
+}
+
+/// A series of logins.
+fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
+    checked(cli)?;
+    let mut options = told(&cli.who, runtime)?;
+    options.logins = cli.share.map_or(cli.logins, |share| share.logins(cli.logins));
+    options.up_to = cli.up_to;
+    options.concurrency = cli.concurrency;
+    options.rate = cli.rate;
+    if let (Some(share), Some(rate)) = (cli.share, cli.rate) {
+        let (own, first) = share.rate(rate);
+        (options.rate, options.begin_after) = (Some(own), first);
+    }
     let mut baseline =
         cli.baseline.as_deref().map(|path| Baseline::read(path, cli.slower_than)).transpose()?;
     if let Some(folder) = &cli.report {
@@ -149,14 +208,14 @@ fn probe(cli: &Cli) -> Result<u8, Stop> {
         code => code,
     };
     let mut outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
-    if let Some(folder) = &cli.report {
-        let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
+    let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
+    if cli.report.is_some() {
         run["series"] = serde_json::json!(report.series());
         run["traces"] = serde_json::json!(report.shown(TRACES));
-        if let Err(error) = ::report::write(folder, &run) {
-            outcome.code = ENVIRONMENT;
-            outcome.error.get_or_insert(error.to_string());
-        }
+    }
+    if let Err(error) = ::report::publish(&run, cli.report.as_deref(), screen.results.github) {
+        outcome.code = ENVIRONMENT;
+        outcome.error.get_or_insert(error.to_string());
     }
     if let Some(message) = &outcome.error {
         complain(&format!("error: {message}"));
@@ -178,18 +237,10 @@ async fn interrupt() {
     }
 }
 
-fn options(cli: &Cli, password: Password) -> Result<Options, String> {
+fn options(cli: &Who, password: Password) -> Result<Options, String> {
     let mut options = Options::new(cli.argocd.clone(), &cli.user, password);
     options.as_curl = cli.as_curl;
     options.as_cli = cli.as_cli;
-    options.logins = cli.share.map_or(cli.logins, |share| share.logins(cli.logins));
-    options.up_to = cli.up_to;
-    options.concurrency = cli.concurrency;
-    options.rate = cli.rate;
-    if let (Some(share), Some(rate)) = (cli.share, cli.rate) {
-        let (own, first) = share.rate(rate);
-        (options.rate, options.begin_after) = (Some(own), first);
-    }
     options.timeout = cli.timeout;
     options.login_timeout = options.login_timeout.max(cli.timeout);
     options.startup_grace = cli.wait;
@@ -205,7 +256,7 @@ fn options(cli: &Cli, password: Password) -> Result<Options, String> {
     Ok(options)
 }
 
-async fn password(cli: &Cli) -> Result<Password, Stop> {
+async fn password(cli: &Who) -> Result<Password, Stop> {
     let source = match (&cli.password_env, &cli.password_file) {
         (Some(name), _) => Source::Environment(name),
         (None, Some(path)) => Source::File(path),
@@ -217,7 +268,7 @@ async fn password(cli: &Cli) -> Result<Password, Stop> {
     })
 }
 
-fn exit_code(cli: &Cli, report: &Report, interrupted: bool, trace_failed: bool) -> u8 {
+fn exit_code(cli: &Series, report: &Report, interrupted: bool, trace_failed: bool) -> u8 {
     match report.verdict {
         _ if interrupted => INTERRUPTED,
         _ if trace_failed => ENVIRONMENT,
@@ -254,7 +305,7 @@ struct Document<'a> {
 }
 
 impl Outcome {
-    fn document<'a>(&'a self, report: &'a Report, cli: &Cli) -> Document<'a> {
+    fn document<'a>(&'a self, report: &'a Report, cli: &Series) -> Document<'a> {
         Document {
             report,
             expected: cli.expect.verdict(),
@@ -280,7 +331,7 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(cli: &Cli) -> Self {
+    fn new(cli: &Series) -> Self {
         let json = cli.format == Format::Json;
         let Surroundings { stdout, stderr } = Surroundings::here();
         let results = if json { stderr } else { stdout };
@@ -331,7 +382,7 @@ impl Screen {
         }
     }
 
-    fn conclude(&mut self, report: &Report, cli: &Cli, outcome: &Outcome) {
+    fn conclude(&mut self, report: &Report, cli: &Series, outcome: &Outcome) {
         self.clear();
         if self.quiet {
             if !self.json {

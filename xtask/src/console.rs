@@ -124,6 +124,11 @@ impl Console {
         }
     }
 
+    /// Whether GitHub runs this.
+    pub fn is_githubs(&self) -> bool {
+        self.surroundings.stderr.github
+    }
+
     fn end_group(&self) {
         if self.grouped.swap(false, Ordering::AcqRel) {
             self.raw(github::END_GROUP);

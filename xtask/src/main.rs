@@ -72,7 +72,13 @@ fn main() -> ExitCode {
     let console = Arc::new(Console::new(wanted(&cli.options), Surroundings::here()));
     let begun = Begun::now("cargo xtask");
     let mut report = Report::default();
-    let (folder, outcome) = match report_folder(&cli) {
+    let shows = match cli.command {
+        None | Some(Command::Doctor(_) | Command::Matrix(_) | Command::Faults(_) | Command::Rotate(_)) => {
+            true
+        }
+        Some(_) => false,
+    };
+    let (folder, outcome) = match report_folder(&cli, shows) {
         Ok(folder) => (folder, start(cli, &console, &mut report)),
         Err(error) => (None, Err(error)),
     };
@@ -84,10 +90,14 @@ fn main() -> ExitCode {
         console.error(error);
     }
     // What nobody can mean was no run; an older report stays as it is.
-    if let Some(folder) = folder.filter(|_| exit != Exit::Usage) {
-        match ::report::write(&folder, &begun.ended(report.run(exit, error.as_ref()))) {
-            Ok(()) => console.note(&format!("report: {}", folder.join(::report::PAGE).display())),
-            Err(failed) => {
+    if shows && exit != Exit::Usage {
+        let run = begun.ended(report.run(exit, error.as_ref()));
+        match (::report::publish(&run, folder.as_deref(), console.is_githubs()), folder) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(folder)) => {
+                console.note(&format!("report: {}", folder.join(::report::PAGE).display()));
+            }
+            (Err(failed), _) => {
                 console.error(&failed);
                 (exit, error) = (Exit::Environment, error.or(Some(failed)));
             }
@@ -98,16 +108,15 @@ fn main() -> ExitCode {
 }
 
 /// Where a report is to go, if one is wanted: looked at before anything is done.
-fn report_folder(cli: &Cli) -> Result<Option<PathBuf>> {
+fn report_folder(cli: &Cli, shows: bool) -> Result<Option<PathBuf>> {
     let Some(folder) = &cli.options.report else { return Ok(None) };
-    match &cli.command {
-        None | Some(Command::Doctor(_) | Command::Matrix(_) | Command::Faults(_) | Command::Rotate(_)) => {
-            ::report::check(folder)?;
-            Ok(Some(folder.clone()))
-        }
-        Some(command) => Err(Error::usage(format!("--report is not of `{}`", command.name()))
-            .hint("it is of goals and of `doctor`, `matrix`, `faults` and `rotate`")),
+    if !shows {
+        let name = cli.command.as_ref().map_or("this", Command::name);
+        return Err(Error::usage(format!("--report is not of `{name}`"))
+            .hint("it is of goals and of `doctor`, `matrix`, `faults` and `rotate`"));
     }
+    ::report::check(folder)?;
+    Ok(Some(folder.clone()))
 }
 
 /// What of the options is the console's.

@@ -157,3 +157,18 @@ fn both_tables_come_with_a_login_for_each_row() {
         "{run:#}"
     );
 }
+
+#[test]
+fn github_gets_a_summary_of_the_job_and_nothing_of_it_elsewhere() {
+    let lab = Lab::new();
+    let summary = lab.file("summary.md", "before\n");
+    let mut command = lab.command(&["working", "break", "test", "--logins", "2"]);
+    command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &summary);
+    let ended = Ended::of(&mut command);
+    assert_eq!(ended.status, 1, "{ended}");
+    let text = std::fs::read_to_string(&summary).unwrap();
+    assert!(text.starts_with("before\n### ❌ ") && text.contains("| test |"), "{text}");
+    assert!(ended.stderr.contains("::group::") && ended.stderr.contains("::error title=test::"), "{ended}");
+    lab.expect(1, &["test", "--logins", "2"]);
+    assert_eq!(std::fs::read_to_string(&summary).unwrap(), text);
+}

@@ -55,6 +55,7 @@ fn candidates(mut command: Command, words: Vec<OsString>, shell: Shell) -> Strin
     let mut found: Vec<(String, Option<String>)> = engine::complete(&mut command, words, at, here.as_deref())
         .unwrap_or_default()
         .iter()
+        .filter(|it| !it.is_hide_set())
         .map(|it| (it.get_value().to_string_lossy().into_owned(), it.get_help().map(ToString::to_string)))
         .filter(|(value, _)| !value.contains(['\n', '\t']))
         .collect();

@@ -157,10 +157,10 @@ fn main() -> ExitCode {
         }
     }
     let mut document = document(name, since, fields, exit, error.as_ref());
-    if let Some(folder) = folder.filter(|_| exit != Exit::Usage) {
+    if exit != Exit::Usage && name == "doctor" {
         let mut run = begun.ended(document.clone());
         run["traces"] = traces.into();
-        if let Err(failed) = report::write(folder, &run) {
+        if let Err(failed) = report::publish(&run, folder, surroundings.stderr.github) {
             complain(&failed);
             exit = failed.exit;
             (document["exit"], document["error"]) = (exit.code().into(), failed.to_string().into());

@@ -17,28 +17,30 @@ pub struct Headline {
 /// Of a run: an error first, then the last entry that has an outcome of a login, else the last.
 pub fn of(run: &Run<'_>, most: usize) -> Headline {
     if let Some(error) = run.whole.text("error") {
-        return Headline { tone: "bad", sentence: ended(run, error, most) };
+        return Headline { tone: "bad", sentence: full_stop(ended(run, error, most)) };
     }
-    let outcome =
-        |entry: &&Value| matches!(goal(entry), "test" | "reproduce" | "matrix" | "faults" | "rotate");
-    let deciding = run.entries.iter().copied().rfind(|entry| outcome(entry)).or(run.entries.last().copied());
-    match deciding {
-        Some(entry) => of_entry(entry, most),
+    match deciding(run) {
+        Some(place) => of_entry(run.entries[place], most),
         None => Headline { tone: "plain", sentence: "Nothing was done.".to_owned() },
     }
 }
 
+/// Which entry decides what is said of the whole.
+pub fn deciding(run: &Run<'_>) -> Option<usize> {
+    let outcome = |goal: &str| matches!(goal, "test" | "reproduce" | "matrix" | "faults" | "rotate");
+    run.entries.iter().rposition(|entry| outcome(goal(entry))).or(run.entries.len().checked_sub(1))
+}
+
 fn ended(run: &Run<'_>, error: &str, most: usize) -> String {
     let error = words(error, most);
-    let error = error.trim_end_matches('.');
     match run.exit() {
         Some(130) => "The run was interrupted.".to_owned(),
-        Some(exit) => format!("The run ended with an error (exit {exit}): {error}."),
-        None => format!("The run ended with an error: {error}."),
+        Some(exit) => format!("The run ended with an error (exit {exit}): {error}"),
+        None => format!("The run ended with an error: {error}"),
     }
 }
 
-/// Of one entry.
+/// Of one entry; with no word of servers where `most` is 0.
 pub fn of_entry(entry: &Value, most: usize) -> Headline {
     let (tone, sentence) = match goal(entry) {
         "test" => test(entry, most),
@@ -53,7 +55,7 @@ pub fn of_entry(entry: &Value, most: usize) -> Headline {
                 Some(step) => {
                     let (name, said) =
                         (step.text("name").unwrap_or("?"), step.text("outcome").unwrap_or_default());
-                    ("bad", format!("{}: {} {}.", words(goal, 40), words(name, 80), words(said, most)))
+                    ("bad", format!("{}: {} {}", words(goal, 40), words(name, 80), words(said, most)))
                 }
                 None if entry.get("plan").is_some() => {
                     ("plain", format!("{}: a plan, not run.", words(goal, 40)))
@@ -62,7 +64,12 @@ pub fn of_entry(entry: &Value, most: usize) -> Headline {
             }
         }
     };
-    Headline { tone, sentence }
+    Headline { tone, sentence: full_stop(sentence) }
+}
+
+/// A sentence with its end, if the words at its end have none of their own.
+fn full_stop(sentence: String) -> String {
+    if sentence.ends_with(['.', '"', ')', '…', '!', '?']) { sentence } else { sentence + "." }
 }
 
 fn test(entry: &Value, most: usize) -> (&'static str, String) {
@@ -80,15 +87,15 @@ fn test(entry: &Value, most: usize) -> (&'static str, String) {
         _ => "",
     };
     match entry.text("verdict") {
-        Some("logged-in") if total == 1 => ("good", format!("The login passed{expected}.")),
-        Some("logged-in") => ("good", format!("All {total} logins passed{expected}.")),
-        Some("refused") if total == 1 => ("bad", format!("The login was refused{expected}{how}.")),
-        Some("refused") => ("bad", format!("All {total} logins were refused{expected}{how}.")),
+        Some("logged-in") if total == 1 => ("good", format!("The login passed{expected}")),
+        Some("logged-in") => ("good", format!("All {total} logins passed{expected}")),
+        Some("refused") if total == 1 => ("bad", format!("The login was refused{expected}{how}")),
+        Some("refused") => ("bad", format!("All {total} logins were refused{expected}{how}")),
         Some("mixed") => {
-            ("mixed", format!("{failed} of {total} logins failed and {ok} passed{expected}{how}."))
+            ("mixed", format!("{ok} of {total} logins passed and {failed} failed{expected}{how}"))
         }
         Some("unreachable") => {
-            ("bad", format!("No login got as far as an answer of Argo CD or its provider{how}."))
+            ("bad", format!("No login got as far as an answer of Argo CD or its provider{how}"))
         }
         Some(other) => ("plain", format!("The verdict is {}.", words(other, 40))),
         None => ("plain", "No login was tried.".to_owned()),
@@ -103,7 +110,7 @@ fn how(failure: &Value, most: usize) -> String {
         Some(message) => {
             format!(" at {step}{status}: {}", words(message, most.min(300)).trim_end_matches('.'))
         }
-        None => format!(" at {step}{status}"),
+        _ => format!(" at {step}{status}"),
     }
 }
 
@@ -119,7 +126,7 @@ fn doctor(entry: &Value, most: usize) -> (&'static str, String) {
                 more => format!(" ({more} more below)"),
             };
             let certainty = words(first.text("certainty").unwrap_or("found"), 20);
-            ("bad", format!("{id} ({certainty}): {}{others}.", why.trim_end_matches('.')))
+            ("bad", format!("{id} ({certainty}): {}{others}", why))
         }
         None if unexplained > 0 => {
             ("bad", "Something was seen to fail, and nothing was found that explains it.".to_owned())

@@ -49,6 +49,23 @@ pub fn write(dir: &Path, run: &Value) -> Result<()> {
     files::write(dir, &files::named(contents))
 }
 
+/// What a program does with a run that ended: its report, where a folder is named; a few lines in the summary of the
+/// job, where GitHub runs this.
+///
+/// # Errors
+/// As [`write`]; or the file that GitHub names cannot be written.
+pub fn publish(run: &Value, dir: Option<&Path>, github: bool) -> Result<()> {
+    if let Some(dir) = dir {
+        write(dir, run)?;
+    }
+    if !github {
+        return Ok(());
+    }
+    base::terminal::github::summarise(&markdown(run)).map_err(|error| {
+        Error::environment(format!("the file in GITHUB_STEP_SUMMARY cannot be written: {error}"))
+    })
+}
+
 /// Makes the report of a saved document again, in its own folder or another. Gives that folder, and the document.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use crate::headline;
 use crate::login;
 use crate::read::{Read as _, Run, goal};
 use crate::tables;
-use crate::text::{Limits, counted, grouped, lines, millis, words};
+use crate::text::{Limits, believed, counted, grouped, lines, millis, words};
 
 /// The longest page, in bytes.
 const LONGEST: usize = 1_000_000;
@@ -45,14 +45,21 @@ fn rendered(content: &Value) -> String {
 fn content(run: &Run<'_>, limits: &Limits) -> Value {
     let headline = headline::of(run, limits.words);
     let shown: Vec<&Value> = run.entries.iter().copied().take(limits.entries).collect();
-    let sections: Vec<Value> =
+    // The picture stands first, whatever was done before that login.
+    let lead = headline::deciding(run).filter(|place| *place > 0);
+    let mut sections: Vec<Value> =
         shown.iter().enumerate().map(|(place, entry)| section(entry, place, shown.len(), limits)).collect();
+    if let Some(section) = lead.and_then(|place| sections.get_mut(place)) {
+        section["logins"] = Value::Null;
+    }
     let left_out = run.entries.len() - shown.len();
+    let lead = lead.and_then(|place| run.entries.get(place)).map(|entry| login::of(entry, limits));
     json!({
         "style": format!("{STYLE}{PAGE_STYLE}"),
         "tone": headline.tone,
         "sentence": headline.sentence,
         "subject": facts::subject(run, limits.words),
+        "lead": lead,
         "sections": sections,
         "left_out": (left_out > 0).then(|| format!("{} more entries are in run.json only.", grouped(left_out))),
         "facts": facts::of(run, limits.words),
@@ -62,7 +69,9 @@ fn content(run: &Run<'_>, limits: &Limits) -> Value {
 }
 
 fn section(entry: &Value, place: usize, of: usize, limits: &Limits) -> Value {
-    let headline = headline::of_entry(entry, limits.words);
+    // The words of servers stand below, with what they mean.
+    let spoken = if entry.list("failures").is_empty() { limits.words } else { 0 };
+    let headline = headline::of_entry(entry, spoken);
     let name = words(goal(entry), 60);
     let steps = entry.list("steps");
     let title = format!("The steps of {name}");
@@ -74,7 +83,7 @@ fn section(entry: &Value, place: usize, of: usize, limits: &Limits) -> Value {
     json!({
         "id": format!("entry-{}", place + 1),
         "name": name,
-        "took": millis(entry.number("ms")),
+        "took": believed(entry.number("ms")).map(|ms| millis(Some(ms))),
         "of": (of > 1).then(|| format!("{} of {of}", place + 1)),
         "tone": headline.tone,
         "sentence": headline.sentence,
@@ -115,9 +124,11 @@ fn latency(entry: &Value) -> Option<String> {
     latency.is_object().then(|| {
         let [min, median, p95, max] =
             ["min", "median", "p95", "max"].map(|field| millis(latency.number(field)));
-        format!(
-            "A login took {median} in the median, {min} at least, {max} at most; 95 of 100 took up to {p95}."
-        )
+        let most = match entry.at("logins").count("total") {
+            20.. => format!("; 95 of 100 took up to {p95}"),
+            _ => String::new(),
+        };
+        format!("A login took {median} in the median, {min} at least, {max} at most{most}.")
     })
 }
 

@@ -22,9 +22,9 @@ impl Cell {
 
     fn verdict(text: Option<&str>, trace: &Value, limits: &Limits) -> Self {
         let tone = match text {
-            Some("logged-in" | "named" | "as known") => "good",
-            Some("refused" | "unreachable" | "differs" | "not as known") => "bad",
-            Some("mixed") => "mixed",
+            Some("logged-in" | "named" | "as known") => "good word",
+            Some("refused" | "unreachable" | "differs" | "not as known") => "bad word",
+            Some("mixed") => "mixed word",
             _ => "mute",
         };
         let glyph = trace.is_object().then(|| glyph::draw(trace).within());

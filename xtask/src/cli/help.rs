@@ -1,7 +1,7 @@
 //! What the help of each command shows: the options that mean something there, and examples. The others are accepted
 //! as ever, for scripts that have them before every command.
 
-use clap::Command;
+use clap::{ArgAction, Command};
 
 /// What every command understands: how it says what it has to say.
 const SAID: [&str; 4] = ["format", "verbose", "quiet", "help"];
@@ -99,8 +99,14 @@ pub fn fitted(mut command: Command) -> Command {
             let own = own.mut_args(|option| {
                 let id = option.get_id().as_str();
                 let heeds = SAID.contains(&id) || heeded.iter().any(|some| some.contains(&id));
-                let hidden = option.is_global_set() && !heeds;
-                if hidden { option.hide(true) } else { option }
+                match (id, option.is_global_set() && !heeds) {
+                    // One line for each option: what each value means is in the help of all.
+                    ("help", _) => option.action(ArgAction::HelpShort).help("Print help").display_order(200),
+                    (_, true) => option.hide(true),
+                    // Behind the command's own.
+                    (_, false) if option.is_global_set() => option.display_order(100),
+                    (_, false) => option,
+                }
             });
             match examples {
                 "" => own,

@@ -95,7 +95,6 @@ impl Goal {
 
 /// The options of every goal and command.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options")]
 pub struct Options {
     /// Where the stack runs; `auto` takes the lab that is there, else `local`. Options of the
     /// kind lab name it.

@@ -205,6 +205,7 @@ fn a_right_that_is_missing_is_named_and_nothing_is_left() {
         ("get pods/log", true, "this takes the right to get pods/log in namespace logins"),
         ("create jobs", false, "this takes the right to create jobs.batch in namespace logins"),
         ("create secrets", false, "this takes the right to create secrets in namespace logins"),
+        ("list pods", false, "this takes the right to list and watch pods in namespace logins"),
         ("get pods/log", false, "this takes the right to get pods/log in namespace logins"),
     ] {
         let user = User::new();
@@ -235,7 +236,8 @@ fn a_dry_run_asks_nobody_and_shows_no_secret() {
         user.json("https://argocd.example.com", &["--dry-run", "--workers", "4", "-n", "other"]);
     assert_eq!(ended.status, 0, "{ended}");
     assert_eq!(user.api.requests(), Vec::<String>::new());
-    let manifests = load["manifests"].as_array().unwrap();
+    let documents = load["documents"].as_array().unwrap().iter().map(|it| it["text"].as_str().unwrap());
+    let manifests: Vec<Value> = documents.map(|text| serde_yaml::from_str(text).unwrap()).collect();
     assert_eq!(manifests[0]["spec"]["completions"], 4);
     assert_eq!(
         (&manifests[1]["kind"], &manifests[1]["stringData"]["password"]),

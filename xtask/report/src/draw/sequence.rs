@@ -164,29 +164,37 @@ impl<'a> Sequence<'a> {
     }
 
     fn hidden(&mut self, svg: &mut Svg, hidden: &Hidden, from: f64) {
-        let to = self.columns.iter().rev().find(|column| column.role == "identity provider");
+        let to = self.columns.iter().rev().find(|column| column.role == "provider");
         let to = to.map_or(self.wide - 10.0, |column| column.at);
         let right = from.max(to) - 8.0;
-        let room = right - self.columns[0].at - 16.0;
-        let line = |svg: &mut Svg, class: &str, text: &str, y: f64| {
-            svg.text(class, [right, y], Anchor::End, &fit(text, room, SIZE, Face::Mono));
+        // Between the two lines where that is wide enough, else from the browser's.
+        let between = (to - from).abs() - 24.0;
+        let room = if between > 200.0 { between } else { right - self.columns[0].at - 16.0 };
+        // Texts grow upwards from the arrow that they belong to.
+        let above = |svg: &mut Svg, class: &str, text: &str, top: f64| {
+            let lines = wrap(text, room, SIZE, Face::Mono, 2);
+            for (place, line) in lines.iter().enumerate() {
+                svg.text(class, [right, top + 16.0 + 14.0 * place as f64], Anchor::End, line);
+            }
+            top + 7.0 + 14.0 * lines.len() as f64
         };
         let bad = if hidden.failed { " bad" } else { "" };
-        let mut y = self.top + 21.0;
-        line(svg, "call", hidden.asks, y - 5.0);
+        let asked = above(svg, "call", hidden.asks, self.top);
         let head = if hidden.arrived { to - 3.0 } else { f64::midpoint(from, to) };
-        svg.arrow("out unseen", from + 3.0, head, y);
+        svg.arrow("out unseen", from + 3.0, head, asked);
         if !hidden.arrived {
-            svg.cross("back bad", head + 7.0, y);
+            svg.cross("back bad", head + 7.0, asked);
         }
-        y += 20.0;
-        line(svg, &format!("call{bad}"), &hidden.came, y - 5.0);
+        let mut y = above(svg, &format!("call{bad}"), &hidden.came, asked - 1.0);
         if hidden.arrived {
             svg.arrow(&format!("back unseen{bad}"), to - 3.0, from + 3.0, y);
-            svg.rect("busy unseen", [to - 3.0, y - 23.0, 6.0, 26.0], 2.0);
+            svg.rect("busy unseen", [to - 3.0, asked - 3.0, 6.0, y - asked + 6.0], 2.0);
         }
-        svg.text("aside", [right, y + 12.0], Anchor::End, &fit(UNSEEN, room, 10.0, Face::Sans));
-        self.top = y + 14.0;
+        for line in wrap(UNSEEN, room, 10.0, Face::Sans, 2) {
+            y += 12.0;
+            svg.text("aside", [right, y], Anchor::End, &line);
+        }
+        self.top = y + 2.0;
     }
 
     /// How it ended, in a box.
@@ -238,18 +246,18 @@ fn columns(trace: &Value, provider_needed: bool) -> Vec<Column<'_>> {
             continue;
         }
         let asked_at_provider = matches!(step, Some("authorize" | "form" | "token"));
-        let has_provider = columns.iter().any(|column| column.role == "identity provider");
+        let has_provider = columns.iter().any(|column| column.role == "provider");
         let role = match columns.len() {
             1 => "Argo CD",
-            _ if asked_at_provider && !has_provider => "identity provider",
+            _ if asked_at_provider && !has_provider => "provider",
             _ => "another host",
         };
         columns.push(Column { role, name, at: 0.0, seen: true });
     }
-    if provider_needed && !columns.iter().any(|column| column.role == "identity provider") {
+    if provider_needed && !columns.iter().any(|column| column.role == "provider") {
         let inside = trace.list("exchanges").iter().any(|exchange| path(exchange).contains("/api/dex/"));
         let name = if inside { "Dex inside Argo CD" } else { "never asked by browser" };
-        columns.push(Column { role: "identity provider", name, at: 0.0, seen: false });
+        columns.push(Column { role: "provider", name, at: 0.0, seen: false });
     }
     columns
 }

@@ -8,6 +8,8 @@ use crate::xml;
 pub struct Svg {
     width: f64,
     body: String,
+    /// Texts, which stand on top of everything.
+    texts: String,
 }
 
 /// Which side of a text its place is.
@@ -24,7 +26,7 @@ pub enum Anchor {
 impl Svg {
     /// An empty drawing.
     pub fn new(width: f64) -> Self {
-        Self { width, body: String::new() }
+        Self { width, body: String::new(), texts: String::new() }
     }
 
     /// A rectangle with round corners.
@@ -61,6 +63,7 @@ impl Svg {
     /// Puts what another drawing holds on top.
     pub fn append(&mut self, other: Self) {
         self.body += &other.body;
+        self.texts += &other.texts;
     }
 
     /// A text.
@@ -71,14 +74,14 @@ impl Svg {
             Anchor::End => r#" text-anchor="end""#,
         };
         let text = xml::escape(text);
-        let _ = write!(self.body, r#"<text class="{class}" x="{x:.1}" y="{y:.1}"{anchor}>{text}</text>"#);
+        let _ = write!(self.texts, r#"<text class="{class}" x="{x:.1}" y="{y:.1}"{anchor}>{text}</text>"#);
     }
 
     /// The drawing, with what it shows in words.
     pub fn finish(self, height: f64, title: &str, described: &str) -> Drawing {
-        let Self { width, body } = self;
+        let Self { width, body, texts } = self;
         let (title, described) = (xml::escape(title), xml::escape(described));
-        let inner = format!("<title>{title}</title><desc>{described}</desc>{body}");
+        let inner = format!("<title>{title}</title><desc>{described}</desc>{body}{texts}");
         Drawing { width, height, inner }
     }
 }

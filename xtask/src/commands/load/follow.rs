@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::job::CONTAINER;
-use super::jobs::Jobs;
+use super::jobs::{Jobs, is_refusal, refusal};
 use super::merge::{Document, Worker};
 use crate::cluster::pod_state;
 use crate::console::{Console, Running};
@@ -103,12 +103,10 @@ pub async fn follow(jobs: &Jobs<'_>, console: &Console, running: &Running<'_>) -
                     }
                 }
                 Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
-                Err(watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error))
-                    if is_refusal(&error) =>
-                {
-                    return Err(jobs.failed("list and watch", "", "pods", &error));
-                }
-                Err(error) => running.waiting(&shown(&base::innermost(&error))),
+                Err(error) => match refusal(&error) {
+                    Some(error) => return Err(jobs.failed("list and watch", "", "pods", error)),
+                    None => running.waiting(&shown(&base::innermost(&error))),
+                },
             },
             Some(Read { index, pod, text }) = logs.recv() => {
                 if let Err(error) = &text && is_refusal(error) {
@@ -159,10 +157,6 @@ fn seat_of<'a>(seats: &'a mut [Seat], pod: &Pod) -> Option<(u32, &'a mut Seat)> 
         |map: &Option<std::collections::BTreeMap<String, String>>| map.as_ref()?.get(INDEX)?.parse().ok();
     let index: u32 = of(&pod.metadata.labels).or_else(|| of(&pod.metadata.annotations))?;
     seats.get_mut(index as usize).map(|seat| (index, seat))
-}
-
-fn is_refusal(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403))
 }
 
 impl Seat {

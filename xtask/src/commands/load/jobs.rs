@@ -236,6 +236,8 @@ impl<'a> Jobs<'a> {
                     }
                 }
                 Ok(watcher::Event::InitDone) if left.is_empty() => return,
+                // Who may not look cannot wait for it.
+                Err(error) if refusal(&error).is_some() => return,
                 Ok(watcher::Event::InitDone) | Err(_) => {}
             }
         }
@@ -252,6 +254,21 @@ impl From<NotMade> for Error {
 fn right(verb: &str, group: &str, resource: &str) -> String {
     let dot = if group.is_empty() { "" } else { "." };
     format!("{verb} {resource}{dot}{group}")
+}
+
+/// That the cluster does not let this user look, if that is the matter.
+pub fn refusal(error: &watcher::Error) -> Option<&kube::Error> {
+    match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
+            Some(error).filter(|error| is_refusal(error))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the cluster does not let this user do it.
+pub fn is_refusal(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403))
 }
 
 /// What is not there needs not be removed.

@@ -137,13 +137,14 @@ fn show_plan(console: &Console, target: &Target, record: &mut GoalRecord) -> Res
         ("remove", format!("delete jobs.batch {name} and secrets {name}")),
     ];
     dry_run::show(console, "load", &parts, &mut record.more);
-    let manifests = plan.masked();
-    for manifest in &manifests {
-        let text = serde_yaml::to_string(manifest)
+    let mut documents = vec![];
+    for manifest in plan.masked() {
+        let text = serde_yaml::to_string(&manifest)
             .map_err(|error| Error::environment(format!("a manifest of `load` is no YAML: {error}")))?;
         console.result(&format!("---\n{text}"));
+        documents.push(json!({"source": manifest["kind"], "text": text}));
     }
-    record.more.insert("manifests".into(), json!(manifests));
+    record.more.insert("documents".into(), documents.into());
     Ok(Exit::Done)
 }
 
