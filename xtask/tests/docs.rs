@@ -213,6 +213,7 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     };
     run("wroking");
     run("completions bash");
+    run(&format!("man {}", lab.home().join("man").display()));
     run("break --fault list");
     run("render");
     run("tools");

@@ -114,7 +114,7 @@ pub fn page(command: Command) -> String {
 /// The folder cannot be made or written.
 pub fn pages(command: Command, folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(command, folder)
+    clap_mangen::generate_to(command.disable_help_subcommand(true), folder)
 }
 
 /// Why pages could not be written, in a sentence.

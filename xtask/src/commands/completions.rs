@@ -32,7 +32,7 @@ pub fn completions(console: &Console, shell: Shell, more: &mut Map<String, Value
 /// The folder cannot be written.
 pub fn man(console: &Console, folder: Option<&Path>, more: &mut Map<String, Value>) -> Result<Exit> {
     // `man` looks for a page by one word.
-    let command = fitted(Cli::command()).name("cargo-xtask");
+    let command = fitted(Cli::command().name("cargo-xtask").disable_help_subcommand(true));
     match folder {
         None => console.verbatim(&typing::page(command)),
         Some(folder) => {
