@@ -4,12 +4,13 @@ mod cli;
 #[cfg(feature = "serve")]
 mod serve;
 mod trace_file;
+mod watching;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::Parser;
 use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
 use probe::{Event, Login, Options, Password, Report, Tls, Verdict, summary, table, usage};
@@ -48,12 +49,11 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let json = cli.series.as_ref().is_some_and(|series| series.format == Format::Json);
     match run(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(Stop(code, message)) => {
             complain(&format!("error: {message}"));
-            if json {
+            if cli.wants_json() {
                 document_of_error(&message, code);
             }
             ExitCode::from(code)
@@ -74,14 +74,19 @@ fn run(cli: &Cli) -> Result<u8, Stop> {
         .enable_all()
         .build()
         .map_err(|error| format!("the event loop could not be started: {error}"))?;
-    match (&cli.command, &cli.series) {
+    match cli {
+        Cli::Series(series) => probe(series, &runtime),
+        Cli::Other(Command::Watch(args)) => {
+            let mut options = told(&args.who, &runtime)?;
+            // Whoever is restarting is what is watched for.
+            options.startup_grace = Duration::ZERO;
+            Ok(runtime.block_on(watching::run(args, &options, interrupt())))
+        }
         #[cfg(feature = "serve")]
-        (Some(Command::Serve(args)), _) => {
+        Cli::Other(Command::Serve(args)) => {
             runtime.block_on(serve::run(args, interrupt()))?;
             Ok(0)
         }
-        (_, Some(series)) => probe(series, &runtime),
-        (None, None) => Err(Stop(USAGE, "name an Argo CD (--help)".to_owned())),
     }
 }
 
@@ -103,6 +108,7 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
     options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;
     options.rate = cli.rate;
+    options.startup_grace = cli.wait;
     let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
     let mut screen = Screen::new(cli);
     let mut trace_failed = None;
@@ -149,7 +155,6 @@ fn options(cli: &Who, password: Password) -> Result<Options, String> {
     options.as_cli = cli.as_cli;
     options.timeout = cli.timeout;
     options.login_timeout = options.login_timeout.max(cli.timeout);
-    options.startup_grace = cli.wait;
     options.resolve.clone_from(&cli.resolve);
     if cli.insecure {
         options.tls = Tls::insecure();

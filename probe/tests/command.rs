@@ -3,6 +3,7 @@
 #[cfg(feature = "serve")]
 mod serve;
 mod support;
+mod watch;
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
