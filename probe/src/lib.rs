@@ -39,6 +39,7 @@ mod token_answer;
 mod trace;
 pub mod usage;
 mod verdict;
+pub mod watch;
 mod words;
 
 pub use catalogue::{Cause, CauseId, Certainty};
