@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::ArgPredicate;
 use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use probe::typing::Shell;
 use probe::{Outcome, Resolve, Verdict};
 use url::Url;
 
@@ -32,7 +33,8 @@ impl Cli {
         Command::from_arg_matches(&all.try_get_matches()?).map(Self::Other)
     }
 
-    fn command() -> clap::Command {
+    /// All that it understands.
+    pub(crate) fn command() -> clap::Command {
         let series = Series::command().args_conflicts_with_subcommands(true).subcommand_negates_reqs(true);
         Command::augment_subcommands(series)
     }
@@ -42,8 +44,7 @@ impl Cli {
         match self {
             Self::Series(series) => series.format == Format::Json,
             Self::Other(Command::Watch(watch)) => watch.format == Format::Json,
-            #[cfg(feature = "serve")]
-            Self::Other(Command::Serve(_)) => false,
+            Self::Other(_) => false,
         }
     }
 }
@@ -61,6 +62,19 @@ pub(crate) enum Command {
     /// Be an exporter for Prometheus: a login for each scrape of a target that a file allows
     #[cfg(feature = "serve")]
     Serve(Serve),
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the page for man, or write all pages into a folder
+    Man {
+        /// The folder; it is made where it is not there
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
 }
 
 /// What is watched, and until when.
@@ -106,6 +120,16 @@ impl Until {
     }
 }
 
+const EXAMPLES: &str = "Examples:
+  PASSWORD=... probe https://argocd.example.com --user ann --password-env PASSWORD
+  pass argocd | probe https://argocd.example.com --user ann --password-stdin --logins 1 -v
+  probe https://argocd.example.com --user ann --password-env PASSWORD --expect refused --format json";
+
+const COMPLETIONS: &str = "Examples:
+  source <(probe completions bash)      in ~/.bashrc
+  source <(probe completions zsh)       in ~/.zshrc, behind compinit
+  probe completions fish > ~/.config/fish/conf.d/probe.fish";
+
 /// The exporter's arguments.
 #[cfg(feature = "serve")]
 #[derive(Debug, Args)]
@@ -134,7 +158,7 @@ pub(crate) struct Serve {
 /// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 a file or the environment
 /// could not be used, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "probe", version, args_override_self = true)]
+#[command(name = "probe", version, args_override_self = true, after_help = EXAMPLES)]
 pub(crate) struct Series {
     #[command(flatten)]
     pub(crate) who: Who,

@@ -37,6 +37,7 @@ pub mod table;
 mod tls;
 mod token_answer;
 mod trace;
+pub mod typing;
 pub mod usage;
 mod verdict;
 pub mod watch;

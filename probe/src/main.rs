@@ -9,11 +9,13 @@ mod trace_file;
 mod watching;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
+use probe::typing::{self, Shell};
 use probe::{Event, Login, Options, Password, Point, Report, Tls, Verdict, lockout, summary, table, usage};
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -55,6 +57,9 @@ impl From<String> for Stop {
 }
 
 fn main() -> ExitCode {
+    if typing::answered(Cli::command) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -97,6 +102,27 @@ fn checked(cli: &Series) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Prints what a shell has to read.
+fn completions(shell: Shell) -> Result<u8, Stop> {
+    if shell == Shell::Kubectl {
+        return Err(Stop(USAGE, "the probe is no plugin of kubectl: name bash, zsh or fish".to_owned()));
+    }
+    print(typing::script(shell, "probe", &typing::this_program(), false).trim_end());
+    Ok(0)
+}
+
+/// Prints the page for man, or writes all of them.
+fn man(folder: Option<&Path>) -> Result<u8, Stop> {
+    match folder {
+        None => print(typing::page(Cli::command()).trim_end()),
+        Some(folder) => {
+            typing::pages(Cli::command(), folder).map_err(|error| typing::cannot_write(folder, &error))?;
+            print(&format!("the pages are in {0}: man {0}/probe.1", folder.display()));
+        }
+    }
+    Ok(0)
+}
+
 /// Gives the exit code, or why nothing was tried.
 fn run(cli: &Cli) -> Result<u8, Stop> {
     // One thread: a login waits for servers nearly all of its time, and they may want the other cores.
@@ -117,6 +143,8 @@ fn run(cli: &Cli) -> Result<u8, Stop> {
             runtime.block_on(serve::run(args, interrupt()))?;
             Ok(0)
         }
+        Cli::Other(Command::Completions { shell }) => completions(*shell),
+        Cli::Other(Command::Man { folder }) => man(folder.as_deref()),
     }
 }
 

@@ -42,6 +42,9 @@ use report::Report;
 use session::Session;
 
 fn main() -> ExitCode {
+    if probe::typing::answered(|| cli::fitted(<Cli as clap::CommandFactory>::command())) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match usage::command_line() {
         Ok(cli) => cli,
         Err(exit) => return exit,
@@ -137,6 +140,9 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
 fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> {
     if let Some(Command::Completions { shell }) = cli.command {
         return report.entry("completions", |record| commands::completions(console, shell, &mut record.more));
+    }
+    if let Some(Command::Man { folder }) = &cli.command {
+        return report.entry("man", |record| commands::man(console, folder.as_deref(), &mut record.more));
     }
     if cli.options.fault == Some(Choice::List) {
         console.result(&Fault::list());
@@ -263,6 +269,7 @@ async fn run_command(session: &Session, command: &Command, report: &mut Report) 
         | Command::Explain(_)
         | Command::Report(_)
         | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::SuperviseProcess
         | Command::ServeLocalLab { .. } => Err(Error::usage(format!("{} needs no lab", command.name()))),
     }

@@ -1,13 +1,14 @@
 //! The command `kubectl argocd-sso`: says why a login into Argo CD fails, on the cluster of the current context.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
+use probe::typing::{self, Shell};
 use probe::usage::refuse;
 use releases::Release;
 use report::Begun;
@@ -40,7 +41,7 @@ struct Cli {
     format: Format,
 
     /// The release that runs what `-f` names, where no image in it says so.
-    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, requires = "files", conflicts_with = "from")]
+    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, requires = "files", conflicts_with = "from", add = command::releases())]
     argocd: Option<Release>,
 
     /// How long `--watch` goes on, in seconds [default: 300].
@@ -59,8 +60,29 @@ struct Cli {
     command: Option<Command>,
 }
 
+/// The program's own name.
+const PROGRAM: &str = "kubectl-argocd_sso";
+
+const COMPLETIONS: &str = "Examples:
+  kubectl argocd-sso completions kubectl > ~/.local/bin/kubectl_complete-argocd_sso
+  chmod +x ~/.local/bin/kubectl_complete-argocd_sso      (and kubectl's own completions: kubectl completion --help)
+  kubectl argocd-sso completions fish > ~/.config/fish/conf.d/kubectl-argocd_sso.fish";
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print completions for a shell, or what kubectl asks behind `kubectl argocd-sso`.
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the page for man, or write all pages into a folder.
+    Man {
+        /// The folder; it is made where it is not there.
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
     /// Say what a pasted error, a callback's address, a HAR or lines of a log mean, without a cluster.
     #[command(after_help = command::EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
@@ -75,6 +97,9 @@ enum Format {
 }
 
 fn main() -> ExitCode {
+    if typing::answered(Cli::command) {
+        return Exit::Done.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -96,7 +121,12 @@ fn main() -> ExitCode {
         }
     };
     let (since, json) = (Instant::now(), cli.format == Format::Json);
-    let name = if cli.command.is_some() { "explain" } else { "doctor" };
+    let name = match &cli.command {
+        None => "doctor",
+        Some(Command::Explain(_)) => "explain",
+        Some(Command::Completions { .. }) => "completions",
+        Some(Command::Man { .. }) => "man",
+    };
     let begun = Begun::now("kubectl argocd-sso");
     let (folder, outcome) = match cli.report.as_deref().map_or(Ok(()), report::check) {
         Ok(()) => (cli.report.as_deref(), run(&cli)),
@@ -114,7 +144,7 @@ fn main() -> ExitCode {
     match &error {
         Some(error) => complain(error),
         None => {
-            // A Role is on its way to kubectl, and stays as it is.
+            // A Role is on its way to kubectl, a script to a shell: they stay as they are.
             let role = headline.contains('\n');
             let text = if cli.quiet { headline } else { format!("{headline}\n{body}") };
             let screen = if json { surroundings.stderr } else { surroundings.stdout };
@@ -143,8 +173,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<Answer> {
-    if let Some(Command::Explain(args)) = &cli.command {
-        return command::explain(args);
+    match &cli.command {
+        None => {}
+        Some(Command::Explain(args)) => return command::explain(args),
+        Some(Command::Completions { shell }) => return Ok(completions(*shell)),
+        Some(Command::Man { folder }) => return man(folder.as_deref()),
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -169,6 +202,31 @@ fn run(cli: &Cli) -> Result<Answer> {
     // A read of standard input that nobody waits for any more ends with the program.
     runtime.shutdown_background();
     outcome
+}
+
+fn completions(shell: Shell) -> Answer {
+    let script = typing::script(shell, PROGRAM, &typing::this_program(), false);
+    let fields = Map::from_iter([
+        ("shell".to_owned(), shell.name().into()),
+        ("script".to_owned(), script.clone().into()),
+    ]);
+    Answer { headline: script, fields, ..Answer::default() }
+}
+
+fn man(folder: Option<&Path>) -> Result<Answer> {
+    // `man` looks for a page by one word.
+    let command = Cli::command().name(PROGRAM);
+    let Some(folder) = folder else {
+        return Ok(Answer { headline: typing::page(command), ..Answer::default() });
+    };
+    typing::pages(command, folder).map_err(|error| typing::cannot_write(folder, &error))?;
+    let (fields, shown) =
+        (Map::from_iter([("folder".to_owned(), folder.display().to_string().into())]), folder.display());
+    Ok(Answer {
+        headline: format!("the pages are in {shown}: man {shown}/{PROGRAM}.1"),
+        fields,
+        ..Answer::default()
+    })
 }
 
 /// The one document of `--format json`: what `cargo xtask` has as the entry of the command.

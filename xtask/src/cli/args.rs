@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+pub use doctor::command::releases;
 
 use super::Range;
 use crate::fault::{Choice, Fault};
@@ -11,12 +13,22 @@ use crate::fault::{Choice, Fault};
 #[derive(Clone, Debug, Args)]
 pub struct FaultsArgs {
     /// Only these faults [default: all].
-    #[arg(value_name = "FAULT", value_parser = fault)]
+    #[arg(value_name = "FAULT", value_parser = fault, add = faults())]
     pub only: Vec<Fault>,
 
     /// Write what was seen into xtask/faults.json and docs/faults.md.
     #[arg(long)]
     pub update: bool,
+}
+
+/// What a shell offers as a fault.
+pub fn faults() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        Fault::all()
+            .iter()
+            .map(|it| CompletionCandidate::new(it.name()).help(Some(it.what().into())))
+            .collect()
+    })
 }
 
 fn fault(name: &str) -> Result<Fault, String> {
@@ -39,7 +51,7 @@ pub struct RotateArgs {
 pub struct MatrixArgs {
     /// `v3.3.6`, `v3.3.x`, `v3.3.0..v3.3.7`, `newest`, `new` (since this program was
     /// written), `eras`, or a path to an argocd program [default: every program of --argocd-bins, else `eras`].
-    #[arg(value_name = "RELEASE")]
+    #[arg(value_name = "RELEASE", add = releases())]
     pub releases: Vec<String>,
 
     /// A folder of programs named argocd-vX.Y.Z to run instead of the stand-ins.

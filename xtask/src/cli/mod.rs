@@ -2,6 +2,7 @@
 //! changed only for a reason that is written down.
 
 mod args;
+mod help;
 mod image_ref;
 mod load;
 mod range;
@@ -13,12 +14,15 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use doctor::command::{DoctorArgs, EXPLAIN_EXAMPLES, ExplainArgs};
 use probe::Verdict;
+use probe::typing::Shell;
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
 use crate::names::Provider;
 pub use args::{FaultsArgs, MatrixArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
+use args::{faults, releases};
+pub use help::fitted;
 pub use image_ref::ImageRef;
 pub use load::LoadArgs;
 pub use range::Range;
@@ -91,7 +95,6 @@ impl Goal {
 
 /// The options of every goal and command.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options")]
 pub struct Options {
     /// Where the stack runs; `auto` takes the lab that is there, else `local`. Options of the
     /// kind lab name it.
@@ -108,7 +111,7 @@ pub struct Options {
     pub tls: Option<bool>,
 
     /// Argo CD release for `working`, `broken` and `reproduce` [default: the lab's own, else v3.3.6].
-    #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse)]
+    #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse, add = releases())]
     pub argocd: Option<Release>,
 
     /// Run this `argocd` program as argocd-server instead of the stand-in (local lab).
@@ -145,7 +148,7 @@ pub struct Options {
 
     /// The fault that `break` puts in [default: rotate]; without `break`, the only one that `fix`
     /// heals. `list` lists them.
-    #[arg(long, global = true, value_name = "NAME", value_parser = Choice::parse)]
+    #[arg(long, global = true, value_name = "NAME", value_parser = Choice::parse, add = faults())]
     pub fault: Option<Choice>,
 
     /// Logins per test [default: enough to tell `mixed` from the rest on this release].
@@ -299,10 +302,17 @@ pub enum Command {
     Report(ReportArgs),
     /// For contributors: formatting, lints, tests and documentation, as CI runs them.
     Check,
-    /// Print completions for a shell.
+    /// Print completions for a shell, which know goals, faults, releases and contexts; also as `cargo xtask`.
     Completions {
         /// The shell.
-        shell: clap_complete::Shell,
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the page for man, or write those of all commands into a folder.
+    Man {
+        /// The folder; it is made where it is not there.
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
     },
     /// What watches over a real program of the lab; the lab's process starts it.
     #[command(name = local_lab::lab::SUPERVISE, hide = true)]
@@ -335,6 +345,7 @@ impl Command {
             Self::Report(_) => "report",
             Self::Check => "check",
             Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
             Self::SuperviseProcess => local_lab::lab::SUPERVISE,
             Self::ServeLocalLab { .. } => "serve-local-lab",
         }

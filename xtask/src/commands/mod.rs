@@ -24,7 +24,7 @@ use crate::session::Session;
 
 pub use check::check;
 pub use compare::compare;
-pub use completions::completions;
+pub use completions::{completions, man};
 pub use doctor::{doctor, explain};
 pub use dry_run::dry_run;
 use faults::chosen;

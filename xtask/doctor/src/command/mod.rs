@@ -2,6 +2,7 @@
 //! What is said and exited with is an [`Answer`]; who prints it is the caller's business.
 
 mod args;
+mod typed;
 
 use std::io::Read as _;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use explain::Explanation;
 use probe::password::{self, NoPassword, Source};
+use probe::usage::nearest;
 use probe::{CauseId, Password, Tls};
 use releases::Release;
 use serde_json::{Map, Value};
@@ -21,6 +23,7 @@ use crate::{Diagnosis, Examination, Files, Upgrade, role, upgrade, watch};
 use base::{Error, Exit, Result};
 
 pub use args::{DoctorArgs, ExplainArgs, web_address};
+pub use typed::releases;
 
 /// Says what is about to be done, to a person.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
@@ -302,7 +305,9 @@ pub fn explain(args: &ExplainArgs) -> Result<Answer> {
             None => {
                 let mut explanation = explain::explain(input.as_bytes())?;
                 if explanation.causes.is_empty() && !input.contains(char::is_whitespace) {
-                    explanation.notes.push("no file is called so, and no cause".to_owned());
+                    let nearest = nearest(input, CauseId::ALL.iter().map(|id| id.name()));
+                    let meant = nearest.map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
+                    explanation.notes.push(format!("no file is called so, and no cause{meant}"));
                 }
                 explanation
             }
