@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
 use crate::names::Provider;
-pub use args::{FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
+pub use args::{FaultsArgs, MatrixArgs, OpenArgs, RotateArgs, Story, ToolsArgs};
 pub use image_ref::ImageRef;
 pub use range::Range;
 
@@ -279,6 +279,8 @@ pub enum Command {
     Matrix(Box<MatrixArgs>),
     /// Hold the stand-ins against the real programs, exchange by exchange, under every fault.
     Compare,
+    /// Say how a browser is opened on the lab, its names mapped; with `--launch`, open one.
+    Open(OpenArgs),
     /// Run kubectl with the lab's kubeconfig and context.
     Kubectl {
         /// What kubectl gets.
@@ -319,6 +321,7 @@ impl Command {
             Self::Rotate(_) => "rotate",
             Self::Matrix(_) => "matrix",
             Self::Compare => "compare",
+            Self::Open(_) => "open",
             Self::Kubectl { .. } => "kubectl",
             Self::Tools(_) => "tools",
             Self::Check => "check",

@@ -159,7 +159,7 @@ fn not_one(all: &Help, said: &str) -> Option<String> {
         if !all.words.iter().any(|it| it == word) {
             return Some(word.to_owned());
         }
-        if ["doctor", "faults", "rotate", "matrix", "compare", "kubectl", "tools", "completions"]
+        if ["doctor", "faults", "rotate", "matrix", "compare", "open", "kubectl", "tools", "completions"]
             .contains(&word)
         {
             // What follows is the command's own.
