@@ -329,7 +329,7 @@ fn program(lab: &Lab, name: &str, text: &str) -> std::path::PathBuf {
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(name);
     std::fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
 
