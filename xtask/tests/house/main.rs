@@ -13,11 +13,21 @@ use std::sync::OnceLock;
 use source::Crate;
 
 /// The crates, each with those that it may know.
-const CRATES: [(&str, &str, &[&str]); 10] = [
+const CRATES: [(&str, &str, &[&str]); 11] = [
     (
         "xtask",
         "xtask",
-        &["doctor", "local_lab", "stand_ins", "local_cluster", "toolbox", "releases", "probe", "base"],
+        &[
+            "doctor",
+            "local_lab",
+            "stand_ins",
+            "local_cluster",
+            "toolbox",
+            "releases",
+            "report",
+            "probe",
+            "base",
+        ],
     ),
     ("doctor", "xtask/doctor", &["explain", "probe", "releases", "base"]),
     ("explain", "xtask/explain", &["probe", "base"]),
@@ -26,6 +36,7 @@ const CRATES: [(&str, &str, &[&str]); 10] = [
     ("local_cluster", "xtask/local-cluster", &["base"]),
     ("toolbox", "xtask/toolbox", &["releases", "base"]),
     ("releases", "xtask/releases", &[]),
+    ("report", "xtask/report", &["base"]),
     ("probe", "probe", &["base"]),
     ("base", "xtask/base", &[]),
 ];

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use probe::Verdict;
+use report::junit::{Ended, Suite};
 use serde_json::{Value, json};
 
 use super::lab::Measured;
-use crate::commands::table::{self, Ended, Suite};
+use crate::commands::table;
 use crate::goals::stories::{Logins, Row};
 use crate::known::Stage;
 
@@ -114,7 +115,7 @@ pub fn junit(all: &[Measured]) -> String {
             cases: measured.rows.iter().map(stage).chain(error).collect(),
         }
     };
-    table::junit("matrix", &all.iter().map(suite).collect::<Vec<_>>())
+    report::junit::junit("matrix", &all.iter().map(suite).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
