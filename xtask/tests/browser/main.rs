@@ -45,7 +45,7 @@ fn of_stand_ins(programs: Option<&Programs>) -> Vec<Trial> {
     if programs.is_none() {
         eprintln!("skipped: no chromium with a chromedriver");
     }
-    let readable = support::has("npm", "every_page_of_the_stand_ins_is_readable");
+    let readable = support::has("npm", "every_page_of_the_stand_ins_and_every_report_is_readable");
     let trial = |name: &str, ignored: bool, run: Box<dyn FnOnce(&Programs) + Send>| {
         let programs = programs.cloned();
         let run = move || {
@@ -60,6 +60,7 @@ fn of_stand_ins(programs: Option<&Programs>) -> Vec<Trial> {
     let mut trials = Vec::from(stories);
     let ignored = programs.is_none() || !readable;
     trials.push(trial("every_page_of_the_stand_ins_is_readable", ignored, Box::new(pages::all_are_readable)));
+    trials.push(trial("every_report_is_readable", ignored, Box::new(pages::reports_are_readable)));
     trials
 }
 

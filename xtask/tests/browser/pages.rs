@@ -1,12 +1,12 @@
 //! The pages of the stand-ins, as a person meets them: they can be logged in by, and they are
 //! readable on a phone and a desk, in light and dark, on paper and by a screen reader.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::person::Person;
-use crate::support::Lab;
+use crate::support::{Lab, files};
 use crate::webdriver::{Browser, Programs, Sight, View};
 
 /// How each page is looked at.
@@ -151,4 +151,24 @@ pub fn all_are_readable(programs: &Programs) {
     sees(&person, "An OpenID Connect provider");
     is_readable(browser, "dex-root");
     is_quiet(browser, &[]);
+}
+
+/// The report of every kind of run, as it is written: on its own, in a file.
+pub fn reports_are_readable(programs: &Programs) {
+    let runs = Path::new(env!("CARGO_MANIFEST_DIR")).join("report/tests/fixtures");
+    let (folder, profile) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let profile = format!("--user-data-dir={}", profile.path().display());
+    // Nothing that a report needs is elsewhere.
+    let browser = Browser::open(programs, &[profile, "--proxy-server=http://127.0.0.1:9".to_owned()]);
+    let mut looked = 0;
+    for run in files(&runs) {
+        let name = run.file_stem().unwrap().to_str().unwrap().to_owned();
+        let into = folder.path().join(&name);
+        report::write(&into, &serde_json::from_slice(&std::fs::read(&run).unwrap()).unwrap()).unwrap();
+        browser.go(&format!("file://{}", into.join("report.html").display()));
+        is_readable(&browser, &format!("report-{name}"));
+        is_quiet(&browser, &[]);
+        looked += 1;
+    }
+    assert!(looked > 0, "no runs in {}", runs.display());
 }
