@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
 use crate::names::Provider;
-pub use args::{FaultsArgs, MatrixArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
+pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 use args::{faults, releases};
 pub use help::fitted;
 pub use image_ref::ImageRef;
@@ -290,6 +290,8 @@ pub enum Command {
     Load(Box<LoadArgs>),
     /// Hold the stand-ins against the real programs, exchange by exchange, under every fault.
     Compare,
+    /// Say how a browser is opened on the lab, its names mapped; with `--launch`, open one.
+    Open(OpenArgs),
     /// Run kubectl with the lab's kubeconfig and context.
     Kubectl {
         /// What kubectl gets.
@@ -340,6 +342,7 @@ impl Command {
             Self::Matrix(_) => "matrix",
             Self::Load(_) => "load",
             Self::Compare => "compare",
+            Self::Open(_) => "open",
             Self::Kubectl { .. } => "kubectl",
             Self::Tools(_) => "tools",
             Self::Report(_) => "report",
