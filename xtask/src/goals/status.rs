@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::monitor::Exporter;
 use crate::lab::Access;
 use crate::names::{
     self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
@@ -19,6 +20,8 @@ pub struct Status {
     tls: Option<[String; 3]>,
     argocd: Option<Program>,
     dex: Option<Program>,
+    /// After `monitor`: its program, and where it is.
+    exporter: Option<(Program, Exporter)>,
 }
 
 impl Status {
@@ -38,7 +41,19 @@ impl Status {
                 Some([ca, own.fingerprint()?, browser])
             }
         };
-        Ok(Self { place: session.lab.place(), provider: session.provider, access, tls, argocd, dex })
+        let exporter = match session.program(Workload::Exporter).await? {
+            Some(program) => Some((program, Exporter::of(session).await?)),
+            None => None,
+        };
+        Ok(Self {
+            place: session.lab.place(),
+            provider: session.provider,
+            access,
+            tls,
+            argocd,
+            dex,
+            exporter,
+        })
     }
 
     /// For `--format json`.
@@ -59,6 +74,9 @@ impl Status {
         if let (Some([ca, ..]), Some(address)) = (&self.tls, self.access.tls) {
             fields["tls"] = json!({"address": address.to_string(), "ca": ca});
         }
+        if let Some((_, exporter)) = &self.exporter {
+            fields["exporter"] = exporter.fields().into();
+        }
         fields.as_object().cloned().unwrap_or_default()
     }
 
@@ -72,6 +90,9 @@ impl Status {
         let login = format!("{}/auth/login", Scheme::of(self.tls.is_some()).url(ARGOCD_HOST));
         let kubeconfig = self.access.kubeconfig.display();
         let inside = if self.provider == Provider::Bundled { ", inside Argo CD" } else { "" };
+        let exporter = self.exporter.as_ref().map_or_else(String::new, |(program, exporter)| {
+            format!("\n  exporter    {}, {}", program.described(), exporter.login())
+        });
         format!(
             "{} lab, up
   argocd      {}
@@ -82,7 +103,7 @@ impl Status {
   curl        curl -L {curl} {login}
   browser     chromium {browser} {login}
   kubectl     cargo xtask kubectl -- get pods -A
-              or kubectl --kubeconfig {kubeconfig}
+              or kubectl --kubeconfig {kubeconfig}{exporter}
 ",
             self.place.name(),
             described(&self.argocd),
