@@ -350,6 +350,15 @@ causes! {
         "The login page came by https and sends its form by http, where everybody on the way can read the \
          password; browsers warn, and the probe has not sent it. The provider, or the front before it, builds \
          addresses with the wrong scheme (X-Forwarded-Proto).";
+    PasswordElsewhere => [],
+        "The form leads to a host that the password is not for, and the probe has not sent it: name that host \
+         (password_hosts) if it is the identity provider's, and look who sends logins there if it is not.";
+    PasswordWithheld => [Credentials],
+        "The identity provider has refused this password before, and the probe does not send it again: correct it \
+         where it is kept.";
+    Throttled => [],
+        "The server answers 429: it wants fewer requests, and says nothing about this login. Wait, and log in less \
+         often.";
     NotHtml => [],
         "A login page was expected and something else came.";
     NoRoute => [],

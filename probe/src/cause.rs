@@ -25,6 +25,9 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     let body = seen.body.to_ascii_lowercase();
     let query = seen.query.to_ascii_lowercase();
     let says = |part: &str| body.contains(part);
+    if seen.status == Some(429) {
+        return Cause::Throttled;
+    }
     // The order matters: the particular before the general. This one quotes the user's claims.
     if says("max number of cookies") {
         return Cause::TooManyCookies;

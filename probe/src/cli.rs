@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, ArgGroup, Parser, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use probe::{Resolve, Verdict};
 use url::Url;
 
@@ -13,8 +13,99 @@ use url::Url;
 /// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 a file or the environment
 /// could not be used, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "probe", version, args_override_self = true, group(ArgGroup::new("password").required(true)))]
+#[command(name = "probe", version, args_override_self = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+/// Logs in to an Argo CD by OIDC as a browser does, and says at which step and why it fails.
+///
+/// Needs no cluster: any Argo CD and any identity provider with a plain HTML login form.
+/// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 a file or the environment
+/// could not be used, 130 interrupted.
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) series: Option<Series>,
+}
+
+/// What else it does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Be an exporter for Prometheus: a login for each scrape of a target that a file allows
+    #[cfg(feature = "serve")]
+    Serve(Serve),
+}
+
+/// The exporter's arguments.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The file of modules: targets, user, where the password is, and the provider's hosts that get it
+    /// (docs/monitor.md)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+
+    /// Where to listen; whoever reaches it can have logins made
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9977")]
+    pub(crate) listen: std::net::SocketAddr,
+
+    /// How many logins may run at the same time
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) concurrency: u32,
+
+    /// How much earlier than Prometheus' own limit a scrape ends
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = duration)]
+    pub(crate) timeout_offset: Duration,
+}
+
+/// A series of logins.
+#[derive(Debug, Args)]
+pub(crate) struct Series {
+    #[command(flatten)]
+    pub(crate) who: Who,
+
+    /// How many logins to do
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) logins: u32,
+
+    /// Go on to at most N logins while all of them end alike: servers that take turns do so in streaks, and
+    /// before each further login 50 requests for /healthz use up some turns
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) up_to: u32,
+
+    /// How many logins may run at the same time
+    #[arg(long, value_name = "C", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) concurrency: u32,
+
+    /// Begin at most R logins a second
+    #[arg(long, value_name = "R/s", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+
+    /// The verdict to exit with 0 for
+    #[arg(long, value_name = "VERDICT", default_value = "logged-in")]
+    pub(crate) expect: Expected,
+
+    /// The report's format; json is one document on standard output, all else goes to standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
+
+    /// Write every exchange to this file, secrets masked: one line of JSON for each login
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+
+    /// Show the exchanges of every login; twice: also the headers of every answer
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+
+    /// Show the verdict only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Who logs in, where and how.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("password").required(true)))]
+pub(crate) struct Who {
     /// The address of Argo CD as users type it, with http:// or https://
     #[arg(value_name = "ARGOCD_URL", value_parser = web_address)]
     pub(crate) argocd: Url,
@@ -46,23 +137,6 @@ pub(crate) struct Cli {
     #[arg(long, conflicts_with = "as_curl")]
     pub(crate) as_cli: bool,
 
-    /// How many logins to do
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) logins: u32,
-
-    /// Go on to at most N logins while all of them end alike: servers that take turns do so in streaks, and
-    /// before each further login 50 requests for /healthz use up some turns
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) up_to: u32,
-
-    /// How many logins may run at the same time
-    #[arg(long, value_name = "C", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) concurrency: u32,
-
-    /// Begin at most R logins a second
-    #[arg(long, value_name = "R/s", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
-
     /// The longest that one exchange may take (500ms, 10s, 1m)
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time_limit)]
     pub(crate) timeout: Duration,
@@ -78,26 +152,6 @@ pub(crate) struct Cli {
     /// Trust every certificate
     #[arg(long)]
     pub(crate) insecure: bool,
-
-    /// The verdict to exit with 0 for
-    #[arg(long, value_name = "VERDICT", default_value = "logged-in")]
-    pub(crate) expect: Expected,
-
-    /// The report's format; json is one document on standard output, all else goes to standard error
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) format: Format,
-
-    /// Write every exchange to this file, secrets masked: one line of JSON for each login
-    #[arg(long, value_name = "FILE")]
-    pub(crate) trace: Option<PathBuf>,
-
-    /// Show the exchanges of every login; twice: also the headers of every answer
-    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
-    pub(crate) verbose: u8,
-
-    /// Show the verdict only
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
 }
 
 /// A verdict that can be asked for.
@@ -124,7 +178,7 @@ pub(crate) enum Format {
     Json,
 }
 
-fn web_address(text: &str) -> Result<Url, String> {
+pub(crate) fn web_address(text: &str) -> Result<Url, String> {
     let url =
         text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| "write it with its scheme, as in https://argocd.example.com".to_owned())
@@ -152,7 +206,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration in which something can happen.
-fn time_limit(text: &str) -> Result<Duration, String> {
+pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("nothing answers in no time; write one as in 500ms, 10s or 1m".to_owned()),
         limit => Ok(limit),

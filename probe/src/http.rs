@@ -7,10 +7,12 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, HeaderMap, ORIGIN};
 use reqwest::{Client, Method};
 use url::Url;
 
+use crate::certificate;
 use crate::options::Options;
 use crate::proxy;
 use crate::tls::Tls;
@@ -98,6 +100,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// How long it took.
     pub time: Duration,
+    /// Until when the server's certificate is good, if it came by https.
+    pub certificate: Option<Timestamp>,
 }
 
 impl Answer {
@@ -188,7 +192,9 @@ impl<'a> Connections<'a> {
                 body.extend_from_slice(&chunk);
             }
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            Ok(Answer { status, headers, body, time: start.elapsed() })
+            let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
+            let certificate = tls.and_then(|tls| tls.peer_certificate()).and_then(certificate::not_after);
+            Ok(Answer { status, headers, body, time: start.elapsed(), certificate })
         };
         match tokio::time::timeout(limit, answer).await {
             Ok(answer) => answer.map_err(|no_answer| (no_answer, start.elapsed())),
@@ -241,6 +247,7 @@ impl<'a> Connections<'a> {
             .no_proxy()
             .referer(false)
             .http1_only()
+            .tls_info(true)
             .tls_backend_preconfigured(tls)
             .user_agent(concat!("argocd-oidc-lab-probe/", env!("CARGO_PKG_VERSION")));
         let to = self.override_of(url);

@@ -15,6 +15,7 @@ use crate::id_token;
 use crate::jar::{Jar, Kept, is_trustworthy};
 use crate::options::Options;
 use crate::page::Page;
+use crate::password_hosts::Leave;
 use crate::redact::Redactor;
 use crate::trace::{Exchange, SetCookie, Step};
 use crate::words;
@@ -236,7 +237,7 @@ impl<'a> Attempt<'a> {
             }
             let page = Page::parse(&hop.answer.text());
             // Some providers show their form with status 401.
-            if let Some(form) = LoginForm::of(&page).filter(|_| status < 500) {
+            if let Some(form) = LoginForm::of(&page).filter(|_| status < 500 && status != 429) {
                 let fields = format!("{}, {}", form.user_field(), form.password_field());
                 self.note(|_| format!("login form (fields {fields})"));
                 return Ok(Arrived::AtForm(Box::new((hop, page))));
@@ -268,12 +269,14 @@ impl<'a> Attempt<'a> {
         })?;
         let mut url = filled.url;
         self.keeps_the_password_safe(hop, &url)?;
+        let leave = self.leave_for_the_password(hop, &url).await?;
         let mut body = filled.post.then_some(filled.body);
         loop {
             let hop = self.send(Step::Form, &url, body.as_deref(), &filled.fields).await?;
             if let Some(next) = self.redirect(Step::Form, &hop)? {
                 self.note(|hosts| format!("to {}", hosts.to(&next.url)));
                 if self.is_callback(&next.url) {
+                    leave.iter().for_each(Leave::taken);
                     return Ok(next.url);
                 }
                 body = body.filter(|_| next.keeps_method);
@@ -283,19 +286,42 @@ impl<'a> Attempt<'a> {
                 url = next.url;
                 continue;
             }
-            return Err(self.after_form(&hop));
+            let failure = self.after_form(&hop);
+            if failure.cause == Cause::WrongPassword {
+                leave.iter().for_each(Leave::refused);
+            }
+            return Err(failure);
         }
     }
 
     /// A browser warns before it sends by http what was typed into a page that came by https; a probe, which
     /// nobody can ask, does not send it.
     fn keeps_the_password_safe(&mut self, page: &Hop, to: &Url) -> Result<(), Failure> {
+        if let Some(hosts) = &self.options.password_hosts {
+            let by_https = self.exchanges.iter().any(|exchange| exchange.url.starts_with("https:"));
+            if let Err((message, cause)) = hosts.allow(to, by_https) {
+                return Err(self.failure(Step::Form, Some(page.answer.status), message, cause));
+            }
+        }
         if page.url.scheme() != "https" || is_trustworthy(to) {
             return Ok(());
         }
         let message =
             format!("the page came by https, and the password would go by http to {}", authority(to));
         Err(self.failure(Step::Form, Some(page.answer.status), message, Cause::InsecureForm))
+    }
+
+    /// Leave to send the password, where it is kept whom it was sent to. Somebody else's login may find out first
+    /// whether the provider takes it.
+    async fn leave_for_the_password(&mut self, page: &Hop, to: &Url) -> Result<Option<Leave>, Failure> {
+        let Some(hosts) = &self.options.password_hosts else { return Ok(None) };
+        let limit = self.limit();
+        let (message, cause) = match tokio::time::timeout(limit, hosts.leave(to)).await {
+            Ok(Ok(leave)) => return Ok(Some(leave)),
+            Ok(Err(why)) => why,
+            Err(_) => (format!("{} (another login)", NoAnswer::Timeout(limit).message()), Cause::Timeout),
+        };
+        Err(self.failure(Step::Form, Some(page.answer.status), message, cause))
     }
 
     /// What it means that a page came where the way back to Argo CD should have been.
@@ -439,11 +465,13 @@ impl<'a> Attempt<'a> {
             cookies: Vec::new(),
             location: None,
             note: String::new(),
+            certificate: None,
         };
         match answer {
             Ok(answer) => {
                 exchange.status = Some(answer.status);
                 exchange.time = answer.time;
+                exchange.certificate = answer.certificate;
                 exchange.bytes = answer.body.len();
                 exchange.cookies = self.keep_cookies(url, &answer);
                 exchange.headers = answer

@@ -1,6 +1,8 @@
 //! The command `probe`: logs in to an Argo CD by OIDC and says at which step and why it fails.
 
 mod cli;
+#[cfg(feature = "serve")]
+mod serve;
 mod trace_file;
 
 use std::fmt::Display;
@@ -12,9 +14,10 @@ use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
 use probe::{Event, Login, Options, Password, Report, Tls, Verdict, summary, table, usage};
 use serde::Serialize;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use cli::{Cli, Format};
+use cli::{Cli, Command, Format, Series, Who};
 use trace_file::TraceFile;
 
 /// The environment is missing something or failed.
@@ -45,11 +48,12 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    match probe(&cli) {
+    let json = cli.series.as_ref().is_some_and(|series| series.format == Format::Json);
+    match run(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(Stop(code, message)) => {
             complain(&format!("error: {message}"));
-            if cli.format == Format::Json {
+            if json {
                 document_of_error(&message, code);
             }
             ExitCode::from(code)
@@ -64,19 +68,41 @@ fn document_of_error(message: &str, exit: u8) {
 }
 
 /// Gives the exit code, or why nothing was tried.
-fn probe(cli: &Cli) -> Result<u8, Stop> {
+fn run(cli: &Cli) -> Result<u8, Stop> {
     // One thread: a login waits for servers nearly all of its time, and they may want the other cores.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("the event loop could not be started: {error}"))?;
+    match (&cli.command, &cli.series) {
+        #[cfg(feature = "serve")]
+        (Some(Command::Serve(args)), _) => {
+            runtime.block_on(serve::run(args, interrupt()))?;
+            Ok(0)
+        }
+        (_, Some(series)) => probe(series, &runtime),
+        (None, None) => Err(Stop(USAGE, "name an Argo CD (--help)".to_owned())),
+    }
+}
+
+/// The options of a login, once its password is read.
+fn told(who: &Who, runtime: &Runtime) -> Result<Options, Stop> {
     let password = runtime.block_on(async {
         tokio::select! {
-            password = password(cli) => password,
+            password = password(who) => password,
             () = interrupt() => Err(Stop(INTERRUPTED, "interrupted while it waited for the password".to_owned())),
         }
     })?;
-    let options = options(cli, password)?;
+    Ok(options(who, password)?)
+}
+
+/// A series of logins.
+fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
+    let mut options = told(&cli.who, runtime)?;
+    options.logins = cli.logins;
+    options.up_to = cli.up_to;
+    options.concurrency = cli.concurrency;
+    options.rate = cli.rate;
     let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
     let mut screen = Screen::new(cli);
     let mut trace_failed = None;
@@ -117,14 +143,10 @@ async fn interrupt() {
     }
 }
 
-fn options(cli: &Cli, password: Password) -> Result<Options, String> {
+fn options(cli: &Who, password: Password) -> Result<Options, String> {
     let mut options = Options::new(cli.argocd.clone(), &cli.user, password);
     options.as_curl = cli.as_curl;
     options.as_cli = cli.as_cli;
-    options.logins = cli.logins;
-    options.up_to = cli.up_to;
-    options.concurrency = cli.concurrency;
-    options.rate = cli.rate;
     options.timeout = cli.timeout;
     options.login_timeout = options.login_timeout.max(cli.timeout);
     options.startup_grace = cli.wait;
@@ -140,7 +162,7 @@ fn options(cli: &Cli, password: Password) -> Result<Options, String> {
     Ok(options)
 }
 
-async fn password(cli: &Cli) -> Result<Password, Stop> {
+async fn password(cli: &Who) -> Result<Password, Stop> {
     let source = cli.password_env.as_deref().map_or(Source::Input, Source::Environment);
     password::read(source).await.map_err(|error| match error {
         NoPassword::Empty(_) => Stop(USAGE, error.to_string()),
@@ -148,7 +170,7 @@ async fn password(cli: &Cli) -> Result<Password, Stop> {
     })
 }
 
-fn exit_code(cli: &Cli, report: &Report, interrupted: bool, trace_failed: bool) -> u8 {
+fn exit_code(cli: &Series, report: &Report, interrupted: bool, trace_failed: bool) -> u8 {
     match report.verdict {
         _ if interrupted => INTERRUPTED,
         _ if trace_failed => ENVIRONMENT,
@@ -171,7 +193,7 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(cli: &Cli) -> Self {
+    fn new(cli: &Series) -> Self {
         let json = cli.format == Format::Json;
         let dressed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
@@ -225,7 +247,7 @@ impl Screen {
         }
     }
 
-    fn conclude(&self, report: &Report, cli: &Cli, code: u8, error: Option<&str>) {
+    fn conclude(&self, report: &Report, cli: &Series, code: u8, error: Option<&str>) {
         self.clear_count();
         if self.quiet {
             if !self.json {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::password_hosts::PasswordHosts;
 use crate::proxy::Proxies;
 use crate::redact::Password;
 use crate::resolve::Resolve;
@@ -18,6 +19,8 @@ pub struct Options {
     pub user: String,
     /// The password given to the identity provider's form.
     pub password: Password,
+    /// The hosts that the password is for; None gives it to whoever shows the form.
+    pub password_hosts: Option<PasswordHosts>,
     /// Begin at `/auth/login` and send no `return_url`, as a script does and a link; Argo CD's page asks for
     /// its settings first, and says where the login is to end.
     pub as_curl: bool,
@@ -62,6 +65,7 @@ impl Options {
             argocd,
             user: user.into(),
             password,
+            password_hosts: None,
             as_curl: false,
             as_cli: false,
             ask_rights: false,

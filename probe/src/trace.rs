@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::jar::Kept;
@@ -95,6 +96,9 @@ pub struct Exchange {
     /// In a few words what came of it.
     #[serde(skip_deserializing)]
     pub note: String,
+    /// Until when the server's certificate is good, if it came by https.
+    #[serde(skip)]
+    pub certificate: Option<Timestamp>,
 }
 
 /// One `Set-Cookie` header: its name and what a browser does with it.

@@ -3,7 +3,13 @@ use super::*;
 fn answer(status: u16, content_type: &str, body: &str) -> Answer {
     let mut headers = reqwest::header::HeaderMap::new();
     headers.insert("content-type", content_type.parse().unwrap());
-    Answer { status, headers, body: body.as_bytes().to_vec(), time: std::time::Duration::ZERO }
+    Answer {
+        status,
+        headers,
+        body: body.as_bytes().to_vec(),
+        time: std::time::Duration::ZERO,
+        certificate: None,
+    }
 }
 
 #[test]

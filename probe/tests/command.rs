@@ -1,5 +1,6 @@
 //! The command itself: what it prints where, and what it exits with.
 
+mod serve;
 mod support;
 
 use std::io::{Read, Write};

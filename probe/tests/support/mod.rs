@@ -8,6 +8,7 @@
     reason = "shared by test programs that each use a part"
 )]
 
+pub mod exporter;
 pub mod tls;
 mod wire;
 
@@ -71,7 +72,7 @@ impl Fake {
 
     /// The same over https, where every name says https as well.
     pub fn start_tls(authority: &tls::Authority) -> Self {
-        Self::serve(Some(authority.server(&["argocd.host", "dex.host"])))
+        Self::serve(Some(authority.server(&["argocd.host", "dex.host", "evil.host"])))
     }
 
     fn serve(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
@@ -168,7 +169,8 @@ impl Shared {
         self.seen.lock().unwrap().push(request.clone());
         let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_open.fetch_max(open, Ordering::SeqCst);
-        let place = format!("{}{}", request.host(), request.path());
+        let host = request.host().split(':').next().unwrap_or_default();
+        let place = format!("{host}{}", request.path());
         let replaced = self.answers.lock().unwrap().get_mut(&place).map(|(count, answer)| {
             *count += 1;
             (*count - 1, Arc::clone(answer))
@@ -196,7 +198,7 @@ impl Shared {
             )),
             "argocd.host/auth/login" => {
                 let page = request.parameter("return_url").unwrap_or_default();
-                let own = format!("{}://argocd.host/", self.scheme);
+                let own = format!("{}://argocd.host", self.scheme);
                 if !page.is_empty() && !page.starts_with(&own) {
                     return Reply::plain(400, INVALID_REDIRECT);
                 }

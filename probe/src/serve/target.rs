@@ -1,0 +1,187 @@
+//! One Argo CD that is watched: one login at a time, never faster than its interval, and what came of the last one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use probe::pace::{self, Backoff, Outcome};
+use probe::{Cause, Login, Options, Password, PasswordHosts};
+use tokio::sync::{OwnedMutexGuard, Semaphore};
+use url::Url;
+
+use super::config::Module;
+use super::log;
+use super::metrics::{Counted, Own, Scrape, Told};
+
+/// What all targets share: how many logins may run at once, and what is counted of them.
+pub(super) struct Shared {
+    slots: Arc<Semaphore>,
+    /// For those that nobody answered the last time: they may hang again, and must not keep the others waiting.
+    patient_slots: Arc<Semaphore>,
+    pub(super) own: Own,
+}
+
+impl Shared {
+    pub(super) fn new(concurrency: usize) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(concurrency)),
+            patient_slots: Arc::new(Semaphore::new(concurrency.div_ceil(4))),
+            own: Own::new(),
+        }
+    }
+}
+
+/// A module at work: its password as it was last read, and who has refused it.
+pub(super) struct Account {
+    pub(super) module: Module,
+    options: Options,
+    password: Mutex<(Password, PasswordHosts)>,
+}
+
+impl Account {
+    pub(super) fn new(module: Module) -> Result<Self, String> {
+        let password = module.password()?;
+        let target = module.targets.first().ok_or("targets is empty")?;
+        let options = module.options(target, password.clone())?;
+        let hosts = PasswordHosts::new(module.password_hosts.clone());
+        Ok(Self { module, options, password: Mutex::new((password, hosts)) })
+    }
+
+    /// The options of a login now. A password that is another than before has been refused by nobody.
+    fn options(&self, target: &Url, limit: Duration) -> Result<Options, String> {
+        let password = self.module.password()?;
+        let mut known = self.password.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0.reveal() != password.reveal() {
+            *known = (password.clone(), PasswordHosts::new(self.module.password_hosts.clone()));
+        }
+        let mut options = self.options.clone();
+        options.argocd = target.clone();
+        options.password = password;
+        options.password_hosts = Some(known.1.clone());
+        options.login_timeout = limit;
+        options.timeout = limit;
+        Ok(options)
+    }
+}
+
+/// One target of one module.
+pub(super) struct Target {
+    url: Url,
+    account: Arc<Account>,
+    state: Arc<tokio::sync::Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    counted: Counted,
+    began: Option<Instant>,
+    last: Option<Last>,
+    backoff: Backoff,
+    paused_until: Option<Instant>,
+}
+
+struct Last {
+    login: Login,
+    ended: Instant,
+}
+
+impl Target {
+    pub(super) fn new(url: Url, account: Arc<Account>) -> Self {
+        Self { url, account, state: Arc::default() }
+    }
+
+    /// The metrics of the target, after a login if one is due; within `limit`, and never two logins at once.
+    ///
+    /// # Errors
+    /// Why nothing can be told: one sentence.
+    pub(super) async fn scrape(&self, shared: &Arc<Shared>, limit: Duration) -> Result<String, String> {
+        let begin = Instant::now();
+        let busy = |what: &str| {
+            shared.own.scraped(Scrape::Busy);
+            format!("{}: {what} for {:.1} s, the limit of this scrape", self.url, limit.as_secs_f64())
+        };
+        let state = tokio::time::timeout(limit, Arc::clone(&self.state).lock_owned()).await;
+        let state = state.map_err(|_| busy("another login to it was under way"))?;
+        if let Some(text) = state.kept(self.account.module.interval) {
+            shared.own.scraped(Scrape::Kept);
+            return Ok(text);
+        }
+        let slots = if state.was_unreachable() { &shared.patient_slots } else { &shared.slots };
+        let left = limit.saturating_sub(begin.elapsed());
+        let slot = tokio::time::timeout(left, Arc::clone(slots).acquire_owned()).await;
+        let slot = match (slot, &state.last) {
+            (Ok(slot), _) => slot,
+            // Old news with its age is better than none.
+            (Err(_), Some(last)) => {
+                shared.own.scraped(Scrape::Busy);
+                return Ok(state.text(last));
+            }
+            (Err(_), None) => return Err(busy("as many logins as may run at once were under way")),
+        };
+        let left = limit.saturating_sub(begin.elapsed());
+        let options = self.account.options(&self.url, left)?;
+        shared.own.scraped(Scrape::Login);
+        // Prometheus may go away. What was begun ends, or nobody would know that it was.
+        let shared = Arc::clone(shared);
+        let login = tokio::spawn(async move {
+            let _slot = slot;
+            log_in(state, &options, &shared.own).await
+        });
+        // It has a limit of its own; what comes after it, a look at /healthz, may take longer.
+        let told = tokio::time::timeout(left + GRACE, login).await;
+        told.ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| format!("{}: the login did not end in its time", self.url))
+    }
+}
+
+/// How long a login may take to end when its time is over.
+const GRACE: Duration = Duration::from_millis(100);
+
+impl State {
+    /// What was told last, if it is too early for another login.
+    fn kept(&self, interval: Duration) -> Option<String> {
+        let early = self.began.is_some_and(|began| began.elapsed() < interval);
+        let paused = !self.pause().is_zero();
+        self.last.as_ref().filter(|_| early || paused).map(|last| self.text(last))
+    }
+
+    fn pause(&self) -> Duration {
+        self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    fn was_unreachable(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| Outcome::of(&last.login) == Outcome::Unreachable)
+    }
+
+    fn text(&self, last: &Last) -> String {
+        let cause = last.login.outcome.as_ref().err().map(|failure| failure.cause);
+        Told {
+            login: &last.login,
+            counted: &self.counted,
+            age: last.ended.elapsed(),
+            withheld: matches!(cause, Some(Cause::WrongPassword | Cause::PasswordWithheld)),
+            pause: self.pause(),
+        }
+        .text()
+    }
+}
+
+/// Logs in, writes down what came of it, and says on standard error what is another outcome than before.
+async fn log_in(mut state: OwnedMutexGuard<State>, options: &Options, own: &Own) -> String {
+    state.began = Some(Instant::now());
+    own.began();
+    let login = probe::login(options).await;
+    own.ended(&login);
+    let kind = |login: &Login| login.outcome.as_ref().err().map(|failure| (failure.step, failure.cause));
+    let before = state.last.as_ref().and_then(|last| kind(&last.login));
+    if before != kind(&login) {
+        log(&format!("{}: {}", options.argocd, pace::in_words(&login)));
+    }
+    state.counted.add(&login);
+    let pause = state.backoff.after(&login);
+    state.paused_until = pause.map(|pause| Instant::now() + pause);
+    let last = Last { login, ended: Instant::now() };
+    let text = state.text(&last);
+    state.last = Some(last);
+    text
+}
