@@ -68,10 +68,21 @@ async fn probe_program() -> Result<PathBuf> {
     built(&said.stdout).ok_or_else(|| failed("cargo names no program".to_owned()))
 }
 
+/// What cargo tells the program that it runs. To a cargo that is run by it they are changes of the surroundings, for
+/// which it would build half of everything anew.
+const TOLD: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
+
 fn build(cargo: &OsStr, checkout: &Path) -> Result<std::process::Command> {
     let shell = Shell::new().map_err(Error::from)?;
     shell.change_dir(checkout);
-    Ok(cmd!(shell, "{cargo} build --quiet -p xtask -p probe --bin probe --message-format=json").into())
+    let mut build: std::process::Command =
+        cmd!(shell, "{cargo} build --quiet -p xtask -p probe --bin probe --message-format=json").into();
+    let told =
+        |name: &OsStr| name.to_str().is_some_and(|name| TOLD.iter().any(|told| name.starts_with(told)));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| told(name)) {
+        build.env_remove(name);
+    }
+    Ok(build)
 }
 
 /// The program that cargo says it has built, or found built.
