@@ -1,5 +1,6 @@
 //! The command itself: what it prints where, and what it exits with.
 
+#[cfg(feature = "serve")]
 mod serve;
 mod support;
 

@@ -92,13 +92,18 @@ impl Exporter {
 
     /// Asks for a target's metrics until they say `line`.
     pub fn probe_until(&self, target: &str, line: &str) -> Said {
+        self.wait_for(&format!("/probe?target={target}"), line)
+    }
+
+    /// Asks until the answer says `line`.
+    pub fn wait_for(&self, path: &str, line: &str) -> Said {
         let begin = Instant::now();
         loop {
-            let said = self.probe(target);
+            let said = self.get(path);
             if said.has(line) {
                 return said;
             }
-            assert!(begin.elapsed() < Duration::from_secs(20), "never {line}:\n{}", said.body);
+            assert!(begin.elapsed() < Duration::from_secs(60), "never {line}:\n{}", said.body);
             std::thread::sleep(Duration::from_millis(20));
         }
     }
