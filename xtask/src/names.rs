@@ -248,7 +248,9 @@ impl Workload {
             Self::Dex => ("dex", "dex", "app.kubernetes.io/name=dex"),
             Self::DexServer => ("argocd", "argocd-dex-server", "app.kubernetes.io/name=argocd-dex-server"),
             Self::Redis => ("argocd", "argocd-redis", "app.kubernetes.io/name=argocd-redis"),
-            Self::Exporter => ("monitor", "probe-exporter", "app.kubernetes.io/name=probe-exporter"),
+            Self::Exporter => {
+                ("monitor", "argocd-logins-exporter", "app.kubernetes.io/name=argocd-logins-exporter")
+            }
         };
         Rollout { namespace, name, selector }
     }

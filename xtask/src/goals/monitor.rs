@@ -51,7 +51,7 @@ impl Exporter {
             "global: {{scrape_interval: 5s, evaluation_interval: 5s}}
 rule_files: ['{}']
 scrape_configs:
-  - job_name: argocd-login
+  - job_name: argocd-logins
     metrics_path: /probe
     static_configs:
       - targets: ['{target}']
@@ -59,7 +59,7 @@ scrape_configs:
       - {{source_labels: [__address__], target_label: __param_target}}
       - {{source_labels: [__param_target], target_label: instance}}
       - {{target_label: __address__, replacement: '{address}'}}
-  - job_name: probe-exporter
+  - job_name: argocd-logins-exporter
     static_configs:
       - targets: ['{address}']
 ",

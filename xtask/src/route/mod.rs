@@ -127,7 +127,7 @@ async fn way(cluster: &Cluster, workload: Workload) -> Result<Option<Way>> {
             Ok(Some(Way { service: "argocd-dex-server", host: ARGOCD_HOST, path }))
         }
         Workload::Exporter => {
-            Ok(Some(Way { service: "probe-exporter", host: EXPORTER_HOST, path: HEALTHY.to_owned() }))
+            Ok(Some(Way { service: "argocd-logins-exporter", host: EXPORTER_HOST, path: HEALTHY.to_owned() }))
         }
         Workload::Redis => Ok(None),
     }

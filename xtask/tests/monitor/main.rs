@@ -66,7 +66,7 @@ fn in_the_lab() {
     let again = lab.expect(0, &["monitor"]);
     assert!(again.stderr.contains("no NetworkPolicy, a kind that this lab's API does not have"), "{again}");
     assert!(
-        again.stdout.starts_with("global: {") && again.stdout.contains("job_name: argocd-login"),
+        again.stdout.starts_with("global: {") && again.stdout.contains("job_name: argocd-logins"),
         "{again}"
     );
     assert_eq!(pods(), first);

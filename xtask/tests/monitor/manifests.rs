@@ -59,7 +59,7 @@ pub fn kustomized() {
     // Another file of modules is another name, so that the pod begins anew with it.
     let modules = &the(&objects, "ConfigMap")["metadata"]["name"];
     assert_eq!(pod["volumes"][0]["configMap"]["name"], *modules);
-    assert!(modules.as_str().unwrap().starts_with("probe-exporter-"), "{modules}");
+    assert!(modules.as_str().unwrap().starts_with("argocd-logins-exporter-"), "{modules}");
     let policy = &the(&objects, "NetworkPolicy")["spec"];
     assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(
@@ -123,7 +123,7 @@ pub fn components() {
     let job = &service["metadata"]["labels"][monitor["jobLabel"].as_str().unwrap()];
     assert_eq!(
         (job, &the(&objects, "Probe")["spec"]["jobName"]),
-        (&json!("probe-exporter"), &json!("argocd-login"))
+        (&json!("argocd-logins-exporter"), &json!("argocd-logins"))
     );
     let probe = &the(&objects, "Probe")["spec"];
     let modules = objects.iter().find_map(|object| object["data"]["modules.yaml"].as_str()).unwrap();
@@ -133,7 +133,7 @@ pub fn components() {
         probe["targets"]["staticConfig"]["static"], module["targets"],
         "a target is one that a module allows"
     );
-    assert_eq!(probe["prober"]["url"], "probe-exporter.monitoring.svc:9977");
+    assert_eq!(probe["prober"]["url"], "argocd-logins-exporter.monitoring.svc:9977");
 
     let dashboard =
         objects.iter().find(|object| object["metadata"]["labels"]["grafana_dashboard"] == "1").unwrap();
