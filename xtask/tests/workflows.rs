@@ -46,7 +46,8 @@ fn a_workflow_may_read_the_repository_and_only_a_release_writes() {
         assert_eq!(document["permissions"], serde_json::json!({"contents": "read"}), "{}", path.display());
         for (name, job) in document["jobs"].as_object().unwrap() {
             // Those that make a release write it, and say who built what.
-            let writes = ["release.yml", "image.yml"].iter().any(|it| path.ends_with(it)) && name == "publish";
+            let writes =
+                ["release.yml", "image.yml"].iter().any(|it| path.ends_with(it)) && name == "publish";
             assert_eq!(job["permissions"].is_null(), !writes, "{name}: {}", job["permissions"]);
             assert!(job["timeout-minutes"].is_number(), "{name} has no limit");
         }

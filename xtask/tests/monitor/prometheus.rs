@@ -42,7 +42,7 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// One with the configuration that the goal has shown, but that everything happens at once.
+    /// One with the configuration that the goal has shown, but that no alert waits.
     fn start(lab: &Lab, shown: &str) -> Self {
         let mut rules = alerts::rules();
         for rule in alerts::each_mut(&mut rules) {
@@ -51,7 +51,7 @@ impl Prometheus {
         let rules = lab.file("rules.yml", &rules.to_string());
         let mut config: Value = serde_yaml::from_str(shown).unwrap();
         config["rule_files"] = json!([rules]);
-        config["global"] = json!({"scrape_interval": "1s", "evaluation_interval": "1s"});
+        config["global"]["evaluation_interval"] = "1s".into();
         let config = lab.file("prometheus.yml", &config.to_string());
         let data = lab.home().join("prometheus");
         let address = format!("127.0.0.1:{}", ports::free());
