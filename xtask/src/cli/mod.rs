@@ -69,6 +69,8 @@ pub enum Goal {
     Fix,
     /// Log in `--logins` times on fresh connections and give a verdict.
     Test,
+    /// Put the exporter of logins' metrics (`probe serve`) into the lab, and say how Prometheus scrapes it.
+    Monitor,
     /// Run both stories and hold each verdict against what this release is known to do.
     Reproduce,
     /// Show what is up and how to reach it.
@@ -86,6 +88,7 @@ impl Goal {
             Self::Break => "break",
             Self::Fix => "fix",
             Self::Test => "test",
+            Self::Monitor => "monitor",
             Self::Reproduce => "reproduce",
             Self::Status => "status",
             Self::Down => "down",
@@ -125,6 +128,10 @@ pub struct Options {
     /// Run this image, of your own build, as Argo CD (kind lab).
     #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
     pub argocd_image: Option<ImageRef>,
+
+    /// Run this image, as .ci/image builds it, as the exporter of `monitor` (kind lab).
+    #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
+    pub probe_image: Option<ImageRef>,
 
     /// What is in front of Argo CD and Dex (kind lab) [default: the lab's own, else nginx, as in the post].
     #[arg(long, global = true, value_enum)]

@@ -1,6 +1,7 @@
 //! Goals, one after another, and what each says at its end.
 
 mod dry_run;
+mod monitor;
 mod reproduce;
 mod status;
 pub mod stories;
@@ -20,6 +21,7 @@ use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
 
 pub use dry_run::{dry_run, show};
+use monitor::Exporter;
 pub use status::Status;
 
 /// Runs goals from left to right and stops at the first that fails.
@@ -80,7 +82,7 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
     if goal != Goal::Down {
         console.heading(&heading(session, goal).await?);
     }
-    if matches!(goal, Goal::Break | Goal::Fix) {
+    if matches!(goal, Goal::Break | Goal::Fix | Goal::Monitor) {
         session.access().await?;
     }
     if goal == Goal::Break {
@@ -98,6 +100,13 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
             let hosts: Vec<String> =
                 hosts(session.provider).iter().map(|host| session.scheme().url(host)).collect();
             console.note(&format!("  up in {time}: {} by {}", hosts.join(" and "), access.front()));
+        }
+        Goal::Monitor => {
+            let exporter = Exporter::of(session).await?;
+            record.more.insert("exporter".into(), exporter.fields().into());
+            console.note(&format!("  answers after {time}: {}", exporter.login()));
+            console.note("  a Prometheus with this configuration watches the logins, and has the alerts:");
+            console.result(exporter.prometheus().trim_end());
         }
         Goal::Break => {
             record.more.insert("fault".into(), fault.unwrap_or(Fault::Rotate).name().into());

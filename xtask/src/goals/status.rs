@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::monitor::Exporter;
 use crate::lab::{Access, quoted};
 use crate::names::{
     self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
@@ -21,6 +22,8 @@ pub struct Status {
     browser: Vec<String>,
     argocd: Option<Program>,
     dex: Option<Program>,
+    /// After `monitor`: its program, and where it is.
+    exporter: Option<(Program, Exporter)>,
 }
 
 impl Status {
@@ -34,7 +37,20 @@ impl Status {
         let dex = session.program(session.dex()).await?;
         let ca = session.scheme().is_https().then(|| session.authority().file().display().to_string());
         let browser = session.browser_options(&access)?;
-        Ok(Self { place: session.lab.place(), provider: session.provider, access, ca, browser, argocd, dex })
+        let exporter = match session.program(Workload::Exporter).await? {
+            Some(program) => Some((program, Exporter::of(session).await?)),
+            None => None,
+        };
+        Ok(Self {
+            place: session.lab.place(),
+            provider: session.provider,
+            access,
+            ca,
+            browser,
+            argocd,
+            dex,
+            exporter,
+        })
     }
 
     /// For `--format json`.
@@ -55,6 +71,9 @@ impl Status {
         if let (Some(ca), Some(address)) = (&self.ca, self.access.tls) {
             fields["tls"] = json!({"address": address.to_string(), "ca": ca});
         }
+        if let Some((_, exporter)) = &self.exporter {
+            fields["exporter"] = exporter.fields().into();
+        }
         fields.as_object().cloned().unwrap_or_default()
     }
 
@@ -69,6 +88,9 @@ impl Status {
         let login = format!("{}/auth/login", Scheme::of(self.ca.is_some()).url(ARGOCD_HOST));
         let kubeconfig = self.access.kubeconfig.display();
         let inside = if self.provider == Provider::Bundled { ", inside Argo CD" } else { "" };
+        let exporter = self.exporter.as_ref().map_or_else(String::new, |(program, exporter)| {
+            format!("\n  exporter    {}, {}", program.described(), exporter.login())
+        });
         format!(
             "{} lab, up
   argocd      {}
@@ -80,7 +102,7 @@ impl Status {
   browser     cargo xtask open --launch
               or chromium {browser} {login}
   kubectl     cargo xtask kubectl -- get pods -A
-              or kubectl --kubeconfig {kubeconfig}
+              or kubectl --kubeconfig {kubeconfig}{exporter}
 ",
             self.place.name(),
             described(&self.argocd),

@@ -1,6 +1,7 @@
 //! What all goals of one run share: options, console, lab, cluster, what was done.
 
 mod clean_up;
+mod exporter;
 mod programs;
 mod provider;
 mod which_lab;
