@@ -42,7 +42,7 @@ pub fn of(run: &Run<'_>) -> Value {
             format!("failed at {}", words(trace.at("failure").text("step").unwrap_or("?"), 40))
         };
         pages.push(json!({
-            "startedDateTime": started.to_string(),
+            "startedDateTime": format!("{started:.3}"),
             "id": id,
             "title": format!("{label}login {}: {end}", trace.count("login")),
             "pageTimings": {"onContentLoad": -1, "onLoad": believed(trace.number("ms")).unwrap_or(-1.0)},
@@ -123,7 +123,7 @@ fn entry(page: &str, exchange: &Value, started: Timestamp, ms: f64) -> Value {
     }
     json!({
         "pageref": page,
-        "startedDateTime": started.to_string(),
+        "startedDateTime": format!("{started:.3}"),
         "time": ms,
         "request": request,
         "response": {
