@@ -36,7 +36,7 @@ fn run() -> Value {
     let mut run: Value = serde_json::from_str(include_str!("../tests/fixtures/mixed.json")).unwrap();
     let traces = run["traces"].as_array().unwrap().clone();
     run["traces"] = traces.iter().cycle().take(50).cloned().collect();
-    let login = |login: u32| json!({"login": login, "at_ms": f64::from(login) * 30.0, "ms": f64::from(login * 37 % 61) + 20.0, "failure": (login % 3 == 0).then_some(0)});
+    let login = |login: u32| json!({"login": login, "at_ms": f64::from(login) * 30.0, "ms": f64::from(login * 37 % 61) + 20.0, "failure": login.is_multiple_of(3).then_some(0)});
     run["series"] = (1..=1000).map(login).collect();
     run
 }

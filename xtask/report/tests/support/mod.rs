@@ -127,8 +127,12 @@ fn fits(text: &str, pattern: &str) -> bool {
     }
 }
 
-/// Attributes of an element of JUnit's XML: those it must have, and those it may.
-const ELEMENTS: [(&str, &[&str], &[&str], &[&str]); 6] = [
+/// Some names.
+type Names = &'static [&'static str];
+
+/// The elements of JUnit's XML: the attributes that each must have, those it may have, and what
+/// stands in it.
+const ELEMENTS: [(&str, Names, Names, Names); 6] = [
     ("testsuites", &[], &["name", "time", "tests", "failures", "errors"], &["testsuite"]),
     (
         "testsuite",
