@@ -192,7 +192,7 @@ fn a_file_that_is_no_run_is_said_in_one_sentence() {
     let bytes: Vec<u8> =
         "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     fs::write(&path, bytes).unwrap();
-    assert_eq!(report::again(&path, None).unwrap(), folder.path());
+    assert_eq!(report::again(&path, None).unwrap().0, folder.path());
 }
 
 /// What a page shows, without its style, its drawings and its marks.
