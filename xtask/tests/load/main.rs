@@ -180,7 +180,7 @@ fn the_job_is_suspended_at_the_first_sign_of_a_lock_out() {
         "{ended}"
     );
     // What a dry run prints is what was asked.
-    let dry = Ended::of(user.command(&url, &["--dry-run", "--format", "json"]));
+    let dry = Ended::of(&mut user.command(&url, &["--dry-run", "--format", "json"]));
     let dry: Value = serde_json::from_str(&dry.stdout).unwrap();
     let plan = dry["goals"][0]["plan"].as_array().unwrap();
     let printed = plan.iter().flat_map(|step| step["requests"].as_array().unwrap()).map(|it| {
