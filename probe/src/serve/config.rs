@@ -233,7 +233,7 @@ mod tests {
             (
                 "modules:\n",
                 "module:\n",
-                "probe.yaml: unknown field `module`, expected `modules` at line 1 column 1",
+                "probe.yaml: unknown field `module`, expected `modules`",
             ),
             ("    user: me\n", "", "missing field `user` at line 3 column 5"),
             ("user: me", "user: me\n    password: hush", "a password does not stand in this file"),
