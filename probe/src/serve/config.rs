@@ -230,11 +230,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         for (from, to, says) in [
-            (
-                "modules:\n",
-                "module:\n",
-                "probe.yaml: unknown field `module`, expected `modules`",
-            ),
+            ("modules:\n", "module:\n", "probe.yaml: unknown field `module`, expected `modules`"),
             ("    user: me\n", "", "missing field `user` at line 3 column 5"),
             ("user: me", "user: me\n    password: hush", "a password does not stand in this file"),
             ("user: me", "user: \"\"", "the module dex: user is empty"),
