@@ -1,18 +1,15 @@
 //! The command line of `probe`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::ArgPredicate;
 use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use probe::typing::Shell;
 use probe::{Outcome, Resolve, Verdict};
 use url::Url;
 
-/// Logs in to an Argo CD by OIDC as a browser does, and says at which step and why it fails.
-///
-/// Needs no cluster: any Argo CD and any identity provider with a plain HTML login form.
-/// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 a file or the environment
-/// could not be used, 130 interrupted.
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Cli {
@@ -36,7 +33,8 @@ impl Cli {
         Command::from_arg_matches(&all.try_get_matches()?).map(Self::Other)
     }
 
-    fn command() -> clap::Command {
+    /// All that it understands.
+    pub(crate) fn command() -> clap::Command {
         let series = Series::command().args_conflicts_with_subcommands(true).subcommand_negates_reqs(true);
         Command::augment_subcommands(series)
     }
@@ -46,8 +44,7 @@ impl Cli {
         match self {
             Self::Series(series) => series.format == Format::Json,
             Self::Other(Command::Watch(watch)) => watch.format == Format::Json,
-            #[cfg(feature = "serve")]
-            Self::Other(Command::Serve(_)) => false,
+            Self::Other(_) => false,
         }
     }
 }
@@ -65,6 +62,19 @@ pub(crate) enum Command {
     /// Be an exporter for Prometheus: a login for each scrape of a target that a file allows
     #[cfg(feature = "serve")]
     Serve(Serve),
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the page for man, or write all pages into a folder
+    Man {
+        /// The folder; it is made where it is not there
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
 }
 
 /// What is watched, and until when.
@@ -110,6 +120,16 @@ impl Until {
     }
 }
 
+const EXAMPLES: &str = "Examples:
+  PASSWORD=... probe https://argocd.example.com --user ann --password-env PASSWORD
+  pass argocd | probe https://argocd.example.com --user ann --password-stdin --logins 1 -v
+  probe https://argocd.example.com --user ann --password-env PASSWORD --expect refused --format json";
+
+const COMPLETIONS: &str = "Examples:
+  source <(probe completions bash)      in ~/.bashrc
+  source <(probe completions zsh)       in ~/.zshrc, behind compinit
+  probe completions fish > ~/.config/fish/conf.d/probe.fish";
+
 /// The exporter's arguments.
 #[cfg(feature = "serve")]
 #[derive(Debug, Args)]
@@ -138,7 +158,7 @@ pub(crate) struct Serve {
 /// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 a file or the environment
 /// could not be used, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "probe", version, args_override_self = true)]
+#[command(name = "probe", version, args_override_self = true, after_help = EXAMPLES)]
 pub(crate) struct Series {
     #[command(flatten)]
     pub(crate) who: Who,
@@ -160,6 +180,15 @@ pub(crate) struct Series {
     #[arg(long, value_name = "R/s", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
+    /// Do the I-th of N equal shares of these logins at this rate, counted from 0: one of N workers
+    #[arg(long, value_name = "I/N", conflicts_with = "up_to")]
+    pub(crate) share: Option<Share>,
+
+    /// Do no further login after the first sign that one could lock the account: a password that is not taken, 429,
+    /// an account that is locked or disabled
+    #[arg(long)]
+    pub(crate) gentle: bool,
+
     /// How long to wait for an Argo CD that is restarting (refused, 502, 503, 504)
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) wait: Duration,
@@ -168,9 +197,25 @@ pub(crate) struct Series {
     #[arg(long, value_name = "VERDICT", default_value = "logged-in")]
     pub(crate) expect: Expected,
 
+    /// Hold the median against that of an earlier run, whose JSON report this is; exit 1 where logins are slower
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+
+    /// How many times slower is too slow; less than 50 ms more is never
+    #[arg(long, value_name = "TIMES", default_value = "2", value_parser = times, requires = "baseline")]
+    pub(crate) slower_than: f64,
+
     /// The report's format; json is one document on standard output, all else goes to standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
+
+    /// Put every login with its time into the JSON report, as `series`
+    #[arg(long)]
+    pub(crate) series: bool,
+
+    /// Write report.html, junit.xml, trace.har and run.json of this run into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
 
     /// Write every exchange to this file, secrets masked: one line of JSON for each login
     #[arg(long, value_name = "FILE")]
@@ -204,6 +249,10 @@ pub(crate) struct Who {
     /// Take the password from this environment variable
     #[arg(long, value_name = "VAR", group = "password")]
     pub(crate) password_env: Option<String>,
+
+    /// Take the password from the first line of this file
+    #[arg(long, value_name = "FILE", group = "password")]
+    pub(crate) password_file: Option<PathBuf>,
 
     /// Take the password from the first line of standard input
     #[arg(long, group = "password")]
@@ -251,6 +300,37 @@ impl Expected {
     }
 }
 
+/// A worker's share of a series, as `I/N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    index: u32,
+    of: u32,
+}
+
+impl Share {
+    /// How many of `logins` are its own.
+    pub(crate) fn logins(self, logins: u32) -> u32 {
+        logins / self.of + u32::from(self.index < logins % self.of)
+    }
+
+    /// Its part of a rate, and when its first login begins: the workers take turns.
+    pub(crate) fn rate(self, rate: f64) -> (f64, Duration) {
+        let first = Duration::try_from_secs_f64(f64::from(self.index) / rate).unwrap_or_default();
+        (rate / f64::from(self.of), first)
+    }
+}
+
+impl FromStr for Share {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers =
+            text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+        let share = numbers.map(|(index, of)| Self { index, of }).filter(|it| it.index < it.of);
+        share.ok_or("write a number from 0 and how many shares there are, as in 0/3, 1/3 and 2/3")
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Text,
@@ -268,6 +348,12 @@ fn rate(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix("/s").unwrap_or(text).trim();
     let rate = number.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
     rate.ok_or_else(|| "write logins a second, as in 5/s or 0.5/s".to_owned())
+}
+
+/// Reads how many times slower is too slow.
+fn times(text: &str) -> Result<f64, String> {
+    let times = text.parse::<f64>().ok().filter(|times| times.is_finite() && *times > 1.0);
+    times.ok_or_else(|| "write a number above 1, as in 2 or 1.5".to_owned())
 }
 
 /// Reads `500ms`, `10s`, `1m` and plain seconds.
@@ -309,6 +395,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shares_are_all_of_the_logins_and_take_turns() {
+        for (logins, of) in [(10, 3), (3, 3), (7, 1), (100, 7)] {
+            let shares = (0..of).map(|index| Share { index, of }.logins(logins));
+            assert_eq!(shares.sum::<u32>(), logins, "{logins} in {of}");
+        }
+        let share: Share = "2/4".parse().unwrap();
+        assert_eq!(share.rate(8.0), (2.0, Duration::from_millis(250)));
+        for text in ["", "1", "3/3", "-1/3", "0/0", "a/b", "1/3/4"] {
+            assert!(text.parse::<Share>().is_err(), "{text}");
+        }
     }
 
     #[test]

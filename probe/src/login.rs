@@ -96,7 +96,10 @@ pub(crate) struct Attempt<'a> {
     jar: Jar,
     pub(crate) redactor: Redactor,
     pub(crate) exchanges: Vec<Exchange>,
+    /// Who is told of each exchange.
+    pub(crate) heard: Option<&'a (dyn Fn(&Exchange) + Sync)>,
     redirects: u32,
+    pub(crate) began: Instant,
     deadline: Instant,
     /// Where Argo CD asks to be called back, as the authorize request says.
     redirect_uri: Option<Url>,
@@ -128,14 +131,17 @@ pub(crate) struct Next {
 
 impl<'a> Attempt<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
+        let began = Instant::now();
         Self {
             options,
             connections: Connections::new(options),
             jar: Jar::new(),
             redactor: Redactor::new(),
             exchanges: Vec::with_capacity(8),
+            heard: None,
             redirects: 0,
-            deadline: Instant::now() + options.login_timeout,
+            began,
+            deadline: began + options.login_timeout,
             redirect_uri: None,
             called_back_elsewhere: false,
             argocd: options.argocd.clone(),
@@ -461,6 +467,7 @@ impl<'a> Attempt<'a> {
         fields: &[String],
     ) -> Result<Hop, Failure> {
         let (url, is_form) = (request.url, request.form.is_some());
+        let at = self.began.elapsed();
         let answer = self.connections.send(request).await;
         let mut exchange = Exchange {
             step,
@@ -470,6 +477,7 @@ impl<'a> Attempt<'a> {
             cookies_sent: Vec::new(),
             fields_sent: if is_form { fields.to_vec() } else { Vec::new() },
             status: None,
+            at,
             time: Duration::ZERO,
             headers: Vec::new(),
             bytes: 0,
@@ -495,13 +503,13 @@ impl<'a> Attempt<'a> {
                     .collect();
                 exchange.location =
                     answer.header("location").map(|to| self.redactor.header("location", to, url));
-                self.exchanges.push(exchange);
+                self.keep(exchange);
                 Ok(Hop { url: url.clone(), answer })
             }
             Err((no_answer, time)) => {
                 exchange.time = time;
                 exchange.note = self.redactor.text(&no_answer.message());
-                self.exchanges.push(exchange);
+                self.keep(exchange);
                 let message = format!("{} ({})", no_answer.message(), self.connections.way(url));
                 let cause = cause::of_no_answer(&no_answer);
                 let mut failure = self.failure(step, None, message, cause);
@@ -595,6 +603,13 @@ impl<'a> Attempt<'a> {
         let mut failure = self.failure(step, Some(status), message, cause);
         failure.restarting = hop.answer.is_from_a_front_alone() && cause == Cause::FrontWithoutBackend;
         failure
+    }
+
+    fn keep(&mut self, exchange: Exchange) {
+        if let Some(heard) = self.heard {
+            heard(&exchange);
+        }
+        self.exchanges.push(exchange);
     }
 
     pub(crate) fn failure(

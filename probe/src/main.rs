@@ -1,24 +1,32 @@
 //! The command `probe`: logs in to an Argo CD by OIDC and says at which step and why it fails.
 
+mod baseline;
 mod cli;
+mod live;
 #[cfg(feature = "serve")]
 mod serve;
 mod trace_file;
 mod watching;
 
-use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
-use probe::{Event, Login, Options, Password, Report, Tls, Verdict, summary, table, usage};
+use probe::typing::{self, Shell};
+use probe::{Event, Login, Options, Password, Point, Report, Tls, Verdict, lockout, summary, table, usage};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
+use ::report::Begun;
+use base::terminal::{self, Surroundings};
+use baseline::Baseline;
 use cli::{Cli, Command, Format, Series, Who};
+use live::Live;
 use trace_file::TraceFile;
 
 /// The environment is missing something or failed.
@@ -30,8 +38,17 @@ const USAGE: u8 = 2;
 /// Ended by Ctrl-C or SIGTERM.
 const INTERRUPTED: u8 = 130;
 
+/// How many logins a report has in full, at most.
+const TRACES: usize = 50;
+
 /// Why nothing could be tried, in one sentence, and the exit code for it.
 struct Stop(u8, String);
+
+impl From<base::Error> for Stop {
+    fn from(error: base::Error) -> Self {
+        Self(error.exit.code(), error.to_string())
+    }
+}
 
 impl From<String> for Stop {
     fn from(message: String) -> Self {
@@ -40,6 +57,9 @@ impl From<String> for Stop {
 }
 
 fn main() -> ExitCode {
+    if typing::answered(Cli::command) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -67,6 +87,42 @@ fn document_of_error(message: &str, exit: u8) {
     print(&format!("{document:#}"));
 }
 
+/// Refuses what can be read and cannot be meant.
+fn checked(cli: &Series) -> Result<(), Stop> {
+    if cli.share.is_some_and(|share| share.logins(cli.logins) == 0) {
+        let message = format!("--share has none of {} logins: give no more shares than logins", cli.logins);
+        return Err(Stop(USAGE, message));
+    }
+    if cli.baseline.is_some() && cli.logins < baseline::LEAST {
+        return Err(Stop(
+            USAGE,
+            format!("--baseline compares medians: give {} --logins at least", baseline::LEAST),
+        ));
+    }
+    Ok(())
+}
+
+/// Prints what a shell has to read.
+fn completions(shell: Shell) -> Result<u8, Stop> {
+    if shell == Shell::Kubectl {
+        return Err(Stop(USAGE, "the probe is no plugin of kubectl: name bash, zsh or fish".to_owned()));
+    }
+    print(typing::script(shell, "probe", &typing::this_program(), false).trim_end());
+    Ok(0)
+}
+
+/// Prints the page for man, or writes all of them.
+fn man(folder: Option<&Path>) -> Result<u8, Stop> {
+    match folder {
+        None => print(typing::page(Cli::command()).trim_end()),
+        Some(folder) => {
+            typing::pages(Cli::command(), folder).map_err(|error| typing::cannot_write(folder, &error))?;
+            print(&format!("the pages are in {0}: man {0}/probe.1", folder.display()));
+        }
+    }
+    Ok(0)
+}
+
 /// Gives the exit code, or why nothing was tried.
 fn run(cli: &Cli) -> Result<u8, Stop> {
     // One thread: a login waits for servers nearly all of its time, and they may want the other cores.
@@ -87,6 +143,8 @@ fn run(cli: &Cli) -> Result<u8, Stop> {
             runtime.block_on(serve::run(args, interrupt()))?;
             Ok(0)
         }
+        Cli::Other(Command::Completions { shell }) => completions(*shell),
+        Cli::Other(Command::Man { folder }) => man(folder.as_deref()),
     }
 }
 
@@ -103,16 +161,29 @@ fn told(who: &Who, runtime: &Runtime) -> Result<Options, Stop> {
 
 /// A series of logins.
 fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
+    checked(cli)?;
     let mut options = told(&cli.who, runtime)?;
-    options.logins = cli.logins;
+    options.logins = cli.share.map_or(cli.logins, |share| share.logins(cli.logins));
     options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;
     options.rate = cli.rate;
     options.startup_grace = cli.wait;
+    if let (Some(share), Some(rate)) = (cli.share, cli.rate) {
+        let (own, first) = share.rate(rate);
+        (options.rate, options.begin_after) = (Some(own), first);
+    }
+    let mut baseline =
+        cli.baseline.as_deref().map(|path| Baseline::read(path, cli.slower_than)).transpose()?;
+    if let Some(folder) = &cli.report {
+        ::report::check(folder)?;
+    }
+    let begun = Begun::now("probe");
     let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
     let mut screen = Screen::new(cli);
+    options.each_exchange = screen.live.is_some();
     let mut trace_failed = None;
     let mut interrupted = false;
+    let (mut stopped, stop) = (None, Notify::new());
     let report = runtime.block_on(async {
         let mut observer = |event: Event<'_>| {
             if let (Event::Finished(login), Some(trace)) = (&event, &mut trace)
@@ -120,20 +191,43 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
             {
                 trace_failed.get_or_insert(message);
             }
+            if let (true, Event::Finished(Login { outcome: Err(failure), .. })) = (cli.gentle, &event)
+                && let Some(sign) = lockout::sign(failure)
+            {
+                stopped.get_or_insert(sign);
+                stop.notify_one();
+            }
             screen.show(&event);
         };
         let cancel = async {
-            interrupt().await;
-            interrupted = true;
+            tokio::select! {
+                () = interrupt() => interrupted = true,
+                () = stop.notified() => {}
+            }
         };
         probe::run(&options, &mut observer, cancel).await
     });
-    let code = exit_code(cli, &report, interrupted, trace_failed.is_some());
-    if let Some(message) = &trace_failed {
+    let held = baseline.as_mut().map(|it| it.hold(report.latency(), report.logins.len()));
+    let slower = baseline.as_ref().is_some_and(|it| it.slower == Some(true));
+    let code = match exit_code(cli, &report, interrupted, trace_failed.is_some()) {
+        0 if slower || stopped.is_some() => 1,
+        code => code,
+    };
+    let mut outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
+    let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
+    if cli.report.is_some() {
+        run["series"] = serde_json::json!(report.series());
+        run["traces"] = serde_json::json!(report.shown(TRACES));
+    }
+    if let Err(error) = ::report::publish(&run, cli.report.as_deref(), screen.results.github) {
+        outcome.code = ENVIRONMENT;
+        outcome.error.get_or_insert(error.to_string());
+    }
+    if let Some(message) = &outcome.error {
         complain(&format!("error: {message}"));
     }
-    screen.conclude(&report, cli, code, trace_failed.as_deref());
-    Ok(code)
+    screen.conclude(&report, cli, &outcome);
+    Ok(outcome.code)
 }
 
 /// Resolves at Ctrl-C or SIGTERM.
@@ -168,7 +262,11 @@ fn options(cli: &Who, password: Password) -> Result<Options, String> {
 }
 
 async fn password(cli: &Who) -> Result<Password, Stop> {
-    let source = cli.password_env.as_deref().map_or(Source::Input, Source::Environment);
+    let source = match (&cli.password_env, &cli.password_file) {
+        (Some(name), _) => Source::Environment(name),
+        (None, Some(path)) => Source::File(path),
+        (None, None) => Source::Input,
+    };
     password::read(source).await.map_err(|error| match error {
         NoPassword::Empty(_) => Stop(USAGE, error.to_string()),
         NoPassword::Unreadable(message) => message.into(),
@@ -184,6 +282,47 @@ fn exit_code(cli: &Series, report: &Report, interrupted: bool, trace_failed: boo
     }
 }
 
+/// What there is to say beside the report.
+struct Outcome {
+    code: u8,
+    stopped: Option<&'static str>,
+    baseline: Option<Baseline>,
+    held: Option<String>,
+    /// What could not be written.
+    error: Option<String>,
+}
+
+/// The document of `--format json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    expected: Verdict,
+    exit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<Vec<Point>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<&'a Baseline>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+impl Outcome {
+    fn document<'a>(&'a self, report: &'a Report, cli: &Series) -> Document<'a> {
+        Document {
+            report,
+            expected: cli.expect.verdict(),
+            exit: self.code,
+            series: cli.series.then(|| report.series()),
+            stopped: self.stopped,
+            baseline: self.baseline.as_ref(),
+            error: self.error.as_deref(),
+        }
+    }
+}
+
 /// Everything that is said to people: on standard output for text, beside the document for JSON.
 struct Screen {
     json: bool,
@@ -191,69 +330,65 @@ struct Screen {
     verbose: bool,
     answers: bool,
     style: Style,
-    /// Whether standard error is a terminal whose last line can be written over.
-    counts: bool,
-    done: u32,
-    logins: u32,
+    results: terminal::Screen,
+    /// Where standard error is a terminal that can be drawn over.
+    live: Option<Live>,
 }
 
 impl Screen {
     fn new(cli: &Series) -> Self {
         let json = cli.format == Format::Json;
-        let dressed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let Surroundings { stdout, stderr } = Surroundings::here();
+        let results = if json { stderr } else { stdout };
         Self {
             json,
             quiet: cli.quiet,
             verbose: cli.verbose > 0,
             answers: cli.verbose > 1,
-            style: Style { colour: dressed && terminal },
-            counts: io::stderr().is_terminal() && !cli.quiet && cli.logins > 1,
-            done: 0,
-            logins: cli.logins.max(cli.up_to),
+            style: results.into(),
+            results,
+            live: (stderr.live && !cli.quiet).then(|| Live::new(stderr, cli.logins)),
         }
     }
 
     fn show(&mut self, event: &Event<'_>) {
+        self.say_of(event);
+        if let Some(live) = &mut self.live {
+            live.hear(event);
+        }
+    }
+
+    fn say_of(&mut self, event: &Event<'_>) {
         match event {
             Event::Waiting { step, reason, limit, .. } if !self.quiet => {
-                self.clear_count();
+                self.clear();
                 let limit = limit.as_secs_f64();
                 let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
                 complain(&format!("{who} is not answering ({step}: {reason}); waiting up to {limit} s"));
             }
             Event::Answering { waited } if !self.quiet => {
-                self.clear_count();
+                self.clear();
                 complain(&format!("it answers again after {:.1} s", waited.as_secs_f64()));
             }
-            Event::Finished(login) => self.finished(login),
+            Event::Finished(login) if self.verbose => {
+                self.clear();
+                self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
+                if self.answers {
+                    self.say(table::answers(login).trim_end());
+                }
+            }
             _ => {}
         }
     }
 
-    fn finished(&mut self, login: &Login) {
-        self.done += 1;
-        if self.verbose {
-            self.clear_count();
-            self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
-            if self.answers {
-                self.say(table::answers(login).trim_end());
-            }
-        }
-        if self.counts {
-            // Nothing is lost if the terminal is gone.
-            let _ = write!(io::stderr(), "\r{} of {} logins", self.done, self.logins);
+    fn clear(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.clear();
         }
     }
 
-    fn clear_count(&self) {
-        if self.counts {
-            let _ = write!(io::stderr(), "\r\u{1b}[K");
-        }
-    }
-
-    fn conclude(&self, report: &Report, cli: &Series, code: u8, error: Option<&str>) {
-        self.clear_count();
+    fn conclude(&mut self, report: &Report, cli: &Series, outcome: &Outcome) {
+        self.clear();
         if self.quiet {
             if !self.json {
                 self.say(&summary::headline(report));
@@ -263,23 +398,19 @@ impl Screen {
                 self.say(&table::render(login, self.style));
             }
             self.say(summary::render(report, self.style).trim_end());
+            if let Some(line) = &outcome.held {
+                self.say(line);
+            }
+            if let Some(sign) = outcome.stopped {
+                self.say(&format!("  stopped (--gentle): another login could lock the account after {sign}"));
+            }
             let expected = cli.expect.verdict();
             if expected != report.verdict && expected != Verdict::LoggedIn {
                 self.say(&format!("  expected {expected}"));
             }
         }
         if self.json {
-            #[derive(Serialize)]
-            struct Document<'a> {
-                #[serde(flatten)]
-                report: &'a Report,
-                expected: Verdict,
-                exit: u8,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                error: Option<&'a str>,
-            }
-            let document = Document { report, expected: cli.expect.verdict(), exit: code, error };
-            match serde_json::to_string_pretty(&document) {
+            match serde_json::to_string_pretty(&outcome.document(report, cli)) {
                 Ok(document) => print(&document),
                 Err(error) => complain(&format!("error: the report could not be written: {error}")),
             }
@@ -287,15 +418,19 @@ impl Screen {
     }
 
     fn say(&self, text: &str) {
-        if self.json { complain(text) } else { print(text) }
+        match self.json {
+            true => complain(text),
+            false => print(&self.results.fit(text)),
+        }
     }
 }
 
 /// Writes to standard output. A reader that has gone away (`| head`) is no error of the login.
-fn print(text: &(impl Display + ?Sized)) {
+fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-fn complain(text: &(impl Display + ?Sized)) {
-    let _ = writeln!(io::stderr(), "{text}");
+/// Says something to a person, on standard error.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", Surroundings::here().stderr.fit(text));
 }

@@ -38,6 +38,10 @@ pub struct Options {
     pub concurrency: u32,
     /// At most so many logins begin in a second.
     pub rate: Option<f64>,
+    /// How much later the first of them begins where there is a rate: others begin theirs meanwhile.
+    pub begin_after: Duration,
+    /// Tell of each exchange when it is over; that costs a copy of it.
+    pub each_exchange: bool,
     /// The longest that one exchange may take, its body included.
     pub timeout: Duration,
     /// The longest that one login may take.
@@ -73,6 +77,8 @@ impl Options {
             up_to: 0,
             concurrency: 1,
             rate: None,
+            begin_after: Duration::ZERO,
+            each_exchange: false,
             timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(60),
             startup_grace: Duration::from_secs(30),

@@ -138,6 +138,8 @@ mod tests {
         exchange.headers =
             retry_after.iter().map(|value| ("retry-after".to_owned(), (*value).to_owned())).collect();
         Login {
+            started: jiff::Timestamp::UNIX_EPOCH,
+            at: Duration::ZERO,
             number: 1,
             outcome: Err(Failure::new(step, Some(status), "no", cause)),
             time: Duration::ZERO,

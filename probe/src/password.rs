@@ -1,7 +1,8 @@
-//! Where a password comes from: an environment variable, or the first line of standard input. Never from the
-//! arguments, which everybody on the machine can read.
+//! Where a password comes from: an environment variable, or the first line of a file or of standard input. Never from
+//! the arguments, which everybody on the machine can read.
 
 use std::io;
+use std::path::Path;
 
 use tokio::sync::oneshot;
 
@@ -12,6 +13,8 @@ use crate::redact::Password;
 pub enum Source<'a> {
     /// In the environment variable of this name.
     Environment(&'a str),
+    /// On the first line of this file.
+    File(&'a Path),
     /// On the first line of standard input.
     Input,
     /// There too, and it is a token.
@@ -44,6 +47,16 @@ pub async fn read(source: Source<'_>) -> Result<Password, NoPassword> {
             (
                 value,
                 format!("the environment variable {name} (--password-env) is empty; a password is not empty"),
+            )
+        }
+        Source::File(path) => {
+            let shown = path.display();
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                NoPassword::Unreadable(format!("--password-file {shown} cannot be read: {error}"))
+            })?;
+            (
+                text.lines().next().unwrap_or_default().to_owned(),
+                format!("--password-file {shown} has no password on its first line; a password is not empty"),
             )
         }
         Source::Input => (

@@ -31,6 +31,13 @@ pub struct Rehearsal {
     pub exchanges: Vec<Exchange>,
 }
 
+impl Rehearsal {
+    /// Where it ended: nobody ever logs in with such a code.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.form.as_ref().err().or(self.redeemed.as_ref().map(|redeemed| &redeemed.0))
+    }
+}
+
 /// What Argo CD asks a provider for, as the authorize request says it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Asked {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::catalogue::{Cause, CauseId};
@@ -18,6 +19,12 @@ pub struct Login {
     /// Who is logged in, or where and why not.
     #[serde(flatten, serialize_with = "outcome")]
     pub outcome: Result<User, Failure>,
+    /// When the last attempt began.
+    #[serde(serialize_with = "to_the_millisecond")]
+    pub started: Timestamp,
+    /// The same, from the series' beginning.
+    #[serde(rename = "at_ms", serialize_with = "crate::trace::as_ms")]
+    pub at: Duration,
     /// How long the last attempt took; waiting is not part of it.
     #[serde(rename = "ms", serialize_with = "crate::trace::as_ms")]
     pub time: Duration,
@@ -110,19 +117,14 @@ impl Report {
 
     /// The failures by kind, the most frequent first.
     pub fn failures(&self) -> Vec<FailureGroup> {
-        let mut groups: Vec<(String, FailureGroup)> = Vec::new();
+        let mut groups: Vec<FailureGroup> = Vec::new();
         let mixed = self.verdict == Verdict::Mixed;
         for failure in self.logins.iter().filter_map(|login| login.outcome.as_ref().err()) {
-            let key = without_numbers(&failure.message);
-            let same = |(known, group): &&mut (String, FailureGroup)| {
-                group.step == failure.step && group.status == failure.status && *known == key
-            };
-            match groups.iter_mut().find(same) {
-                Some((_, group)) => group.count += 1,
-                None => groups.push((key, FailureGroup::of(failure, mixed))),
+            match groups.iter_mut().find(|group| group.has(failure)) {
+                Some(group) => group.count += 1,
+                None => groups.push(FailureGroup::of(failure, mixed)),
             }
         }
-        let mut groups: Vec<_> = groups.into_iter().map(|(_, group)| group).collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
         groups
     }
@@ -139,11 +141,56 @@ impl Report {
         self.logins.iter().find(shows)
     }
 
+    /// Every login in a line of numbers.
+    pub fn series(&self) -> Vec<Point> {
+        let failures = self.failures();
+        let point = |login: &Login| Point {
+            login: login.number,
+            at_ms: milliseconds(login.at),
+            ms: milliseconds(login.time),
+            failure: login
+                .outcome
+                .as_ref()
+                .err()
+                .and_then(|it| failures.iter().position(|kind| kind.has(it))),
+        };
+        self.logins.iter().map(point).collect()
+    }
+
+    /// Logins with their exchanges, `most` at most: the first of each way of ending, then in their order.
+    pub fn shown(&self, most: usize) -> Vec<&Login> {
+        let (mut ways, mut first, mut rest) = (vec![], vec![], vec![]);
+        for (login, point) in self.logins.iter().zip(self.series()) {
+            if ways.contains(&point.failure) {
+                rest.push(login);
+            } else {
+                ways.push(point.failure);
+                first.push(login);
+            }
+        }
+        first.extend(rest);
+        first.truncate(most);
+        first
+    }
+
     /// How long the logins took that Argo CD answered; None if it answered none.
     pub fn latency(&self) -> Option<Latency> {
         let times = self.logins.iter().filter(|login| login.answered).map(|login| login.time);
         Latency::of(times.collect())
     }
+}
+
+/// One login among others: when, how long, and which of the failures it is, if it is one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Point {
+    /// Its number in the series, from 1.
+    login: u32,
+    /// From the series' beginning to that of its last attempt.
+    at_ms: f64,
+    /// How long that took.
+    ms: f64,
+    /// The place in [`Report::failures`].
+    failure: Option<usize>,
 }
 
 impl FailureGroup {
@@ -163,6 +210,14 @@ impl FailureGroup {
             },
             answer: failure.cause,
         }
+    }
+}
+
+impl FailureGroup {
+    /// Whether a failure is of this kind.
+    fn has(&self, failure: &Failure) -> bool {
+        (self.step, self.status) == (failure.step, failure.status)
+            && without_numbers(&self.message) == without_numbers(&failure.message)
     }
 }
 
@@ -221,6 +276,10 @@ impl Serialize for Report {
         let waited_ms = milliseconds(self.waited);
         Document { verdict: self.verdict, logins, failures, latency_ms, waited_ms }.serialize(serializer)
     }
+}
+
+fn to_the_millisecond<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{at:.3}"))
 }
 
 /// Long numbers (ports, times, identifiers) differ from login to login where nothing else does.

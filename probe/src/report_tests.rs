@@ -5,6 +5,8 @@ fn login(number: u32, ms: u64, outcome: Result<User, Failure>) -> Login {
     Login {
         number,
         outcome,
+        started: Timestamp::UNIX_EPOCH,
+        at: Duration::from_millis(u64::from(number)),
         time: Duration::from_millis(ms),
         waited: Duration::ZERO,
         restarts: 0,
@@ -131,4 +133,32 @@ fn the_summary_says_it_all_in_a_few_lines() {
     report.logins[0].restarts = 3;
     report.asked = 5;
     insta::assert_snapshot!(crate::summary::render(&report, crate::table::Style::default()));
+}
+
+#[test]
+fn a_report_shows_each_way_of_ending_before_the_rest() {
+    let refused = |port| {
+        failed(Step::Callback, 500, &format!("dial tcp 127.0.0.1:{port}: refused"), Cause::InvalidClient)
+    };
+    let report = report(vec![
+        login(1, 70, passed()),
+        login(2, 71, passed()),
+        login(3, 80, refused(41_000)),
+        login(4, 81, refused(42_000)),
+        login(5, 90, failed(Step::Login, 404, "404 page not found", Cause::AccessDenied)),
+    ]);
+    let numbers = |most| report.shown(most).iter().map(|login| login.number).collect::<Vec<_>>();
+    assert_eq!(numbers(50), [1, 3, 5, 2, 4]);
+    assert_eq!(numbers(2), [1, 3]);
+    let series: Vec<_> = report.series().iter().map(|it| (it.login, it.at_ms, it.ms, it.failure)).collect();
+    assert_eq!(
+        series,
+        [
+            (1, 1.0, 70.0, None),
+            (2, 2.0, 71.0, None),
+            (3, 3.0, 80.0, Some(0)),
+            (4, 4.0, 81.0, Some(0)),
+            (5, 5.0, 90.0, Some(1))
+        ]
+    );
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use url::Url;
@@ -14,7 +15,7 @@ use crate::http::{Connections, Request};
 use crate::login::{Attempt, Failure, below};
 use crate::options::Options;
 use crate::report::{Login, Report};
-use crate::trace::Step;
+use crate::trace::{Exchange, Step};
 
 /// The first pause before a login begins again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
@@ -56,6 +57,14 @@ pub enum Event<'a> {
         /// From the first time it did not answer.
         waited: Duration,
     },
+    /// A request was answered, or was not; with [`Options::each_exchange`] alone. What came of it shows later, in the
+    /// login that has ended.
+    Exchange {
+        /// The login that it belongs to.
+        login: u32,
+        /// What went to and fro.
+        exchange: &'a Exchange,
+    },
     /// A login has ended, one way or the other.
     Finished(&'a Login),
 }
@@ -63,12 +72,13 @@ pub enum Event<'a> {
 enum Message {
     Waiting { login: u32, step: Step, reason: String },
     Answering { waited: Duration },
+    Exchange { login: u32, exchange: Box<Exchange> },
     Finished(Box<Login>),
 }
 
 /// One login, on connections and cookies of its own.
 pub async fn login(options: &Options) -> Login {
-    one(1, options, &Outage::default(), &|_| {}).await
+    one(1, options, Instant::now(), &Outage::default(), &|_| {}).await
 }
 
 /// A series of logins. `observer` hears what happens while it runs; when `cancel` resolves, logins that
@@ -95,14 +105,14 @@ pub async fn run(
                     return;
                 }
                 if let Some(rate) = options.rate.filter(|rate| rate.is_finite() && *rate > 0.0) {
-                    let begin =
-                        start + Duration::try_from_secs_f64(f64::from(number) / rate).unwrap_or_default();
+                    let turn = Duration::try_from_secs_f64(f64::from(number) / rate).unwrap_or_default();
+                    let begin = start + options.begin_after + turn;
                     tokio::time::sleep_until(begin.into()).await;
                 }
                 if number >= asked {
                     knock(options).await;
                 }
-                let login = one(number + 1, options, outage, &tell).await;
+                let login = one(number + 1, options, start, outage, &tell).await;
                 alike.add(login.outcome.is_ok());
                 tell(Message::Finished(Box::new(login)));
             }
@@ -122,6 +132,9 @@ pub async fn run(
                 observer(Event::Waiting { login, step, reason: &reason, limit });
             }
             Some(Message::Answering { waited }) => observer(Event::Answering { waited }),
+            Some(Message::Exchange { login, exchange }) => {
+                observer(Event::Exchange { login, exchange: &exchange });
+            }
             Some(Message::Finished(login)) => {
                 observer(Event::Finished(&login));
                 logins.push(*login);
@@ -161,14 +174,24 @@ async fn is_well(options: &Options, argocd: &Url) -> bool {
 }
 
 /// One login, begun again as long as nobody is answering and patience lasts.
-async fn one(number: u32, options: &Options, outage: &Outage, tell: &impl Fn(Message)) -> Login {
+async fn one(
+    number: u32,
+    options: &Options,
+    series: Instant,
+    outage: &Outage,
+    tell: &(impl Fn(Message) + Sync),
+) -> Login {
+    let heard = |exchange: &Exchange| {
+        tell(Message::Exchange { login: number, exchange: Box::new(exchange.clone()) });
+    };
     let mut pause = PAUSES.0;
     let mut restarts = 0;
     let mut first_unanswered = None;
     let mut tried_again = false;
     loop {
-        let start = Instant::now();
-        let mut attempt = Attempt::new(options);
+        let (mut attempt, started) = (Attempt::new(options), Timestamp::now());
+        let start = attempt.began;
+        attempt.heard = options.each_exchange.then_some(&heard);
         let mut outcome = attempt.run().await;
         let time = start.elapsed();
         if let Err(failure) = &mut outcome
@@ -204,7 +227,8 @@ async fn one(number: u32, options: &Options, outage: &Outage, tell: &impl Fn(Mes
             tell(Message::Answering { waited });
         }
         let exchanges = std::mem::take(&mut attempt.exchanges);
-        return Login { number, outcome, time, waited, restarts, answered, exchanges };
+        let at = start - series;
+        return Login { number, outcome, started, at, time, waited, restarts, answered, exchanges };
     }
 }
 

@@ -1,5 +1,7 @@
 //! The exchanges of one login as a table for people.
 
+use base::terminal::{Screen, columns, wrap};
+
 use crate::jar::Kept;
 use crate::report::Login;
 use crate::trace::{Exchange, SetCookie, milliseconds};
@@ -9,24 +11,56 @@ use crate::trace::{Exchange, SetCookie, milliseconds};
 pub struct Style {
     /// Whether the failing hop is coloured by ANSI codes.
     pub colour: bool,
+    /// The columns of a line, where they are limited.
+    pub width: Option<usize>,
 }
 
+impl From<Screen> for Style {
+    fn from(screen: Screen) -> Self {
+        Self { colour: screen.colours, width: screen.width }
+    }
+}
+
+/// The narrowest place beside the other columns for what came of a hop; else it stands below them.
+const BESIDE: usize = 24;
+
 /// One line an exchange: step, request, status, milliseconds, what came of it. The hop at which a login
-/// failed has a `✗` in front; the other lines have two spaces there.
+/// failed has a `✗` in front; the other lines have two spaces there. On a narrow screen what came of a hop goes on in
+/// lines of its own.
 pub fn render(login: &Login, style: Style) -> String {
     let failed = login.outcome.is_err().then(|| login.exchanges.len().saturating_sub(1));
     let mut rows = vec![["step", "request", "status", "ms", "what came of it"].map(str::to_owned)];
     rows.extend(login.exchanges.iter().enumerate().map(|(at, exchange)| row(exchange, failed == Some(at))));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2), width(3)];
+    let width = |column: usize| rows.iter().map(|row| columns(&row[column])).max().unwrap_or(0);
+    let mut widths = [width(0), width(1), width(2), width(3)];
+    let others = 10 + widths[0] + widths[2] + widths[3];
+    let all = style.width.unwrap_or(usize::MAX);
+    let beside = all.saturating_sub(others + widths[1]);
+    // Where the last column begins, and how wide it may be.
+    let (at, wide) = match beside >= BESIDE || width(4) <= beside {
+        true => (others + widths[1], beside),
+        false => (widths[0] + 4, all.saturating_sub(widths[0] + 4)),
+    };
+    widths[1] = widths[1].min(all.saturating_sub(others - 2));
     let mut text = String::new();
     for (index, [step, request, status, ms, what]) in rows.iter().enumerate() {
         let is_failing = index > 0 && failed == Some(index - 1);
         let mark = if is_failing { "✗" } else { " " };
-        let line = format!(
-            "{mark} {step:0$}  {request:1$}  {status:>2$}  {ms:>3$}  {what}",
+        let request = Screen { width: Some(widths[1] + 1), unicode: true, ..Screen::default() }.cut(request);
+        let mut line = format!(
+            "{mark} {step:0$}  {request:1$}  {status:>2$}  {ms:>3$}",
             widths[0], widths[1], widths[2], widths[3]
         );
+        for (number, part) in wrap(what, wide).iter().filter(|part| !part.is_empty()).enumerate() {
+            match (number, at == others + widths[1]) {
+                (0, true) => line.push_str("  "),
+                _ => line.push_str(&format!("\n{}", " ".repeat(at))),
+            }
+            line.push_str(part);
+        }
+        if index == 0 && at != others + widths[1] {
+            line.truncate(line.find('\n').unwrap_or(line.len()));
+        }
         let line = line.trim_end();
         match (style.colour, is_failing, index) {
             (true, true, _) => text.push_str(&format!("\u{1b}[31m{line}\u{1b}[0m")),

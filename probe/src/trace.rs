@@ -75,6 +75,9 @@ pub struct Exchange {
     pub fields_sent: Vec<String>,
     /// The status of the answer; None when there was none.
     pub status: Option<u16>,
+    /// When it was sent, from the attempt's beginning.
+    #[serde(skip_deserializing, rename = "at_ms", serialize_with = "crate::trace::as_ms")]
+    pub at: Duration,
     /// From sending the request to the end of the body.
     #[serde(skip_deserializing, rename = "ms", serialize_with = "crate::trace::as_ms")]
     pub time: Duration,

@@ -14,6 +14,17 @@ pub fn refuse(error: &clap::Error) -> Option<String> {
     wants_json(std::env::args_os().skip(1)).then(|| sentence(&error.render().to_string()))
 }
 
+/// How much of a mistyped word is looked at.
+const LONGEST: usize = 64;
+
+/// The name that a mistyped one most likely stands for, if it is near one at all.
+pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let typed: String = typed.chars().take(LONGEST).collect();
+    let names = names.into_iter().map(|name| (strsim::levenshtein(&typed, name), name));
+    let (distance, name) = names.min()?;
+    (distance <= (name.len() + 2) / 4).then_some(name)
+}
+
 /// Whether arguments ask for `--format json`, whatever is wrong with the rest of them.
 fn wants_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let mut json = false;

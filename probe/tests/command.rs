@@ -4,6 +4,7 @@
 mod serve;
 mod support;
 mod watch;
+mod worker;
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +29,7 @@ impl From<Output> for Ran {
 /// The command with everything that a login at `fake` needs.
 fn command(fake: &Fake) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
-    command.env_clear().env("PROBE_PASSWORD", PASSWORD).stdin(Stdio::null());
+    command.env_clear().env("PROBE_PASSWORD", PASSWORD).env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
     command.args([&fake.url(), "--user", USER, "--password-env", "PROBE_PASSWORD", "--wait", "0s"]);
     for (host, port) in [("argocd.host", 80), ("dex.host", 80), ("argocd.host", 443), ("dex.host", 443)] {
         command.args(["--resolve", &format!("{host}:{port}:{}", fake.address)]);

@@ -16,6 +16,7 @@ async fn series(options: &Options) -> (Report, Vec<String>) {
         events.push(match event {
             Event::Waiting { step, .. } => format!("waiting at {step}"),
             Event::Answering { .. } => "answering".to_owned(),
+            Event::Exchange { login, exchange } => format!("{} of {login}", exchange.step),
             Event::Finished(login) => format!("finished {}", login.number),
         });
     };
@@ -42,6 +43,18 @@ async fn no_connection_serves_two_logins() {
         assert_eq!(*used_by.entry(request.connection).or_insert(login), login, "{request:?}");
     }
     assert_eq!(login, 4);
+}
+
+#[tokio::test]
+async fn each_exchange_is_told_as_soon_as_it_is_over_to_who_asks() {
+    let fake = Fake::start();
+    let mut options = fake.options();
+    (options.logins, options.each_exchange) = (1, true);
+    let (report, events) = series(&options).await;
+    let mut told: Vec<String> =
+        report.logins[0].exchanges.iter().map(|exchange| format!("{} of 1", exchange.step)).collect();
+    told.push("finished 1".to_owned());
+    assert_eq!(events, told);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! What a goal found goes to stdout, what happens meanwhile to stderr. With
 //! `--format json` stdout carries one document and nothing else.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::process::Stdio;
 use std::sync::Mutex;
@@ -13,34 +13,13 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
+pub use base::terminal::Surroundings;
+use base::terminal::{Screen, github};
 use base::{Error, duration};
 use toolbox::download::{Progress, part};
 
 /// From here on a step that waits says what for, also where there are no bars.
 pub const SLOW: Duration = Duration::from_secs(10);
-
-/// What is known of the surroundings, looked at once.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Surroundings {
-    /// stdout is a terminal.
-    pub stdout_terminal: bool,
-    /// stderr is a terminal.
-    pub stderr_terminal: bool,
-    /// `NO_COLOR` is set and not empty, or `TERM=dumb`.
-    pub no_color: bool,
-}
-
-impl Surroundings {
-    /// Those of this process.
-    pub fn here() -> Self {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        Self {
-            stdout_terminal: io::stdout().is_terminal(),
-            stderr_terminal: io::stderr().is_terminal(),
-            no_color: set("NO_COLOR") || std::env::var("TERM").is_ok_and(|term| term == "dumb"),
-        }
-    }
-}
 
 /// How much is to be said, and to whom.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +40,8 @@ pub struct Console {
     bars: MultiProgress,
     /// The document was written, or is being written.
     documented: AtomicBool,
+    /// Lines are being written that GitHub folds.
+    grouped: AtomicBool,
 }
 
 /// What a line is about; on a terminal with colours it shows.
@@ -70,14 +51,12 @@ pub enum Tone {
     Good,
     /// Not as it should be.
     Bad,
-    /// A heading.
-    Strong,
 }
 
 impl Console {
     /// A console as it is wanted.
     pub fn new(wanted: Wanted, surroundings: Surroundings) -> Self {
-        let animated = surroundings.stderr_terminal && !wanted.quiet;
+        let animated = surroundings.stderr.live && !wanted.quiet;
         let target = if animated { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self {
             surroundings,
@@ -85,6 +64,7 @@ impl Console {
             silent: false,
             bars: MultiProgress::with_draw_target(target),
             documented: AtomicBool::new(false),
+            grouped: AtomicBool::new(false),
         }
     }
 
@@ -99,14 +79,60 @@ impl Console {
         self.wanted.verbose >= level
     }
 
+    /// Where results are read by a person.
+    pub fn results(&self) -> Screen {
+        if self.wanted.json { self.surroundings.stderr } else { self.surroundings.stdout }
+    }
+
+    /// Where everything else is.
+    pub fn notes(&self) -> Screen {
+        self.surroundings.stderr
+    }
+
+    /// Whether somebody sees what is drawn over.
+    pub fn is_live(&self) -> bool {
+        !self.bars.is_hidden()
+    }
+
     /// Text with a tone, where the stream of results has colours.
     pub fn toned(&self, tone: Tone, text: &str) -> String {
-        let terminal = if self.wanted.json {
-            self.surroundings.stderr_terminal
-        } else {
-            self.surroundings.stdout_terminal
-        };
-        paint(terminal && !self.surroundings.no_color, tone, text)
+        paint(self.results().colours, tone, text)
+    }
+
+    /// What begins; GitHub folds the lines from here to the next result.
+    pub fn heading(&self, text: &str) {
+        if self.wanted.quiet {
+            return;
+        }
+        self.end_group();
+        let screen = self.surroundings.stderr;
+        if screen.github && !self.silent {
+            self.grouped.store(true, Ordering::Release);
+            return self.raw(&github::group(text));
+        }
+        self.err(&match screen.colours {
+            true => format!("\u{1b}[1m{text}\u{1b}[0m"),
+            false => text.to_owned(),
+        });
+    }
+
+    /// What GitHub shows at the top of a run: lines that are commands to it.
+    pub fn annotate(&self, commands: &str) {
+        if self.surroundings.stderr.github && !self.silent && !commands.is_empty() {
+            self.end_group();
+            self.raw(commands);
+        }
+    }
+
+    /// Whether GitHub runs this.
+    pub fn is_githubs(&self) -> bool {
+        self.surroundings.stderr.github
+    }
+
+    fn end_group(&self) {
+        if self.grouped.swap(false, Ordering::AcqRel) {
+            self.raw(github::END_GROUP);
+        }
     }
 
     /// A line about what happens; not with `--quiet`.
@@ -125,10 +151,21 @@ impl Console {
 
     /// What a goal found. Also with `--quiet`.
     pub fn result(&self, text: &str) {
+        self.end_group();
         if self.wanted.json || self.silent {
             self.err(text);
         } else {
-            self.bars.suspend(|| put(&mut io::stdout().lock(), text));
+            let text = self.surroundings.stdout.fit(text);
+            self.bars.suspend(|| put(&mut io::stdout().lock(), &text));
+        }
+    }
+
+    /// A result that another program reads, and that stays as it is.
+    pub fn verbatim(&self, text: &str) {
+        self.end_group();
+        match self.wanted.json || self.silent {
+            true => self.err(text),
+            false => self.bars.suspend(|| put(&mut io::stdout().lock(), text)),
         }
     }
 
@@ -141,6 +178,7 @@ impl Console {
 
     /// The one document of `--format json`: whoever comes first writes it.
     pub fn document(&self, document: &Value) {
+        self.end_group();
         if self.wanted.json && !self.documented.swap(true, Ordering::AcqRel) {
             Self::write(document);
         }
@@ -162,15 +200,19 @@ impl Console {
 
     /// An error: one sentence.
     pub fn error(&self, error: &Error) {
-        let colours = self.surroundings.stderr_terminal && !self.surroundings.no_color;
-        self.err(&format!("{} {error}", paint(colours, Tone::Bad, "error:")));
+        self.end_group();
+        self.err(&format!("{} {error}", paint(self.surroundings.stderr.colours, Tone::Bad, "error:")));
+        self.annotate(&github::error(None, "cargo xtask", &error.to_string()));
     }
 
     fn err(&self, text: &str) {
-        if self.silent {
-            return;
+        self.raw(&self.surroundings.stderr.fit(text));
+    }
+
+    fn raw(&self, text: &str) {
+        if !self.silent {
+            self.bars.suspend(|| put(&mut io::stderr().lock(), text));
         }
-        self.bars.suspend(|| put(&mut io::stderr().lock(), text));
     }
 
     /// Shows that a step runs, until [`Running::done`].
@@ -178,25 +220,41 @@ impl Console {
         let bar = self.bars.add(ProgressBar::new_spinner());
         if !self.bars.is_hidden() {
             let style = ProgressStyle::with_template("  {spinner} {prefix:<20} {elapsed:>4} {msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+            bar.set_style(match self.surroundings.stderr.unicode {
+                true => style,
+                false => style.tick_chars("|/-\\ "),
+            });
             bar.set_prefix(name.to_owned());
-            bar.set_message(doing.to_owned());
+            bar.set_message(self.drawn(doing, BEFORE));
             bar.enable_steady_tick(Duration::from_millis(100));
         }
         Running {
             console: self,
             bar,
+            below: Mutex::default(),
             name: name.to_owned(),
             since: Instant::now(),
             waited_for: Mutex::default(),
         }
     }
+
+    /// A text that is drawn over, behind so many columns: on one line whatever is in it.
+    fn drawn(&self, text: &str, before: usize) -> String {
+        let screen = self.surroundings.stderr;
+        let width = screen.width.map(|width| width.saturating_sub(before).max(8));
+        Screen { width, ..screen }.cut(text)
+    }
 }
+
+/// The columns of a step's line before what it does.
+const BEFORE: usize = 30;
 
 /// A step that runs.
 pub struct Running<'a> {
     console: &'a Console,
     bar: ProgressBar,
+    below: Mutex<Vec<ProgressBar>>,
     name: String,
     since: Instant,
     waited_for: Mutex<WaitedFor>,
@@ -231,7 +289,31 @@ impl WaitedFor {
 impl Running<'_> {
     /// What the step is waiting for now.
     pub fn doing(&self, text: &str) {
-        self.bar.set_message(text.to_owned());
+        self.bar.set_message(self.console.drawn(text, BEFORE));
+    }
+
+    /// Lines below the step's own, which are drawn over until it ends.
+    pub fn below(&self, lines: &[String]) {
+        let Ok(mut bars) = self.below.lock() else { return };
+        for (at, line) in lines.iter().enumerate() {
+            if bars.len() == at {
+                let after = bars.last().unwrap_or(&self.bar);
+                let bar = self.console.bars.insert_after(after, ProgressBar::new_spinner());
+                bar.set_style(
+                    ProgressStyle::with_template("  {msg}")
+                        .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+                );
+                bars.push(bar);
+            }
+            bars[at].set_message(self.console.drawn(line, 2));
+        }
+    }
+
+    fn clear(&self) {
+        for bar in self.below.lock().iter_mut().flat_map(|bars| bars.drain(..)) {
+            bar.finish_and_clear();
+        }
+        self.bar.finish_and_clear();
     }
 
     /// What a step that takes long waits for now: in its bar, and where there is none, as
@@ -255,7 +337,7 @@ impl Running<'_> {
     /// The step has ended.
     pub fn done(self, outcome: &str) {
         let time = duration(self.since.elapsed());
-        self.bar.finish_and_clear();
+        self.clear();
         self.console.note(&format!("  {:<20} {time:>8}  {outcome}", self.name));
     }
 }
@@ -273,7 +355,7 @@ impl Progress for Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.clear();
     }
 }
 
@@ -284,7 +366,6 @@ fn paint(colours: bool, tone: Tone, text: &str) -> String {
     let code = match tone {
         Tone::Good => "32",
         Tone::Bad => "31",
-        Tone::Strong => "1",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }

@@ -4,11 +4,13 @@ use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use probe::hops::Hops;
+use probe::table::Style;
 use probe::{Event, Password, Report, Resolve, Tls};
 use releases::Release;
 
 use crate::cli::Expect;
-use crate::console::{Running, Tone};
+use crate::console::{Console, Running};
 use crate::fault::Fault;
 use crate::known;
 use crate::names::{ARGOCD_HOST, FAULTS, PASSWORD, Scheme, USER, Workload};
@@ -60,30 +62,40 @@ pub async fn test(session: &Session, expect: Option<Expect>, running: &Running<'
     let console = &session.console;
     let dex = dex.as_ref().map_or("none".into(), Program::described);
     let heading = format!("test: argocd {}, dex {dex}, {logins} logins", argocd.described());
-    console.note(&console.toned(Tone::Strong, &heading));
-    let mut ended = 0;
-    let mut observer = |event: Event<'_>| match event {
+    console.heading(&heading);
+    options.each_exchange = console.is_live();
+    let mut hops = Hops::new(logins);
+    let mut observer = |event: Event<'_>| {
+        hops.hear(&event);
+        if console.is_live() {
+            running.doing(&hops.ended());
+            running.below(&hops.lines(Style::default()));
+        }
+        tell(console, &event);
+    };
+    let report = probe::run(&options, &mut observer, std::future::pending()).await;
+    Ok(Logins { argocd, report })
+}
+
+/// Says what happens while logins run.
+fn tell(console: &Console, event: &Event<'_>) {
+    match event {
         Event::Waiting { step, reason, limit, .. } => {
-            let limit = duration(limit);
+            let limit = duration(*limit);
             let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
             console
                 .note(&format!("  {who} does not answer ({reason}); waiting up to {limit} for its restart"));
         }
         Event::Answering { waited } => {
-            console.note(&format!("  it answers again after {}", duration(waited)));
+            console.note(&format!("  it answers again after {}", duration(*waited)));
         }
-        Event::Finished(login) => {
-            ended += 1;
-            running.doing(&format!("{ended} of {} logins", logins.max(ended)));
-            if console.shows(1) {
-                console.detail(1, &format!("login {}", login.number));
-                console.detail(1, &probe::table::render(login, probe::table::Style::default()));
-                console.detail(2, &probe::table::answers(login));
-            }
+        Event::Finished(login) if console.shows(1) => {
+            console.detail(1, &format!("login {}", login.number));
+            console.detail(1, &probe::table::render(login, console.notes().into()));
+            console.detail(2, &probe::table::answers(login));
         }
-    };
-    let report = probe::run(&options, &mut observer, std::future::pending()).await;
-    Ok(Logins { argocd, report })
+        Event::Finished(_) | Event::Exchange { .. } => {}
+    }
 }
 
 /// The options of a login into the lab. Its ingress is all that there is: every name leads

@@ -26,12 +26,14 @@ mod steps;
 mod timings;
 mod usage;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
+use ::report::Begun;
 use base::{Error, Exit, Result};
 use cli::{Cli, Command, Format, Goal, LabChoice, Options};
 use console::{Console, Surroundings, Wanted};
@@ -40,6 +42,9 @@ use report::Report;
 use session::Session;
 
 fn main() -> ExitCode {
+    if probe::typing::answered(|| cli::fitted(<Cli as clap::CommandFactory>::command())) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match usage::command_line() {
         Ok(cli) => cli,
         Err(exit) => return exit,
@@ -65,17 +70,53 @@ fn main() -> ExitCode {
         };
     }
     let console = Arc::new(Console::new(wanted(&cli.options), Surroundings::here()));
+    let begun = Begun::now("cargo xtask");
     let mut report = Report::default();
-    let outcome = start(cli, &console, &mut report);
-    let (exit, error) = match outcome {
+    let shows = match cli.command {
+        None | Some(Command::Doctor(_) | Command::Matrix(_) | Command::Faults(_) | Command::Rotate(_)) => {
+            true
+        }
+        Some(_) => false,
+    };
+    let (folder, outcome) = match report_folder(&cli, shows) {
+        Ok(folder) => (folder, start(cli, &console, &mut report)),
+        Err(error) => (None, Err(error)),
+    };
+    let (mut exit, mut error) = match outcome {
         Ok(exit) => (exit, None),
         Err(error) => (error.exit, Some(error)),
     };
     if let Some(error) = &error {
         console.error(error);
     }
+    // What nobody can mean was no run; an older report stays as it is.
+    if shows && exit != Exit::Usage {
+        let run = begun.ended(report.run(exit, error.as_ref()));
+        match (::report::publish(&run, folder.as_deref(), console.is_githubs()), folder) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(folder)) => {
+                console.note(&format!("report: {}", folder.join(::report::PAGE).display()));
+            }
+            (Err(failed), _) => {
+                console.error(&failed);
+                (exit, error) = (Exit::Environment, error.or(Some(failed)));
+            }
+        }
+    }
     console.document(&report.document(exit, error.as_ref()));
     exit.into()
+}
+
+/// Where a report is to go, if one is wanted: looked at before anything is done.
+fn report_folder(cli: &Cli, shows: bool) -> Result<Option<PathBuf>> {
+    let Some(folder) = &cli.options.report else { return Ok(None) };
+    if !shows {
+        let name = cli.command.as_ref().map_or("this", Command::name);
+        return Err(Error::usage(format!("--report is not of `{name}`"))
+            .hint("it is of goals and of `doctor`, `matrix`, `faults` and `rotate`"));
+    }
+    ::report::check(folder)?;
+    Ok(Some(folder.clone()))
 }
 
 /// What of the options is the console's.
@@ -100,6 +141,9 @@ fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
     if let Some(Command::Completions { shell }) = cli.command {
         return report.entry("completions", |record| commands::completions(console, shell, &mut record.more));
     }
+    if let Some(Command::Man { folder }) = &cli.command {
+        return report.entry("man", |record| commands::man(console, folder.as_deref(), &mut record.more));
+    }
     if cli.options.fault == Some(Choice::List) {
         console.result(&Fault::list());
         return report.entry("break", |record| {
@@ -115,6 +159,9 @@ fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
     }
     if let Some(Command::Explain(args)) = &cli.command {
         return report.entry("explain", |record| commands::explain(console, args, record));
+    }
+    if let Some(Command::Report(args)) = &cli.command {
+        return report.entry("report", |record| commands::report(console, args, record));
     }
     if let Some(Command::Check) = cli.command {
         return report.entry("check", |record| commands::check(console, cli.options.dry_run, record));
@@ -145,6 +192,7 @@ fn on_a_lab(
     let needs_no_lab = match &cli.command {
         Some(Command::Render | Command::Tools(_) | Command::Matrix(_) | Command::Compare) => true,
         Some(Command::Doctor(args)) => args.looks_elsewhere(),
+        Some(Command::Load(args)) => args.context.is_some(),
         Some(Command::Faults(_)) => options.dry_run,
         _ => false,
     };
@@ -171,6 +219,9 @@ fn on_a_lab(
         return report.entry("kubectl", |record| {
             runtime.block_on(commands::kubectl(&session, args, interrupted, &mut record.more))
         });
+    }
+    if let Some(Command::Load(args)) = &cli.command {
+        return runtime.block_on(commands::load(&session, args, interrupted, report));
     }
     let outcome = runtime.block_on(async {
         let work = async {
@@ -212,10 +263,14 @@ async fn run_command(session: &Session, command: &Command, report: &mut Report) 
         Command::Rotate(args) => commands::rotate(session, args, report).await,
         Command::Matrix(args) => commands::matrix(session, args, report).await,
         Command::Compare => commands::compare(session, report).await,
+        Command::Open(args) => commands::open(session, args, report).await,
         Command::Kubectl { .. }
+        | Command::Load(_)
         | Command::Check
         | Command::Explain(_)
+        | Command::Report(_)
         | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::SuperviseProcess
         | Command::ServeLocalLab { .. } => Err(Error::usage(format!("{} needs no lab", command.name()))),
     }
@@ -232,10 +287,10 @@ async fn overview(session: &Session, report: &mut Report) -> Result<Exit> {
     let console = &session.console;
     let next = if session.lab.find().await?.is_some() {
         goals::run(session, &[Goal::Status], report).await?;
-        "next: cargo xtask test | break | fix | down        all: cargo xtask --help"
+        "next: cargo xtask test | break | fix | down\nall:  cargo xtask --help"
     } else {
         console.result("no lab is up");
-        "next: cargo xtask working test | broken fix test     all: cargo xtask --help"
+        "next: cargo xtask working test | broken fix test\nall:  cargo xtask --help"
     };
     console.result(next);
     Ok(Exit::Done)

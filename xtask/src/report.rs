@@ -3,7 +3,6 @@
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::names::{Place, Provider};
@@ -11,14 +10,23 @@ use crate::programs::Program;
 use base::{Error, Exit, Result};
 
 /// A step that ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct StepRecord {
     /// Its name in the plan.
     pub name: String,
+    /// When it began.
+    pub began: Instant,
     /// How long it took.
     pub ms: f64,
     /// `done`, or what it found, or `failed: …`.
     pub outcome: String,
+}
+
+impl StepRecord {
+    /// One that began then and ends now.
+    pub fn new(name: impl Into<String>, began: Instant, outcome: impl Into<String>) -> Self {
+        Self { name: name.into(), began, ms: millis(began.elapsed()), outcome: outcome.into() }
+    }
 }
 
 /// A goal that ended.
@@ -26,33 +34,50 @@ pub struct StepRecord {
 pub struct GoalRecord {
     /// The goal's or command's name.
     pub goal: String,
+    /// When it began.
+    pub began: Instant,
     /// How long it took.
     pub time: Duration,
     /// Its steps, in the order in which they ended.
     pub steps: Vec<StepRecord>,
     /// What else the goal has to say.
     pub more: Map<String, Value>,
+    /// What a report shows besides, such as exchanges; with `--report` alone. Where `more` has the same name, it goes
+    /// into that, object by object.
+    pub shown: Map<String, Value>,
 }
 
 impl GoalRecord {
     /// A goal or command that begins.
     pub fn new(goal: &str) -> Self {
-        Self { goal: goal.to_owned(), time: Duration::ZERO, steps: vec![], more: Map::new() }
+        Self {
+            goal: goal.to_owned(),
+            began: Instant::now(),
+            time: Duration::ZERO,
+            steps: vec![],
+            more: Map::new(),
+            shown: Map::new(),
+        }
     }
 
-    fn document(&self) -> Value {
+    fn document(&self, run: Instant) -> Value {
+        let step = |step: &StepRecord| json!({"name": step.name, "at_ms": since(self.began, step.began), "ms": step.ms, "outcome": step.outcome});
+        let steps: Vec<Value> = self.steps.iter().map(step).collect();
         let mut document = Map::new();
         document.insert("goal".into(), self.goal.clone().into());
+        document.insert("at_ms".into(), since(run, self.began).into());
         document.insert("ms".into(), millis(self.time).into());
-        document.insert("steps".into(), json!(self.steps));
+        document.insert("steps".into(), steps.into());
         document.extend(self.more.clone());
         document.into()
     }
 }
 
 /// The whole run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Report {
+    /// When it began.
+    began: Instant,
     /// Where the lab is, once that is decided.
     pub place: Option<Place>,
     /// Who checks the user there.
@@ -67,6 +92,20 @@ pub struct Report {
     pub goals: Vec<GoalRecord>,
 }
 
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            place: None,
+            provider: None,
+            tls: None,
+            argocd: None,
+            dex: None,
+            goals: vec![],
+        }
+    }
+}
+
 impl Report {
     /// Runs a command that is one entry, and makes that, however the command ends.
     ///
@@ -79,7 +118,7 @@ impl Report {
     /// Begins an entry that stands in the report with what was done until then however that
     /// ends, also where it is dropped because the run was interrupted.
     pub fn begun(&mut self, name: &str, since: Instant) -> Begun<'_> {
-        Begun { report: self, record: GoalRecord::new(name), since }
+        Begun { report: self, record: GoalRecord { began: since, ..GoalRecord::new(name) } }
     }
 
     /// The JSON document.
@@ -88,7 +127,7 @@ impl Report {
             let era = program.release().map(|release| release.era().name());
             json!({"version": program.version, "kind": program.kind, "era": era})
         });
-        let goals: Vec<Value> = self.goals.iter().map(GoalRecord::document).collect();
+        let goals: Vec<Value> = self.goals.iter().map(|goal| goal.document(self.began)).collect();
         let mut document = json!({"lab": self.place.map(Place::name), "provider": self.provider, "tls": self.tls, "argocd": argocd, "dex": self.dex,
                                   "goals": goals, "exit": exit.code()});
         if let Some(error) = error {
@@ -96,13 +135,40 @@ impl Report {
         }
         document
     }
+
+    /// The document of a report: the same, and what is shown besides. No password is in it.
+    pub fn run(&self, exit: Exit, error: Option<&Error>) -> Value {
+        let mut document = self.document(exit, error);
+        for (place, goal) in self.goals.iter().enumerate() {
+            let entry = &mut document["goals"][place];
+            merge(entry, Value::Object(goal.shown.clone()));
+            if let Some(entry) = entry.as_object_mut() {
+                entry.remove("password");
+            }
+        }
+        document
+    }
+}
+
+/// Puts `more` into a value: what is an object or a list on both sides, part by part.
+fn merge(into: &mut Value, more: Value) {
+    match (into, more) {
+        (Value::Object(into), Value::Object(more)) => {
+            for (name, value) in more {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(into), Value::Array(more)) if into.len() == more.len() => {
+            into.iter_mut().zip(more).for_each(|(into, more)| merge(into, more));
+        }
+        (into, more) => *into = more,
+    }
 }
 
 /// An entry of a report whose goal or command goes on.
 pub struct Begun<'a> {
     report: &'a mut Report,
     record: GoalRecord,
-    since: Instant,
 }
 
 impl Deref for Begun<'_> {
@@ -121,12 +187,45 @@ impl DerefMut for Begun<'_> {
 
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
-        self.record.time = self.since.elapsed();
+        self.record.time = self.record.began.elapsed();
         self.report.goals.push(self.record.clone());
     }
+}
+
+/// From one moment to a later one, in milliseconds.
+fn since(earlier: Instant, later: Instant) -> f64 {
+    millis(later.saturating_duration_since(earlier))
 }
 
 /// Milliseconds, to the microsecond.
 pub fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_what_is_shown_besides_where_it_belongs_and_no_password() {
+        let mut report = Report::default();
+        let mut goal = report.begun("matrix", Instant::now());
+        goal.more = Map::from_iter([
+            ("releases".into(), json!([{"version": "v1"}, {"version": "v2"}])),
+            ("password".into(), "x".into()),
+        ]);
+        goal.shown = Map::from_iter([
+            ("releases".into(), json!([{"traces": 1}, {"traces": 2}])),
+            ("series".into(), json!([3])),
+        ]);
+        drop(goal);
+        let goal = &report.run(Exit::Done, None)["goals"][0];
+        assert_eq!(goal["releases"], json!([{"version": "v1", "traces": 1}, {"version": "v2", "traces": 2}]));
+        assert_eq!((&goal["series"], goal.get("password")), (&json!([3]), None));
+        let said = &report.document(Exit::Done, None)["goals"][0];
+        assert_eq!(
+            (said["password"].as_str(), said.get("series"), said["releases"][0].get("traces")),
+            (Some("x"), None, None)
+        );
+    }
 }

@@ -112,12 +112,14 @@ fn file(folder: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use crate::cli::Goal;
     use crate::names::{Place, Provider};
 
     fn record(name: &str, ms: f64, outcome: &str) -> StepRecord {
-        StepRecord { name: name.into(), ms, outcome: outcome.into() }
+        StepRecord { ms, ..StepRecord::new(name, Instant::now(), outcome) }
     }
 
     #[test]

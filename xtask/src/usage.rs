@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, ValueEnum as _};
-use probe::usage::refuse;
+use probe::usage::{nearest, refuse};
 
-use crate::cli::{Cli, Goal};
+use crate::cli::{Cli, Goal, fitted};
 use crate::console::Console;
 use crate::report::Report;
 use base::{Error, Exit};
@@ -25,6 +25,7 @@ pub fn command_line() -> Result<Cli, ExitCode> {
         // A variable that is set to nothing decides nothing.
         command = command.mut_arg("lab", |option| option.env(Resettable::Reset));
     }
+    let command = fitted(command);
     let read = command.clone().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
     read.map_err(|error| refused(error, &command))
 }
@@ -58,6 +59,14 @@ fn tip(error: &clap::Error, command: &clap::Command) -> Option<String> {
         return Some(format!(
             "`{argument}` is a goal, and commands stand alone: run `cargo xtask {argument}` by itself"
         ));
+    }
+    // clap knows which goal is near by itself.
+    let commands = command.get_subcommands().filter(|it| !it.is_hide_set()).map(|it| it.get_name());
+    if let Some(value) = value.filter(|_| argument.contains("GOAL"))
+        && let Some(name) = nearest(value, commands)
+        && nearest(value, Goal::value_variants().iter().map(|goal| goal.name())).is_none()
+    {
+        return Some(format!("there is a command `{name}`"));
     }
     let named = std::env::args_os().any(|it| it.to_str().is_some_and(|it| it.starts_with("--lab")));
     let of_environment = argument.starts_with("--lab ") && !named;

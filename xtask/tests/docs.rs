@@ -184,7 +184,7 @@ fn traced(address: &str) -> Value {
     serde_json::to_value(runtime.block_on(probe::login(&options))).unwrap()
 }
 
-/// All documents but those of `compare`, which needs real programs.
+/// All documents but those of `compare`, which needs real programs, and of `load`, which needs a cluster.
 #[test]
 fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     let fields = Fields::read();
@@ -216,7 +216,8 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     run("break --fault list");
     run("render");
     run("tools");
-    run("working test");
+    run("working test monitor");
+    run("open");
     let status = run("status");
     let status = &status["goals"][0];
     let address = status["address"].as_str().unwrap();
@@ -243,7 +244,7 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     }
     assert!(unnamed.is_empty(), "docs/json.md names none of {unnamed:#?}");
 
-    let others = ["compare", "probe"];
+    let others = ["compare", "probe", "load"];
     let mut only_there = vec![];
     for (section, paths) in fields.0.iter().filter(|(section, _)| !others.contains(&section.as_str())) {
         // What belongs to a field that may be left out may be left out with it.

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Lab, files};
+use support::{Ended, Lab, files};
 
 #[test]
 fn an_unknown_goal_gets_a_suggestion() {
@@ -105,4 +105,40 @@ fn completions_are_for_each_shell() {
 fn an_option_of_the_other_lab_is_refused() {
     let ended = Lab::new().expect(2, &["--ingress", "traefik", "working"]);
     assert!(ended.error().contains("--ingress is of the kind lab, and this is the local lab"), "{ended}");
+}
+
+#[test]
+fn github_folds_what_happens_and_shows_what_was_found() {
+    let lab = Lab::new();
+    let github = |args: &[&str]| Ended::of(lab.command(args).env("GITHUB_ACTIONS", "true"));
+    let ended = github(&["broken", "test"]);
+    assert_eq!(ended.status, 1, "{ended}");
+    let lines: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("::")).collect();
+    let begins = [
+        "::group::broken: ",
+        "::endgroup::",
+        "::group::test: ",
+        "::endgroup::",
+        "::error title=test::refused at ",
+    ];
+    assert_eq!(lines.len(), begins.len(), "{ended}");
+    assert!(lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{ended}");
+    assert!(lines[4].contains("%0Afailed to get token: oauth2: \"invalid_client\""), "{ended}");
+    assert!(!ended.stdout.contains("::"), "{ended}");
+    let ended = github(&["--format", "json", "test"]);
+    assert!(serde_json::from_str::<serde_json::Value>(&ended.stdout).is_ok(), "{ended}");
+    assert!(ended.stderr.contains("\n::error title=test::refused at callback"), "{ended}");
+    lab.expect(0, &["down"]);
+    let ended = github(&["test"]);
+    assert!(ended.stderr.contains("::error title=cargo xtask::no lab is up"), "{ended}");
+}
+
+#[test]
+fn a_locale_without_unicode_gets_ascii() {
+    let lab = Lab::new();
+    let ended = Ended::of(lab.command(&["broken", "test"]).env("LC_ALL", "C").env("CLICOLOR_FORCE", "1"));
+    assert_eq!(ended.status, 1, "{ended}");
+    assert!(ended.stdout.contains("x callback") && ended.stdout.contains("\u{1b}[31m"), "{ended}");
+    assert!(ended.stdout.is_ascii() && ended.stderr.is_ascii(), "{ended}");
+    lab.expect(0, &["down"]);
 }

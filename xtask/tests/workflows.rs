@@ -45,8 +45,9 @@ fn a_workflow_may_read_the_repository_and_only_a_release_writes() {
         let (_, document) = read(path);
         assert_eq!(document["permissions"], serde_json::json!({"contents": "read"}), "{}", path.display());
         for (name, job) in document["jobs"].as_object().unwrap() {
-            // The one that makes a release writes it, and says who built what.
-            let writes = path.ends_with("release.yml") && name == "publish";
+            // Those that make a release write it, and say who built what.
+            let writes =
+                ["release.yml", "image.yml"].iter().any(|it| path.ends_with(it)) && name == "publish";
             assert_eq!(job["permissions"].is_null(), !writes, "{name}: {}", job["permissions"]);
             assert!(job["timeout-minutes"].is_number(), "{name} has no limit");
         }
@@ -64,6 +65,27 @@ fn what_comes_from_outside_is_no_part_of_a_script() {
                 assert!(!script.contains("${{"), "{}: {script}", path.display());
             }
         }
+    }
+}
+
+#[test]
+fn every_input_of_the_action_is_said_and_used() {
+    let (text, action) = read(&root().join("action.yml"));
+    for (name, input) in action["inputs"].as_object().unwrap() {
+        assert!(text.contains(&format!("${{{{ inputs.{name} }}}}")), "{name} is read by nobody");
+        assert!(input["description"].as_str().is_some_and(|words| !words.is_empty()), "{name}");
+        let required = input["required"] == Value::Bool(true);
+        assert_ne!(required, input["default"].is_string(), "{name} is required, or has a default");
+    }
+    // One without a baseline has none to be held against.
+    assert_eq!(action["inputs"]["baseline"]["default"], "");
+    assert_eq!(action["inputs"]["slower-than"]["default"], "2");
+    // What the script takes from outside is given to it.
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["id"] == "probe").unwrap();
+    let script = step["run"].as_str().unwrap();
+    for name in step["env"].as_object().unwrap().keys().filter(|name| *name != "ARGOCD_PASSWORD") {
+        assert!(script.contains(&format!("\"${name}\"")), "{name}");
     }
 }
 

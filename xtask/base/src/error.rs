@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use crate::folder::FolderError;
 
 /// The exit codes of `cargo xtask`, as scripts know them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exit {
     /// All done; for `test`: the verdict is the expected one.
+    #[default]
     Done,
     /// The login did not do what was asked.
     Verdict,

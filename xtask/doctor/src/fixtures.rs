@@ -188,7 +188,7 @@ pub fn ends(evidence: &mut Evidence, step: Step, cause: Cause) {
 pub fn logins(failures: Vec<FailureGroup>, user: Option<User>) -> Option<Logins> {
     let failed = failures.len();
     let verdict = if failed == 0 { Verdict::LoggedIn } else { Verdict::Refused };
-    Some(Logins { verdict, ok: usize::from(failed == 0), total: 1, failures, user })
+    Some(Logins { verdict, ok: usize::from(failed == 0), total: 1, failures, user, shown: vec![] })
 }
 
 /// Who is logged in, and the values of the claims that are taken for groups.

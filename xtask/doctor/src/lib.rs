@@ -34,7 +34,7 @@ pub use advice::reloads;
 pub use diagnosis::Diagnosis;
 pub use evidence::Evidence;
 pub use files::Files;
-pub use look::{Reader, Subject, User};
+pub use look::{Access, Reader, Subject, User, UserCluster, words as cluster_words};
 pub use upgrade::{Change, Step, Upgrade, upgrade};
 
 use base::{Error, Result};

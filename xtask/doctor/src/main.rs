@@ -1,16 +1,20 @@
 //! The command `kubectl argocd-sso`: says why a login into Argo CD fails, on the cluster of the current context.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
+use probe::typing::{self, Shell};
 use probe::usage::refuse;
 use releases::Release;
+use report::Begun;
 use serde_json::{Map, Value};
 
+use base::terminal::{Surroundings, github};
 use base::{Error, Exit, Result, interrupt};
 
 /// Says why logging in to Argo CD by SSO fails, and what to do about it.
@@ -37,12 +41,16 @@ struct Cli {
     format: Format,
 
     /// The release that runs what `-f` names, where no image in it says so.
-    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, requires = "files", conflicts_with = "from")]
+    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, requires = "files", conflicts_with = "from", add = command::releases())]
     argocd: Option<Release>,
 
     /// How long `--watch` goes on, in seconds [default: 300].
     #[arg(long, value_name = "SECONDS", requires = "watch", conflicts_with_all = ["from", "files"], value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
+
+    /// Write report.html, junit.xml, trace.har and run.json of this run into this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "print_role")]
+    report: Option<PathBuf>,
 
     /// Show only the outcome.
     #[arg(short, long, global = true)]
@@ -52,8 +60,29 @@ struct Cli {
     command: Option<Command>,
 }
 
+/// The program's own name.
+const PROGRAM: &str = "kubectl-argocd_sso";
+
+const COMPLETIONS: &str = "Examples:
+  kubectl argocd-sso completions kubectl > ~/.local/bin/kubectl_complete-argocd_sso
+  chmod +x ~/.local/bin/kubectl_complete-argocd_sso      (and kubectl's own completions: kubectl completion --help)
+  kubectl argocd-sso completions fish > ~/.config/fish/conf.d/kubectl-argocd_sso.fish";
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print completions for a shell, or what kubectl asks behind `kubectl argocd-sso`.
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the page for man, or write all pages into a folder.
+    Man {
+        /// The folder; it is made where it is not there.
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
     /// Say what a pasted error, a callback's address, a HAR or lines of a log mean, without a cluster.
     #[command(after_help = command::EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
@@ -68,43 +97,87 @@ enum Format {
 }
 
 fn main() -> ExitCode {
+    if typing::answered(Cli::command) {
+        return Exit::Done.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             if let Some(sentence) = refuse(&error) {
                 let explains = std::env::args_os().skip(1).any(|it| it == "explain");
                 let name = if explains { "explain" } else { "doctor" };
-                document(name, Instant::now(), Map::new(), Exit::Usage, Some(&Error::usage(sentence)));
+                let error = Error::usage(sentence);
+                let document = document(name, Instant::now(), Map::new(), error.exit, Some(&error));
+                put(&mut std::io::stdout().lock(), &format!("{document:#}"));
             }
             return Exit::Usage.into();
         }
     };
-    let (since, json) = (Instant::now(), cli.format == Format::Json);
-    let name = if cli.command.is_some() { "explain" } else { "doctor" };
-    match run(&cli) {
-        Ok(Answer { headline, body, fields, exit }) => {
-            let text = if cli.quiet { headline } else { format!("{headline}\n{body}") };
-            if json {
-                put(&mut std::io::stderr().lock(), &text);
-                document(name, since, fields, exit, None);
-            } else {
-                put(&mut std::io::stdout().lock(), &text);
-            }
-            exit.into()
+    let surroundings = Surroundings::here();
+    // GitHub reads standard error as it reads standard output, which may be somebody's file.
+    let annotate = |commands: &str| {
+        if surroundings.stderr.github && !commands.is_empty() {
+            put(&mut std::io::stderr().lock(), commands);
         }
-        Err(error) => {
-            put(&mut std::io::stderr().lock(), &format!("error: {error}"));
-            if json {
-                document(name, since, Map::new(), error.exit, Some(&error));
+    };
+    let (since, json) = (Instant::now(), cli.format == Format::Json);
+    let name = match &cli.command {
+        None => "doctor",
+        Some(Command::Explain(_)) => "explain",
+        Some(Command::Completions { .. }) => "completions",
+        Some(Command::Man { .. }) => "man",
+    };
+    let begun = Begun::now("kubectl argocd-sso");
+    let (folder, outcome) = match cli.report.as_deref().map_or(Ok(()), report::check) {
+        Ok(()) => (cli.report.as_deref(), run(&cli)),
+        Err(error) => (None, Err(error)),
+    };
+    let complain = |error: &Error| {
+        put(&mut std::io::stderr().lock(), &surroundings.stderr.fit(&format!("error: {error}")));
+        annotate(&github::error(None, "kubectl argocd-sso", &error.to_string()));
+    };
+    let (answer, error) = match outcome {
+        Ok(answer) => (answer, None),
+        Err(error) => (Answer { exit: error.exit, ..Answer::default() }, Some(error)),
+    };
+    let Answer { headline, body, fields, traces, mut exit, annotations } = answer;
+    match &error {
+        Some(error) => complain(error),
+        None => {
+            // A Role is on its way to kubectl, a script to a shell: they stay as they are.
+            let role = headline.contains('\n');
+            let text = if cli.quiet { headline } else { format!("{headline}\n{body}") };
+            let screen = if json { surroundings.stderr } else { surroundings.stdout };
+            let text = if role { text } else { screen.fit(&text) };
+            match json {
+                true => put(&mut std::io::stderr().lock(), &text),
+                false => put(&mut std::io::stdout().lock(), &text),
             }
-            error.exit.into()
+            annotate(&annotations);
         }
     }
+    let mut document = document(name, since, fields, exit, error.as_ref());
+    if exit != Exit::Usage && name == "doctor" {
+        let mut run = begun.ended(document.clone());
+        run["traces"] = traces.into();
+        if let Err(failed) = report::publish(&run, folder, surroundings.stderr.github) {
+            complain(&failed);
+            exit = failed.exit;
+            (document["exit"], document["error"]) = (exit.code().into(), failed.to_string().into());
+        }
+    }
+    if json {
+        put(&mut std::io::stdout().lock(), &format!("{document:#}"));
+    }
+    exit.into()
 }
 
 fn run(cli: &Cli) -> Result<Answer> {
-    if let Some(Command::Explain(args)) = &cli.command {
-        return command::explain(args);
+    match &cli.command {
+        None => {}
+        Some(Command::Explain(args)) => return command::explain(args),
+        Some(Command::Completions { shell }) => return Ok(completions(*shell)),
+        Some(Command::Man { folder }) => return man(folder.as_deref()),
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -114,7 +187,7 @@ fn run(cli: &Cli) -> Result<Answer> {
     let quiet = cli.quiet;
     let say = Arc::new(move |line: &str| {
         if !quiet {
-            put(&mut std::io::stderr().lock(), line);
+            put(&mut std::io::stderr().lock(), &Surroundings::here().stderr.fit(line));
         }
     });
     let wait = cli.wait.map(Duration::from_secs);
@@ -131,8 +204,39 @@ fn run(cli: &Cli) -> Result<Answer> {
     outcome
 }
 
+fn completions(shell: Shell) -> Answer {
+    let script = typing::script(shell, PROGRAM, &typing::this_program(), false);
+    let fields = Map::from_iter([
+        ("shell".to_owned(), shell.name().into()),
+        ("script".to_owned(), script.clone().into()),
+    ]);
+    Answer { headline: script, fields, ..Answer::default() }
+}
+
+fn man(folder: Option<&Path>) -> Result<Answer> {
+    // `man` looks for a page by one word.
+    let command = Cli::command().name(PROGRAM);
+    let Some(folder) = folder else {
+        return Ok(Answer { headline: typing::page(command), ..Answer::default() });
+    };
+    typing::pages(command, folder).map_err(|error| typing::cannot_write(folder, &error))?;
+    let (fields, shown) =
+        (Map::from_iter([("folder".to_owned(), folder.display().to_string().into())]), folder.display());
+    Ok(Answer {
+        headline: format!("the pages are in {shown}: man {shown}/{PROGRAM}.1"),
+        fields,
+        ..Answer::default()
+    })
+}
+
 /// The one document of `--format json`: what `cargo xtask` has as the entry of the command.
-fn document(name: &str, since: Instant, fields: Map<String, Value>, exit: Exit, error: Option<&Error>) {
+fn document(
+    name: &str,
+    since: Instant,
+    fields: Map<String, Value>,
+    exit: Exit,
+    error: Option<&Error>,
+) -> Value {
     let ms = (since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
     let mut document = Map::from_iter([
         ("goal".to_owned(), name.into()),
@@ -144,7 +248,7 @@ fn document(name: &str, since: Instant, fields: Map<String, Value>, exit: Exit, 
     if let Some(error) = error {
         document.insert("error".to_owned(), error.to_string().into());
     }
-    put(&mut std::io::stdout().lock(), &format!("{:#}", Value::from(document)));
+    document.into()
 }
 
 fn put(stream: &mut dyn Write, text: &str) {

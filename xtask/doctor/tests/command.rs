@@ -15,6 +15,7 @@ fn run(args: &[&str], input: &str) -> Output {
         .args(args)
         .env("KUBECONFIG", "/nowhere/config")
         .env_remove("GITHUB_ACTIONS")
+        .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+pub use doctor::command::releases;
 
 use super::Range;
 use crate::fault::{Choice, Fault};
@@ -11,12 +13,22 @@ use crate::fault::{Choice, Fault};
 #[derive(Clone, Debug, Args)]
 pub struct FaultsArgs {
     /// Only these faults [default: all].
-    #[arg(value_name = "FAULT", value_parser = fault)]
+    #[arg(value_name = "FAULT", value_parser = fault, add = faults())]
     pub only: Vec<Fault>,
 
     /// Write what was seen into xtask/faults.json and docs/faults.md.
     #[arg(long)]
     pub update: bool,
+}
+
+/// What a shell offers as a fault.
+pub fn faults() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        Fault::all()
+            .iter()
+            .map(|it| CompletionCandidate::new(it.name()).help(Some(it.what().into())))
+            .collect()
+    })
 }
 
 fn fault(name: &str) -> Result<Fault, String> {
@@ -39,7 +51,7 @@ pub struct RotateArgs {
 pub struct MatrixArgs {
     /// `v3.3.6`, `v3.3.x`, `v3.3.0..v3.3.7`, `newest`, `new` (since this program was
     /// written), `eras`, or a path to an argocd program [default: every program of --argocd-bins, else `eras`].
-    #[arg(value_name = "RELEASE")]
+    #[arg(value_name = "RELEASE", add = releases())]
     pub releases: Vec<String>,
 
     /// A folder of programs named argocd-vX.Y.Z to run instead of the stand-ins.
@@ -82,6 +94,22 @@ pub enum Story {
     FirstStart,
 }
 
+/// What `report` understands.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// The run.json of a report, or a document that `--format json` wrote.
+    #[arg(value_name = "RUN.json")]
+    pub run: PathBuf,
+
+    /// The folder that it goes into [default: that of RUN.json].
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+
+    /// Write each drawing as an SVG file too.
+    #[arg(long)]
+    pub pictures: bool,
+}
+
 /// What `tools` does besides looking.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ToolsArgs {
@@ -92,4 +120,17 @@ pub struct ToolsArgs {
     /// Add the published checksums of all these, for all platforms, to tools.lock.
     #[arg(long)]
     pub lock: bool,
+}
+
+/// What `open` does.
+#[derive(Clone, Debug, Args)]
+pub struct OpenArgs {
+    /// Start the browser that is found, with a profile of its own in the lab's folder; `down`
+    /// closes it and removes that.
+    #[arg(long)]
+    pub launch: bool,
+
+    /// This browser: a path, or a name on PATH [default: the first Chromium or Chrome, else Firefox].
+    #[arg(long, value_name = "PROGRAM")]
+    pub browser: Option<PathBuf>,
 }

@@ -2,7 +2,9 @@
 //! changed only for a reason that is written down.
 
 mod args;
+mod help;
 mod image_ref;
+mod load;
 mod range;
 
 use std::ffi::OsString;
@@ -12,13 +14,17 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use doctor::command::{DoctorArgs, EXPLAIN_EXAMPLES, ExplainArgs};
 use probe::Verdict;
+use probe::typing::Shell;
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
 use crate::names::Provider;
-pub use args::{FaultsArgs, MatrixArgs, RotateArgs, Story, ToolsArgs};
+pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
+use args::{faults, releases};
+pub use help::fitted;
 pub use image_ref::ImageRef;
+pub use load::LoadArgs;
 pub use range::Range;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
@@ -63,6 +69,8 @@ pub enum Goal {
     Fix,
     /// Log in `--logins` times on fresh connections and give a verdict.
     Test,
+    /// Put the exporter of logins' metrics (`probe serve`) into the lab, and say how Prometheus scrapes it.
+    Monitor,
     /// Run both stories and hold each verdict against what this release is known to do.
     Reproduce,
     /// Show what is up and how to reach it.
@@ -80,6 +88,7 @@ impl Goal {
             Self::Break => "break",
             Self::Fix => "fix",
             Self::Test => "test",
+            Self::Monitor => "monitor",
             Self::Reproduce => "reproduce",
             Self::Status => "status",
             Self::Down => "down",
@@ -89,7 +98,6 @@ impl Goal {
 
 /// The options of every goal and command.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options")]
 pub struct Options {
     /// Where the stack runs; `auto` takes the lab that is there, else `local`. Options of the
     /// kind lab name it.
@@ -106,7 +114,7 @@ pub struct Options {
     pub tls: Option<bool>,
 
     /// Argo CD release for `working`, `broken` and `reproduce` [default: the lab's own, else v3.3.6].
-    #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse)]
+    #[arg(long, global = true, value_name = "vX.Y.Z", value_parser = Release::parse, add = releases())]
     pub argocd: Option<Release>,
 
     /// Run this `argocd` program as argocd-server instead of the stand-in (local lab).
@@ -120,6 +128,10 @@ pub struct Options {
     /// Run this image, of your own build, as Argo CD (kind lab).
     #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
     pub argocd_image: Option<ImageRef>,
+
+    /// Run this image, as .ci/image builds it, as the exporter of `monitor` (kind lab).
+    #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
+    pub probe_image: Option<ImageRef>,
 
     /// What is in front of Argo CD and Dex (kind lab) [default: the lab's own, else nginx, as in the post].
     #[arg(long, global = true, value_enum)]
@@ -143,7 +155,7 @@ pub struct Options {
 
     /// The fault that `break` puts in [default: rotate]; without `break`, the only one that `fix`
     /// heals. `list` lists them.
-    #[arg(long, global = true, value_name = "NAME", value_parser = Choice::parse)]
+    #[arg(long, global = true, value_name = "NAME", value_parser = Choice::parse, add = faults())]
     pub fault: Option<Choice>,
 
     /// Logins per test [default: enough to tell `mixed` from the rest on this release].
@@ -170,6 +182,10 @@ pub struct Options {
     /// Ask nothing of the network; only what is in the cache is used.
     #[arg(long, global = true)]
     pub offline: bool,
+
+    /// Write report.html, junit.xml, trace.har and run.json of this run into this folder.
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "dry_run")]
+    pub report: Option<PathBuf>,
 
     /// Print the plan and touch nothing.
     #[arg(long, global = true)]
@@ -282,8 +298,12 @@ pub enum Command {
     Rotate(RotateArgs),
     /// `reproduce` and the first start over many Argo CD releases, one table.
     Matrix(Box<MatrixArgs>),
+    /// Log in from many pods: a Job on the lab on kind, or on a cluster that you name.
+    Load(Box<LoadArgs>),
     /// Hold the stand-ins against the real programs, exchange by exchange, under every fault.
     Compare,
+    /// Say how a browser is opened on the lab, its names mapped; with `--launch`, open one.
+    Open(OpenArgs),
     /// Run kubectl with the lab's kubeconfig and context.
     Kubectl {
         /// What kubectl gets.
@@ -292,12 +312,21 @@ pub enum Command {
     },
     /// Show which outside tools are found or would be downloaded; exits 0 when all are there.
     Tools(ToolsArgs),
+    /// Make a report again, from the run.json of one.
+    Report(ReportArgs),
     /// For contributors: formatting, lints, tests and documentation, as CI runs them.
     Check,
-    /// Print completions for a shell.
+    /// Print completions for a shell, which know goals, faults, releases and contexts; also as `cargo xtask`.
     Completions {
         /// The shell.
-        shell: clap_complete::Shell,
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the page for man, or write those of all commands into a folder.
+    Man {
+        /// The folder; it is made where it is not there.
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
     },
     /// What watches over a real program of the lab; the lab's process starts it.
     #[command(name = local_lab::lab::SUPERVISE, hide = true)]
@@ -323,11 +352,15 @@ impl Command {
             Self::Faults(_) => "faults",
             Self::Rotate(_) => "rotate",
             Self::Matrix(_) => "matrix",
+            Self::Load(_) => "load",
             Self::Compare => "compare",
+            Self::Open(_) => "open",
             Self::Kubectl { .. } => "kubectl",
             Self::Tools(_) => "tools",
+            Self::Report(_) => "report",
             Self::Check => "check",
             Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
             Self::SuperviseProcess => local_lab::lab::SUPERVISE,
             Self::ServeLocalLab { .. } => "serve-local-lab",
         }

@@ -6,8 +6,8 @@ use std::time::Instant;
 use xshell::{Cmd, Shell, cmd};
 
 use super::dry_run;
-use crate::console::{Console, Tone};
-use crate::report::{GoalRecord, StepRecord, millis};
+use crate::console::Console;
+use crate::report::{GoalRecord, StepRecord};
 use base::{Error, Exit, Result};
 
 /// Formatting, lints, tests, documentation. Goes on after a failure, so that one run
@@ -34,17 +34,13 @@ pub fn check(console: &Console, dry_run: bool, record: &mut GoalRecord) -> Resul
     }
     let mut failed = vec![];
     for (name, step) in steps {
-        console.note(&console.toned(Tone::Strong, &format!("{name}: {step}")));
+        console.heading(&format!("{name}: {step}"));
         let since = Instant::now();
         let stdout = console.results_of_others().map_err(|error| Error::environment(error.to_string()))?;
         let status = Command::from(step).stdout(stdout).status();
         let status = status.map_err(|error| Error::environment(format!("cargo cannot be run: {error}")))?;
         let outcome = if status.success() { "passed" } else { "failed" };
-        record.steps.push(StepRecord {
-            name: name.into(),
-            ms: millis(since.elapsed()),
-            outcome: outcome.into(),
-        });
+        record.steps.push(StepRecord::new(name, since, outcome));
         if !status.success() {
             failed.push(name);
         }

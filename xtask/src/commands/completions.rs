@@ -1,24 +1,45 @@
-//! `completions`: for bash, zsh and fish, of the program's own name.
+//! `completions` and `man`: help at the keyboard, of this very program.
+
+use std::path::Path;
 
 use clap::CommandFactory as _;
-use clap_complete::Shell;
+use probe::typing::{self, Shell};
 use serde_json::{Map, Value};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, fitted};
 use crate::console::Console;
 use base::{Error, Exit, Result};
 
-/// Prints the completions of a shell.
+/// Prints what a shell has to read, which from then on asks this program.
 ///
 /// # Errors
-/// clap cannot write for this shell.
+/// It is no shell.
 pub fn completions(console: &Console, shell: Shell, more: &mut Map<String, Value>) -> Result<Exit> {
-    let mut script = vec![];
-    clap_complete::generate(shell, &mut Cli::command(), "xtask", &mut script);
-    let script = String::from_utf8(script)
-        .map_err(|error| Error::environment(format!("the completions are not text: {error}")))?;
-    console.result(&script);
-    more.insert("shell".into(), shell.to_string().into());
+    if shell == Shell::Kubectl {
+        return Err(Error::usage("`cargo xtask` is no plugin of kubectl")
+            .hint("`kubectl argocd-sso completions kubectl` prints what kubectl asks"));
+    }
+    let script = typing::script(shell, "xtask", &typing::this_program(), true);
+    console.verbatim(&script);
+    more.insert("shell".into(), shell.name().into());
     more.insert("script".into(), script.into());
+    Ok(Exit::Done)
+}
+
+/// Prints the page for man, or writes the pages of all commands.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn man(console: &Console, folder: Option<&Path>, more: &mut Map<String, Value>) -> Result<Exit> {
+    // `man` looks for a page by one word.
+    let command = fitted(Cli::command()).name("cargo-xtask");
+    match folder {
+        None => console.verbatim(&typing::page(command)),
+        Some(folder) => {
+            typing::pages(command, folder).map_err(|error| typing::cannot_write(folder, &error))?;
+            console.explain(&format!("the pages are in {0}: man {0}/cargo-xtask.1", folder.display()));
+            more.insert("folder".into(), folder.display().to_string().into());
+        }
+    }
     Ok(Exit::Done)
 }

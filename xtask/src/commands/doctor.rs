@@ -6,6 +6,7 @@ use std::time::Instant;
 use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
 use doctor::{Reader, Subject, User};
 use probe::Password;
+use serde_json::Map;
 
 use crate::console::{Console, Tone};
 use crate::login;
@@ -46,10 +47,14 @@ pub fn explain(console: &Console, args: &ExplainArgs, record: &mut GoalRecord) -
 fn said(console: &Console, answer: Answer, record: &mut GoalRecord) -> Exit {
     let tone = if answer.exit == Exit::Done { Tone::Good } else { Tone::Bad };
     // Roles are no line, and may be on their way to kubectl.
-    let in_line = !answer.headline.contains('\n');
-    console.result(&if in_line { console.toned(tone, &answer.headline) } else { answer.headline.clone() });
+    match answer.headline.contains('\n') {
+        true => console.verbatim(&answer.headline),
+        false => console.result(&console.toned(tone, &answer.headline)),
+    }
     console.explain(&answer.body);
+    console.annotate(&answer.annotations);
     record.more = answer.fields;
+    record.shown = Map::from_iter([("traces".to_owned(), answer.traces.into())]);
     answer.exit
 }
 

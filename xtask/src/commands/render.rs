@@ -19,7 +19,7 @@ pub async fn render(session: &Session, report: &mut Report) -> Result<Exit> {
     let all = everything(&session.sources, &argocd, &dex)?;
     for file in &all {
         let first = if file.text.trim_start().starts_with("---") { "" } else { "---\n" };
-        session.console.result(&format!("# {}\n{first}{}", file.source, file.text.trim_start()));
+        session.console.verbatim(&format!("# {}\n{first}{}", file.source, file.text.trim_start()));
     }
     let mut more = Map::new();
     more.insert("documents".into(), serde_json::to_value(&all).unwrap_or(Value::Null));

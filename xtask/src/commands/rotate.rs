@@ -63,7 +63,7 @@ pub async fn rotate(session: &Session, args: &RotateArgs, report: &mut Report) -
     report.argocd = argocd;
     let plan = plan::rotate(release.as_ref());
     let console = &session.console;
-    console.note(&console.toned(Tone::Strong, &format!("rotate: {} logins begin each second", args.rate)));
+    console.heading(&format!("rotate: {} logins begin each second", args.rate));
     let mut entry = report.begun("rotate", since);
     measured(session, args.rate, &plan, &mut entry).await
 }
@@ -210,7 +210,7 @@ fn show(session: &Session, plan: &Plan, phases: &[Phase], seen: &[Seen], record:
     let console = &session.console;
     let window = window(seen);
     let lasted = if failed == 0 { String::new() } else { format!(", all within {}", duration(window)) };
-    let tone = if failed == 0 { Tone::Good } else { Tone::Strong };
+    let tone = if failed == 0 { Tone::Good } else { Tone::Bad };
     console
         .result(&console.toned(tone, &format!("rotated: {failed} of {} logins failed{lasted}", seen.len())));
     let mut text = String::from("  during           logins  failed\n");

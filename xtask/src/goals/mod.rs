@@ -1,6 +1,7 @@
 //! Goals, one after another, and what each says at its end.
 
 mod dry_run;
+mod monitor;
 mod reproduce;
 mod status;
 pub mod stories;
@@ -10,7 +11,6 @@ mod watch;
 use std::time::Instant;
 
 use crate::cli::Goal;
-use crate::console::Tone;
 use crate::fault::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
 use crate::names::{Provider, Scheme, Workload, hosts};
@@ -22,6 +22,7 @@ use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
 
 pub use dry_run::{dry_run, show};
+use monitor::Exporter;
 pub use status::Status;
 
 /// Runs goals from left to right and stops at the first that fails.
@@ -86,9 +87,9 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         _ => {}
     }
     if goal != Goal::Down {
-        console.note(&heading(session, goal).await?);
+        console.heading(&heading(session, goal).await?);
     }
-    if matches!(goal, Goal::Break | Goal::Fix) {
+    if matches!(goal, Goal::Break | Goal::Fix | Goal::Monitor) {
         session.access().await?;
     }
     if goal == Goal::Break {
@@ -106,6 +107,13 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
             let hosts: Vec<String> =
                 hosts(session.provider).iter().map(|host| session.scheme().url(host)).collect();
             console.note(&format!("  up in {time}: {} by {}", hosts.join(" and "), access.front()));
+        }
+        Goal::Monitor => {
+            let exporter = Exporter::of(session).await?;
+            record.more.insert("exporter".into(), exporter.fields().into());
+            console.note(&format!("  answers after {time}: {}", exporter.login()));
+            console.note("  a Prometheus with this configuration watches the logins, and has the alerts:");
+            console.result(exporter.prometheus().trim_end());
         }
         Goal::Break => {
             record.more.insert("fault".into(), fault.unwrap_or(Fault::Rotate).name().into());
@@ -213,7 +221,7 @@ async fn heading(session: &Session, goal: Goal) -> Result<String> {
         Goal::Break => format!("break: {}", session.options.fault().unwrap_or(Fault::Rotate).name()),
         other => other.name().to_owned(),
     };
-    Ok(session.console.toned(Tone::Strong, &what))
+    Ok(what)
 }
 
 /// The plans of goals.

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::stories::{self, Row};
 use crate::cli::Goal;
@@ -42,6 +42,11 @@ async fn both(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     session.console.result(&text);
     let all_known = rows.iter().all(|row| row.as_known);
     record.more.insert("stories".into(), json!(rows));
+    if session.options.report.is_some() {
+        record
+            .shown
+            .insert("stories".into(), rows.iter().map(|row| Value::Object(row.shown.clone())).collect());
+    }
     record.more.insert("as_known".into(), all_known.into());
     Ok(if all_known { Exit::Done } else { Exit::Verdict })
 }

@@ -1,11 +1,13 @@
 //! The post's two stories, and the first start: what is done, what is seen after it,
 //! and whether that is what the release is known to do.
 
+use std::collections::BTreeSet;
+
 use probe::Verdict;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::cli::{Expect, Goal};
-use crate::console::Tone;
 use crate::fault::Fault;
 use crate::known::{self, Refusal, Stage};
 use crate::names::Workload;
@@ -67,6 +69,9 @@ pub struct Row {
     /// The first failure's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What a report shows besides: all logins in numbers, one of each way of ending in full.
+    #[serde(skip)]
+    pub shown: Map<String, Value>,
 }
 
 impl Row {
@@ -106,6 +111,17 @@ fn goal_name<S: Serializer>(goal: &Goal, serializer: S) -> Result<S::Ok, S::Erro
     serializer.serialize_str(goal.name())
 }
 
+/// What is shown of a test's logins, without those that ended as others did.
+fn of_one_way_each(mut shown: Map<String, Value>) -> Map<String, Value> {
+    let ways = shown.get("series").and_then(Value::as_array).map_or(0, |series| {
+        series.iter().map(|login| login["failure"].as_u64()).collect::<BTreeSet<_>>().len()
+    });
+    if let Some(Value::Array(traces)) = shown.get_mut("traces") {
+        traces.truncate(ways);
+    }
+    shown
+}
+
 /// Plays acts one after another and records their steps; `seen` hears of each row.
 ///
 /// # Errors
@@ -121,7 +137,7 @@ pub async fn play(
     let mut rows = vec![];
     for act in acts {
         let name = act.goal.name();
-        console.note(&console.toned(Tone::Strong, name));
+        console.heading(name);
         super::reach(session, act.goal, (act.goal == Goal::Break).then_some(act.fault), steps).await?;
         let known = release.as_ref().and_then(|release| known::verdict(release, act.stage, provider));
         let mut record = GoalRecord::new("test");
@@ -143,6 +159,7 @@ pub async fn play(
             }),
             refusals: found.refusals,
             message: found.message,
+            shown: of_one_way_each(record.shown),
         };
         seen(&row);
         rows.push(row);

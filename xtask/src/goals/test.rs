@@ -12,7 +12,11 @@ use crate::plan::{self, Plan};
 use crate::programs::Program;
 use crate::report::GoalRecord;
 use crate::session::Session;
+use base::terminal::github;
 use base::{Error, Result};
+
+/// How many logins a report has in full, at most.
+const TRACES: usize = 50;
 
 /// What a test found.
 pub struct Found {
@@ -48,6 +52,10 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
     if let Value::Object(fields) = json!(report) {
         record.more.extend(fields);
     }
+    if session.options.report.is_some() {
+        record.shown.insert("series".into(), json!(report.series()));
+        record.shown.insert("traces".into(), json!(report.shown(TRACES)));
+    }
     record.more.insert("expected".into(), expected.name().into());
     show(session, &report, &argocd, release.as_ref(), &found);
     Ok(found)
@@ -56,10 +64,15 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
 fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&Release>, found: &Found) {
     let console = &session.console;
     if let Some(login) = report.example() {
-        console.explain(&probe::table::render(login, probe::table::Style::default()));
+        console.explain(&probe::table::render(login, console.results().into()));
     }
     let tone = if found.as_expected { Tone::Good } else { Tone::Bad };
-    console.result(&console.toned(tone, &headline(report, argocd, session.lab.place())));
+    let headline = headline(report, argocd, session.lab.place());
+    console.result(&console.toned(tone, &headline));
+    if !found.as_expected {
+        let message = found.message.as_ref().map_or_else(String::new, |message| format!("\n{message}"));
+        console.annotate(&github::error(None, "test", &format!("{headline}{message}")));
+    }
     for failure in report.failures() {
         let status = failure.status.map_or(String::new(), |status| format!("{status} "));
         console.result(&format!("  {} x at {}: {status}{}", failure.count, failure.step, failure.message));

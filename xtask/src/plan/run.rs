@@ -8,7 +8,7 @@ use futures::stream::FuturesUnordered;
 
 use super::{Plan, Step};
 use crate::login::Logins;
-use crate::report::{StepRecord, millis};
+use crate::report::StepRecord;
 use crate::session::Session;
 use crate::steps;
 use base::{Error, Result};
@@ -66,6 +66,6 @@ async fn one<'a>(session: &Session, step: &'a Step) -> (&'a Step, StepRecord, Re
         Err(_) => "failed".to_owned(),
     };
     running.done(&text);
-    let record = StepRecord { name: step.name.to_owned(), ms: millis(since.elapsed()), outcome: text };
+    let record = StepRecord::new(step.name, since, text);
     (step, record, outcome.map(|(_, logins)| logins))
 }

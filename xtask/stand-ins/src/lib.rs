@@ -10,6 +10,7 @@ pub mod dex;
 mod expiring;
 mod go_http;
 mod multipart;
+mod page;
 pub mod redis;
 
 /// Where the real programs were seen to answer otherwise and the stand-ins may stay as they

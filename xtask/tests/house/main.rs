@@ -13,20 +13,31 @@ use std::sync::OnceLock;
 use source::Crate;
 
 /// The crates, each with those that it may know.
-const CRATES: [(&str, &str, &[&str]); 10] = [
+const CRATES: [(&str, &str, &[&str]); 11] = [
     (
         "xtask",
         "xtask",
-        &["doctor", "local_lab", "stand_ins", "local_cluster", "toolbox", "releases", "probe", "base"],
+        &[
+            "doctor",
+            "local_lab",
+            "stand_ins",
+            "local_cluster",
+            "toolbox",
+            "releases",
+            "report",
+            "probe",
+            "base",
+        ],
     ),
-    ("doctor", "xtask/doctor", &["explain", "probe", "releases", "base"]),
+    ("doctor", "xtask/doctor", &["explain", "probe", "releases", "report", "base"]),
     ("explain", "xtask/explain", &["probe", "base"]),
     ("local_lab", "xtask/local-lab", &["local_cluster", "stand_ins", "releases", "base"]),
     ("stand_ins", "xtask/stand-ins", &["local_cluster", "releases", "base"]),
     ("local_cluster", "xtask/local-cluster", &["base"]),
     ("toolbox", "xtask/toolbox", &["releases", "base"]),
     ("releases", "xtask/releases", &[]),
-    ("probe", "probe", &["base"]),
+    ("report", "xtask/report", &["base"]),
+    ("probe", "probe", &["report", "base"]),
     ("base", "xtask/base", &[]),
 ];
 

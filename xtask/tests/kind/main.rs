@@ -7,6 +7,7 @@ mod choosing;
 mod ended;
 mod folders;
 mod killed;
+mod load;
 #[path = "../support/ports.rs"]
 mod ports;
 mod printed;

@@ -59,6 +59,8 @@ impl Lab {
             .env_remove("LAB_ARGOCD_BINS")
             .env_remove("KUBECONFIG")
             .env_remove("NO_COLOR")
+            .env_remove("GITHUB_ACTIONS")
+            .env("LC_ALL", "C.UTF-8")
             .env_remove("RUST_BACKTRACE");
         command
     }

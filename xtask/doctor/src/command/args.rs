@@ -9,13 +9,14 @@ use probe::{CauseId, Resolve};
 use releases::Release;
 use url::Url;
 
+use super::typed::{causes, contexts, releases};
 use crate::look::Access;
 
 /// What the doctor understands.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
     /// The context of your kubeconfig, whose cluster is looked at, reading only.
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), add = contexts())]
     pub context: Option<String>,
 
     /// The kubeconfig [default: as kubectl finds it].
@@ -100,7 +101,7 @@ pub struct DoctorArgs {
     pub files: Vec<PathBuf>,
 
     /// Say what an upgrade to this release will do to logins, with the step that avoids it.
-    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, conflicts_with_all = ["before_rotation", "watch", "print_role"])]
+    #[arg(long, value_name = "vX.Y.Z", value_parser = Release::parse, add = releases(), conflicts_with_all = ["before_rotation", "watch", "print_role"])]
     pub upgrade_to: Option<Release>,
 
     /// Look again, at most every ten seconds, until nothing is found or `--wait` is over: which replica still
@@ -146,7 +147,7 @@ impl DoctorArgs {
 pub struct ExplainArgs {
     /// A cause's name, a file, or a text: an error, a callback's address, a HAR, lines of a log; `-` is
     /// standard input.
-    #[arg(value_name = "ID|FILE|TEXT", required_unless_present_any = ["id", "file", "text"])]
+    #[arg(value_name = "ID|FILE|TEXT", add = causes(), required_unless_present_any = ["id", "file", "text"])]
     pub input: Option<String>,
 
     /// The page of this cause.
@@ -170,7 +171,7 @@ fn ids() -> PossibleValuesParser {
 ///
 /// # Errors
 /// It has no scheme or no host, or more than users type.
-fn web_address(text: &str) -> Result<Url, String> {
+pub fn web_address(text: &str) -> Result<Url, String> {
     let url =
         text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let url = url.ok_or("write it with its scheme, as in https://argocd.example.com")?;

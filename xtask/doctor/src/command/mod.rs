@@ -2,6 +2,7 @@
 //! What is said and exited with is an [`Answer`]; who prints it is the caller's business.
 
 mod args;
+mod typed;
 
 use std::io::Read as _;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use explain::Explanation;
 use probe::password::{self, NoPassword, Source};
+use probe::usage::nearest;
 use probe::{CauseId, Password, Tls};
 use releases::Release;
 use serde_json::{Map, Value};
@@ -20,7 +22,8 @@ use crate::shown::argument;
 use crate::{Diagnosis, Examination, Files, Upgrade, role, upgrade, watch};
 use base::{Error, Exit, Result};
 
-pub use args::{DoctorArgs, ExplainArgs};
+pub use args::{DoctorArgs, ExplainArgs, web_address};
+pub use typed::releases;
 
 /// Says what is about to be done, to a person.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
@@ -36,6 +39,7 @@ pub const EXPLAIN_EXAMPLES: &str = "Examples:
 Exit codes: 0 a cause is known, 1 none is, 2 no input, 3 it cannot be read.";
 
 /// What came of it.
+#[derive(Default)]
 pub struct Answer {
     /// The outcome in a line.
     pub headline: String,
@@ -43,8 +47,12 @@ pub struct Answer {
     pub body: String,
     /// For `--format json`: the fields of the command.
     pub fields: Map<String, Value>,
+    /// For a report: logins with what was exchanged.
+    pub traces: Vec<Value>,
     /// What the program exits with.
     pub exit: Exit,
+    /// What GitHub is told of files, where it runs this: a command a line, for standard error.
+    pub annotations: String,
 }
 
 /// What the arguments of the doctor alone do not say.
@@ -87,7 +95,7 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
             if args.print_role {
                 let role = role(&subject).await?;
                 let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
-                return Ok(Answer { headline: role, body: String::new(), fields, exit: Exit::Done });
+                return Ok(Answer { headline: role, fields, ..Answer::default() });
             }
             if args.watch {
                 return watched(subject, around.wait).await;
@@ -111,6 +119,11 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
     }
     let diagnosis = examination.diagnosis(args.before_rotation);
     let mut answer = Answer::from(if args.names { diagnosis } else { diagnosis.without_names() });
+    answer.traces = match args.from {
+        // What was written down has no answers in full.
+        Some(_) => vec![],
+        None => examination.evidence().outside.as_ref().map_or_else(Vec::new, |it| it.shown(args.names)),
+    };
     answer.fields.extend(context.map(|name| ("context".to_owned(), name.into())));
     Ok(answer)
 }
@@ -147,7 +160,8 @@ async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer>
         (false, true) => Exit::Verdict,
         (false, false) => Exit::Environment,
     };
-    Ok(Answer { headline: watched.headline(&diagnosis), body: diagnosis.body(), fields, exit })
+    let (headline, body) = (watched.headline(&diagnosis), diagnosis.body());
+    Ok(Answer { headline, body, fields, exit, ..Answer::default() })
 }
 
 /// What manifests say.
@@ -162,12 +176,8 @@ async fn of_files(args: &DoctorArgs, release: Option<Release>) -> Result<Answer>
         return Ok(upgrade(&evidence, to)?.into());
     }
     let diagnosis = files.diagnosis(&evidence, args.before_rotation);
-    let annotations = std::env::var_os("GITHUB_ACTIONS").map(|_| diagnosis.annotations());
-    let mut answer = Answer::from(diagnosis);
-    if let Some(annotations) = annotations.filter(|text| !text.is_empty()) {
-        answer.body.push_str(&format!("\n{annotations}"));
-    }
-    Ok(answer)
+    let annotations = diagnosis.annotations();
+    Ok(Answer { annotations, ..Answer::from(diagnosis) })
 }
 
 impl From<Upgrade> for Answer {
@@ -177,6 +187,7 @@ impl From<Upgrade> for Answer {
             body: upgrade.body(),
             fields: upgrade.fields(),
             exit: upgrade.exit(),
+            ..Self::default()
         }
     }
 }
@@ -188,6 +199,7 @@ impl From<Diagnosis> for Answer {
             body: diagnosis.body(),
             fields: diagnosis.fields(),
             exit: diagnosis.exit(),
+            ..Self::default()
         }
     }
 }
@@ -199,6 +211,7 @@ impl From<Explanation> for Answer {
             body: explanation.body(),
             fields: explanation.fields(),
             exit: explanation.exit(),
+            ..Self::default()
         }
     }
 }
@@ -252,8 +265,8 @@ async fn named(args: &DoctorArgs, say: &Say) -> Result<Subject> {
     Ok(subject)
 }
 
-/// How a command for the cluster begins.
-fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
+/// How a command for a cluster of the user's begins.
+pub fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
     let context = argument(context);
     match kubeconfig {
         Some(path) => {
@@ -263,7 +276,11 @@ fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
     }
 }
 
-async fn read_secret(source: Source<'_>) -> Result<Password> {
+/// A password or a token, from where it is said to be.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub async fn read_secret(source: Source<'_>) -> Result<Password> {
     password::read(source).await.map_err(|error| match error {
         NoPassword::Empty(_) => Error::usage(error.to_string()),
         NoPassword::Unreadable(message) => Error::environment(message),
@@ -288,7 +305,9 @@ pub fn explain(args: &ExplainArgs) -> Result<Answer> {
             None => {
                 let mut explanation = explain::explain(input.as_bytes())?;
                 if explanation.causes.is_empty() && !input.contains(char::is_whitespace) {
-                    explanation.notes.push("no file is called so, and no cause".to_owned());
+                    let nearest = nearest(input, CauseId::ALL.iter().map(|id| id.name()));
+                    let meant = nearest.map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
+                    explanation.notes.push(format!("no file is called so, and no cause{meant}"));
                 }
                 explanation
             }

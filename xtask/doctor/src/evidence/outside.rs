@@ -2,6 +2,7 @@
 
 use probe::{Failure, FailureGroup, Rehearsal, Verdict};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use url::Url;
 
 use super::Seen;
@@ -53,4 +54,22 @@ pub struct Logins {
     /// Who was logged in, and the groups that Argo CD knows of.
     #[serde(with = "super::claims::user")]
     pub user: Option<probe::User>,
+    /// One of each way of ending, for a report.
+    #[serde(skip)]
+    pub shown: Vec<probe::Login>,
+}
+
+impl Outside {
+    /// The logins, else the rehearsals, with what was exchanged: for a report. Groups only with names.
+    pub fn shown(&self, names: bool) -> Vec<Value> {
+        let Some(logins) = &self.logins else {
+            let one = |it: &Rehearsal| json!({"rehearsal": true, "failure": it.failure(), "exchanges": it.exchanges});
+            return self.rehearsals.first().map(one).into_iter().collect();
+        };
+        let mut shown: Vec<Value> = logins.shown.iter().map(|login| json!(login)).collect();
+        for user in shown.iter_mut().filter_map(|login| login.get_mut("user")).filter(|_| !names) {
+            user["groups"] = json!([]);
+        }
+        shown
+    }
 }

@@ -1,5 +1,7 @@
 //! Findings as GitHub shows them beside the lines of a pull request.
 
+use base::terminal::github;
+
 use super::read::INPUT;
 use crate::diagnosis::Diagnosis;
 use crate::finding::Finding;
@@ -13,24 +15,14 @@ impl Diagnosis {
 }
 
 fn annotation(finding: &Finding) -> Option<String> {
-    let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
     let (file, line) = (finding.file.as_ref()?, finding.line?);
     // GitHub knows files from the top of the repository, and standard input has none.
-    let place = match file.as_str() {
-        INPUT => String::new(),
-        file => format!("file={},line={line},", property(file.strip_prefix("./").unwrap_or(file))),
-    };
-    let title = property(&format!("{} ({})", finding.id, finding.certainty.name()));
+    let place = (file != INPUT).then(|| (file.strip_prefix("./").unwrap_or(file), line));
+    let title = format!("{} ({})", finding.id, finding.certainty.name());
     let mut said = finding.evidence.clone();
     said.extend([finding.why.clone(), finding.fix.clone()]);
     said.extend(finding.change.iter().cloned());
-    let said = escaped(&said.join("\n"));
-    Some(format!("::error {place}title={title}::{said}\n"))
-}
-
-/// A text inside of a command.
-fn escaped(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    Some(github::error(place, &title, &said.join("\n")) + "\n")
 }
 
 #[cfg(test)]

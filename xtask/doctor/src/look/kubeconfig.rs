@@ -4,12 +4,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::Config;
+use http::header::{HeaderName, HeaderValue, USER_AGENT};
 use kube::client::AuthError;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
+use kube::{Client, Config};
+use probe::jar::is_loopback;
+use url::Url;
 
 use crate::shown::shown;
-use base::{Error, Result};
+use base::{Error, Result, duration};
+
+/// The longest that a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The longest that a credential plugin may take: it may send a person to a browser.
+const PLUGIN: Duration = Duration::from_secs(300);
 
 /// Which cluster of the user's, and as whom.
 #[derive(Clone, Debug, Default)]
@@ -24,11 +32,72 @@ pub struct Access {
     pub limit: Option<Duration>,
 }
 
+/// A cluster of a kubeconfig of the user's, which is read and never written.
+#[derive(Clone)]
+pub struct UserCluster {
+    config: Config,
+    /// The context that names it.
+    pub context: String,
+    /// The namespace that the context names, or `default`.
+    pub namespace: String,
+}
+
+impl UserCluster {
+    /// Reads which cluster is meant. Nothing is run, and nobody asked.
+    ///
+    /// # Errors
+    /// The file cannot be read, there is no such context, or it cannot be used.
+    pub async fn read(access: &Access) -> Result<Self> {
+        let (mut config, context) = of_user(access).await?;
+        if let Some(user) = access.user.as_ref().or(config.auth_info.impersonate.as_ref()) {
+            let user = HeaderValue::from_str(user).map_err(|_| {
+                Error::usage("--as: no user can be called that").hint("a user's name is one line of text")
+            })?;
+            config.headers.push((HeaderName::from_static("impersonate-user"), user));
+        }
+        // As with kubectl: what is on this machine is asked without a proxy.
+        let address = config.cluster_url.to_string().parse::<Url>();
+        if address.is_ok_and(|address| is_loopback(&address)) {
+            config.proxy_url = None;
+        }
+        Ok(Self { namespace: config.default_namespace.clone(), config, context })
+    }
+
+    /// A client of it; `agent` is what the cluster's own record calls it.
+    ///
+    /// # Errors
+    /// Its credentials cannot be had.
+    pub async fn connect(self, agent: &'static str) -> Result<Client> {
+        // A credential plugin may ask a person, and is heard in a thread of its own: an interrupt ends the wait.
+        let connecting = tokio::task::spawn_blocking(move || client(self.config, agent));
+        match tokio::time::timeout(PLUGIN, connecting).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(_)) => Err(unusable("its credential plugin cannot be run")),
+            Err(_) => {
+                let limit = duration(PLUGIN);
+                Err(unusable(&format!("its credential plugin gave no answer within {limit}")))
+            }
+        }
+    }
+}
+
+/// A client by a configuration that was read.
+///
+/// # Errors
+/// Its credentials cannot be had.
+pub fn client(mut config: Config, agent: &'static str) -> Result<Client> {
+    config.connect_timeout = Some(CONNECT);
+    config.headers.push((USER_AGENT, HeaderValue::from_static(agent)));
+    // A server that says no is a part of what is to be seen.
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| unusable(&words(&error)))
+}
+
 /// The cluster that is meant, and the name of its context.
 ///
 /// # Errors
 /// The file cannot be read, there is no such context, or it cannot be used.
-pub async fn of_user(access: &Access) -> Result<(Config, String)> {
+async fn of_user(access: &Access) -> Result<(Config, String)> {
     let file = access.kubeconfig.as_deref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
     let file = file.map_err(|error| unread(&error))?;
     let named = access.context.clone().or_else(|| file.current_context.clone());

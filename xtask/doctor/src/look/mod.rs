@@ -23,7 +23,7 @@ use probe::{Options, Password, Resolve, Tls};
 use releases::Era;
 use url::Url;
 
-pub use kubeconfig::Access;
+pub use kubeconfig::{Access, UserCluster, words};
 pub use objects::{Object, Objects};
 pub use outside::User;
 pub use reader::Reader;

@@ -216,6 +216,7 @@ async fn log_in(options: &Options) -> Logins {
         ok: report.ok(),
         total: report.logins.len(),
         failures: report.failures(),
+        shown: report.shown(report.failures().len() + 1).into_iter().cloned().collect(),
         user: report.logins.into_iter().find_map(|login| login.outcome.ok()),
     }
 }

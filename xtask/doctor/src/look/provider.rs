@@ -305,6 +305,7 @@ mod tests {
             headers: http::HeaderMap::new(),
             body: br#"{"error":"invalid_grant"}"#.to_vec(),
             time: std::time::Duration::ZERO,
+            certificate: None,
         };
         for (status, is) in
             [(200, true), (400, true), (401, true), (403, true), (302, false), (429, false), (500, false)]

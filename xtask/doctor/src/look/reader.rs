@@ -7,26 +7,22 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{COOKIE, HeaderMap};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
-use probe::jar::is_loopback;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use url::Url;
 
-use super::kubeconfig::{self, Access, words};
+use super::kubeconfig::{self, Access, UserCluster, words};
 use super::objects::Objects;
 use crate::could_not::{self, Right};
 use crate::shown::shown;
-use base::{Error, Result, duration};
+use base::Result;
 
 /// The longest that one request may take.
 const LIMIT: Duration = Duration::from_secs(10);
-/// The longest that a credential plugin may take: it may send a person to a browser.
-const PLUGIN: Duration = Duration::from_secs(300);
 /// The largest object that is read. The API keeps none that is larger than 1.5 MiB.
 const OBJECT: usize = 4 * 1024 * 1024;
 /// The largest list that is read.
@@ -118,31 +114,10 @@ impl Reader {
     /// # Errors
     /// The file cannot be read, there is no such context, or it cannot be used.
     pub async fn of_user(access: &Access) -> Result<(Self, String)> {
-        let (mut config, context) = kubeconfig::of_user(access).await?;
-        if let Some(user) = access.user.as_ref().or(config.auth_info.impersonate.as_ref()) {
-            let user = HeaderValue::from_str(user).map_err(|_| {
-                Error::usage("--as: no user can be called that").hint("a user's name is one line of text")
-            })?;
-            config.headers.push((HeaderName::from_static("impersonate-user"), user));
-        }
-        // As with kubectl: what is on this machine is asked without a proxy.
-        let address = config.cluster_url.to_string().parse::<Url>();
-        if address.is_ok_and(|address| is_loopback(&address)) {
-            config.proxy_url = None;
-        }
-        // A credential plugin may ask a person, and is heard in a thread of its own: an interrupt ends the wait.
-        let connecting = tokio::task::spawn_blocking(move || Self::connected(config));
-        let reader = match tokio::time::timeout(PLUGIN, connecting).await {
-            Ok(Ok(reader)) => reader?,
-            Ok(Err(_)) => return Err(kubeconfig::unusable("its credential plugin cannot be run")),
-            Err(_) => {
-                let limit = duration(PLUGIN);
-                return Err(kubeconfig::unusable(&format!(
-                    "its credential plugin gave no answer within {limit}"
-                )));
-            }
-        };
-        Ok((Self { limit: access.limit.unwrap_or(LIMIT), ..reader }, context))
+        let cluster = UserCluster::read(access).await?;
+        let context = cluster.context.clone();
+        let behind = Behind::Cluster(cluster.connect(AGENT).await?);
+        Ok((Self { behind, limit: access.limit.unwrap_or(LIMIT), rights: Mutex::default() }, context))
     }
 
     /// The cluster behind a context of a lab's kubeconfig.
@@ -156,12 +131,8 @@ impl Reader {
         Self::connected(config)
     }
 
-    fn connected(mut config: Config) -> Result<Self> {
-        config.connect_timeout = Some(LIMIT);
-        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
-        // A server that says no is a part of what is to be seen.
-        config.default_retry = false;
-        let client = Client::try_from(config).map_err(|error| kubeconfig::unusable(&words(&error)))?;
+    fn connected(config: Config) -> Result<Self> {
+        let client = kubeconfig::client(config, AGENT)?;
         Ok(Self { behind: Behind::Cluster(client), limit: LIMIT, rights: Mutex::default() })
     }
 

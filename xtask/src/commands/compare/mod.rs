@@ -17,7 +17,7 @@ use crate::console::Console;
 use crate::lab::OwnLabs;
 use crate::names::{Place, Workload};
 use crate::programs::Kind;
-use crate::report::{GoalRecord, Report, StepRecord, millis};
+use crate::report::{GoalRecord, Report, StepRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result};
 
@@ -100,7 +100,7 @@ async fn play(
             let new = differences(case.name(), &here[0], &here[1]);
             let outcome = summary(&new, here[1].len());
             running.done(&outcome);
-            record.steps.push(StepRecord { name: case.name().into(), ms: millis(began.elapsed()), outcome });
+            record.steps.push(StepRecord::new(case.name(), began, outcome));
             found.extend(new);
         }
         Ok(())

@@ -7,8 +7,9 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use probe::{CauseId, Verdict};
+use probe::{CauseId, Login, Verdict};
 use releases::{Era, Release};
+use serde_json::json;
 
 use super::doctor::of_lab;
 use super::own_lab::OwnLab;
@@ -19,7 +20,7 @@ use crate::lab::OwnLabs;
 use crate::login;
 use crate::names::{Place, Provider, Workload};
 use crate::programs::Kind;
-use crate::report::{GoalRecord, Report, StepRecord, millis};
+use crate::report::{GoalRecord, Report, StepRecord};
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
 use doctor::examine;
@@ -60,9 +61,12 @@ pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -
     let mut rows = vec![];
     let outcome = all(session, &labs.lab("lab"), &faults, &mut record, &mut rows).await;
     if !rows.is_empty() {
-        session.console.result(&table::text(&rows));
+        session.console.result(&table::text(&rows, session.console.results().width));
     }
-    record.more.insert("faults".into(), serde_json::json!(rows));
+    record.more.insert("faults".into(), json!(rows));
+    if session.options.report.is_some() {
+        record.shown.insert("faults".into(), rows.iter().map(|row| json!({"trace": row.trace})).collect());
+    }
     drop(record);
     if args.update {
         let root = checkout();
@@ -130,8 +134,7 @@ async fn of_lab_of(
             let since = Instant::now();
             let row = one(&lab, *fault).await.map_err(|error| error.context(fault.name()))?;
             running.done(&row.line());
-            let (name, ms) = (row.fault.clone(), millis(since.elapsed()));
-            record.steps.push(StepRecord { name, ms, outcome: row.line() });
+            record.steps.push(StepRecord::new(&row.fault, since, row.line()));
             rows.push(row);
         }
         Ok(())
@@ -158,7 +161,15 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let mut record = GoalRecord::new("test");
     let found = test::run(session, None, &mut record).await?;
     let by_cli = fault.seen() == Seen::CommandLine;
-    row.symptom = if by_cli { as_cli(session).await? } else { symptom(&record, found.verdict) };
+    row.trace = record.shown.get("traces").map(|traces| traces[0].clone()).unwrap_or_default();
+    row.symptom = match by_cli {
+        true => {
+            let login = login::as_cli(session).await?;
+            row.trace = json!(login);
+            as_cli(&login)
+        }
+        false => symptom(&record, found.verdict),
+    };
     row.answer = diagnosis.findings.iter().map(|finding| finding.id.name().to_owned()).collect();
     row.certainty = diagnosis.findings.first().map(|finding| finding.certainty.name().to_owned());
     goals::reach(session, Goal::Fix, None, &mut vec![]).await?;
@@ -204,14 +215,14 @@ fn shows_here(fault: Fault, release: Option<Release>) -> bool {
 }
 
 /// What the command line's login says, in a line.
-async fn as_cli(session: &Session) -> Result<String> {
-    Ok(match login::as_cli(session).await?.outcome {
+fn as_cli(login: &Login) -> String {
+    match &login.outcome {
         Ok(_) => "as the command line: logged-in".to_owned(),
         Err(failure) => {
             let status = failure.status.map_or_else(String::new, |status| format!(" {status}"));
             format!("as the command line: refused at {}{status}: {}", failure.step, failure.message)
         }
-    })
+    }
 }
 
 /// What a login says, in a line.

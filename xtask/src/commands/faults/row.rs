@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::fault::Fault;
 use crate::names::Provider;
@@ -30,6 +31,9 @@ pub struct Row {
     pub diagnosis_ms: u64,
     /// Whether that is as it should be.
     pub outcome: Outcome,
+    /// A login of those that say so, for a report.
+    #[serde(skip)]
+    pub trace: Value,
 }
 
 /// How a fault ended.
@@ -59,6 +63,7 @@ impl Row {
             certainty: None,
             diagnosis_ms: 0,
             outcome: Outcome::Differs,
+            trace: Value::Null,
         }
     }
 

@@ -23,10 +23,10 @@ const TABLE: DocsTable = DocsTable {
 const LONGEST: usize = 220;
 
 /// The table for a terminal: each fault, and below it what a login said.
-pub fn text(rows: &[Row]) -> String {
+pub fn text(rows: &[Row], width: Option<usize>) -> String {
     let symptom = |row: &Row| (!row.symptom.is_empty()).then(|| vec![String::new(), cut(&row.symptom)]);
     let lines = |row: &Row| [Some(vec![row.fault.clone(), row.line()]), symptom(row)].into_iter().flatten();
-    table::text(&rows.iter().flat_map(lines).collect::<Vec<_>>())
+    table::text(&rows.iter().flat_map(lines).collect::<Vec<_>>(), width)
 }
 
 /// What was seen last of each fault.

@@ -170,6 +170,7 @@ mod tests {
                 known_refusals: &[],
                 as_known: true,
                 message: None,
+                shown: Default::default(),
             };
             let (label, time) = (subject.label(), Duration::ZERO);
             Measured { label, argocd: None, dex: None, rows: vec![row], error: None, time }

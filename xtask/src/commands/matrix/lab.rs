@@ -42,10 +42,16 @@ impl Measured {
     /// that shows most: anything but logged in.
     pub fn stage(&self, stage: Stage) -> Option<(Verdict, Logins)> {
         let rows = || self.rows.iter().filter(|row| row.stage == stage);
-        let worst = rows().find(|row| row.verdict != Verdict::LoggedIn).or_else(|| rows().next())?;
+        let worst = self.worst(stage)?;
         let total = rows().map(|row| row.logins.total).sum();
         let ok = rows().map(|row| row.logins.ok).sum();
         Some((worst.verdict, Logins { total, ok, failed: total - ok }))
+    }
+
+    /// What was seen at a stage; of several what shows most.
+    pub fn worst(&self, stage: Stage) -> Option<&Row> {
+        let rows = || self.rows.iter().filter(|row| row.stage == stage);
+        rows().find(|row| row.verdict != Verdict::LoggedIn).or_else(|| rows().next())
     }
 
     /// How logins failed at a stage, the most frequent way of each act first.

@@ -124,6 +124,7 @@ mod tests {
             known_refusals: &[],
             as_known: true,
             message: None,
+            shown: Default::default(),
         };
         Measured {
             label: version.into(),

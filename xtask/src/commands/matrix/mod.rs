@@ -13,12 +13,12 @@ use futures::StreamExt as _;
 use releases::Release;
 
 use crate::cli::{MatrixArgs, Options, Range, Story};
-use crate::console::{Console, Tone};
+use crate::console::Console;
 use crate::goals::stories::{self, Act};
 use crate::known::{self, Stage};
 use crate::lab::OwnLabs;
 use crate::names::Provider;
-use crate::report::{GoalRecord, Report, StepRecord, millis};
+use crate::report::{GoalRecord, Report, StepRecord};
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
 use toolbox::real;
@@ -136,17 +136,14 @@ impl Run<'_> {
         }
         let wished = self.options().logins;
         let logins = wished.unwrap_or(LOGINS);
-        console.note(&console.toned(
-            Tone::Strong,
-            &format!(
-                "matrix: {} releases, {} at a time, {logins} logins after each act",
-                subjects.len(),
-                self.jobs
-            ),
+        console.heading(&format!(
+            "matrix: {} releases, {} at a time, {logins} logins after each act",
+            subjects.len(),
+            self.jobs
         ));
         let acts = all_acts(self.session.provider);
         let all = self.measure(&subjects, &acts, record).await;
-        console.result(&table::text(&all));
+        console.result(&table::text(&all, console.results().width));
         let provider = self.session.provider;
         let assumed = all.iter().filter_map(|measured| measured.argocd.as_ref()?.release());
         let assumed: Vec<String> =
@@ -156,6 +153,9 @@ impl Run<'_> {
         }
         console.explain(&confidence(logins, wished.is_some()));
         record.more.insert("releases".into(), table::json(&all));
+        if self.options().report.is_some() {
+            record.shown.insert("releases".into(), table::shown(&all));
+        }
         for (path, text) in
             [(&args.markdown, table::markdown as fn(&[Measured]) -> String), (&args.junit, table::junit)]
         {
@@ -188,7 +188,7 @@ impl Run<'_> {
     ) -> Result<Exit> {
         let subjects = bisect::subjects(range, available)?;
         let console = self.console();
-        console.note(&console.toned(Tone::Strong, &format!("bisect: {} releases", subjects.len())));
+        console.heading(&format!("bisect: {} releases", subjects.len()));
         let acts = acts(story);
         let found = bisect::bisect(&subjects, stage(story), async |subjects: &[Subject]| {
             self.measure(subjects, &acts, record).await
@@ -209,7 +209,7 @@ impl Run<'_> {
     async fn measure(&self, subjects: &[Subject], acts: &[Act], record: &mut GoalRecord) -> Vec<Measured> {
         let one = |place: usize, subject: Subject| async move {
             let label = subject.label();
-            let running = self.console().step(&label, "starting its lab");
+            let (running, since) = (self.console().step(&label, "starting its lab"), Instant::now());
             // A path says little about who it is, and may say the same as another.
             let folder = self.labs.lab(&format!("{place}-{label}"));
             let measured = lab::measure(&subject, acts, folder, self.options(), &running).await;
@@ -219,15 +219,15 @@ impl Run<'_> {
                 (None, false) => "NOT as known".to_owned(),
             };
             running.done(&outcome);
-            (place, measured, outcome)
+            let step = StepRecord::new(&measured.label, since, outcome);
+            (place, measured, step)
         };
         let labs =
             futures::stream::iter(subjects.iter().cloned().enumerate().map(|(place, it)| one(place, it)));
         let mut all: Vec<_> = labs.buffer_unordered(self.jobs).collect().await;
         all.sort_by_key(|(place, ..)| *place);
-        let measured = all.into_iter().map(|(_, measured, outcome)| {
-            let ms = millis(measured.time);
-            record.steps.push(StepRecord { name: measured.label.clone(), ms, outcome });
+        let measured = all.into_iter().map(|(_, measured, step)| {
+            record.steps.push(step);
             measured
         });
         measured.collect()

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use probe::Verdict;
+use report::junit::{Ended, Suite};
 use serde_json::{Value, json};
 
 use super::lab::Measured;
-use crate::commands::table::{self, Ended, Suite};
+use crate::commands::table;
 use crate::goals::stories::{Logins, Row};
 use crate::known::Stage;
 
@@ -50,8 +51,8 @@ fn cells(all: &[Measured]) -> Vec<Vec<String>> {
 }
 
 /// For a terminal: the table, and below it what went wrong.
-pub fn text(all: &[Measured]) -> String {
-    let mut text = table::text(&cells(all));
+pub fn text(all: &[Measured], width: Option<usize>) -> String {
+    let mut text = table::headed(&cells(all), width);
     for measured in all {
         for row in measured.rows.iter().filter(|row| !row.as_known) {
             let _ = writeln!(text, "{} after {}: {}", measured.label, row.after.name(), otherwise(row));
@@ -97,6 +98,18 @@ pub fn json(all: &[Measured]) -> Value {
         .collect()
 }
 
+/// What a report shows of each besides: a login after each act.
+pub fn shown(all: &[Measured]) -> Value {
+    let traces = |measured: &Measured| -> Value {
+        let trace = |(stage, name, _): &(Stage, &str, &str)| {
+            let trace = measured.worst(*stage).and_then(|row| row.shown.get("traces")?.get(0).cloned());
+            ((*name).to_owned(), json!(trace))
+        };
+        json!({"traces": COLUMNS.iter().map(trace).collect::<Value>()})
+    };
+    all.iter().map(traces).collect()
+}
+
 /// As JUnit XML: a suite a release, a case a stage.
 pub fn junit(all: &[Measured]) -> String {
     let suite = |measured: &Measured| {
@@ -114,7 +127,7 @@ pub fn junit(all: &[Measured]) -> String {
             cases: measured.rows.iter().map(stage).chain(error).collect(),
         }
     };
-    table::junit("matrix", &all.iter().map(suite).collect::<Vec<_>>())
+    report::junit::junit("matrix", &all.iter().map(suite).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

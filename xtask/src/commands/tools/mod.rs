@@ -47,7 +47,7 @@ pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> 
         programs.extend(real_programs(session, &downloads, platform)?);
     }
     let shed = Shed { programs, engines: Engines::of_this_machine().await?, downloads: &downloads, platform };
-    session.console.result(&shed.text());
+    session.console.result(&shed.text(session.console.results().width));
     more.extend(shed.document());
     report.begun("tools", since).more = more;
     verdict(&shed)

@@ -69,7 +69,7 @@ pub struct Shed<'a> {
 
 impl Shed<'_> {
     /// For people.
-    pub fn text(&self) -> String {
+    pub fn text(&self, width: Option<usize>) -> String {
         let mut rows: Vec<_> = self.programs.iter().flat_map(Program::rows).collect();
         rows.extend(self.engines.all.iter().filter_map(engine_row));
         if self.engines.all.iter().all(|engine| engine.state == EngineState::Absent) {
@@ -85,7 +85,7 @@ impl Shed<'_> {
             known => format!("tools.lock knows {known} files"),
         };
         rows.push(row("lock", "", "", &lock));
-        table::text(&rows)
+        table::text(&rows, width)
     }
 
     /// For programs.

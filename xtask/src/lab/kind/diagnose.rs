@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams, LogParams};
 
 use crate::cluster::{Cluster, pod_state};
-use crate::console::{Console, Tone};
+use crate::console::Console;
 use crate::names::{NAMESPACES, OIDC_SECRET};
 use base::Result;
 
@@ -28,7 +28,7 @@ pub async fn show(cluster: impl Future<Output = Result<Cluster>>, console: &Cons
     let looks = join_all(namespaces.map(|namespace| look(&cluster, namespace)));
     let Ok(found) = tokio::time::timeout(LIMIT, looks).await else { return };
     let secrets = secrets(&cluster).await;
-    console.note(&console.toned(Tone::Strong, "what was in the cluster"));
+    console.heading("what was in the cluster");
     for text in found.into_iter().filter(|text| !text.is_empty()) {
         console.note(masked(&text, &secrets).trim_end());
     }

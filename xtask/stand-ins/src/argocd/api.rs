@@ -9,6 +9,7 @@ use super::incoming::Incoming;
 use super::policy;
 use super::server::Server;
 use super::session::{self, BadToken, INTERNAL, UNAUTHENTICATED};
+use super::settings;
 use super::token_cookie;
 use super::user_info;
 use crate::go_http;
@@ -134,7 +135,7 @@ async fn route(server: &Server, request: &Incoming) -> Response {
         }
         // The browser forgets its cookie by itself: there is no token to set.
         ("/api/v1/session", &Method::DELETE) => ok(&json!({})),
-        ("/api/v1/settings", &Method::GET) => settings(server, request).await,
+        ("/api/v1/settings", &Method::GET) => page_settings(server, request).await,
         ("/api/v1/applications", &Method::GET) => match claims(server, request).await {
             Err(response) => *response,
             Ok(_) => ok(&json!({ "metadata": {}, "items": null })),
@@ -170,7 +171,8 @@ fn token(request: &Incoming) -> Option<String> {
     bearer.filter(looks_valid).or_else(|| token_cookie::join(&request.headers).ok().filter(looks_valid))
 }
 
-async fn authenticate(server: &Server, request: &Incoming) -> Option<Result<Value, BadToken>> {
+/// The claims of the token that a request shows, if it shows one.
+pub(super) async fn authenticate(server: &Server, request: &Incoming) -> Option<Result<Value, BadToken>> {
     let token = token(request)?;
     Some(match server.sessions.verify(&token).await {
         Ok(claims) => user_info::with_groups(server, claims).await,
@@ -206,7 +208,7 @@ async fn userinfo(server: &Server, request: &Incoming) -> Response {
 }
 
 /// What the login page needs to know, of the settings as they are now.
-async fn settings(server: &Server, request: &Incoming) -> Response {
+async fn page_settings(server: &Server, request: &Incoming) -> Response {
     let settings = match server.manager.complete_settings() {
         Ok(settings) => settings,
         Err(why) => return error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, &why),
@@ -242,6 +244,15 @@ async fn settings(server: &Server, request: &Incoming) -> Response {
         sync_with_replace_allowed: details.shows_replace,
         url: settings.url,
     })
+}
+
+/// What the page's button names the login by, if there is a login.
+pub(super) fn login_name(server: &Server, settings: &settings::Settings) -> Option<String> {
+    if let Some(oidc) = settings.oidc_config(&server.details, &server.log) {
+        return Some(oidc.name);
+    }
+    let dex: Dex = serde_yaml::from_str(&settings.dex_config_raw).ok()?;
+    Some(dex.connectors.into_iter().next()?.name)
 }
 
 /// The stream of applications: there are none, so there is never a word. What an

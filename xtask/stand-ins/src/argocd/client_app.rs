@@ -28,6 +28,7 @@ use super::token_cookie::{self, MaxCookies};
 use super::workload_identity::WorkloadIdentity;
 use crate::expiring::Expiring;
 use crate::go_http::{self, Values, random};
+use crate::page::page;
 use local_cluster::serve::Response;
 
 /// How long the cache of releases up to v2.2 keeps a login.
@@ -403,6 +404,11 @@ fn no_code() -> Response {
     go_http::reply(
         StatusCode::OK,
         go_http::HTML,
-        "<!DOCTYPE html>\n<title>Stand-in for Argo CD</title>\n<p>The provider sent no code. Argo CD would look for a token in the address now (the implicit flow); this stand-in does not.</p>\n",
+        page(
+            "Argo CD",
+            "No code",
+            "<h1>No code</h1>\n<p>The provider sent no code. Argo CD would look for a token in the address now \
+             (the implicit flow); this stand-in does not.</p>",
+        ),
     )
 }

@@ -79,7 +79,7 @@ impl Site {
                 }
                 api::answer(server, request).await
             }
-            _ => pages::static_assets(server, request, self.app.is_some()),
+            _ => pages::static_assets(server, request, self.app.is_some()).await,
         }
     }
 }

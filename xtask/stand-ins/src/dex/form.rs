@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use ring::digest::{SHA256, digest};
 
 use super::config::Password;
-use super::pages;
+use super::pages::{self, Form};
 use super::state::{Dex, Incoming};
 use super::storage::{AuthCode, Claims, new_id};
 use crate::go_http::{self, Values};
@@ -29,10 +29,10 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
         return pages::error(StatusCode::BAD_REQUEST, "User session error.");
     }
     let id = ("request_id", request.id.as_str());
-    if dex.storage.requests.get(state).is_none() {
+    let Some(wish) = dex.storage.requests.get(state) else {
         dex.log.error("invalid 'state' parameter provided", &[("err", "not found"), id]);
         return pages::error(StatusCode::BAD_REQUEST, "Requested resource does not exist.");
-    }
+    };
     if connector != dex.connector() {
         dex.log.error(
             "connector mismatch: password login triggered for different connector from authentication start",
@@ -40,9 +40,10 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
         );
         return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Requested resource does not exist.");
     }
-    let (back, prompt) = (request.query.get("back"), dex.config.connector.prompt);
+    let prompt = dex.config.connector.prompt;
+    let form = Form { target: &request.target, prompt, back: request.query.get("back"), wish: &wish };
     if request.method == Method::GET {
-        return pages::login_form(&request.target, prompt, "", false, back);
+        return form.page(None);
     }
     if request.method != Method::POST {
         return pages::error(StatusCode::BAD_REQUEST, "Unsupported request method.");
@@ -56,7 +57,7 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
         }
         Ok(None) => {
             dex.log.error("failed login attempt: Invalid credentials.", &[("user", username), id]);
-            pages::login_form(&request.target, prompt, username, true, back)
+            form.page(Some(username))
         }
         Ok(Some(claims)) => logged_in(dex, request, state, claims),
     }

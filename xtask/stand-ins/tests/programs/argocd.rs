@@ -34,10 +34,8 @@ async fn it_says_what_it_is() {
     assert_eq!(version, r#"{"Version":"v3.3.6+stand-in"}"#);
     let (status, headers, page) = get(&place, "/applications", "text/html,*/*").await;
     assert_eq!(status, 200);
-    assert!(
-        page.contains("This is a stand-in for Argo CD") && page.contains(r#"href="/auth/login""#),
-        "{page}"
-    );
+    let button = "href=\"/auth/login?return_url=http%3A%2F%2Fargocd.host%2Fapplications\">Log in via Dex</a>";
+    assert!(page.contains("This is a stand-in for Argo CD") && page.contains(button), "{page}");
     assert_eq!(headers["x-frame-options"], "sameorigin");
     assert_eq!(headers["content-security-policy"], "frame-ancestors 'self';");
     assert_eq!(headers["cache-control"], "no-cache, private, max-age=0");

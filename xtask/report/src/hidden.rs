@@ -1,0 +1,80 @@
+//! What only a server can see of a login, as far as the answer to the browser proves it: Argo CD's
+//! own calls to the identity provider.
+
+use serde_json::Value;
+
+use crate::read::{Read as _, passed};
+
+/// A call that was not seen.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// Which exchange was answered only after it.
+    pub within: usize,
+    /// What Argo CD asked for.
+    pub asks: &'static str,
+    /// What came of it.
+    pub came: String,
+    /// Whether it failed.
+    pub failed: bool,
+    /// Whether the provider was reached.
+    pub arrived: bool,
+}
+
+/// Errors of OAuth 2 that a token endpoint answers with.
+const OAUTH: [&str; 6] = [
+    "invalid_client",
+    "unauthorized_client",
+    "invalid_grant",
+    "invalid_scope",
+    "invalid_request",
+    "unsupported_grant_type",
+];
+
+/// The call whose end the login's answer proves, if there is one.
+pub fn of(trace: &Value) -> Option<Hidden> {
+    let exchanges = trace.list("exchanges");
+    let at = |step: &str| exchanges.iter().rposition(|exchange| exchange.text("step") == Some(step));
+    if at("token").is_some() {
+        return None;
+    }
+    let failure = trace.at("failure");
+    let hidden = |asks, came: &str, failed, arrived| {
+        let within = exchanges.len().checked_sub(1)?;
+        Some(Hidden { within, asks, came: came.to_owned(), failed, arrived })
+    };
+    match failure.text("answer").unwrap_or_default() {
+        "invalid-client" | "secret-expired" | "client-disabled" | "invalid-grant" | "invalid-scope"
+            if failure.text("step") == Some("callback") =>
+        {
+            let message = failure.text("message").unwrap_or_default();
+            let code = OAUTH.into_iter().find(|code| message.contains(code));
+            let asks = match failure.text("answer") {
+                Some("invalid-grant" | "invalid-scope") => "token endpoint: redeems the code",
+                _ => "token endpoint: the code and its client secret",
+            };
+            hidden(asks, code.unwrap_or("refused"), true, true)
+        }
+        "provider-unknown-host" => hidden("discovery", "cannot resolve the provider's name", true, false),
+        "provider-by-proxy" => hidden("discovery", "the proxy cannot be reached", true, false),
+        "provider-refuses-connections" => hidden("discovery", "nothing listens there", true, false),
+        "provider-certificate" => hidden("discovery", "does not trust the certificate", true, true),
+        "provider-bad-gateway" => hidden("discovery", "a front without a server", true, true),
+        "provider-unreachable" => hidden("discovery", "could not be read", true, false),
+        "issuer-mismatch" => hidden("discovery", "calls itself by another issuer", true, true),
+        _ => {
+            // Argo CD gives a token of its own to nobody for whom the provider gave it none.
+            let within = at("callback")?;
+            let given = exchanges[within].list("cookies").iter().any(|cookie| {
+                let kept = cookie.text("name").is_some_and(|name| name.starts_with("argocd.token"));
+                kept && cookie.at("empty").as_bool() == Some(false)
+            });
+            (given || passed(trace) && trace.at("user").is_object()).then(|| Hidden {
+                within,
+                asks: "token endpoint: the code and its client secret",
+                came: "a token".to_owned(),
+                failed: false,
+                arrived: true,
+            })
+        }
+    }
+}

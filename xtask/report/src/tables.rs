@@ -1,0 +1,163 @@
+//! The tables: releases of `matrix`, faults of `faults`, both stories of `reproduce`, the phases
+//! of `rotate`; each row with its drawing.
+
+use serde_json::{Value, json};
+
+use crate::draw::glyph;
+use crate::login::login;
+use crate::read::{Read as _, goal, passed};
+use crate::text::{Limits, grouped, millis, words};
+
+/// What a cell has: a text, what kind of text it is, and a small drawing.
+struct Cell {
+    text: String,
+    tone: &'static str,
+    glyph: Option<String>,
+}
+
+impl Cell {
+    fn plain(text: &str, limits: &Limits) -> Self {
+        Self { text: words(text, limits.words.min(300)), tone: "", glyph: None }
+    }
+
+    fn verdict(text: Option<&str>, trace: &Value, limits: &Limits) -> Self {
+        let tone = match text {
+            Some("logged-in" | "named" | "as known") => "good word",
+            Some("refused" | "unreachable" | "differs" | "not as known") => "bad word",
+            Some("mixed") => "mixed word",
+            _ => "mute",
+        };
+        let glyph = trace.is_object().then(|| glyph::draw(trace).within());
+        Self { text: words(text.unwrap_or("–"), limits.words.min(60)), tone, glyph }
+    }
+
+    fn json(self) -> Value {
+        json!({"text": self.text, "tone": self.tone, "glyph": self.glyph})
+    }
+}
+
+/// What makes a row of an entry's list.
+type MakesRow = for<'a> fn(&'a Value, &Limits) -> Row<'a>;
+/// A row, and the login that stands for it, with its caption.
+type Row<'a> = (Vec<Cell>, Option<(String, &'a Value)>);
+
+/// The table of an entry, if it has one.
+pub fn of(entry: &Value, limits: &Limits) -> Option<Value> {
+    let (caption, head, rows, field): (_, &[&str], MakesRow, _) = match goal(entry) {
+        "matrix" => (
+            "Each release, and how its logins ended after each goal",
+            &["Argo CD", "era", "working", "break", "broken", "fix", "first start", "as known", "took"],
+            release,
+            "releases",
+        ),
+        "faults" => (
+            "Each fault, what a login said, and what the doctor made of it",
+            &["fault", "a login says", "the doctor names", "certainty", "in", "outcome"],
+            fault,
+            "faults",
+        ),
+        "reproduce" => (
+            "Each test of both stories",
+            &["after", "verdict", "logins", "known", "a server's words"],
+            story,
+            "stories",
+        ),
+        "rotate" => {
+            ("The logins of each step of the rotation", &["step", "logins", "failed"], phase, "phases")
+        }
+        _ => return None,
+    };
+    let all = entry.list(field);
+    let rows: Vec<Row<'_>> = all.iter().take(limits.rows).map(|row| rows(row, limits)).collect();
+    let more = all.len() - rows.len();
+    let drawn: Vec<Value> = rows
+        .iter()
+        .filter_map(|(_, example)| example.as_ref())
+        .take(limits.drawings)
+        .map(|(caption, trace)| login(trace, true, caption, limits))
+        .collect();
+    let rows: Vec<Vec<Value>> =
+        rows.into_iter().map(|(cells, _)| cells.into_iter().map(Cell::json).collect()).collect();
+    Some(json!({
+        "caption": caption,
+        "head": head,
+        "rows": rows,
+        "more": (more > 0).then(|| format!("{} more rows are in run.json.", grouped(more))),
+        "logins": drawn,
+    }))
+}
+
+fn release<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
+    let version = words(row.text("version").unwrap_or("?"), 60);
+    let name = match row.text("kind") {
+        Some("stand-in") => format!("{version} (stand-in)"),
+        _ => version.clone(),
+    };
+    let traces = row.at("traces");
+    let mut cells = vec![Cell::plain(&name, limits), Cell::plain(row.text("era").unwrap_or("–"), limits)];
+    for stage in ["working", "break", "broken", "fix", "first_start"] {
+        cells.push(Cell::verdict(row.text(stage), traces.at(stage), limits));
+    }
+    cells.push(match (row.text("error"), row.at("as_known").as_bool()) {
+        (Some(error), _) => Cell { tone: "bad", ..Cell::plain(error, limits) },
+        (None, Some(true)) => Cell::verdict(Some("as known"), &Value::Null, limits),
+        (None, _) => Cell::verdict(Some("not as known"), &Value::Null, limits),
+    });
+    cells.push(Cell::plain(&millis(row.number("ms")), limits));
+    // The post's own story where it failed, else what failed, else the story as it passed.
+    let stages = ["broken", "break", "first_start", "fix", "working"].map(|stage| (stage, traces.at(stage)));
+    let there = || stages.iter().filter(|(_, trace)| trace.is_object());
+    let shown = there().find(|(_, trace)| !passed(trace)).or(there().next());
+    (cells, shown.map(|(stage, trace)| (format!("{version} after {}", stage.replace('_', " ")), *trace)))
+}
+
+fn fault<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
+    let fault = words(row.text("fault").unwrap_or("?"), 60);
+    let name =
+        row.text("provider").map_or(fault.clone(), |provider| format!("{fault} ({})", words(provider, 30)));
+    let not_here = row.at("outcome").text("not-here").map(|on| format!("shows on {}", words(on, 100)));
+    let named: Vec<String> = row.texts("answer").take(6).map(|id| words(id, 60)).collect();
+    let named = if named.is_empty() { "–".to_owned() } else { named.join(", ") };
+    let trace = row.at("trace");
+    let symptom = Cell {
+        glyph: trace.is_object().then(|| glyph::draw(trace).within()),
+        ..Cell::plain(row.text("symptom").unwrap_or("–"), limits)
+    };
+    let cells = vec![
+        Cell::plain(&name, limits),
+        symptom,
+        Cell::plain(&named, limits),
+        Cell::plain(row.text("certainty").unwrap_or("–"), limits),
+        Cell::plain(&millis(row.number("diagnosis_ms")), limits),
+        Cell::verdict(row.text("outcome").or(not_here.as_deref()), &Value::Null, limits),
+    ];
+    (cells, trace.is_object().then(|| (format!("with the fault {fault}"), trace)))
+}
+
+fn story<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
+    let after = words(row.text("after").unwrap_or("?"), 40);
+    let trace = row.list("traces").first().unwrap_or(&Value::Null);
+    let logins = row.at("logins");
+    let counted = format!("{} of {} passed", logins.count("ok"), logins.count("total"));
+    let known = match row.at("as_known").as_bool() {
+        Some(true) => Cell::verdict(Some("as known"), &Value::Null, limits),
+        Some(false) => Cell::verdict(Some("not as known"), &Value::Null, limits),
+        None => Cell::plain("–", limits),
+    };
+    let cells = vec![
+        Cell::plain(&after, limits),
+        Cell::verdict(row.text("verdict"), trace, limits),
+        Cell::plain(&counted, limits),
+        known,
+        Cell::plain(row.text("message").unwrap_or("–"), limits),
+    ];
+    (cells, trace.is_object().then(|| (format!("after {after}"), trace)))
+}
+
+fn phase<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
+    let failed = row.count("failed");
+    let failed =
+        Cell { tone: if failed > 0 { "bad" } else { "" }, ..Cell::plain(&failed.to_string(), limits) };
+    let step = Cell::plain(row.text("step").unwrap_or("?"), limits);
+    (vec![step, Cell::plain(&row.count("logins").to_string(), limits), failed], None)
+}

@@ -1,0 +1,216 @@
+//! `load`: logins from many pods at once. Kubernetes schedules the workers, limits and ends them, as an Indexed Job;
+//! here the Job is made, followed, suspended at the first sign of a lock-out, and removed by name, whatever comes.
+
+mod follow;
+mod job;
+mod jobs;
+mod merge;
+mod target;
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::dry_run;
+use crate::cli::{Expect, LoadArgs};
+use crate::console::{Console, Tone};
+use crate::report::{GoalRecord, Report, StepRecord};
+use crate::session::Session;
+use base::{Error, Exit, Result, interrupt};
+use follow::{Followed, follow};
+use job::Plan;
+use jobs::{Jobs, NotMade};
+use merge::Merged;
+use target::Target;
+
+/// Logs in from many pods.
+///
+/// # Errors
+/// There is no cluster to do it on, it does not do it, no worker reports, or it was interrupted.
+pub async fn load(
+    session: &Session,
+    args: &LoadArgs,
+    interrupted: &mut (impl Future<Output = ()> + Unpin),
+    report: &mut Report,
+) -> Result<Exit> {
+    if args.context.is_some() {
+        // It is no lab that logins are made at.
+        (report.place, report.provider, report.tls) = (None, None, None);
+    }
+    let mut entry = report.begun("load", Instant::now());
+    let prepared = async {
+        let target = target::of(session, args).await?;
+        if session.options.dry_run {
+            return Ok((target, None));
+        }
+        let (client, password) = (target.connect(session).await?, target.password(args).await?);
+        Ok((target, Some((client, password))))
+    };
+    let (target, access) = unless(interrupted, prepared).await?;
+    let plan = &target.plan;
+    describe(&target, &mut entry);
+    let Some((client, password)) = access else { return show_plan(&session.console, &target, &mut entry) };
+    let console = &session.console;
+    console.heading(&format!("load: {}", plan.announcement()));
+    let jobs = Jobs::new(client, plan, target.kubectl.clone());
+    unless(interrupted, jobs.may()).await?;
+    // What may have been made is removed: an interrupt waits until it is known whether it was.
+    let began = Instant::now();
+    let outcome = match jobs.create().await {
+        Err(NotMade::Refused(error)) => return Err(error),
+        Err(NotMade::Unknown(error)) => Err(error),
+        Ok(uid) => {
+            let running = console.step("follow", "starting the Job");
+            let work = async {
+                jobs.start(&password, &uid).await?;
+                follow(&jobs, console, &running).await
+            };
+            unless(interrupted, work).await
+        }
+    };
+    let word = if outcome.is_ok() { "done" } else { "failed" };
+    entry.steps.push(StepRecord::new("follow", began, word));
+    let removed = remove(&jobs, console, &mut entry).await;
+    let exit = outcome.and_then(|it| judge(session, &target, &it, &mut entry));
+    match (exit, removed) {
+        (exit, Ok(())) => exit,
+        (Ok(_), Err(error)) => Err(error),
+        (Err(first), Err(error)) => {
+            let mut both = error.context(first.message());
+            both.exit = first.exit;
+            Err(both)
+        }
+    }
+}
+
+/// Does something until an interrupt comes.
+async fn unless<T>(
+    interrupted: &mut (impl Future<Output = ()> + Unpin),
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = interrupted => Err(Error::interrupted()),
+        done = work => done,
+    }
+}
+
+async fn remove(jobs: &Jobs<'_>, console: &Console, record: &mut GoalRecord) -> Result<()> {
+    if interrupt::heard() {
+        console.note("interrupted: removing the Job and its Secret");
+    }
+    let began = Instant::now();
+    let running = console.step("remove", "removing the Job and its Secret");
+    let removed = jobs.remove().await;
+    let word = if removed.is_ok() { "done" } else { "failed" };
+    running.done(word);
+    record.steps.push(StepRecord::new("remove", began, word));
+    removed
+}
+
+/// Puts into the entry what is asked of whom.
+fn describe(target: &Target, record: &mut GoalRecord) {
+    let plan = &target.plan;
+    let url = plan.url.to_string();
+    let fields = [
+        ("context", target.context.clone().into()),
+        ("namespace", plan.namespace.clone().into()),
+        ("job", plan.name().into()),
+        ("image", plan.image.clone().into()),
+        ("url", url.into()),
+        ("user", plan.user.clone().into()),
+        ("asked", plan.logins.into()),
+        ("rate", plan.rate.into()),
+    ];
+    record.more.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+}
+
+fn show_plan(console: &Console, target: &Target, record: &mut GoalRecord) -> Result<Exit> {
+    let plan = &target.plan;
+    let (name, namespace) = (plan.name(), &plan.namespace);
+    let parts = [
+        ("announce", plan.announcement()),
+        ("may", format!("ask whether jobs, secrets, pods and their logs may be used so in {namespace}")),
+        ("create", format!("create jobs.batch {name} (suspended) and secrets {name} in {namespace}")),
+        ("start", format!("patch jobs.batch {name}: suspend is false; it may take {} s", plan.deadline())),
+        ("follow", "watch its pods and read their logs; at a sign of a lock-out suspend it again".to_owned()),
+        ("remove", format!("delete jobs.batch {name} and secrets {name}")),
+    ];
+    dry_run::show(console, "load", &parts, &mut record.more);
+    let mut documents = vec![];
+    for manifest in plan.masked() {
+        let text = serde_yaml::to_string(&manifest)
+            .map_err(|error| Error::environment(format!("a manifest of `load` is no YAML: {error}")))?;
+        console.result(&format!("---\n{text}"));
+        documents.push(json!({"source": manifest["kind"], "text": text}));
+    }
+    record.more.insert("documents".into(), documents.into());
+    Ok(Exit::Done)
+}
+
+/// Says what came of it, and gives the exit code.
+fn judge(session: &Session, target: &Target, followed: &Followed, record: &mut GoalRecord) -> Result<Exit> {
+    let expected = session.options.expect.unwrap_or(Expect::LoggedIn).verdict();
+    let workers: Vec<_> = followed.workers.iter().map(merge::Worker::document).collect();
+    record.more.insert("expected".into(), expected.name().into());
+    record.more.insert("workers".into(), workers.into());
+    record.more.insert("suspended".into(), json!(followed.suspended));
+    let silent = followed.workers.iter().filter_map(|it| Some((it.index, it.said.as_ref().err()?)));
+    let console = &session.console;
+    let Some(merged) = Merged::of(&followed.workers) else {
+        record.more.insert("verdict".into(), json!(null));
+        let why = silent.map(|(index, why)| format!("worker {index}: {why}")).next().unwrap_or_default();
+        let workers = followed.workers.len();
+        return Err(Error::environment(format!(
+            "none of {workers} workers reported, so there is no verdict; {why}"
+        ))
+        .hint(target.advice()));
+    };
+    let Merged { verdict, logins, failures, latency, reported } = &merged;
+    record.more.insert("verdict".into(), json!(verdict));
+    record.more.insert("logins".into(), json!(logins));
+    record.more.insert("failures".into(), json!(failures));
+    record.more.insert("latency_ms".into(), json!(latency));
+    let good = *verdict == expected && followed.suspended.is_none();
+    let tone = if good { Tone::Good } else { Tone::Bad };
+    let all = followed.workers.len();
+    let missing = target.plan.logins - logins.total.min(target.plan.logins);
+    let missing = if missing == 0 { String::new() } else { format!(", {missing} not done or not known of") };
+    let headline = format!(
+        "{verdict}: {} of {} logins passed{missing}; {reported} of {all} workers reported",
+        logins.ok, logins.total
+    );
+    console.result(&console.toned(tone, &headline));
+    if let Some(why) = &followed.suspended {
+        console.result(&format!("  the Job was suspended, as further logins could lock the account: {why}"));
+    }
+    for (index, why) in silent {
+        console.result(&format!("  worker {index} did not report: {why}"));
+    }
+    for failure in failures {
+        let kind = &failure.kind;
+        let status = kind.status.map_or(String::new(), |status| format!("{status} "));
+        let workers: Vec<String> = failure.workers.iter().map(u32::to_string).collect();
+        let workers = workers.join(", ");
+        console.result(&format!(
+            "  {} x at {}: {status}{} (workers {workers})",
+            kind.count, kind.step, kind.message
+        ));
+        console.explain(&format!("  means: {}", kind.explanation));
+        let names: Vec<&str> = kind.candidates.iter().map(|id| id.name()).collect();
+        if !names.is_empty() {
+            console.explain(&format!(
+                "  cause: {}{}",
+                if names.len() > 1 { "one of " } else { "" },
+                names.join(", ")
+            ));
+        }
+    }
+    if let Some(it) = latency {
+        console.explain(&format!(
+            "  took {} ms at best, {} ms at the median, {} ms for 95 of 100, {} ms at worst",
+            it.min, it.median, it.p95, it.max
+        ));
+    }
+    Ok(if good { Exit::Done } else { Exit::Verdict })
+}
