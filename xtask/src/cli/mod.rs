@@ -170,6 +170,11 @@ pub struct Options {
     #[arg(long, global = true, value_enum)]
     pub expect: Option<Expect>,
 
+    /// `test` logs in once a second and says what changes, until `--expect` comes, `--wait` is over or Ctrl-C;
+    /// another run may break and fix the lab meanwhile.
+    #[arg(long)]
+    pub watch: bool,
+
     /// Longest time to wait for a server that is starting, in seconds [default: 60; on kind 600].
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub wait: Option<Duration>,
