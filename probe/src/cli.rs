@@ -4,30 +4,61 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::builder::ArgPredicate;
+use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use probe::typing::Shell;
-use probe::{Resolve, Verdict};
+use probe::{Outcome, Resolve, Verdict};
 use url::Url;
 
-/// Logs in to an Argo CD by OIDC as a browser does, and says at which step and why it fails.
-///
-/// Needs no cluster: any Argo CD and any identity provider with a plain HTML login form.
-/// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 a file or the environment
-/// could not be used, 130 interrupted.
-#[derive(Debug, Parser)]
-#[command(name = "probe", version, args_override_self = true)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = EXAMPLES)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-
-    #[command(flatten)]
-    pub(crate) series: Option<Series>,
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Cli {
+    /// A series of logins.
+    Series(Box<Series>),
+    /// Something else.
+    Other(Command),
 }
 
-/// What else it does.
+impl Cli {
+    /// Reads this process' command line.
+    pub(crate) fn try_parse() -> Result<Self, clap::Error> {
+        let all = Self::command();
+        let first = std::env::args_os().nth(1).unwrap_or_default();
+        // To a series a stray word is a stray word, and no command that came too late.
+        if !(["-h", "--help", "help"].iter().any(|help| first == *help)
+            || all.find_subcommand(&first).is_some())
+        {
+            return Series::try_parse().map(Box::new).map(Self::Series);
+        }
+        Command::from_arg_matches(&all.try_get_matches()?).map(Self::Other)
+    }
+
+    /// All that it understands.
+    pub(crate) fn command() -> clap::Command {
+        let series = Series::command().args_conflicts_with_subcommands(true).subcommand_negates_reqs(true);
+        Command::augment_subcommands(series)
+    }
+
+    /// Whether one document is wanted on standard output.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::Series(series) => series.format == Format::Json,
+            Self::Other(Command::Watch(watch)) => watch.format == Format::Json,
+            Self::Other(_) => false,
+        }
+    }
+}
+
+// What else it does. No doc comment: it would stand in the help of the whole.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Log in again and again, and say what changes: when, at which step and why
+    ///
+    /// Ends at Ctrl-C, after --for, when --until comes, and when the provider refuses the password: none is sent
+    /// again. Exit codes: 0 what was waited for came (without --until: all logins passed), 1 it did not, 130
+    /// interrupted.
+    Watch(Box<Watch>),
+
     /// Be an exporter for Prometheus: a login for each scrape of a target that a file allows
     #[cfg(feature = "serve")]
     Serve(Serve),
@@ -44,6 +75,49 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
     },
+}
+
+/// What is watched, and until when.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) who: Who,
+
+    /// From the beginning of one login to the beginning of the next; a second at least
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = interval)]
+    pub(crate) interval: Duration,
+
+    /// End when a login ends so
+    #[arg(long, value_name = "OUTCOME")]
+    pub(crate) until: Option<Until>,
+
+    /// How long to watch at most [default: without end; with --until 10 minutes]
+    #[arg(long = "for", value_name = "TIME", value_parser = time_limit, default_value_if("until", ArgPredicate::IsPresent, "10m"))]
+    pub(crate) for_: Option<Duration>,
+
+    /// The report's format; json is one document on standard output at the end, all else goes to standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
+
+    /// Say at the end only what was seen
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What ends a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    LoggedIn,
+    Refused,
+}
+
+impl Until {
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Self::LoggedIn => Outcome::LoggedIn,
+            Self::Refused => Outcome::Refused,
+        }
+    }
 }
 
 const EXAMPLES: &str = "Examples:
@@ -78,8 +152,13 @@ pub(crate) struct Serve {
     pub(crate) timeout_offset: Duration,
 }
 
-/// A series of logins.
-#[derive(Debug, Args)]
+/// Logs in to an Argo CD by OIDC as a browser does, and says at which step and why it fails.
+///
+/// Needs no cluster: any Argo CD and any identity provider with a plain HTML login form.
+/// Exit codes: 0 the verdict is the expected one, 1 it is not, 2 wrong usage, 3 a file or the environment
+/// could not be used, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "probe", version, args_override_self = true, after_help = EXAMPLES)]
 pub(crate) struct Series {
     #[command(flatten)]
     pub(crate) who: Who,
@@ -109,6 +188,10 @@ pub(crate) struct Series {
     /// an account that is locked or disabled
     #[arg(long)]
     pub(crate) gentle: bool,
+
+    /// How long to wait for an Argo CD that is restarting (refused, 502, 503, 504)
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) wait: Duration,
 
     /// The verdict to exit with 0 for
     #[arg(long, value_name = "VERDICT", default_value = "logged-in")]
@@ -189,10 +272,6 @@ pub(crate) struct Who {
     /// The longest that one exchange may take (500ms, 10s, 1m)
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time_limit)]
     pub(crate) timeout: Duration,
-
-    /// How long to wait for an Argo CD that is restarting (refused, 502, 503, 504)
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub(crate) wait: Duration,
 
     /// Trust the certificate authorities in this PEM file besides the system's
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
@@ -299,13 +378,22 @@ pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How often somebody may log in.
+fn interval(text: &str) -> Result<Duration, String> {
+    match time_limit(text)? {
+        interval if interval < Duration::from_secs(1) => {
+            Err("a second at least, so that nobody is locked out".to_owned())
+        }
+        interval => Ok(interval),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 

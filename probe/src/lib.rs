@@ -40,6 +40,7 @@ mod trace;
 pub mod typing;
 pub mod usage;
 mod verdict;
+pub mod watch;
 mod words;
 
 pub use catalogue::{Cause, CauseId, Certainty};

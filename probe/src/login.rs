@@ -302,9 +302,7 @@ impl<'a> Attempt<'a> {
     fn keeps_the_password_safe(&mut self, page: &Hop, to: &Url) -> Result<(), Failure> {
         if let Some(hosts) = &self.options.password_hosts {
             let by_https = self.exchanges.iter().any(|exchange| exchange.url.starts_with("https:"));
-            if let Err((message, cause)) = hosts.allow(to, by_https) {
-                return Err(self.failure(Step::Form, Some(page.answer.status), message, cause));
-            }
+            hosts.allow(to, by_https).map_err(|cause| self.withheld(page, to, cause))?;
         }
         if page.url.scheme() != "https" || is_trustworthy(to) {
             return Ok(());
@@ -319,12 +317,30 @@ impl<'a> Attempt<'a> {
     async fn leave_for_the_password(&mut self, page: &Hop, to: &Url) -> Result<Option<Leave>, Failure> {
         let Some(hosts) = &self.options.password_hosts else { return Ok(None) };
         let limit = self.limit();
-        let (message, cause) = match tokio::time::timeout(limit, hosts.leave(to)).await {
-            Ok(Ok(leave)) => return Ok(Some(leave)),
-            Ok(Err(why)) => why,
-            Err(_) => (format!("{} (another login)", NoAnswer::Timeout(limit).message()), Cause::Timeout),
+        let leave = tokio::time::timeout(limit, hosts.leave(to)).await.unwrap_or(Err(Cause::Timeout));
+        leave.map(Some).map_err(|cause| self.withheld(page, to, cause))
+    }
+
+    /// The password was not sent.
+    fn withheld(&mut self, page: &Hop, to: &Url, cause: Cause) -> Failure {
+        let place = authority(to);
+        let message = match cause {
+            Cause::PasswordElsewhere => {
+                format!(
+                    "the form leads to {place}, which is none of the hosts that the password is for; it was not sent"
+                )
+            }
+            Cause::PasswordWithheld => format!(
+                "{place} has refused this password before; it was not sent again, so that nobody's account is locked"
+            ),
+            Cause::Timeout => {
+                format!("{place} has not told another login in time whether it takes the password")
+            }
+            _ => format!(
+                "the login came by https, and the password would go by http to {place}; it was not sent"
+            ),
         };
-        Err(self.failure(Step::Form, Some(page.answer.status), message, cause))
+        self.failure(Step::Form, Some(page.answer.status), message, cause)
     }
 
     /// What it means that a page came where the way back to Argo CD should have been.

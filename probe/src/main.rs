@@ -6,12 +6,13 @@ mod live;
 #[cfg(feature = "serve")]
 mod serve;
 mod trace_file;
+mod watching;
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{CommandFactory as _, Parser};
 use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
 use probe::typing::{self, Shell};
@@ -68,12 +69,11 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let json = cli.series.as_ref().is_some_and(|series| series.format == Format::Json);
     match run(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(Stop(code, message)) => {
             complain(&format!("error: {message}"));
-            if json {
+            if cli.wants_json() {
                 document_of_error(&message, code);
             }
             ExitCode::from(code)
@@ -130,16 +130,21 @@ fn run(cli: &Cli) -> Result<u8, Stop> {
         .enable_all()
         .build()
         .map_err(|error| format!("the event loop could not be started: {error}"))?;
-    match (&cli.command, &cli.series) {
+    match cli {
+        Cli::Series(series) => probe(series, &runtime),
+        Cli::Other(Command::Watch(args)) => {
+            let mut options = told(&args.who, &runtime)?;
+            // Whoever is restarting is what is watched for.
+            options.startup_grace = Duration::ZERO;
+            Ok(runtime.block_on(watching::run(args, &options, interrupt())))
+        }
         #[cfg(feature = "serve")]
-        (Some(Command::Serve(args)), _) => {
+        Cli::Other(Command::Serve(args)) => {
             runtime.block_on(serve::run(args, interrupt()))?;
             Ok(0)
         }
-        (Some(Command::Completions { shell }), _) => completions(*shell),
-        (Some(Command::Man { folder }), _) => man(folder.as_deref()),
-        (None, Some(series)) => probe(series, &runtime),
-        (None, None) => Err(Stop(USAGE, "name an Argo CD (--help)".to_owned())),
+        Cli::Other(Command::Completions { shell }) => completions(*shell),
+        Cli::Other(Command::Man { folder }) => man(folder.as_deref()),
     }
 }
 
@@ -162,6 +167,7 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
     options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;
     options.rate = cli.rate;
+    options.startup_grace = cli.wait;
     if let (Some(share), Some(rate)) = (cli.share, cli.rate) {
         let (own, first) = share.rate(rate);
         (options.rate, options.begin_after) = (Some(own), first);
@@ -243,7 +249,6 @@ fn options(cli: &Who, password: Password) -> Result<Options, String> {
     options.as_cli = cli.as_cli;
     options.timeout = cli.timeout;
     options.login_timeout = options.login_timeout.max(cli.timeout);
-    options.startup_grace = cli.wait;
     options.resolve.clone_from(&cli.resolve);
     if cli.insecure {
         options.tls = Tls::insecure();

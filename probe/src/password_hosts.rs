@@ -11,7 +11,6 @@ use tokio::sync::OwnedMutexGuard;
 use url::Url;
 
 use crate::catalogue::Cause;
-use crate::http::authority;
 
 /// One host, and its port where that is not the scheme's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,26 +95,17 @@ impl PasswordHosts {
         Self { hosts, met: Arc::default() }
     }
 
-    /// Whether the password may go to `url`, in a login that came by https or not.
-    pub(crate) fn allow(&self, url: &Url, by_https: bool) -> Result<(), (String, Cause)> {
-        let place = authority(url);
-        if !self.hosts.iter().any(|host| host.is_of(url)) {
-            let message = format!(
-                "the form leads to {place}, which is none of the hosts that the password is for; it was not sent"
-            );
-            return Err((message, Cause::PasswordElsewhere));
+    /// Whether the password may go to `url`, in a login that came by https or not; why not.
+    pub(crate) fn allow(&self, url: &Url, by_https: bool) -> Result<(), Cause> {
+        match self.hosts.iter().any(|host| host.is_of(url)) {
+            false => Err(Cause::PasswordElsewhere),
+            true if by_https && url.scheme() != "https" => Err(Cause::InsecureForm),
+            true => Ok(()),
         }
-        if by_https && url.scheme() != "https" {
-            let message = format!(
-                "the login came by https, and the password would go by http to {place}; it was not sent"
-            );
-            return Err((message, Cause::InsecureForm));
-        }
-        Ok(())
     }
 
-    /// Waits for leave to send the password to `url`, which is allowed.
-    pub(crate) async fn leave(&self, url: &Url) -> Result<Leave, (String, Cause)> {
+    /// Waits for leave to send the password to `url`, which is allowed; why there is none.
+    pub(crate) async fn leave(&self, url: &Url) -> Result<Leave, Cause> {
         let place = url.origin().ascii_serialization();
         let met = {
             let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,11 +116,7 @@ impl PasswordHosts {
             false => Some(Arc::clone(&met.trial).lock_owned().await),
         };
         if met.refused.load(Ordering::Relaxed) {
-            let message = format!(
-                "{} has refused this password before; it was not sent again, so that nobody's account is locked",
-                authority(url)
-            );
-            return Err((message, Cause::PasswordWithheld));
+            return Err(Cause::PasswordWithheld);
         }
         Ok(Leave { met, _trial: trial })
     }
@@ -173,7 +159,7 @@ mod tests {
             ("https://evil.example/dex.example.com", true, Some(Cause::PasswordElsewhere)),
             ("https://dex.example.com@evil.example/", true, Some(Cause::PasswordElsewhere)),
         ] {
-            let found = hosts.allow(&url.parse().unwrap(), by_https).err().map(|(_, cause)| cause);
+            let found = hosts.allow(&url.parse().unwrap(), by_https).err();
             assert_eq!(found, cause, "{url}");
         }
     }
@@ -190,9 +176,7 @@ mod tests {
         assert!(!waiting.is_finished());
         leave.refused();
         drop(leave);
-        let (message, cause) = waiting.await.unwrap().unwrap_err();
-        assert_eq!(cause, Cause::PasswordWithheld);
-        assert!(message.starts_with("a has refused this password before"), "{message}");
+        assert_eq!(waiting.await.unwrap(), Err(Cause::PasswordWithheld));
         assert!(hosts.leave(&"https://b/".parse().unwrap()).await.is_ok());
     }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "serve")]
 mod serve;
 mod support;
+mod watch;
 mod worker;
 
 use std::io::{Read, Write};

@@ -352,8 +352,8 @@ async fn a_name_that_does_not_resolve_is_told() {
 
 #[tokio::test]
 async fn an_override_moves_the_port_and_the_server_hears_the_url() {
-    let fake = Fake::start()
-        .answer("argocd.host:8080/auth/login", |_, _| Some(Reply::plain(404, "404 page not found")));
+    let fake =
+        Fake::start().answer("argocd.host/auth/login", |_, _| Some(Reply::plain(404, "404 page not found")));
     let mut options = fake.options();
     options.argocd = "http://argocd.host:8080".parse().unwrap();
     options.resolve = vec![probe::Resolve::new("argocd.host", 8080, fake.address)];

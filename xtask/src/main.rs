@@ -263,6 +263,7 @@ async fn run_command(session: &Session, command: &Command, report: &mut Report) 
         Command::Rotate(args) => commands::rotate(session, args, report).await,
         Command::Matrix(args) => commands::matrix(session, args, report).await,
         Command::Compare => commands::compare(session, report).await,
+        Command::Open(args) => commands::open(session, args, report).await,
         Command::Kubectl { .. }
         | Command::Load(_)
         | Command::Check

@@ -11,6 +11,8 @@ pub const ARGOCD_HOST: &str = "argocd.host";
 pub const SECOND_HOST: &str = "login.argocd.host";
 /// Dex's host.
 pub const DEX_HOST: &str = "dex.host";
+/// The exporter's host, which needs no DNS anywhere.
+pub const EXPORTER_HOST: &str = "localhost";
 /// The hosts that the ingress knows.
 pub fn hosts(provider: Provider) -> &'static [&'static str] {
     match provider {
@@ -234,6 +236,8 @@ pub enum Workload {
     DexServer,
     /// The Redis of a real argocd-server.
     Redis,
+    /// `probe serve`.
+    Exporter,
 }
 
 impl Workload {
@@ -244,6 +248,9 @@ impl Workload {
             Self::Dex => ("dex", "dex", "app.kubernetes.io/name=dex"),
             Self::DexServer => ("argocd", "argocd-dex-server", "app.kubernetes.io/name=argocd-dex-server"),
             Self::Redis => ("argocd", "argocd-redis", "app.kubernetes.io/name=argocd-redis"),
+            Self::Exporter => {
+                ("monitor", "argocd-logins-exporter", "app.kubernetes.io/name=argocd-logins-exporter")
+            }
         };
         Rollout { namespace, name, selector }
     }
@@ -264,6 +271,7 @@ impl Workload {
             Self::Argocd => "argocd",
             Self::Dex | Self::DexServer => "dex",
             Self::Redis => "redis",
+            Self::Exporter => "probe",
         }
     }
 
@@ -272,7 +280,7 @@ impl Workload {
         match self {
             Self::Argocd => &[OIDC_SECRET, ARGOCD_SECRET],
             Self::Dex => &[DEX_SECRET],
-            Self::DexServer | Self::Redis => &[],
+            Self::DexServer | Self::Redis | Self::Exporter => &[],
         }
     }
 }

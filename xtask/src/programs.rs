@@ -100,6 +100,7 @@ impl Program {
             Workload::Argocd => ("--argocd-bin", &["version", "--client", "--short"], "argocd: "),
             Workload::Dex | Workload::DexServer => ("--dex-bin", &["version"], "Dex Version: "),
             Workload::Redis => ("redis-server", &["--version"], "v="),
+            Workload::Exporter => ("probe", &["--version"], "probe "),
         };
         let shown = path.display();
         let fail = |what: String| Error::environment(format!("{option} {shown} {what}"));
@@ -170,7 +171,7 @@ impl Program {
     pub fn image(&self, workload: Workload) -> String {
         let tag = self.version.replace('+', "_");
         match (self.kind, workload) {
-            (Kind::Real, _) => format!("{HOST_PROCESS}:{tag}"),
+            (Kind::Real, _) | (_, Workload::Exporter) => format!("{HOST_PROCESS}:{tag}"),
             (Kind::StandIn, Workload::Argocd) => format!("{STAND_IN_ARGOCD}:{tag}"),
             (Kind::StandIn, Workload::Dex | Workload::DexServer) => STAND_IN_DEX.to_owned(),
             (Kind::StandIn, Workload::Redis) => STAND_IN_REDIS.to_owned(),

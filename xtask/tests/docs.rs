@@ -217,7 +217,8 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     run("break --fault list");
     run("render");
     run("tools");
-    run("working test");
+    run("working test monitor");
+    run("open");
     let status = run("status");
     let status = &status["goals"][0];
     let address = status["address"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! Bad surroundings: taken ports, read-only folders, killed labs, two at once, Ctrl-C.
+//! Bad surroundings: taken ports, read-only folders, killed labs, two at once, Ctrl-C, no browser.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 mod support;
@@ -321,4 +321,94 @@ fn a_secret_that_a_finalizer_holds_is_waited_for_as_long_as_wait_says() {
     );
     finalizers(&[]);
     lab.expect(0, &["broken"]);
+}
+
+/// A program in a folder of its own, which does what the text says.
+fn program(lab: &Lab, name: &str, text: &str) -> std::path::PathBuf {
+    let folder = lab.home().join(format!("{name}-bin"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// `open` on a lab, with these browsers alone on PATH and a screen.
+fn open(lab: &Lab, folder: &std::path::Path, args: &[&str]) -> Ended {
+    let mut command = lab.command(&[&["--format", "json", "open"], args].concat());
+    command.env("PATH", format!("{}:/usr/bin:/bin", folder.display())).env("DISPLAY", ":1");
+    Ended::of(&mut command)
+}
+
+/// Takes its profile as Chromium does, and waits until it is ended.
+const CHROMIUM: &str = r#"
+for it; do case $it in --user-data-dir=*) profile=${it#*=};; esac; done
+ln -s "a-host-$$" "$profile/SingletonLock"
+mkdir "$profile/Default"
+mkfifo "$profile/never"
+read line <"$profile/never"
+"#;
+
+#[test]
+fn a_browser_is_opened_with_a_profile_in_the_labs_folder_and_goes_with_the_lab() {
+    let lab = Lab::new();
+    let folder = program(&lab, "chromium", CHROMIUM);
+    let ended = open(&lab, &folder, &["--launch"]);
+    assert!(ended.status == 3 && ended.error().contains("no lab is up"), "{ended}");
+    lab.expect(0, &["--tls", "working"]);
+    let ended = open(&lab, &folder, &["--launch", "--dry-run"]);
+    assert!(ended.status == 0 && !lab.path().join("browser").exists(), "{ended}");
+    let ended = open(&lab, &folder, &["--launch"]);
+    assert_eq!(ended.status, 0, "{ended}");
+    let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let entry = &document["goals"][0];
+    assert_eq!((&entry["launched"], &entry["url"]), (&true.into(), &"https://argocd.host/".into()));
+    let command: Vec<&str> =
+        entry["command"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let profile = format!("--user-data-dir={}", lab.path().join("browser").display());
+    for (start, count) in [
+        (profile.as_str(), 1),
+        ("--proxy-server=http://127.0.0.1:", 1),
+        ("--ignore-certificate-errors-spki-list=", 1),
+        ("https://argocd.host/", 1),
+    ] {
+        assert_eq!(command.iter().filter(|it| it.starts_with(start)).count(), count, "{start}: {command:?}");
+    }
+    let lock = std::fs::read_link(lab.path().join("browser/SingletonLock")).unwrap();
+    let pid = lock.to_str().unwrap().rsplit('-').next().unwrap().parse().unwrap();
+    assert!(is_running(pid));
+    lab.expect(0, &["down"]);
+    assert!(!is_running(pid) && !lab.path().exists());
+}
+
+#[test]
+fn a_browser_that_does_not_start_or_is_not_there_is_said() {
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let folder = program(&lab, "chromium", "echo 'no \u{1b}[31mroom' >&2\nexit 7\n");
+    let ended = open(&lab, &folder, &["--launch"]);
+    let error = ended.error();
+    assert!(ended.status == 3 && error.contains("exit status: 7, and said last: no "), "{ended}");
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+    let ended = open(&lab, &folder, &["--browser", "netscape"]);
+    assert!(ended.status == 3 && ended.error().contains("netscape is no program"), "{ended}");
+    // Firefox is told by its profile.
+    let folder = program(&lab, "firefox", "exit 0\n");
+    let ended = open(&lab, &folder, &["--launch", "--browser", "firefox"]);
+    assert_eq!(ended.status, 0, "{ended}");
+    let address = lab.json(0, &["status"])["goals"][0]["address"].as_str().unwrap().to_owned();
+    let told = std::fs::read_to_string(lab.path().join("browser/user.js")).unwrap();
+    let port = address.rsplit(':').next().unwrap();
+    assert!(told.contains(&format!("user_pref(\"network.proxy.http_port\", {port});")), "{told}");
+    if cfg!(target_os = "linux") {
+        let mut command = lab.command(&["open", "--launch"]);
+        command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env("PATH", &folder);
+        let ended = Ended::of(&mut command);
+        assert!(ended.status == 3 && ended.error().contains("there is no screen here"), "{ended}");
+        command.env("PATH", lab.home()).env("DISPLAY", ":1");
+        let ended = Ended::of(&mut command);
+        assert!(ended.status == 3 && ended.error().contains("no browser is found"), "{ended}");
+        let ended = Ended::of(lab.command(&["open"]).env("PATH", lab.home()));
+        assert!(ended.status == 0 && ended.stdout.contains("browser   chromium --proxy-server"), "{ended}");
+    }
 }

@@ -45,8 +45,9 @@ fn a_workflow_may_read_the_repository_and_only_a_release_writes() {
         let (_, document) = read(path);
         assert_eq!(document["permissions"], serde_json::json!({"contents": "read"}), "{}", path.display());
         for (name, job) in document["jobs"].as_object().unwrap() {
-            // The one that makes a release writes it, and says who built what.
-            let writes = path.ends_with("release.yml") && name == "publish";
+            // Those that make a release write it, and say who built what.
+            let writes =
+                ["release.yml", "image.yml"].iter().any(|it| path.ends_with(it)) && name == "publish";
             assert_eq!(job["permissions"].is_null(), !writes, "{name}: {}", job["permissions"]);
             assert!(job["timeout-minutes"].is_number(), "{name} has no limit");
         }

@@ -228,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_of_the_page_can_be_read() {
+        let page = include_str!("../../../docs/monitor.md");
+        let sample = page.split("```yaml\n# probe.yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let modules = written(&sample.replace("password_file: /etc/probe/password", "password_env: PATH")).unwrap();
+        assert_eq!(modules["dex"].password_hosts[0].to_string(), "dex.example.com");
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_place() {
         for (from, to, says) in [
             ("modules:\n", "module:\n", "probe.yaml: unknown field `module`, expected `modules`"),

@@ -121,3 +121,16 @@ pub struct ToolsArgs {
     #[arg(long)]
     pub lock: bool,
 }
+
+/// What `open` does.
+#[derive(Clone, Debug, Args)]
+pub struct OpenArgs {
+    /// Start the browser that is found, with a profile of its own in the lab's folder; `down`
+    /// closes it and removes that.
+    #[arg(long)]
+    pub launch: bool,
+
+    /// This browser: a path, or a name on PATH [default: the first Chromium or Chrome, else Firefox].
+    #[arg(long, value_name = "PROGRAM")]
+    pub browser: Option<PathBuf>,
+}

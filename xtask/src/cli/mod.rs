@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
 use crate::names::Provider;
-pub use args::{FaultsArgs, MatrixArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
+pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 use args::{faults, releases};
 pub use help::fitted;
 pub use image_ref::ImageRef;
@@ -69,6 +69,8 @@ pub enum Goal {
     Fix,
     /// Log in `--logins` times on fresh connections and give a verdict.
     Test,
+    /// Put the exporter of logins' metrics (`probe serve`) into the lab, and say how Prometheus scrapes it.
+    Monitor,
     /// Run both stories and hold each verdict against what this release is known to do.
     Reproduce,
     /// Show what is up and how to reach it.
@@ -86,6 +88,7 @@ impl Goal {
             Self::Break => "break",
             Self::Fix => "fix",
             Self::Test => "test",
+            Self::Monitor => "monitor",
             Self::Reproduce => "reproduce",
             Self::Status => "status",
             Self::Down => "down",
@@ -126,6 +129,10 @@ pub struct Options {
     #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
     pub argocd_image: Option<ImageRef>,
 
+    /// Run this image, as .ci/image builds it, as the exporter of `monitor` (kind lab).
+    #[arg(long, global = true, value_name = "REF", value_parser = ImageRef::parse)]
+    pub probe_image: Option<ImageRef>,
+
     /// What is in front of Argo CD and Dex (kind lab) [default: the lab's own, else nginx, as in the post].
     #[arg(long, global = true, value_enum)]
     pub ingress: Option<Ingress>,
@@ -162,6 +169,11 @@ pub struct Options {
     /// What `test` must find to exit 0 [default: logged-in].
     #[arg(long, global = true, value_enum)]
     pub expect: Option<Expect>,
+
+    /// `test` logs in once a second and says what changes, until `--expect` comes, `--wait` is over or Ctrl-C;
+    /// another run may break and fix the lab meanwhile.
+    #[arg(long)]
+    pub watch: bool,
 
     /// Longest time to wait for a server that is starting, in seconds [default: 60; on kind 600].
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
@@ -290,6 +302,8 @@ pub enum Command {
     Load(Box<LoadArgs>),
     /// Hold the stand-ins against the real programs, exchange by exchange, under every fault.
     Compare,
+    /// Say how a browser is opened on the lab, its names mapped; with `--launch`, open one.
+    Open(OpenArgs),
     /// Run kubectl with the lab's kubeconfig and context.
     Kubectl {
         /// What kubectl gets.
@@ -340,6 +354,7 @@ impl Command {
             Self::Matrix(_) => "matrix",
             Self::Load(_) => "load",
             Self::Compare => "compare",
+            Self::Open(_) => "open",
             Self::Kubectl { .. } => "kubectl",
             Self::Tools(_) => "tools",
             Self::Report(_) => "report",

@@ -57,7 +57,7 @@ fn replicas(session: &Session, workload: Workload) -> Result<u32> {
     let value = match workload {
         Workload::Argocd => session.sources.values("argocd")?["server"]["replicas"].as_u64(),
         Workload::Dex => session.sources.values("dex")?["replicaCount"].as_u64(),
-        Workload::DexServer | Workload::Redis => None,
+        Workload::DexServer | Workload::Redis | Workload::Exporter => None,
     };
     Ok(value.and_then(|value| u32::try_from(value).ok()).unwrap_or(1))
 }

@@ -1,10 +1,12 @@
 //! Goals, one after another, and what each says at its end.
 
 mod dry_run;
+mod monitor;
 mod reproduce;
 mod status;
 pub mod stories;
 pub mod test;
+mod watch;
 
 use std::time::Instant;
 
@@ -20,6 +22,7 @@ use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
 
 pub use dry_run::{dry_run, show};
+use monitor::Exporter;
 pub use status::Status;
 
 /// Runs goals from left to right and stops at the first that fails.
@@ -29,12 +32,16 @@ pub use status::Status;
 /// the expected one is no error but [`Exit::Verdict`].
 pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Result<Exit> {
     applies(session, goals)?;
-    let _lock = match goals.iter().any(|goal| *goal != Goal::Status) {
+    let mut lock = match goals.iter().any(|goal| *goal != Goal::Status) {
         true => Some(Lock::take(session.lab.own_folder())?),
         false => None,
     };
     let mut outcome = Ok(Exit::Done);
     for &goal in goals {
+        if goal == Goal::Test && session.options.watch {
+            // What is watched for is what somebody else does to the lab.
+            lock = None;
+        }
         outcome = one(session, goal, fault_of(goal, goals, session.options.fault()), report).await;
         if !matches!(outcome, Ok(Exit::Done)) {
             break;
@@ -52,6 +59,7 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
         report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
         report.dex = session.program(session.dex()).await.unwrap_or_default();
     }
+    drop(lock);
     outcome
 }
 
@@ -71,6 +79,7 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
             console.result(&status.text());
             return Ok(Exit::Done);
         }
+        Goal::Test if session.options.watch => return watch::run(session, record).await,
         Goal::Test => {
             let verdict = test::run(session, session.options.expect, record).await?;
             return Ok(if verdict.as_expected { Exit::Done } else { Exit::Verdict });
@@ -80,7 +89,7 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
     if goal != Goal::Down {
         console.heading(&heading(session, goal).await?);
     }
-    if matches!(goal, Goal::Break | Goal::Fix) {
+    if matches!(goal, Goal::Break | Goal::Fix | Goal::Monitor) {
         session.access().await?;
     }
     if goal == Goal::Break {
@@ -98,6 +107,13 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
             let hosts: Vec<String> =
                 hosts(session.provider).iter().map(|host| session.scheme().url(host)).collect();
             console.note(&format!("  up in {time}: {} by {}", hosts.join(" and "), access.front()));
+        }
+        Goal::Monitor => {
+            let exporter = Exporter::of(session).await?;
+            record.more.insert("exporter".into(), exporter.fields().into());
+            console.note(&format!("  answers after {time}: {}", exporter.login()));
+            console.note("  a Prometheus with this configuration watches the logins, and has the alerts:");
+            console.result(exporter.prometheus().trim_end());
         }
         Goal::Break => {
             record.more.insert("fault".into(), fault.unwrap_or(Fault::Rotate).name().into());
@@ -147,6 +163,9 @@ fn fault_of(goal: Goal, goals: &[Goal], fault: Option<Fault>) -> Option<Fault> {
 /// # Errors
 /// It is one.
 pub fn applies(session: &Session, goals: &[Goal]) -> Result<()> {
+    if session.options.watch && goals.last() != Some(&Goal::Test) {
+        return Err(Error::usage("--watch is of the goal `test`, which then comes last"));
+    }
     match session.options.fault() {
         Some(fault) if goals.contains(&Goal::Break) => possible(fault, session.provider, session.scheme()),
         _ => Ok(()),

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::lab::Access;
+use super::monitor::Exporter;
+use crate::lab::{Access, quoted};
 use crate::names::{
     self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
 };
@@ -15,10 +16,14 @@ pub struct Status {
     place: Place,
     provider: Provider,
     access: Access,
-    /// With `--tls`: the authority's file, what a browser knows it by, and a folder for one.
-    tls: Option<[String; 3]>,
+    /// With `--tls`: the authority's file.
+    ca: Option<String>,
+    /// What a browser is told.
+    browser: Vec<String>,
     argocd: Option<Program>,
     dex: Option<Program>,
+    /// After `monitor`: its program, and where it is.
+    exporter: Option<(Program, Exporter)>,
 }
 
 impl Status {
@@ -30,15 +35,22 @@ impl Status {
         let access = session.access().await?;
         let argocd = session.program(Workload::Argocd).await?;
         let dex = session.program(session.dex()).await?;
-        let tls = match session.scheme() {
-            Scheme::Http => None,
-            Scheme::Https => {
-                let (own, browser) = (session.authority(), session.lab.folder().join("browser"));
-                let (ca, browser) = (own.file().display().to_string(), browser.display().to_string());
-                Some([ca, own.fingerprint()?, browser])
-            }
+        let ca = session.scheme().is_https().then(|| session.authority().file().display().to_string());
+        let browser = session.browser_options(&access)?;
+        let exporter = match session.program(Workload::Exporter).await? {
+            Some(program) => Some((program, Exporter::of(session).await?)),
+            None => None,
         };
-        Ok(Self { place: session.lab.place(), provider: session.provider, access, tls, argocd, dex })
+        Ok(Self {
+            place: session.lab.place(),
+            provider: session.provider,
+            access,
+            ca,
+            browser,
+            argocd,
+            dex,
+            exporter,
+        })
     }
 
     /// For `--format json`.
@@ -56,8 +68,11 @@ impl Status {
             "password": PASSWORD,
             "namespaces": NAMESPACES,
         });
-        if let (Some([ca, ..]), Some(address)) = (&self.tls, self.access.tls) {
+        if let (Some(ca), Some(address)) = (&self.ca, self.access.tls) {
             fields["tls"] = json!({"address": address.to_string(), "ca": ca});
+        }
+        if let Some((_, exporter)) = &self.exporter {
+            fields["exporter"] = exporter.fields().into();
         }
         fields.as_object().cloned().unwrap_or_default()
     }
@@ -68,10 +83,14 @@ impl Status {
             program.as_ref().map_or_else(|| "not installed".to_owned(), Program::described)
         };
         let address = self.access.ingress;
-        let (what, curl, browser) = reach(self.place, self.provider, &self.access, self.tls.as_ref());
-        let login = format!("{}/auth/login", Scheme::of(self.tls.is_some()).url(ARGOCD_HOST));
+        let (what, curl) = reach(self.place, self.provider, &self.access, self.ca.as_deref());
+        let browser = self.browser.iter().map(|option| quoted(option)).collect::<Vec<_>>().join(" ");
+        let login = format!("{}/auth/login", Scheme::of(self.ca.is_some()).url(ARGOCD_HOST));
         let kubeconfig = self.access.kubeconfig.display();
         let inside = if self.provider == Provider::Bundled { ", inside Argo CD" } else { "" };
+        let exporter = self.exporter.as_ref().map_or_else(String::new, |(program, exporter)| {
+            format!("\n  exporter    {}, {}", program.described(), exporter.login())
+        });
         format!(
             "{} lab, up
   argocd      {}
@@ -80,9 +99,10 @@ impl Status {
   login       {USER} / {PASSWORD}
   namespaces  {}
   curl        curl -L {curl} {login}
-  browser     chromium {browser} {login}
+  browser     cargo xtask open --launch
+              or chromium {browser} {login}
   kubectl     cargo xtask kubectl -- get pods -A
-              or kubectl --kubeconfig {kubeconfig}
+              or kubectl --kubeconfig {kubeconfig}{exporter}
 ",
             self.place.name(),
             described(&self.argocd),
@@ -92,39 +112,24 @@ impl Status {
     }
 }
 
-/// How programs reach both hosts without DNS: in words, as curl's options, and as a browser's.
-type Reach = (String, String, String);
-
-fn reach(place: Place, provider: Provider, access: &Access, tls: Option<&[String; 3]>) -> Reach {
+/// How programs reach both hosts without DNS: in words, and as curl's options.
+fn reach(place: Place, provider: Provider, access: &Access, ca: Option<&str>) -> (String, String) {
     let all = names::hosts(provider);
     let hosts = format!("ingress for {}", all.join(" and "));
-    let each = |form: &dyn Fn(&str) -> String, between: &str| -> String {
-        all.iter().map(|host| form(host)).collect::<Vec<_>>().join(between)
-    };
-    let (address, port) = (access.ingress, Scheme::of(tls.is_some()).port());
-    let (mut what, mut curl, mut browser) = match place {
-        Place::Local => (
-            format!("{hosts}, and a forward proxy to them"),
-            format!("-x http://{address}"),
-            format!("--proxy-server=http://{address}"),
-        ),
+    let (address, port) = (access.ingress, Scheme::of(ca.is_some()).port());
+    let (mut what, mut curl) = match place {
+        Place::Local => (format!("{hosts}, and a forward proxy to them"), format!("-x http://{address}")),
         // An ingress in a cluster is no forward proxy: each client maps the names itself.
-        Place::Kind => (
-            hosts,
-            each(&|host| format!("--connect-to {host}:{port}:{}", access.front()), " "),
-            format!(
-                "--host-resolver-rules='{}'",
-                each(&|host| format!("MAP {host} {}", access.front()), ",")
-            ),
-        ),
+        Place::Kind => {
+            let each = all.iter().map(|host| format!("--connect-to {host}:{port}:{}", access.front()));
+            (hosts, each.collect::<Vec<_>>().join(" "))
+        }
     };
-    if let Some([ca, key, folder]) = tls {
+    if let Some(ca) = ca {
         what += &format!("; TLS on {}", access.front());
         curl = format!("--cacert {ca} {curl}");
-        // This key alone, in a profile that nobody else uses.
-        browser += &format!(" --user-data-dir={folder} --ignore-certificate-errors-spki-list={key}");
     }
-    (what, curl, browser)
+    (what, curl)
 }
 
 #[cfg(test)]
@@ -153,15 +158,9 @@ mod tests {
         let kind = reach(Place::Kind, Provider::Bundled, &plain, None);
         assert_eq!(kind.1, "--connect-to argocd.host:80:127.0.0.1:8080");
         assert_eq!(kind.0, "ingress for argocd.host");
-        let tls = ["/lab/ca.crt", "k=", "/lab/browser"].map(str::to_owned);
-        let local = reach(Place::Local, Provider::Dex, &access, Some(&tls));
+        let local = reach(Place::Local, Provider::Dex, &access, Some("/lab/ca.crt"));
         assert_eq!(local.1, "--cacert /lab/ca.crt -x http://127.0.0.1:8080");
-        assert_eq!(
-            local.2,
-            "--proxy-server=http://127.0.0.1:8080 --user-data-dir=/lab/browser --ignore-certificate-errors-spki-list=k="
-        );
-        let kind = reach(Place::Kind, Provider::Bundled, &access, Some(&tls));
+        let kind = reach(Place::Kind, Provider::Bundled, &access, Some("/lab/ca.crt"));
         assert_eq!(kind.1, "--cacert /lab/ca.crt --connect-to argocd.host:443:127.0.0.1:8443");
-        assert!(kind.2.starts_with("--host-resolver-rules='MAP argocd.host 127.0.0.1:8443' --user"));
     }
 }

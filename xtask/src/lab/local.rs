@@ -16,6 +16,7 @@ use local_lab::lab;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Access;
+use super::browser::Profile;
 use base::{Error, Result};
 
 /// What the lab's process prints when it can be used.
@@ -97,6 +98,7 @@ impl LocalLab {
             }
         }
         self.end(&state)?;
+        self.remove_browser()?;
         self.home.clear()?;
         self.home.create()?;
         self.spawn(port, tls)?;
@@ -156,8 +158,15 @@ impl LocalLab {
     pub fn stop(&self) -> Result<bool> {
         let was = self.home.state()?;
         self.end(&was)?;
+        self.remove_browser()?;
         let removed = self.home.remove()?;
         Ok(removed || was != State::Down)
+    }
+
+    /// A browser on the lab would write into its folder while that is being removed.
+    fn remove_browser(&self) -> Result<()> {
+        let folder = self.own_folder();
+        if folder.is_ours()? { Profile::of(folder.path()).remove() } else { Ok(()) }
     }
 
     /// Ends the process that holds the folder: asks it to, then does not ask.

@@ -2,6 +2,7 @@
 //! reach it: a kubeconfig and an address. All else goes through [`crate::cluster`].
 
 mod authority;
+pub mod browser;
 pub mod kind;
 mod local;
 mod lock;
@@ -116,6 +117,15 @@ impl Access {
     /// The ingress, where it speaks what the lab is spoken to by.
     pub fn front(&self) -> SocketAddr {
         self.tls.unwrap_or(self.ingress)
+    }
+}
+
+/// An argument as a shell takes it.
+pub fn quoted(arg: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    match !arg.is_empty() && arg.chars().all(plain) {
+        true => arg.to_owned(),
+        false => format!("'{}'", arg.replace('\'', r"'\''")),
     }
 }
 

@@ -26,6 +26,7 @@ pub fn steps(fault: Fault, provider: Provider) -> Vec<Step> {
                     Workload::Argocd => ("argocd-scaled", "argocd-scaled-ready"),
                     Workload::Dex | Workload::DexServer => ("dex-scaled", "dex-scaled-ready"),
                     Workload::Redis => ("redis-scaled", "redis-scaled-ready"),
+                    Workload::Exporter => ("exporter-scaled", "exporter-scaled-ready"),
                 };
                 add(scaled, Action::Scale(workload, pods));
                 add(ready, Action::Ready(workload));
@@ -44,6 +45,7 @@ fn names(workload: Workload) -> (&'static str, &'static str) {
         Workload::Argocd => ("argocd-restart", "argocd-ready"),
         Workload::Dex | Workload::DexServer => ("dex-restart", "dex-ready"),
         Workload::Redis => ("redis-restart", "redis-ready"),
+        Workload::Exporter => ("exporter-restart", "exporter-ready"),
     }
 }
 

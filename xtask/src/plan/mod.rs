@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use crate::cli::{Expect, Goal};
 use crate::fault::{Edit, Fault};
 use crate::names::{Place, Provider, Workload};
-use crate::steps::{Action, Deed};
+use crate::steps::{Action, Deed, KindStep};
 
 pub use rotate::rotate;
 pub use run::{run, run_heard};
@@ -49,7 +49,7 @@ impl Plan {
             ArgocdSecret, DexSecret, Heal, HearsNewSecrets, Install, InstallAnew, Namespaces, NoOidcSecret,
             OidcSecret, Ready, Restart, StartLab, StopLab,
         };
-        use Workload::{Argocd, Dex, DexServer};
+        use Workload::{Argocd, Dex, DexServer, Exporter};
         let mut steps = match goal {
             Goal::Working | Goal::Broken if place == Place::Kind => {
                 kind::bring_up(goal == Goal::Broken, provider)
@@ -99,6 +99,15 @@ impl Plan {
                 step("argocd-ready", &["argocd-restart"], Ready(Argocd)),
             ],
             Goal::Test => return Some(Self::test(None)),
+            Goal::Monitor => {
+                let image = (place == Place::Kind)
+                    .then(|| step("exporter-image", &[], Action::Kind(KindStep::ExporterImage)));
+                let after: Vec<&str> = image.iter().map(|step| step.name).collect();
+                let mut steps: Vec<Step> = image.into_iter().collect();
+                steps.push(step("exporter", &after, Install(Exporter)));
+                steps.push(step("exporter-ready", &["exporter"], Ready(Exporter)));
+                steps
+            }
             Goal::Down => vec![step("down", &[], StopLab)],
             Goal::Status | Goal::Reproduce => return None,
         };
@@ -225,6 +234,7 @@ mod tests {
             (Goal::Fix, None),
             (Goal::Fix, Some(Fault::RedirectUri)),
             (Goal::Test, None),
+            (Goal::Monitor, None),
             (Goal::Down, None),
         ]
         .into_iter()
@@ -233,7 +243,7 @@ mod tests {
             [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix]
                 .map(|goal| of(goal, None, Place::Local, Provider::Bundled)),
         )
-        .chain([of(Goal::Broken, None, Place::Kind, Provider::Bundled)])
+        .chain([Goal::Broken, Goal::Monitor].map(|goal| of(goal, None, Place::Kind, Provider::Bundled)))
         .chain([Place::Local, Place::Kind].map(|place| {
             let plan = Plan::of(Goal::Working, None, place, Provider::Dex).unwrap();
             plan.over_tls().describe(place == Place::Kind, |_| vec![])
@@ -244,7 +254,9 @@ mod tests {
 
     #[test]
     fn a_step_waits_only_for_steps_before_it() {
-        for goal in [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix, Goal::Test, Goal::Down] {
+        for goal in
+            [Goal::Working, Goal::Broken, Goal::Break, Goal::Fix, Goal::Test, Goal::Monitor, Goal::Down]
+        {
             for fault in [None].into_iter().chain(Fault::all().iter().copied().map(Some)) {
                 let on = |place, provider| Plan::of(goal, fault, place, provider).unwrap();
                 let both =

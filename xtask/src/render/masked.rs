@@ -4,7 +4,7 @@ use local_lab::charts;
 use serde_json::Value;
 
 use super::{Manifest, Sources, TlsSecret, Variables};
-use crate::names::{ARGOCD_TLS, DEX_TLS, Workload};
+use crate::names::{ARGOCD_TLS, DEX_TLS, HOST_PROCESS, Place, Workload};
 use crate::programs::Program;
 use base::{Error, Result};
 
@@ -37,6 +37,7 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
         admin_password_mtime: Some(MASK.into()),
         server_secretkey: Some(MASK.into()),
         redis_password: Some(MASK.into()),
+        user_password: MASK,
         ..Variables::new(0)
     };
     let mut all = vec![];
@@ -59,6 +60,12 @@ pub fn everything(sources: &Sources, argocd: &Program, dex: &Program) -> Result<
             source: format!("values/{chart}.yaml, on the local lab"),
             text: yaml(&derived)?,
         });
+    }
+    let local = charts::Runs { image: HOST_PROCESS, executable: Some("probe") };
+    let kind = charts::Runs { image: "the image of --probe-image", executable: None };
+    for (place, runs) in [(Place::Local, local), (Place::Kind, kind)] {
+        let source = format!("manifests/monitor, on the {} lab", place.name());
+        all.push(Rendered { source, text: yaml(&sources.exporter(runs, place, MASK)?)? });
     }
     for file in ["ingress-nginx", "traefik"].into_iter().flat_map(|ingress| sources.files(ingress)) {
         let text = sources.values_text(file)?;

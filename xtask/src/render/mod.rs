@@ -3,9 +3,11 @@
 //! Both folders are read when a goal runs, not when the program is built: editing
 //! a manifest is the whole of a contributor's edit-run loop.
 
+mod exporter;
 mod masked;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use minijinja::{Environment, UndefinedBehavior};
@@ -42,9 +44,11 @@ impl Manifest {
     pub const INGRESS_TLS: Self = Self("ingress-tls.yaml.j2");
     /// Routes for both hosts.
     pub const INGRESS: Self = Self("ingress.yaml.j2");
+    /// What is around the exporter: its modules, its password and its route.
+    pub const EXPORTER: Self = Self("exporter.yaml.j2");
 
     /// All of them, in the order in which they would be applied.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::KIND_CONFIG,
         Self::NAMESPACES,
         Self::COREDNS,
@@ -55,6 +59,7 @@ impl Manifest {
         Self::DEX_SERVICE,
         Self::INGRESS_TLS,
         Self::INGRESS,
+        Self::EXPORTER,
     ];
 
     /// The file's name.
@@ -90,6 +95,22 @@ pub struct Variables {
     pub tls_secret: &'static str,
     /// The certificates.
     pub certificates: Vec<TlsSecret>,
+    /// Argo CD's address.
+    pub argocd_url: String,
+    /// The port that it implies.
+    pub port: u16,
+    /// The hosts that a login goes through.
+    pub hosts: Vec<&'static str>,
+    /// The one of them whose form takes the password.
+    pub password_host: &'static str,
+    /// Where a pod finds them.
+    pub front: String,
+    /// The exporter's host.
+    pub exporter_host: &'static str,
+    /// Who logs in.
+    pub user: &'static str,
+    /// That user's password.
+    pub user_password: &'static str,
     /// The lab's certificate authority, in PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_pem: Option<String>,
@@ -137,7 +158,24 @@ impl Variables {
             dex_host: names::DEX_HOST,
             dex_service: "dex-host.dex".to_owned(),
             tls_secret: names::ARGOCD_TLS.name,
+            exporter_host: names::EXPORTER_HOST,
+            user: names::USER,
+            user_password: names::PASSWORD,
             ..Self::default()
+        }
+        .through(Provider::Dex, Scheme::Http, SocketAddr::from(([127, 0, 0, 1], ingress_port)))
+    }
+
+    /// The same for logins by a provider, by way of this address.
+    pub fn through(self, provider: Provider, scheme: Scheme, front: SocketAddr) -> Self {
+        let hosts = names::hosts(provider).to_vec();
+        Self {
+            argocd_url: scheme.url(names::ARGOCD_HOST),
+            port: scheme.port(),
+            password_host: hosts.last().copied().unwrap_or_default(),
+            hosts,
+            front: front.to_string(),
+            ..self
         }
     }
 }

@@ -15,7 +15,9 @@ use url::Url;
 
 use crate::cluster::{ClientSecret, Cluster};
 use crate::console::Running;
-use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, DEX_HOST, Place, Scheme, Workload};
+use crate::names::{
+    ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, DEX_HOST, EXPORTER_HOST, Place, Scheme, Workload,
+};
 use base::{Error, Result};
 
 pub use door::Door;
@@ -90,6 +92,9 @@ pub fn typed(workload: Workload, port: &str, ca: Option<&str>) -> Option<String>
         Workload::Argocd => (ARGOCD_HOST, HEALTH.to_owned()),
         Workload::Dex => (DEX_HOST, DISCOVERY.to_owned()),
         Workload::DexServer => (ARGOCD_HOST, format!("{INSIDE}{DISCOVERY}")),
+        Workload::Exporter => {
+            return Some(format!("curl http://{EXPORTER_HOST}:{port}{HEALTHY}    # until it is 200"));
+        }
         Workload::Redis => return None,
     };
     let (scheme, ca) = (Scheme::of(ca.is_some()), ca.map_or(String::new(), |ca| format!("--cacert {ca} ")));
@@ -101,6 +106,7 @@ pub fn typed(workload: Workload, port: &str, ca: Option<&str>) -> Option<String>
 }
 
 const HEALTH: &str = "/healthz";
+const HEALTHY: &str = "/-/healthy";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 /// Where the Dex inside Argo CD is.
 const INSIDE: &str = "/api/dex";
@@ -119,6 +125,9 @@ async fn way(cluster: &Cluster, workload: Workload) -> Result<Option<Way>> {
         Workload::DexServer => {
             let path = format!("{INSIDE}{DISCOVERY}");
             Ok(Some(Way { service: "argocd-dex-server", host: ARGOCD_HOST, path }))
+        }
+        Workload::Exporter => {
+            Ok(Some(Way { service: "argocd-logins-exporter", host: EXPORTER_HOST, path: HEALTHY.to_owned() }))
         }
         Workload::Redis => Ok(None),
     }

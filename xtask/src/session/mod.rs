@@ -1,6 +1,7 @@
 //! What all goals of one run share: options, console, lab, cluster, what was done.
 
 mod clean_up;
+mod exporter;
 mod programs;
 mod provider;
 mod which_lab;
@@ -17,6 +18,7 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use crate::cli::{Goal, ImageRef, Ingress, Options};
 use crate::cluster::{Cluster, Observer};
 use crate::console::{Console, Running};
+use crate::lab::browser::{self, Profile};
 use crate::lab::kind::{self, Kit};
 use crate::lab::{Access, Authority, KindLab, Lab, LocalLab};
 use crate::names::{Place, Provider, Rollout, Scheme, Workload};
@@ -113,6 +115,16 @@ impl Session {
     /// The certificate authority of a lab with `--tls`.
     pub fn authority(&self) -> Authority {
         Authority::of(self.lab.folder())
+    }
+
+    /// What a browser of Chromium's kin is told, to be on the lab.
+    ///
+    /// # Errors
+    /// The lab's certificate authority is not there.
+    pub fn browser_options(&self, access: &Access) -> Result<Vec<String>> {
+        let key = self.scheme().is_https().then(|| self.authority().fingerprint()).transpose()?;
+        let profile = Profile::of(self.lab.folder());
+        Ok(browser::options(self.lab.place(), self.provider, access, &profile, key.as_deref()))
     }
 
     /// The way into the lab.

@@ -41,6 +41,7 @@ impl Session {
             }
             // It comes with the chart.
             (None, Lab::Kind(_), Workload::Redis) => Program::released("unknown"),
+            (None, _, Workload::Exporter) => self.exporter().await?,
             (None, Lab::Local(_), Workload::Argocd) => Program::stand_in_argocd(&Release::default()),
             (None, Lab::Local(_), Workload::Dex | Workload::DexServer) => Program::stand_in_dex(),
             (None, Lab::Local(_), Workload::Redis) => Program::redis().await,
@@ -74,6 +75,7 @@ impl Session {
             Workload::Argocd => (&self.options.argocd_bin, 0),
             Workload::Dex | Workload::DexServer => (&self.options.dex_bin, 1),
             Workload::Redis => return Ok(None),
+            Workload::Exporter => return self.exporter().await.map(Some),
         };
         if matches!(self.lab, Lab::Kind(_)) {
             let argocd = workload == Workload::Argocd;
@@ -119,7 +121,7 @@ impl Session {
                 let release = self.release().await?;
                 (real::argocd(&downloads, &release, progress).await?, release.to_string())
             }
-            Workload::Dex | Workload::DexServer | Workload::Redis => {
+            Workload::Dex | Workload::DexServer | Workload::Redis | Workload::Exporter => {
                 (real::dex(&downloads, real::DEX, progress).await?, real::DEX.to_owned())
             }
         };

@@ -65,7 +65,8 @@ pub(super) async fn which(options: &Options, console: &Console, goals: &[Goal]) 
     let place = if lost.is_some() { Place::Kind } else { place };
     kind = lost.unwrap_or(kind);
     let other = if place == Place::Kind { Place::Local } else { Place::Kind };
-    if let Some(option) = option_of(other, options).filter(|_| creates) {
+    let installs = creates || goals.contains(&Goal::Monitor);
+    if let Some(option) = option_of(other, options).filter(|_| installs) {
         let (is, has) = (place.name(), other.name());
         return Err(Error::usage(format!("{option} is of the {has} lab, and this is the {is} lab"))
             .hint(format!("leave it out, or choose the other with `--lab {has}`")));
@@ -85,6 +86,7 @@ fn option_of(place: Place, options: &Options) -> Option<&'static str> {
     let given = match place {
         Place::Kind => [
             ("--argocd-image", options.argocd_image.is_some()),
+            ("--probe-image", options.probe_image.is_some()),
             ("--ingress", options.ingress.is_some()),
             ("--node-image", options.node_image.is_some()),
         ]

@@ -11,6 +11,9 @@ use crate::session::Session;
 use base::files::write_private;
 use base::{Error, Result};
 
+/// What the archive of the exporter's image is called.
+pub const EXPORTER_ARCHIVE: &str = "exporter";
+
 /// A step that only a lab on kind has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KindStep {
@@ -36,6 +39,8 @@ pub enum KindStep {
     IngressReady,
     /// Ask for Dex's name from a pod.
     Resolves,
+    /// Load the exporter's image into the node, where one is named.
+    ExporterImage,
 }
 
 impl KindStep {
@@ -59,6 +64,9 @@ impl KindStep {
             Self::Ingress => "install the ingress".into(),
             Self::IngressReady => "wait until the ingress is ready".into(),
             Self::Resolves => "ask for dex.host from a pod".into(),
+            Self::ExporterImage => {
+                "load the exporter's image into the node, if --probe-image names one".into()
+            }
         }
     }
 }
@@ -135,6 +143,10 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
         KindStep::Ingress => {
             helm::install_ingress(tools, &choice).await?;
             return Ok(choice.chart(Part::Ingress).described());
+        }
+        KindStep::ExporterImage => {
+            let Some(image) = &session.options.probe_image else { return Ok("the one that runs".into()) };
+            return images::load_own(tools, &image.to_string(), EXPORTER_ARCHIVE).await;
         }
         KindStep::IngressReady => {
             let cluster = session.cluster().await?;

@@ -1,5 +1,6 @@
 //! What each step of a plan does.
 
+mod exporter;
 mod kind;
 mod requests;
 mod shown;
@@ -17,9 +18,10 @@ use crate::fault::{Edit, Fault};
 use crate::lab::{Lab, sweep_beside};
 
 use crate::login::Logins;
-use crate::names::{DEX_KEY, DEX_SECRET, Workload};
+use crate::names::{DEX_KEY, DEX_SECRET, Place, Workload};
 use crate::programs::{Kind, Program};
 use crate::render::{Manifest, Sources, Variables};
+use crate::route::Door;
 use crate::session::Session;
 use crate::{faults, login, route};
 use base::{Error, Result};
@@ -201,6 +203,7 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
             return Ok("applied".into());
         }
         Action::NoOidcSecret => cluster.delete_oidc_secret(session.wait()).await?,
+        Action::Install(Workload::Exporter) => return exporter::install(session, &cluster, running).await,
         Action::Install(workload) => {
             let versions = cluster.secret_versions(workload).await?;
             return install_all(session, &cluster, workload, &versions, running).await;
@@ -250,7 +253,12 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
                 cluster.wait_ready(redis, session.wait(), |text| running.waiting(text)).await?;
             }
             session.saw_ready(workload);
-            let (place, door) = (session.lab.place(), session.door().await?);
+            let door = match workload {
+                // Prometheus asks it by plain http, also where the lab is spoken to by https.
+                Workload::Exporter => Door::plain(session.access().await?.ingress),
+                _ => session.door().await?,
+            };
+            let place = session.lab.place();
             let front = route::Front { place, door, limit: session.wait() };
             route::wait(&front, &cluster, workload, running).await?;
             if workload == Workload::Argocd && starts_deaf(session).await? {
@@ -432,6 +440,9 @@ fn documents(
         }
         Workload::Dex => charts::dex(&sources.values("dex")?, runs, started_with),
         Workload::Redis => Ok(charts::redis(runs)),
+        Workload::Exporter => {
+            return exporter::documents(sources, runs, Place::Local, started_with, variables);
+        }
     };
     let mut documents = derived.map_err(|error| Error::environment(error.to_string()))?;
     if workload == Workload::Dex {

@@ -52,7 +52,7 @@ impl Requests {
             let real = named || (!replaced && installed.is_some_and(|it| it.kind == Kind::Real));
             let program = Program::stand_in_argocd(&releases::Release::default());
             let dex = Program::stand_in_dex();
-            for workload in [Workload::Argocd, Workload::Dex, Workload::Redis] {
+            for workload in [Workload::Argocd, Workload::Dex, Workload::Redis, Workload::Exporter] {
                 let all = documents(sources, workload, [&program, &dex], "", &variables)?;
                 installs.insert(workload.deployment(), all.iter().map(Request::apply).collect::<Vec<_>>());
             }
@@ -151,6 +151,7 @@ impl Requests {
             | KindStep::RedisSecret
             | KindStep::Images(_)
             | KindStep::Load(_)
+            | KindStep::ExporterImage
             | KindStep::Ingress => vec![],
         }
     }

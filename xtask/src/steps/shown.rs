@@ -3,13 +3,14 @@
 
 use std::fmt;
 
+use super::kind::EXPORTER_ARCHIVE;
 use super::requests::Requests;
 use super::{Action, KindStep};
 use crate::cluster::Request;
 use crate::lab::kind::parts::Part;
 use crate::lab::kind::{Choice, Kit, Place, Stage, State, helm, images};
 use crate::lab::{KindLab, Lab};
-use crate::names::{ARGOCD_HOST, PASSWORD, Provider, Scheme, USER, hosts};
+use crate::names::{ARGOCD_HOST, PASSWORD, Provider, Scheme, USER, Workload, hosts};
 use crate::route;
 use crate::session::Session;
 use base::Result;
@@ -104,6 +105,7 @@ struct Commands {
     place: Place,
     choice: Choice,
     node_image: Option<String>,
+    probe_image: Option<String>,
 }
 
 impl Commands {
@@ -113,6 +115,7 @@ impl Commands {
             place: Kit::outlook(lab, session.sources.root(), offline, session.wait()).await?,
             choice: session.choice(lab),
             node_image: session.options.node_image.clone(),
+            probe_image: session.options.probe_image.as_ref().map(ToString::to_string),
         })
     }
 
@@ -132,6 +135,9 @@ impl Commands {
             Action::ArgocdSecret => vec![apply("manifests/argocd-secret.yaml.j2, with random values")],
             Action::DexSecret => vec![apply("manifests/dex-secret.yaml.j2, with a random value")],
             Action::OidcSecret => vec![apply("manifests/oidc-secret.yaml.j2, with Dex's value")],
+            Action::Install(Workload::Exporter) => {
+                vec![apply("manifests/monitor and manifests/exporter.yaml.j2")]
+            }
             Action::Install(workload) | Action::InstallAnew(workload) => {
                 let part = Part::from(workload);
                 let secrets = "<versions of the Secrets that its pods read>";
@@ -186,6 +192,16 @@ impl Commands {
             }
             KindStep::Load(part) => vec![run(place.load_images(part.name()))],
             KindStep::Ingress => vec![run(place.install(&self.choice.chart(Part::Ingress), ""))],
+            KindStep::ExporterImage => match &self.probe_image {
+                Some(image) => [
+                    place.image_id(image),
+                    place.save_images(EXPORTER_ARCHIVE, &[image]),
+                    place.load_images(EXPORTER_ARCHIVE),
+                ]
+                .map(run)
+                .to_vec(),
+                None => vec![],
+            },
             KindStep::Node | KindStep::Coredns | KindStep::IngressReady | KindStep::Resolves => vec![],
         }
     }
@@ -241,6 +257,7 @@ mod tests {
             },
             choice: Choice { ingress, argocd: argocd.parse().unwrap(), image: None, provider, scheme },
             node_image: None,
+            probe_image: Some("probe:mine".into()),
         }
     }
 
@@ -254,6 +271,7 @@ mod tests {
             (Goal::Break, Ingress::Nginx, 3, "v3.3.6", dex),
             (Goal::Fix, Ingress::Nginx, 3, "v3.3.6", dex),
             (Goal::Test, Ingress::Nginx, 3, "v3.3.6", dex),
+            (Goal::Monitor, Ingress::Nginx, 3, "v3.3.6", dex),
             (Goal::Down, Ingress::Nginx, 3, "v3.3.6", dex),
             (Goal::Working, Ingress::Nginx, 3, "v3.3.6", (Provider::Bundled, Scheme::Http)),
             (Goal::Working, Ingress::Traefik, 3, "v3.3.6", (Provider::Dex, Scheme::Https)),

@@ -1,10 +1,12 @@
-//! Argo CD's own page in a real browser: both stories as a person lives them, and every
-//! fault that ends on the screen, held against what the probe says of it. Needs real
-//! programs with the page in them (as `real.rs`; released ones have it) and a Chromium
-//! with its chromedriver. Without them each of these tests is reported as ignored.
+//! The lab in a real browser, opened as `open` says: both stories as a person lives them, on
+//! the stand-ins' pages and on Argo CD's own, and every fault that ends on the screen, held
+//! against what the probe says of it. Needs a Chromium with its chromedriver; for how readable
+//! pages are, npm; for Argo CD's page, real programs that have it (as `real.rs`; released ones
+//! do). What lacks something is reported as ignored.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 mod faults;
+mod pages;
 mod person;
 #[path = "../support/mod.rs"]
 mod support;
@@ -22,11 +24,47 @@ use webdriver::Programs;
 /// What is shown as ignored where there are no programs.
 const WITH_PAGE: [&str; 2] = ["v3.3.6", "v3.5.1"];
 
+/// The labs of stand-ins that a person logs in to.
+const STAND_INS: [(&str, &[&str]); 3] = [
+    ("both_stories_of_the_stand_ins", &[]),
+    ("both_stories_of_the_stand_ins_over_tls", &["--tls"]),
+    ("both_stories_of_the_stand_ins_with_the_dex_inside", &["--provider", "bundled"]),
+];
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each brings up a lab and a browser.
     arguments.test_threads = arguments.test_threads.or(Some(1));
-    let all = Real::of_environment().zip(Programs::of_environment());
+    let programs = Programs::of_environment();
+    let mut trials = of_stand_ins(programs.as_ref());
+    trials.extend(of_real_programs(Real::of_environment().zip(programs)));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn of_stand_ins(programs: Option<&Programs>) -> Vec<Trial> {
+    if programs.is_none() {
+        eprintln!("skipped: no chromium with a chromedriver");
+    }
+    let readable = support::has("npm", "every_page_of_the_stand_ins_and_every_report_is_readable");
+    let trial = |name: &str, ignored: bool, run: Box<dyn FnOnce(&Programs) + Send>| {
+        let programs = programs.cloned();
+        let run = move || {
+            run(&programs.unwrap());
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(ignored)
+    };
+    let stories = STAND_INS.map(|(name, options)| {
+        trial(name, programs.is_none(), Box::new(move |programs| pages::both_stories(programs, options)))
+    });
+    let mut trials = Vec::from(stories);
+    let ignored = programs.is_none() || !readable;
+    trials.push(trial("every_page_of_the_stand_ins_is_readable", ignored, Box::new(pages::all_are_readable)));
+    trials.push(trial("every_report_is_readable", ignored, Box::new(pages::reports_are_readable)));
+    trials
+}
+
+fn of_real_programs(all: Option<(Real, Programs)>) -> Vec<Trial> {
     let with_page = all.as_ref().map(|(real, _)| releases_with_page(real)).unwrap_or_default();
     let ignored = with_page.is_empty();
     if ignored {
@@ -59,7 +97,7 @@ fn main() -> ExitCode {
     });
     let mut trials: Vec<Trial> = stories.map(|story| story.with_ignored_flag(ignored)).collect();
     trials.extend(faults.map(|fault| if ignored { fault.with_ignored_flag(true) } else { fault }));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    trials
 }
 
 /// The releases whose program carries the page: one that was built from source alone

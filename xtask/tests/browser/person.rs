@@ -8,8 +8,8 @@ use crate::webdriver::{Browser, Programs, Sight};
 
 /// Whoever logs in, before a browser of their own.
 pub struct Person {
-    browser: Browser,
-    address: String,
+    pub browser: Browser,
+    pub address: String,
     user: String,
     password: String,
 }
@@ -26,15 +26,18 @@ pub enum End {
 }
 
 impl Person {
-    /// Sits down before a lab that is up.
+    /// Sits down before a lab that is up, at the browser that `open` tells of.
     pub fn before(lab: &Lab, programs: &Programs) -> Self {
-        let status = lab.json(0, &["status"])["goals"][0].clone();
-        let field = |it: &Value| it.as_str().unwrap_or_else(|| panic!("{status:#}")).to_owned();
+        let open = lab.json(0, &["open"])["goals"][0].clone();
+        let field = |it: &Value| it.as_str().unwrap_or_else(|| panic!("{open:#}")).to_owned();
+        let command: Vec<String> = open["command"].as_array().unwrap().iter().map(field).collect();
+        // What stands between the program and the address.
+        let told = command[1..command.len() - 1].to_vec();
         Self {
-            browser: Browser::open(programs, &field(&status["address"])),
-            address: format!("http://{}/", field(&status["hosts"]["argocd"])),
-            user: field(&status["user"]),
-            password: field(&status["password"]),
+            browser: Browser::open(programs, &told),
+            address: field(&open["url"]),
+            user: field(&open["user"]),
+            password: field(&open["password"]),
         }
     }
 
@@ -74,11 +77,16 @@ impl Person {
         if let Some(sight) = shows("form", |sight| sight.fields.iter().any(|field| field == "login")) {
             return (End::Button, sight);
         }
+        self.fills_the_form();
+        let sight = shows("page after the form", |_| false);
+        (End::Form, sight.unwrap_or_else(|| unreachable!("nothing else ends the wait")))
+    }
+
+    /// Types user and password into the provider's form, and sends it.
+    pub fn fills_the_form(&self) {
         self.browser.fill("login", &self.user);
         self.browser.fill("password", &self.password);
         self.browser.submit();
-        let sight = shows("page after the form", |_| false);
-        (End::Form, sight.unwrap_or_else(|| unreachable!("nothing else ends the wait")))
     }
 }
 

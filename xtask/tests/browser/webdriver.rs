@@ -1,6 +1,5 @@
 //! A real browser, told what to do over WebDriver: JSON over HTTP to a chromedriver of
-//! its own. The browser has a profile of its own and knows no network but the lab's
-//! ingress, which is its proxy.
+//! its own.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
@@ -8,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 /// How long a page may take to show what is waited for: the longest is a server that
@@ -72,6 +72,18 @@ fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// How a page is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// For a picture's name.
+    pub name: &'static str,
+    pub width: u32,
+    pub height: u32,
+    /// `light` or `dark`.
+    pub scheme: &'static str,
+    pub print: bool,
+}
+
 /// The chromedriver. Dropping it ends it.
 struct Driver(Child);
 
@@ -81,38 +93,30 @@ pub struct Browser {
     client: reqwest::Client,
     session: String,
     _driver: Driver,
-    _profile: TempDir,
 }
 
 impl Browser {
-    /// Opens one behind a proxy, `HOST:PORT`.
-    pub fn open(programs: &Programs, proxy: &str) -> Self {
+    /// Opens one that is told this, besides what it needs to be without a screen.
+    pub fn open(programs: &Programs, told: &[String]) -> Self {
         // Now and then one ends without having named a port.
         let (driver, port) = (0..3)
             .find_map(|_| Driver::start(&programs.driver))
             .unwrap_or_else(|| panic!("{} names no port", programs.driver.display()));
         // Another test of this process may have been faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let profile = tempfile::tempdir().unwrap();
         let mut browser = Self {
             runtime: Builder::new_current_thread().enable_all().build().unwrap(),
             client: reqwest::Client::builder().no_proxy().timeout(2 * LIMIT).build().unwrap(),
             session: format!("http://127.0.0.1:{port}/session"),
             _driver: driver,
-            _profile: profile,
         };
+        // It is shown the lab's pages only, and root has no sandbox to offer.
+        let own = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage"].map(str::to_owned);
+        let args: Vec<String> = own.into_iter().chain(told.iter().cloned()).collect();
         let capabilities = json!({"alwaysMatch": {
             "browserName": "chrome",
-            "goog:chromeOptions": {"binary": programs.browser, "args": [
-                "--headless=new",
-                // It is shown the lab's pages only, and root has no sandbox to offer.
-                "--no-sandbox",
-                "--disable-dev-shm-usage",
-                "--disable-background-networking",
-                "--no-first-run",
-                format!("--proxy-server={proxy}"),
-                format!("--user-data-dir={}", browser._profile.path().display()),
-            ]},
+            "goog:chromeOptions": {"binary": programs.browser, "args": args},
+            "goog:loggingPrefs": {"browser": "ALL"},
         }});
         let session = browser.ask("", &json!({"capabilities": capabilities})).unwrap();
         browser.session = format!("{}/{}", browser.session, session["sessionId"].as_str().unwrap());
@@ -136,9 +140,9 @@ impl Browser {
         }
     }
 
-    /// Clicks on the button that begins with these words.
+    /// Clicks on the button or link that begins with these words.
     pub fn click(&self, words: &str) {
-        let button = format!("//button[starts-with(normalize-space(.), '{words}')]");
+        let button = format!("//*[self::button or self::a][starts-with(normalize-space(.), '{words}')]");
         self.on("xpath", &button, "click", &json!({}));
     }
 
@@ -166,8 +170,49 @@ impl Browser {
         }
     }
 
+    /// Shows the page as on another screen, or on paper.
+    pub fn view(&self, view: &View) {
+        let View { width, height, scheme, print, .. } = *view;
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.devtools("Emulation.setDeviceMetricsOverride", &screen);
+        let scheme = json!({"name": "prefers-color-scheme", "value": scheme});
+        let medium = if print { "print" } else { "" };
+        self.devtools("Emulation.setEmulatedMedia", &json!({"media": medium, "features": [scheme]}));
+    }
+
+    /// What the browser's console has said of errors since it was asked last.
+    pub fn errors(&self) -> Vec<String> {
+        let said = self.ask("/se/log", &json!({"type": "browser"})).unwrap();
+        let said = said.as_array().unwrap().iter().filter(|entry| entry["level"] == "SEVERE");
+        said.map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What a script gives that calls the last of its arguments with it.
+    pub fn run(&self, script: &str, args: &[Value]) -> Value {
+        self.ask("/execute/async", &json!({"script": script, "args": args})).unwrap()
+    }
+
+    /// The whole page as a picture, in a file; `height` is the most of it.
+    pub fn picture(&self, file: &Path, height: Option<u32>) {
+        let more = match height {
+            Some(height) => {
+                let width = self.ask("/execute/sync", &json!({"script": "return innerWidth", "args": []}));
+                json!({"clip": {"x": 0, "y": 0, "width": width.unwrap(), "height": height, "scale": 1}})
+            }
+            None => json!({"captureBeyondViewport": true}),
+        };
+        let picture = self.devtools("Page.captureScreenshot", &more);
+        let picture = BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, picture).unwrap();
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.ask("/goog/cdp/execute", &json!({"cmd": command, "params": parameters})).unwrap()
+    }
+
     /// What is shown now; an error between two pages.
-    fn look(&self) -> Result<Sight, Value> {
+    pub fn look(&self) -> Result<Sight, Value> {
         let seen = self.ask("/execute/sync", &json!({"script": LOOK, "args": []}))?;
         Ok(serde_json::from_value(seen).unwrap())
     }

@@ -159,8 +159,19 @@ fn not_one(all: &Help, said: &str) -> Option<String> {
         if !all.words.iter().any(|it| it == word) {
             return Some(word.to_owned());
         }
-        if ["doctor", "faults", "load", "rotate", "matrix", "compare", "kubectl", "tools", "completions"]
-            .contains(&word)
+        if [
+            "doctor",
+            "faults",
+            "load",
+            "rotate",
+            "matrix",
+            "compare",
+            "open",
+            "kubectl",
+            "tools",
+            "completions",
+        ]
+        .contains(&word)
         {
             // What follows is the command's own.
             let own = help(&[word]);

@@ -32,6 +32,26 @@ fn working_test_logs_in_and_broken_is_refused_until_it_is_fixed() {
 }
 
 #[test]
+fn the_exporter_is_of_an_image_that_somebody_names() {
+    let world = World::new();
+    world.expect(0, &["--lab", "kind", "working"]);
+    let unnamed = world.expect(2, &["monitor"]);
+    assert!(unnamed.error().contains("none is named (hint: `.ci/image TAG` builds one"), "{unnamed}");
+    let lost = world.expect(3, &["--probe-image", "probe:lost", "monitor"]);
+    assert!(lost.error().contains("the image probe:lost of --probe-image is not on this machine"), "{lost}");
+    assert!(world.calls_with("kubectl").iter().all(|call| !call.stdin.contains("argocd-logins-exporter")));
+    let document = world.json(0, &["--probe-image", "probe:mine", "--dry-run", "monitor"]);
+    let plan = document["goals"][0]["plan"].as_array().unwrap();
+    let names: Vec<&Value> = plan.iter().map(|step| &step["name"]).collect();
+    assert_eq!(names, ["exporter-image", "exporter", "exporter-ready"]);
+    let commands = plan.iter().flat_map(|step| step["commands"].as_array().unwrap());
+    let commands: Vec<&str> = commands.map(|command| command.as_str().unwrap()).collect();
+    for part in ["docker image save", "kind load image-archive", "kubectl", "-/healthy"] {
+        assert!(commands.iter().any(|command| command.contains(part)), "{part}: {commands:#?}");
+    }
+}
+
+#[test]
 fn reproduce_sees_what_each_release_is_known_to_do() {
     for (release, after) in [("v3.3.6", "refused"), ("v2.12.1", "mixed"), ("v3.5.1", "logged-in")] {
         let world = World::with_helm_4();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::KindLab;
 use super::mirrors::{Charts, Mirrors, file_name};
 use super::parts::Chart;
+use crate::lab::quoted;
 use crate::names::{MANAGER, VALUES_TEMPLATE};
 use base::children::Stdin;
 
@@ -336,14 +337,5 @@ impl Place {
     pub fn in_short(&self, typed: &Typed) -> String {
         let shown: Vec<String> = typed.args.iter().take(3).map(|arg| quoted(arg)).collect();
         format!("{} {}", self.name(typed.program), shown.join(" "))
-    }
-}
-
-/// An argument as a shell takes it.
-fn quoted(arg: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    match !arg.is_empty() && arg.chars().all(plain) {
-        true => arg.to_owned(),
-        false => format!("'{}'", arg.replace('\'', r"'\''")),
     }
 }

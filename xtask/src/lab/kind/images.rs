@@ -148,6 +148,34 @@ pub async fn load(tools: &Tools<'_>, part: Part, ids: &Ids, own: Option<&str>) -
     }
 }
 
+/// Loads one image of this machine's into the node, if it is not there yet.
+///
+/// # Errors
+/// It is not on this machine, or cannot be saved or loaded.
+pub async fn load_own(tools: &Tools<'_>, image: &str, name: &'static str) -> Result<String> {
+    let place = tools.place();
+    let Some(id) = id(tools, image).await? else {
+        return Err(Error::environment(format!("the image {image} of --probe-image is not on this machine"))
+            .hint(format!(
+                "`.ci/image {image}` builds it; `{} image ls` shows what is there",
+                place.engine
+            )));
+    };
+    let ids = Ids::from([(image.to_owned(), id)]);
+    if new(tools.lab(), &ids).is_empty() {
+        return Ok("already there".into());
+    }
+    let loaded = async {
+        tools.must(&place.save_images(name, &[image]), &format!("save {image}")).await?;
+        tools.must(&place.load_images(name), &format!("load {image}")).await
+    };
+    let outcome = loaded.await;
+    let _ = std::fs::remove_file(place.archive(name));
+    outcome?;
+    State::update(tools.lab(), |state| state.loaded.extend(ids))?;
+    Ok("loaded".into())
+}
+
 /// What the program that failed said; nothing if all went well.
 async fn load_archive(tools: &Tools<'_>, part: Part, images: &[&str]) -> Result<Option<Said>> {
     let (kit, place) = (&tools.kit, tools.place());

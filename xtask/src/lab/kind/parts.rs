@@ -69,7 +69,7 @@ impl From<Workload> for Part {
     fn from(workload: Workload) -> Self {
         match workload {
             // The others come with the chart.
-            Workload::Argocd | Workload::DexServer | Workload::Redis => Self::Argocd,
+            Workload::Argocd | Workload::DexServer | Workload::Redis | Workload::Exporter => Self::Argocd,
             Workload::Dex => Self::Dex,
         }
     }

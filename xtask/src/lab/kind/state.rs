@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KindLab;
 use crate::cli::Ingress;
+use crate::lab::browser::Profile;
 use crate::names::{Provider, Scheme};
 use base::{Error, Result};
 
@@ -149,12 +150,16 @@ pub fn forget(lab: &KindLab) -> Result<()> {
     Ok(())
 }
 
-/// Removes everything that a lab left in its folder.
+/// Closes the browser on a lab, and removes everything that the lab left in its folder.
 ///
 /// # Errors
 /// The folder is somebody's own, or something cannot be removed.
 pub fn clear(lab: &KindLab) -> Result<()> {
-    lab.own_folder().remove()?;
+    let folder = lab.own_folder();
+    if folder.is_ours()? {
+        Profile::of(folder.path()).remove()?;
+    }
+    folder.remove()?;
     Ok(())
 }
 

@@ -91,7 +91,10 @@ async fn index(server: &Server, request: &Incoming, sso: bool) -> String {
             button(server, request, sso),
             link(server, "auth/logout", "Forget that session"),
         ),
-        Visitor::Nobody => format!("<h1>Not logged in</h1>\n{}", button(server, request, sso)),
+        Visitor::Nobody => format!(
+            "<h1>Not logged in</h1>\n<p>This browser shows no session.</p>\n{}",
+            button(server, request, sso)
+        ),
     };
     let version = format!(
         "<p><small>Answers as argocd-server <code>{}</code> does</small></p>",
@@ -148,7 +151,7 @@ fn button(server: &Server, request: &Incoming, sso: bool) -> String {
     query.add("return_url", &format!("{scheme}://{}{}", request.host, at(server, "applications")));
     let to = format!("{}?{}", at(server, "auth/login"), query.encode());
     format!(
-        "{unaware}<p><a class=\"button\" href=\"{}\">Log in via {}</a></p>",
+        "{unaware}<p><a class=\"button\" href=\"{}\">Log in via {}</a></p>\n<p>It leads to the provider, which asks who you are.</p>",
         escape_html(&to),
         escape_html(name)
     )

@@ -1,0 +1,66 @@
+//! `test --watch`: one login after another into the lab, by the probe's own engine. What is done to the lab meanwhile, by
+//! another run, shows as changes.
+
+use std::time::Duration;
+
+use probe::Outcome;
+use probe::watch::{self, End, Seen, Watch, moment};
+use serde_json::{Value, json};
+
+use crate::cli::Expect;
+use crate::login;
+use crate::report::GoalRecord;
+use crate::session::Session;
+use base::{Error, Exit, Result, duration};
+
+/// From one login to the next. Nobody's account is locked by it: the lab's own user has none of a company's rules.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Watches until what is expected comes, or `--wait` is over.
+///
+/// # Errors
+/// No lab is up.
+pub async fn run(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
+    let until = match session.options.expect {
+        None => None,
+        Some(Expect::LoggedIn) => Some(Outcome::LoggedIn),
+        Some(Expect::Refused) => Some(Outcome::Refused),
+        Some(Expect::Mixed) => {
+            return Err(Error::usage(
+                "one login after another is never mixed: --watch has no --expect mixed",
+            ));
+        }
+    };
+    let mut options = login::options(session).await?;
+    // A restart is what is watched for.
+    options.startup_grace = Duration::ZERO;
+    let limit = session.options.wait;
+    let console = &session.console;
+    let running = console.step("logins", "watches");
+    let mut observer = |seen: Seen<'_>| {
+        if let Some(change) = seen.change {
+            console.result(&format!("{} {}", moment(change.at), change.words));
+        }
+        running.doing(&format!("{} logins, the last one {}", seen.count, Outcome::of(seen.login)));
+    };
+    let watch = Watch { interval: INTERVAL, until, limit };
+    let watched = watch::watch(&options, &watch, &mut observer, std::future::pending()).await;
+    let logins = watched.logins;
+    running.done(&format!("{} of {} logins passed", logins.ok, logins.total));
+    if let Value::Object(fields) = json!(watched) {
+        record.more.extend(fields);
+    }
+    let time = limit.map_or_else(String::new, duration);
+    match (watched.end, until) {
+        (End::Reached, _) => return Ok(Exit::Done),
+        (End::PasswordRefused, _) => {
+            console.result("the lab's provider refuses its own user, and is not asked again")
+        }
+        (_, Some(until)) => console.result(&format!("not {until} within {time}")),
+        (_, None) if logins.failed == 0 && logins.ok > 0 => return Ok(Exit::Done),
+        (_, None) => {
+            console.result(&format!("{} of {} logins failed in {time}", logins.failed, logins.total))
+        }
+    }
+    Ok(Exit::Verdict)
+}

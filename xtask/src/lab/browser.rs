@@ -1,0 +1,223 @@
+//! A browser on the lab: what it is told to find the lab's names by, and the profile that it
+//! has in the lab's folder, which goes with the lab.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::Access;
+use crate::names::{Place, Provider, hosts};
+use base::{Error, Result};
+
+/// What the lab's folder calls it.
+const FOLDER: &str = "browser";
+/// What a browser names its process in, as a link's target: Chromium's, and Firefox's.
+const LOCKS: [&str; 2] = ["SingletonLock", "lock"];
+/// How long a browser may take to close: it asks nobody, and writes its profile.
+const CLOSING: Duration = Duration::from_secs(10);
+/// Between two looks at whether it has.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The profile that browsers on a lab have.
+#[derive(Clone, Debug)]
+pub struct Profile(PathBuf);
+
+impl Profile {
+    /// That of a lab's folder.
+    pub fn of(folder: &Path) -> Self {
+        Self(folder.join(FOLDER))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The process that has it open.
+    pub fn holder(&self) -> Option<Pid> {
+        LOCKS.iter().find_map(|lock| {
+            // `HOST-PID`, and Firefox's `ADDRESS:+PID`.
+            let target = fs::read_link(self.0.join(lock)).ok()?;
+            let pid = Pid::from_raw(target.to_str()?.rsplit(['-', '+']).next()?.parse().ok()?)?;
+            // What a killed browser left behind may name somebody else's process by now.
+            let names_it = arguments(pid)?.contains(self.0.to_str()?);
+            names_it.then_some(pid)
+        })
+    }
+
+    /// Closes the browser that has it open, and one that takes it then, and removes it. Blocks.
+    ///
+    /// # Errors
+    /// The browser does not end, or something in it cannot be removed.
+    pub fn remove(&self) -> Result<()> {
+        let folder = self.0.display();
+        while let Some(pid) = self.holder() {
+            let gone = [Signal::TERM, Signal::KILL].into_iter().any(|signal| {
+                let _told = kill_process(pid, signal);
+                ended(pid)
+            });
+            if !gone {
+                return Err(Error::environment(format!("the browser that has {folder} open does not close"))
+                    .hint("close it, then run `cargo xtask down` again"));
+            }
+        }
+        let until = Instant::now() + CLOSING;
+        loop {
+            match fs::remove_dir_all(&self.0) {
+                // What the browser started notices a little later that it is gone, and writes until then.
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && Instant::now() < until => {
+                    sleep(PAUSE);
+                }
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::environment(format!("{folder} cannot be removed: {error}")));
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Whether a process ends in time.
+fn ended(pid: Pid) -> bool {
+    let until = Instant::now() + CLOSING;
+    while arguments(pid).is_some() {
+        if Instant::now() > until {
+            return false;
+        }
+        sleep(PAUSE);
+    }
+    true
+}
+
+/// The command line of a process that lives.
+#[cfg(target_os = "linux")]
+fn arguments(pid: Pid) -> Option<String> {
+    let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
+    // Of one that has ended and is not yet waited for, nothing is left.
+    (!line.is_empty()).then(|| String::from_utf8_lossy(&line).replace('\0', " "))
+}
+
+/// The command line of a process that lives.
+#[cfg(not(target_os = "linux"))]
+fn arguments(pid: Pid) -> Option<String> {
+    let pid = pid.as_raw_nonzero().to_string();
+    duct::cmd!("ps", "-o", "args=", "-p", pid).stderr_null().read().ok().filter(|line| !line.is_empty())
+}
+
+/// What Chromium and its kin are told of a lab: how its names are found, the lab's key alone as
+/// good, and a profile that nobody else uses. `fingerprint` is the lab's authority's, with TLS.
+pub fn options(
+    place: Place,
+    provider: Provider,
+    access: &Access,
+    profile: &Profile,
+    fingerprint: Option<&str>,
+) -> Vec<String> {
+    let way = match place {
+        // The ingress is a forward proxy too: whatever the lab calls itself is found, and nothing else.
+        Place::Local => format!("--proxy-server=http://{}", access.ingress),
+        // An ingress in a cluster is no forward proxy: each client maps the names itself.
+        Place::Kind => {
+            let each = hosts(provider).iter().map(|host| format!("MAP {host} {}", access.front()));
+            format!("--host-resolver-rules={}", each.collect::<Vec<_>>().join(","))
+        }
+    };
+    let key = fingerprint.map(|key| format!("--ignore-certificate-errors-spki-list={key}"));
+    [way, format!("--user-data-dir={}", profile.path().display())].into_iter().chain(key).collect()
+}
+
+/// What Firefox is told of the local lab: a profile's `user.js`. It maps no names, but the
+/// lab's ingress is a proxy.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_firefox_profile(profile: &Profile, access: &Access) -> io::Result<()> {
+    let (host, port) = (access.ingress.ip(), access.ingress.port());
+    let quiet = [
+        "app.normandy.enabled",
+        "browser.aboutwelcome.enabled",
+        "browser.shell.checkDefaultBrowser",
+        "datareporting.policy.dataSubmissionEnabled",
+        "dom.security.https_first",
+        "network.captive-portal-service.enabled",
+        "network.connectivity-service.enabled",
+    ];
+    let mut text: String = quiet.iter().map(|name| format!("user_pref(\"{name}\", false);\n")).collect();
+    text += "user_pref(\"browser.startup.homepage_override.mstone\", \"ignore\");\n\
+             user_pref(\"network.proxy.type\", 1);\n";
+    for scheme in ["http", "ssl"] {
+        text += &format!("user_pref(\"network.proxy.{scheme}\", \"{host}\");\n");
+        text += &format!("user_pref(\"network.proxy.{scheme}_port\", {port});\n");
+    }
+    base::files::make_private_folder(profile.path())?;
+    base::files::write_private(&profile.path().join("user.js"), text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::os::unix::fs::symlink;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn each_lab_has_its_own_way_for_a_browser() {
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let access = Access {
+            kubeconfig: "/lab/kubeconfig".into(),
+            context: "c".into(),
+            ingress: loopback(8080),
+            tls: Some(loopback(8443)),
+        };
+        let plain = Access { tls: None, ..access.clone() };
+        let profile = Profile::of(Path::new("/lab"));
+        assert_eq!(
+            options(Place::Local, Provider::Dex, &plain, &profile, None),
+            ["--proxy-server=http://127.0.0.1:8080", "--user-data-dir=/lab/browser"]
+        );
+        assert_eq!(
+            options(Place::Kind, Provider::Dex, &plain, &profile, None)[0],
+            "--host-resolver-rules=MAP argocd.host 127.0.0.1:8080,MAP dex.host 127.0.0.1:8080"
+        );
+        assert_eq!(
+            options(Place::Kind, Provider::Bundled, &access, &profile, Some("k=")),
+            [
+                "--host-resolver-rules=MAP argocd.host 127.0.0.1:8443",
+                "--user-data-dir=/lab/browser",
+                "--ignore-certificate-errors-spki-list=k="
+            ]
+        );
+    }
+
+    #[test]
+    fn the_profile_goes_and_the_browser_that_has_it_open_and_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = Profile::of(folder.path());
+        profile.remove().unwrap();
+        let started = |argument: &Path| {
+            let mut command = Command::new("sh");
+            command.args(["-c", "read line"]).arg(argument).stdin(Stdio::piped()).spawn().unwrap()
+        };
+        let lock = profile.path().join("SingletonLock");
+        fs::create_dir(profile.path()).unwrap();
+        let mut other = started(Path::new("--user-data-dir=/elsewhere"));
+        symlink(format!("a-host-{}", other.id()), &lock).unwrap();
+        assert_eq!(profile.holder(), None);
+        profile.remove().unwrap();
+        assert!(other.try_wait().unwrap().is_none() && !profile.path().exists());
+        fs::create_dir(profile.path()).unwrap();
+        let mut browser = started(profile.path());
+        symlink(format!("a-host-{}", browser.id()), &lock).unwrap();
+        // A process that has ended stays until it is waited for, which is not this program's to do.
+        let waited = std::thread::spawn(move || browser.wait().unwrap());
+        profile.remove().unwrap();
+        assert!(!waited.join().unwrap().success() && !profile.path().exists());
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+}

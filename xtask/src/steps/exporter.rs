@@ -1,0 +1,80 @@
+//! The exporter, put into a lab.
+
+use std::net::{IpAddr, SocketAddr};
+
+use k8s_openapi::api::core::v1::Service;
+use kube::api::Api;
+use local_lab::charts::Runs;
+use serde_json::Value;
+
+use crate::cluster::{Cluster, failed};
+use crate::console::Running;
+use crate::lab::Lab;
+use crate::names::{Place, Workload};
+use crate::render::{Manifest, Sources, Variables};
+use crate::session::Session;
+use base::{Error, Result};
+
+use super::kind;
+
+/// Applies what `monitor` puts into the lab, and says which program that is.
+///
+/// # Errors
+/// The program cannot be had, or the cluster refuses something.
+pub(super) async fn install(session: &Session, cluster: &Cluster, running: &Running<'_>) -> Result<String> {
+    let place = session.lab.place();
+    running.doing("finding the probe's program, or building it");
+    let program = session.chosen(Workload::Exporter).await?;
+    let front = front(session, cluster).await?;
+    let mut variables = session.variables().await?.through(session.provider, session.scheme(), front);
+    if session.scheme().is_https() {
+        variables.ca_pem = Some(session.authority().pem()?.trim_end().to_owned());
+    }
+    // What differs here starts a new pod: where logins go, another build.
+    let build = program.build()?.unwrap_or_default();
+    let started_with = format!("{front},{build}");
+    if place == Place::Local {
+        let runs = Runs { image: &program.image(Workload::Exporter), executable: program.executable() };
+        cluster.apply_all(&documents(&session.sources, runs, place, &started_with, &variables)?).await?;
+        return Ok(format!(
+            "{}; no NetworkPolicy, a kind that this lab's API does not have",
+            program.described()
+        ));
+    }
+    let image = session.exporter_image().await?;
+    let runs = Runs { image: &image, executable: None };
+    let all = documents(&session.sources, runs, place, &started_with, &variables)?;
+    let text: Result<Vec<String>, _> = all.iter().map(serde_yaml::to_string).collect();
+    let text = text.map_err(|error| Error::environment(format!("a document is not YAML: {error}")))?;
+    kind::apply(session, "manifests/monitor", text.join("---\n"), running).await?;
+    Ok(format!("image {image}"))
+}
+
+/// All that is applied.
+///
+/// # Errors
+/// A manifest cannot be read or rendered.
+pub(super) fn documents(
+    sources: &Sources,
+    runs: Runs<'_>,
+    place: Place,
+    started_with: &str,
+    variables: &Variables,
+) -> Result<Vec<Value>> {
+    let mut documents = sources.documents(Manifest::EXPORTER, variables)?;
+    documents.extend(sources.exporter(runs, place, started_with)?);
+    Ok(documents)
+}
+
+/// Where a pod finds the hosts of the lab: at the ingress, as a person does.
+async fn front(session: &Session, cluster: &Cluster) -> Result<SocketAddr> {
+    let Lab::Kind(lab) = &session.lab else { return Ok(session.access().await?.front()) };
+    let ingress = session.choice(lab).ingress.rollout();
+    let services: Api<Service> = Api::namespaced(cluster.client(), ingress.namespace);
+    let service = services.get(ingress.name).await.map_err(failed)?;
+    let address = service.spec.and_then(|spec| spec.cluster_ip).and_then(|text| text.parse::<IpAddr>().ok());
+    let address = address.ok_or_else(|| {
+        Error::environment(format!("Service {}/{} has no address", ingress.namespace, ingress.name))
+    })?;
+    Ok(SocketAddr::new(address, session.scheme().port()))
+}
