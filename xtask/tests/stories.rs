@@ -59,7 +59,11 @@ fn a_watch_sees_what_another_run_does_to_the_lab() {
         watch.join().unwrap()
     });
     let goal = &ended["goals"][0];
-    assert_eq!((goal["outcome"].as_str(), goal["end"].as_str()), (Some("refused"), Some("reached")), "{goal:#}");
+    assert_eq!(
+        (goal["outcome"].as_str(), goal["end"].as_str()),
+        (Some("refused"), Some("reached")),
+        "{goal:#}"
+    );
     let last = goal["changes"].as_array().unwrap().last().unwrap();
     assert_eq!(last["failure"]["step"], "callback");
     let ended = lab.expect(1, &["test", "--watch", "--wait", "1"]);

@@ -230,8 +230,10 @@ mod tests {
     #[test]
     fn the_sample_of_the_page_can_be_read() {
         let page = include_str!("../../../docs/monitor.md");
-        let sample = page.split("```yaml\n# probe.yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-        let modules = written(&sample.replace("password_file: /etc/probe/password", "password_env: PATH")).unwrap();
+        let sample =
+            page.split("```yaml\n# probe.yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let modules =
+            written(&sample.replace("password_file: /etc/probe/password", "password_env: PATH")).unwrap();
         assert_eq!(modules["dex"].password_hosts[0].to_string(), "dex.example.com");
     }
 
