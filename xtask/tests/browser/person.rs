@@ -87,16 +87,18 @@ impl Person {
     /// Takes a picture of each page of a login that ends in these words.
     pub fn takes_pictures(&self, folder: &Path, words: &str) {
         self.browser.view(&View { name: "", width: 640, height: 400, scheme: "light", print: false });
-        let take = |name: &str| self.browser.picture(&folder.join(format!("{name}.png")), Some(400));
+        let take =
+            |name: &str, height| self.browser.picture(&folder.join(format!("{name}.png")), Some(height));
         self.browser.go(&self.address);
         self.browser.wait("button to log in", |sight| has_button(sight, "Log in via").then_some(()));
-        take("argocd-login");
+        take("argocd-login", 400);
         self.browser.click("Log in via");
         self.browser.wait("form", |sight| sight.fields.iter().any(|field| field == "login").then_some(()));
-        take("dex-login");
+        take("dex-login", 400);
         self.fills_the_form();
         self.browser.wait(words, |sight| sight.says(words).then_some(()));
-        take("argocd-refused");
+        // One line of text.
+        take("argocd-refused", 48);
     }
 
     /// Types user and password into the provider's form, and sends it.
