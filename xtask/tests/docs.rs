@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use probe::{CauseId, Options, Password, Resolve};
 use serde_json::Value;
@@ -175,11 +176,27 @@ fn matches(known: &str, path: &str) -> bool {
     known.len() == path.len() && known.iter().zip(&path).all(same)
 }
 
-/// What a login is in `probe --trace`.
-fn traced(address: &str) -> Value {
+/// A login into the lab.
+fn login(address: &str) -> Options {
     let url = "http://argocd.host/".parse().unwrap();
     let mut options = Options::new(url, "admin@example.com", Password::new("password"));
     options.resolve = vec![Resolve::new("*", 80, address.parse().unwrap())];
+    options
+}
+
+/// What logins that are refused are in `probe watch`.
+fn watched(address: &str) -> Value {
+    let until = Some(probe::Outcome::Refused);
+    let watch = probe::watch::Watch { interval: Duration::from_secs(1), until, limit: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (options, mut observer) = (login(address), |_: probe::watch::Seen<'_>| {});
+    let watched = probe::watch::watch(&options, &watch, &mut observer, std::future::pending());
+    serde_json::to_value(runtime.block_on(watched)).unwrap()
+}
+
+/// What a login is in `probe --trace`.
+fn traced(address: &str) -> Value {
+    let options = login(address);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     serde_json::to_value(runtime.block_on(probe::login(&options))).unwrap()
 }
@@ -234,11 +251,12 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     run("doctor --print-role");
     run("explain http://argocd.host/auth/callback?error=invalid_scope");
     run("explain http://argocd.host/auth/callback?code=1");
-    let failed = traced(address);
+    let (failed, watched) = (traced(address), watched(address));
     run("fix reproduce");
     run("faults scope");
     run("matrix --jobs 1 --bisect v3.3.6..v3.3.7 --story break");
     run("down");
+    unnamed.extend(fields.unnamed(&["probe watch, and test --watch"], &watched, &mut seen));
     for login in [passed, failed] {
         unnamed.extend(fields.unnamed(&["probe --trace FILE"], &login, &mut seen));
     }
