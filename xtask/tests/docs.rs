@@ -7,7 +7,6 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use probe::{CauseId, Options, Password, Resolve};
 use serde_json::Value;
@@ -36,7 +35,8 @@ fn sections(page: &str) -> Vec<(&str, &str)> {
 fn the_readme_is_short_and_each_page_answers_a_question() {
     let readme = page("README.md");
     assert!(readme.lines().count() <= 200, "README.md has {} lines", readme.lines().count());
-    for path in files(&root().join("docs")) {
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|it| it == "md");
+    for path in files(&root().join("docs")).into_iter().filter(is_page) {
         let name = format!("docs/{}", path.file_name().unwrap().to_str().unwrap());
         let text = page(&name);
         let question = text.split("\n\n").nth(1).unwrap();
@@ -176,27 +176,11 @@ fn matches(known: &str, path: &str) -> bool {
     known.len() == path.len() && known.iter().zip(&path).all(same)
 }
 
-/// A login into the lab.
-fn login(address: &str) -> Options {
+/// What a login is in `probe --trace`.
+fn traced(address: &str) -> Value {
     let url = "http://argocd.host/".parse().unwrap();
     let mut options = Options::new(url, "admin@example.com", Password::new("password"));
     options.resolve = vec![Resolve::new("*", 80, address.parse().unwrap())];
-    options
-}
-
-/// What logins that are refused are in `probe watch`.
-fn watched(address: &str) -> Value {
-    let until = Some(probe::Outcome::Refused);
-    let watch = probe::watch::Watch { interval: Duration::from_secs(1), until, limit: None };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (options, mut observer) = (login(address), |_: probe::watch::Seen<'_>| {});
-    let watched = probe::watch::watch(&options, &watch, &mut observer, std::future::pending());
-    serde_json::to_value(runtime.block_on(watched)).unwrap()
-}
-
-/// What a login is in `probe --trace`.
-fn traced(address: &str) -> Value {
-    let options = login(address);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     serde_json::to_value(runtime.block_on(probe::login(&options))).unwrap()
 }
@@ -213,7 +197,8 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
         let mut document: Value =
             serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{line}: {error}\n{ended}"));
         for entry in document["goals"].as_array().unwrap() {
-            let sections = [entry["goal"].as_str().unwrap(), "Every entry"];
+            let watched = line.starts_with("--watch").then_some("probe watch, and test --watch");
+            let sections = [watched.unwrap_or(entry["goal"].as_str().unwrap()), "Every entry"];
             unnamed.extend(
                 fields.unnamed(&sections, entry, &mut seen).into_iter().map(|it| format!("{line}: {it}")),
             );
@@ -230,6 +215,7 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     };
     run("wroking");
     run("completions bash");
+    run(&format!("man {}", lab.home().join("man").display()));
     run("break --fault list");
     run("render");
     run("tools");
@@ -244,6 +230,7 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     // Not more than a machine at work bears: that would count as failed logins.
     run("rotate --rate 1");
     run("break test");
+    run("--watch --expect refused test");
     run("doctor --before-rotation");
     run("doctor --url http://127.0.0.1:1/");
     run("doctor --upgrade-to v3.5.1");
@@ -251,18 +238,19 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     run("doctor --print-role");
     run("explain http://argocd.host/auth/callback?error=invalid_scope");
     run("explain http://argocd.host/auth/callback?code=1");
-    let (failed, watched) = (traced(address), watched(address));
+    let failed = traced(address);
     run("fix reproduce");
+    let saved = lab.file("saved.json", &run("test").to_string());
+    run(&format!("report {} --into {}", saved.display(), lab.home().join("report").display()));
     run("faults scope");
     run("matrix --jobs 1 --bisect v3.3.6..v3.3.7 --story break");
     run("down");
-    unnamed.extend(fields.unnamed(&["probe watch, and test --watch"], &watched, &mut seen));
     for login in [passed, failed] {
         unnamed.extend(fields.unnamed(&["probe --trace FILE"], &login, &mut seen));
     }
     assert!(unnamed.is_empty(), "docs/json.md names none of {unnamed:#?}");
 
-    let others = ["compare", "probe", "load"];
+    let others = ["compare", "probe", "load", "run.json of --report"];
     let mut only_there = vec![];
     for (section, paths) in fields.0.iter().filter(|(section, _)| !others.contains(&section.as_str())) {
         // What belongs to a field that may be left out may be left out with it.
