@@ -65,6 +65,48 @@ fn main() {
         ms(ideal),
         100.0 * ratio(ideal, took)
     );
+    #[cfg(feature = "serve")]
+    exporter(&fake, logins, ideal);
+}
+
+/// The same logins by the exporter, eight scrapes at a time, each of a target of its own; and what it costs when nobody
+/// asks.
+#[cfg(feature = "serve")]
+fn exporter(fake: &Fake, logins: usize, ideal: Duration) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use support::exporter::{Exporter, modules};
+
+    let targets: Vec<String> =
+        (0..logins).map(|number| format!("http://argocd.host:{}", 8000 + number)).collect();
+    let exporter = Exporter::start(&modules(fake, &targets, "    interval: 1h\n"));
+    let (idle, before) = (exporter.status("VmRSS:"), exporter.cpu());
+    let next = AtomicUsize::new(0);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    assert!(exporter.probe(target).has("probe_success 1"));
+                }
+            });
+        }
+    });
+    let took = start.elapsed();
+    let own = exporter.cpu() - before;
+    println!(
+        "{logins} logins by the exporter, 8 scrapes at a time: {} ms, that is {:.0} %; its own processor time {:.2} ms a login",
+        ms(took),
+        100.0 * ratio(ideal, took),
+        1000.0 * own.as_secs_f64() / logins as f64
+    );
+    let before = exporter.cpu();
+    std::thread::sleep(Duration::from_secs(3));
+    let (idle_cpu, after) = (exporter.cpu() - before, exporter.status("VmRSS:"));
+    println!(
+        "idle: {} KiB before and {after} KiB after it; {} ms of processor time in 3 s",
+        idle,
+        ms(idle_cpu)
+    );
 }
 
 fn probe(fake: &Fake, logins: usize, concurrency: usize) -> Command {
