@@ -167,6 +167,8 @@ fn not_one(all: &Help, said: &str) -> Option<String> {
             "matrix",
             "compare",
             "open",
+            "report",
+            "man",
             "kubectl",
             "tools",
             "completions",
