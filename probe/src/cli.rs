@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::ArgPredicate;
 use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use probe::typing::Shell;
+use probe::typing::{Shell, shells};
 use probe::{Outcome, Resolve, Verdict};
 use url::Url;
 
@@ -66,7 +66,7 @@ pub(crate) enum Command {
     #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell
-        #[arg(value_enum)]
+        #[arg(value_parser = shells())]
         shell: Shell,
     },
     /// Print the page for man, or write all pages into a folder

@@ -3,9 +3,6 @@
 use crate::catalogue::Cause;
 use crate::login::Failure;
 
-/// Too many requests: whoever answers so wants fewer of them.
-const TOO_MANY: u16 = 429;
-
 /// Whose state is spoken of, and in which words that is said: Keycloak's, Entra's, Okta's, Dex's LDAP's.
 const WHO: [&str; 3] = ["account", "user", "login"];
 const STATES: [&str; 6] = ["locked", "disabled", "suspended", "blocked", "too many", "temporarily"];
@@ -15,7 +12,7 @@ pub fn sign(failure: &Failure) -> Option<&'static str> {
     let words = failure.message.to_lowercase();
     let says = |all: &[&str]| all.iter().any(|word| words.contains(word));
     match failure {
-        Failure { status: Some(TOO_MANY), .. } => Some("an answer 429, too many requests"),
+        Failure { cause: Cause::Throttled, .. } => Some("an answer 429, too many requests"),
         Failure { cause: Cause::InvalidClient | Cause::ClientDisabled | Cause::SecretExpired, .. } => None,
         _ if says(&["too many requests", "too many attempts"]) || (says(&WHO) && says(&STATES)) => {
             Some("words of an account that is locked or disabled")
@@ -36,7 +33,7 @@ mod tests {
         let locked = Some("words of an account that is locked or disabled");
         let refused = Some("a password that is not taken");
         for (status, message, cause, expected) in [
-            (429, "", Cause::Unknown, throttled),
+            (429, "", Cause::Throttled, throttled),
             (200, "Account is disabled, contact your administrator.", Cause::WrongPassword, locked),
             (200, "Account is temporarily disabled; retry later.", Cause::Unknown, locked),
             (400, "AADSTS50053: The account is locked, ...", Cause::Unknown, locked),

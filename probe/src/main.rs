@@ -103,12 +103,9 @@ fn checked(cli: &Series) -> Result<(), Stop> {
 }
 
 /// Prints what a shell has to read.
-fn completions(shell: Shell) -> Result<u8, Stop> {
-    if shell == Shell::Kubectl {
-        return Err(Stop(USAGE, "the probe is no plugin of kubectl: name bash, zsh or fish".to_owned()));
-    }
+fn completions(shell: Shell) -> u8 {
     print(typing::script(shell, "probe", &typing::this_program(), false).trim_end());
-    Ok(0)
+    0
 }
 
 /// Prints the page for man, or writes all of them.
@@ -143,7 +140,7 @@ fn run(cli: &Cli) -> Result<u8, Stop> {
             runtime.block_on(serve::run(args, interrupt()))?;
             Ok(0)
         }
-        Cli::Other(Command::Completions { shell }) => completions(*shell),
+        Cli::Other(Command::Completions { shell }) => Ok(completions(*shell)),
         Cli::Other(Command::Man { folder }) => man(folder.as_deref()),
     }
 }

@@ -139,7 +139,8 @@ fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> 
 
 fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> {
     if let Some(Command::Completions { shell }) = cli.command {
-        return report.entry("completions", |record| commands::completions(console, shell, &mut record.more));
+        return report
+            .entry("completions", |record| Ok(commands::completions(console, shell, &mut record.more)));
     }
     if let Some(Command::Man { folder }) = &cli.command {
         return report.entry("man", |record| commands::man(console, folder.as_deref(), &mut record.more));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use local_lab::real_dex::VARIABLE as DEX_PROGRAM;
+use probe::usage::nearest;
 use releases::Release;
 use serde::Serialize;
 use xshell::{Shell, cmd};
@@ -220,7 +221,14 @@ impl Program {
             None => "unknown".to_owned(),
             Some(release) if release.is_published() => release.era().name().to_owned(),
             Some(release) => {
-                format!("{} (assumed: {release} is no release that this program knows)", release.era().name())
+                let published = Release::published().map(|it| it.to_string()).collect::<Vec<_>>();
+                let nearest = nearest(&release.to_string(), published.iter().map(String::as_str));
+                let nearest = nearest.filter(|_| !release.may_be_newer());
+                let meant = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
+                format!(
+                    "{} (assumed: {release} is no release that this program knows{meant})",
+                    release.era().name()
+                )
             }
         }
     }

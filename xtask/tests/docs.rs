@@ -35,7 +35,8 @@ fn sections(page: &str) -> Vec<(&str, &str)> {
 fn the_readme_is_short_and_each_page_answers_a_question() {
     let readme = page("README.md");
     assert!(readme.lines().count() <= 200, "README.md has {} lines", readme.lines().count());
-    for path in files(&root().join("docs")) {
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|it| it == "md");
+    for path in files(&root().join("docs")).into_iter().filter(is_page) {
         let name = format!("docs/{}", path.file_name().unwrap().to_str().unwrap());
         let text = page(&name);
         let question = text.split("\n\n").nth(1).unwrap();
@@ -196,7 +197,8 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
         let mut document: Value =
             serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{line}: {error}\n{ended}"));
         for entry in document["goals"].as_array().unwrap() {
-            let sections = [entry["goal"].as_str().unwrap(), "Every entry"];
+            let watched = line.starts_with("--watch").then_some("probe watch, and test --watch");
+            let sections = [watched.unwrap_or(entry["goal"].as_str().unwrap()), "Every entry"];
             unnamed.extend(
                 fields.unnamed(&sections, entry, &mut seen).into_iter().map(|it| format!("{line}: {it}")),
             );
@@ -213,6 +215,7 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     };
     run("wroking");
     run("completions bash");
+    run(&format!("man {}", lab.home().join("man").display()));
     run("break --fault list");
     run("render");
     run("tools");
@@ -227,6 +230,7 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     // Not more than a machine at work bears: that would count as failed logins.
     run("rotate --rate 1");
     run("break test");
+    run("--watch --expect refused test");
     run("doctor --before-rotation");
     run("doctor --url http://127.0.0.1:1/");
     run("doctor --upgrade-to v3.5.1");
@@ -236,6 +240,8 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     run("explain http://argocd.host/auth/callback?code=1");
     let failed = traced(address);
     run("fix reproduce");
+    let saved = lab.file("saved.json", &run("test").to_string());
+    run(&format!("report {} --into {}", saved.display(), lab.home().join("report").display()));
     run("faults scope");
     run("matrix --jobs 1 --bisect v3.3.6..v3.3.7 --story break");
     run("down");
@@ -244,7 +250,7 @@ fn every_field_of_every_document_is_named_and_none_that_is_in_no_document() {
     }
     assert!(unnamed.is_empty(), "docs/json.md names none of {unnamed:#?}");
 
-    let others = ["compare", "probe", "load"];
+    let others = ["compare", "probe", "load", "run.json of --report"];
     let mut only_there = vec![];
     for (section, paths) in fields.0.iter().filter(|(section, _)| !others.contains(&section.as_str())) {
         // What belongs to a field that may be left out may be left out with it.

@@ -96,8 +96,10 @@ fn completions_are_for_each_shell() {
     let lab = Lab::new();
     for shell in ["bash", "zsh", "fish"] {
         let ended = lab.expect(0, &["completions", shell]);
-        assert!(ended.stdout.contains("working"), "{ended}");
+        assert!(ended.stdout.contains("OIDC_LAB_COMPLETE"), "{ended}");
     }
+    // It is no plugin of kubectl.
+    lab.expect(2, &["completions", "kubectl"]);
     assert!(files(&lab.home()).is_empty());
 }
 
@@ -141,4 +143,66 @@ fn a_locale_without_unicode_gets_ascii() {
     assert!(ended.stdout.contains("x callback") && ended.stdout.contains("\u{1b}[31m"), "{ended}");
     assert!(ended.stdout.is_ascii() && ended.stderr.is_ascii(), "{ended}");
     lab.expect(0, &["down"]);
+}
+
+/// The commands that the help of all names.
+fn commands(help: &str) -> Vec<String> {
+    let lines =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    names.filter(|name| !name.is_empty() && *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn each_help_is_short_and_about_its_command() {
+    let lab = Lab::new();
+    let help = |args: &[&str]| {
+        let ended = Ended::of(
+            lab.command(args).env("COLUMNS", "100").env_remove("OIDC_LAB").env_remove("CLICOLOR_FORCE"),
+        );
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{ended}");
+        ended.stdout
+    };
+    let all = help(&["-h"]);
+    insta::assert_snapshot!("help", all);
+    let commands = commands(&all);
+    assert!(commands.len() > 10, "{commands:?}");
+    for command in commands {
+        insta::assert_snapshot!(format!("help_{command}"), help(&[&command, "--help"]));
+    }
+}
+
+#[test]
+fn pages_for_man_are_written_for_every_command() {
+    let lab = Lab::new();
+    assert!(lab.expect(0, &["man"]).stdout.contains(".TH cargo-xtask 1"));
+    let folder = lab.home().join("man");
+    lab.expect(0, &["man", folder.to_str().unwrap()]);
+    let page = std::fs::read_to_string(folder.join("cargo-xtask-doctor.1")).unwrap();
+    assert!(page.contains("before\\-rotation") && !page.contains("node\\-image"), "{page}");
+    assert!(!folder.join("cargo-xtask-serve-local-lab.1").exists());
+    let taken = lab.file("taken", "");
+    let ended = lab.expect(3, &["man", taken.to_str().unwrap()]);
+    assert!(ended.error().contains("cannot be written"), "{ended}");
+}
+
+#[test]
+fn what_is_mistyped_gets_the_nearest() {
+    let lab = Lab::new();
+    for (args, nearest) in [
+        (&["docter"][..], "there is a command `doctor`"),
+        (&["break", "--fault", "rotat"], "did you mean rotate?"),
+        (&["faults", "secret-mismach"], "did you mean secret-mismatch?"),
+        (&["explain", "--id", "stale-argocs"], "stale-argocd"),
+    ] {
+        let ended = lab.expect(2, args);
+        assert!(ended.stderr.contains(nearest), "{ended}");
+    }
+    let ended = lab.expect(1, &["explain", "stale-argocs"]);
+    assert!(ended.stdout.contains("did you mean stale-argocd?"), "{ended}");
+    let ended = lab.expect(0, &["--argocd", "v3.3.66", "working", "down"]);
+    assert!(
+        ended.stderr.contains("v3.3.66 is no release that this program knows; did you mean v3.3.6?"),
+        "{ended}"
+    );
 }

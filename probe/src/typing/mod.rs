@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Command, ValueEnum};
 use clap_complete::engine;
 
@@ -34,6 +35,13 @@ impl Shell {
             Self::Kubectl => "kubectl",
         }
     }
+}
+
+/// The shells, for a program that is no plugin of kubectl.
+pub fn shells() -> impl TypedValueParser<Value = Shell> {
+    let shells = [Shell::Bash, Shell::Zsh, Shell::Fish];
+    PossibleValuesParser::new(shells.map(Shell::name))
+        .map(move |typed| shells.into_iter().find(|shell| shell.name() == typed).unwrap_or(Shell::Bash))
 }
 
 /// Answers whoever asks for completions of a command, and says whether somebody did.
@@ -114,7 +122,7 @@ pub fn page(command: Command) -> String {
 /// The folder cannot be made or written.
 pub fn pages(command: Command, folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(command, folder)
+    clap_mangen::generate_to(command.disable_help_subcommand(true), folder)
 }
 
 /// Why pages could not be written, in a sentence.

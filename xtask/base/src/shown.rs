@@ -11,7 +11,7 @@ pub fn shown(text: &str) -> String {
 
 /// A text on one line, without control characters.
 pub fn clean(text: &str) -> String {
-    let plain = |c: char| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c };
+    let plain = |c: char| if is_obeyed(c) { '\u{fffd}' } else { c };
     text.trim_end().chars().map(plain).collect()
 }
 
@@ -23,9 +23,11 @@ pub fn cut(text: &str) -> String {
     }
 }
 
-/// Marks that change the direction of a line, and others that nobody sees.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Whether a terminal or a page obeys it rather than shows it: controls, marks that change the
+/// direction of a line or end it, and others that nobody sees.
+pub fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -36,6 +38,7 @@ mod tests {
     fn a_terminal_is_told_nothing() {
         assert_eq!(shown("a\u{1b}[31mb\r\n"), "a\u{fffd}[31mb");
         assert_eq!(shown("ab\u{202e}cd"), "ab\u{fffd}cd");
+        assert_eq!(shown("a\u{61c}b\u{2028}c"), "a\u{fffd}b\u{fffd}c");
         assert_eq!(shown(&"x".repeat(500)).chars().count(), LONGEST + 1);
     }
 }

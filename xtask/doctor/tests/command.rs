@@ -1,8 +1,9 @@
 //! `kubectl argocd-sso` as a person runs it where there is no cluster: stdout, stderr and status.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -280,4 +281,39 @@ fn a_kubeconfig_that_cannot_be_used_is_one_sentence_without_credentials() {
     );
     let (_, said) = expect(3, &["--kubeconfig", "/nowhere/config"], "");
     assert!(said.contains("/nowhere/config cannot be read: No such file"), "{said}");
+}
+
+#[test]
+fn kubectl_completes_what_the_doctor_understands() {
+    let bin = tempfile::tempdir().unwrap();
+    let (script, _) = expect(0, &["completions", "kubectl"], "");
+    let completer = bin.path().join("kubectl_complete-argocd_sso");
+    std::fs::write(&completer, script).unwrap();
+    for (program, mode) in [("kubectl_complete-argocd_sso", Some(0o700)), ("kubectl-argocd_sso", None)] {
+        let path = bin.path().join(program);
+        match mode {
+            Some(mode) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap(),
+            None => std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubectl-argocd_sso"), path).unwrap(),
+        }
+    }
+    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap_or_default());
+    for (args, offered) in [
+        (&["--bef"][..], "--before-rotation\t"),
+        (&["--upgrade-to", "v3.3.1"], "v3.3.14\n"),
+        (&["explain", "stale-a"], "stale-argocd\n"),
+        (&["exp"], "explain\t"),
+    ] {
+        // As kubectl asks, and by kubectl where there is one.
+        let own = Command::new(&completer).args(args).env("PATH", &path).output().unwrap();
+        let own = String::from_utf8(own.stdout).unwrap();
+        assert!(own.contains(offered) && own.ends_with(":4\n"), "{args:?}: {own}");
+        let asked =
+            Command::new("kubectl").args(["__complete", "argocd-sso"]).args(args).env("PATH", &path).output();
+        let Ok(asked) = asked else {
+            eprintln!("skipped: no kubectl");
+            continue;
+        };
+        let asked = String::from_utf8(asked.stdout).unwrap();
+        assert!(asked.contains(offered), "{args:?}: {asked}");
+    }
 }

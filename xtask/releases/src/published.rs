@@ -45,6 +45,22 @@ impl Release {
     }
 }
 
+impl Release {
+    /// Whether it may have been published since this program was written: a few patches after the last, or one of the
+    /// next minor or major releases.
+    pub fn may_be_newer(&self) -> bool {
+        let minor = PUBLISHED.iter().find(|&&(major, minor, _)| (major, minor) == (self.major, self.minor));
+        match (minor, PUBLISHED.last()) {
+            (Some(&(.., last)), _) => self.patch > last && self.patch <= last + 10,
+            (None, Some(&(major, minor, _))) => {
+                (self.major == major && self.minor > minor && self.minor <= minor + 4)
+                    || (self.major == major + 1 && self.minor <= 4)
+            }
+            (None, None) => true,
+        }
+    }
+}
+
 /// The known release that a text most likely meant.
 pub(super) fn suggestion(text: &str) -> String {
     let wanted: Vec<u32> = text

@@ -143,3 +143,18 @@ fn the_default_is_known_and_sure_to_fail() {
             <= Release::default()
     );
 }
+
+#[test]
+fn what_may_have_come_since_is_told_from_what_was_mistyped() {
+    for (text, newer) in [
+        ("v3.3.15", true),
+        ("v3.3.66", false),
+        ("v3.3.6", false),
+        ("v3.6.0", true),
+        ("v3.66.0", false),
+        ("v4.0.1", true),
+        ("v33.0.0", false),
+    ] {
+        assert_eq!(Release::parse(text).unwrap().may_be_newer(), newer, "{text}");
+    }
+}

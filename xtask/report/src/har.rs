@@ -1,5 +1,6 @@
 //! The logins as HAR 1.2, which browsers' developer tools open: a page for each login.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -42,7 +43,7 @@ pub fn of(run: &Run<'_>) -> Value {
             format!("failed at {}", words(trace.at("failure").text("step").unwrap_or("?"), 40))
         };
         pages.push(json!({
-            "startedDateTime": started.to_string(),
+            "startedDateTime": format!("{started:.3}"),
             "id": id,
             "title": format!("{label}login {}: {end}", trace.count("login")),
             "pageTimings": {"onContentLoad": -1, "onLoad": believed(trace.number("ms")).unwrap_or(-1.0)},
@@ -50,7 +51,7 @@ pub fn of(run: &Run<'_>) -> Value {
     }
     json!({"log": {
         "version": "1.2",
-        "creator": {"name": run.program(), "version": words(ran.text("version").unwrap_or("unknown"), 80)},
+        "creator": {"name": words(run.program(), 80), "version": words(ran.text("version").unwrap_or("unknown"), 80)},
         "pages": pages,
         "entries": entries,
         "comment": "Secrets are masked, bodies are left out.",
@@ -123,7 +124,7 @@ fn entry(page: &str, exchange: &Value, started: Timestamp, ms: f64) -> Value {
     }
     json!({
         "pageref": page,
-        "startedDateTime": started.to_string(),
+        "startedDateTime": format!("{started:.3}"),
         "time": ms,
         "request": request,
         "response": {
@@ -152,12 +153,17 @@ fn headers(exchange: &Value) -> Vec<Value> {
 
 /// An address of printable ASCII, as a HAR wants it.
 fn address(url: &str) -> String {
-    let mut address = String::with_capacity(url.len());
-    for byte in words(url, WORDS).bytes() {
-        if byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"') {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"');
+    let url = words(url, WORDS);
+    if url.bytes().all(plain) {
+        return url;
+    }
+    let mut address = String::with_capacity(url.len() + 16);
+    for byte in url.bytes() {
+        if plain(byte) {
             address.push(char::from(byte));
         } else {
-            address += &format!("%{byte:02X}");
+            let _ = write!(address, "%{byte:02X}");
         }
     }
     address

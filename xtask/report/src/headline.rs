@@ -105,12 +105,10 @@ fn test(entry: &Value, most: usize) -> (&'static str, String) {
 /// Where a login failed and in whose words.
 fn how(failure: &Value, most: usize) -> String {
     let status = failure.number("status").map(|status| format!(" with {status:.0}")).unwrap_or_default();
-    let step = words(failure.text("step").unwrap_or("?"), 20);
-    match failure.text("message") {
-        Some(message) => {
-            format!(" at {step}{status}: {}", words(message, most.min(300)).trim_end_matches('.'))
-        }
-        _ => format!(" at {step}{status}"),
+    let at = format!(" at {}{status}", words(failure.text("step").unwrap_or("?"), 20));
+    match failure.text("message").filter(|_| most > 0) {
+        Some(message) => format!("{at}: {}", words(message, most.min(300))),
+        None => at,
     }
 }
 

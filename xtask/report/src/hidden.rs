@@ -50,7 +50,7 @@ pub fn of(trace: &Value) -> Option<Hidden> {
             let code = OAUTH.into_iter().find(|code| message.contains(code));
             let asks = match failure.text("answer") {
                 Some("invalid-grant" | "invalid-scope") => "token endpoint: redeems the code",
-                _ => "token endpoint: the code and its client secret",
+                _ => "token endpoint: code, client secret",
             };
             hidden(asks, code.unwrap_or("refused"), true, true)
         }
@@ -70,7 +70,7 @@ pub fn of(trace: &Value) -> Option<Hidden> {
             });
             (given || passed(trace) && trace.at("user").is_object()).then(|| Hidden {
                 within,
-                asks: "token endpoint: the code and its client secret",
+                asks: "token endpoint: code, client secret",
                 came: "a token".to_owned(),
                 failed: false,
                 arrived: true,

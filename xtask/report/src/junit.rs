@@ -88,7 +88,7 @@ pub(crate) fn of(run: &Run<'_>) -> String {
         let cases = vec![("ran to its end".to_owned(), Ended::Error(words(error, WORDS)))];
         suites.push(Suite { name: "run".to_owned(), class: "run".to_owned(), seconds: 0.0, cases });
     }
-    junit(run.program(), &suites)
+    junit(&words(run.program(), 80), &suites)
 }
 
 fn suite(entry: &Value) -> Suite {

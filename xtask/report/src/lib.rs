@@ -151,17 +151,16 @@ fn plain(name: &str) -> String {
 fn json(document: &Value) -> String {
     let text = document.to_string();
     let mut safe = String::with_capacity(text.len() + 1);
-    for c in text.chars() {
-        // JSON has controls below U+0020 escaped; words that are shown have the rest replaced.
-        if c < '\u{7f}' || base::shown::clean(c.encode_utf8(&mut [0; 4])).starts_with(c) {
-            safe.push(c);
-        } else {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                safe += &format!("\\u{unit:04x}");
-            }
+    let mut kept = 0;
+    // JSON has controls below U+0020 escaped.
+    for (place, c) in text.char_indices().filter(|(_, c)| *c > '~' && base::shown::is_obeyed(*c)) {
+        safe.push_str(&text[kept..place]);
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            safe += &format!("\\u{unit:04x}");
         }
+        kept = place + c.len_utf8();
     }
+    safe.push_str(&text[kept..]);
     safe.push('\n');
     safe
 }

@@ -170,6 +170,11 @@ fn found(finding: &Value, limits: &Limits) -> Value {
     json!({
         "id": text("id"),
         "certainty": text("certainty"),
+        "tone": match finding.text("certainty") {
+            Some("certain") => "certain",
+            Some("likely") => "likely",
+            _ => "possible",
+        },
         "when": match finding.text("when") {
             Some("later") => Some("will bite later"),
             Some("applied") => Some("fails when it is applied"),

@@ -30,6 +30,9 @@ impl Limits {
 /// A text on one line, without what a terminal or a page would obey, cut where it is longer than
 /// `most` characters.
 pub fn words(text: &str, most: usize) -> String {
+    if text.len() <= most && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.trim_end().to_owned();
+    }
     let blank = |c: char| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c };
     match text.char_indices().nth(most) {
         None => base::shown::clean(&text.trim_end().chars().map(blank).collect::<String>()),

@@ -11,7 +11,7 @@ const WHICH: &[&str] = &["lab"];
 const PROGRAMS: &[&str] = &["provider", "tls", "argocd", "argocd_bin", "dex_bin", "real", "offline"];
 
 /// A command: the options that it heeds besides its own, and examples.
-const COMMANDS: [(&str, &[&[&str]], &str); 14] = [
+const COMMANDS: [(&str, &[&[&str]], &str); 15] = [
     (
         "render",
         &[WHICH, PROGRAMS, &["argocd_image", "ingress"]],
@@ -73,6 +73,12 @@ const COMMANDS: [(&str, &[&[&str]], &str); 14] = [
         &[],
         "cargo xtask report out/run.json
   cargo xtask report out/run.json --pictures",
+    ),
+    (
+        "open",
+        &[WHICH, &["dry_run"]],
+        "cargo xtask open
+  cargo xtask open --launch",
     ),
     ("check", &[&["dry_run"]], "cargo xtask check"),
     (

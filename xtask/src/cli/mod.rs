@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use doctor::command::{DoctorArgs, EXPLAIN_EXAMPLES, ExplainArgs};
 use probe::Verdict;
-use probe::typing::Shell;
+use probe::typing::{Shell, shells};
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
@@ -319,7 +319,7 @@ pub enum Command {
     /// Print completions for a shell, which know goals, faults, releases and contexts; also as `cargo xtask`.
     Completions {
         /// The shell.
-        #[arg(value_enum)]
+        #[arg(value_parser = shells())]
         shell: Shell,
     },
     /// Print the page for man, or write those of all commands into a folder.

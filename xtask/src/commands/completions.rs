@@ -8,22 +8,15 @@ use serde_json::{Map, Value};
 
 use crate::cli::{Cli, fitted};
 use crate::console::Console;
-use base::{Error, Exit, Result};
+use base::{Exit, Result};
 
 /// Prints what a shell has to read, which from then on asks this program.
-///
-/// # Errors
-/// It is no shell.
-pub fn completions(console: &Console, shell: Shell, more: &mut Map<String, Value>) -> Result<Exit> {
-    if shell == Shell::Kubectl {
-        return Err(Error::usage("`cargo xtask` is no plugin of kubectl")
-            .hint("`kubectl argocd-sso completions kubectl` prints what kubectl asks"));
-    }
+pub fn completions(console: &Console, shell: Shell, more: &mut Map<String, Value>) -> Exit {
     let script = typing::script(shell, "xtask", &typing::this_program(), true);
     console.verbatim(&script);
     more.insert("shell".into(), shell.name().into());
     more.insert("script".into(), script.into());
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 /// Prints the page for man, or writes the pages of all commands.
@@ -32,7 +25,7 @@ pub fn completions(console: &Console, shell: Shell, more: &mut Map<String, Value
 /// The folder cannot be written.
 pub fn man(console: &Console, folder: Option<&Path>, more: &mut Map<String, Value>) -> Result<Exit> {
     // `man` looks for a page by one word.
-    let command = fitted(Cli::command()).name("cargo-xtask");
+    let command = fitted(Cli::command().name("cargo-xtask").disable_help_subcommand(true));
     match folder {
         None => console.verbatim(&typing::page(command)),
         Some(folder) => {

@@ -30,7 +30,9 @@ enum Probe {
     LoggedIn,
 }
 
-const INVALID_CLIENT: &str = r#"failed to get token: oauth2: "invalid_client" "Invalid client credentials.""#;
+/// What a refused client secret looks like.
+pub const INVALID_CLIENT: &str =
+    r#"failed to get token: oauth2: "invalid_client" "Invalid client credentials.""#;
 const INVALID_REDIRECT: &str = "Invalid redirect URL: the protocol and host (including port) must match and the \
                                 path must be within allowed URLs if provided";
 

@@ -136,7 +136,12 @@ fn both_stories(real: &Real, programs: &Programs, release: &Release) {
 /// What a release does after the secret has changed, by what it is known to do.
 fn finds(person: &Person, lab: &Lab, release: &Release) {
     match measured(release.era()) {
-        Some("refused") => faults::ROTATE.is_read_by(person, lab),
+        Some("refused") => {
+            faults::ROTATE.is_read_by(person, lab);
+            if let Some(folder) = pages::pictures() {
+                person.takes_pictures(&folder, faults::INVALID_CLIENT);
+            }
+        }
         Some("logged-in") => {
             person.logs_in();
             person.logs_out();

@@ -52,10 +52,8 @@ pub fn pictures() -> Option<PathBuf> {
     std::env::var_os("LAB_PICTURES").filter(|folder| !folder.is_empty()).map(Into::into)
 }
 
-/// Fails where the page that is shown has something that a person would stumble over. Leaves
-/// it in the first of the views.
-#[track_caller]
-pub fn is_readable(browser: &Browser, name: &str) {
+/// What a person would stumble over on the page that is shown. Leaves it in the first view.
+fn problems(browser: &Browser, name: &str) -> Vec<String> {
     let mut wrong = vec![];
     for view in &VIEWS {
         browser.view(view);
@@ -70,6 +68,12 @@ pub fn is_readable(browser: &Browser, name: &str) {
         }
     }
     browser.view(&VIEWS[0]);
+    wrong
+}
+
+#[track_caller]
+fn is_readable(browser: &Browser, name: &str) {
+    let wrong = problems(browser, name);
     assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
 }
 
@@ -171,4 +175,13 @@ pub fn reports_are_readable(programs: &Programs) {
         looked += 1;
     }
     assert!(looked > 0, "no runs in {}", runs.display());
+    // What is wrong is found.
+    let bad = "<title>x</title><img src='data:,'><p style='color:%23ddd;width:2000px'>hardly seen</p><script>nothing()</script>";
+    browser.go(&format!("data:text/html,{bad}"));
+    let (wrong, said) = (problems(&browser, "bad").join("\n"), browser.errors().join("\n"));
+    for word in ["phone-light: \"image-alt", "html-has-lang", "desk-light: \"color-contrast", "pixels wider"]
+    {
+        assert!(wrong.contains(word), "{word}: {wrong}");
+    }
+    assert!(said.contains("nothing is not defined"), "{said}");
 }

@@ -1,10 +1,12 @@
 //! A person at a browser: presses what can be pressed on Argo CD's page, types into the
 //! provider's form, and reads.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::support::Lab;
-use crate::webdriver::{Browser, Programs, Sight};
+use crate::webdriver::{Browser, Programs, Sight, View};
 
 /// Whoever logs in, before a browser of their own.
 pub struct Person {
@@ -80,6 +82,21 @@ impl Person {
         self.fills_the_form();
         let sight = shows("page after the form", |_| false);
         (End::Form, sight.unwrap_or_else(|| unreachable!("nothing else ends the wait")))
+    }
+
+    /// Takes a picture of each page of a login that ends in these words.
+    pub fn takes_pictures(&self, folder: &Path, words: &str) {
+        self.browser.view(&View { name: "", width: 640, height: 400, scheme: "light", print: false });
+        let take = |name: &str| self.browser.picture(&folder.join(format!("{name}.png")), Some(400));
+        self.browser.go(&self.address);
+        self.browser.wait("button to log in", |sight| has_button(sight, "Log in via").then_some(()));
+        take("argocd-login");
+        self.browser.click("Log in via");
+        self.browser.wait("form", |sight| sight.fields.iter().any(|field| field == "login").then_some(()));
+        take("dex-login");
+        self.fills_the_form();
+        self.browser.wait(words, |sight| sight.says(words).then_some(()));
+        take("argocd-refused");
     }
 
     /// Types user and password into the provider's form, and sends it.

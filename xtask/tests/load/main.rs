@@ -179,6 +179,25 @@ fn the_job_is_suspended_at_the_first_sign_of_a_lock_out() {
         ended.stderr.contains("the Job was suspended, as further logins could lock the account"),
         "{ended}"
     );
+    // What a dry run prints is what was asked.
+    let dry = Ended::of(&mut user.command(&url, &["--dry-run", "--format", "json"]));
+    let dry: Value = serde_json::from_str(&dry.stdout).unwrap();
+    let plan = dry["goals"][0]["plan"].as_array().unwrap();
+    let printed = plan.iter().flat_map(|step| step["requests"].as_array().unwrap()).map(|it| {
+        let verb = it["verb"].as_str().unwrap().replace("create", "post").to_uppercase();
+        format!("{verb} {}", it["resource"].as_str().unwrap().trim_end_matches(".batch"))
+    });
+    let requests = user.api.requests();
+    let asked = requests.iter().filter(|it| !it.starts_with("GET") && !it.ends_with("reviews")).map(|it| {
+        let (method, path) = it.split_once(' ').unwrap();
+        let kind = if path.contains("/secrets") { "secrets" } else { "jobs" };
+        format!("{method} {kind}")
+    });
+    let (mut printed, mut asked): (Vec<_>, Vec<_>) = (printed.collect(), asked.collect());
+    // Job and Secret are removed side by side.
+    printed.sort();
+    asked.sort();
+    assert_eq!(printed, asked, "{requests:#?}");
 }
 
 #[test]
@@ -245,8 +264,9 @@ fn a_dry_run_asks_nobody_and_shows_no_secret() {
     );
     let steps: Vec<&str> =
         load["plan"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["announce", "may", "create", "start", "follow", "remove"]);
-    assert!(load["plan"].to_string().contains("20 logins at https://argocd.example.com/"), "{load:#}");
+    assert_eq!(steps, ["may", "create", "start", "follow", "remove"]);
+    assert!(ended.stderr.contains("load: 20 logins at https://argocd.example.com/"), "{ended}");
+    assert!(ended.stderr.contains("> patch jobs.batch other/oidc-lab-load-"), "{ended}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use probe::Resolve;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::cluster::Request;
 use crate::names::OWNED;
 
 /// On everything of a run: which one it is.
@@ -81,6 +82,28 @@ impl Plan {
         let Self { logins, workers, rate, url, user, namespace, .. } = self;
         let workers = if *workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") };
         format!("{logins} logins at {url} as {user}, {rate} a second, by {workers} in namespace {namespace}")
+    }
+
+    /// What is done, step by step, with every request that changes something.
+    pub fn steps(&self) -> [(&'static str, String, Vec<Request>); 5] {
+        let job = |verb| Request::of(verb, "jobs.batch", &self.namespace, &self.name());
+        let secret = |verb| Request::of(verb, "secrets", &self.namespace, &self.name());
+        let deadline = self.deadline();
+        [
+            ("may", "ask whether all of this may be done".to_owned(), vec![]),
+            ("create", "make the Job, which does not start yet".to_owned(), vec![job("create")]),
+            (
+                "start",
+                format!("make its Secret and start it; it may take {deadline} s"),
+                vec![secret("create"), job("patch")],
+            ),
+            (
+                "follow",
+                "watch its pods and read their logs; suspend it at a sign of a lock-out".to_owned(),
+                vec![job("patch").if_needed()],
+            ),
+            ("remove", "remove both, whatever comes".to_owned(), vec![job("delete"), secret("delete")]),
+        ]
     }
 
     fn labels(&self) -> Value {

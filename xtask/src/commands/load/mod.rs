@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::dry_run;
 use crate::cli::{Expect, LoadArgs};
 use crate::console::{Console, Tone};
 use crate::report::{GoalRecord, Report, StepRecord};
@@ -65,11 +64,12 @@ pub async fn load(
                 jobs.start(&password, &uid).await?;
                 follow(&jobs, console, &running).await
             };
-            unless(interrupted, work).await
+            let followed = unless(interrupted, work).await;
+            running.done(word(&followed));
+            followed
         }
     };
-    let word = if outcome.is_ok() { "done" } else { "failed" };
-    entry.steps.push(StepRecord::new("follow", began, word));
+    entry.steps.push(StepRecord::new("follow", began, word(&outcome)));
     let removed = remove(&jobs, console, &mut entry).await;
     let exit = outcome.and_then(|it| judge(session, &target, &it, &mut entry));
     match (exit, removed) {
@@ -102,10 +102,14 @@ async fn remove(jobs: &Jobs<'_>, console: &Console, record: &mut GoalRecord) -> 
     let began = Instant::now();
     let running = console.step("remove", "removing the Job and its Secret");
     let removed = jobs.remove().await;
-    let word = if removed.is_ok() { "done" } else { "failed" };
-    running.done(word);
-    record.steps.push(StepRecord::new("remove", began, word));
+    running.done(word(&removed));
+    record.steps.push(StepRecord::new("remove", began, word(&removed)));
     removed
+}
+
+/// How a step ended.
+fn word<T>(outcome: &Result<T>) -> &'static str {
+    if outcome.is_ok() { "done" } else { "failed" }
 }
 
 /// Puts into the entry what is asked of whom.
@@ -127,16 +131,15 @@ fn describe(target: &Target, record: &mut GoalRecord) {
 
 fn show_plan(console: &Console, target: &Target, record: &mut GoalRecord) -> Result<Exit> {
     let plan = &target.plan;
-    let (name, namespace) = (plan.name(), &plan.namespace);
-    let parts = [
-        ("announce", plan.announcement()),
-        ("may", format!("ask whether jobs, secrets, pods and their logs may be used so in {namespace}")),
-        ("create", format!("create jobs.batch {name} (suspended) and secrets {name} in {namespace}")),
-        ("start", format!("patch jobs.batch {name}: suspend is false; it may take {} s", plan.deadline())),
-        ("follow", "watch its pods and read their logs; at a sign of a lock-out suspend it again".to_owned()),
-        ("remove", format!("delete jobs.batch {name} and secrets {name}")),
-    ];
-    dry_run::show(console, "load", &parts, &mut record.more);
+    let mut text = format!("load: {}\n", plan.announcement());
+    let mut steps = vec![];
+    for (name, does, requests) in plan.steps() {
+        text.push_str(&format!("  {name:<8} {does}\n"));
+        requests.iter().for_each(|request| text.push_str(&format!("           > {request}\n")));
+        steps.push(json!({"name": name, "after": [], "does": does, "commands": [], "requests": requests}));
+    }
+    console.result(&text);
+    record.more.insert("plan".into(), steps.into());
     let mut documents = vec![];
     for manifest in plan.masked() {
         let text = serde_yaml::to_string(&manifest)
