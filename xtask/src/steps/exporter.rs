@@ -1,5 +1,6 @@
 //! The exporter, put into a lab.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::core::v1::Service;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, failed};
 use crate::console::Running;
 use crate::lab::Lab;
+use crate::lab::kind::State;
 use crate::names::{Place, Workload};
 use crate::render::{Manifest, Sources, Variables};
 use crate::session::Session;
@@ -22,7 +24,6 @@ use super::kind;
 /// # Errors
 /// The program cannot be had, or the cluster refuses something.
 pub(super) async fn install(session: &Session, cluster: &Cluster, running: &Running<'_>) -> Result<String> {
-    let place = session.lab.place();
     running.doing("finding the probe's program, or building it");
     let program = session.chosen(Workload::Exporter).await?;
     let front = front(session, cluster).await?;
@@ -30,27 +31,24 @@ pub(super) async fn install(session: &Session, cluster: &Cluster, running: &Runn
     if session.scheme().is_https() {
         variables.ca_pem = Some(session.authority().pem()?.trim_end().to_owned());
     }
-    // What differs here starts a new pod: where logins go, another build.
-    let build = program.build()?.unwrap_or_default();
-    let started_with = format!("{front},{build}");
-    if place == Place::Local {
+    let Lab::Kind(lab) = &session.lab else {
         let runs = Runs { image: &program.image(Workload::Exporter), executable: program.executable() };
-        cluster.apply_all(&documents(&session.sources, runs, place, &started_with, &variables)?).await?;
-        return Ok(format!(
-            "{}; no NetworkPolicy, a kind that this lab's API does not have",
-            program.described()
-        ));
-    }
+        let build = program.build()?.unwrap_or_default();
+        cluster.apply_all(&documents(&session.sources, runs, Place::Local, &build, &variables)?).await?;
+        let program = program.described();
+        return Ok(format!("{program}; no NetworkPolicy, a kind that this lab's API does not have"));
+    };
     let image = session.exporter_image().await?;
+    let build = State::read(lab).and_then(|state| state.loaded.get(&image).cloned()).unwrap_or_default();
     let runs = Runs { image: &image, executable: None };
-    let all = documents(&session.sources, runs, place, &started_with, &variables)?;
+    let all = documents(&session.sources, runs, Place::Kind, &build, &variables)?;
     let text: Result<Vec<String>, _> = all.iter().map(serde_yaml::to_string).collect();
     let text = text.map_err(|error| Error::environment(format!("a document is not YAML: {error}")))?;
     kind::apply(session, "manifests/monitor", text.join("---\n"), running).await?;
     Ok(format!("image {image}"))
 }
 
-/// All that is applied.
+/// All that is applied. Another build of the program, or other modules, start a new pod.
 ///
 /// # Errors
 /// A manifest cannot be read or rendered.
@@ -58,11 +56,16 @@ pub(super) fn documents(
     sources: &Sources,
     runs: Runs<'_>,
     place: Place,
-    started_with: &str,
+    build: &str,
     variables: &Variables,
 ) -> Result<Vec<Value>> {
     let mut documents = sources.documents(Manifest::EXPORTER, variables)?;
-    documents.extend(sources.exporter(runs, place, started_with)?);
+    let mut modules = DefaultHasher::new();
+    for document in documents.iter().filter(|document| document["kind"] == "ConfigMap") {
+        document.to_string().hash(&mut modules);
+    }
+    let started_with = format!("{build},modules={:016x}", modules.finish());
+    documents.extend(sources.exporter(runs, place, &started_with)?);
     Ok(documents)
 }
 

@@ -18,13 +18,14 @@ use support::Lab;
 /// A test by its name, with the programs that it needs.
 type Test = (&'static str, &'static [&'static str], fn());
 
-const TESTS: [Test; 9] = [
+const TESTS: [Test; 10] = [
     ("the_goal_puts_an_exporter_into_the_lab", &[], in_the_lab),
     ("an_exporter_over_https_is_asked_by_plain_http", &[], over_tls),
     ("alerts_say_what_is_there", &[], alerts::say_what_is_there),
     ("the_operators_rules_are_prometheus_rules", &[], alerts::are_the_same_for_the_operator),
     ("kubectl_makes_the_kustomization", &["kubectl"], manifests::kustomized),
     ("a_cluster_takes_its_objects", &["kubectl"], manifests::taken_by_a_cluster),
+    ("the_pages_own_kustomization_is_made", &["kubectl"], manifests::of_the_page),
     ("the_components_fit_what_they_watch", &["kubectl"], manifests::components),
     ("promtool_finds_nothing_in_the_rules", &["promtool"], prometheus::rules),
     (

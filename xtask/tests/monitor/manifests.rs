@@ -101,6 +101,30 @@ fn relative(from: &Path, to: &Path) -> String {
     )
 }
 
+/// The three files that the page shows.
+pub fn of_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = std::fs::read_to_string(root().join("docs/monitor.md")).unwrap();
+    for name in ["kustomization.yaml", "modules.yaml", "targets.yaml"] {
+        let (_, rest) = page.split_once(&format!("```yaml\n# {name}")).unwrap_or_else(|| panic!("no {name}"));
+        let (_, text) = rest.split_once('\n').unwrap();
+        let text = text.split("```").next().unwrap();
+        let text = text.replace("…/argocd-oidc-lab", &relative(folder.path(), &root()));
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let objects = made(folder.path());
+    assert_eq!(objects.len(), 8, "{objects:#?}");
+    let of_modules = |object: &&Value| object["data"]["modules.yaml"].is_string();
+    let modules = objects.iter().find(of_modules).unwrap()["data"]["modules.yaml"].as_str().unwrap();
+    assert!(
+        modules.contains("monitor@example.com") && !modules.contains('#'),
+        "it is the page's own: {modules}"
+    );
+    let image = &the(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert_eq!(image, "registry.example.com/probe:v0.1.0");
+    assert_eq!(the(&objects, "Probe")["spec"]["prober"]["path"], "/probe", "what is not patched stays");
+}
+
 pub fn components() {
     let folder = tempfile::tempdir().unwrap();
     let monitor = root().join("manifests/monitor");
