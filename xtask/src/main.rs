@@ -18,8 +18,8 @@ mod login;
 mod names;
 mod plan;
 mod programs;
+mod record;
 mod render;
-mod report;
 mod route;
 mod session;
 mod steps;
@@ -33,12 +33,12 @@ use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
-use ::report::Begun;
 use base::{Error, Exit, Result};
 use cli::{Cli, Command, Format, Goal, LabChoice, Options};
 use console::{Console, Surroundings, Wanted};
 use fault::{Choice, Fault};
-use report::Report;
+use record::Report;
+use report::Begun;
 use session::Session;
 
 fn main() -> ExitCode {
@@ -92,10 +92,10 @@ fn main() -> ExitCode {
     // What nobody can mean was no run; an older report stays as it is.
     if shows && exit != Exit::Usage {
         let run = begun.ended(report.run(exit, error.as_ref()));
-        match (::report::publish(&run, folder.as_deref(), console.is_githubs()), folder) {
+        match (report::publish(&run, folder.as_deref(), console.is_githubs()), folder) {
             (Ok(()), None) => {}
             (Ok(()), Some(folder)) => {
-                console.note(&format!("report: {}", folder.join(::report::PAGE).display()));
+                console.note(&format!("report: {}", folder.join(report::PAGE).display()));
             }
             (Err(failed), _) => {
                 console.error(&failed);
@@ -115,7 +115,7 @@ fn report_folder(cli: &Cli, shows: bool) -> Result<Option<PathBuf>> {
         return Err(Error::usage(format!("--report is not of `{name}`"))
             .hint("it is of goals and of `doctor`, `matrix`, `faults` and `rotate`"));
     }
-    ::report::check(folder)?;
+    report::check(folder)?;
     Ok(Some(folder.clone()))
 }
 

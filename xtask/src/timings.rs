@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
-use crate::report::StepRecord;
+use crate::record::StepRecord;
 use base::duration;
 use base::files::write_private;
 

@@ -9,7 +9,7 @@ use probe::usage::{nearest, refuse};
 
 use crate::cli::{Cli, Goal, fitted};
 use crate::console::Console;
-use crate::report::Report;
+use crate::record::Report;
 use base::{Error, Exit};
 
 /// The environment variable that decides where the lab is.

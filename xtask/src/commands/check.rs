@@ -7,7 +7,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use super::dry_run;
 use crate::console::Console;
-use crate::report::{GoalRecord, StepRecord};
+use crate::record::{GoalRecord, StepRecord};
 use base::{Error, Exit, Result};
 
 /// Formatting, lints, tests, documentation. Goes on after a failure, so that one run

@@ -11,7 +11,7 @@ use serde_json::Map;
 use crate::console::{Console, Tone};
 use crate::login;
 use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
-use crate::report::{GoalRecord, Report};
+use crate::record::{GoalRecord, Report};
 use crate::session::Session;
 use base::{Error, Exit, Result};
 

@@ -10,7 +10,7 @@ use crate::console::Console;
 use crate::goals;
 use crate::names::Workload;
 use crate::plan;
-use crate::report::Report;
+use crate::record::Report;
 use crate::session::Session;
 use base::{Exit, Result};
 

@@ -15,7 +15,7 @@ use crate::lab::browser::{Profile, write_firefox_profile};
 use crate::lab::{Access, quoted};
 use crate::names::{ARGOCD_HOST, PASSWORD, Place, USER, Workload};
 use crate::programs::{Kind, Program};
-use crate::report::{GoalRecord, Report};
+use crate::record::{GoalRecord, Report};
 use crate::session::Session;
 use base::files::make_private_folder;
 use base::shown::shown;

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::names::Workload;
+use crate::record::Report;
 use crate::render::everything;
-use crate::report::Report;
 use crate::session::Session;
 use base::{Exit, Result};
 

@@ -17,7 +17,7 @@ use crate::lab::Lock;
 use crate::login;
 use crate::names::Workload;
 use crate::plan::{self, Plan, Step};
-use crate::report::{GoalRecord, Report, millis};
+use crate::record::{GoalRecord, Report, millis};
 use crate::session::Session;
 use base::{Error, Exit, Result, duration};
 use doctor::examine;

@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 use crate::cli::Goal;
 use crate::names::Place;
 use crate::plan::Plan;
-use crate::report::{GoalRecord, Report};
+use crate::record::{GoalRecord, Report};
 use crate::session::Session;
 use crate::steps::{Action, Deed, DryRun};
 use crate::timings::Timings;

@@ -16,7 +16,7 @@ use crate::lab::{Lab, Lock, kind};
 use crate::names::{Provider, Scheme, Workload, hosts};
 use crate::plan::{self, Plan};
 use crate::programs::Kind;
-use crate::report::{GoalRecord, Report, StepRecord};
+use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::Session;
 use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};

@@ -9,7 +9,7 @@ use super::stories::{self, Row};
 use crate::cli::Goal;
 use crate::known;
 use crate::names::Workload;
-use crate::report::{GoalRecord, Report};
+use crate::record::{GoalRecord, Report};
 use crate::session::Session;
 use base::{Exit, Result};
 

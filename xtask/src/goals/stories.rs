@@ -11,7 +11,7 @@ use crate::cli::{Expect, Goal};
 use crate::fault::Fault;
 use crate::known::{self, Refusal, Stage};
 use crate::names::Workload;
-use crate::report::{GoalRecord, StepRecord};
+use crate::record::{GoalRecord, StepRecord};
 use crate::session::Session;
 use base::Result;
 

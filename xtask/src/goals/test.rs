@@ -10,7 +10,7 @@ use crate::known::Refusal;
 use crate::names::Place;
 use crate::plan::{self, Plan};
 use crate::programs::Program;
-use crate::report::GoalRecord;
+use crate::record::GoalRecord;
 use crate::session::Session;
 use base::terminal::github;
 use base::{Error, Result};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Expect;
 use crate::login;
-use crate::report::GoalRecord;
+use crate::record::GoalRecord;
 use crate::session::Session;
 use base::{Error, Exit, Result, duration};
 

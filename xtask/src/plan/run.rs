@@ -8,7 +8,7 @@ use futures::stream::FuturesUnordered;
 
 use super::{Plan, Step};
 use crate::login::Logins;
-use crate::report::StepRecord;
+use crate::record::StepRecord;
 use crate::session::Session;
 use crate::steps;
 use base::{Error, Result};

@@ -45,7 +45,7 @@ const CRATES: [(&str, &str, &[&str]); 11] = [
 /// they stand at the right end, where all may read them, and `usage` reads them from the line.
 const ONE_WAY: [&str; 21] = [
     "main", "usage", "commands", "goals", "timings", "plan", "steps", "faults", "login", "session", "lab",
-    "route", "cluster", "render", "known", "report", "programs", "console", "cli", "fault", "names",
+    "route", "cluster", "render", "known", "record", "programs", "console", "cli", "fault", "names",
 ];
 
 /// Circles that remain: the crate, the folder in it, one module of the circle, and why.

@@ -17,7 +17,7 @@ use crate::console::Console;
 use crate::lab::OwnLabs;
 use crate::names::{Place, Workload};
 use crate::programs::Kind;
-use crate::report::{GoalRecord, Report, StepRecord};
+use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result};
 

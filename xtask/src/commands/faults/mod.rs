@@ -20,7 +20,7 @@ use crate::lab::OwnLabs;
 use crate::login;
 use crate::names::{Place, Provider, Workload};
 use crate::programs::Kind;
-use crate::report::{GoalRecord, Report, StepRecord};
+use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
 use doctor::examine;

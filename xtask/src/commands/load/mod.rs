@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::cli::{Expect, LoadArgs};
 use crate::console::{Console, Tone};
-use crate::report::{GoalRecord, Report, StepRecord};
+use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result, interrupt};
 use follow::{Followed, follow};

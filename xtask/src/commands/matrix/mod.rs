@@ -18,7 +18,7 @@ use crate::goals::stories::{self, Act};
 use crate::known::{self, Stage};
 use crate::lab::OwnLabs;
 use crate::names::Provider;
-use crate::report::{GoalRecord, Report, StepRecord};
+use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
 use toolbox::real;

@@ -86,7 +86,7 @@ pub fn json(all: &[Measured]) -> Value {
             let refusals = of(|measured, stage| json!(measured.refusals(stage)));
             let mut row = json!({"version": version, "kind": kind, "era": era, "as_known": measured.as_known(),
                 "logins": logins, "refusals": refusals, "dex": measured.dex,
-                "ms": crate::report::millis(measured.time)});
+                "ms": crate::record::millis(measured.time)});
             for (stage, name, _) in COLUMNS {
                 row[name] = json!(measured.stage(stage).map(|(verdict, _)| verdict));
             }

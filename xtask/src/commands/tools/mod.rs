@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use xshell::Shell;
 
 use crate::cli::ToolsArgs;
-use crate::report::Report;
+use crate::record::Report;
 use crate::session::Session;
 use base::{Error, Exit, Result};
 use toolbox::download::{Downloads, Platform};
