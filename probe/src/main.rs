@@ -3,30 +3,27 @@
 mod baseline;
 mod cli;
 mod live;
+mod screen;
 #[cfg(feature = "serve")]
 mod serve;
 mod trace_file;
 mod watching;
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use probe::password::{self, NoPassword, Source};
-use probe::table::Style;
 use probe::typing::{self, Shell};
-use probe::{Event, Login, Options, Password, Point, Report, Tls, Verdict, lockout, summary, table, usage};
-use serde::Serialize;
+use probe::{Event, Login, Options, Password, Report, Tls, lockout, usage};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use ::report::Begun;
-use base::terminal::{self, Surroundings};
 use baseline::Baseline;
-use cli::{Cli, Command, Format, Series, Who};
-use live::Live;
+use cli::{Cli, Command, Series, Who};
+use screen::{Outcome, Screen, complain, print};
 use trace_file::TraceFile;
 
 /// The environment is missing something or failed.
@@ -277,157 +274,4 @@ fn exit_code(cli: &Series, report: &Report, interrupted: bool, trace_failed: boo
         verdict if verdict == cli.expect.verdict() => 0,
         _ => 1,
     }
-}
-
-/// What there is to say beside the report.
-struct Outcome {
-    code: u8,
-    stopped: Option<&'static str>,
-    baseline: Option<Baseline>,
-    held: Option<String>,
-    /// What could not be written.
-    error: Option<String>,
-}
-
-/// The document of `--format json`.
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(flatten)]
-    report: &'a Report,
-    expected: Verdict,
-    exit: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    series: Option<Vec<Point>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stopped: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    baseline: Option<&'a Baseline>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-}
-
-impl Outcome {
-    fn document<'a>(&'a self, report: &'a Report, cli: &Series) -> Document<'a> {
-        Document {
-            report,
-            expected: cli.expect.verdict(),
-            exit: self.code,
-            series: cli.series.then(|| report.series()),
-            stopped: self.stopped,
-            baseline: self.baseline.as_ref(),
-            error: self.error.as_deref(),
-        }
-    }
-}
-
-/// Everything that is said to people: on standard output for text, beside the document for JSON.
-struct Screen {
-    json: bool,
-    quiet: bool,
-    verbose: bool,
-    answers: bool,
-    style: Style,
-    results: terminal::Screen,
-    /// Where standard error is a terminal that can be drawn over.
-    live: Option<Live>,
-}
-
-impl Screen {
-    fn new(cli: &Series) -> Self {
-        let json = cli.format == Format::Json;
-        let Surroundings { stdout, stderr } = Surroundings::here();
-        let results = if json { stderr } else { stdout };
-        Self {
-            json,
-            quiet: cli.quiet,
-            verbose: cli.verbose > 0,
-            answers: cli.verbose > 1,
-            style: results.into(),
-            results,
-            live: (stderr.live && !cli.quiet).then(|| Live::new(stderr, cli.logins)),
-        }
-    }
-
-    fn show(&mut self, event: &Event<'_>) {
-        self.say_of(event);
-        if let Some(live) = &mut self.live {
-            live.hear(event);
-        }
-    }
-
-    fn say_of(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Waiting { step, reason, limit, .. } if !self.quiet => {
-                self.clear();
-                let limit = limit.as_secs_f64();
-                let who = if step.is_argocds() { "Argo CD" } else { "the provider" };
-                complain(&format!("{who} is not answering ({step}: {reason}); waiting up to {limit} s"));
-            }
-            Event::Answering { waited } if !self.quiet => {
-                self.clear();
-                complain(&format!("it answers again after {:.1} s", waited.as_secs_f64()));
-            }
-            Event::Finished(login) if self.verbose => {
-                self.clear();
-                self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
-                if self.answers {
-                    self.say(table::answers(login).trim_end());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn clear(&mut self) {
-        if let Some(live) = &mut self.live {
-            live.clear();
-        }
-    }
-
-    fn conclude(&mut self, report: &Report, cli: &Series, outcome: &Outcome) {
-        self.clear();
-        if self.quiet {
-            if !self.json {
-                self.say(&summary::headline(report));
-            }
-        } else {
-            if let (false, Some(login)) = (self.verbose, report.example()) {
-                self.say(&table::render(login, self.style));
-            }
-            self.say(summary::render(report, self.style).trim_end());
-            if let Some(line) = &outcome.held {
-                self.say(line);
-            }
-            if let Some(sign) = outcome.stopped {
-                self.say(&format!("  stopped (--gentle): another login could lock the account after {sign}"));
-            }
-            let expected = cli.expect.verdict();
-            if expected != report.verdict && expected != Verdict::LoggedIn {
-                self.say(&format!("  expected {expected}"));
-            }
-        }
-        if self.json {
-            match serde_json::to_string_pretty(&outcome.document(report, cli)) {
-                Ok(document) => print(&document),
-                Err(error) => complain(&format!("error: the report could not be written: {error}")),
-            }
-        }
-    }
-
-    fn say(&self, text: &str) {
-        match self.json {
-            true => complain(text),
-            false => print(&self.results.fit(text)),
-        }
-    }
-}
-
-/// Writes to standard output. A reader that has gone away (`| head`) is no error of the login.
-fn print(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
-/// Says something to a person, on standard error.
-fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", Surroundings::here().stderr.fit(text));
 }
