@@ -164,17 +164,20 @@ pub fn reports_are_readable(programs: &Programs) {
     let profile = format!("--user-data-dir={}", profile.path().display());
     // Nothing that a report needs is elsewhere.
     let browser = Browser::open(programs, &[profile, "--proxy-server=http://127.0.0.1:9".to_owned()]);
-    let mut looked = 0;
-    for run in files(&runs) {
-        let name = run.file_stem().unwrap().to_str().unwrap().to_owned();
-        let into = folder.path().join(&name);
-        report::write(&into, &serde_json::from_slice(&std::fs::read(&run).unwrap()).unwrap()).unwrap();
-        browser.go(&format!("file://{}", into.join("report.html").display()));
-        is_readable(&browser, &format!("report-{name}"));
+    let look = |report: &Path| {
+        browser.go(&format!("file://{}", report.join(report::PAGE).display()));
+        is_readable(&browser, &format!("report-{}", report.file_name().unwrap().to_string_lossy()));
         is_quiet(&browser, &[]);
-        looked += 1;
+    };
+    for run in files(&runs) {
+        let into = folder.path().join(run.file_stem().unwrap());
+        report::write(&into, &serde_json::from_slice(&std::fs::read(&run).unwrap()).unwrap()).unwrap();
+        look(&into);
     }
-    assert!(looked > 0, "no runs in {}", runs.display());
+    // And of one that was made just now.
+    let (lab, into) = (Lab::new(), folder.path().join("run"));
+    lab.expect(1, &["working", "break", "test", "--report", into.to_str().unwrap()]);
+    look(&into);
     // What is wrong is found.
     let bad = "<title>x</title><img src='data:,'><p style='color:%23ddd;width:2000px'>hardly seen</p><script>nothing()</script>";
     browser.go(&format!("data:text/html,{bad}"));
