@@ -113,6 +113,16 @@ fn what_only_a_server_sees_is_drawn_where_the_answer_proves_it() {
 }
 
 #[test]
+fn an_answer_that_could_not_be_read_is_not_called_none() {
+    let mut run = document("probe");
+    run["traces"][0]["exchanges"][7]["status"] = Value::Null;
+    for (answer, said) in [("too-large", ">no answer that can be read · "), ("refused", ">no answer · ")] {
+        run["traces"][0]["failure"]["answer"] = answer.into();
+        assert!(pictures(&run).remove(0).1.contains(said), "{answer}");
+    }
+}
+
+#[test]
 fn the_last_test_decides_what_is_said_and_an_error_goes_before_it() {
     let entry = |verdict: &str, ok: u64| {
         json!({"goal": "test", "verdict": verdict, "expected": "logged-in", "logins": {"total": 5, "ok": ok, "failed": 5 - ok},
