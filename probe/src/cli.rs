@@ -57,10 +57,12 @@ pub(crate) enum Command {
     /// Ends at Ctrl-C, after --for, when --until comes, and when the provider refuses the password: none is sent
     /// again. Exit codes: 0 what was waited for came (without --until: all logins passed), 1 it did not, 130
     /// interrupted.
+    #[command(after_help = WATCHED)]
     Watch(Box<Watch>),
 
     /// Be an exporter for Prometheus: a login for each scrape of a target that a file allows
     #[cfg(feature = "serve")]
+    #[command(after_help = SERVED)]
     Serve(Serve),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS)]
@@ -124,6 +126,15 @@ const EXAMPLES: &str = "Examples:
   PASSWORD=... probe https://argocd.example.com --user ann --password-env PASSWORD
   pass argocd | probe https://argocd.example.com --user ann --password-stdin --logins 1 -v
   probe https://argocd.example.com --user ann --password-env PASSWORD --expect refused --format json";
+
+const WATCHED: &str = "Examples:
+  PASSWORD=... probe watch https://argocd.example.com --user ann --password-env PASSWORD
+  pass argocd | probe watch https://argocd.example.com --user ann --password-stdin --until logged-in --for 5m";
+
+#[cfg(feature = "serve")]
+const SERVED: &str = "Examples:
+  probe serve --config modules.yaml
+  probe serve --config modules.yaml --listen 0.0.0.0:9977";
 
 const COMPLETIONS: &str = "Examples:
   source <(probe completions bash)      in ~/.bashrc

@@ -425,7 +425,8 @@ impl<'a> Attempt<'a> {
         }
         let groups = info["groups"].as_array().map(Vec::as_slice).unwrap_or_default();
         let groups = groups.iter().filter_map(|group| group.as_str()).map(str::to_owned).collect();
-        let user = User { username: self.redactor.text(username), groups, claims, may_look: None };
+        let user =
+            User { username: words::shorten(&self.redactor.text(username)), groups, claims, may_look: None };
         self.note(|_| format!("logged in as {}", user.username));
         Ok(user)
     }
@@ -533,7 +534,7 @@ impl<'a> Attempt<'a> {
                 self.redactor.learn(value);
             }
             let (name, kept) = self.jar.store(url, &header, now);
-            set.push(SetCookie { name, kept, empty: value.is_empty() });
+            set.push(SetCookie { name: self.redactor.text(&name), kept, empty: value.is_empty() });
         }
         set
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use base::shown::is_obeyed;
 use url::Url;
 
 /// What stands where a secret stood.
@@ -104,7 +105,7 @@ impl Redactor {
                 let (name, content) = pair.split_once('=').unwrap_or(("", pair));
                 let content = if content.trim().is_empty() { "" } else { MASK };
                 let attributes = if attributes.is_empty() { String::new() } else { format!(";{attributes}") };
-                format!("{}={content}{attributes}", name.trim())
+                self.text(&format!("{}={content}{attributes}", name.trim()))
             }
             "cookie" | "authorization" | "proxy-authorization" => MASK.to_owned(),
             "location" | "content-location" | "refresh" => match url.join(value) {
@@ -144,7 +145,8 @@ impl Redactor {
                 rest = &after[before + length..];
             }
         }
-        shown
+        // White space stays: it parts words, and who writes a line collapses it.
+        shown.replace(|c: char| is_obeyed(c) && !c.is_whitespace(), "\u{fffd}")
     }
 
     /// A text without the values that are known, and otherwise as it is.

@@ -455,6 +455,20 @@ fn colours_are_for_terminals_and_only_if_wanted() {
 }
 
 #[test]
+fn no_word_of_a_server_is_obeyed_by_a_terminal() {
+    let name = r#"{"oidcConfig":{"name":"\u001b[31m\u001b]0;x\u0007 \u202e"}}"#;
+    let user = r#"{"loggedIn":true,"username":"me\u001b[2J\u2066\nexit"}"#;
+    for place in ["argocd.host/api/v1/settings", "argocd.host/api/v1/session/userinfo"] {
+        let said = if place.ends_with("settings") { name } else { user };
+        let ran = run(command(&Fake::start().always(place, Reply::json(said))).args(["--logins", "1", "-v"]));
+        assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains('\u{fffd}') && !ran.out.contains("\nexit"), "{}", ran.out);
+        let obeyed = |c: char| base::shown::is_obeyed(c) && c != '\n';
+        assert!(!ran.out.contains(obeyed) && !ran.err.contains(obeyed), "{:?}", ran.out);
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure_of_the_login() {
     let fake = Fake::start();
     let mut child = command(&fake).args(["--logins", "1"]).stdout(Stdio::piped()).spawn().expect("starts");

@@ -1,7 +1,9 @@
 //! `--report`: what is left of a run for others to look at, and what is never in it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -45,6 +47,15 @@ fn a_run_that_ends_badly_is_reported_with_all_that_was_exchanged() {
     assert_eq!((callback["step"].as_str(), callback["status"].as_u64()), (Some("callback"), Some(500)));
     let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(page.contains("<svg") && page.contains("invalid_client"), "{page}");
+    // What was exchanged means to whoever reads it what it meant to the run.
+    let explained = lab.json(0, &["explain", "--file", &format!("{dir}/trace.har")]);
+    let causes = |list: &Value, name: fn(&Value) -> &Value| -> BTreeSet<String> {
+        list.as_array().unwrap().iter().map(|it| name(it).as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        causes(&explained["goals"][0]["causes"], |cause| &cause["id"]),
+        causes(&test["failures"][0]["candidates"], |id| id)
+    );
     // The same from its own document, and its drawings for a README.
     let made = lab.json(0, &["report", &format!("{dir}/run.json"), "--pictures"]);
     assert_eq!(std::fs::read_to_string(folder.join("report.html")).unwrap(), page);
@@ -118,7 +129,7 @@ fn no_secret_is_in_any_file_of_a_report() {
         }
         for path in files(&folder) {
             let text = std::fs::read_to_string(&path).unwrap();
-            for secret in secrets.iter().filter(|secret| text.contains(secret.as_str())) {
+            if let Some(secret) = secrets.iter().find(|secret| text.contains(secret.as_str())) {
                 panic!("{} shows {} characters that are secret", path.display(), secret.len());
             }
             // A code, a token and the state of a login are as good as a password while they live.

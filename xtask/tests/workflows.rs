@@ -68,6 +68,21 @@ fn what_comes_from_outside_is_no_part_of_a_script() {
     }
 }
 
+/// A suite that lacks its programs is reported as ignored, and would be green for ever.
+#[test]
+fn suites_that_can_be_ignored_are_run_where_that_is_not_enough() {
+    for suite in ["browser", "typing"] {
+        let run = format!("--test {suite} ");
+        let scripts = files().into_iter().filter(|path| !path.ends_with("action.yml")).flat_map(|path| {
+            let jobs = read(&path).1["jobs"].as_object().unwrap().clone();
+            let steps = jobs.into_iter().flat_map(|(_, job)| job["steps"].as_array().cloned());
+            steps.flatten().filter_map(|step| step["run"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+        });
+        let held = |script: &String| script.contains(&run) && script.contains("grep -q ' 0 ignored;'");
+        assert!(scripts.into_iter().any(|script| held(&script)), "no workflow runs {suite}");
+    }
+}
+
 #[test]
 fn every_input_of_the_action_is_said_and_used() {
     let (text, action) = read(&root().join("action.yml"));

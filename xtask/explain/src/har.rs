@@ -294,8 +294,11 @@ fn failed(hop: &Hop, hops: &[Hop]) -> Vec<Fits> {
     causes
 }
 
-/// Settings that give the page no button.
+/// Settings that give the page no button. Where the answer's text was not recorded, nothing is said of it.
 fn no_button(hop: &Hop) -> Vec<Fits> {
+    if hop.text().is_empty() {
+        return vec![];
+    }
     let Ok(settings) = serde_json::from_str::<Value>(hop.text()) else {
         return vec![Fits::new(CauseId::AuthProxy, Certainty::Possible, "what answers there is not Argo CD")];
     };

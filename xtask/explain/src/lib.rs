@@ -115,7 +115,9 @@ impl Explanation {
             match joined.iter_mut().find(|known| known.id == fits.id) {
                 Some(known) => {
                     known.confidence = known.confidence.min(fits.confidence);
-                    known.evidence.extend(fits.evidence);
+                    // Each of many logins that failed alike says the same again.
+                    let news = fits.evidence.into_iter().filter(|seen| !known.evidence.contains(seen));
+                    known.evidence.extend(news.collect::<Vec<_>>());
                 }
                 None => joined.push(fits),
             }

@@ -237,6 +237,22 @@ fn har(hops: &[(&str, &str, &str, i64, &str, &str)]) -> String {
     json!({"log": {"version": "1.2", "entries": entries}}).to_string()
 }
 
+/// A report's own HAR has no texts but that of the answer which failed, and a page for each login.
+#[test]
+fn of_an_answer_whose_text_was_not_recorded_nothing_is_said() {
+    let refused = "failed to get token: oauth2: \"invalid_client\" \"Invalid client credentials.\"";
+    let login = [
+        ("GET", "http://argocd.host/api/v1/settings", "", 200, "", ""),
+        ("GET", "http://argocd.host/auth/callback?code=%E2%80%A6", "", 500, "", refused),
+    ];
+    let explanation = explain(har(&[login, login].concat()).as_bytes()).unwrap();
+    let ids = |of: &Explanation| of.causes.iter().map(|it| it.id).collect::<Vec<_>>();
+    let of_words = explain(refused.as_bytes()).unwrap();
+    assert_eq!(ids(&explanation), ids(&of_words));
+    let seen = &explanation.causes[0].evidence;
+    assert_eq!(seen.len(), 1 + of_words.causes[0].evidence.len(), "{seen:?}");
+}
+
 const LOGIN: (&str, &str, &str, i64, &str, &str) = (
     "GET",
     "https://argocd.example/auth/login?return_url=https%3A%2F%2Fargocd.example%2F",

@@ -39,7 +39,7 @@ pub fn of(run: &Run<'_>, most: usize) -> Vec<Value> {
     let mut fact = |name: &'static str, value: Option<String>| facts.extend(value.map(|value| (name, value)));
     fact("Began", ran.text("started").map(|started| words(started, 40)));
     fact("Took", ran.number("ms").map(|ms| millis(Some(ms))));
-    fact("Exit", run.exit().map(|exit| format!("{exit}, {}", meaning(exit))));
+    fact("Exit", run.exit().map(|exit| format!("{exit}, {}", meaning(exit, run))));
     fact(
         "Lab",
         whole.text("lab").map(|lab| match lab {
@@ -76,8 +76,10 @@ pub fn of(run: &Run<'_>, most: usize) -> Vec<Value> {
     facts.into_iter().map(|(name, value)| json!([name, value])).collect()
 }
 
-fn meaning(exit: u64) -> &'static str {
+fn meaning(exit: u64, run: &Run<'_>) -> &'static str {
     match exit {
+        0 if run.entries.last().is_some_and(|entry| goal(entry) == "doctor") => "nothing was found",
+        1 if run.entries.last().is_some_and(|entry| goal(entry) == "doctor") => "something was found",
         0 => "as was asked",
         1 => "not as was asked",
         2 => "wrong usage",

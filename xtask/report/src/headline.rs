@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::read::{Read as _, Run, goal};
-use crate::text::{counted, words};
+use crate::text::{counted, millis, words};
 
 /// The outcome.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +43,7 @@ fn ended(run: &Run<'_>, error: &str, most: usize) -> String {
 /// Of one entry; with no word of servers where `most` is 0.
 pub fn of_entry(entry: &Value, most: usize) -> Headline {
     let (tone, sentence) = match goal(entry) {
+        "test" if entry.get("changes").is_some() => watched(entry, most),
         "test" => test(entry, most),
         "doctor" => doctor(entry, most),
         "reproduce" => reproduce(entry),
@@ -60,7 +61,10 @@ pub fn of_entry(entry: &Value, most: usize) -> Headline {
                 None if entry.get("plan").is_some() => {
                     ("plain", format!("{}: a plan, not run.", words(goal, 40)))
                 }
-                None => ("plain", format!("{}: done.", words(goal, 40))),
+                None => match entry.text("fault").filter(|_| goal == "break") {
+                    Some(fault) => ("plain", format!("The fault {} is in.", words(fault, 80))),
+                    None => ("plain", format!("{}: done.", words(goal, 40))),
+                },
             }
         }
     };
@@ -100,6 +104,27 @@ fn test(entry: &Value, most: usize) -> (&'static str, String) {
         Some(other) => ("plain", format!("The verdict is {}.", words(other, 40))),
         None => ("plain", "No login was tried.".to_owned()),
     }
+}
+
+/// Logins one after another, which have no verdict together.
+fn watched(entry: &Value, most: usize) -> (&'static str, String) {
+    let logins = entry.at("logins");
+    let (total, ok) = (logins.count("total"), logins.count("ok"));
+    let tone = match ok {
+        0 => "bad",
+        ok if ok == total => "good",
+        _ => "mixed",
+    };
+    let ended = match entry.text("outcome") {
+        None => return ("plain", "No login was tried.".to_owned()),
+        Some("logged-in") => "passed".to_owned(),
+        Some(outcome) => {
+            let failure = entry.list("changes").last().map(|change| change.at("failure"));
+            let how = failure.filter(|it| it.is_object()).map(|it| how(it, most)).unwrap_or_default();
+            format!("was {}{how}", words(outcome, 40))
+        }
+    };
+    (tone, format!("{ok} of {total} logins passed, one after another; the last one {ended}"))
 }
 
 /// Where a login failed and in whose words.
@@ -179,5 +204,9 @@ fn rotate(entry: &Value) -> (&'static str, String) {
     let (total, failed) = (logins.count("total"), logins.count("failed"));
     let tone = if failed == 0 { "good" } else { "mixed" };
     let logins = counted(total, "login", "logins");
-    (tone, format!("The secret was rotated; of {logins} meanwhile {failed} failed."))
+    let within = match entry.number("window_ms").filter(|_| failed > 0) {
+        Some(ms) => format!(", all within {}", millis(Some(ms))),
+        None => String::new(),
+    };
+    (tone, format!("The secret was rotated; of {logins} meanwhile {failed} failed{within}."))
 }

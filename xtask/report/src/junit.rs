@@ -119,6 +119,9 @@ fn step(step: &Value) -> (String, Ended) {
 }
 
 fn test(entry: &Value) -> (String, Ended) {
+    if entry.get("changes").is_some() {
+        return watched(entry);
+    }
     let expected = entry.text("expected").unwrap_or("logged-in");
     let how = headline::of_entry(entry, WORDS).sentence;
     let name = format!("the verdict is {}", words(expected, 40));
@@ -129,6 +132,19 @@ fn test(entry: &Value) -> (String, Ended) {
         Some(_) => (name, Ended::Otherwise(how, said.join("\n"))),
         None => (name, Ended::Error(how)),
     }
+}
+
+/// Logins one after another: well if what was waited for came, or else if all passed.
+fn watched(entry: &Value) -> (String, Ended) {
+    let how = headline::of_entry(entry, WORDS).sentence;
+    let (end, logins) = (entry.text("end"), entry.at("logins"));
+    let waited = end == Some("reached") || (end != Some("password-refused") && logins.count("failed") == 0);
+    let ended = match entry.text("outcome") {
+        None => Ended::Error(how),
+        Some(_) if waited => Ended::Well,
+        Some(_) => Ended::Otherwise(how, String::new()),
+    };
+    ("logins one after another".to_owned(), ended)
 }
 
 fn failure(failure: &Value) -> String {

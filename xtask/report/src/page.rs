@@ -70,7 +70,8 @@ fn content(run: &Run<'_>, limits: &Limits) -> Value {
 
 fn section(entry: &Value, place: usize, of: usize, limits: &Limits) -> Value {
     // The words of servers stand below, with what they mean.
-    let spoken = if entry.list("failures").is_empty() { limits.words } else { 0 };
+    let below = ["failures", "changes"].iter().any(|list| !entry.list(list).is_empty());
+    let spoken = if below { 0 } else { limits.words };
     let headline = headline::of_entry(entry, spoken);
     let name = words(goal(entry), 60);
     let steps = entry.list("steps");

@@ -1,5 +1,5 @@
 //! The tables: releases of `matrix`, faults of `faults`, both stories of `reproduce`, the phases
-//! of `rotate`; each row with its drawing.
+//! of `rotate`, the changes of `test --watch`; each row with its drawing.
 
 use serde_json::{Value, json};
 
@@ -65,6 +65,12 @@ pub fn of(entry: &Value, limits: &Limits) -> Option<Value> {
         "rotate" => {
             ("The logins of each step of the rotation", &["step", "logins", "failed"], phase, "phases")
         }
+        "test" if entry.get("changes").is_some() => (
+            "What changed from one login to the next",
+            &["login", "at", "outcome", "a server's words"],
+            change,
+            "changes",
+        ),
         _ => return None,
     };
     let all = entry.list(field);
@@ -160,4 +166,14 @@ fn phase<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
         Cell { tone: if failed > 0 { "bad" } else { "" }, ..Cell::plain(&failed.to_string(), limits) };
     let step = Cell::plain(row.text("step").unwrap_or("?"), limits);
     (vec![step, Cell::plain(&row.count("logins").to_string(), limits), failed], None)
+}
+
+fn change<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
+    let cells = vec![
+        Cell::plain(&row.count("login").to_string(), limits),
+        Cell::plain(row.text("at").unwrap_or("–"), limits),
+        Cell::verdict(row.text("outcome"), &Value::Null, limits),
+        Cell::plain(row.at("failure").text("message").unwrap_or("–"), limits),
+    ];
+    (cells, None)
 }

@@ -113,6 +113,16 @@ fn what_only_a_server_sees_is_drawn_where_the_answer_proves_it() {
 }
 
 #[test]
+fn an_answer_that_could_not_be_read_is_not_called_none() {
+    let mut run = document("probe");
+    run["traces"][0]["exchanges"][7]["status"] = Value::Null;
+    for (answer, said) in [("too-large", ">no answer that can be read · "), ("refused", ">no answer · ")] {
+        run["traces"][0]["failure"]["answer"] = answer.into();
+        assert!(pictures(&run).remove(0).1.contains(said), "{answer}");
+    }
+}
+
+#[test]
 fn the_last_test_decides_what_is_said_and_an_error_goes_before_it() {
     let entry = |verdict: &str, ok: u64| {
         json!({"goal": "test", "verdict": verdict, "expected": "logged-in", "logins": {"total": 5, "ok": ok, "failed": 5 - ok},
@@ -137,6 +147,23 @@ fn the_last_test_decides_what_is_said_and_an_error_goes_before_it() {
     );
     assert!(written(&run).junit.contains("<error message=\"no lab is up"));
     assert_eq!(headline(&json!({"goals": [], "exit": 0})), "Nothing was done.");
+}
+
+#[test]
+fn logins_that_were_watched_are_no_test_without_logins() {
+    let refused = json!({"step": "callback", "status": 500, "message": "no <secret>"});
+    let entry = json!({"goal": "test", "ms": 6000, "steps": [], "end": "limit", "outcome": "refused",
+        "logins": {"total": 6, "ok": 2, "failed": 4}, "changes": [
+            {"at": "2026-01-02T03:04:05Z", "login": 1, "outcome": "logged-in"},
+            {"at": "2026-01-02T03:04:07Z", "login": 3, "outcome": "refused", "failure": refused}]});
+    let mut run = json!({"goals": [entry], "exit": 1});
+    let report = written(&run);
+    let said = "2 of 6 logins passed, one after another; the last one was refused at callback with 500";
+    assert!(report.page.contains(said) && report.page.contains("2026-01-02T03:04:07Z"), "{}", report.page);
+    assert!(report.junit.contains("failures=\"1\"") && !report.page.contains("No login"), "{}", report.junit);
+    run["goals"][0]["end"] = "reached".into();
+    run["exit"] = 0.into();
+    assert!(written(&run).junit.contains("failures=\"0\""));
 }
 
 #[test]

@@ -10,6 +10,9 @@ const WHICH: &[&str] = &["lab"];
 /// What its programs are.
 const PROGRAMS: &[&str] = &["provider", "tls", "argocd", "argocd_bin", "dex_bin", "real", "offline"];
 
+/// What `--argocd` is for the doctor, who brings no lab up.
+const DOCTORS_RELEASE: &str = "The release that runs what `-f` names, where no image in it says so";
+
 /// A command: the options that it heeds besides its own, and examples.
 const COMMANDS: [(&str, &[&[&str]], &str); 15] = [
     (
@@ -35,7 +38,7 @@ const COMMANDS: [(&str, &[&[&str]], &str); 15] = [
     ),
     (
         "rotate",
-        &[WHICH, &["wait", "dry_run"]],
+        &[WHICH, &["wait", "dry_run", "report"]],
         "cargo xtask rotate
   cargo xtask rotate --rate 20",
     ),
@@ -109,6 +112,7 @@ pub fn fitted(mut command: Command) -> Command {
                     // One line for each option: what each value means is in the help of all.
                     ("help", _) => option.action(ArgAction::HelpShort).help("Print help").display_order(200),
                     (_, true) => option.hide(true),
+                    ("argocd", _) if name == "doctor" => option.help(DOCTORS_RELEASE).display_order(100),
                     // Behind the command's own.
                     (_, false) if option.is_global_set() => option.display_order(100),
                     (_, false) => option,

@@ -114,6 +114,14 @@ impl<'a> Sequence<'a> {
         self.top += 3.0;
     }
 
+    /// What stands for the status of an exchange that has none.
+    fn unanswered(&self, failed: bool) -> &'static str {
+        match self.trace.at("failure").text("answer").filter(|_| failed) {
+            Some("too-large" | "not-http") => "no answer that can be read",
+            _ => "no answer",
+        }
+    }
+
     fn exchange(&mut self, svg: &mut Svg, place: usize, exchange: &Value, last: bool) {
         let failed = last && !passed(self.trace);
         let (from, to) = (self.columns[0].at, self.columns[self.column_of(exchange)].at);
@@ -131,7 +139,7 @@ impl<'a> Sequence<'a> {
         let class = if failed { "back bad" } else { "back" };
         let came = match exchange.number("status") {
             Some(status) => format!("{status:.0} · {}", millis(exchange.number("ms"))),
-            None => format!("no answer · {}", millis(exchange.number("ms"))),
+            None => format!("{} · {}", self.unanswered(failed), millis(exchange.number("ms"))),
         };
         let note = exchange.text("note").filter(|_| !failed).map(|note| words(note, 200));
         let text = if failed { "call bad" } else { "call mute" };

@@ -98,11 +98,14 @@ pub fn json(all: &[Measured]) -> Value {
         .collect()
 }
 
-/// What a report shows of each besides: a login after each act.
+/// What a report shows of each besides: a login after each act, one that failed where some did.
 pub fn shown(all: &[Measured]) -> Value {
     let traces = |measured: &Measured| -> Value {
         let trace = |(stage, name, _): &(Stage, &str, &str)| {
-            let trace = measured.worst(*stage).and_then(|row| row.shown.get("traces")?.get(0).cloned());
+            let trace = measured.worst(*stage).and_then(|row| {
+                let traces = row.shown.get("traces")?.as_array()?;
+                traces.iter().find(|trace| !trace["failure"].is_null()).or(traces.first())
+            });
             ((*name).to_owned(), json!(trace))
         };
         json!({"traces": COLUMNS.iter().map(trace).collect::<Value>()})

@@ -71,6 +71,16 @@ fn the_table_for_a_page() {
 }
 
 #[test]
+fn of_logins_that_end_in_two_ways_a_report_shows_one_that_failed() {
+    let mut all = all();
+    let mixed = all[0].rows.iter_mut().find(|row| row.after == Goal::Break).unwrap();
+    let traces =
+        serde_json::json!([{"login": 1, "failure": null}, {"login": 2, "failure": {"step": "callback"}}]);
+    mixed.shown.insert("traces".into(), traces);
+    assert_eq!(shown(&all)[0]["traces"]["break"]["login"], 2);
+}
+
+#[test]
 fn the_table_for_programs() {
     insta::assert_snapshot!(format!("{:#}", json(&all())));
 }
