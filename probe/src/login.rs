@@ -13,6 +13,7 @@ use crate::form::LoginForm;
 use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority};
 use crate::id_token;
 use crate::jar::{Jar, Kept, is_trustworthy};
+use crate::lockout;
 use crate::options::Options;
 use crate::page::Page;
 use crate::password_hosts::Leave;
@@ -290,7 +291,7 @@ impl<'a> Attempt<'a> {
                 continue;
             }
             let failure = self.after_form(&hop);
-            if failure.cause == Cause::WrongPassword {
+            if lockout::ends_the_password(&failure) {
                 leave.iter().for_each(Leave::refused);
             }
             return Err(failure);

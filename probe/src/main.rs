@@ -191,7 +191,7 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
             if let (true, Event::Finished(Login { outcome: Err(failure), .. })) = (cli.gentle, &event)
                 && let Some(sign) = lockout::sign(failure)
             {
-                stopped.get_or_insert(sign);
+                stopped.get_or_insert(sign.words());
                 stop.notify_one();
             }
             screen.show(&event);

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::catalogue::Cause;
 use crate::cookie_date;
+use crate::lockout::{self, Sign};
 use crate::report::Login;
-use crate::trace::{Step, milliseconds};
+use crate::trace::milliseconds;
 
 /// The first pause where a server names none, and the longest at all.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
@@ -86,11 +87,6 @@ pub fn in_words(login: &Login) -> String {
     clean(&words)
 }
 
-/// Whether the provider said, in its own form, that it does not take user name and password.
-pub fn is_refused_password(login: &Login) -> bool {
-    login.outcome.as_ref().is_err_and(|failure| failure.cause == Cause::WrongPassword)
-}
-
 /// The pauses that a target's answers ask for, one after another.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Backoff {
@@ -98,15 +94,10 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// How long to leave everybody alone after this login: as long as a 429 says (`Retry-After`), else longer each
-    /// time. So too where the form was answered by an error that is none of the known ones: it may count attempts.
+    /// How long to leave everybody alone after this login, where it has a sign of a lock-out: as long as a 429 says
+    /// (`Retry-After`), else longer each time. A password that is not taken needs no pause: it is not sent again.
     pub fn after(&mut self, login: &Login) -> Option<Duration> {
-        let asked = login.outcome.as_ref().err().filter(|failure| {
-            let unknown =
-                failure.step == Step::Form && failure.status.is_some_and(|it| (400..=499).contains(&it));
-            failure.cause == Cause::Throttled || (failure.cause == Cause::Unknown && unknown)
-        });
-        if asked.is_none() {
+        if lockout::of(login).is_none_or(|sign| sign == Sign::Refused) {
             self.last = None;
             return None;
         }
@@ -131,6 +122,7 @@ fn retry_after(login: &Login) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::login::Failure;
+    use crate::trace::Step;
 
     fn login(step: Step, status: u16, cause: Cause, retry_after: &[&str]) -> Login {
         let exchange = serde_json::json!({"step": step, "url": "http://dex.host/auth", "status": status});
