@@ -1,6 +1,7 @@
 //! How one login of many ended, for whoever makes them again and again; and how long it waits where a server asks to
 //! be left alone.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use base::shown::clean;
@@ -114,6 +115,8 @@ fn retry_after(login: &Login) -> Option<Duration> {
     let value = headers.iter().find(|(name, _)| name == "retry-after").map(|(_, value)| value.trim())?;
     match value.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
+        // A number too large to hold is longer than any pause.
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(Duration::MAX),
         Err(_) => cookie_date::parse(value)?.duration_since(Timestamp::now()).try_into().ok(),
     }
 }
@@ -145,12 +148,19 @@ mod tests {
     #[test]
     fn a_server_says_how_long() {
         let far = "Fri, 23 Nov 2096 22:41:40 GMT";
-        for (value, seconds) in
-            [("7", Some(7)), ("0", Some(1)), ("99999999", Some(3600)), (far, Some(3600)), ("soon", Some(60))]
-        {
+        let endless = "9".repeat(30);
+        for (value, seconds) in [
+            ("7", 7),
+            ("0", 1),
+            ("-5", 60),
+            ("99999999", 3600),
+            (endless.as_str(), 3600),
+            (far, 3600),
+            ("soon", 60),
+        ] {
             let throttled = login(Step::Form, 429, Cause::Throttled, &[value]);
             let pause = Backoff::default().after(&throttled);
-            assert_eq!(pause, seconds.map(Duration::from_secs), "{value}");
+            assert_eq!(pause, Some(Duration::from_secs(seconds)), "{value}");
         }
         // A date that is over asks for the shortest pause there is, or for the usual one.
         let over = login(Step::Form, 429, Cause::Throttled, &["Fri, 23 Nov 2001 22:41:40 GMT"]);
