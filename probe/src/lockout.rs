@@ -1,8 +1,6 @@
 //! Signs that further logins could lock somebody's account, or do already.
 
 use crate::catalogue::Cause;
-use crate::login::Failure;
-use crate::report::Login;
 use crate::trace::Step;
 
 /// Whose state is spoken of, and in which words that is said: Keycloak's, Entra's, Okta's, Dex's LDAP's.
@@ -34,32 +32,23 @@ impl Sign {
     }
 }
 
-/// Why another login with the same password had better not be tried; None where nothing speaks against it.
-pub fn sign(failure: &Failure) -> Option<Sign> {
-    let words = failure.message.to_lowercase();
+/// Why another login with the same password had better not be tried, by the answer at a step, the words of it and what
+/// they were understood as; None where nothing speaks against it.
+pub fn sign(step: Step, status: Option<u16>, message: &str, cause: Cause) -> Option<Sign> {
+    let words = message.to_lowercase();
     let says = |all: &[&str]| all.iter().any(|word| words.contains(word));
-    match failure {
-        Failure { cause: Cause::Throttled, .. } => Some(Sign::Throttled),
-        Failure { cause: Cause::InvalidClient | Cause::ClientDisabled | Cause::SecretExpired, .. } => None,
+    match (cause, step, status) {
+        (Cause::Throttled, ..) => Some(Sign::Throttled),
+        (Cause::InvalidClient | Cause::ClientDisabled | Cause::SecretExpired, ..) => None,
+        // It was not sent, and the words are our own.
+        (Cause::PasswordElsewhere | Cause::PasswordWithheld | Cause::InsecureForm, ..) => None,
         _ if says(&["too many requests", "too many attempts"]) || (says(&WHO) && says(&STATES)) => {
             Some(Sign::Locked)
         }
-        Failure { cause: Cause::WrongPassword, .. } => Some(Sign::Refused),
-        Failure { cause: Cause::Unknown, step: Step::Form, status: Some(400..=499), .. } => {
-            Some(Sign::Unclear)
-        }
+        (Cause::WrongPassword, ..) => Some(Sign::Refused),
+        (Cause::Unknown, Step::Form, Some(400..=499)) => Some(Sign::Unclear),
         _ => None,
     }
-}
-
-/// Whether the provider's answer to its form says that this password had better not be sent again at all.
-pub fn ends_the_password(failure: &Failure) -> bool {
-    failure.step == Step::Form && matches!(sign(failure), Some(Sign::Locked | Sign::Refused))
-}
-
-/// The sign in how a login ended.
-pub fn of(login: &Login) -> Option<Sign> {
-    login.outcome.as_ref().err().and_then(sign)
 }
 
 #[cfg(test)]
@@ -86,12 +75,11 @@ mod tests {
                 None,
             ),
             (500, "oauth2: \"invalid_client\" \"Invalid client credentials.\"", Cause::InvalidClient, None),
+            (200, "not sent again, so that nobody's account is locked", Cause::PasswordWithheld, None),
             (503, "no server is available", Cause::FrontWithoutBackend, None),
         ] {
-            let message = message.to_owned();
-            let failure =
-                Failure { step: Step::Form, status: Some(status), message, cause, restarting: false };
-            assert_eq!(sign(&failure), expected, "{failure:?}");
+            let found = sign(Step::Form, Some(status), message, cause);
+            assert_eq!(found, expected, "{status} {message} {cause:?}");
         }
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use probe::password::{self, NoPassword, Source};
 use probe::table::Style;
 use probe::typing::{self, Shell};
-use probe::{Event, Login, Options, Password, Point, Report, Tls, Verdict, lockout, summary, table, usage};
+use probe::{Event, Login, Options, Password, Point, Report, Tls, Verdict, summary, table, usage};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -189,7 +189,7 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
                 trace_failed.get_or_insert(message);
             }
             if let (true, Event::Finished(Login { outcome: Err(failure), .. })) = (cli.gentle, &event)
-                && let Some(sign) = lockout::sign(failure)
+                && let Some(sign) = failure.sign()
             {
                 stopped.get_or_insert(sign.words());
                 stop.notify_one();

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::catalogue::Cause;
 use crate::cookie_date;
-use crate::lockout::{self, Sign};
+use crate::lockout::Sign;
+use crate::login::Failure;
 use crate::report::Login;
 use crate::trace::milliseconds;
 
@@ -98,7 +99,8 @@ impl Backoff {
     /// How long to leave everybody alone after this login, where it has a sign of a lock-out: as long as a 429 says
     /// (`Retry-After`), else longer each time. A password that is not taken needs no pause: it is not sent again.
     pub fn after(&mut self, login: &Login) -> Option<Duration> {
-        if lockout::of(login).is_none_or(|sign| sign == Sign::Refused) {
+        let sign = login.outcome.as_ref().err().and_then(Failure::sign);
+        if sign.is_none_or(|sign| sign == Sign::Refused) {
             self.last = None;
             return None;
         }
@@ -124,7 +126,6 @@ fn retry_after(login: &Login) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::login::Failure;
     use crate::trace::Step;
 
     fn login(step: Step, status: u16, cause: Cause, retry_after: &[&str]) -> Login {

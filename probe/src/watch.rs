@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
-use crate::lockout;
 use crate::login::Failure;
 use crate::options::Options;
 use crate::pace::{Backoff, Outcome, in_words};
@@ -158,7 +157,7 @@ async fn on_and_on(
         if watch.until == Some(outcome) {
             return End::Reached;
         }
-        if login.outcome.as_ref().is_err_and(lockout::ends_the_password) {
+        if login.outcome.as_ref().is_err_and(|failure| failure.ends_the_password()) {
             return End::PasswordRefused;
         }
         let next = match pause {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use probe::pace::{self, Backoff, Outcome};
-use probe::{Cause, Failure, Login, Options, Password, PasswordHosts, lockout};
+use probe::{Cause, Failure, Login, Options, Password, PasswordHosts};
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use url::Url;
 
@@ -165,9 +165,8 @@ impl State {
     }
 
     fn text(&self, last: &Last) -> String {
-        let withheld = |failure: &Failure| {
-            failure.cause == Cause::PasswordWithheld || lockout::ends_the_password(failure)
-        };
+        let withheld =
+            |failure: &Failure| failure.cause == Cause::PasswordWithheld || failure.ends_the_password();
         Told {
             login: &last.login,
             counted: &self.counted,
