@@ -19,7 +19,7 @@ use probe::typing::{self, Shell};
 use probe::{Event, Login, Options, Password, Point, Report, Tls, Verdict, summary, table, usage};
 use serde::Serialize;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use ::report::Begun;
@@ -133,11 +133,11 @@ fn run(cli: &Cli) -> Result<u8, Stop> {
             let mut options = told(&args.who, &runtime)?;
             // Whoever is restarting is what is watched for.
             options.startup_grace = Duration::ZERO;
-            Ok(runtime.block_on(watching::run(args, &options, interrupt())))
+            Ok(runtime.block_on(async { watching::run(args, &options, interrupt()).await }))
         }
         #[cfg(feature = "serve")]
         Cli::Other(Command::Serve(args)) => {
-            runtime.block_on(serve::run(args, interrupt()))?;
+            runtime.block_on(async { serve::run(args, interrupt()).await })?;
             Ok(0)
         }
         Cli::Other(Command::Completions { shell }) => Ok(completions(*shell)),
@@ -227,16 +227,19 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
     Ok(outcome.code)
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
-async fn interrupt() {
-    let heard = async |kind| match signal(kind) {
+/// Resolves at Ctrl-C or SIGTERM, which are heard from the call on: whoever says that it runs can be told to end.
+fn interrupt() -> impl Future<Output = ()> {
+    let [interrupted, terminated] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let heard = async |signals: io::Result<Signal>| match signals {
         Ok(mut signals) => drop(signals.recv().await),
         // Without a handler the signal ends the program by itself, which is as good.
         Err(_) => std::future::pending().await,
     };
-    tokio::select! {
-        () = heard(SignalKind::interrupt()) => {}
-        () = heard(SignalKind::terminate()) => {}
+    async move {
+        tokio::select! {
+            () = heard(interrupted) => {}
+            () = heard(terminated) => {}
+        }
     }
 }
 
