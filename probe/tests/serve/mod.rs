@@ -1,6 +1,6 @@
 //! `probe serve`: what it answers, to whom, and what it never does.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -406,6 +406,17 @@ fn a_client_that_is_slow_or_writes_too_much_is_let_go() {
     let said = exporter.ask("GET", "/metrics", &long);
     assert_eq!((said.status, said.body.as_str()), (431, ""));
     drop(slow);
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_let_go() {
+    let fake = Fake::start();
+    let exporter = Exporter::start(&one(&fake, ""));
+    let mut stream = TcpStream::connect(exporter.address).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    let requests = "GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n".repeat(1000);
+    let error = (0..1000).find_map(|_| stream.write_all(requests.as_bytes()).err()).expect("it is closed");
+    assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
 }
 
 #[test]
