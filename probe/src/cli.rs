@@ -196,7 +196,7 @@ pub(crate) struct Series {
     pub(crate) share: Option<Share>,
 
     /// Do no further login after the first sign that one could lock the account: a password that is not taken, 429,
-    /// an account that is locked or disabled
+    /// an account that is locked or disabled, an unknown error of the login form
     #[arg(long)]
     pub(crate) gentle: bool,
 

@@ -187,6 +187,10 @@ impl<'a> Connections<'a> {
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(|e| explain(&e))? {
                 if body.len() + chunk.len() > max_body {
+                    // Whoever throttles is heard, however much they say.
+                    if response.status() == reqwest::StatusCode::TOO_MANY_REQUESTS {
+                        break;
+                    }
                     return Err(NoAnswer::TooLarge(max_body));
                 }
                 body.extend_from_slice(&chunk);

@@ -13,6 +13,7 @@ use crate::form::LoginForm;
 use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority};
 use crate::id_token;
 use crate::jar::{Jar, Kept, is_trustworthy};
+use crate::lockout::{self, Sign};
 use crate::options::Options;
 use crate::page::Page;
 use crate::password_hosts::Leave;
@@ -71,6 +72,16 @@ impl Failure {
     /// A failure that somebody else saw: at a step, with the words of an answer.
     pub fn new(step: Step, status: Option<u16>, message: impl Into<String>, cause: Cause) -> Self {
         Self { step, status, message: message.into(), cause, restarting: false }
+    }
+
+    /// Why another login with the same password had better not be tried, if anything speaks against it.
+    pub fn sign(&self) -> Option<Sign> {
+        lockout::sign(self.step, self.status, &self.message, self.cause)
+    }
+
+    /// Whether the provider's answer to its form says that this password had better not be sent again at all.
+    pub fn ends_the_password(&self) -> bool {
+        self.step == Step::Form && matches!(self.sign(), Some(Sign::Locked | Sign::Refused))
     }
 }
 
@@ -290,7 +301,7 @@ impl<'a> Attempt<'a> {
                 continue;
             }
             let failure = self.after_form(&hop);
-            if failure.cause == Cause::WrongPassword {
+            if failure.ends_the_password() {
                 leave.iter().for_each(Leave::refused);
             }
             return Err(failure);

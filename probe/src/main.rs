@@ -9,15 +9,16 @@ mod serve;
 mod trace_file;
 mod watching;
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use probe::password::{self, NoPassword, Source};
 use probe::typing::{self, Shell};
-use probe::{Event, Login, Options, Password, Report, Tls, lockout, usage};
+use probe::{Event, Login, Options, Password, Report, Tls, usage};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use ::report::Begun;
@@ -130,11 +131,11 @@ fn run(cli: &Cli) -> Result<u8, Stop> {
             let mut options = told(&args.who, &runtime)?;
             // Whoever is restarting is what is watched for.
             options.startup_grace = Duration::ZERO;
-            Ok(runtime.block_on(watching::run(args, &options, interrupt())))
+            Ok(runtime.block_on(async { watching::run(args, &options, interrupt()).await }))
         }
         #[cfg(feature = "serve")]
         Cli::Other(Command::Serve(args)) => {
-            runtime.block_on(serve::run(args, interrupt()))?;
+            runtime.block_on(async { serve::run(args, interrupt()).await })?;
             Ok(0)
         }
         Cli::Other(Command::Completions { shell }) => Ok(completions(*shell)),
@@ -186,9 +187,9 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
                 trace_failed.get_or_insert(message);
             }
             if let (true, Event::Finished(Login { outcome: Err(failure), .. })) = (cli.gentle, &event)
-                && let Some(sign) = lockout::sign(failure)
+                && let Some(sign) = failure.sign()
             {
-                stopped.get_or_insert(sign);
+                stopped.get_or_insert(sign.words());
                 stop.notify_one();
             }
             screen.show(&event);
@@ -224,16 +225,19 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
     Ok(outcome.code)
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
-async fn interrupt() {
-    let heard = async |kind| match signal(kind) {
+/// Resolves at Ctrl-C or SIGTERM, which are heard from the call on: whoever says that it runs can be told to end.
+fn interrupt() -> impl Future<Output = ()> {
+    let [interrupted, terminated] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let heard = async |signals: io::Result<Signal>| match signals {
         Ok(mut signals) => drop(signals.recv().await),
         // Without a handler the signal ends the program by itself, which is as good.
         Err(_) => std::future::pending().await,
     };
-    tokio::select! {
-        () = heard(SignalKind::interrupt()) => {}
-        () = heard(SignalKind::terminate()) => {}
+    async move {
+        tokio::select! {
+            () = heard(interrupted) => {}
+            () = heard(terminated) => {}
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How one login of many ended, for whoever makes them again and again; and how long it waits where a server asks to
 //! be left alone.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use base::shown::clean;
@@ -9,8 +10,10 @@ use serde::Serialize;
 
 use crate::catalogue::Cause;
 use crate::cookie_date;
+use crate::lockout::Sign;
+use crate::login::Failure;
 use crate::report::Login;
-use crate::trace::{Step, milliseconds};
+use crate::trace::milliseconds;
 
 /// The first pause where a server names none, and the longest at all.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
@@ -86,11 +89,6 @@ pub fn in_words(login: &Login) -> String {
     clean(&words)
 }
 
-/// Whether the provider said, in its own form, that it does not take user name and password.
-pub fn is_refused_password(login: &Login) -> bool {
-    login.outcome.as_ref().is_err_and(|failure| failure.cause == Cause::WrongPassword)
-}
-
 /// The pauses that a target's answers ask for, one after another.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Backoff {
@@ -98,15 +96,11 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// How long to leave everybody alone after this login: as long as a 429 says (`Retry-After`), else longer each
-    /// time. So too where the form was answered by an error that is none of the known ones: it may count attempts.
+    /// How long to leave everybody alone after this login, where it has a sign of a lock-out: as long as a 429 says
+    /// (`Retry-After`), else longer each time. A password that is not taken needs no pause: it is not sent again.
     pub fn after(&mut self, login: &Login) -> Option<Duration> {
-        let asked = login.outcome.as_ref().err().filter(|failure| {
-            let unknown =
-                failure.step == Step::Form && failure.status.is_some_and(|it| (400..=499).contains(&it));
-            failure.cause == Cause::Throttled || (failure.cause == Cause::Unknown && unknown)
-        });
-        if asked.is_none() {
+        let sign = login.outcome.as_ref().err().and_then(Failure::sign);
+        if sign.is_none_or(|sign| sign == Sign::Refused) {
             self.last = None;
             return None;
         }
@@ -123,6 +117,8 @@ fn retry_after(login: &Login) -> Option<Duration> {
     let value = headers.iter().find(|(name, _)| name == "retry-after").map(|(_, value)| value.trim())?;
     match value.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
+        // A number too large to hold is longer than any pause.
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(Duration::MAX),
         Err(_) => cookie_date::parse(value)?.duration_since(Timestamp::now()).try_into().ok(),
     }
 }
@@ -130,7 +126,7 @@ fn retry_after(login: &Login) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::login::Failure;
+    use crate::trace::Step;
 
     fn login(step: Step, status: u16, cause: Cause, retry_after: &[&str]) -> Login {
         let exchange = serde_json::json!({"step": step, "url": "http://dex.host/auth", "status": status});
@@ -153,12 +149,19 @@ mod tests {
     #[test]
     fn a_server_says_how_long() {
         let far = "Fri, 23 Nov 2096 22:41:40 GMT";
-        for (value, seconds) in
-            [("7", Some(7)), ("0", Some(1)), ("99999999", Some(3600)), (far, Some(3600)), ("soon", Some(60))]
-        {
+        let endless = "9".repeat(30);
+        for (value, seconds) in [
+            ("7", 7),
+            ("0", 1),
+            ("-5", 60),
+            ("99999999", 3600),
+            (endless.as_str(), 3600),
+            (far, 3600),
+            ("soon", 60),
+        ] {
             let throttled = login(Step::Form, 429, Cause::Throttled, &[value]);
             let pause = Backoff::default().after(&throttled);
-            assert_eq!(pause, seconds.map(Duration::from_secs), "{value}");
+            assert_eq!(pause, Some(Duration::from_secs(seconds)), "{value}");
         }
         // A date that is over asks for the shortest pause there is, or for the usual one.
         let over = login(Step::Form, 429, Cause::Throttled, &["Fri, 23 Nov 2001 22:41:40 GMT"]);

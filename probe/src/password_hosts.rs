@@ -21,7 +21,9 @@ pub struct PasswordHost {
 
 impl PasswordHost {
     fn is_of(&self, url: &Url) -> bool {
-        url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(&self.host)) && url.port() == self.port
+        let port =
+            self.port == url.port() || (self.port.is_some() && self.port == url.port_or_known_default());
+        port && url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
     }
 }
 
@@ -145,11 +147,13 @@ mod tests {
 
     #[test]
     fn the_password_goes_to_its_hosts_alone() {
-        let hosts = hosts(&["dex.example.com", "login.example.com:8443"]);
+        let hosts = hosts(&["dex.example.com", "login.example.com:8443", "own.example.com:443"]);
         for (url, by_https, cause) in [
             ("https://dex.example.com/auth", true, None),
             ("https://DEX.example.com:443/auth", true, None),
             ("https://login.example.com:8443/", true, None),
+            ("https://own.example.com/", true, None),
+            ("http://own.example.com/", false, Some(Cause::PasswordElsewhere)),
             // Who has http alone is asked by http.
             ("http://dex.example.com/auth", false, None),
             ("http://dex.example.com/auth", true, Some(Cause::InsecureForm)),

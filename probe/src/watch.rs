@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::login::Failure;
 use crate::options::Options;
-use crate::pace::{Backoff, Outcome, in_words, is_refused_password};
+use crate::pace::{Backoff, Outcome, in_words};
 use crate::report::Login;
 use crate::run;
 
@@ -63,7 +63,7 @@ pub enum End {
     Reached,
     /// The time is over.
     Limit,
-    /// The provider refused the password. Sent again and again it would lock the account.
+    /// The provider refused the password, or the account is locked. Sent again and again it would lock the account.
     PasswordRefused,
     /// Somebody interrupted it.
     Interrupted,
@@ -157,7 +157,7 @@ async fn on_and_on(
         if watch.until == Some(outcome) {
             return End::Reached;
         }
-        if is_refused_password(&login) {
+        if login.outcome.as_ref().is_err_and(|failure| failure.ends_the_password()) {
             return End::PasswordRefused;
         }
         let next = match pause {

@@ -112,8 +112,8 @@ fn sentence(end: End, args: &Watch) -> String {
         (End::Limit, Some(until)) => format!("not {} within {limit}", until.outcome()),
         (End::Limit, None) => format!("watched for {limit}"),
         (End::PasswordRefused, _) => {
-            "the provider refuses user name and password, and none is sent again, so that \
-                                      nobody's account is locked; correct them and begin anew"
+            "the provider refuses user name and password, or has locked the account: none is sent again, so that \
+             nobody's account is locked by it; correct them and begin anew"
                 .to_owned()
         }
     }

@@ -195,6 +195,7 @@ async fn every_failure_has_its_step_words_and_cause() {
             "the fields username",
         ),
         (form, Reply::page(&huge), Step::Authorize, None, Cause::TooLarge, "larger than 1024 KiB"),
+        (form, Reply::plain(429, &huge), Step::Authorize, Some(429), Cause::Throttled, ""),
         (form, Reply::hang(), Step::Authorize, None, Cause::Timeout, "within 0.5 s (dex.host)"),
         (
             form,

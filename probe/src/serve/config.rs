@@ -33,7 +33,7 @@ pub(super) struct Module {
     /// The addresses of Argo CD that may be asked for, letter for letter but for a slash at the end.
     #[serde(deserialize_with = "targets")]
     pub(super) targets: Vec<Url>,
-    user: String,
+    pub(super) user: String,
     password_file: Option<PathBuf>,
     password_env: Option<String>,
     /// The provider's hosts, the only ones that get the password.

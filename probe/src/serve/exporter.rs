@@ -50,7 +50,8 @@ impl Exporter {
         format!("{} with {}", many(modules.len(), "module"), many(targets, "target"))
     }
 
-    /// Reads the file anew. A module that stands there as before keeps what it knows; a broken file changes nothing.
+    /// Reads the file anew. What is known of an account and its targets stays known; a
+    /// broken file changes nothing.
     pub(super) fn reload(&self) -> Result<String, String> {
         let read = made(&self.file, &self.modules());
         self.shared.own.read_config(read.is_ok());
@@ -113,10 +114,14 @@ fn made(file: &std::path::Path, old: &Modules) -> Result<Modules, String> {
             Some(same) => same.clone(),
             None => {
                 let urls = module.targets.clone();
-                let account = Account::new(module)
+                let old = old.get(&name).filter(|(account, _)| account.is_also(&module));
+                let account = Account::new(module, old.map(|(account, _)| &**account))
                     .map_err(|why| format!("{}: the module {name}: {why}", file.display()))?;
                 let account = Arc::new(account);
-                let target = |url: Url| (url.clone(), Arc::new(Target::new(url, Arc::clone(&account))));
+                let target = |url: Url| {
+                    let old = old.and_then(|(_, targets)| targets.get(&url)).map(|target| &**target);
+                    (url.clone(), Arc::new(Target::new(url, Arc::clone(&account), old)))
+                };
                 (Arc::clone(&account), urls.into_iter().map(target).collect())
             }
         };

@@ -85,6 +85,8 @@ async fn connection(stream: TcpStream, exporter: Arc<Exporter>, mut stopping: wa
     let serving = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
+        // One answer fits into what the system holds for the client: nobody keeps a connection by not reading.
+        .keep_alive(false)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);

@@ -91,7 +91,11 @@ impl Told<'_> {
         };
         seconds("duration_seconds", "How long the last login took", login.time);
         seconds("login_age_seconds", "How long ago the login that is told here ended", self.age);
-        seconds("login_backoff_seconds", "How long no login is made because a server throttles", self.pause);
+        seconds(
+            "login_backoff_seconds",
+            "How long no login is made because a server throttles, or may count attempts",
+            self.pause,
+        );
         let status = login.exchanges.last().and_then(|exchange| exchange.status).unwrap_or_default();
         let mut number = |name, help, value: bool| {
             let gauge = Gauge::<i64>::default();

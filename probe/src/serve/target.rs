@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use probe::pace::{self, Backoff, Outcome};
-use probe::{Cause, Login, Options, Password, PasswordHosts};
+use probe::{Cause, Failure, Login, Options, Password, PasswordHosts};
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use url::Url;
 
@@ -38,12 +38,21 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn new(module: Module) -> Result<Self, String> {
+    /// What is known of the password stays known, if `old` logs in as the same user at the same provider.
+    pub(super) fn new(module: Module, old: Option<&Self>) -> Result<Self, String> {
         let password = module.password()?;
         let target = module.targets.first().ok_or("targets is empty")?;
         let options = module.options(target, password.clone())?;
-        let hosts = PasswordHosts::new(module.password_hosts.clone());
-        Ok(Self { module, options, password: Mutex::new((password, hosts)) })
+        let known = match old {
+            Some(old) => old.password.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            None => (password, PasswordHosts::new(module.password_hosts.clone())),
+        };
+        Ok(Self { module, options, password: Mutex::new(known) })
+    }
+
+    /// Whether `module` logs in as the same user at the same provider.
+    pub(super) fn is_also(&self, module: &Module) -> bool {
+        self.module.user == module.user && self.module.password_hosts == module.password_hosts
     }
 
     /// The options of a login now. A password that is another than before has been refused by nobody.
@@ -85,8 +94,10 @@ struct Last {
 }
 
 impl Target {
-    pub(super) fn new(url: Url, account: Arc<Account>) -> Self {
-        Self { url, account, state: Arc::default() }
+    /// A target that was one before, of the same account, goes on from there: with its pause, and one login at a time.
+    pub(super) fn new(url: Url, account: Arc<Account>, old: Option<&Self>) -> Self {
+        let state = old.map(|old| Arc::clone(&old.state)).unwrap_or_default();
+        Self { url, account, state }
     }
 
     /// The metrics of the target, after a login if one is due; within `limit`, and never two logins at once.
@@ -154,12 +165,13 @@ impl State {
     }
 
     fn text(&self, last: &Last) -> String {
-        let cause = last.login.outcome.as_ref().err().map(|failure| failure.cause);
+        let withheld =
+            |failure: &Failure| failure.cause == Cause::PasswordWithheld || failure.ends_the_password();
         Told {
             login: &last.login,
             counted: &self.counted,
             age: last.ended.elapsed(),
-            withheld: matches!(cause, Some(Cause::WrongPassword | Cause::PasswordWithheld)),
+            withheld: last.login.outcome.as_ref().is_err_and(withheld),
             pause: self.pause(),
         }
         .text()

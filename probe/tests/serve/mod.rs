@@ -1,6 +1,6 @@
 //! `probe serve`: what it answers, to whom, and what it never does.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ fn a_login_that_fails_says_where_and_why_in_words_of_the_catalogue() {
         "probe_login_outcome{outcome=\"refused\"} 1",
         "probe_login_failure_info{step=\"callback\",answer=\"invalid-client\",cause=\"stale-argocd\",candidates=\"6\"} 1",
     ]);
-    let log = exporter.log();
+    let (_, log) = exporter.end("-TERM");
     assert!(log.contains("http://argocd.host/: refused at callback 500: failed to get token"), "{log}");
 }
 
@@ -155,9 +155,31 @@ fn a_refused_password_is_sent_once_until_it_changes() {
     let attempts = "probe_logins_total{outcome=\"withheld\"} 3";
     exporter.probe_until(&targets[0], attempts);
     assert_eq!(posts(&fake), 1);
+    // So too if the file says something else of the same account.
+    let more = [&targets[..], &["http://argocd.host:8081".to_owned()]].concat();
+    exporter.write("probe.yaml", &modules(&fake, &more, "    interval: 1s\n"));
+    assert_eq!(exporter.ask("POST", "/-/reload", "Content-Length: 0\r\n").status, 200);
+    for target in &more {
+        exporter.probe_until(target, "probe_login_outcome{outcome=\"withheld\"} 1");
+    }
+    assert_eq!(posts(&fake), 1);
     exporter.write("password", PASSWORD);
     exporter.probe_until(&targets[0], "probe_success 1").says(&["probe_login_password_withheld 0"]);
     assert_eq!(posts(&fake), 2);
+}
+
+#[test]
+fn the_password_of_a_locked_account_is_sent_once() {
+    let fake = at_the_form(|_| Some(Reply::page("<p>Your account is temporarily locked. Retry later.</p>")));
+    let exporter = Exporter::start(&one(&fake, "    interval: 1s\n"));
+    exporter
+        .probe("http://argocd.host")
+        .says(&["probe_login_outcome{outcome=\"refused\"} 1", "probe_login_password_withheld 1"]);
+    assert_eq!(exporter.ask("POST", "/-/reload", "Content-Length: 0\r\n").status, 200);
+    let said = exporter.probe("http://argocd.host");
+    let pause = said.body.lines().find_map(|line| line.strip_prefix("probe_login_backoff_seconds "));
+    assert!(pause.is_some_and(|pause| pause.parse::<f64>().is_ok_and(|pause| pause > 1.0)), "{}", said.body);
+    assert_eq!(posts(&fake), 1);
 }
 
 #[test]
@@ -384,6 +406,17 @@ fn a_client_that_is_slow_or_writes_too_much_is_let_go() {
     let said = exporter.ask("GET", "/metrics", &long);
     assert_eq!((said.status, said.body.as_str()), (431, ""));
     drop(slow);
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_let_go() {
+    let fake = Fake::start();
+    let exporter = Exporter::start(&one(&fake, ""));
+    let mut stream = TcpStream::connect(exporter.address).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    let requests = "GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n".repeat(1000);
+    let error = (0..1000).find_map(|_| stream.write_all(requests.as_bytes()).err()).expect("it is closed");
+    assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
 }
 
 #[test]

@@ -88,12 +88,22 @@ fn a_refused_password_is_sent_once() {
     let ran = run(watch(&fake, &["--for", "1m"]).env("PROBE_PASSWORD", "wrong"));
     assert_eq!((ran.code, posts(&fake)), (Some(1), 1), "{}", ran.out);
     assert!(
-        ran.out.contains("the provider refuses user name and password, and none is sent again"),
+        ran.out.contains("user name and password, or has locked the account: none is sent again"),
         "{}",
         ran.out
     );
     let ran = run(watch(&fake, &["--until", "refused"]).env("PROBE_PASSWORD", "wrong"));
     assert_eq!((ran.code, posts(&fake)), (Some(0), 2), "{}", ran.out);
+}
+
+#[test]
+fn the_password_of_a_locked_account_is_sent_once() {
+    let fake = Fake::start().answer("dex.host/auth/local/login", |request, _| {
+        let page = "<p>Your account is temporarily locked. Retry later.</p>";
+        (request.method == "POST").then(|| Reply::page(page))
+    });
+    let ran = run(&mut watch(&fake, &["--for", "1m"]));
+    assert_eq!((ran.code, posts(&fake)), (Some(1), 1), "{}", ran.out);
 }
 
 #[test]

@@ -41,6 +41,7 @@ struct Inner {
     /// Whether a user who asks is told of a missing right.
     tells: bool,
     old: bool,
+    late: bool,
 }
 
 struct Shared {
@@ -100,6 +101,11 @@ impl Api {
         let mut inner = self.inner();
         inner.denied.insert(right);
         inner.tells = tells;
+    }
+
+    /// Makes what it is told to, and answers that it ran out of time.
+    pub fn answers_too_late(&self) {
+        self.inner().late = true;
     }
 
     /// Drops the fields of Jobs that came with 1.29.
@@ -249,6 +255,10 @@ impl Shared {
                     object["spec"].as_object_mut().map(|spec| spec.remove("backoffLimitPerIndex"));
                 }
                 inner.objects.insert(format!("{}/{name}", request.path), object.clone());
+                if inner.late {
+                    let message = "etcdserver: request timed out";
+                    return answer(&stream, 500, &refusal(500, "InternalError", message));
+                }
                 answer(&stream, 201, &object);
             }
             "patch jobs" => {

@@ -238,6 +238,15 @@ fn a_right_that_is_missing_is_named_and_nothing_is_left() {
 }
 
 #[test]
+fn what_was_made_by_a_request_that_failed_is_removed() {
+    let user = User::new();
+    user.api.answers_too_late();
+    let (ended, _) = user.json("http://127.0.0.1:9", &[]);
+    assert_eq!(ended.status, 3, "{ended}");
+    assert!(ended.error().contains("request timed out"), "{ended}");
+}
+
+#[test]
 fn a_cluster_that_would_begin_workers_anew_is_refused() {
     let user = User::new();
     user.api.is_old();

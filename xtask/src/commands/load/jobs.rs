@@ -130,7 +130,8 @@ impl<'a> Jobs<'a> {
         match tokio::time::timeout(LIMIT, request).await {
             Ok(Ok(made)) => Ok(made),
             Ok(Err(error)) => {
-                let refused = matches!(error, kube::Error::Api(_));
+                // A server that failed, or ran out of time, may have done it all the same.
+                let refused = matches!(&error, kube::Error::Api(status) if status.code < 500);
                 let error = self.failed(verb, group, resource, &error);
                 Err(if refused { NotMade::Refused(error) } else { NotMade::Unknown(error) })
             }
