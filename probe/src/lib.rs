@@ -54,7 +54,7 @@ pub use password_hosts::{PasswordHost, PasswordHosts};
 pub use proxy::Proxies;
 pub use redact::Password;
 pub use rehearsal::{Rehearsal, rehearse};
-pub use report::{FailureGroup, Latency, Login, Point, Report};
+pub use report::{FailureGroup, Latency, Login, MOST_SHOWN, Point, Report};
 pub use resolve::{Resolve, ResolveError};
 pub use run::{Event, login, run};
 pub use stay::{NotOpen, Page, open_page};

@@ -36,9 +36,6 @@ const USAGE: u8 = 2;
 /// Ended by Ctrl-C or SIGTERM.
 const INTERRUPTED: u8 = 130;
 
-/// How many logins a report has in full, at most.
-const TRACES: usize = 50;
-
 /// Why nothing could be tried, in one sentence, and the exit code for it.
 struct Stop(u8, String);
 
@@ -212,7 +209,7 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
     let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
     if cli.report.is_some() {
         run["series"] = serde_json::json!(report.series());
-        run["traces"] = serde_json::json!(report.shown(TRACES));
+        run["traces"] = serde_json::json!(report.shown(probe::MOST_SHOWN));
     }
     if let Err(error) = ::report::publish(&run, cli.report.as_deref(), screen.results.github) {
         outcome.code = ENVIRONMENT;

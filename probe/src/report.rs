@@ -39,6 +39,9 @@ pub struct Login {
     pub exchanges: Vec<Exchange>,
 }
 
+/// How many logins of a series are shown in full, at most, where all of them could be too many.
+pub const MOST_SHOWN: usize = 50;
+
 /// A series of logins. Serialises to the fields of `test` in the JSON contract.
 #[derive(Debug, Clone)]
 pub struct Report {

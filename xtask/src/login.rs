@@ -8,6 +8,7 @@ use probe::hops::Hops;
 use probe::table::Style;
 use probe::{Event, Password, Report, Resolve, Tls};
 use releases::Release;
+use serde_json::{Map, Value, json};
 
 use crate::cli::Expect;
 use crate::console::{Console, Running};
@@ -133,6 +134,14 @@ pub async fn as_cli(session: &Session) -> Result<probe::Login> {
     let mut options = options(session).await?;
     options.as_cli = true;
     Ok(probe::login(&options).await)
+}
+
+/// What a report shows of logins besides: all of them in numbers, some in full.
+pub fn shown(report: &Report) -> Map<String, Value> {
+    Map::from_iter([
+        ("series".to_owned(), json!(report.series())),
+        ("traces".to_owned(), json!(report.shown(probe::MOST_SHOWN))),
+    ])
 }
 
 /// Logs in once. Says whether that passed.

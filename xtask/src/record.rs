@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
+use releases::Era;
 use serde_json::{Map, Value, json};
 
 use crate::names::{Place, Provider};
@@ -124,8 +125,9 @@ impl Report {
     /// The JSON document.
     pub fn document(&self, exit: Exit, error: Option<&Error>) -> Value {
         let argocd = self.argocd.as_ref().map(|program| {
-            let era = program.release().map(|release| release.era().name());
-            json!({"version": program.version, "kind": program.kind, "era": era})
+            let era = program.release().map(|release| release.era());
+            let (name, because) = (era.map(Era::name), era.map(Era::because));
+            json!({"version": program.version, "kind": program.kind, "era": name, "because": because})
         });
         let goals: Vec<Value> = self.goals.iter().map(|goal| goal.document(self.began)).collect();
         let mut document = json!({"lab": self.place.map(Place::name), "provider": self.provider, "tls": self.tls, "argocd": argocd, "dex": self.dex,

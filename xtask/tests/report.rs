@@ -144,7 +144,7 @@ fn no_secret_is_in_any_file_of_a_report() {
 }
 
 #[test]
-fn both_tables_come_with_a_login_for_each_row() {
+fn whatever_logs_in_comes_with_its_logins() {
     let lab = Lab::new();
     let of = |args: &[&str]| -> (Ended, Value) {
         let folder = lab.home().join(args[0]);
@@ -167,6 +167,11 @@ fn both_tables_come_with_a_login_for_each_row() {
             .all(|story| story["traces"].as_array().unwrap().len() == 1 && story["series"].is_array()),
         "{run:#}"
     );
+    let (_, run) = of(&["rotate", "--rate", "2"]);
+    let logins = |name: &str| run["goals"][0][name].as_array().map_or(0, Vec::len);
+    assert!(logins("series") > 2 && logins("traces") > 2, "{run:#}");
+    let (_, run) = of(&["--expect=logged-in", "test", "--watch"]);
+    assert_eq!(run["goals"][0]["traces"].as_array().unwrap().len(), 1, "{run:#}");
 }
 
 #[test]

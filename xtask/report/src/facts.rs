@@ -57,8 +57,7 @@ pub fn of(run: &Run<'_>, most: usize) -> Vec<Value> {
         };
         fact(name, it.text("version").map(|version| format!("{}{kind}", words(version, 80))));
     }
-    let era = whole.at("argocd").text("era");
-    fact("A changed secret", era.map(|era| format!("era “{}” of this release", words(era, 80))));
+    fact("A changed secret", whole.at("argocd").text("because").map(|because| words(because, 200)));
     fact(
         "Provider",
         whole.text("provider").map(|provider| match provider {

@@ -14,7 +14,7 @@ use super::of_its_own;
 use crate::cli::RotateArgs;
 use crate::console::Tone;
 use crate::lab::Lock;
-use crate::login;
+use crate::login::{self, shown};
 use crate::names::Workload;
 use crate::plan::{self, Plan, Step};
 use crate::record::{GoalRecord, Report, millis};
@@ -133,7 +133,11 @@ async fn measured(session: &Session, rate: u32, plan: &Plan, record: &mut GoalRe
         let _ = done.send(());
         outcome
     };
-    let (outcome, _) = futures::join!(rotating, logging);
+    let (outcome, logins) = futures::join!(rotating, logging);
+    if session.options.report.is_some() {
+        record.shown = shown(&logins);
+        record.shown.insert("failures".into(), json!(logins.failures()));
+    }
     let Some(marks) = outcome? else { return Err(refused(session).await) };
     let phases = phases(&marks, &watch.all());
     show(session, plan, &phases, &watch.all(), record);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::Expect;
 use crate::console::Tone;
 use crate::known::Refusal;
+use crate::login::shown;
 use crate::names::Place;
 use crate::plan::{self, Plan};
 use crate::programs::Program;
@@ -14,9 +15,6 @@ use crate::record::GoalRecord;
 use crate::session::Session;
 use base::terminal::github;
 use base::{Error, Result};
-
-/// How many logins a report has in full, at most.
-const TRACES: usize = 50;
 
 /// What a test found.
 pub struct Found {
@@ -53,8 +51,7 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
         record.more.extend(fields);
     }
     if session.options.report.is_some() {
-        record.shown.insert("series".into(), json!(report.series()));
-        record.shown.insert("traces".into(), json!(report.shown(TRACES)));
+        record.shown = shown(&report);
     }
     record.more.insert("expected".into(), expected.name().into());
     show(session, &report, &argocd, release.as_ref(), &found);

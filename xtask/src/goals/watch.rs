@@ -37,14 +37,19 @@ pub async fn run(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     let limit = session.options.wait;
     let console = &session.console;
     let running = console.step("logins", "watches");
+    let mut traces = vec![];
     let mut observer = |seen: Seen<'_>| {
         if let Some(change) = seen.change {
+            if session.options.report.is_some() && traces.len() < probe::MOST_SHOWN {
+                traces.push(json!(seen.login));
+            }
             console.result(&format!("{} {}", moment(change.at), change.words));
         }
         running.doing(&format!("{} logins, the last one {}", seen.count, Outcome::of(seen.login)));
     };
     let watch = Watch { interval: INTERVAL, until, limit };
     let watched = watch::watch(&options, &watch, &mut observer, std::future::pending()).await;
+    record.shown.extend((!traces.is_empty()).then(|| ("traces".to_owned(), traces.into())));
     let logins = watched.logins;
     running.done(&format!("{} of {} logins passed", logins.ok, logins.total));
     if let Value::Object(fields) = json!(watched) {
