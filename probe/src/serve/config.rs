@@ -75,6 +75,8 @@ impl Module {
                     Ok(found) if found.len() > LARGEST => {
                         return Err(format!("{place} is no password: it is too long"));
                     }
+                    // A pipe or a device may have no end, and everybody would wait for it.
+                    Ok(found) if !found.is_file() => return Err(format!("{place} is no file")),
                     Ok(_) => std::fs::read_to_string(path),
                     Err(error) => Err(error),
                 };
