@@ -338,11 +338,13 @@ fn half_of_two_hundred_hang_and_the_others_do_not_feel_it() {
     let config = modules(&fake, &[&healthy[..], &hanging].concat(), "    interval: 1s\n    timeout: 5m\n");
     let config = config.replace("resolve: [", &format!("resolve: [\"silent.host:80:{place}\", "));
     let exporter = Exporter::start(&config);
-    let round = |silent: TcpListener, hang: usize, healthy_logins: usize| {
-        let passed = format!("probe_logins_total{{outcome=\"logged-in\"}} {healthy_logins}");
+    let round = |silent: TcpListener, hang: usize, logins: usize| {
+        // What was told last is told again until another login is due.
+        let ended = |outcome: &str| format!("probe_logins_total{{outcome=\"{outcome}\"}} {logins}");
+        let (passed, gone) = (ended("logged-in"), ended("unreachable"));
         std::thread::scope(|scope| {
             let scrapes: Vec<_> =
-                hanging.iter().map(|target| scope.spawn(|| exporter.probe(target))).collect();
+                hanging.iter().map(|target| scope.spawn(|| exporter.probe_until(target, &gone))).collect();
             exporter.wait_for("/metrics", &format!("probe_exporter_logins_running {hang}"));
             let others: Vec<_> =
                 healthy.iter().map(|target| scope.spawn(|| exporter.probe_until(target, &passed))).collect();
