@@ -40,7 +40,7 @@ pub struct Login {
 }
 
 /// How many logins of a series are shown in full, at most, where all of them could be too many.
-pub const MOST_SHOWN: usize = 50;
+pub const MOST_SHOWN: usize = 20;
 
 /// A series of logins. Serialises to the fields of `test` in the JSON contract.
 #[derive(Debug, Clone)]

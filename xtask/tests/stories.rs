@@ -207,7 +207,7 @@ fn the_json_document_has_what_scripts_rely_on() {
     assert_eq!(document["lab"], "local");
     assert_eq!(
         document["argocd"],
-        serde_json::json!({"version": "v3.3.6", "kind": "stand-in", "era": "never"})
+        serde_json::json!({"version": "v3.3.6", "kind": "stand-in", "era": "never", "because": "the servers restart, but with the client app that was made when the process started"})
     );
     assert_eq!(document["dex"]["kind"], "stand-in");
     assert_eq!(document["exit"], 1);

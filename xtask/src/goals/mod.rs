@@ -32,14 +32,15 @@ pub use status::Status;
 /// the expected one is no error but [`Exit::Verdict`].
 pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Result<Exit> {
     applies(session, goals)?;
-    let mut lock = match goals.iter().any(|goal| *goal != Goal::Status) {
+    // What is watched for is what somebody else does to the lab.
+    let looks = |goal: &Goal| *goal == Goal::Status || *goal == Goal::Test && session.options.watch;
+    let mut lock = match goals.iter().any(|goal| !looks(goal)) {
         true => Some(Lock::take(session.lab.own_folder())?),
         false => None,
     };
     let mut outcome = Ok(Exit::Done);
     for &goal in goals {
-        if goal == Goal::Test && session.options.watch {
-            // What is watched for is what somebody else does to the lab.
+        if goal == Goal::Test && looks(&goal) {
             lock = None;
         }
         outcome = one(session, goal, fault_of(goal, goals, session.options.fault()), report).await;
