@@ -206,12 +206,13 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
         code => code,
     };
     let mut outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
-    let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
-    if cli.report.is_some() {
+    let run = || {
+        let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
         run["series"] = serde_json::json!(report.series());
         run["traces"] = serde_json::json!(report.shown(probe::MOST_SHOWN));
-    }
-    if let Err(error) = ::report::publish(&run, cli.report.as_deref(), screen.results.github) {
+        run
+    };
+    if let Err(error) = ::report::publish(run, cli.report.as_deref(), screen.results.github) {
         outcome.code = ENVIRONMENT;
         outcome.error.get_or_insert(error.to_string());
     }

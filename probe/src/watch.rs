@@ -93,6 +93,13 @@ pub struct Counts {
     pub failed: u32,
 }
 
+impl Counts {
+    /// Whether there were logins, and none failed.
+    pub fn all_passed(self) -> bool {
+        self.failed == 0 && self.ok > 0
+    }
+}
+
 /// Logs in again and again. `observer` hears of each login; when `cancel` resolves, the one that runs is dropped.
 pub async fn watch(
     options: &Options,

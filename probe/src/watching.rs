@@ -1,8 +1,8 @@
 //! `probe watch`: a line that rolls on a terminal, a line for each change, and one document at the end.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
 
+use base::duration;
 use jiff::Timestamp;
 use probe::Options;
 use probe::watch::{self, End, Seen, Watched, moment};
@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &Watch, options: &Options, interrupt: impl Future<
     let code = match watched.end {
         End::Reached => 0,
         End::Interrupted => 130,
-        End::Limit if watch.until.is_none() && watched.logins.failed == 0 && watched.logins.ok > 0 => 0,
+        End::Limit if watch.until.is_none() && watched.logins.all_passed() => 0,
         End::Limit | End::PasswordRefused => 1,
     };
     screen.conclude(&watched, args, code);
@@ -54,7 +54,7 @@ impl Screen {
             self.say(&format!(
                 "{} no login for {}, as that answer asks",
                 moment(Timestamp::now()),
-                seconds(pause)
+                duration(pause)
             ));
         }
         if self.rolls {
@@ -105,7 +105,7 @@ impl Screen {
 }
 
 fn sentence(end: End, args: &Watch) -> String {
-    let limit = args.for_.map_or_else(String::new, seconds);
+    let limit = args.for_.map_or_else(String::new, duration);
     match (end, args.until) {
         (End::Reached, _) => "it came".to_owned(),
         (End::Interrupted, _) => "interrupted".to_owned(),
@@ -117,8 +117,4 @@ fn sentence(end: End, args: &Watch) -> String {
                 .to_owned()
         }
     }
-}
-
-fn seconds(time: Duration) -> String {
-    base::duration(time)
 }

@@ -91,8 +91,8 @@ fn main() -> ExitCode {
     }
     // What nobody can mean was no run; an older report stays as it is.
     if shows && exit != Exit::Usage {
-        let run = begun.ended(report.run(exit, error.as_ref()));
-        match (report::publish(&run, folder.as_deref(), console.is_githubs()), folder) {
+        let run = || begun.ended(report.run(exit, error.as_ref()));
+        match (report::publish(run, folder.as_deref(), console.is_githubs()), folder) {
             (Ok(()), None) => {}
             (Ok(()), Some(folder)) => {
                 console.note(&format!("report: {}", folder.join(report::PAGE).display()));

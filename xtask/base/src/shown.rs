@@ -23,6 +23,15 @@ pub fn cut(text: &str) -> String {
     }
 }
 
+/// A text as one word of a shell's command line.
+pub fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Whether a terminal or a page obeys it rather than shows it: controls, marks that change the
 /// direction of a line or end it, and others that nobody sees.
 pub fn is_obeyed(c: char) -> bool {

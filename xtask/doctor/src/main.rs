@@ -158,9 +158,12 @@ fn main() -> ExitCode {
     }
     let mut document = document(name, since, fields, exit, error.as_ref());
     if exit != Exit::Usage && name == "doctor" {
-        let mut run = begun.ended(document.clone());
-        run["traces"] = traces.into();
-        if let Err(failed) = report::publish(&run, folder, surroundings.stderr.github) {
+        let run = || {
+            let mut run = begun.ended(document.clone());
+            run["traces"] = traces.into();
+            run
+        };
+        if let Err(failed) = report::publish(run, folder, surroundings.stderr.github) {
             complain(&failed);
             exit = failed.exit;
             (document["exit"], document["error"]) = (exit.code().into(), failed.to_string().into());

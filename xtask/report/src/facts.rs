@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::read::{Read as _, Run, goal, host};
 use crate::text::{millis, words};
+use base::shown::quoted;
 
 /// The most words of a command.
 const ARGUMENTS: usize = 60;
@@ -147,13 +148,4 @@ pub fn commands(run: &Run<'_>, most: usize) -> Vec<String> {
         }
     }
     vec![command]
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }

@@ -59,7 +59,7 @@ fn writable(folder: &Path, dir: &Path) -> Result<()> {
 }
 
 /// Writes files into a folder, which it makes where it is not there.
-pub fn write(dir: &Path, files: &[(&str, String)]) -> Result<()> {
+pub fn write(dir: &Path, files: &[(impl AsRef<Path>, String)]) -> Result<()> {
     fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
     for (name, content) in files {
         let path = dir.join(name);
@@ -79,25 +79,26 @@ pub fn named(contents: [String; 4]) -> [(&'static str, String); 4] {
     NAMES.map(|name| (name, contents.next().unwrap_or_default()))
 }
 
+/// What to name where something else was named.
+const MADE_FROM: &str =
+    "a run.json that `--report` wrote, or what `--format json` printed, is what a report is made from";
+
 /// Reads a run's document.
 pub fn read(path: &Path) -> Result<Value> {
     let shown = path.display();
     let bytes =
         fs::read(path).map_err(|error| Error::environment(format!("{shown} cannot be read: {error}")))?;
     let text = base::utf16::text(&bytes).map_or_else(|| String::from_utf8(bytes), Ok);
-    let hint =
-        "a run.json that `--report` wrote, or what `--format json` printed, is what a report is made from";
-    let text = text.map_err(|_| Error::environment(format!("{shown} is no text")).hint(hint))?;
+    let text = text.map_err(|_| Error::environment(format!("{shown} is no text")).hint(MADE_FROM))?;
     serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| Error::environment(format!("{shown} is no JSON: {error}")).hint(hint))
+        .map_err(|error| Error::environment(format!("{shown} is no JSON: {error}")).hint(MADE_FROM))
 }
 
 /// The run of a document that was read from a file.
 pub fn run<'a>(path: &Path, document: &'a Value) -> Result<Run<'a>> {
     Run::of(document).ok_or_else(|| {
-        Error::environment(format!("{} is JSON, but not the document of a run", path.display())).hint(
-            "a run.json that `--report` wrote, or what `--format json` printed, is what a report is made from",
-        )
+        Error::environment(format!("{} is JSON, but not the document of a run", path.display()))
+            .hint(MADE_FROM)
     })
 }
 

@@ -54,14 +54,18 @@ pub fn write(dir: &Path, run: &Value) -> Result<()> {
 ///
 /// # Errors
 /// As [`write`]; or the file that GitHub names cannot be written.
-pub fn publish(run: &Value, dir: Option<&Path>, github: bool) -> Result<()> {
+pub fn publish(run: impl FnOnce() -> Value, dir: Option<&Path>, github: bool) -> Result<()> {
+    if dir.is_none() && !github {
+        return Ok(());
+    }
+    let run = run();
     if let Some(dir) = dir {
-        write(dir, run)?;
+        write(dir, &run)?;
     }
     if !github {
         return Ok(());
     }
-    base::terminal::github::summarise(&markdown(run)).map_err(|error| {
+    base::terminal::github::summarise(&markdown(&run)).map_err(|error| {
         Error::environment(format!("the file in GITHUB_STEP_SUMMARY cannot be written: {error}"))
     })
 }
@@ -85,7 +89,6 @@ pub fn again(run_json: &Path, into: Option<&Path>) -> Result<(PathBuf, Value)> {
 pub fn pictures(dir: &Path, run: &Value) -> Result<Vec<PathBuf>> {
     let it = Run::of(run).ok_or_else(|| Error::environment("this is not the document of a run"))?;
     let drawn = drawings(&it);
-    let drawn: Vec<(&str, String)> = drawn.iter().map(|(name, svg)| (name.as_str(), svg.clone())).collect();
     files::write(dir, &drawn)?;
     Ok(drawn.iter().map(|(name, _)| dir.join(name)).collect())
 }
@@ -113,8 +116,7 @@ fn drawings(run: &Run<'_>) -> Vec<(String, String)> {
         for (way, trace) in examples(entry.list("traces")).into_iter().enumerate() {
             login(&format!("login-{}", way + 1), trace);
         }
-        for story in entry.list("stories").iter().enumerate() {
-            let (test, story) = story;
+        for (test, story) in entry.list("stories").iter().enumerate() {
             if let Some(trace) = story.list("traces").first() {
                 login(&format!("{}-after-{}", test + 1, story.text("after").unwrap_or("?")), trace);
             }

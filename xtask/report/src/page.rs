@@ -16,13 +16,15 @@ use crate::text::{Limits, believed, counted, grouped, lines, millis, words};
 const LONGEST: usize = 1_000_000;
 
 const TEMPLATE: &str = include_str!("templates/page.html");
+/// The logins of one entry.
+const LOGINS: &str = include_str!("templates/logins.html");
 const PAGE_STYLE: &str = include_str!("templates/page.css");
 
 /// The page of a run: as much as fits.
 pub fn of(run: &Run<'_>) -> String {
     let mut page = String::new();
     for limits in Limits::ALL {
-        page = rendered(&content(run, &limits));
+        page = rendered(TEMPLATE, &content(run, &limits));
         if page.len() <= LONGEST {
             break;
         }
@@ -30,11 +32,11 @@ pub fn of(run: &Run<'_>) -> String {
     page
 }
 
-fn rendered(content: &Value) -> String {
+fn rendered(template: &str, content: &Value) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
     let page = environment
-        .template_from_named_str("page.html", TEMPLATE)
+        .template_from_named_str("page.html", template)
         .and_then(|template| template.render(minijinja::value::Serde(content)));
     // The template is a part of the program, and knows every field that it names.
     page.unwrap_or_else(|error| {
@@ -53,7 +55,7 @@ fn content(run: &Run<'_>, limits: &Limits) -> Value {
         section["logins"] = Value::Null;
     }
     let left_out = run.entries.len() - shown.len();
-    let lead = lead.and_then(|place| run.entries.get(place)).map(|entry| login::of(entry, limits));
+    let lead = lead.and_then(|place| run.entries.get(place)).and_then(|entry| logins(entry, limits));
     json!({
         "style": format!("{STYLE}{PAGE_STYLE}"),
         "tone": headline.tone,
@@ -88,7 +90,7 @@ fn section(entry: &Value, place: usize, of: usize, limits: &Limits) -> Value {
         "of": (of > 1).then(|| format!("{} of {of}", place + 1)),
         "tone": headline.tone,
         "sentence": headline.sentence,
-        "logins": login::of(entry, limits),
+        "logins": logins(entry, limits),
         "failures": failures.iter().take(limits.rows).map(|failure| way(failure, limits)).collect::<Vec<_>>(),
         "steps": both(bars),
         "plot": both(points),
@@ -99,6 +101,12 @@ fn section(entry: &Value, place: usize, of: usize, limits: &Limits) -> Value {
             .map(|step| json!({"name": words(step.text("name").unwrap_or("?"), 60), "does": words(step.text("does").unwrap_or(""), limits.words)}))
             .collect::<Vec<_>>(),
     })
+}
+
+/// The logins of an entry, if it has some.
+fn logins(entry: &Value, limits: &Limits) -> Option<String> {
+    let logins = login::of(entry, limits);
+    (!logins.is_empty()).then(|| rendered(LOGINS, &json!({"logins": logins})))
 }
 
 /// A drawing for a desktop and for a phone.

@@ -9,13 +9,17 @@ mod request;
 mod requests;
 mod secrets;
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use http::header::{HeaderValue, USER_AGENT};
+use k8s_openapi::api::core::v1::Service;
 use kube::Client;
+use kube::api::Api;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use crate::names::Rollout;
 use base::{Error, Result};
 use requests::Observed;
 
@@ -66,6 +70,19 @@ impl Cluster {
     /// Where its API is.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Where the Service of a rollout is reached inside the cluster.
+    ///
+    /// # Errors
+    /// There is no such Service, or it has no address.
+    pub async fn service_address(&self, rollout: Rollout) -> Result<IpAddr> {
+        let services: Api<Service> = Api::namespaced(self.client(), rollout.namespace);
+        let service = services.get(rollout.name).await.map_err(failed)?;
+        service.spec.and_then(|spec| spec.cluster_ip?.parse().ok()).ok_or_else(|| {
+            Error::environment(format!("the Service {}/{} has no address", rollout.namespace, rollout.name))
+                .hint("`cargo xtask working` puts the ingress in")
+        })
     }
 
     /// The client, for reading.

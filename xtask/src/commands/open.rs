@@ -11,14 +11,14 @@ use xshell::Shell;
 
 use super::dry_run;
 use crate::cli::OpenArgs;
+use crate::lab::Access;
 use crate::lab::browser::{Profile, write_firefox_profile};
-use crate::lab::{Access, quoted};
 use crate::names::{ARGOCD_HOST, PASSWORD, Place, USER, Workload};
 use crate::programs::{Kind, Program};
 use crate::record::{GoalRecord, Report};
 use crate::session::Session;
 use base::files::make_private_folder;
-use base::shown::shown;
+use base::shown::{quoted, shown};
 use base::{Error, Exit, Result};
 use toolbox::tools::on_path;
 

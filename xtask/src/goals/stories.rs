@@ -1,8 +1,6 @@
 //! The post's two stories, and the first start: what is done, what is seen after it,
 //! and whether that is what the release is known to do.
 
-use std::collections::BTreeSet;
-
 use probe::Verdict;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -111,17 +109,6 @@ fn goal_name<S: Serializer>(goal: &Goal, serializer: S) -> Result<S::Ok, S::Erro
     serializer.serialize_str(goal.name())
 }
 
-/// What is shown of a test's logins, without those that ended as others did.
-fn of_one_way_each(mut shown: Map<String, Value>) -> Map<String, Value> {
-    let ways = shown.get("series").and_then(Value::as_array).map_or(0, |series| {
-        series.iter().map(|login| login["failure"].as_u64()).collect::<BTreeSet<_>>().len()
-    });
-    if let Some(Value::Array(traces)) = shown.get_mut("traces") {
-        traces.truncate(ways);
-    }
-    shown
-}
-
 /// Plays acts one after another and records their steps; `seen` hears of each row.
 ///
 /// # Errors
@@ -145,6 +132,10 @@ pub async fn play(
         steps
             .extend(record.steps.into_iter().map(|step| StepRecord { name: format!("{name}-test"), ..step }));
         let (ok, total) = found.ok;
+        // Those that ended as others did are left out.
+        if let Some(Value::Array(traces)) = record.shown.get_mut("traces") {
+            traces.truncate(found.refusals.len() + usize::from(ok > 0));
+        }
         let row = Row {
             after: act.goal,
             stage: act.stage,
@@ -159,7 +150,7 @@ pub async fn play(
             }),
             refusals: found.refusals,
             message: found.message,
-            shown: of_one_way_each(record.shown),
+            shown: record.shown,
         };
         seen(&row);
         rows.push(row);

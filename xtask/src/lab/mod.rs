@@ -120,15 +120,6 @@ impl Access {
     }
 }
 
-/// An argument as a shell takes it.
-pub fn quoted(arg: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    match !arg.is_empty() && arg.chars().all(plain) {
-        true => arg.to_owned(),
-        false => format!("'{}'", arg.replace('\'', r"'\''")),
-    }
-}
-
 /// A path with something after its name, as beside a folder.
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.to_owned();

@@ -1,14 +1,12 @@
 //! The exporter, put into a lab.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use k8s_openapi::api::core::v1::Service;
-use kube::api::Api;
 use local_lab::charts::Runs;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, failed};
+use crate::cluster::Cluster;
 use crate::console::Running;
 use crate::lab::Lab;
 use crate::lab::kind::State;
@@ -72,12 +70,6 @@ pub(super) fn documents(
 /// Where a pod finds the hosts of the lab: at the ingress, as a person does.
 async fn front(session: &Session, cluster: &Cluster) -> Result<SocketAddr> {
     let Lab::Kind(lab) = &session.lab else { return Ok(session.access().await?.front()) };
-    let ingress = session.choice(lab).ingress.rollout();
-    let services: Api<Service> = Api::namespaced(cluster.client(), ingress.namespace);
-    let service = services.get(ingress.name).await.map_err(failed)?;
-    let address = service.spec.and_then(|spec| spec.cluster_ip).and_then(|text| text.parse::<IpAddr>().ok());
-    let address = address.ok_or_else(|| {
-        Error::environment(format!("Service {}/{} has no address", ingress.namespace, ingress.name))
-    })?;
+    let address = cluster.service_address(session.choice(lab).ingress.rollout()).await?;
     Ok(SocketAddr::new(address, session.scheme().port()))
 }

@@ -33,9 +33,8 @@ pub fn draw(trace: &Value) -> Drawing {
         let _ = write!(path, "M{:.1} {y:.1}H{:.1}", x(0), x(column));
         if let Some(hidden) = hidden.as_ref().filter(|hidden| hidden.within == place) {
             y += 4.0;
-            let (path, end) =
-                if hidden.failed { (&mut bad, x(columns - 1)) } else { (&mut unseen, x(columns - 1)) };
-            let _ = write!(path, "M{:.1} {y:.1}H{end:.1}", x(column));
+            let path = if hidden.failed { &mut bad } else { &mut unseen };
+            let _ = write!(path, "M{:.1} {y:.1}H{:.1}", x(column), x(columns - 1));
         }
         y += 4.0;
     }

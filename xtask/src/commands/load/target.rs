@@ -5,16 +5,13 @@ use std::net::SocketAddr;
 
 use doctor::command::{kubectl, read_secret};
 use doctor::{Access, UserCluster};
-use k8s_openapi::api::core::v1::Service;
 use kube::Client;
-use kube::api::Api;
 use probe::password::Source;
 use probe::{Password, Resolve};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::Plan;
 use crate::cli::LoadArgs;
-use crate::cluster::failed;
 use crate::lab::{KindLab, Lab};
 use crate::names::{ARGOCD_HOST, PASSWORD, Scheme, USER, Workload, hosts};
 use crate::session::Session;
@@ -115,13 +112,8 @@ async fn of_lab(session: &Session, args: &LoadArgs, lab: &KindLab) -> Result<Tar
         Scheme::Http => None,
     };
     // Inside, the names lead to the ingress, as they do for browsers.
-    let rollout = session.choice(lab).ingress.rollout();
-    let services: Api<Service> = Api::namespaced(session.cluster().await?.client(), rollout.namespace);
-    let service = services.get(rollout.name).await.map_err(failed)?;
-    let address = service.spec.and_then(|spec| spec.cluster_ip?.parse().ok()).ok_or_else(|| {
-        Error::environment(format!("the Service {}/{} has no address", rollout.namespace, rollout.name))
-            .hint("`cargo xtask working` puts the ingress in")
-    })?;
+    let ingress = session.choice(lab).ingress.rollout();
+    let address = session.cluster().await?.service_address(ingress).await?;
     let ports = hosts(session.provider).iter().flat_map(|host| [(host, 80), (host, 443)]);
     let resolve =
         ports.map(|(host, port)| Resolve::new(host, port, SocketAddr::new(address, port))).collect();
