@@ -206,8 +206,10 @@ impl Manager {
         Subscription { manager: Arc::downgrade(self), id, updates }
     }
 
-    /// Reads the settings and tells everybody who subscribed.
+    /// Reads the settings and tells everybody who subscribed. Who subscribes once the settings
+    /// are being read is not told of them.
     fn try_notify(&self) {
+        let subscribers = lock(&self.subscribers);
         let settings = match self.complete_settings() {
             Ok(settings) => Arc::new(settings),
             Err(error) => {
@@ -215,7 +217,6 @@ impl Manager {
                 return;
             }
         };
-        let subscribers = lock(&self.subscribers);
         if subscribers.all.is_empty() {
             return;
         }
