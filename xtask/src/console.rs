@@ -13,13 +13,11 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
+use base::progress::SLOW;
 pub use base::terminal::Surroundings;
 use base::terminal::{Screen, github};
 use base::{Error, duration};
 use toolbox::download::{Progress, part};
-
-/// From here on a step that waits says what for, also where there are no bars.
-pub const SLOW: Duration = Duration::from_secs(10);
 
 /// How much is to be said, and to whom.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,6 +6,7 @@ mod help;
 mod image_ref;
 mod load;
 mod range;
+mod word;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,13 +20,14 @@ use releases::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
-use crate::names::Provider;
 pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 use args::{faults, releases};
+use cluster::names::Provider;
 pub use help::fitted;
 pub use image_ref::ImageRef;
 pub use load::LoadArgs;
 pub use range::Range;
+use word::provider;
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -105,7 +107,7 @@ pub struct Options {
     pub lab: LabChoice,
 
     /// Who checks the user: a Dex of its own, or the one inside Argo CD [default: the lab's own, else dex].
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_parser = provider())]
     pub provider: Option<Provider>,
 
     /// The lab over https, with an authority of its own that only the lab's clients trust

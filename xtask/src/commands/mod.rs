@@ -20,8 +20,8 @@ mod tools;
 
 use base::{Error, Result};
 
-use crate::names::{Provider, Scheme};
 use crate::session::Session;
+use cluster::names::{Provider, Scheme};
 
 pub use check::check;
 pub use compare::compare;

@@ -13,13 +13,13 @@ use std::time::Instant;
 use crate::cli::Goal;
 use crate::fault::{Fault, Seen};
 use crate::lab::{Lab, Lock, kind};
-use crate::names::{Provider, Scheme, Workload, hosts};
 use crate::plan::{self, Plan};
 use crate::programs::Kind;
 use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::Session;
 use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
+use cluster::names::{Provider, Scheme, Workload, hosts};
 
 pub use dry_run::{dry_run, show};
 use monitor::Exporter;

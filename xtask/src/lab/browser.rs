@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Access;
-use crate::names::{Place, Provider, hosts};
 use base::{Error, Result};
+use cluster::names::{Place, Provider, hosts};
 
 /// What the lab's folder calls it.
 const FOLDER: &str = "browser";

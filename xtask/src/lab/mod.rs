@@ -1,5 +1,5 @@
 //! Where the stack runs. A lab brings a cluster up, takes it down, and says how to
-//! reach it: a kubeconfig and an address. All else goes through [`crate::cluster`].
+//! reach it: a kubeconfig and an address. All else goes through [`cluster`].
 
 mod authority;
 pub mod browser;
@@ -11,9 +11,9 @@ mod scratch_labs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::names::Place;
 use base::folder::Folder;
 use base::{Error, Result};
+use cluster::names::Place;
 
 pub use authority::{Authority, Certificate};
 pub use kind::KindLab;

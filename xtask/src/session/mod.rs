@@ -16,16 +16,16 @@ use releases::Release;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use crate::cli::{Goal, ImageRef, Ingress, Options};
-use crate::cluster::{Cluster, Observer};
 use crate::console::{Console, Running};
 use crate::lab::browser::{self, Profile};
 use crate::lab::kind::{self, Kit};
 use crate::lab::{Access, Authority, KindLab, Lab, LocalLab};
-use crate::names::{Place, Provider, Rollout, Scheme, Workload};
 use crate::programs::Program;
 use crate::render::{Sources, Variables};
 use crate::route::Door;
 use base::{Error, Result};
+use cluster::names::{Place, Provider, Rollout, Scheme, Workload};
+use cluster::{Cluster, Observer};
 
 pub use clean_up::Unfinished;
 pub use which_lab::checkout;

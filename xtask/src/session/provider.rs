@@ -4,8 +4,8 @@
 use super::Session;
 use crate::cli::Goal;
 use crate::lab::{Lab, kind};
-use crate::names::{Provider, Scheme, Workload};
 use base::{Error, Result};
+use cluster::names::{Provider, Scheme, Workload};
 
 impl Session {
     /// The provider that goals, or a command where there are none, are about.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Goal, LabChoice, Options};
 use crate::console::Console;
 use crate::lab::{Choosing, KindLab, Lab, LocalLab, choose};
-use crate::names::Place;
 use base::{Error, Result};
+use cluster::names::Place;
 
 /// What is said where nobody chose a lab and none was there.
 const OTHERS: &str = "a local lab of stand-ins; others: `--real` (the released programs), `--lab kind` (the real cluster in containers)";

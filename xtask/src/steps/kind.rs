@@ -1,15 +1,15 @@
 //! What the steps do that only a lab on kind has.
 
-use crate::cluster::ClientSecret;
 use crate::console::Running;
-use crate::lab::kind::cluster::Bringing;
+use crate::lab::kind::bring::Bringing;
 use crate::lab::kind::parts::{Chart, Part};
 use crate::lab::kind::{Place, State, coredns, helm, images, node, resolves};
-use crate::names::{REDIS_KEY, REDIS_SECRET, VALUES_TEMPLATE, Workload};
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
 use base::files::write_private;
 use base::{Error, Result};
+use cluster::ClientSecret;
+use cluster::names::{REDIS_KEY, REDIS_SECRET, VALUES_TEMPLATE, Workload};
 
 /// What the archive of the exporter's image is called.
 pub const EXPORTER_ARCHIVE: &str = "exporter";
@@ -137,7 +137,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             let lines = session.sources.text(Manifest::COREDNS, &session.variables().await?)?;
             let cluster = session.cluster().await?;
             let outcome = coredns::rewrite(&cluster, &lines).await?;
-            cluster.wait_ready(crate::names::COREDNS, session.wait(), |text| running.waiting(text)).await?;
+            cluster.wait_ready(cluster::names::COREDNS, session.wait(), |text| running.waiting(text)).await?;
             return Ok(outcome.into());
         }
         KindStep::Ingress => {

@@ -6,14 +6,14 @@ use std::fmt;
 use super::kind::EXPORTER_ARCHIVE;
 use super::requests::Requests;
 use super::{Action, KindStep};
-use crate::cluster::Request;
 use crate::lab::kind::parts::Part;
 use crate::lab::kind::{Choice, Kit, Place, Stage, State, helm, images};
 use crate::lab::{KindLab, Lab};
-use crate::names::{ARGOCD_HOST, PASSWORD, Provider, Scheme, USER, Workload, hosts};
 use crate::route;
 use crate::session::Session;
 use base::Result;
+use cluster::Request;
+use cluster::names::{ARGOCD_HOST, PASSWORD, Provider, Scheme, USER, Workload, hosts};
 
 /// One thing that a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,8 +234,8 @@ mod tests {
     use super::*;
     use crate::cli::{Goal, Ingress};
     use crate::lab::kind::mirrors::Mirrors;
-    use crate::names;
     use crate::plan::Plan;
+    use cluster::names;
 
     fn dry_run(
         ingress: Ingress,

@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use super::job::CONTAINER;
 use super::jobs::{Jobs, is_refusal, refusal};
 use super::merge::{Document, Worker};
-use crate::cluster::pod_state;
 use crate::console::{Console, Running};
 use base::shown::shown;
 use base::{Result, duration};
+use cluster::pod_state;
 
 /// Where Kubernetes writes which worker a pod is.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";

@@ -10,9 +10,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use crate::cluster::{Cluster, failed};
-use crate::names::COREDNS;
 use base::{Error, Result};
+use cluster::names::COREDNS;
+use cluster::{Cluster, failed};
 
 /// The line before what is the lab's.
 const BEGIN: &str = "# oidc-lab begin";

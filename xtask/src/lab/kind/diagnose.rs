@@ -8,10 +8,10 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams, LogParams};
 
-use crate::cluster::{Cluster, pod_state};
 use crate::console::Console;
-use crate::names::{NAMESPACES, OIDC_SECRET};
 use base::Result;
+use cluster::names::{NAMESPACES, OIDC_SECRET};
+use cluster::{Cluster, pod_state};
 
 /// The longest that a look may take: the failure itself has to be told, too.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -37,7 +37,7 @@ pub async fn show(cluster: impl Future<Output = Result<Cluster>>, console: &Cons
 /// The client secret must not be told even where a program's log tells it.
 async fn secrets(cluster: &Cluster) -> Vec<String> {
     let dex = cluster.dex_client_secret().await.ok().flatten();
-    let argocd = cluster.client_secret(OIDC_SECRET, crate::names::OIDC_KEY).await.ok().flatten();
+    let argocd = cluster.client_secret(OIDC_SECRET, cluster::names::OIDC_KEY).await.ok().flatten();
     dex.into_iter().chain(argocd).map(|secret| secret.reveal().to_owned()).collect()
 }
 

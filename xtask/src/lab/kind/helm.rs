@@ -14,9 +14,9 @@ use super::mirrors::{CHARTS, Charts};
 use super::parts::{Chart, Part};
 use super::state::State;
 use crate::cli::{ImageRef, Ingress};
-use crate::names::{Provider, Scheme};
 use base::files::make_private_folder;
 use base::{Error, Result};
+use cluster::names::{Provider, Scheme};
 
 /// On pod templates: which versions of their Secrets the pods were started with.
 const SECRETS: &str = "oidc-lab/secrets";

@@ -2,9 +2,9 @@
 //! Argo CD by their charts.
 //!
 //! Outside programs bring it up and take it down; what is done to its cluster after
-//! that goes through [`crate::cluster`], as on any lab.
+//! that goes through [`cluster`], as on any lab.
 
-pub mod cluster;
+pub mod bring;
 mod commands;
 pub mod coredns;
 mod diagnose;
@@ -31,12 +31,12 @@ use tokio::time::timeout;
 
 use super::Access;
 use super::with_suffix;
-use crate::cluster::Cluster;
-use crate::names;
 use base::{Error, Result};
+use cluster::Cluster;
+use cluster::names;
 use toolbox::tools;
 
-pub use cluster::{abandon, owned};
+pub use bring::{abandon, owned};
 pub use commands::Place;
 pub use diagnose::show as show_diagnosis;
 pub use helm::Choice;

@@ -8,7 +8,8 @@ use kube::api::Api;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::KindLab;
-use crate::console::{Running, SLOW};
+use crate::console::Running;
+use base::progress::SLOW;
 use base::{Error, Result};
 
 /// Waits until a node is ready. A cluster that does not answer yet is asked again, at

@@ -3,7 +3,7 @@
 use releases::Release;
 
 use crate::cli::Ingress;
-use crate::names::{INGRESS_NGINX, Provider, Rollout, Scheme, TRAEFIK, Workload, values_files};
+use cluster::names::{INGRESS_NGINX, Provider, Rollout, Scheme, TRAEFIK, Workload, values_files};
 
 /// A part of the stack that comes by a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

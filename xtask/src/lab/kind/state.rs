@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::KindLab;
 use crate::cli::Ingress;
 use crate::lab::browser::Profile;
-use crate::names::{Provider, Scheme};
 use base::{Error, Result};
+use cluster::names::{Provider, Scheme};
 
 /// Goes up when an older binary could not work with what stands in the folder.
 const FORMAT: u32 = 1;

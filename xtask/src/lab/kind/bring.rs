@@ -12,12 +12,12 @@ use super::messages::{self, Trouble};
 use super::mirrors::{IMAGES, Mirrors};
 use super::state::{self, Stage, State};
 use super::{Choice, KindLab, node};
-use crate::cluster::{Cluster, failed};
-use crate::names::OWNED;
 use crate::render::{Manifest, Sources, Variables};
 use base::files::write_private;
 use base::process::Said;
 use base::{Error, Result};
+use cluster::names::OWNED;
+use cluster::{Cluster, failed};
 
 /// The label of the node that says which folder's lab it is.
 pub const FOLDER: &str = "oidc-lab/folder";

@@ -1,9 +1,14 @@
-//! What is done to a cluster through its API, the same for every lab.
+//! A lab's cluster, the same for every lab: the names inside it ([`names`]), and what is done to
+//! it through its API by kube ([`Cluster`]): documents applied, Secrets and settings changed,
+//! pods started anew and waited for, and what a change will ask ([`Request`]). Only what carries
+//! the lab's label is touched. It brings no cluster up and takes none down, and knows neither
+//! goals nor logins nor whoever runs in the cluster; of this house it knows `base` alone.
 
 mod apply;
 mod edits;
 mod endpoints;
 mod failing;
+pub mod names;
 mod ready;
 mod request;
 mod requests;
