@@ -3,7 +3,6 @@
 
 mod args;
 mod help;
-mod image_ref;
 mod load;
 mod range;
 mod word;
@@ -17,17 +16,17 @@ use doctor::command::{DoctorArgs, EXPLAIN_EXAMPLES, ExplainArgs};
 use probe::Verdict;
 use probe::typing::{Shell, shells};
 use releases::Release;
-use serde::{Deserialize, Serialize};
 
 use crate::fault::{Choice, Fault};
 pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 use args::{faults, releases};
 use cluster::names::Provider;
 pub use help::fitted;
-pub use image_ref::ImageRef;
+use kind_lab::ImageRef;
+use kind_lab::parts::Ingress;
 pub use load::LoadArgs;
 pub use range::Range;
-use word::provider;
+use word::{ingress, provider};
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -136,7 +135,7 @@ pub struct Options {
     pub probe_image: Option<ImageRef>,
 
     /// What is in front of Argo CD and Dex (kind lab) [default: the lab's own, else nginx, as in the post].
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_parser = ingress())]
     pub ingress: Option<Ingress>,
 
     /// Image of the cluster's node (kind lab) [default: the one that kind was built with].
@@ -236,16 +235,6 @@ pub enum LabChoice {
     Kind,
     /// On this machine, without containers.
     Local,
-}
-
-/// What is in front of Argo CD and Dex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Ingress {
-    /// ingress-nginx, as in the post; its project is retired, its artefacts stay.
-    Nginx,
-    /// Traefik, which is kept up.
-    Traefik,
 }
 
 /// What `test` must find.

@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cluster::names::Provider;
+use kind_lab::parts::Ingress;
 
 /// Who checks the user.
 pub fn provider() -> impl TypedValueParser<Value = Provider> {
@@ -16,6 +17,18 @@ pub fn provider() -> impl TypedValueParser<Value = Provider> {
             Provider::Bundled.name(),
             "The Dex inside Argo CD: both derive the client secret from `server.secretkey`",
         ),
+    ])
+}
+
+/// What is in front of Argo CD and Dex.
+pub fn ingress() -> impl TypedValueParser<Value = Ingress> {
+    one_of([
+        (
+            Ingress::Nginx,
+            "nginx",
+            "ingress-nginx, as in the post; its project is retired, its artefacts stay",
+        ),
+        (Ingress::Traefik, "traefik", "Traefik, which is kept up"),
     ])
 }
 

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::monitor::Exporter;
-use crate::lab::Access;
 use crate::programs::Program;
 use crate::session::Session;
 use base::Result;
 use base::shown::quoted;
+use cluster::Access;
 use cluster::names::{
     self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
 };

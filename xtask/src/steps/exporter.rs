@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::console::Running;
 use crate::lab::Lab;
-use crate::lab::kind::State;
 use crate::render::{Manifest, Sources, Variables};
 use crate::session::Session;
 use base::{Error, Result};
 use cluster::Cluster;
 use cluster::names::{Place, Workload};
+use kind_lab::State;
 
 use super::kind;
 

@@ -13,13 +13,14 @@ use std::sync::OnceLock;
 use source::Crate;
 
 /// The crates, each with those that it may know.
-const CRATES: [(&str, &str, &[&str]); 12] = [
+const CRATES: [(&str, &str, &[&str]); 13] = [
     (
         "xtask",
         "xtask",
         &[
             "cluster",
             "doctor",
+            "kind_lab",
             "local_lab",
             "stand_ins",
             "local_cluster",
@@ -30,6 +31,7 @@ const CRATES: [(&str, &str, &[&str]); 12] = [
             "base",
         ],
     ),
+    ("kind_lab", "xtask/kind-lab", &["cluster", "toolbox", "releases", "base"]),
     ("cluster", "xtask/cluster", &["base"]),
     ("doctor", "xtask/doctor", &["explain", "probe", "releases", "report", "base"]),
     ("explain", "xtask/explain", &["probe", "base"]),

@@ -16,7 +16,7 @@ pub enum Token {
 pub struct File {
     pub path: PathBuf,
     pub text: String,
-    /// Where it is in its crate: `["lab", "kind"]` for `lab/kind/mod.rs`; none for the root.
+    /// Where it is in its crate: `["commands", "matrix"]` for `commands/matrix/mod.rs`; none for the root.
     pub module: Vec<String>,
     /// What it consists of, with the line, tests left out.
     pub tokens: Vec<(Token, usize)>,

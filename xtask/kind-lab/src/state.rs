@@ -10,8 +10,8 @@ use base::folder::Contents;
 use serde::{Deserialize, Serialize};
 
 use super::KindLab;
-use crate::cli::Ingress;
-use crate::lab::browser::Profile;
+use super::parts::Ingress;
+use base::browser::Profile;
 use base::{Error, Result};
 use cluster::names::{Provider, Scheme};
 

@@ -106,7 +106,7 @@ mod tests {
         "# oidc-lab begin\nrewrite name dex.host dex-host.dex.svc.cluster.local\n# oidc-lab end\n";
 
     /// kubeadm's, since late 2024.
-    const LIVE: &str = include_str!("../../../examples/fake_tools/Corefile");
+    const LIVE: &str = include_str!("../../examples/fake_tools/Corefile");
 
     #[test]
     fn the_lines_go_first_into_the_block_and_all_else_stays() {

@@ -8,12 +8,13 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::commands::{Place, Typed};
+use super::image_ref::ImageRef;
 use super::kit::Tools;
 use super::messages::{self, Trouble};
 use super::mirrors::{CHARTS, Charts};
+use super::parts::Ingress;
 use super::parts::{Chart, Part};
 use super::state::State;
-use crate::cli::{ImageRef, Ingress};
 use base::files::make_private_folder;
 use base::{Error, Result};
 use cluster::names::{Provider, Scheme};
