@@ -17,6 +17,7 @@ use probe::Verdict;
 use probe::typing::{Shell, shells};
 use releases::Release;
 
+pub use self::load::LoadArgs;
 use crate::fault::{Choice, Fault};
 pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 use args::{faults, releases};
@@ -24,7 +25,6 @@ use cluster::names::Provider;
 pub use help::fitted;
 use kind_lab::ImageRef;
 use kind_lab::parts::Ingress;
-pub use load::LoadArgs;
 pub use range::Range;
 use word::{ingress, provider};
 

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use source::Crate;
 
 /// The crates, each with those that it may know.
-const CRATES: [(&str, &str, &[&str]); 13] = [
+const CRATES: [(&str, &str, &[&str]); 14] = [
     (
         "xtask",
         "xtask",
@@ -21,6 +21,7 @@ const CRATES: [(&str, &str, &[&str]); 13] = [
             "cluster",
             "doctor",
             "kind_lab",
+            "load",
             "local_lab",
             "stand_ins",
             "local_cluster",
@@ -32,6 +33,7 @@ const CRATES: [(&str, &str, &[&str]); 13] = [
         ],
     ),
     ("kind_lab", "xtask/kind-lab", &["cluster", "toolbox", "releases", "base"]),
+    ("load", "xtask/load", &["cluster", "probe", "base"]),
     ("cluster", "xtask/cluster", &["base"]),
     ("doctor", "xtask/doctor", &["explain", "probe", "releases", "report", "base"]),
     ("explain", "xtask/explain", &["probe", "base"]),
