@@ -7,7 +7,7 @@ use super::{Step, new_key, step};
 use crate::steps::{Action, KindStep};
 use cluster::names::Provider;
 use cluster::names::Workload::{Argocd, Dex, DexServer};
-use kind_lab::parts::Part;
+use kind_lab::Part;
 
 /// What there is none of where the Dex that the chart of Argo CD brings checks users: nobody asks
 /// for a name of Dex's.
