@@ -161,7 +161,8 @@ fn no_file_is_too_long_to_be_read_at_once() {
 
 #[test]
 fn no_crate_is_too_big_to_be_known() {
-    let lines = crates().iter().map(|own| (own, own.files.iter().map(source::File::code_lines).sum::<usize>()));
+    let lines =
+        crates().iter().map(|own| (own, own.files.iter().map(source::File::code_lines).sum::<usize>()));
     let wrong = lines.filter(|(_, lines)| *lines > LINES_OF_A_CRATE);
     nothing_of(&wrong.map(|(own, lines)| format!("{}: {lines} lines of code", own.name)).collect::<Vec<_>>());
 }
