@@ -219,7 +219,7 @@ mod tests {
     use reqwest::dns::{Name, Resolve, Resolving};
 
     use super::*;
-    use crate::download::support::downloads;
+    use crate::testing::downloads;
 
     /// A resolver that knows no name. What it says is what Linux says.
     struct Nobody;

@@ -17,8 +17,6 @@ mod trouble;
 mod unpack;
 
 #[cfg(test)]
-pub(crate) mod support;
-#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
@@ -30,7 +28,7 @@ pub use fetch::Wanted;
 pub use lockfile::Lockfile;
 pub use platform::Platform;
 pub use progress::{Progress, part};
-pub use settings::{Settings, Site, is_safe, shown};
+pub use settings::{Settings, Site, is_loopback, is_safe, shown};
 pub use sha256::Sha256;
 pub use trouble::{Failure, Status, Trouble};
 pub use unpack::unpack;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use super::support::{Said, downloads};
 use super::testing::{Answer, Gate, Request, Server, file};
 use super::*;
+use crate::testing::{Said, downloads};
 use base::{Error, Result};
 
 const ETAG: &str = "\"one\"";

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use super::*;
-use crate::download::support::{Said, Served, downloads};
 use crate::download::testing::{Answer, Request, Server, file};
 use crate::download::{Platform, Sha256};
+use crate::testing::{Said, Served, downloads};
 use base::Result;
 
 const AMD64: Platform = Platform { os: "linux", arch: "amd64" };

@@ -1,8 +1,8 @@
 //! The list of releases, against a server on loopback that speaks as git does.
 
 use super::*;
-use crate::download::support::{Said, Served, downloads};
 use crate::download::testing::{Answer, Server};
+use crate::testing::{Said, Served, downloads};
 
 /// A line as git frames it.
 fn line(text: &str) -> String {
