@@ -13,11 +13,12 @@ use super::doctor::of_lab;
 use super::of_its_own;
 use crate::cli::RotateArgs;
 use crate::console::Tone;
+use crate::goals;
 use crate::lab::Lock;
 use crate::login::{self, shown};
 use crate::names::Workload;
 use crate::plan::{self, Plan, Step};
-use crate::record::{GoalRecord, Report, millis};
+use crate::record::{Entry, GoalRecord, millis};
 use crate::session::Session;
 use base::{Error, Exit, Result, duration};
 use doctor::examine;
@@ -53,19 +54,18 @@ struct Phase {
 ///
 /// # Errors
 /// No lab is up, logins fail beforehand, or a step cannot be done.
-pub async fn rotate(session: &Session, args: &RotateArgs, report: &mut Report) -> Result<Exit> {
+pub async fn rotate(session: &Session, args: &RotateArgs, entry: &mut Entry<'_>) -> Result<Exit> {
     of_its_own(session, "rotate")?;
-    let _lock = Lock::take(session.lab.own_folder())?;
-    let since = Instant::now();
     let argocd = session.program(Workload::Argocd).await?;
-    let release = argocd.as_ref().and_then(|program| program.release());
-    report.dex = session.program(session.dex()).await?;
-    report.argocd = argocd;
-    let plan = plan::rotate(release.as_ref());
-    let console = &session.console;
-    console.heading(&format!("rotate: {} logins begin each second", args.rate));
-    let mut entry = report.begun("rotate", since);
-    measured(session, args.rate, &plan, &mut entry).await
+    let plan = plan::rotate(argocd.as_ref().and_then(|program| program.release()).as_ref());
+    if session.options.dry_run {
+        return goals::show_plan(session, &plan, entry).await;
+    }
+    let _lock = Lock::take(session.lab.own_folder())?;
+    entry.report.dex = session.program(session.dex()).await?;
+    entry.report.argocd = argocd;
+    session.console.heading(&format!("rotate: {} logins begin each second", args.rate));
+    measured(session, args.rate, &plan, entry).await
 }
 
 /// Logins as they end, and a bell for each.

@@ -1,15 +1,13 @@
 //! `reproduce`: both stories, each verdict held with its step and answer against what the
 //! release is known to do.
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
 
 use super::stories::{self, Row};
 use crate::cli::Goal;
 use crate::known;
 use crate::names::Workload;
-use crate::record::{GoalRecord, Report};
+use crate::record::GoalRecord;
 use crate::session::Session;
 use base::{Exit, Result};
 
@@ -22,11 +20,7 @@ pub fn goals() -> Vec<Goal> {
 ///
 /// # Errors
 /// A goal could not be done. Logins that end otherwise than known are [`Exit::Verdict`].
-pub async fn run(session: &Session, report: &mut Report) -> Result<Exit> {
-    both(session, &mut report.begun(Goal::Reproduce.name(), Instant::now())).await
-}
-
-async fn both(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
+pub async fn run(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     let argocd = session.chosen(Workload::Argocd).await?;
     let rows = stories::play(session, &stories::BOTH, &mut record.steps, |_| {}).await?;
     let mut text = format!("argocd {}, era: {}\n", argocd.described(), argocd.era());

@@ -12,7 +12,9 @@ mod run;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::cli::{Expect, Goal};
+use probe::Verdict;
+
+use crate::cli::Goal;
 use crate::fault::{Edit, Fault};
 use crate::names::{Place, Provider, Workload};
 use crate::steps::{Action, Deed, KindStep};
@@ -122,7 +124,7 @@ impl Plan {
     }
 
     /// The plan of `test`, which looks for a verdict.
-    pub fn test(expect: Option<Expect>) -> Self {
+    pub fn test(expect: Option<Verdict>) -> Self {
         Self { name: Goal::Test.name(), steps: vec![step("logins", &[], Action::Login(expect))] }
     }
 
@@ -140,49 +142,45 @@ impl Plan {
         self
     }
 
-    /// The plan for a person: a line a step, with what it waits for and what it does. In turns:
-    /// the steps of a turn run side by side as soon as those are done that they wait for.
-    pub fn describe(&self, in_turns: bool, does: impl Fn(Action) -> Vec<Deed>) -> String {
+    /// The plan for a person: a line a step, with what it waits for and what it does, which is in `deeds` at the
+    /// step's place. In turns: the steps of a turn run side by side as soon as those are done that they wait for.
+    pub fn describe(&self, in_turns: bool, deeds: &[Vec<Deed>]) -> String {
         let mut text = format!("{}\n", self.name);
-        if !in_turns {
-            describe_steps(&mut text, &self.steps.iter().collect::<Vec<_>>(), &does);
-            return text;
-        }
-        for (number, turn) in self.turns().iter().enumerate() {
-            let side_by_side = if turn.len() > 1 { ", side by side" } else { "" };
-            let _ = writeln!(text, " turn {}{side_by_side}", number + 1);
-            describe_steps(&mut text, turn, &does);
+        let turns = if in_turns { self.turns() } else { vec![(0..self.steps.len()).collect()] };
+        for (turn, number) in turns.iter().zip(1..) {
+            if in_turns {
+                let side_by_side = if turn.len() > 1 { ", side by side" } else { "" };
+                let _ = writeln!(text, " turn {number}{side_by_side}");
+            }
+            for &place in turn {
+                let Step { name, after, action } = &self.steps[place];
+                let after = match after.as_slice() {
+                    [] => String::new(),
+                    names => format!("  (after {})", names.join(", ")),
+                };
+                let _ = writeln!(text, "  {name:<20} {}{after}", action.describe());
+                for deed in deeds.get(place).into_iter().flatten() {
+                    let _ = writeln!(text, "      {}", deed.to_string().replace('\n', "\n      "));
+                }
+            }
         }
         text
     }
 
-    /// Steps by how many others have to be done one after another before them.
-    fn turns(&self) -> Vec<Vec<&Step>> {
+    /// The places of steps by how many others have to be done one after another before them.
+    fn turns(&self) -> Vec<Vec<usize>> {
         let mut turn_of: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut turns: Vec<Vec<&Step>> = vec![];
-        for step in &self.steps {
+        let mut turns: Vec<Vec<usize>> = vec![];
+        for (place, step) in self.steps.iter().enumerate() {
             let before = step.after.iter().filter_map(|name| turn_of.get(name)).max();
             let turn = before.map_or(0, |turn| turn + 1);
             turn_of.insert(step.name, turn);
             if turns.len() <= turn {
                 turns.resize(turn + 1, vec![]);
             }
-            turns[turn].push(step);
+            turns[turn].push(place);
         }
         turns
-    }
-}
-
-fn describe_steps(text: &mut String, steps: &[&Step], does: impl Fn(Action) -> Vec<Deed>) {
-    for step in steps {
-        let after = match step.after.as_slice() {
-            [] => String::new(),
-            names => format!("  (after {})", names.join(", ")),
-        };
-        let _ = writeln!(text, "  {:<20} {}{after}", step.name, step.action.describe());
-        for deed in does(step.action) {
-            let _ = writeln!(text, "      {}", deed.to_string().replace('\n', "\n      "));
-        }
     }
 }
 
@@ -223,7 +221,7 @@ mod tests {
     fn plans_read_as_they_run() {
         let of = |goal, fault, place, provider| {
             let plan = Plan::of(goal, fault, place, provider).unwrap();
-            plan.describe(place == Place::Kind, |_| vec![])
+            plan.describe(place == Place::Kind, &[])
         };
         let plans: Vec<String> = [
             (Goal::Working, None),
@@ -246,7 +244,7 @@ mod tests {
         .chain([Goal::Broken, Goal::Monitor].map(|goal| of(goal, None, Place::Kind, Provider::Bundled)))
         .chain([Place::Local, Place::Kind].map(|place| {
             let plan = Plan::of(Goal::Working, None, place, Provider::Dex).unwrap();
-            plan.over_tls().describe(place == Place::Kind, |_| vec![])
+            plan.over_tls().describe(place == Place::Kind, &[])
         }))
         .collect();
         insta::assert_snapshot!(plans.join("\n"));

@@ -9,9 +9,9 @@ mod start;
 use jiff::{SignedDuration, Timestamp};
 use local_lab::charts::{self, Runs};
 use local_lab::real_dex;
+use probe::Verdict;
 use serde_json::Value;
 
-use crate::cli::Expect;
 use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::console::Running;
 use crate::fault::{Edit, Fault};
@@ -84,7 +84,7 @@ pub enum Action {
     /// Forget a rotation: all has read the new client secret, or is going to.
     RotationEnded,
     /// Log in until there is a verdict; where one is expected, no further.
-    Login(Option<Expect>),
+    Login(Option<Verdict>),
     /// Remove the lab.
     StopLab,
     /// What only a lab on kind has.

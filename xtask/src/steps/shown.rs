@@ -71,7 +71,7 @@ impl DryRun {
     }
 
     /// What an action does. Actions are asked for in the order of the plans.
-    pub fn deeds(&self, action: Action) -> Vec<Deed> {
+    pub fn deeds(&mut self, action: Action) -> Vec<Deed> {
         let commands = self.kind.as_ref().map_or_else(Vec::new, |kind| kind.commands(action));
         let port = self.port.map_or("PORT".to_owned(), |port| port.to_string());
         let by_hand = match action {
@@ -235,7 +235,7 @@ mod tests {
     use crate::cli::{Goal, Ingress};
     use crate::lab::kind::mirrors::Mirrors;
     use crate::names;
-    use crate::plan::Plan;
+    use crate::plan::{Plan, Step};
 
     fn dry_run(
         ingress: Ingress,
@@ -279,11 +279,9 @@ mod tests {
             let dry_run = dry_run(ingress, helm, argocd, of);
             let plan = Plan::of(goal, None, names::Place::Kind, of.0).unwrap();
             let plan = if of.1.is_https() { plan.over_tls() } else { plan };
-            texts.push(
-                plan.describe(true, |action| {
-                    dry_run.commands(action).into_iter().map(Deed::Command).collect()
-                }),
-            );
+            let commands =
+                |step: &Step| dry_run.commands(step.action).into_iter().map(Deed::Command).collect();
+            texts.push(plan.describe(true, &plan.steps.iter().map(commands).collect::<Vec<_>>()));
         }
         insta::assert_snapshot!(texts.join("\n"));
     }

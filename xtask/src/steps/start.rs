@@ -47,7 +47,7 @@ pub(super) async fn start_lab(session: &Session) -> Result<&'static str> {
     let started = tokio::task::spawn_blocking(move || {
         let mut begun = unfinished.changing();
         let started = lab.start(port, scheme.is_https())?;
-        *begun |= started.fresh;
+        *begun |= started;
         if scheme.is_https() {
             authority.ensure()?;
         }
@@ -56,7 +56,7 @@ pub(super) async fn start_lab(session: &Session) -> Result<&'static str> {
     let started =
         started.await.map_err(|error| Error::environment(format!("starting the lab: {error}")))??;
     session.connect_anew().await;
-    Ok(if started.fresh { "started" } else { "already up" })
+    Ok(if started { "started" } else { "already up" })
 }
 
 /// Makes the certificates of the ingress, unless those that there are come from the lab's own

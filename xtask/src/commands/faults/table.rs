@@ -1,7 +1,6 @@
 //! The table, for people, and kept in the repository.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +9,10 @@ use crate::commands::docs_table::DocsTable;
 use crate::commands::table;
 use crate::fault::Fault;
 use crate::names::Provider;
-use base::Result;
 use base::duration;
 
-const TABLE: DocsTable = DocsTable {
+/// The file, and the page that shows it.
+pub const TABLE: DocsTable = DocsTable {
     file: "xtask/faults.json",
     page: "docs/faults.md",
     begin: "<!-- faults: written by `cargo xtask faults --update` -->\n",
@@ -37,28 +36,12 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What the repository keeps; nothing, if there is no file yet.
-    ///
-    /// # Errors
-    /// The file is there and cannot be read.
-    pub fn read(root: &Path) -> Result<Self> {
-        TABLE.read(root)
-    }
-
     /// Takes over the rows of faults that showed. Gives how many that were.
     pub fn take(&mut self, rows: &[Row]) -> usize {
         let showed = rows.iter().filter(|row| row.outcome == Outcome::Named);
         let before = showed.clone().count();
         self.rows.extend(showed.map(|row| (row.key(), row.clone())));
         before
-    }
-
-    /// Writes the file and the table of docs/faults.md.
-    ///
-    /// # Errors
-    /// One of them cannot be written, or the page has lost its markers.
-    pub fn write(&self, root: &Path) -> Result<()> {
-        TABLE.write(root, self, &self.markdown())
     }
 
     /// The table for the page, in the catalogue's order.
