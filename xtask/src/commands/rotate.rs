@@ -17,7 +17,7 @@ use crate::goals;
 use crate::lab::Lock;
 use crate::login::{self, shown};
 use crate::names::Workload;
-use crate::plan::{self, Plan, Step};
+use crate::plan::{self, Plan};
 use crate::record::{Entry, GoalRecord, millis};
 use crate::session::Session;
 use base::{Error, Exit, Result, duration};
@@ -182,8 +182,8 @@ async fn steps_in(
     if !steady(begun, "before").await? {
         return Ok(None);
     }
-    let mut begins = |step: &Step| marks.push((step.name.to_owned(), Instant::now()));
-    plan::run_heard(session, plan, &mut record.steps, &mut begins).await?;
+    plan::run(session, plan, &mut record.steps).await?;
+    marks.extend(record.steps.iter().map(|step| (step.name.clone(), step.began)));
     let after = Instant::now();
     marks.push(("after".to_owned(), after));
     steady(after, "after").await?;

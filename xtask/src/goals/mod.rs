@@ -25,7 +25,6 @@ use base::{Error, Exit, Result, duration};
 
 pub use dry_run::{dry_run, show_plan};
 use monitor::Exporter;
-pub use status::Status;
 
 /// Runs goals from left to right and stops at the first that fails.
 ///
@@ -71,9 +70,7 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
     let console = &session.console;
     match goal {
         Goal::Status => {
-            let status = Status::of(session).await?;
-            record.more = status.fields();
-            console.result(&status.text());
+            status::run(session, record).await?;
             return Ok(Exit::Done);
         }
         Goal::Reproduce => return reproduce::run(session, record).await,

@@ -20,7 +20,7 @@ use crate::names::{Place, Provider, Workload};
 use crate::steps::{Action, Deed, KindStep};
 
 pub use rotate::rotate;
-pub use run::{run, run_heard};
+pub use run::run;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]

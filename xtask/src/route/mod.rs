@@ -57,32 +57,51 @@ pub struct Front {
 pub async fn wait(lab: &Front, cluster: &Cluster, workload: Workload, running: &Running<'_>) -> Result<()> {
     let Some(way) = way(cluster, workload).await? else { return Ok(()) };
     let Front { place, door, limit } = lab;
-    let rollout = workload.rollout();
-    let seen = Mutex::new(format!("Service {}/{} led to no new pods", rollout.namespace, way.service));
-    let see = |what: String| {
-        running.waiting(&format!("{}: {what}", door.url(way.host, &way.path)));
-        *seen.lock().unwrap_or_else(PoisonError::into_inner) = what;
-    };
+    let (rollout, url) = (workload.rollout(), door.url(way.host, &way.path));
+    let seen = Seen::new(
+        running,
+        &url,
+        &format!("Service {}/{} led to no new pods", rollout.namespace, way.service),
+    );
     let answered = async {
         let pods = cluster.wait_endpoints(way.service, rollout).await?;
         // Argo CD itself says of the Dex inside it that nobody is there.
         let place = if workload == Workload::DexServer { Place::Kind } else { *place };
-        answers(door, &way, nobody(pods, place), see).await;
+        answers(door, &way, nobody(pods, place), |what| seen.add(what)).await;
         Ok(())
     };
-    let outcome = tokio::time::timeout(*limit, answered).await;
-    outcome.unwrap_or_else(|_| {
-        let (namespace, seen) = (rollout.namespace, seen.lock().unwrap_or_else(PoisonError::into_inner));
+    tokio::time::timeout(*limit, answered).await.unwrap_or_else(|_| {
+        let (namespace, seconds, seen) = (rollout.namespace, limit.as_secs(), seen.last());
         Err(Error::environment(format!(
-            "the way to {namespace}/{} by {} was not there after {} s: {seen}",
-            rollout.name,
-            door.url(way.host, &way.path),
-            limit.as_secs()
+            "the way to {namespace}/{} by {url} was not there after {seconds} s: {seen}",
+            rollout.name
         ))
         .hint(format!(
             "`cargo xtask kubectl -- -n {namespace} get ingress,endpoints,pods` shows where it leads"
         )))
     })
+}
+
+/// What was seen last by a step that waits for an address, and says so.
+struct Seen<'a> {
+    running: &'a Running<'a>,
+    url: &'a str,
+    last: Mutex<String>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(running: &'a Running<'a>, url: &'a str, nothing: &str) -> Self {
+        Self { running, url, last: Mutex::new(nothing.to_owned()) }
+    }
+
+    fn add(&self, what: String) {
+        self.running.waiting(&format!("{}: {what}", self.url));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn last(self) -> String {
+        self.last.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The command that asks the same, for a dry run: over https where there is the file of an
@@ -159,19 +178,31 @@ fn nobody(pods: usize, place: Place) -> Option<&'static [u16]> {
 /// Any that can only be the component's own is right, redirects and errors too. A 404 is
 /// that of a gateway that does not know the host yet: the component knows the path.
 async fn answers(door: &Door, way: &Way, nobody: Option<&[u16]>, see: impl Fn(String)) {
+    let right = |status: u16| match nobody {
+        Some(wanted) => wanted.contains(&status),
+        None => !matches!(status, 404 | 502..=504),
+    };
+    let asking = async || {
+        let status = ask(door, way).await?;
+        Ok(if right(status) { Ok(()) } else { Err(format!("the answer was {status}")) })
+    };
+    until(ENOUGH, asking, see).await;
+}
+
+/// Asks until so many answers in a row are right; `see` hears what each other one was.
+async fn until(
+    enough: u32,
+    asking: impl AsyncFn() -> std::io::Result<Result<(), String>>,
+    see: impl Fn(String),
+) {
     let mut row = 0;
-    while row < ENOUGH {
-        let answer = tokio::time::timeout(ANSWER, ask(door, way)).await;
-        let right = |status: &u16| match nobody {
-            Some(wanted) => wanted.contains(status),
-            None => !matches!(status, 404 | 502..=504),
-        };
-        let seen = match answer {
-            Ok(Ok(status)) if right(&status) => {
+    while row < enough {
+        let seen = match tokio::time::timeout(ANSWER, asking()).await {
+            Ok(Ok(Ok(()))) => {
                 row += 1;
                 continue;
             }
-            Ok(Ok(status)) => format!("the answer was {status}"),
+            Ok(Ok(Err(seen))) => seen,
             Ok(Err(error)) => format!("no answer: {error}"),
             Err(_) => format!("no answer within {} s", ANSWER.as_secs()),
         };
@@ -192,23 +223,16 @@ pub async fn dex_takes(
     limit: Duration,
     running: &Running<'_>,
 ) -> Result<()> {
-    let seen = Mutex::new("there was no answer".to_owned());
-    let asking = async {
-        loop {
-            let answer = tokio::time::timeout(ANSWER, show(door, secret)).await;
-            let what = match answer {
-                Ok(Ok(answer)) if answer.contains("\"invalid_grant\"") => return,
-                Ok(Ok(answer)) => answer.lines().next().unwrap_or_default().trim().to_owned(),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {} s", ANSWER.as_secs()),
-            };
-            running.waiting(&format!("{}: {what}", door.url(ARGOCD_HOST, &format!("{INSIDE}/token"))));
-            *seen.lock().unwrap_or_else(PoisonError::into_inner) = what;
-            tokio::time::sleep(PAUSE).await;
-        }
+    let url = door.url(ARGOCD_HOST, &format!("{INSIDE}/token"));
+    let seen = Seen::new(running, &url, "there was no answer");
+    let asking = async || {
+        let answer = show(door, secret).await?;
+        let status = || answer.lines().next().unwrap_or_default().trim().to_owned();
+        Ok(if answer.contains("\"invalid_grant\"") { Ok(()) } else { Err(status()) })
     };
-    tokio::time::timeout(limit, asking).await.map_err(|_| {
-        let (seconds, seen) = (limit.as_secs(), seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let taken = tokio::time::timeout(limit, until(1, asking, |what| seen.add(what))).await;
+    taken.map_err(|_| {
+        let (seconds, seen) = (limit.as_secs(), seen.last());
         Error::environment(format!(
             "the Dex inside Argo CD did not take the client secret of the new server.secretkey within {seconds} s: {seen}"
         ))
@@ -225,18 +249,22 @@ async fn show(door: &Door, secret: &ClientSecret) -> std::io::Result<String> {
     );
     let kind = "Content-Type: application/x-www-form-urlencoded";
     let more = format!("{kind}\r\nContent-Length: {}\r\n\r\n{form}", form.len());
-    exchange(door, ARGOCD_HOST, &format!("POST {INSIDE}/token"), &more, 64 * 1024).await
+    exchange(door, ARGOCD_HOST, &format!("POST {INSIDE}/token HTTP/1.1"), &more, 64 * 1024).await
 }
 
 /// The status of one answer.
 async fn ask(door: &Door, way: &Way) -> std::io::Result<u16> {
-    let line = exchange(door, way.host, &format!("GET {}", way.path), "\r\n", STATUS).await?;
+    let line = exchange(door, way.host, &format!("GET {} HTTP/1.1", way.path), "\r\n", STATUS).await?;
     let status = line.rsplit(' ').next().and_then(|status| status.parse().ok());
     status.ok_or_else(|| std::io::Error::other("it is no HTTP"))
 }
 
-/// What comes back on a connection of its own, to so many bytes.
-async fn exchange(
+/// What comes back on a connection of its own, to so many bytes. `what` is asked in a request's first line, `more`
+/// its other headers and its body.
+///
+/// # Errors
+/// There is no connection, or it breaks.
+pub async fn exchange(
     door: &Door,
     host: &'static str,
     what: &str,
@@ -244,7 +272,7 @@ async fn exchange(
     most: u64,
 ) -> std::io::Result<String> {
     let mut stream = door.connect(host).await?;
-    let request = format!("{what} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}");
+    let request = format!("{what}\r\nHost: {host}\r\nConnection: close\r\n{more}");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = vec![];
     stream.take(most).read_to_end(&mut answer).await?;

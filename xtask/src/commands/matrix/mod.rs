@@ -10,7 +10,6 @@ use std::num::NonZero;
 use std::time::Instant;
 
 use futures::StreamExt as _;
-use releases::Release;
 
 use super::dry_run;
 use crate::cli::{MatrixArgs, Story};
@@ -63,7 +62,12 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, record: &mut GoalRecor
     let available = match &args.argocd_bins {
         Some(folder) => Available::in_folder(folder)?,
         // A dry run asks nothing of the network.
-        None if options.real && !options.dry_run => Available::of(released(session).await?),
+        None if options.real && !options.dry_run && !options.offline => {
+            let running = session.console.step("releases", "asking which there are");
+            let released = real::released(&session.downloads()?).await?;
+            running.done(&released.len().to_string());
+            Available::of(released)
+        }
         None => Available::published(),
     };
     let inside = session.provider == Provider::Bundled;
@@ -92,15 +96,6 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, record: &mut GoalRecor
     }
 }
 
-/// The releases that there are by now.
-async fn released(session: &Session) -> Result<Vec<Release>> {
-    let running = session.console.step("releases", "asking which there are");
-    let released = real::released(&session.downloads()?, &running).await?;
-    let earlier = if released.cached { ", as asked earlier" } else { "" };
-    running.done(&format!("{}{earlier}", released.releases.len()));
-    Ok(released.releases)
-}
-
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
@@ -116,7 +111,8 @@ impl Run<'_> {
     async fn table(&self, args: &MatrixArgs, subjects: &[Subject], record: &mut GoalRecord) -> Result<Exit> {
         let Session { console, options, provider, .. } = self.session;
         if subjects.is_empty() {
-            console.note("matrix: no release to run: nothing is new");
+            let unasked = if options.offline { ", as far as is known without asking" } else { "" };
+            console.note(&format!("matrix: no release to run: nothing is new{unasked}"));
             record.more.insert("releases".into(), table::json(&[]));
             return Ok(Exit::Done);
         }
