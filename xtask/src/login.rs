@@ -13,10 +13,10 @@ use serde_json::{Map, Value, json};
 use crate::console::{Console, Running};
 use crate::fault::Fault;
 use crate::known;
-use crate::names::{ARGOCD_HOST, FAULTS, PASSWORD, Scheme, USER, Workload};
 use crate::programs::Program;
 use crate::session::Session;
 use base::{Error, Result, duration};
+use cluster::names::{ARGOCD_HOST, FAULTS, PASSWORD, Scheme, USER, Workload};
 
 /// Longest time to wait for an Argo CD that restarts by itself.
 const RESTART: Duration = Duration::from_secs(60);

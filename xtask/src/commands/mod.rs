@@ -20,16 +20,16 @@ mod tools;
 
 use base::{Error, Result};
 
-use crate::names::Provider;
 use crate::session::Session;
+use cluster::names::Provider;
 
+pub use self::load::load;
 pub use check::check;
 pub use compare::compare;
 pub use completions::{completions, man};
 pub use doctor::{doctor, explain};
 pub use faults::faults;
 pub use kubectl::kubectl;
-pub use load::load;
 pub use matrix::matrix;
 pub use open::open;
 pub use render::render;

@@ -16,11 +16,11 @@ use crate::console::Tone;
 use crate::goals;
 use crate::lab::Lock;
 use crate::login::{self, shown};
-use crate::names::Workload;
 use crate::plan::{self, Plan};
 use crate::record::{Entry, GoalRecord, millis};
 use crate::session::Session;
 use base::{Error, Exit, Result, duration};
+use cluster::names::Workload;
 use doctor::examine;
 
 /// Logins that have to pass one after another before and after, so that what fails in

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::monitor::Exporter;
-use crate::lab::Access;
-use crate::names::{
-    self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
-};
 use crate::record::GoalRecord;
 use crate::session::Session;
 use base::shown::quoted;
 use base::{Error, Result};
+use cluster::Access;
+use cluster::names::{
+    self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
+};
 
 /// Says what is up, to a person and in fields.
 ///

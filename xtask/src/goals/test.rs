@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use crate::console::Tone;
 use crate::login::shown;
-use crate::names::Place;
 use crate::plan::{self, Plan};
 use crate::programs::Program;
 use crate::record::GoalRecord;
 use crate::session::Session;
 use base::terminal::github;
 use base::{Error, Result};
+use cluster::names::Place;
 
 /// Logs in and gives what that shows, held against `expect` (logged in, if it says nothing).
 ///

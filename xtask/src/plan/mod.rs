@@ -16,8 +16,8 @@ use probe::Verdict;
 
 use crate::cli::Goal;
 use crate::fault::{Edit, Fault};
-use crate::names::{Place, Provider, Workload};
 use crate::steps::{Action, Deed, KindStep};
+use cluster::names::{Place, Provider, Workload};
 
 pub use rotate::rotate;
 pub use run::run;

@@ -8,8 +8,8 @@ use super::row::{Outcome, Row};
 use crate::commands::docs_table::DocsTable;
 use crate::commands::table;
 use crate::fault::Fault;
-use crate::names::Provider;
 use base::duration;
+use cluster::names::Provider;
 
 /// The file, and the page that shows it.
 pub const TABLE: DocsTable = DocsTable {

@@ -16,10 +16,10 @@ use crate::cli::{MatrixArgs, Story};
 use crate::goals::stories::{self, Act};
 use crate::known::{self, Stage};
 use crate::lab::OwnLabs;
-use crate::names::Provider;
 use crate::record::{GoalRecord, StepRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result};
+use cluster::names::Provider;
 use toolbox::real;
 
 use lab::{LOGINS, Measured};
