@@ -68,12 +68,7 @@ fn main() -> ExitCode {
     let console = Arc::new(Console::new(wanted, Surroundings::here()));
     let begun = Begun::now("cargo xtask");
     let mut report = Report::default();
-    let shows = match cli.command {
-        None | Some(Command::Doctor(_) | Command::Matrix(_) | Command::Faults(_) | Command::Rotate(_)) => {
-            true
-        }
-        Some(_) => false,
-    };
+    let shows = cli.command.is_none() || cli::heeds(&cli.word, "report");
     let (folder, outcome) = match report_folder(&cli, shows) {
         Ok(folder) => (folder, start(&cli, &console, &mut report)),
         Err(error) => (None, Err(error)),

@@ -22,7 +22,7 @@ use crate::fault::{Choice, Fault};
 pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 use args::{faults, releases};
 use cluster::names::Provider;
-pub use help::fitted;
+pub use help::{fitted, heeds};
 use kind_lab::ImageRef;
 use kind_lab::parts::Ingress;
 pub use range::Range;

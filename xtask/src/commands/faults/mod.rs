@@ -145,7 +145,13 @@ async fn of_lab_of(
 async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let argocd = session.chosen(Workload::Argocd).await?;
     let dex = session.chosen_dex().await?;
-    let mut row = Row::new(fault, session.provider, argocd.described(), dex.described());
+    let mut row = Row {
+        fault: fault.name().to_owned(),
+        provider: session.provider,
+        argocd: argocd.described(),
+        dex: dex.described(),
+        ..Row::default()
+    };
     if let (Seen::RealOnly(_), Kind::StandIn) = (fault.seen(), argocd.kind) {
         row.outcome = Outcome::RealOnly;
         return Ok(row);

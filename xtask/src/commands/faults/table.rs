@@ -99,7 +99,8 @@ mod tests {
     use super::*;
 
     fn row(fault: Fault, outcome: Outcome) -> Row {
-        let mut row = Row::new(fault, Provider::Dex, "v3.3.6 (real)".into(), "v2.45.1 (real)".into());
+        let mut row = Row { fault: fault.name().into(), ..Row::default() };
+        (row.argocd, row.dex) = ("v3.3.6 (real)".into(), "v2.45.1 (real)".into());
         row.symptom = "refused at callback 500: a | b <c>".into();
         (row.answer, row.certainty) = (vec![fault.id().name().to_owned()], Some("certain".into()));
         (row.diagnosis_ms, row.outcome) = (321, outcome);

@@ -21,7 +21,7 @@ use cluster::names::Workload;
 pub const LOGINS: u32 = 20;
 
 /// What was seen of one release.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Measured {
     /// What it was called on the command line.
     pub label: String,
@@ -86,14 +86,7 @@ pub async fn measure(
     }
     options.argocd_bin.clone_from(&subject.binary);
     options.argocd = if subject.binary.is_some() { None } else { subject.release.clone() };
-    let mut measured = Measured {
-        label: subject.label(),
-        argocd: None,
-        dex: None,
-        rows: vec![],
-        error: None,
-        time: Duration::ZERO,
-    };
+    let mut measured = Measured { label: subject.label(), ..Measured::default() };
     let lab = OwnLab::new(folder, options);
     let outcome = play(&lab, acts, running, &mut measured).await;
     measured.error = outcome.err();

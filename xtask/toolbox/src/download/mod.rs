@@ -23,7 +23,7 @@ mod tests;
 
 pub use artifact::{Artifact, Downloads};
 pub use cache::{Slot, remove};
-pub use client::{Answer, Ask};
+pub use client::Answer;
 pub use fetch::Wanted;
 pub use lockfile::Lockfile;
 pub use platform::Platform;

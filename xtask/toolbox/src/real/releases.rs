@@ -5,7 +5,7 @@
 
 use releases::Release;
 
-use crate::download::{Ask, Downloads, Failure, Site, Trouble};
+use crate::download::{Downloads, Failure, Site, Trouble};
 use base::Result;
 
 /// The repository.
@@ -22,7 +22,7 @@ pub async fn released(downloads: &Downloads) -> Result<Vec<Release>> {
     let mut url = settings.url(Site::Github, &format!("{REPOSITORY}/info/refs"));
     url.set_query(Some("service=git-upload-pack"));
     let fail = |failure: Failure| failure.about("list of Argo CD's releases", &url, Site::Github, settings);
-    let answer = downloads.read(&Ask::get(url.clone()), LIMIT).await.map_err(fail)?.body;
+    let answer = downloads.read(&url, &[], LIMIT).await.map_err(fail)?.body;
     let tags = tags(&String::from_utf8_lossy(&answer));
     let tags = tags.ok_or_else(|| fail(Trouble::nonsense("no list of tags").at(&url)))?;
     let plain = tags.iter().filter(|tag| !tag.contains('-'));
