@@ -21,12 +21,15 @@ mod render;
 mod route;
 mod session;
 mod steps;
+mod table;
 mod timings;
 mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+use tokio::runtime::Runtime;
 
 use base::{Error, Exit, Result};
 use cli::{Cli, Command, Format, Goal, LabChoice, Options};
@@ -52,7 +55,7 @@ fn main() -> ExitCode {
     match &cli.command {
         Some(Command::ServeLocalLab { folder, lag }) => {
             let (port, tls) = (cli.options.port.unwrap_or(0), cli.options.tls.unwrap_or_default());
-            let served = lab::serve(folder, port, tls, *lag);
+            let served = runtime().and_then(|runtime| runtime.block_on(lab::serve(folder, port, tls, *lag)));
             let failed = |error: Error| {
                 Console::new(wanted, Surroundings::default()).error(&error);
                 error.exit
@@ -140,11 +143,7 @@ enum Work<'a, 'report> {
 
 /// Does work that needs a place. Cleans up after it if it fails.
 fn on_a_lab(cli: &Cli, console: &Arc<Console>, mut work: Work<'_, '_>) -> Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))?;
+    let runtime = runtime()?;
     // From here on an interrupt is heard, also while a place for the lab is chosen.
     let leaving = console.clone();
     let mut interrupted = Box::pin(base::interrupt::listen(move || leave(&leaving))?);
@@ -167,6 +166,11 @@ fn on_a_lab(cli: &Cli, console: &Arc<Console>, mut work: Work<'_, '_>) -> Result
     // A lab that is being started has been waited for; nothing else needs to be.
     runtime.shutdown_background();
     outcome
+}
+
+fn runtime() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))
 }
 
 /// The options, as they are meant for what is to be done.

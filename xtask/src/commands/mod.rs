@@ -15,7 +15,6 @@ mod own_lab;
 mod render;
 mod report;
 mod rotate;
-mod table;
 mod tools;
 
 use base::{Error, Result};

@@ -19,6 +19,7 @@ use crate::login::{self, shown};
 use crate::plan::{self, Plan};
 use crate::record::{Entry, GoalRecord, millis};
 use crate::session::Session;
+use crate::table;
 use base::{Error, Exit, Result, duration};
 use cluster::names::Workload;
 use doctor::examine;
@@ -217,11 +218,11 @@ fn show(session: &Session, plan: &Plan, phases: &[Phase], seen: &[Seen], record:
     let tone = if failed == 0 { Tone::Good } else { Tone::Bad };
     console
         .result(&console.toned(tone, &format!("rotated: {failed} of {} logins failed{lasted}", seen.len())));
-    let mut text = String::from("  during           logins  failed\n");
-    for phase in phases {
-        text.push_str(&format!("  {:<16} {:>6}  {:>6}\n", phase.step, phase.logins, phase.failed));
-    }
-    console.explain(&text);
+    let mut cells = vec![["  during", "logins", "failed"].map(str::to_owned).to_vec()];
+    cells.extend(phases.iter().map(|Phase { step, logins, failed }| {
+        vec![format!("  {step}"), logins.to_string(), failed.to_string()]
+    }));
+    console.explain(&table::text(&cells, None));
     let total = json!({"total": seen.len(), "ok": seen.len() - failed, "failed": failed});
     let steps: Vec<Value> = plan.steps.iter().map(|step| step.action.describe().into()).collect();
     record.more.insert("order".into(), steps.into());

@@ -210,12 +210,7 @@ impl LocalLab {
 ///
 /// # Errors
 /// A port is taken, the folder cannot be written, or a part of it has panicked.
-pub fn serve(folder: &Path, port: u16, tls: bool, lag: Option<Lag>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::environment(error.to_string()))?;
+pub async fn serve(folder: &Path, port: u16, tls: bool, lag: Option<Lag>) -> Result<()> {
     let ingress = SocketAddr::from(([127, 0, 0, 1], port));
     let ready = || {
         let mut stdout = io::stdout();
@@ -224,5 +219,5 @@ pub fn serve(folder: &Path, port: u16, tls: bool, lag: Option<Lag>) -> Result<()
         let _ = stdout.flush();
     };
     let options = lab::Options { ingress, tls, lag };
-    runtime.block_on(lab::serve(Home::new(folder), options, Tasks::default(), ready))
+    lab::serve(Home::new(folder), options, Tasks::default(), ready).await
 }

@@ -167,7 +167,7 @@ Dex POST /token, wrong secret | dex | /token | form grant_type=authorization_cod
 Dex GET /nowhere | dex | /nowhere";
 
 async fn requests(session: &Session) -> Result<Vec<Answer>> {
-    let door = session.door().await?;
+    let ingress = session.access().await?.ingress;
     let requests = REQUESTS.replace("CLIENT", "client_id=argo-cd&response_type=code&scope=openid&state=s");
     let mut answers = vec![];
     for line in requests.lines() {
@@ -179,7 +179,7 @@ async fn requests(session: &Session) -> Result<Vec<Answer>> {
             Some((_, form)) => More::Form(form),
             None => More::Nothing,
         };
-        answers.push(ask(&door, name, host, path, more).await);
+        answers.push(ask(ingress, name, host, path, more).await);
     }
     for settings in answers.iter_mut().filter(|answer| answer.at == SETTINGS) {
         settings.body = of_the_page(&settings.body);

@@ -1,9 +1,12 @@
 //! One request, its path as it stands: what the probe has no words for.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use super::diff::{Answer, of_answer};
-use crate::route::{Door, exchange};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -21,8 +24,8 @@ pub enum More<'a> {
     Form(&'a str),
 }
 
-/// Asks by the way into a lab, and calls the answer by `name`.
-pub async fn ask(door: &Door, name: &str, host: &'static str, target: &str, more: More<'_>) -> Answer {
+/// Asks a lab's ingress, and calls the answer by `name`.
+pub async fn ask(ingress: SocketAddr, name: &str, host: &str, target: &str, more: More<'_>) -> Answer {
     let (method, more) = match more {
         More::Nothing => ("GET", "\r\n".to_owned()),
         More::Cookie(cookie) => ("GET", format!("Cookie: {cookie}\r\n\r\n")),
@@ -32,8 +35,14 @@ pub async fn ask(door: &Door, name: &str, host: &'static str, target: &str, more
         }
     };
     // HTTP/1.0 has no chunks: the answer ends with the connection.
-    let (what, more) = (format!("{method} {target} HTTP/1.0"), format!("Accept: */*\r\n{more}"));
-    let asked = exchange(door, host, &what, &more, MOST_BYTES);
+    let request = format!("{method} {target} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n{more}");
+    let asked = async {
+        let mut stream = TcpStream::connect(ingress).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = vec![];
+        stream.take(MOST_BYTES).read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
+    };
     let nothing = |status: &str| Answer { at: name.into(), status: status.into(), ..Answer::default() };
     match tokio::time::timeout(LIMIT, asked).await {
         Ok(Ok(answer)) => parse(name, &answer).unwrap_or_else(|| nothing("no HTTP came back")),

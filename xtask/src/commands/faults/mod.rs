@@ -87,17 +87,13 @@ async fn all(
     record: &mut GoalRecord,
     rows: &mut Vec<Row>,
 ) -> Result<()> {
-    let mut labs: Vec<Option<Release>> = vec![];
-    for fault in faults {
-        let release = release_for(*fault, &session.options);
-        if !labs.contains(&release) {
-            labs.push(release);
-        }
-    }
-    for release in labs {
-        let own: Vec<Fault> =
-            faults.iter().copied().filter(|fault| release_for(*fault, &session.options) == release).collect();
-        let outcome = of_lab_of(session, folder.to_owned(), release, &own, record, rows).await;
+    let release = |fault: &Fault| release_for(*fault, &session.options);
+    let mut left = faults.to_vec();
+    while let Some(shared) = left.first().map(release) {
+        let (own, others): (Vec<Fault>, Vec<Fault>) =
+            left.into_iter().partition(|fault| release(fault) == shared);
+        left = others;
+        let outcome = of_lab_of(session, folder.to_owned(), shared, &own, record, rows).await;
         rows.sort_by_key(|row| faults.iter().position(|fault| fault.name() == row.fault));
         outcome?;
     }

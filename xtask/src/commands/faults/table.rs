@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Outcome, Row};
 use crate::commands::docs_table::DocsTable;
-use crate::commands::table;
 use crate::fault::Fault;
+use crate::table;
 use base::duration;
 use cluster::names::Provider;
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::lab::Measured;
 use super::table::COLUMNS;
 use crate::commands::docs_table::DocsTable;
-use crate::commands::table;
 use crate::programs::Kind;
+use crate::table;
 
 /// The file, and the page that shows it.
 pub const TABLE: DocsTable = DocsTable {

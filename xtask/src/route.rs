@@ -5,12 +5,11 @@
 //! to pods that are gone until then. So a step that rolls something out ends only when the
 //! whole way has answered, as a login would go it.
 
-mod door;
-
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use probe::Options;
+use probe::http::{Answer, Connections, Request};
 use url::Url;
 
 use crate::console::Running;
@@ -20,31 +19,28 @@ use cluster::names::{
 };
 use cluster::{ClientSecret, Cluster};
 
-pub use door::Door;
-
 /// Answers that have to come in a row: of several workers or replicas each is met.
 const ENOUGH: u32 = 3;
 /// The longest that one answer is waited for. An address that is gone may never answer.
 const ANSWER: Duration = Duration::from_secs(1);
 /// The pause after an answer that was not the one.
 const PAUSE: Duration = Duration::from_millis(50);
-/// What a status line begins with, to the end of its number.
-const STATUS: u64 = "HTTP/1.1 200".len() as u64;
 
 /// A request that needs no login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Way {
     service: &'static str,
-    host: &'static str,
-    path: String,
+    url: String,
 }
 
 /// What is in front of a lab's components, and how long it may take to lead to them.
 pub struct Front {
     /// Where the lab is.
     pub place: Place,
-    /// The ingress.
-    pub door: Door,
+    /// How a login gets to its ingress.
+    pub options: Options,
+    /// What it is spoken to by.
+    pub scheme: Scheme,
     /// The longest to wait.
     pub limit: Duration,
 }
@@ -55,19 +51,16 @@ pub struct Front {
 /// # Errors
 /// It did not within the limit, with what was seen last.
 pub async fn wait(lab: &Front, cluster: &Cluster, workload: Workload, running: &Running<'_>) -> Result<()> {
-    let Some(way) = way(cluster, workload).await? else { return Ok(()) };
-    let Front { place, door, limit } = lab;
-    let (rollout, url) = (workload.rollout(), door.url(way.host, &way.path));
-    let seen = Seen::new(
-        running,
-        &url,
-        &format!("Service {}/{} led to no new pods", rollout.namespace, way.service),
-    );
+    let Some(way) = way(cluster, workload, lab.scheme).await? else { return Ok(()) };
+    let Front { place, options, limit, .. } = lab;
+    let (rollout, url) = (workload.rollout(), way.url.as_str());
+    let seen =
+        Seen::new(running, url, &format!("Service {}/{} led to no new pods", rollout.namespace, way.service));
     let answered = async {
         let pods = cluster.wait_endpoints(way.service, rollout).await?;
         // Argo CD itself says of the Dex inside it that nobody is there.
         let place = if workload == Workload::DexServer { Place::Kind } else { *place };
-        answers(door, &way, nobody(pods, place), |what| seen.add(what)).await;
+        answers(options, &way, nobody(pods, place), |what| seen.add(what)).await;
         Ok(())
     };
     tokio::time::timeout(*limit, answered).await.unwrap_or_else(|_| {
@@ -107,15 +100,10 @@ impl<'a> Seen<'a> {
 /// The command that asks the same, for a dry run: over https where there is the file of an
 /// authority.
 pub fn typed(workload: Workload, port: &str, ca: Option<&str>) -> Option<String> {
-    let (host, path) = match workload {
-        Workload::Argocd => (ARGOCD_HOST, HEALTH.to_owned()),
-        Workload::Dex => (DEX_HOST, DISCOVERY.to_owned()),
-        Workload::DexServer => (ARGOCD_HOST, format!("{INSIDE}{DISCOVERY}")),
-        Workload::Exporter => {
-            return Some(format!("curl http://{EXPORTER_HOST}:{port}{HEALTHY}    # until it is 200"));
-        }
-        Workload::Redis => return None,
-    };
+    let (_, host, path) = asked(workload, None)?;
+    if workload == Workload::Exporter {
+        return Some(format!("curl http://{host}:{port}{path}    # until it is 200"));
+    }
     let (scheme, ca) = (Scheme::of(ca.is_some()), ca.map_or(String::new(), |ca| format!("--cacert {ca} ")));
     Some(format!(
         "curl {ca}--connect-to {host}:{}:127.0.0.1:{port} {}{path}    # until nothing from 502 to 504",
@@ -130,37 +118,36 @@ const DISCOVERY: &str = "/.well-known/openid-configuration";
 /// Where the Dex inside Argo CD is.
 const INSIDE: &str = "/api/dex";
 
-async fn way(cluster: &Cluster, workload: Workload) -> Result<Option<Way>> {
-    match workload {
-        Workload::Argocd => {
-            Ok(Some(Way { service: "argocd-server", host: ARGOCD_HOST, path: HEALTH.to_owned() }))
-        }
+/// The Service of a component, and what is asked of it: a host and a path. Dex's discovery document is below its
+/// issuer; one that calls itself by a name that is not ours is reached in a way that only its clients know.
+fn asked(workload: Workload, issuer: Option<&Url>) -> Option<(&'static str, &'static str, String)> {
+    Some(match workload {
+        Workload::Argocd => ("argocd-server", ARGOCD_HOST, HEALTH.to_owned()),
         Workload::Dex => {
-            let file = cluster.secret_key(DEX_CONFIG, DEX_CONFIG_FILE).await?.unwrap_or_default();
-            let config: serde_json::Value = serde_yaml::from_slice(&file).unwrap_or_default();
-            let issuer: Option<Url> = config["issuer"].as_str().and_then(|issuer| issuer.parse().ok());
-            Ok(dex(issuer.as_ref()))
+            let below = match issuer {
+                Some(issuer) if issuer.host_str() != Some(DEX_HOST) => return None,
+                Some(issuer) => issuer.path().trim_end_matches('/'),
+                None => "",
+            };
+            ("dex-host", DEX_HOST, format!("{below}{DISCOVERY}"))
         }
-        Workload::DexServer => {
-            let path = format!("{INSIDE}{DISCOVERY}");
-            Ok(Some(Way { service: "argocd-dex-server", host: ARGOCD_HOST, path }))
-        }
-        Workload::Exporter => {
-            Ok(Some(Way { service: "argocd-logins-exporter", host: EXPORTER_HOST, path: HEALTHY.to_owned() }))
-        }
-        Workload::Redis => Ok(None),
-    }
+        Workload::DexServer => ("argocd-dex-server", ARGOCD_HOST, format!("{INSIDE}{DISCOVERY}")),
+        Workload::Exporter => ("argocd-logins-exporter", EXPORTER_HOST, HEALTHY.to_owned()),
+        Workload::Redis => return None,
+    })
 }
 
-/// The way to Dex's discovery document, which is below its issuer. One that calls itself by a
-/// name that is not ours is reached in a way that only its clients know.
-fn dex(issuer: Option<&Url>) -> Option<Way> {
-    let below = match issuer {
-        Some(issuer) if issuer.host_str() != Some(DEX_HOST) => return None,
-        Some(issuer) => issuer.path().trim_end_matches('/'),
-        None => "",
-    };
-    Some(Way { service: "dex-host", host: DEX_HOST, path: format!("{below}{DISCOVERY}") })
+async fn way(cluster: &Cluster, workload: Workload, scheme: Scheme) -> Result<Option<Way>> {
+    let mut issuer: Option<Url> = None;
+    if workload == Workload::Dex {
+        let file = cluster.secret_key(DEX_CONFIG, DEX_CONFIG_FILE).await?.unwrap_or_default();
+        let config: serde_json::Value = serde_yaml::from_slice(&file).unwrap_or_default();
+        issuer = config["issuer"].as_str().and_then(|issuer| issuer.parse().ok());
+    }
+    // Prometheus asks the exporter by plain http, also where the lab is spoken to by https.
+    let scheme = if workload == Workload::Exporter { Scheme::Http } else { scheme };
+    let way = |(service, host, path)| Way { service, url: format!("{}{path}", scheme.url(host)) };
+    Ok(asked(workload, issuer.as_ref()).map(way))
 }
 
 /// The statuses by which a gateway says that nobody is there, if nobody is to be. The local
@@ -177,39 +164,40 @@ fn nobody(pods: usize, place: Place) -> Option<&'static [u16]> {
 /// Asks until enough answers in a row are the right ones; `see` hears of each other one.
 /// Any that can only be the component's own is right, redirects and errors too. A 404 is
 /// that of a gateway that does not know the host yet: the component knows the path.
-async fn answers(door: &Door, way: &Way, nobody: Option<&[u16]>, see: impl Fn(String)) {
-    let right = |status: u16| match nobody {
-        Some(wanted) => wanted.contains(&status),
-        None => !matches!(status, 404 | 502..=504),
+async fn answers(options: &Options, way: &Way, nobody: Option<&[u16]>, see: impl Fn(String)) {
+    let right = |answer: &Answer| match nobody {
+        Some(wanted) => wanted.contains(&answer.status),
+        None => !matches!(answer.status, 404 | 502..=504),
     };
-    let asking = async || {
-        let status = ask(door, way).await?;
-        Ok(if right(status) { Ok(()) } else { Err(format!("the answer was {status}")) })
-    };
-    until(ENOUGH, asking, see).await;
+    until(ENOUGH, async || ask(options, &way.url, None, right).await, see).await;
 }
 
 /// Asks until so many answers in a row are right; `see` hears what each other one was.
-async fn until(
-    enough: u32,
-    asking: impl AsyncFn() -> std::io::Result<Result<(), String>>,
-    see: impl Fn(String),
-) {
+async fn until(enough: u32, asking: impl AsyncFn() -> Result<(), String>, see: impl Fn(String)) {
     let mut row = 0;
     while row < enough {
-        let seen = match tokio::time::timeout(ANSWER, asking()).await {
-            Ok(Ok(Ok(()))) => {
-                row += 1;
-                continue;
+        match asking().await {
+            Ok(()) => row += 1,
+            Err(seen) => {
+                row = 0;
+                see(seen);
+                tokio::time::sleep(PAUSE).await;
             }
-            Ok(Ok(Err(seen))) => seen,
-            Ok(Err(error)) => format!("no answer: {error}"),
-            Err(_) => format!("no answer within {} s", ANSWER.as_secs()),
-        };
-        row = 0;
-        see(seen);
-        tokio::time::sleep(PAUSE).await;
+        }
     }
+}
+
+/// Asks once, by a connection of its own, and with a form by POST. Says what came back where that is not right.
+async fn ask(
+    options: &Options,
+    url: &str,
+    form: Option<&str>,
+    right: impl Fn(&Answer) -> bool,
+) -> Result<(), String> {
+    let url: Url = url.parse().map_err(|error| format!("it is no URL: {error}"))?;
+    let request = Request { form, ..Request::get(&url, ANSWER) };
+    let answer = Connections::new(options).send(request).await.map_err(|(why, _)| why.message())?;
+    if right(&answer) { Ok(()) } else { Err(format!("the answer was {}", answer.status)) }
 }
 
 /// Waits until the Dex inside Argo CD takes a client secret: shown it by way of Argo CD, with
@@ -218,18 +206,21 @@ async fn until(
 /// # Errors
 /// It did not within the limit, with what was seen last.
 pub async fn dex_takes(
-    door: &Door,
+    options: &Options,
+    scheme: Scheme,
     secret: &ClientSecret,
     limit: Duration,
     running: &Running<'_>,
 ) -> Result<()> {
-    let url = door.url(ARGOCD_HOST, &format!("{INSIDE}/token"));
+    let url = format!("{}{INSIDE}/token", scheme.url(ARGOCD_HOST));
     let seen = Seen::new(running, &url, "there was no answer");
-    let asking = async || {
-        let answer = show(door, secret).await?;
-        let status = || answer.lines().next().unwrap_or_default().trim().to_owned();
-        Ok(if answer.contains("\"invalid_grant\"") { Ok(()) } else { Err(status()) })
-    };
+    // Nothing in it that a form would write otherwise.
+    let form = format!(
+        "grant_type=authorization_code&code=nobodys&client_id=argo-cd&client_secret={}",
+        secret.reveal()
+    );
+    let right = |answer: &Answer| answer.text().contains("\"invalid_grant\"");
+    let asking = async || ask(options, &url, Some(&form), right).await;
     let taken = tokio::time::timeout(limit, until(1, asking, |what| seen.add(what))).await;
     taken.map_err(|_| {
         let (seconds, seen) = (limit.as_secs(), seen.last());
@@ -240,49 +231,12 @@ pub async fn dex_takes(
     })
 }
 
-/// The answer to a client secret with a code that nobody gave out.
-async fn show(door: &Door, secret: &ClientSecret) -> std::io::Result<String> {
-    // Nothing in it that a form would write otherwise.
-    let form = format!(
-        "grant_type=authorization_code&code=nobodys&client_id=argo-cd&client_secret={}",
-        secret.reveal()
-    );
-    let kind = "Content-Type: application/x-www-form-urlencoded";
-    let more = format!("{kind}\r\nContent-Length: {}\r\n\r\n{form}", form.len());
-    exchange(door, ARGOCD_HOST, &format!("POST {INSIDE}/token HTTP/1.1"), &more, 64 * 1024).await
-}
-
-/// The status of one answer.
-async fn ask(door: &Door, way: &Way) -> std::io::Result<u16> {
-    let line = exchange(door, way.host, &format!("GET {} HTTP/1.1", way.path), "\r\n", STATUS).await?;
-    let status = line.rsplit(' ').next().and_then(|status| status.parse().ok());
-    status.ok_or_else(|| std::io::Error::other("it is no HTTP"))
-}
-
-/// What comes back on a connection of its own, to so many bytes. `what` is asked in a request's first line, `more`
-/// its other headers and its body.
-///
-/// # Errors
-/// There is no connection, or it breaks.
-pub async fn exchange(
-    door: &Door,
-    host: &'static str,
-    what: &str,
-    more: &str,
-    most: u64,
-) -> std::io::Result<String> {
-    let mut stream = door.connect(host).await?;
-    let request = format!("{what}\r\nHost: {host}\r\nConnection: close\r\n{more}");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = vec![];
-    stream.take(most).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
 
+    use probe::{Password, Resolve};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -302,10 +256,8 @@ mod tests {
                     let mut request = [0; 1024];
                     let length = stream.read(&mut request).await.unwrap();
                     let request = String::from_utf8_lossy(&request[..length]).into_owned();
-                    assert!(
-                        request.starts_with("GET /healthz HTTP/1.1\r\nHost: argocd.host\r\n"),
-                        "{request}"
-                    );
+                    assert!(request.starts_with("GET /healthz HTTP/1.1\r\n"), "{request}");
+                    assert!(request.contains("\r\nhost: argocd.host\r\n"), "{request}");
                     let text = format!("HTTP/1.1 {answer} x\r\ncontent-length: 0\r\n\r\n");
                     stream.write_all(text.as_bytes()).await.unwrap();
                 }
@@ -317,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_way_is_there_when_only_the_component_can_have_answered_some_times_in_a_row() {
-        let way = Way { service: "argocd-server", host: ARGOCD_HOST, path: HEALTH.into() };
+        let way = Way { service: "argocd-server", url: format!("http://{ARGOCD_HOST}{HEALTH}") };
         let none = nobody(0, Place::Local);
         for (given, nobody, seen) in [
             (&[200][..], None, vec![]),
@@ -326,22 +278,25 @@ mod tests {
             (&[503, 404, 200], None, vec!["the answer was 503", "the answer was 404"]),
             // One that got through is no way yet.
             (&[502, 200, 200, 504, 200], None, vec!["the answer was 502", "the answer was 504"]),
-            (&[0, 200], None, vec!["no answer within 1 s"]),
+            (&[0, 200], None, vec!["no complete answer within 1 s"]),
             (&[200, 502, 503], none, vec!["the answer was 200", "the answer was 502"]),
         ] {
             let heard = Mutex::new(vec![]);
             let ingress = gateway(given).await;
-            answers(&Door::plain(ingress), &way, nobody, |what| heard.lock().unwrap().push(what)).await;
+            let mut options = Options::new(way.url.parse().unwrap(), "u", Password::new("p"));
+            options.resolve = vec![Resolve::new("*", 80, ingress)];
+            answers(&options, &way, nobody, |what| heard.lock().unwrap().push(what)).await;
             assert_eq!(*heard.lock().unwrap(), seen, "{given:?}");
         }
     }
 
     #[test]
     fn dex_is_asked_for_the_document_of_its_own_issuer() {
-        let path = |issuer: &str| dex(Some(&issuer.parse().unwrap())).map(|way| way.path);
+        let dex = |issuer: Option<&Url>| asked(Workload::Dex, issuer).map(|(.., path)| path);
+        let path = |issuer: &str| dex(Some(&issuer.parse().unwrap()));
         assert_eq!(path("http://dex.host").unwrap(), DISCOVERY);
         assert_eq!(path("http://dex.host/dex/").unwrap(), format!("/dex{DISCOVERY}"));
         assert_eq!(path("https://login.example.com"), None);
-        assert_eq!(dex(None).unwrap().path, DISCOVERY);
+        assert_eq!(dex(None).unwrap(), DISCOVERY);
     }
 }
