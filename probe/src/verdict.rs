@@ -1,19 +1,22 @@
 //! What a series of logins says.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// The outcome of a series of logins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every login passed.
     LoggedIn,
     /// No login passed, and one at least ended on an answer of Argo CD's or the provider's own.
+    #[value(help = "No login passed")]
     Refused,
     /// Some passed and some did not.
     Mixed,
     /// No login passed, and none ended on an answer of its own of either: refused connections, time-outs, a
-    /// gateway's words.
+    /// gateway's words. Nobody asks for it.
+    #[value(skip)]
     Unreachable,
 }
 

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use probe::hops::Hops;
 use probe::table::Style;
-use probe::{Event, Password, Report, Resolve, Tls};
+use probe::{Event, Password, Report, Resolve, Tls, Verdict};
 use releases::Release;
 use serde_json::{Map, Value, json};
 
-use crate::cli::Expect;
 use crate::console::{Console, Running};
 use crate::fault::Fault;
 use crate::known;
@@ -34,7 +33,7 @@ pub struct Logins {
 ///
 /// # Errors
 /// No lab is up, or it holds no Argo CD.
-pub async fn test(session: &Session, expect: Option<Expect>, running: &Running<'_>) -> Result<Logins> {
+pub async fn test(session: &Session, expect: Option<Verdict>, running: &Running<'_>) -> Result<Logins> {
     let missing = || {
         Error::environment("the lab holds no Argo CD").hint("`cargo xtask working` installs what is missing")
     };
@@ -48,7 +47,8 @@ pub async fn test(session: &Session, expect: Option<Expect>, running: &Running<'
     };
     let logins = logins.max(session.options.least_logins);
     // Where all are to end alike, it would go on to the last.
-    let up_to = if expect.is_some_and(|expect| expect != Expect::Mixed) { logins } else { up_to.max(logins) };
+    let up_to =
+        if expect.is_some_and(|expect| expect != Verdict::Mixed) { logins } else { up_to.max(logins) };
     let mut options = options(session).await?;
     options.logins = logins;
     options.up_to = up_to;

@@ -21,13 +21,13 @@ mod render;
 mod route;
 mod session;
 mod steps;
+mod table;
 mod timings;
 mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
@@ -35,7 +35,7 @@ use base::{Error, Exit, Result};
 use cli::{Cli, Command, Format, Goal, LabChoice, Options};
 use console::{Console, Surroundings, Wanted};
 use fault::{Choice, Fault};
-use record::Report;
+use record::{Entry, Report};
 use report::Begun;
 use session::Session;
 
@@ -47,37 +47,33 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit,
     };
-    if let Some(Command::ServeLocalLab { folder, lag }) = &cli.command {
-        return match lab::serve(
-            folder,
-            cli.options.port.unwrap_or(0),
-            cli.options.tls.unwrap_or_default(),
-            *lag,
-        ) {
-            Ok(()) => Exit::Done.into(),
-            Err(error) => {
-                Console::new(wanted(&cli.options), Surroundings::default()).error(&error);
-                error.exit.into()
-            }
-        };
+    let wanted = Wanted {
+        json: cli.options.format == Format::Json,
+        quiet: cli.options.quiet,
+        verbose: cli.options.verbose,
+    };
+    match &cli.command {
+        Some(Command::ServeLocalLab { folder, lag }) => {
+            let (port, tls) = (cli.options.port.unwrap_or(0), cli.options.tls.unwrap_or_default());
+            let served = runtime().and_then(|runtime| runtime.block_on(lab::serve(folder, port, tls, *lag)));
+            let failed = |error: Error| {
+                Console::new(wanted, Surroundings::default()).error(&error);
+                error.exit
+            };
+            return served.map_or_else(failed, |()| Exit::Done).into();
+        }
+        Some(Command::SuperviseProcess) => {
+            let watched = local_cluster::workloads::supervise();
+            return watched.map_or(Exit::Environment, |()| Exit::Done).into();
+        }
+        _ => {}
     }
-    if matches!(cli.command, Some(Command::SuperviseProcess)) {
-        return match local_cluster::workloads::supervise() {
-            Ok(()) => Exit::Done.into(),
-            Err(_) => Exit::Environment.into(),
-        };
-    }
-    let console = Arc::new(Console::new(wanted(&cli.options), Surroundings::here()));
+    let console = Arc::new(Console::new(wanted, Surroundings::here()));
     let begun = Begun::now("cargo xtask");
     let mut report = Report::default();
-    let shows = match cli.command {
-        None | Some(Command::Doctor(_) | Command::Matrix(_) | Command::Faults(_) | Command::Rotate(_)) => {
-            true
-        }
-        Some(_) => false,
-    };
+    let shows = cli.command.is_none() || cli::heeds(&cli.word, "report");
     let (folder, outcome) = match report_folder(&cli, shows) {
-        Ok(folder) => (folder, start(cli, &console, &mut report)),
+        Ok(folder) => (folder, start(&cli, &console, &mut report)),
         Err(error) => (None, Err(error)),
     };
     let (mut exit, mut error) = match outcome {
@@ -109,46 +105,18 @@ fn main() -> ExitCode {
 fn report_folder(cli: &Cli, shows: bool) -> Result<Option<PathBuf>> {
     let Some(folder) = &cli.options.report else { return Ok(None) };
     if !shows {
-        let name = cli.command.as_ref().map_or("this", Command::name);
-        return Err(Error::usage(format!("--report is not of `{name}`"))
+        return Err(Error::usage(format!("--report is not of `{}`", cli.word))
             .hint("it is of goals and of `doctor`, `matrix`, `faults` and `rotate`"));
     }
     report::check(folder)?;
     Ok(Some(folder.clone()))
 }
 
-/// What of the options is the console's.
-fn wanted(options: &Options) -> Wanted {
-    Wanted { json: options.format == Format::Json, quiet: options.quiet, verbose: options.verbose }
-}
-
-fn start(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> {
-    let since = Instant::now();
-    let named = cli.command.as_ref().map(Command::name);
-    let outcome = chosen(cli, console, report);
-    // A command is one entry also where it did not come to make one.
-    if let Some(name) = named
-        && report.goals.is_empty()
-    {
-        drop(report.begun(name, since));
-    }
-    outcome
-}
-
-fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> {
-    if let Some(Command::Completions { shell }) = cli.command {
-        return report
-            .entry("completions", |record| Ok(commands::completions(console, shell, &mut record.more)));
-    }
-    if let Some(Command::Man { folder }) = &cli.command {
-        return report.entry("man", |record| commands::man(console, folder.as_deref(), &mut record.more));
-    }
+fn start(cli: &Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> {
     if cli.options.fault == Some(Choice::List) {
         console.result(&Fault::list());
-        return report.entry("break", |record| {
-            record.more.insert("faults".into(), fault::catalogue());
-            Ok(Exit::Done)
-        });
+        report.begin("break").more.insert("faults".into(), fault::catalogue());
+        return Ok(Exit::Done);
     }
     if let Some(fault) = cli.options.fault()
         && !cli.goals.iter().any(|goal| matches!(goal, Goal::Break | Goal::Fix))
@@ -156,37 +124,57 @@ fn chosen(cli: Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
         return Err(Error::usage(format!("no goal here uses --fault {}", fault.name()))
             .hint("`break` puts it in and `fix` heals it; leave it out, or name one of them"));
     }
-    if let Some(Command::Explain(args)) = &cli.command {
-        return report.entry("explain", |record| commands::explain(console, args, record));
+    let Some(command) = &cli.command else { return on_a_lab(cli, console, Work::Goals(report)) };
+    let mut entry = report.begin(&cli.word);
+    match command {
+        Command::Completions { shell } => Ok(commands::completions(console, *shell, &mut entry)),
+        Command::Man { folder } => commands::man(console, folder.as_deref(), &mut entry),
+        Command::Explain(args) => commands::explain(console, args, &mut entry),
+        Command::Report(args) => commands::report(console, args, &mut entry),
+        Command::Check => commands::check(console, cli.options.dry_run, &mut entry),
+        _ => on_a_lab(cli, console, Work::Command(command, &mut entry)),
     }
-    if let Some(Command::Report(args)) = &cli.command {
-        return report.entry("report", |record| commands::report(console, args, record));
-    }
-    if let Some(Command::Check) = cli.command {
-        return report.entry("check", |record| commands::check(console, cli.options.dry_run, record));
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))?;
+}
+/// What is done in a place: goals, or a command, with where it is written down.
+enum Work<'a, 'report> {
+    Goals(&'a mut Report),
+    Command(&'a Command, &'a mut Entry<'report>),
+}
+
+/// Does work that needs a place. Cleans up after it if it fails.
+fn on_a_lab(cli: &Cli, console: &Arc<Console>, mut work: Work<'_, '_>) -> Result<Exit> {
+    let runtime = runtime()?;
     // From here on an interrupt is heard, also while a place for the lab is chosen.
     let leaving = console.clone();
     let mut interrupted = Box::pin(base::interrupt::listen(move || leave(&leaving))?);
-    let outcome = on_a_lab(&cli, console, report, &runtime, &mut interrupted);
+    let session = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = &mut interrupted => Err(Error::interrupted()),
+            session = Session::new(options(cli), console.clone(), &cli.goals) => session,
+        }
+    });
+    let outcome = session.and_then(|session| {
+        let report = match &mut work {
+            Work::Goals(report) => report,
+            Work::Command(_, entry) => &mut *entry.report,
+        };
+        (report.place, report.provider) = (Some(session.lab.place()), Some(session.provider));
+        report.tls = Some(session.scheme().is_https());
+        runtime.block_on(on(&session, &cli.goals, work, &mut interrupted))
+    });
     // A lab that is being started has been waited for; nothing else needs to be.
     runtime.shutdown_background();
     outcome
 }
 
-/// Goals, or a command that needs a place. Cleans up after them if they fail.
-fn on_a_lab(
-    cli: &Cli,
-    console: &Arc<Console>,
-    report: &mut Report,
-    runtime: &Runtime,
-    interrupted: &mut (impl Future<Output = ()> + Unpin),
-) -> Result<Exit> {
+fn runtime() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))
+}
+
+/// The options, as they are meant for what is to be done.
+fn options(cli: &Cli) -> Options {
     let mut options = cli.options.clone();
     let needs_no_lab = match &cli.command {
         Some(Command::Render | Command::Tools(_) | Command::Matrix(_) | Command::Compare) => true,
@@ -204,74 +192,59 @@ fn on_a_lab(
         options.provider.get_or_insert_default();
         options.tls.get_or_insert_default();
     }
-    let goals = cli.goals.as_slice();
-    let session = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            () = &mut *interrupted => Err(Error::interrupted()),
-            session = Session::new(options, console.clone(), goals) => session,
-        }
-    })?;
-    (report.place, report.provider) = (Some(session.lab.place()), Some(session.provider));
-    report.tls = Some(session.scheme().is_https());
-    if let Some(Command::Kubectl { args }) = &cli.command {
-        return report.entry("kubectl", |record| {
-            runtime.block_on(commands::kubectl(&session, args, interrupted, &mut record.more))
-        });
-    }
-    if let Some(Command::Load(args)) = &cli.command {
-        return runtime.block_on(commands::load(&session, args, interrupted, report));
-    }
-    let outcome = runtime.block_on(async {
-        let work = async {
-            match &cli.command {
-                Some(command) => run_command(&session, command, report).await,
-                None if goals.is_empty() => overview(&session, report).await,
-                None if session.options.dry_run => goals::dry_run(goals, &session, report).await,
-                None => goals::run(&session, goals, report).await,
-            }
-        };
-        tokio::select! {
-            // An interrupt that has come by now comes before any work.
-            biased;
-            () = interrupted => Err(Error::interrupted()),
-            outcome = work => outcome,
-        }
-    });
-    // A program that was being started when the interrupt came was ended by it at once: it failed
-    // at nothing.
-    let outcome =
-        outcome.map_err(|error| if base::interrupt::heard() { Error::interrupted() } else { error });
-    outcome.map_err(|error| match runtime.block_on(session.clean_up()) {
-        true => error.without_lab(),
-        false => error,
-    })
+    options
 }
 
-async fn run_command(session: &Session, command: &Command, report: &mut Report) -> Result<Exit> {
-    if session.options.dry_run
-        && let Some(exit) = commands::dry_run(session, command, report).await?
-    {
-        return Ok(exit);
-    }
+/// Does the work in its place, unless an interrupt comes first.
+async fn on(
+    session: &Session,
+    goals: &[Goal],
+    work: Work<'_, '_>,
+    interrupted: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<Exit> {
+    let work = match work {
+        // These two hear of an interrupt themselves.
+        Work::Command(Command::Kubectl { args }, entry) => {
+            return commands::kubectl(session, args, interrupted, entry).await;
+        }
+        Work::Command(Command::Load(args), entry) => {
+            return commands::load(session, args, interrupted, entry).await;
+        }
+        work => work,
+    };
+    let work = async {
+        match work {
+            Work::Command(command, entry) => run_command(session, command, entry).await,
+            Work::Goals(report) if goals.is_empty() => overview(session, report).await,
+            Work::Goals(report) if session.options.dry_run => goals::dry_run(goals, session, report).await,
+            Work::Goals(report) => goals::run(session, goals, report).await,
+        }
+    };
+    let outcome = tokio::select! {
+        // An interrupt that has come by now comes before any work.
+        biased;
+        () = interrupted => Err(Error::interrupted()),
+        outcome = work => outcome,
+    };
+    let Err(error) = outcome else { return outcome };
+    // A program that was being started when the interrupt came was ended by it at once: it failed
+    // at nothing.
+    let error = if base::interrupt::heard() { Error::interrupted() } else { error };
+    Err(if session.clean_up().await { error.without_lab() } else { error })
+}
+
+/// A command that hears of an interrupt by `on` alone.
+async fn run_command(session: &Session, command: &Command, entry: &mut Entry<'_>) -> Result<Exit> {
     match command {
-        Command::Render => commands::render(session, report).await,
-        Command::Tools(args) => commands::tools(session, args, report).await,
-        Command::Doctor(args) => commands::doctor(session, args, report).await,
-        Command::Faults(args) => commands::faults(session, args, report).await,
-        Command::Rotate(args) => commands::rotate(session, args, report).await,
-        Command::Matrix(args) => commands::matrix(session, args, report).await,
-        Command::Compare => commands::compare(session, report).await,
-        Command::Open(args) => commands::open(session, args, report).await,
-        Command::Kubectl { .. }
-        | Command::Load(_)
-        | Command::Check
-        | Command::Explain(_)
-        | Command::Report(_)
-        | Command::Completions { .. }
-        | Command::Man { .. }
-        | Command::SuperviseProcess
-        | Command::ServeLocalLab { .. } => Err(Error::usage(format!("{} needs no lab", command.name()))),
+        Command::Render => commands::render(session, entry).await,
+        Command::Tools(args) => commands::tools(session, args, entry).await,
+        Command::Doctor(args) => commands::doctor(session, args, entry).await,
+        Command::Faults(args) => commands::faults(session, args, entry).await,
+        Command::Rotate(args) => commands::rotate(session, args, entry).await,
+        Command::Matrix(args) => commands::matrix(session, args, entry).await,
+        Command::Compare => commands::compare(session, entry).await,
+        Command::Open(args) => commands::open(session, args, entry).await,
+        _ => Err(Error::usage(format!("{} needs no lab", entry.goal))),
     }
 }
 

@@ -7,7 +7,7 @@ use releases::Era;
 use serde_json::{Map, Value, json};
 
 use crate::programs::Program;
-use base::{Error, Exit, Result};
+use base::{Error, Exit};
 use cluster::names::{Place, Provider};
 
 /// A step that ended.
@@ -108,18 +108,10 @@ impl Default for Report {
 }
 
 impl Report {
-    /// Runs a command that is one entry, and makes that, however the command ends.
-    ///
-    /// # Errors
-    /// Those of the command.
-    pub fn entry(&mut self, name: &str, run: impl FnOnce(&mut GoalRecord) -> Result<Exit>) -> Result<Exit> {
-        run(&mut self.begun(name, Instant::now()))
-    }
-
     /// Begins an entry that stands in the report with what was done until then however that
     /// ends, also where it is dropped because the run was interrupted.
-    pub fn begun(&mut self, name: &str, since: Instant) -> Begun<'_> {
-        Begun { report: self, record: GoalRecord { began: since, ..GoalRecord::new(name) } }
+    pub fn begin(&mut self, name: &str) -> Entry<'_> {
+        Entry { report: self, record: GoalRecord::new(name) }
     }
 
     /// The JSON document.
@@ -168,12 +160,13 @@ fn merge(into: &mut Value, more: Value) {
 }
 
 /// An entry of a report whose goal or command goes on.
-pub struct Begun<'a> {
-    report: &'a mut Report,
+pub struct Entry<'a> {
+    /// The whole, which says of which lab and programs it is.
+    pub report: &'a mut Report,
     record: GoalRecord,
 }
 
-impl Deref for Begun<'_> {
+impl Deref for Entry<'_> {
     type Target = GoalRecord;
 
     fn deref(&self) -> &GoalRecord {
@@ -181,13 +174,13 @@ impl Deref for Begun<'_> {
     }
 }
 
-impl DerefMut for Begun<'_> {
+impl DerefMut for Entry<'_> {
     fn deref_mut(&mut self) -> &mut GoalRecord {
         &mut self.record
     }
 }
 
-impl Drop for Begun<'_> {
+impl Drop for Entry<'_> {
     fn drop(&mut self) {
         self.record.time = self.record.began.elapsed();
         self.report.goals.push(self.record.clone());
@@ -211,7 +204,7 @@ mod tests {
     #[test]
     fn a_report_has_what_is_shown_besides_where_it_belongs_and_no_password() {
         let mut report = Report::default();
-        let mut goal = report.begun("matrix", Instant::now());
+        let mut goal = report.begin("matrix");
         goal.more = Map::from_iter([
             ("releases".into(), json!([{"version": "v1"}, {"version": "v2"}])),
             ("password".into(), "x".into()),

@@ -36,6 +36,9 @@ pub struct Critical {
     pub sum: f64,
 }
 
+/// How long a chain of steps takes, and its steps, with their milliseconds.
+type Chain = (f64, Vec<(&'static str, f64)>);
+
 impl Timings {
     /// Those of the lab in `folder`; none where nothing was recorded.
     pub fn read(folder: &Path) -> Self {
@@ -65,25 +68,15 @@ impl Timings {
         let times = self.goals.get(plan.name)?;
         let time = |name: &str| times.get(name).copied().unwrap_or(0.0);
         // Each step comes after those that it waits for, so one pass is enough.
-        let mut ends: BTreeMap<&str, (f64, Option<&'static str>)> = BTreeMap::new();
+        let mut ends: BTreeMap<&str, Chain> = BTreeMap::new();
+        let longest = |(a, _): &&Chain, (b, _): &&Chain| a.total_cmp(b);
         for step in &plan.steps {
-            let end = |name: &&'static str| ends.get(name).map_or(0.0, |(end, _)| *end);
-            let last = step.after.iter().copied().max_by(|a, b| end(a).total_cmp(&end(b)));
-            let begin = last.as_ref().map_or(0.0, end);
-            ends.insert(step.name, (begin + time(step.name), last));
-        }
-        let (mut name, length) =
-            ends.iter().map(|(name, (end, _))| (*name, *end)).max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let mut path = vec![];
-        loop {
-            let step = plan.steps.iter().find(|step| step.name == name)?;
+            let last = step.after.iter().filter_map(|name| ends.get(name)).max_by(longest);
+            let (begin, mut path) = last.cloned().unwrap_or_default();
             path.push((step.name, time(step.name)));
-            match ends.get(name).and_then(|(_, last)| *last) {
-                Some(before) => name = before,
-                None => break,
-            }
+            ends.insert(step.name, (begin + time(step.name), path));
         }
-        path.reverse();
+        let (length, path) = ends.values().max_by(longest)?.clone();
         let sum = plan.steps.iter().map(|step| time(step.name)).sum();
         Some(Critical { path, length, sum })
     }

@@ -26,7 +26,10 @@ pub fn command_line() -> Result<Cli, ExitCode> {
         command = command.mut_arg("lab", |option| option.env(Resettable::Reset));
     }
     let command = fitted(command);
-    let read = command.clone().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let read = command.clone().try_get_matches().and_then(|found| {
+        let word = found.subcommand_name().unwrap_or_default().to_owned();
+        Ok(Cli { word, ..Cli::from_arg_matches(&found)? })
+    });
     read.map_err(|error| refused(error, &command))
 }
 

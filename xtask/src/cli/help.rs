@@ -99,6 +99,11 @@ const COMMANDS: [(&str, &[&[&str]], &str); 15] = [
     ),
 ];
 
+/// Whether a command heeds an option that is not its own.
+pub fn heeds(command: &str, option: &str) -> bool {
+    COMMANDS.iter().any(|(name, heeded, _)| *name == command && heeded.concat().contains(&option))
+}
+
 /// The command line with the help of each command fitted to it.
 pub fn fitted(mut command: Command) -> Command {
     // From here on each command has the options of all.

@@ -22,7 +22,7 @@ use crate::fault::{Choice, Fault};
 pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 use args::{faults, releases};
 use cluster::names::Provider;
-pub use help::fitted;
+pub use help::{fitted, heeds};
 use kind_lab::ImageRef;
 use kind_lab::Ingress;
 pub use range::Range;
@@ -55,6 +55,10 @@ pub struct Cli {
     /// A command instead of goals.
     #[command(subcommand)]
     pub command: Option<Command>,
+
+    /// The command's word on the command line.
+    #[arg(skip)]
+    pub word: String,
 }
 
 /// A goal.
@@ -169,7 +173,7 @@ pub struct Options {
 
     /// What `test` must find to exit 0 [default: logged-in].
     #[arg(long, global = true, value_enum)]
-    pub expect: Option<Expect>,
+    pub expect: Option<Verdict>,
 
     /// `test` logs in once a second and says what changes, until `--expect` comes, `--wait` is over or Ctrl-C;
     /// another run may break and fix the lab meanwhile.
@@ -235,33 +239,6 @@ pub enum LabChoice {
     Kind,
     /// On this machine, without containers.
     Local,
-}
-
-/// What `test` must find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Expect {
-    /// Every login passed.
-    LoggedIn,
-    /// No login passed.
-    Refused,
-    /// Some passed, some did not.
-    Mixed,
-}
-
-impl Expect {
-    /// The verdict that it is.
-    pub fn verdict(self) -> Verdict {
-        match self {
-            Self::LoggedIn => Verdict::LoggedIn,
-            Self::Refused => Verdict::Refused,
-            Self::Mixed => Verdict::Mixed,
-        }
-    }
-
-    /// The one that is a verdict, if one is.
-    pub fn of(verdict: Verdict) -> Option<Self> {
-        Self::value_variants().iter().copied().find(|expect| expect.verdict() == verdict)
-    }
 }
 
 /// How the outcome is written.
@@ -331,29 +308,4 @@ pub enum Command {
         #[arg(long, env = "OIDC_LAB_TEST_LAG", hide = true)]
         lag: Option<local_cluster::routes::Lag>,
     },
-}
-
-impl Command {
-    /// The word on the command line.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Render => "render",
-            Self::Doctor(_) => "doctor",
-            Self::Explain(_) => "explain",
-            Self::Faults(_) => "faults",
-            Self::Rotate(_) => "rotate",
-            Self::Matrix(_) => "matrix",
-            Self::Load(_) => "load",
-            Self::Compare => "compare",
-            Self::Open(_) => "open",
-            Self::Kubectl { .. } => "kubectl",
-            Self::Tools(_) => "tools",
-            Self::Report(_) => "report",
-            Self::Check => "check",
-            Self::Completions { .. } => "completions",
-            Self::Man { .. } => "man",
-            Self::SuperviseProcess => local_lab::lab::SUPERVISE,
-            Self::ServeLocalLab { .. } => "serve-local-lab",
-        }
-    }
 }

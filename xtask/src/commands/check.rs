@@ -28,9 +28,8 @@ pub fn check(console: &Console, dry_run: bool, record: &mut GoalRecord) -> Resul
         ),
     ];
     if dry_run {
-        let plan: Vec<_> = steps.iter().map(|(name, step)| (*name, step.to_string())).collect();
-        dry_run::show(console, "check", &plan, &mut record.more);
-        return Ok(Exit::Done);
+        let plan = steps.iter().map(|(name, step)| (name, step.to_string()));
+        return Ok(dry_run::show(console, plan, record));
     }
     let mut failed = vec![];
     for (name, step) in steps {

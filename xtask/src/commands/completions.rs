@@ -4,18 +4,18 @@ use std::path::Path;
 
 use clap::CommandFactory as _;
 use probe::typing::{self, Shell};
-use serde_json::{Map, Value};
 
 use crate::cli::{Cli, fitted};
 use crate::console::Console;
+use crate::record::GoalRecord;
 use base::{Exit, Result};
 
 /// Prints what a shell has to read, which from then on asks this program.
-pub fn completions(console: &Console, shell: Shell, more: &mut Map<String, Value>) -> Exit {
+pub fn completions(console: &Console, shell: Shell, record: &mut GoalRecord) -> Exit {
     let script = typing::script(shell, "xtask", &typing::this_program(), true);
     console.verbatim(&script);
-    more.insert("shell".into(), shell.name().into());
-    more.insert("script".into(), script.into());
+    record.more.insert("shell".into(), shell.name().into());
+    record.more.insert("script".into(), script.into());
     Exit::Done
 }
 
@@ -23,7 +23,7 @@ pub fn completions(console: &Console, shell: Shell, more: &mut Map<String, Value
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn man(console: &Console, folder: Option<&Path>, more: &mut Map<String, Value>) -> Result<Exit> {
+pub fn man(console: &Console, folder: Option<&Path>, record: &mut GoalRecord) -> Result<Exit> {
     // `man` looks for a page by one word.
     let command = fitted(Cli::command().name("cargo-xtask").disable_help_subcommand(true));
     match folder {
@@ -31,7 +31,7 @@ pub fn man(console: &Console, folder: Option<&Path>, more: &mut Map<String, Valu
         Some(folder) => {
             typing::pages(command, folder).map_err(|error| typing::cannot_write(folder, &error))?;
             console.explain(&format!("the pages are in {0}: man {0}/cargo-xtask.1", folder.display()));
-            more.insert("folder".into(), folder.display().to_string().into());
+            record.more.insert("folder".into(), folder.display().to_string().into());
         }
     }
     Ok(Exit::Done)

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::console::Console;
+use crate::session::checkout;
 use base::{Error, Result};
 
 /// Where one command keeps what it saw. Paths are from the root of the checkout.
@@ -22,11 +24,27 @@ pub struct DocsTable {
 }
 
 impl DocsTable {
-    /// What a checkout keeps; nothing, if there is no file yet.
+    /// Takes over what was seen, and says in `console` of how many rows that was; `take` says how many it took.
     ///
     /// # Errors
-    /// The file is there and cannot be read.
-    pub fn read<T: Default + DeserializeOwned>(self, root: &Path) -> Result<T> {
+    /// The file is there and cannot be read, one of both cannot be written, or the page has lost its markers.
+    pub fn update<T: Default + Serialize + DeserializeOwned>(
+        self,
+        console: &Console,
+        seen: usize,
+        take: impl FnOnce(&mut T) -> usize,
+        markdown: impl FnOnce(&T) -> String,
+    ) -> Result<()> {
+        let root = checkout();
+        let mut kept: T = self.read(&root)?;
+        let taken = take(&mut kept);
+        self.write(&root, &kept, &markdown(&kept))?;
+        console.note(&format!("{taken} of {seen} rows went into the table of {}", self.page));
+        Ok(())
+    }
+
+    /// What a checkout keeps; nothing, if there is no file yet.
+    fn read<T: Default + DeserializeOwned>(self, root: &Path) -> Result<T> {
         let file = self.file;
         match fs::read_to_string(root.join(file)) {
             Ok(text) => serde_json::from_str(&text)
@@ -37,10 +55,7 @@ impl DocsTable {
     }
 
     /// Writes the table into the page, then the file.
-    ///
-    /// # Errors
-    /// One of them cannot be written, or the page has lost its markers.
-    pub fn write<T: Serialize>(self, root: &Path, kept: &T, table: &str) -> Result<()> {
+    fn write<T: Serialize>(self, root: &Path, kept: &T, table: &str) -> Result<()> {
         let file = self.file;
         let json = serde_json::to_string_pretty(kept)
             .map_err(|error| Error::environment(format!("{file} cannot be written: {error}")))?;

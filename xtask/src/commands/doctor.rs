@@ -1,7 +1,6 @@
 //! `doctor` and `explain`: why a login fails, on the lab, on any cluster, from outside alone, or by what was pasted.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use doctor::command::{self, Answer, Around, DoctorArgs, ExplainArgs};
 use doctor::{Reader, Subject, User};
@@ -10,7 +9,7 @@ use serde_json::Map;
 
 use crate::console::{Console, Tone};
 use crate::login;
-use crate::record::{GoalRecord, Report};
+use crate::record::{Entry, GoalRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result};
 use cluster::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
@@ -19,8 +18,8 @@ use cluster::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
 ///
 /// # Errors
 /// There is no lab and nothing else was named, or the kubeconfig cannot be used.
-pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -> Result<Exit> {
-    let since = Instant::now();
+pub async fn doctor(session: &Session, args: &DoctorArgs, entry: &mut Entry<'_>) -> Result<Exit> {
+    let report = &mut *entry.report;
     let lab = if args.looks_elsewhere() { None } else { Some(lab(session).await?) };
     if lab.is_some() {
         report.argocd = session.program(Workload::Argocd).await.unwrap_or_default();
@@ -33,7 +32,7 @@ pub async fn doctor(session: &Session, args: &DoctorArgs, report: &mut Report) -
     let (wait, release) = (session.options.wait, session.options.argocd.clone());
     let around = Around { lab, wait, release };
     let answer = command::doctor(args, around, Arc::new(move |line| console.note(line))).await?;
-    Ok(said(&session.console, answer, &mut report.begun("doctor", since)))
+    Ok(said(&session.console, answer, entry))
 }
 
 /// Says what a pasted error, an address, a HAR or a log means.

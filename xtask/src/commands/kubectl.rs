@@ -5,10 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::{Map, Value};
 use xshell::{Shell, cmd};
 
 use super::dry_run;
+use crate::record::GoalRecord;
 use crate::session::Session;
 use base::{Error, Exit, Result};
 use toolbox::download::Platform;
@@ -23,7 +23,7 @@ pub async fn kubectl(
     session: &Session,
     args: &[OsString],
     interrupted: impl Future<Output = ()>,
-    more: &mut Map<String, Value>,
+    record: &mut GoalRecord,
 ) -> Result<Exit> {
     let access = session.access().await?;
     let (kubeconfig, context) = (access.kubeconfig, access.context);
@@ -36,8 +36,7 @@ pub async fn kubectl(
     };
     let command = cmd!(shell, "{program} --kubeconfig {kubeconfig} --context {context} {args...}");
     if session.options.dry_run {
-        dry_run::show(&session.console, "kubectl", &[("kubectl", command.to_string())], more);
-        return Ok(Exit::Done);
+        return Ok(dry_run::show(&session.console, [("kubectl", command.to_string())], record));
     }
     let cannot = |error: io::Error| {
         Error::environment(format!("kubectl cannot be run: {error}"))

@@ -13,7 +13,7 @@ use super::dry_run;
 use crate::cli::OpenArgs;
 use crate::lab::browser::write_firefox_profile;
 use crate::programs::{Kind, Program};
-use crate::record::{GoalRecord, Report};
+use crate::record::Entry;
 use crate::session::Session;
 use base::browser::Profile;
 use base::files::make_private_folder;
@@ -46,20 +46,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// No lab is up, no browser is there, or it does not start.
-pub async fn open(session: &Session, args: &OpenArgs, report: &mut Report) -> Result<Exit> {
-    let begun = Instant::now();
+pub async fn open(session: &Session, args: &OpenArgs, record: &mut Entry<'_>) -> Result<Exit> {
     let argocd = session.program(Workload::Argocd).await?;
     let dex = session.program(session.dex()).await?;
-    (report.argocd, report.dex) = (argocd.clone(), dex);
-    run(session, args, argocd.as_ref(), &mut report.begun("open", begun)).await
-}
-
-async fn run(
-    session: &Session,
-    args: &OpenArgs,
-    argocd: Option<&Program>,
-    record: &mut GoalRecord,
-) -> Result<Exit> {
+    (record.report.argocd, record.report.dex) = (argocd.clone(), dex);
     let (console, options) = (&session.console, &session.options);
     let access = session.access().await?;
     let url = format!("{}/", session.scheme().url(ARGOCD_HOST));
@@ -67,8 +57,7 @@ async fn run(
     let browser = found.clone().unwrap_or_else(|| NAMES[0].into());
     let command = Command::new(session, &access, &browser, &url)?;
     if options.dry_run && args.launch {
-        dry_run::show(console, "open", &[("browser", command.line())], &mut record.more);
-        return Ok(Exit::Done);
+        return Ok(dry_run::show(console, [("browser", command.line())], record));
     }
     for (field, value) in [
         ("url", json!(url)),
@@ -96,8 +85,8 @@ async fn run(
         // What is shown is to be of use.
         command.write_profile(&access)?;
     }
-    let kind = argocd.map_or_else(|| "not installed".to_owned(), Program::described);
-    let stand_in = argocd.is_some_and(|program| program.kind == Kind::StandIn);
+    let kind = argocd.as_ref().map_or_else(|| "not installed".to_owned(), Program::described);
+    let stand_in = argocd.as_ref().is_some_and(|program| program.kind == Kind::StandIn);
     let page = if stand_in { "; `--real working` shows Argo CD's own page" } else { "" };
     let mut text = format!("page      {url}  (argocd {kind}{page})\nlogin     {USER} / {PASSWORD}\n");
     if args.launch {

@@ -1,8 +1,8 @@
 //! `render`: every manifest and values file as it would be applied, secrets masked.
 
-use serde_json::{Map, Value};
+use serde_json::json;
 
-use crate::record::Report;
+use crate::record::GoalRecord;
 use crate::render::everything;
 use crate::session::Session;
 use base::{Exit, Result};
@@ -12,8 +12,7 @@ use cluster::names::Workload;
 ///
 /// # Errors
 /// A file cannot be read or rendered.
-pub async fn render(session: &Session, report: &mut Report) -> Result<Exit> {
-    let since = std::time::Instant::now();
+pub async fn render(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     let argocd = session.chosen(Workload::Argocd).await?;
     let dex = session.chosen_dex().await?;
     let all = everything(&session.sources, &argocd, &dex)?;
@@ -21,8 +20,6 @@ pub async fn render(session: &Session, report: &mut Report) -> Result<Exit> {
         let first = if file.text.trim_start().starts_with("---") { "" } else { "---\n" };
         session.console.verbatim(&format!("# {}\n{first}{}", file.source, file.text.trim_start()));
     }
-    let mut more = Map::new();
-    more.insert("documents".into(), serde_json::to_value(&all).unwrap_or(Value::Null));
-    report.begun("render", since).more = more;
+    record.more.insert("documents".into(), json!(all));
     Ok(Exit::Done)
 }

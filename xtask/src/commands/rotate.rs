@@ -13,11 +13,13 @@ use super::doctor::of_lab;
 use super::of_its_own;
 use crate::cli::RotateArgs;
 use crate::console::Tone;
+use crate::goals;
 use crate::lab::Lock;
 use crate::login::{self, shown};
-use crate::plan::{self, Plan, Step};
-use crate::record::{GoalRecord, Report, millis};
+use crate::plan::{self, Plan};
+use crate::record::{Entry, GoalRecord, millis};
 use crate::session::Session;
+use crate::table;
 use base::{Error, Exit, Result, duration};
 use cluster::names::Workload;
 use doctor::examine;
@@ -53,19 +55,18 @@ struct Phase {
 ///
 /// # Errors
 /// No lab is up, logins fail beforehand, or a step cannot be done.
-pub async fn rotate(session: &Session, args: &RotateArgs, report: &mut Report) -> Result<Exit> {
+pub async fn rotate(session: &Session, args: &RotateArgs, entry: &mut Entry<'_>) -> Result<Exit> {
     of_its_own(session, "rotate")?;
-    let _lock = Lock::take(session.lab.own_folder())?;
-    let since = Instant::now();
     let argocd = session.program(Workload::Argocd).await?;
-    let release = argocd.as_ref().and_then(|program| program.release());
-    report.dex = session.program(session.dex()).await?;
-    report.argocd = argocd;
-    let plan = plan::rotate(release.as_ref());
-    let console = &session.console;
-    console.heading(&format!("rotate: {} logins begin each second", args.rate));
-    let mut entry = report.begun("rotate", since);
-    measured(session, args.rate, &plan, &mut entry).await
+    let plan = plan::rotate(argocd.as_ref().and_then(|program| program.release()).as_ref());
+    if session.options.dry_run {
+        return goals::show_plan(session, &plan, entry).await;
+    }
+    let _lock = Lock::take(session.lab.own_folder())?;
+    entry.report.dex = session.program(session.dex()).await?;
+    entry.report.argocd = argocd;
+    session.console.heading(&format!("rotate: {} logins begin each second", args.rate));
+    measured(session, args.rate, &plan, entry).await
 }
 
 /// Logins as they end, and a bell for each.
@@ -182,8 +183,8 @@ async fn steps_in(
     if !steady(begun, "before").await? {
         return Ok(None);
     }
-    let mut begins = |step: &Step| marks.push((step.name.to_owned(), Instant::now()));
-    plan::run_heard(session, plan, &mut record.steps, &mut begins).await?;
+    plan::run(session, plan, &mut record.steps).await?;
+    marks.extend(record.steps.iter().map(|step| (step.name.clone(), step.began)));
     let after = Instant::now();
     marks.push(("after".to_owned(), after));
     steady(after, "after").await?;
@@ -217,11 +218,11 @@ fn show(session: &Session, plan: &Plan, phases: &[Phase], seen: &[Seen], record:
     let tone = if failed == 0 { Tone::Good } else { Tone::Bad };
     console
         .result(&console.toned(tone, &format!("rotated: {failed} of {} logins failed{lasted}", seen.len())));
-    let mut text = String::from("  during           logins  failed\n");
-    for phase in phases {
-        text.push_str(&format!("  {:<16} {:>6}  {:>6}\n", phase.step, phase.logins, phase.failed));
-    }
-    console.explain(&text);
+    let mut cells = vec![["  during", "logins", "failed"].map(str::to_owned).to_vec()];
+    cells.extend(phases.iter().map(|Phase { step, logins, failed }| {
+        vec![format!("  {step}"), logins.to_string(), failed.to_string()]
+    }));
+    console.explain(&table::text(&cells, None));
     let total = json!({"total": seen.len(), "ok": seen.len() - failed, "failed": failed});
     let steps: Vec<Value> = plan.steps.iter().map(|step| step.action.describe().into()).collect();
     record.more.insert("order".into(), steps.into());

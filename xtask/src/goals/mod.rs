@@ -10,6 +10,8 @@ mod watch;
 
 use std::time::Instant;
 
+use probe::Verdict;
+
 use crate::cli::Goal;
 use crate::fault::{Fault, Seen};
 use crate::lab::{Lab, Lock};
@@ -21,9 +23,8 @@ use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
 use cluster::names::{Provider, Scheme, Workload, hosts};
 
-pub use dry_run::{dry_run, show};
+pub use dry_run::{dry_run, show_plan};
 use monitor::Exporter;
-pub use status::Status;
 
 /// Runs goals from left to right and stops at the first that fails.
 ///
@@ -43,7 +44,8 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
         if goal == Goal::Test && looks(&goal) {
             lock = None;
         }
-        outcome = one(session, goal, fault_of(goal, goals, session.options.fault()), report).await;
+        let fault = fault_of(goal, goals, session.options.fault());
+        outcome = act(session, goal, fault, &mut report.begin(goal.name())).await;
         if !matches!(outcome, Ok(Exit::Done)) {
             break;
         }
@@ -64,26 +66,20 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
     outcome
 }
 
-async fn one(session: &Session, goal: Goal, fault: Option<Fault>, report: &mut Report) -> Result<Exit> {
-    if goal == Goal::Reproduce {
-        return reproduce::run(session, report).await;
-    }
-    act(session, goal, fault, &mut report.begun(goal.name(), Instant::now())).await
-}
-
 async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut GoalRecord) -> Result<Exit> {
     let console = &session.console;
     match goal {
         Goal::Status => {
-            let status = Status::of(session).await?;
-            record.more = status.fields();
-            console.result(&status.text());
+            status::run(session, record).await?;
             return Ok(Exit::Done);
         }
+        Goal::Reproduce => return reproduce::run(session, record).await,
         Goal::Test if session.options.watch => return watch::run(session, record).await,
         Goal::Test => {
-            let verdict = test::run(session, session.options.expect, record).await?;
-            return Ok(if verdict.as_expected { Exit::Done } else { Exit::Verdict });
+            let expect = session.options.expect;
+            let verdict = test::run(session, expect, record).await?.verdict;
+            let as_expected = verdict == expect.unwrap_or(Verdict::LoggedIn);
+            return Ok(if as_expected { Exit::Done } else { Exit::Verdict });
         }
         _ => {}
     }

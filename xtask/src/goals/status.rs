@@ -1,116 +1,78 @@
 //! `status`: what is up and how to reach it.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::monitor::Exporter;
-use crate::programs::Program;
+use crate::record::GoalRecord;
 use crate::session::Session;
-use base::Result;
 use base::shown::quoted;
+use base::{Error, Result};
 use cluster::Access;
 use cluster::names::{
     self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
 };
 
-/// A lab that is up.
-pub struct Status {
-    place: Place,
-    provider: Provider,
-    access: Access,
-    /// With `--tls`: the authority's file.
-    ca: Option<String>,
-    /// What a browser is told.
-    browser: Vec<String>,
-    argocd: Option<Program>,
-    dex: Option<Program>,
-    /// After `monitor`: its program, and where it is.
-    exporter: Option<(Program, Exporter)>,
-}
+/// Says what is up, to a person and in fields.
+///
+/// # Errors
+/// No lab is up, or its cluster does not answer.
+pub async fn run(session: &Session, record: &mut GoalRecord) -> Result<()> {
+    let access = session.access().await?;
+    let (place, provider, scheme) = (session.lab.place(), session.provider, session.scheme());
+    let ca = scheme.is_https().then(|| session.authority().file().display().to_string());
+    let described = async |workload| {
+        let program = session.program(workload).await?;
+        Ok::<_, Error>(program.map_or_else(|| "not installed".to_owned(), |program| program.described()))
+    };
+    let (argocd, dex) = (described(Workload::Argocd).await?, described(session.dex()).await?);
+    let inside = if provider == Provider::Bundled { ", inside Argo CD" } else { "" };
+    let browser = session.browser_options(&access)?;
+    let browser = browser.iter().map(|option| quoted(option)).collect::<Vec<_>>().join(" ");
 
-impl Status {
-    /// The lab's status.
-    ///
-    /// # Errors
-    /// No lab is up, or its cluster does not answer.
-    pub async fn of(session: &Session) -> Result<Self> {
-        let access = session.access().await?;
-        let argocd = session.program(Workload::Argocd).await?;
-        let dex = session.program(session.dex()).await?;
-        let ca = session.scheme().is_https().then(|| session.authority().file().display().to_string());
-        let browser = session.browser_options(&access)?;
-        let exporter = match session.program(Workload::Exporter).await? {
-            Some(program) => Some((program, Exporter::of(session).await?)),
-            None => None,
-        };
-        Ok(Self {
-            place: session.lab.place(),
-            provider: session.provider,
-            access,
-            ca,
-            browser,
-            argocd,
-            dex,
-            exporter,
-        })
+    let mut fields = json!({
+        "kubeconfig": access.kubeconfig,
+        "context": access.context,
+        "address": access.ingress.to_string(),
+        "hosts": {"argocd": ARGOCD_HOST},
+        "user": USER,
+        "password": PASSWORD,
+        "namespaces": NAMESPACES,
+    });
+    if provider == Provider::Dex {
+        fields["hosts"]["dex"] = DEX_HOST.into();
     }
-
-    /// For `--format json`.
-    pub fn fields(&self) -> Map<String, Value> {
-        let mut hosts = json!({"argocd": ARGOCD_HOST});
-        if self.provider == Provider::Dex {
-            hosts["dex"] = DEX_HOST.into();
-        }
-        let mut fields = json!({
-            "kubeconfig": self.access.kubeconfig,
-            "context": self.access.context,
-            "address": self.access.ingress.to_string(),
-            "hosts": hosts,
-            "user": USER,
-            "password": PASSWORD,
-            "namespaces": NAMESPACES,
-        });
-        if let (Some(ca), Some(address)) = (&self.ca, self.access.tls) {
-            fields["tls"] = json!({"address": address.to_string(), "ca": ca});
-        }
-        if let Some((_, exporter)) = &self.exporter {
-            fields["exporter"] = exporter.fields().into();
-        }
-        fields.as_object().cloned().unwrap_or_default()
+    if let (Some(ca), Some(address)) = (&ca, access.tls) {
+        fields["tls"] = json!({"address": address.to_string(), "ca": ca});
     }
+    let mut exporter = String::new();
+    if let Some(program) = session.program(Workload::Exporter).await? {
+        let own = Exporter::of(session).await?;
+        fields["exporter"] = own.fields().into();
+        exporter = format!("\n  exporter    {}, {}", program.described(), own.login());
+    }
+    record.more = fields.as_object().cloned().unwrap_or_default();
 
-    /// For a person.
-    pub fn text(&self) -> String {
-        let described = |program: &Option<Program>| {
-            program.as_ref().map_or_else(|| "not installed".to_owned(), Program::described)
-        };
-        let address = self.access.ingress;
-        let (what, curl) = reach(self.place, self.provider, &self.access, self.ca.as_deref());
-        let browser = self.browser.iter().map(|option| quoted(option)).collect::<Vec<_>>().join(" ");
-        let login = format!("{}/auth/login", Scheme::of(self.ca.is_some()).url(ARGOCD_HOST));
-        let kubeconfig = self.access.kubeconfig.display();
-        let inside = if self.provider == Provider::Bundled { ", inside Argo CD" } else { "" };
-        let exporter = self.exporter.as_ref().map_or_else(String::new, |(program, exporter)| {
-            format!("\n  exporter    {}, {}", program.described(), exporter.login())
-        });
-        format!(
-            "{} lab, up
-  argocd      {}
-  dex         {}{inside}
-  address     {address}  ({what})
+    let (what, curl) = reach(place, provider, &access, ca.as_deref());
+    let login = format!("{}/auth/login", scheme.url(ARGOCD_HOST));
+    session.console.result(&format!(
+        "{} lab, up
+  argocd      {argocd}
+  dex         {dex}{inside}
+  address     {}  ({what})
   login       {USER} / {PASSWORD}
   namespaces  {}
   curl        curl -L {curl} {login}
   browser     cargo xtask open --launch
               or chromium {browser} {login}
   kubectl     cargo xtask kubectl -- get pods -A
-              or kubectl --kubeconfig {kubeconfig}{exporter}
+              or kubectl --kubeconfig {}{exporter}
 ",
-            self.place.name(),
-            described(&self.argocd),
-            described(&self.dex),
-            NAMESPACES.join(", "),
-        )
-    }
+        place.name(),
+        access.ingress,
+        NAMESPACES.join(", "),
+        access.kubeconfig.display(),
+    ));
+    Ok(())
 }
 
 /// How programs reach both hosts without DNS: in words, and as curl's options.

@@ -5,7 +5,7 @@ use probe::Verdict;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::cli::{Expect, Goal};
+use crate::cli::Goal;
 use crate::fault::Fault;
 use crate::known::{self, Refusal, Stage};
 use crate::record::{GoalRecord, StepRecord};
@@ -128,28 +128,29 @@ pub async fn play(
         super::reach(session, act.goal, (act.goal == Goal::Break).then_some(act.fault), steps).await?;
         let known = release.as_ref().and_then(|release| known::verdict(release, act.stage, provider));
         let mut record = GoalRecord::new("test");
-        let found = super::test::run(session, known.and_then(Expect::of), &mut record).await?;
+        let report = super::test::run(session, known, &mut record).await?;
         steps
             .extend(record.steps.into_iter().map(|step| StepRecord { name: format!("{name}-test"), ..step }));
-        let (ok, total) = found.ok;
+        let (failures, ok) = (report.failures(), report.ok());
+        let refusals: Vec<Refusal> = failures.iter().map(Refusal::of).collect();
         // Those that ended as others did are left out.
         if let Some(Value::Array(traces)) = record.shown.get_mut("traces") {
-            traces.truncate(found.refusals.len() + usize::from(ok > 0));
+            traces.truncate(refusals.len() + usize::from(ok > 0));
         }
         let row = Row {
             after: act.goal,
             stage: act.stage,
-            verdict: found.verdict,
-            logins: Logins { total, ok, failed: total - ok },
+            verdict: report.verdict,
+            logins: Logins { total: report.logins.len(), ok, failed: report.failed() },
             known,
             known_refusals: release
                 .as_ref()
                 .map_or(&[], |release| known::refusals(release, act.stage, provider)),
             as_known: release.as_ref().is_none_or(|release| {
-                known::as_known(release, act.stage, provider, found.verdict, &found.refusals)
+                known::as_known(release, act.stage, provider, report.verdict, &refusals)
             }),
-            refusals: found.refusals,
-            message: found.message,
+            refusals,
+            message: failures.first().map(|failure| failure.message.clone()),
             shown: record.shown,
         };
         seen(&row);

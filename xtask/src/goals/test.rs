@@ -4,9 +4,7 @@ use probe::{Report, Verdict};
 use releases::{Era, Release};
 use serde_json::{Value, json};
 
-use crate::cli::Expect;
 use crate::console::Tone;
-use crate::known::Refusal;
 use crate::login::shown;
 use crate::plan::{self, Plan};
 use crate::programs::Program;
@@ -16,37 +14,15 @@ use base::terminal::github;
 use base::{Error, Result};
 use cluster::names::Place;
 
-/// What a test found.
-pub struct Found {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Whether it is the one that was asked for.
-    pub as_expected: bool,
-    /// Logins that passed, of how many.
-    pub ok: (usize, usize),
-    /// The words of the most frequent failure.
-    pub message: Option<String>,
-    /// How logins failed, the most frequent way first.
-    pub refusals: Vec<Refusal>,
-}
-
-/// Logs in and gives a verdict, held against `expect` (logged in, if it says nothing).
+/// Logs in and gives what that shows, held against `expect` (logged in, if it says nothing).
 ///
 /// # Errors
 /// No lab is up, or it holds no Argo CD.
-pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRecord) -> Result<Found> {
+pub async fn run(session: &Session, expect: Option<Verdict>, record: &mut GoalRecord) -> Result<Report> {
     let logins = plan::run(session, &Plan::test(expect), &mut record.steps).await?;
     let logins = logins.ok_or_else(|| Error::environment("the plan of `test` has no logins"))?;
     let (report, argocd) = (logins.report, logins.argocd);
-    let release = Release::parse(&argocd.version).ok();
-    let expected = expect.unwrap_or(Expect::LoggedIn).verdict();
-    let found = Found {
-        verdict: report.verdict,
-        as_expected: report.verdict == expected,
-        ok: (report.ok(), report.logins.len()),
-        message: report.failures().first().map(|failure| failure.message.clone()),
-        refusals: report.failures().iter().map(Refusal::of).collect(),
-    };
+    let expected = expect.unwrap_or(Verdict::LoggedIn);
     if let Value::Object(fields) = json!(report) {
         record.more.extend(fields);
     }
@@ -54,23 +30,24 @@ pub async fn run(session: &Session, expect: Option<Expect>, record: &mut GoalRec
         record.shown = shown(&report);
     }
     record.more.insert("expected".into(), expected.name().into());
-    show(session, &report, &argocd, release.as_ref(), &found);
-    Ok(found)
+    show(session, &report, &argocd, expected);
+    Ok(report)
 }
 
-fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&Release>, found: &Found) {
-    let console = &session.console;
+fn show(session: &Session, report: &Report, argocd: &Program, expected: Verdict) {
+    let (console, release, failures) = (&session.console, argocd.release(), report.failures());
+    let as_expected = report.verdict == expected;
     if let Some(login) = report.example() {
         console.explain(&probe::table::render(login, console.results().into()));
     }
-    let tone = if found.as_expected { Tone::Good } else { Tone::Bad };
+    let tone = if as_expected { Tone::Good } else { Tone::Bad };
     let headline = headline(report, argocd, session.lab.place());
     console.result(&console.toned(tone, &headline));
-    if !found.as_expected {
-        let message = found.message.as_ref().map_or_else(String::new, |message| format!("\n{message}"));
+    if !as_expected {
+        let message = failures.first().map_or_else(String::new, |failure| format!("\n{}", failure.message));
         console.annotate(&github::error(None, "test", &format!("{headline}{message}")));
     }
-    for failure in report.failures() {
+    for failure in &failures {
         let status = failure.status.map_or(String::new(), |status| format!("{status} "));
         console.result(&format!("  {} x at {}: {status}{}", failure.count, failure.step, failure.message));
         console.explain(&format!("  means: {}", failure.explanation));
@@ -85,15 +62,15 @@ fn show(session: &Session, report: &Report, argocd: &Program, release: Option<&R
     if report.verdict == Verdict::LoggedIn {
         return;
     }
-    if let Some(release) = release {
+    if let Some(release) = &release {
         console.explain(&format!(
             "  argocd {release} (era: {}): {}",
             release.era().name(),
             release.era().because()
         ));
     }
-    if !found.as_expected {
-        console.explain(&format!("  next: {}", next(report, release)));
+    if !as_expected {
+        console.explain(&format!("  next: {}", next(report, release.as_ref())));
     }
 }
 

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use probe::Outcome;
 use probe::watch::{self, End, Seen, Watch, moment};
+use probe::{Outcome, Verdict};
 use serde_json::{Value, json};
 
-use crate::cli::Expect;
 use crate::login;
 use crate::record::GoalRecord;
 use crate::session::Session;
@@ -23,9 +22,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub async fn run(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     let until = match session.options.expect {
         None => None,
-        Some(Expect::LoggedIn) => Some(Outcome::LoggedIn),
-        Some(Expect::Refused) => Some(Outcome::Refused),
-        Some(Expect::Mixed) => {
+        Some(Verdict::LoggedIn) => Some(Outcome::LoggedIn),
+        Some(Verdict::Refused) => Some(Outcome::Refused),
+        Some(Verdict::Mixed | Verdict::Unreachable) => {
             return Err(Error::usage(
                 "one login after another is never mixed: --watch has no --expect mixed",
             ));

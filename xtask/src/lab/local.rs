@@ -32,15 +32,6 @@ pub struct LocalLab {
     home: Home,
 }
 
-/// A lab that was brought up or found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Started {
-    /// How to reach it.
-    pub access: Access,
-    /// Whether this call started it.
-    pub fresh: bool,
-}
-
 impl LocalLab {
     /// The lab of this folder, which need not exist.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
@@ -66,7 +57,10 @@ impl LocalLab {
     /// The folder is somebody's own, or the lab's lock cannot be asked.
     pub fn find(&self) -> Result<Option<Access>> {
         Ok(match self.home.state()? {
-            State::Up(description) => Some(self.access(&description)),
+            State::Up(Description { ingress, tls, .. }) => {
+                let (kubeconfig, context) = (self.home.kubeconfig(), lab::CONTEXT.to_owned());
+                Some(Access { kubeconfig, context, ingress, tls })
+            }
             State::Down | State::Unclear(_) => None,
         })
     }
@@ -76,25 +70,30 @@ impl LocalLab {
         if self.is_there().unwrap_or(true) {
             return None;
         }
-        let log = std::fs::read_to_string(self.home.log()).ok()?;
-        let last = log.lines().rev().find(|line| !line.trim().is_empty())?;
+        let last = self.last_words()?;
         last.strip_prefix("error: ").filter(|said| said.starts_with(lab::ENDED)).map(str::to_owned)
+    }
+
+    /// The last line that its process wrote.
+    fn last_words(&self) -> Option<String> {
+        let log = std::fs::read_to_string(self.home.log()).ok()?;
+        log.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
     }
 
     /// Brings the lab up, or finds it up. A lab of another build of this program, or
     /// one on another port than the wished one, or that speaks another scheme, is replaced.
-    /// Blocks.
+    /// Says whether this call started it. Blocks.
     ///
     /// # Errors
     /// The folder is somebody's own, or the lab does not come up, with the last words of
     /// its process.
-    pub fn start(&self, port: Option<u16>, tls: bool) -> Result<Started> {
+    pub fn start(&self, port: Option<u16>, tls: bool) -> Result<bool> {
         let state = self.home.state()?;
         if let State::Up(found) = &state {
             let as_wished =
                 port.is_none_or(|port| port == found.ingress.port()) && found.tls.is_some() == tls;
             if found.build == home::build_id() && as_wished {
-                return Ok(Started { access: self.access(found), fresh: false });
+                return Ok(false);
             }
         }
         self.end(&state)?;
@@ -103,7 +102,7 @@ impl LocalLab {
         self.home.create()?;
         self.spawn(port, tls)?;
         match self.home.state()? {
-            State::Up(description) => Ok(Started { access: self.access(&description), fresh: true }),
+            State::Up(_) => Ok(true),
             _ => Err(self.did_not_start()),
         }
     }
@@ -191,18 +190,8 @@ impl LocalLab {
         Err(Error::environment(format!("the local lab (process {}) does not end", pid.as_raw_nonzero())))
     }
 
-    fn access(&self, description: &Description) -> Access {
-        Access {
-            kubeconfig: self.home.kubeconfig(),
-            context: local_lab::lab::CONTEXT.to_owned(),
-            ingress: description.ingress,
-            tls: description.tls,
-        }
-    }
-
     fn did_not_start(&self) -> Error {
-        let log = std::fs::read_to_string(self.home.log()).unwrap_or_default();
-        match log.lines().rev().find(|line| !line.trim().is_empty()) {
+        match self.last_words() {
             Some(line) => Error::environment(format!(
                 "the local lab did not start: {}",
                 line.trim_start_matches("error: ")
@@ -221,12 +210,7 @@ impl LocalLab {
 ///
 /// # Errors
 /// A port is taken, the folder cannot be written, or a part of it has panicked.
-pub fn serve(folder: &Path, port: u16, tls: bool, lag: Option<Lag>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::environment(error.to_string()))?;
+pub async fn serve(folder: &Path, port: u16, tls: bool, lag: Option<Lag>) -> Result<()> {
     let ingress = SocketAddr::from(([127, 0, 0, 1], port));
     let ready = || {
         let mut stdout = io::stdout();
@@ -235,5 +219,5 @@ pub fn serve(folder: &Path, port: u16, tls: bool, lag: Option<Lag>) -> Result<()
         let _ = stdout.flush();
     };
     let options = lab::Options { ingress, tls, lag };
-    runtime.block_on(lab::serve(Home::new(folder), options, Tasks::default(), ready))
+    lab::serve(Home::new(folder), options, Tasks::default(), ready).await
 }

@@ -71,25 +71,13 @@ impl Lab {
     }
 }
 
-/// What the two labs of a folder are like, to choose between them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Choosing {
-    /// The lab on kind is there: up, stopped or half-made.
-    pub kind: bool,
-    /// The local lab is there.
-    pub local: bool,
-    /// Options ask for what only kind has.
-    pub wants_kind: bool,
-}
-
-/// Chooses a place for `--lab auto`: what options name, else the lab that is there, else
-/// this machine. No container engine is asked, so that the same command does the same
-/// everywhere.
+/// Chooses a place for `--lab auto`: kind, if options ask for what only that has, else the lab that is there
+/// (on `kind` also one that is stopped or half-made), else this machine. No container engine is asked, so that the
+/// same command does the same everywhere.
 ///
 /// # Errors
 /// Both labs are there.
-pub fn choose(choosing: Choosing) -> Result<Place> {
-    let Choosing { kind, local, wants_kind } = choosing;
+pub fn choose(kind: bool, local: bool, wants_kind: bool) -> Result<Place> {
     match (kind, local) {
         _ if wants_kind => Ok(Place::Kind),
         (true, true) => Err(Error::usage("a local lab and a lab on kind are both up")
@@ -105,18 +93,17 @@ mod tests {
 
     #[test]
     fn auto_takes_what_options_name_then_the_lab_that_is_there_then_this_machine() {
-        let none = Choosing::default();
-        for (choosing, place) in [
-            (none, Place::Local),
-            (Choosing { kind: true, ..none }, Place::Kind),
-            (Choosing { local: true, ..none }, Place::Local),
-            (Choosing { wants_kind: true, ..none }, Place::Kind),
-            (Choosing { wants_kind: true, local: true, ..none }, Place::Kind),
-            (Choosing { wants_kind: true, kind: true, local: true }, Place::Kind),
+        for (kind, local, wants_kind, place) in [
+            (false, false, false, Place::Local),
+            (true, false, false, Place::Kind),
+            (false, true, false, Place::Local),
+            (false, false, true, Place::Kind),
+            (false, true, true, Place::Kind),
+            (true, true, true, Place::Kind),
         ] {
-            assert_eq!(choose(choosing).unwrap(), place, "{choosing:?}");
+            assert_eq!(choose(kind, local, wants_kind).unwrap(), place, "{kind} {local} {wants_kind}");
         }
-        let error = choose(Choosing { kind: true, local: true, ..none }).unwrap_err();
+        let error = choose(true, true, false).unwrap_err();
         assert_eq!(error.exit.code(), 2);
     }
 }

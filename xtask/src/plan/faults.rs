@@ -17,17 +17,12 @@ pub fn steps(fault: Fault, provider: Provider) -> Vec<Step> {
         match *part {
             Part::Edit(edit) => add(edit.name(), Action::Edit(edit)),
             Part::Restart(workload) => {
-                let (restart, ready) = names(workload);
+                let [restart, ready, ..] = names(workload);
                 add(restart, Action::Restart(workload));
                 add(ready, Action::Ready(workload));
             }
             Part::Scale(workload, pods) => {
-                let (scaled, ready) = match workload {
-                    Workload::Argocd => ("argocd-scaled", "argocd-scaled-ready"),
-                    Workload::Dex | Workload::DexServer => ("dex-scaled", "dex-scaled-ready"),
-                    Workload::Redis => ("redis-scaled", "redis-scaled-ready"),
-                    Workload::Exporter => ("exporter-scaled", "exporter-scaled-ready"),
-                };
+                let [.., scaled, ready] = names(workload);
                 add(scaled, Action::Scale(workload, pods));
                 add(ready, Action::Ready(workload));
             }
@@ -40,12 +35,14 @@ pub fn steps(fault: Fault, provider: Provider) -> Vec<Step> {
     steps
 }
 
-fn names(workload: Workload) -> (&'static str, &'static str) {
+/// What a restart and another number of pods are called, each with the wait for it.
+fn names(workload: Workload) -> [&'static str; 4] {
     match workload {
-        Workload::Argocd => ("argocd-restart", "argocd-ready"),
-        Workload::Dex | Workload::DexServer => ("dex-restart", "dex-ready"),
-        Workload::Redis => ("redis-restart", "redis-ready"),
-        Workload::Exporter => ("exporter-restart", "exporter-ready"),
+        Workload::Argocd => ["argocd-restart", "argocd-ready", "argocd-scaled", "argocd-scaled-ready"],
+        Workload::Dex | Workload::DexServer => ["dex-restart", "dex-ready", "dex-scaled", "dex-scaled-ready"],
+        Workload::Redis | Workload::Exporter => {
+            ["redis-restart", "redis-ready", "redis-scaled", "redis-scaled-ready"]
+        }
     }
 }
 

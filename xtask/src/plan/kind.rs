@@ -3,31 +3,22 @@
 //! Three branches run beside the cluster's creation, one for each chart: pulled,
 //! checked, its images pulled and saved. They meet the cluster where images are loaded.
 
-use super::{Step, new_key, step};
+use super::{Step, argocds, checks_users, step};
 use crate::steps::{Action, KindStep};
 use cluster::names::Provider;
-use cluster::names::Workload::{Argocd, Dex, DexServer};
+use cluster::names::Workload::{Argocd, Dex};
 use kind_lab::Part;
-
-/// What there is none of where the Dex that the chart of Argo CD brings checks users: nobody asks
-/// for a name of Dex's.
-const OF_DEX: &str =
-    "dex-chart dex-images coredns dex-load dex-secret oidc-secret no-oidc-secret dex resolves";
 
 /// The steps. Argo CD's client secret comes `late`, after its server is up, or before it.
 pub fn bring_up(late: bool, provider: Provider) -> Vec<Step> {
     use KindStep::{
         Chart, Cluster, Coredns, Images, Ingress, IngressReady, Load, Node, RedisSecret, Resolves, Tools,
     };
-    let bundled = provider == Provider::Bundled;
     let kind = |name, after: &[&'static str], what| step(name, after, Action::Kind(what));
-    let (oidc_secret, install) = match late {
-        false => (step("oidc-secret", &["dex-secret"], Action::OidcSecret), Action::Install(Argocd)),
-        true => (step("no-oidc-secret", &["namespaces"], Action::NoOidcSecret), Action::InstallAnew(Argocd)),
-    };
+    let (oidc_secret, install) = argocds(late);
     let before_argocd = ["argocd-secret", "argocd-redis-secret", oidc_secret.name, "argocd-load"];
-    let (checks_users, its_pods) = if bundled { (DexServer, "argocd") } else { (Dex, "dex") };
-    let mut steps = vec![
+    let (checks_users, its_pods) = checks_users(provider);
+    vec![
         kind("tools", &[], Tools),
         kind("cluster", &["tools"], Cluster),
         kind("ingress-chart", &["tools"], Chart(Part::Ingress)),
@@ -54,17 +45,5 @@ pub fn bring_up(late: bool, provider: Provider) -> Vec<Step> {
         step("dex-ready", &[its_pods, "ingress-ready"], Action::Ready(checks_users)),
         step("argocd-ready", &["argocd", "ingress-ready"], Action::Ready(Argocd)),
         kind("resolves", &["coredns", "dex", "argocd", "node"], Resolves),
-    ];
-    if bundled {
-        let is_there = |name: &str| OF_DEX.split(' ').all(|other| other != name);
-        steps.retain(|step| is_there(step.name));
-        steps.iter_mut().for_each(|step| step.after.retain(|name| is_there(name)));
-    }
-    if late && bundled {
-        steps.extend(new_key());
-    } else if late {
-        steps.push(step("argocd-settled", &["argocd-ready"], Action::HearsNewSecrets));
-        steps.push(step("oidc-secret", &["dex-secret", "argocd-settled"], Action::OidcSecret));
-    }
-    steps
+    ]
 }

@@ -12,13 +12,15 @@ mod run;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::cli::{Expect, Goal};
+use probe::Verdict;
+
+use crate::cli::Goal;
 use crate::fault::{Edit, Fault};
 use crate::steps::{Action, Deed, KindStep};
 use cluster::names::{Place, Provider, Workload};
 
 pub use rotate::rotate;
-pub use run::{run, run_heard};
+pub use run::run;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,52 +47,17 @@ impl Plan {
     /// of other goals (`reproduce`). `fault` is the one that `break` puts in (`rotate`
     /// if there is none) and the only one that `fix` heals.
     pub fn of(goal: Goal, fault: Option<Fault>, place: Place, provider: Provider) -> Option<Self> {
-        use Action::{
-            ArgocdSecret, DexSecret, Heal, HearsNewSecrets, Install, InstallAnew, Namespaces, NoOidcSecret,
-            OidcSecret, Ready, Restart, StartLab, StopLab,
-        };
-        use Workload::{Argocd, Dex, DexServer, Exporter};
+        use Action::{Heal, Install, Ready, Restart, StopLab};
+        use Workload::{Argocd, Exporter};
         let mut steps = match goal {
-            Goal::Working | Goal::Broken if place == Place::Kind => {
-                kind::bring_up(goal == Goal::Broken, provider)
+            Goal::Working | Goal::Broken => {
+                let late = goal == Goal::Broken;
+                let steps = match place {
+                    Place::Kind => kind::bring_up(late, provider),
+                    Place::Local => local(late, provider),
+                };
+                completed(steps, late, provider)
             }
-            Goal::Working | Goal::Broken if provider == Provider::Bundled => {
-                let install = if goal == Goal::Working { Install(Argocd) } else { InstallAnew(Argocd) };
-                let mut steps = vec![
-                    step("lab", &[], StartLab),
-                    step("namespaces", &["lab"], Namespaces),
-                    step("argocd-secret", &["namespaces"], ArgocdSecret),
-                    step("argocd", &["argocd-secret"], install),
-                    step("dex-ready", &["argocd"], Ready(DexServer)),
-                    step("argocd-ready", &["argocd"], Ready(Argocd)),
-                ];
-                steps.extend((goal == Goal::Broken).then(new_key).into_iter().flatten());
-                steps
-            }
-            Goal::Working => vec![
-                step("lab", &[], StartLab),
-                step("namespaces", &["lab"], Namespaces),
-                step("argocd-secret", &["namespaces"], ArgocdSecret),
-                step("dex-secret", &["namespaces"], DexSecret),
-                step("oidc-secret", &["dex-secret"], OidcSecret),
-                step("dex", &["dex-secret"], Install(Dex)),
-                step("argocd", &["argocd-secret", "oidc-secret"], Install(Argocd)),
-                step("dex-ready", &["dex"], Ready(Dex)),
-                step("argocd-ready", &["argocd"], Ready(Argocd)),
-            ],
-            Goal::Broken => vec![
-                step("lab", &[], StartLab),
-                step("namespaces", &["lab"], Namespaces),
-                step("argocd-secret", &["namespaces"], ArgocdSecret),
-                step("no-oidc-secret", &["namespaces"], NoOidcSecret),
-                step("dex-secret", &["namespaces"], DexSecret),
-                step("dex", &["dex-secret"], Install(Dex)),
-                step("argocd", &["argocd-secret", "no-oidc-secret"], InstallAnew(Argocd)),
-                step("dex-ready", &["dex"], Ready(Dex)),
-                step("argocd-ready", &["argocd"], Ready(Argocd)),
-                step("argocd-settled", &["argocd-ready"], HearsNewSecrets),
-                step("oidc-secret", &["dex-secret", "argocd-settled"], OidcSecret),
-            ],
             Goal::Break => faults::steps(fault.unwrap_or(Fault::Rotate), provider),
             Goal::Fix => vec![
                 step("heal", &[], Heal { only: fault, argocd: false }),
@@ -122,7 +89,7 @@ impl Plan {
     }
 
     /// The plan of `test`, which looks for a verdict.
-    pub fn test(expect: Option<Expect>) -> Self {
+    pub fn test(expect: Option<Verdict>) -> Self {
         Self { name: Goal::Test.name(), steps: vec![step("logins", &[], Action::Login(expect))] }
     }
 
@@ -140,49 +107,45 @@ impl Plan {
         self
     }
 
-    /// The plan for a person: a line a step, with what it waits for and what it does. In turns:
-    /// the steps of a turn run side by side as soon as those are done that they wait for.
-    pub fn describe(&self, in_turns: bool, does: impl Fn(Action) -> Vec<Deed>) -> String {
+    /// The plan for a person: a line a step, with what it waits for and what it does, which is in `deeds` at the
+    /// step's place. In turns: the steps of a turn run side by side as soon as those are done that they wait for.
+    pub fn describe(&self, in_turns: bool, deeds: &[Vec<Deed>]) -> String {
         let mut text = format!("{}\n", self.name);
-        if !in_turns {
-            describe_steps(&mut text, &self.steps.iter().collect::<Vec<_>>(), &does);
-            return text;
-        }
-        for (number, turn) in self.turns().iter().enumerate() {
-            let side_by_side = if turn.len() > 1 { ", side by side" } else { "" };
-            let _ = writeln!(text, " turn {}{side_by_side}", number + 1);
-            describe_steps(&mut text, turn, &does);
+        let turns = if in_turns { self.turns() } else { vec![(0..self.steps.len()).collect()] };
+        for (turn, number) in turns.iter().zip(1..) {
+            if in_turns {
+                let side_by_side = if turn.len() > 1 { ", side by side" } else { "" };
+                let _ = writeln!(text, " turn {number}{side_by_side}");
+            }
+            for &place in turn {
+                let Step { name, after, action } = &self.steps[place];
+                let after = match after.as_slice() {
+                    [] => String::new(),
+                    names => format!("  (after {})", names.join(", ")),
+                };
+                let _ = writeln!(text, "  {name:<20} {}{after}", action.describe());
+                for deed in deeds.get(place).into_iter().flatten() {
+                    let _ = writeln!(text, "      {}", deed.to_string().replace('\n', "\n      "));
+                }
+            }
         }
         text
     }
 
-    /// Steps by how many others have to be done one after another before them.
-    fn turns(&self) -> Vec<Vec<&Step>> {
+    /// The places of steps by how many others have to be done one after another before them.
+    fn turns(&self) -> Vec<Vec<usize>> {
         let mut turn_of: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut turns: Vec<Vec<&Step>> = vec![];
-        for step in &self.steps {
+        let mut turns: Vec<Vec<usize>> = vec![];
+        for (place, step) in self.steps.iter().enumerate() {
             let before = step.after.iter().filter_map(|name| turn_of.get(name)).max();
             let turn = before.map_or(0, |turn| turn + 1);
             turn_of.insert(step.name, turn);
             if turns.len() <= turn {
                 turns.resize(turn + 1, vec![]);
             }
-            turns[turn].push(step);
+            turns[turn].push(place);
         }
         turns
-    }
-}
-
-fn describe_steps(text: &mut String, steps: &[&Step], does: impl Fn(Action) -> Vec<Deed>) {
-    for step in steps {
-        let after = match step.after.as_slice() {
-            [] => String::new(),
-            names => format!("  (after {})", names.join(", ")),
-        };
-        let _ = writeln!(text, "  {:<20} {}{after}", step.name, step.action.describe());
-        for deed in does(step.action) {
-            let _ = writeln!(text, "      {}", deed.to_string().replace('\n', "\n      "));
-        }
     }
 }
 
@@ -200,14 +163,71 @@ fn heal_first(steps: &mut Vec<Step>) {
     steps.insert(place, heal);
 }
 
-/// What comes after Argo CD's server in `broken`, where the Dex inside Argo CD checks users.
-fn new_key() -> [Step; 3] {
-    let new = Edit::OtherServerKey;
-    [
-        step("argocd-settled", &["argocd-ready"], Action::HearsChanges),
-        step(new.name(), &["argocd-settled", "dex-ready"], Action::Edit(new)),
-        step("dex-takes", &[new.name()], Action::DexTakes),
+/// The steps of `working` and `broken` on this machine. Argo CD's client secret comes `late`, after its server is up,
+/// or before it.
+fn local(late: bool, provider: Provider) -> Vec<Step> {
+    let (oidc_secret, install) = argocds(late);
+    let (checks_users, its_pods) = checks_users(provider);
+    let before_argocd = ["argocd-secret", oidc_secret.name];
+    let dex_secret = step("dex-secret", &["namespaces"], Action::DexSecret);
+    let [first, second] = if late { [oidc_secret, dex_secret] } else { [dex_secret, oidc_secret] };
+    vec![
+        step("lab", &[], Action::StartLab),
+        step("namespaces", &["lab"], Action::Namespaces),
+        step("argocd-secret", &["namespaces"], Action::ArgocdSecret),
+        first,
+        second,
+        step("dex", &["dex-secret"], Action::Install(Workload::Dex)),
+        step("argocd", &before_argocd, install),
+        step("dex-ready", &[its_pods], Action::Ready(checks_users)),
+        step("argocd-ready", &["argocd"], Action::Ready(Workload::Argocd)),
     ]
+}
+
+/// What is done with Argo CD's client secret before its server is installed, and how that is.
+fn argocds(late: bool) -> (Step, Action) {
+    match late {
+        false => {
+            (step("oidc-secret", &["dex-secret"], Action::OidcSecret), Action::Install(Workload::Argocd))
+        }
+        true => (
+            step("no-oidc-secret", &["namespaces"], Action::NoOidcSecret),
+            Action::InstallAnew(Workload::Argocd),
+        ),
+    }
+}
+
+/// Who checks users, and the step that starts its pods.
+fn checks_users(provider: Provider) -> (Workload, &'static str) {
+    (provider.workload(), if provider == Provider::Bundled { "argocd" } else { "dex" })
+}
+
+/// What there is none of where the Dex that the chart of Argo CD brings checks users: nobody asks
+/// for a name of Dex's.
+const OF_DEX: &str =
+    "dex-chart dex-images coredns dex-load dex-secret oidc-secret no-oidc-secret dex resolves";
+
+/// The steps of `working` or `broken` as a provider has them, and what comes `late`.
+fn completed(mut steps: Vec<Step>, late: bool, provider: Provider) -> Vec<Step> {
+    if provider == Provider::Bundled {
+        let is_there = |name: &str| OF_DEX.split(' ').all(|other| other != name);
+        steps.retain(|step| is_there(step.name));
+        steps.iter_mut().for_each(|step| step.after.retain(|name| is_there(name)));
+    }
+    let new = Edit::OtherServerKey;
+    match (late, provider) {
+        (false, _) => {}
+        (true, Provider::Dex) => steps.extend([
+            step("argocd-settled", &["argocd-ready"], Action::HearsNewSecrets),
+            step("oidc-secret", &["dex-secret", "argocd-settled"], Action::OidcSecret),
+        ]),
+        (true, Provider::Bundled) => steps.extend([
+            step("argocd-settled", &["argocd-ready"], Action::HearsChanges),
+            step(new.name(), &["argocd-settled", "dex-ready"], Action::Edit(new)),
+            step("dex-takes", &[new.name()], Action::DexTakes),
+        ]),
+    }
+    steps
 }
 
 /// A step that waits for those in `after`.
@@ -223,7 +243,7 @@ mod tests {
     fn plans_read_as_they_run() {
         let of = |goal, fault, place, provider| {
             let plan = Plan::of(goal, fault, place, provider).unwrap();
-            plan.describe(place == Place::Kind, |_| vec![])
+            plan.describe(place == Place::Kind, &[])
         };
         let plans: Vec<String> = [
             (Goal::Working, None),
@@ -246,7 +266,7 @@ mod tests {
         .chain([Goal::Broken, Goal::Monitor].map(|goal| of(goal, None, Place::Kind, Provider::Bundled)))
         .chain([Place::Local, Place::Kind].map(|place| {
             let plan = Plan::of(Goal::Working, None, place, Provider::Dex).unwrap();
-            plan.over_tls().describe(place == Place::Kind, |_| vec![])
+            plan.over_tls().describe(place == Place::Kind, &[])
         }))
         .collect();
         insta::assert_snapshot!(plans.join("\n"));

@@ -19,19 +19,6 @@ use base::{Error, Result};
 /// # Errors
 /// The first failure.
 pub async fn run(session: &Session, plan: &Plan, records: &mut Vec<StepRecord>) -> Result<Option<Logins>> {
-    run_heard(session, plan, records, &mut |_| ()).await
-}
-
-/// As [`run`]; `begins` hears of each step that begins.
-///
-/// # Errors
-/// The first failure.
-pub async fn run_heard(
-    session: &Session,
-    plan: &Plan,
-    records: &mut Vec<StepRecord>,
-    begins: &mut (dyn FnMut(&Step) + Send),
-) -> Result<Option<Logins>> {
     let mut logins = None;
     let mut waiting: Vec<&Step> = plan.steps.iter().collect();
     let mut done = BTreeSet::new();
@@ -40,10 +27,7 @@ pub async fn run_heard(
         let (ready, later): (Vec<&Step>, Vec<&Step>) =
             waiting.into_iter().partition(|step| step.after.iter().all(|name| done.contains(name)));
         waiting = later;
-        for step in ready {
-            begins(step);
-            running.push(one(session, step));
-        }
+        running.extend(ready.into_iter().map(|step| one(session, step)));
         let Some((step, record, outcome)) = running.next().await else { break };
         records.push(record);
         logins = outcome?.or(logins);

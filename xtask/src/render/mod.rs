@@ -68,7 +68,7 @@ impl Manifest {
     }
 }
 
-/// What the templates may use. Secret values are empty where a template has none.
+/// What the templates may use of a lab, beside the [names](NAMES) that are the same in each. Secret values are empty where a template has none.
 #[derive(Clone, Default, Serialize)]
 pub struct Variables {
     /// kind's name for the cluster.
@@ -81,18 +81,8 @@ pub struct Variables {
     pub tls_port: Option<u16>,
     /// The ingress class of both hosts.
     pub ingress_class: &'static str,
-    /// The namespaces of the stack.
-    pub namespaces: [&'static str; 3],
-    /// Argo CD's host.
-    pub argocd_host: &'static str,
-    /// A second host of Argo CD.
-    pub second_host: &'static str,
-    /// Dex's host.
-    pub dex_host: &'static str,
     /// Which Service Dex's host is in a cluster, with its namespace.
     pub dex_service: String,
-    /// The name of the Secrets that the certificates are in.
-    pub tls_secret: &'static str,
     /// The certificates.
     pub certificates: Vec<TlsSecret>,
     /// Argo CD's address.
@@ -105,11 +95,7 @@ pub struct Variables {
     pub password_host: &'static str,
     /// Where a pod finds them.
     pub front: String,
-    /// The exporter's host.
-    pub exporter_host: &'static str,
-    /// Who logs in.
-    pub user: &'static str,
-    /// That user's password.
+    /// The user's password.
     pub user_password: &'static str,
     /// The lab's certificate authority, in PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,6 +116,16 @@ pub struct Variables {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis_password: Option<String>,
 }
+
+/// What the templates call the names that no lab has otherwise.
+const NAMES: [(&str, &str); 6] = [
+    ("argocd_host", names::ARGOCD_HOST),
+    ("second_host", names::SECOND_HOST),
+    ("dex_host", names::DEX_HOST),
+    ("exporter_host", names::EXPORTER_HOST),
+    ("tls_secret", names::ARGOCD_TLS.name),
+    ("user", names::USER),
+];
 
 /// A Secret with a certificate in it.
 #[derive(Clone, Serialize)]
@@ -152,14 +148,7 @@ impl Variables {
             lab_id: "00000000".to_owned(),
             ingress_port,
             ingress_class: names::INGRESS_CLASS,
-            namespaces: names::NAMESPACES,
-            argocd_host: names::ARGOCD_HOST,
-            second_host: names::SECOND_HOST,
-            dex_host: names::DEX_HOST,
             dex_service: "dex-host.dex".to_owned(),
-            tls_secret: names::ARGOCD_TLS.name,
-            exporter_host: names::EXPORTER_HOST,
-            user: names::USER,
             user_password: names::PASSWORD,
             ..Self::default()
         }
@@ -235,6 +224,8 @@ impl Sources {
         let source = self.read(path)?;
         let name = path.display().to_string();
         let mut environment = Environment::new();
+        environment.add_global("namespaces", names::NAMESPACES.to_vec());
+        NAMES.into_iter().for_each(|(name, value)| environment.add_global(name, value));
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_debug(true);

@@ -21,7 +21,6 @@ use crate::lab::browser;
 use crate::lab::{Authority, Lab, LocalLab};
 use crate::programs::Program;
 use crate::render::{Sources, Variables};
-use crate::route::Door;
 use base::browser::Profile;
 use base::{Error, Result};
 use cluster::names::{Place, Provider, Rollout, Scheme, Workload};
@@ -127,18 +126,6 @@ impl Session {
         let key = self.scheme().is_https().then(|| self.authority().fingerprint()).transpose()?;
         let profile = Profile::of(self.lab.folder());
         Ok(browser::options(self.lab.place(), self.provider, access, &profile, key.as_deref()))
-    }
-
-    /// The way into the lab.
-    ///
-    /// # Errors
-    /// It is not up, or has no authority though it speaks https.
-    pub async fn door(&self) -> Result<Door> {
-        let front = self.access().await?.front();
-        match self.scheme() {
-            Scheme::Http => Ok(Door::plain(front)),
-            Scheme::Https => Door::over_tls(front, &self.authority().pem()?),
-        }
     }
 
     /// The lab's cluster. The connection is made once and shared.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Goal, LabChoice, Options};
 use crate::console::Console;
-use crate::lab::{Choosing, Lab, LocalLab, choose};
+use crate::lab::{Lab, LocalLab, choose};
 use base::{Error, Result};
 use cluster::names::Place;
 use kind_lab::KindLab;
@@ -52,11 +52,9 @@ pub(super) async fn which(options: &Options, console: &Console, goals: &[Goal]) 
     let place = match options.lab {
         LabChoice::Kind => Place::Kind,
         LabChoice::Local => Place::Local,
-        LabChoice::Auto => choose(Choosing {
-            kind: kind.is_there(),
-            local: local.is_there()?,
-            wants_kind: option_of(Place::Kind, options).is_some(),
-        })?,
+        LabChoice::Auto => {
+            choose(kind.is_there(), local.is_there()?, option_of(Place::Kind, options).is_some())?
+        }
     };
     let nothing = options.lab == LabChoice::Auto && place == Place::Local && !local.is_there()?;
     let lost = match nothing && goals.contains(&Goal::Down) {

@@ -9,23 +9,22 @@ mod start;
 use jiff::{SignedDuration, Timestamp};
 use local_lab::charts::{self, Runs};
 use local_lab::real_dex;
+use probe::Verdict;
 use serde_json::Value;
 
-use crate::cli::Expect;
 use crate::console::Running;
 use crate::fault::{Edit, Fault};
-use crate::lab::{Lab, sweep_beside};
+use crate::lab::Lab;
 use cluster::{ArgocdKeys, ClientSecret, Cluster};
 
 use crate::login::Logins;
 use crate::programs::{Kind, Program};
 use crate::render::{Manifest, Sources, Variables};
-use crate::route::Door;
 use crate::session::Session;
 use crate::{faults, login, route};
 use base::{Error, Result};
 use cluster::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, Place, Workload};
-use start::{certify, start_lab};
+use start::{certify, start_lab, stop_local};
 
 pub use kind_lab::KindStep;
 pub use shown::{Deed, DryRun};
@@ -84,7 +83,7 @@ pub enum Action {
     /// Forget a rotation: all has read the new client secret, or is going to.
     RotationEnded,
     /// Log in until there is a verdict; where one is expected, no further.
-    Login(Option<Expect>),
+    Login(Option<Verdict>),
     /// Remove the lab.
     StopLab,
     /// What only a lab on kind has.
@@ -232,7 +231,8 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
             let missing = || Error::environment("Secret argocd/argocd-secret has no server.secretkey");
             let key = cluster.secret_key(ARGOCD_SECRET, "server.secretkey").await?.ok_or_else(missing)?;
             let secret = ClientSecret::new(stand_ins::argocd::client_secret(&key));
-            route::dex_takes(&session.door().await?, &secret, session.wait(), running).await?;
+            let (options, scheme) = (login::options(session).await?, session.scheme());
+            route::dex_takes(&options, scheme, &secret, session.wait(), running).await?;
             return Ok("taken".into());
         }
         Action::RotateTwice => return faults::rotate_twice(session, &cluster).await.map(str::to_owned),
@@ -254,13 +254,8 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
                 cluster.wait_ready(redis, session.wait(), |text| running.waiting(text)).await?;
             }
             session.saw_ready(workload);
-            let door = match workload {
-                // Prometheus asks it by plain http, also where the lab is spoken to by https.
-                Workload::Exporter => Door::plain(session.access().await?.ingress),
-                _ => session.door().await?,
-            };
-            let place = session.lab.place();
-            let front = route::Front { place, door, limit: session.wait() };
+            let (place, options) = (session.lab.place(), login::options(session).await?);
+            let front = route::Front { place, options, scheme: session.scheme(), limit: session.wait() };
             route::wait(&front, &cluster, workload, running).await?;
             if workload == Workload::Argocd && starts_deaf(session).await? {
                 // Whoever changes something by hand right afterwards is to be heard.
@@ -281,17 +276,7 @@ async fn stop_lab(session: &Session, running: &Running<'_>) -> Result<bool> {
     session.connect_anew().await;
     let stopped = match &session.lab {
         Lab::Kind(_) => kind::remove(session, running).await,
-        Lab::Local(lab) => {
-            let (lab, unfinished) = (lab.clone(), session.unfinished.clone());
-            let stopped = tokio::task::spawn_blocking(move || {
-                let _changing = unfinished.changing();
-                let stopped = lab.stop();
-                sweep_beside(lab.own_folder().path());
-                stopped
-            });
-            let stopped = stopped.await;
-            stopped.map_err(|error| Error::environment(format!("stopping the lab: {error}")))?
-        }
+        Lab::Local(lab) => stop_local(session, lab).await,
     };
     session.unfinished.complete();
     stopped

@@ -2,7 +2,6 @@
 //! and what it waits for. What it reads on the way is not listed.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use super::{Action, KindStep, documents};
 use crate::fault::{Edit, Fault, Part};
@@ -28,7 +27,7 @@ pub struct Requests {
     namespaces: Vec<Request>,
     installs: BTreeMap<&'static str, Vec<Request>>,
     /// The faults that are in at this place of the plans.
-    faults: Mutex<Vec<Fault>>,
+    faults: Vec<Fault>,
     ingress: Rollout,
 }
 
@@ -66,12 +65,11 @@ impl Requests {
         let namespaces = sources.documents(Manifest::NAMESPACES, &variables)?;
         let namespaces = namespaces.iter().map(Request::apply).collect();
         let provider = session.provider;
-        Ok(Self { place, provider, namespaces, installs, faults: Mutex::new(faults), ingress })
+        Ok(Self { place, provider, namespaces, installs, faults, ingress })
     }
 
     /// What an action asks. Actions are asked for in the order of the plans.
-    pub fn of(&self, action: Action) -> Vec<Request> {
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn of(&mut self, action: Action) -> Vec<Request> {
         // On kind, kubectl and Helm ask.
         let local = |requests: Vec<Request>| if self.place == Place::Local { requests } else { vec![] };
         match action {
@@ -94,16 +92,16 @@ impl Requests {
             Action::RotateDex => vec![Request::patch_namespace(NOTED_ON), Request::patch_secret(DEX_SECRET)],
             Action::RotationEnded => vec![Request::patch_namespace(NOTED_ON)],
             Action::Remember(fault) => {
-                faults.push(fault);
+                self.faults.push(fault);
                 vec![Request::patch_namespace(NOTED_ON)]
             }
             Action::Edit(edit) => faults::requests(edit),
             Action::RotateTwice => [OIDC_SECRET, DEX_SECRET].map(Request::patch_secret).to_vec(),
             Action::Heal { only, argocd } => {
                 let healed = |fault: &Fault| only.is_none_or(|only| only == *fault);
-                let healing = faults.iter().filter(|fault| healed(fault));
+                let healing = self.faults.iter().filter(|fault| healed(fault));
                 let requests = heal(healing.flat_map(|fault| fault.parts(self.provider)), argocd);
-                faults.retain(|fault| !healed(fault));
+                self.faults.retain(|fault| !healed(fault));
                 let mut once = vec![];
                 for request in requests {
                     if !once.contains(&request) {

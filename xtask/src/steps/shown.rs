@@ -69,7 +69,7 @@ impl DryRun {
     }
 
     /// What an action does. Actions are asked for in the order of the plans.
-    pub fn deeds(&self, action: Action) -> Vec<Deed> {
+    pub fn deeds(&mut self, action: Action) -> Vec<Deed> {
         let commands = self.kind.as_ref().map_or_else(Vec::new, |kind| commands(kind, action));
         let port = self.port.map_or("PORT".to_owned(), |port| port.to_string());
         let by_hand = match action {
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Goal;
-    use crate::plan::Plan;
+    use crate::plan::{Plan, Step};
     use cluster::names;
     use kind_lab::{Choice, Commands, Ingress, Mirrors};
 
@@ -181,9 +181,9 @@ mod tests {
             let dry_run = dry_run(ingress, helm, argocd, of);
             let plan = Plan::of(goal, None, names::Place::Kind, of.0).unwrap();
             let plan = if of.1.is_https() { plan.over_tls() } else { plan };
-            texts.push(plan.describe(true, |action| {
-                commands(&dry_run, action).into_iter().map(Deed::Command).collect()
-            }));
+            let commands =
+                |step: &Step| commands(&dry_run, step.action).into_iter().map(Deed::Command).collect();
+            texts.push(plan.describe(true, &plan.steps.iter().map(commands).collect::<Vec<_>>()));
         }
         insta::assert_snapshot!(texts.join("\n"));
     }

@@ -2,7 +2,7 @@
 
 use super::apply;
 use crate::console::Running;
-use crate::lab::{Certificate, Lab};
+use crate::lab::{Certificate, Lab, LocalLab, sweep_beside};
 use crate::render::{Manifest, TlsSecret, Variables};
 use crate::session::Session;
 use base::{Error, Result};
@@ -27,12 +27,7 @@ pub(super) async fn start_lab(session: &Session) -> Result<&'static str> {
         session
             .console
             .note(&format!("  the lab with the provider {own} goes: it is made anew with {named}"));
-        let (lab, unfinished) = (lab.clone(), session.unfinished.clone());
-        let stopped = tokio::task::spawn_blocking(move || {
-            let _changing = unfinished.changing();
-            lab.stop()
-        });
-        stopped.await.map_err(|error| Error::environment(format!("stopping the lab: {error}")))??;
+        stop_local(session, lab).await?;
         session.connect_anew().await;
     }
     let scheme = session.scheme();
@@ -47,7 +42,7 @@ pub(super) async fn start_lab(session: &Session) -> Result<&'static str> {
     let started = tokio::task::spawn_blocking(move || {
         let mut begun = unfinished.changing();
         let started = lab.start(port, scheme.is_https())?;
-        *begun |= started.fresh;
+        *begun |= started;
         if scheme.is_https() {
             authority.ensure()?;
         }
@@ -56,7 +51,22 @@ pub(super) async fn start_lab(session: &Session) -> Result<&'static str> {
     let started =
         started.await.map_err(|error| Error::environment(format!("starting the lab: {error}")))??;
     session.connect_anew().await;
-    Ok(if started.fresh { "started" } else { "already up" })
+    Ok(if started { "started" } else { "already up" })
+}
+
+/// Stops a lab on this machine, and what commands that were killed left up beside it. Says whether there was one.
+///
+/// # Errors
+/// It cannot be stopped, or its folder cannot be removed.
+pub(super) async fn stop_local(session: &Session, lab: &LocalLab) -> Result<bool> {
+    let (lab, unfinished) = (lab.clone(), session.unfinished.clone());
+    let stopped = tokio::task::spawn_blocking(move || {
+        let _changing = unfinished.changing();
+        let stopped = lab.stop();
+        sweep_beside(lab.own_folder().path());
+        stopped
+    });
+    stopped.await.map_err(|error| Error::environment(format!("stopping the lab: {error}")))?
 }
 
 /// Makes the certificates of the ingress, unless those that there are come from the lab's own

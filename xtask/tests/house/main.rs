@@ -49,9 +49,9 @@ const CRATES: [(&str, &str, &[&str]); 14] = [
 
 /// The one way through xtask, from left to right. The words of the command line are data:
 /// they stand at the right end, where all may read them, and `usage` reads them from the line.
-const ONE_WAY: [&str; 19] = [
+const ONE_WAY: [&str; 20] = [
     "main", "usage", "commands", "goals", "timings", "plan", "steps", "faults", "login", "session", "lab",
-    "route", "render", "known", "record", "programs", "console", "cli", "fault",
+    "route", "render", "known", "record", "programs", "console", "cli", "fault", "table",
 ];
 
 /// Circles that remain: the crate, the folder in it, one module of the circle, and why.

@@ -6,3 +6,6 @@
 pub mod download;
 pub mod real;
 pub mod tools;
+
+#[cfg(test)]
+pub(crate) mod testing;

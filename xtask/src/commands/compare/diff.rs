@@ -1,5 +1,7 @@
 //! Two runs of one case, held against each other field by field.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use probe::{Exchange, Login};
 use serde::Serialize;
 
@@ -12,8 +14,8 @@ pub struct Answer {
     pub at: String,
     /// The status, or why there was no answer.
     pub status: String,
-    /// The headers.
-    pub headers: Vec<(String, String)>,
+    /// The headers by their names, several of one in their order.
+    pub headers: BTreeMap<String, String>,
     /// The body, where it is no page: how a page looks is everybody's own.
     pub body: String,
 }
@@ -68,20 +70,22 @@ pub fn of_answer<'a>(
     body: &str,
 ) -> Answer {
     let headers = headers(all);
-    let page = headers.iter().any(|(name, value)| name == "content-type" && value.contains("html"));
+    let page = headers.get("content-type").is_some_and(|kind| kind.contains("html"));
     let body = if page { String::new() } else { plain(body) };
     Answer { at: at.to_owned(), status: status.to_string(), headers, body }
 }
 
-fn headers<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
-    let kept: Vec<(String, String)> = all
-        .map(|(name, value)| (name.to_ascii_lowercase(), plain(value)))
-        .filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()))
-        .collect();
+fn headers<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
+    let mut kept: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in all {
+        let values = kept.entry(name.to_ascii_lowercase()).or_default();
+        let before = if values.is_empty() { "" } else { " | " };
+        *values += &format!("{before}{}", plain(value));
+    }
     // How long a page or a body with a token is, is chance or taste.
-    let textual = |name: &str, value: &str| name == "content-type" && value.starts_with("text/plain");
-    let counts = kept.iter().any(|(name, value)| textual(name, value));
-    kept.into_iter().filter(|(name, _)| name != "content-length" || counts).collect()
+    let textual = kept.get("content-type").is_some_and(|kind| kind.starts_with("text/plain"));
+    kept.retain(|name, _| !LEFT_OUT.contains(&name.as_str()) && (textual || name != "content-length"));
+    kept
 }
 
 /// Parameters of a URL that are random in each login.
@@ -164,17 +168,11 @@ pub fn differences(case: &str, stand_in: &[Answer], real: &[Answer]) -> Vec<Diff
     }
     for (mine, its) in stand_in.iter().zip(real) {
         add(&mine.at, "status", &mine.status, &its.status);
-        let mut names: Vec<&String> = mine.headers.iter().chain(&its.headers).map(|(name, _)| name).collect();
-        names.sort();
-        names.dedup();
+        let names: BTreeSet<&String> = mine.headers.keys().chain(its.headers.keys()).collect();
         for name in names {
-            let values = |answer: &Answer| {
-                let values =
-                    answer.headers.iter().filter(|(it, _)| it == name).map(|(_, value)| value.as_str());
-                let values: Vec<&str> = values.collect();
-                if values.is_empty() { "(none)".to_owned() } else { values.join(" | ") }
-            };
-            add(&mine.at, &format!("header {name}"), &values(mine), &values(its));
+            let [mine_has, its_has] =
+                [mine, its].map(|it| it.headers.get(name).map_or("(none)", String::as_str));
+            add(&mine.at, &format!("header {name}"), mine_has, its_has);
         }
         add(&mine.at, "body", &mine.body, &its.body);
     }

@@ -12,11 +12,12 @@ use serde_json::{Map, json};
 use stand_ins::DIFFERENCES;
 
 use crate::cli::{Goal, Options};
+use crate::commands::dry_run;
 use crate::commands::own_lab::OwnLab;
 use crate::console::Console;
 use crate::lab::OwnLabs;
 use crate::programs::Kind;
-use crate::record::{GoalRecord, Report, StepRecord};
+use crate::record::{Entry, GoalRecord, StepRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result};
 use cluster::names::{Place, Workload};
@@ -24,22 +25,32 @@ use cluster::names::{Place, Workload};
 use cases::Case;
 use diff::{Answer, Difference, differences};
 
+/// What a dry run says.
+const PLAN: [(&str, &str); 2] = [
+    ("labs", "bring up a lab of stand-ins and one of the real programs"),
+    ("cases", "log in under faults on both, ask what no login asks, and show each field that differs"),
+];
+
 /// Plays every case on a lab of stand-ins and on one of the real programs. Both labs are
 /// its own; the user's is not looked at.
 ///
 /// # Errors
 /// No real program is named, or a lab does not come up. What was found until then is said.
-pub async fn compare(session: &Session, report: &mut Report) -> Result<Exit> {
-    super::over_http(session)?;
+pub async fn compare(session: &Session, record: &mut Entry<'_>) -> Result<Exit> {
+    if session.scheme().is_https() {
+        return Err(Error::usage("`compare` is over plain http")
+            .hint("leave --tls out: what is held against what does not hang on it"));
+    }
     super::of_its_own(session, "compare")?;
+    if session.options.dry_run {
+        return Ok(dry_run::show(&session.console, PLAN, record));
+    }
     let own = OwnLabs::of(&session.lab, "compare")?;
-    report.place = Some(Place::Local);
-    let mut record = report.begun("compare", Instant::now());
+    record.report.place = Some(Place::Local);
     let mut found: Vec<Difference> = vec![];
-    let outcome = play(session, &own, &mut record, &mut found).await;
+    let outcome = play(session, &own, record, &mut found).await;
     show(&session.console, &found, record.steps.is_empty());
     record.more.insert("differences".into(), json!(found));
-    drop(record);
     outcome?;
     Ok(if unlisted(&found) > 0 { Exit::Verdict } else { Exit::Done })
 }

@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn an_answer_is_read() {
         let answer = parse("a", "HTTP/1.1 303 See Other\r\nLocation: /a:b\r\nX: y\r\n\r\nbody").unwrap();
-        let headers = [("location", "/a:b"), ("x", "y")].map(|(name, value)| (name.into(), value.into()));
+        let headers =
+            [("location", "/a:b"), ("x", "y")].map(|(name, value)| (name.into(), value.into())).into();
         assert_eq!((answer.status.as_str(), answer.body.as_str()), ("303", "body"));
         assert_eq!(answer.headers, headers);
         assert!(parse("a", "SSH-2.0\r\n\r\n").is_none() && parse("a", "").is_none());

@@ -7,11 +7,12 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use probe::{CauseId, Login, Verdict};
+use probe::{CauseId, Step, Verdict};
 use releases::{Era, Release};
 use serde_json::json;
 
 use super::doctor::of_lab;
+use super::dry_run;
 use super::own_lab::OwnLab;
 use crate::cli::{FaultsArgs, Goal, Options};
 use crate::fault::{Fault, Seen};
@@ -19,14 +20,14 @@ use crate::goals::{self, test};
 use crate::lab::OwnLabs;
 use crate::login;
 use crate::programs::Kind;
-use crate::record::{GoalRecord, Report, StepRecord};
-use crate::session::{Session, checkout};
+use crate::record::{Entry, GoalRecord, StepRecord};
+use crate::session::Session;
 use base::{Error, Exit, Result};
 use cluster::names::{Place, Provider, Workload};
 use doctor::examine;
 
 use row::{Outcome, Row};
-use table::Kept;
+use table::{Kept, TABLE};
 
 /// Logins after each fault. Where two replicas differ, each takes half of them.
 const LOGINS: u32 = 12;
@@ -35,7 +36,7 @@ const LOGINS: u32 = 12;
 ///
 /// # Errors
 /// One is named that there is not with this provider.
-pub fn chosen(args: &FaultsArgs, session: &Session) -> Result<Vec<Fault>> {
+fn chosen(args: &FaultsArgs, session: &Session) -> Result<Vec<Fault>> {
     let possible = |fault: &Fault| goals::possible(*fault, session.provider, session.scheme());
     if args.only.is_empty() {
         return Ok(Fault::all().iter().filter(|fault| possible(fault).is_ok()).copied().collect());
@@ -49,33 +50,29 @@ pub fn chosen(args: &FaultsArgs, session: &Session) -> Result<Vec<Fault>> {
 /// # Errors
 /// A lab does not come up, or a fault cannot be put in or healed. The rows that were
 /// finished until then are shown.
-pub async fn faults(session: &Session, args: &FaultsArgs, report: &mut Report) -> Result<Exit> {
+pub async fn faults(session: &Session, args: &FaultsArgs, entry: &mut Entry<'_>) -> Result<Exit> {
     let faults = chosen(args, session)?;
+    if session.options.dry_run {
+        return Ok(dry_run::show(&session.console, faults.iter().map(|it| (it.name(), it.what())), entry));
+    }
     if args.update && session.scheme().is_https() && faults.iter().any(|fault| fault.over().is_none()) {
         return Err(Error::usage("--update with --tls is for the faults of https alone")
             .hint("name them: the others' rows are of a lab over http"));
     }
     let labs = OwnLabs::of(&session.lab, "faults")?;
-    report.place = Some(Place::Local);
-    let mut record = report.begun("faults", Instant::now());
+    entry.report.place = Some(Place::Local);
     let mut rows = vec![];
-    let outcome = all(session, &labs.lab("lab"), &faults, &mut record, &mut rows).await;
+    let outcome = all(session, &labs.lab("lab"), &faults, entry, &mut rows).await;
     if !rows.is_empty() {
         session.console.result(&table::text(&rows, session.console.results().width));
     }
-    record.more.insert("faults".into(), json!(rows));
+    entry.more.insert("faults".into(), json!(rows));
     if session.options.report.is_some() {
-        record.shown.insert("faults".into(), rows.iter().map(|row| json!({"trace": row.trace})).collect());
+        entry.shown.insert("faults".into(), rows.iter().map(|row| json!({"trace": row.trace})).collect());
     }
-    drop(record);
     if args.update {
-        let root = checkout();
-        let mut kept = Kept::read(&root)?;
-        let taken = kept.take(&rows);
-        kept.write(&root)?;
-        session
-            .console
-            .note(&format!("{taken} of {} rows went into the table of docs/faults.md", rows.len()));
+        let take = |kept: &mut Kept| kept.take(&rows);
+        TABLE.update(&session.console, rows.len(), take, Kept::markdown)?;
     }
     outcome?;
     let good = rows.iter().all(|row| row.outcome != Outcome::Differs);
@@ -90,17 +87,13 @@ async fn all(
     record: &mut GoalRecord,
     rows: &mut Vec<Row>,
 ) -> Result<()> {
-    let mut labs: Vec<Option<Release>> = vec![];
-    for fault in faults {
-        let release = release_for(*fault, &session.options);
-        if !labs.contains(&release) {
-            labs.push(release);
-        }
-    }
-    for release in labs {
-        let own: Vec<Fault> =
-            faults.iter().copied().filter(|fault| release_for(*fault, &session.options) == release).collect();
-        let outcome = of_lab_of(session, folder.to_owned(), release, &own, record, rows).await;
+    let release = |fault: &Fault| release_for(*fault, &session.options);
+    let mut left = faults.to_vec();
+    while let Some(shared) = left.first().map(release) {
+        let (own, others): (Vec<Fault>, Vec<Fault>) =
+            left.into_iter().partition(|fault| release(fault) == shared);
+        left = others;
+        let outcome = of_lab_of(session, folder.to_owned(), shared, &own, record, rows).await;
         rows.sort_by_key(|row| faults.iter().position(|fault| fault.name() == row.fault));
         outcome?;
     }
@@ -148,7 +141,13 @@ async fn of_lab_of(
 async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let argocd = session.chosen(Workload::Argocd).await?;
     let dex = session.chosen_dex().await?;
-    let mut row = Row::new(fault, session.provider, argocd.described(), dex.described());
+    let mut row = Row {
+        fault: fault.name().to_owned(),
+        provider: session.provider,
+        argocd: argocd.described(),
+        dex: dex.described(),
+        ..Row::default()
+    };
     if let (Seen::RealOnly(_), Kind::StandIn) = (fault.seen(), argocd.kind) {
         row.outcome = Outcome::RealOnly;
         return Ok(row);
@@ -161,14 +160,16 @@ async fn one(session: &Session, fault: Fault) -> Result<Row> {
     let mut record = GoalRecord::new("test");
     let found = test::run(session, None, &mut record).await?;
     let by_cli = fault.seen() == Seen::CommandLine;
-    row.trace = record.shown.get("traces").map(|traces| traces[0].clone()).unwrap_or_default();
-    row.symptom = match by_cli {
-        true => {
-            let login = login::as_cli(session).await?;
-            row.trace = json!(login);
-            as_cli(&login)
-        }
-        false => symptom(&record, found.verdict),
+    (row.symptom, row.trace) = if by_cli {
+        let login = login::as_cli(session).await?;
+        let failure = login.outcome.as_ref().err();
+        let verdict = if failure.is_some() { "refused" } else { "logged-in" };
+        let failure = failure.map(|it| (it.step, it.status, it.message.as_str()));
+        (format!("as the command line: {}", said(verdict, failure)), json!(login))
+    } else {
+        let failures = found.failures();
+        let failure = failures.first().map(|it| (it.step, it.status, it.message.as_str()));
+        (said(found.verdict.name(), failure), json!(found.shown(1).first()))
     };
     row.answer = diagnosis.findings.iter().map(|finding| finding.id.name().to_owned()).collect();
     row.certainty = diagnosis.findings.first().map(|finding| finding.certainty.name().to_owned());
@@ -214,24 +215,9 @@ fn shows_here(fault: Fault, release: Option<Release>) -> bool {
     }
 }
 
-/// What the command line's login says, in a line.
-fn as_cli(login: &Login) -> String {
-    match &login.outcome {
-        Ok(_) => "as the command line: logged-in".to_owned(),
-        Err(failure) => {
-            let status = failure.status.map_or_else(String::new, |status| format!(" {status}"));
-            format!("as the command line: refused at {}{status}: {}", failure.step, failure.message)
-        }
-    }
-}
-
-/// What a login says, in a line.
-fn symptom(record: &GoalRecord, verdict: Verdict) -> String {
-    let failures = record.more.get("failures").and_then(|failures| failures.as_array());
-    let Some(failure) = failures.and_then(|failures| failures.first()) else {
-        return verdict.name().to_owned();
-    };
-    let text = |field: &str| failure[field].as_str().unwrap_or_default().to_owned();
-    let status = failure["status"].as_u64().map_or_else(String::new, |status| format!(" {status}"));
-    format!("{verdict} at {}{status}: {}", text("step"), text("message"))
+/// How logins ended, in a line: `refused at callback 500: …`.
+fn said(verdict: &str, failure: Option<(Step, Option<u16>, &str)>) -> String {
+    let Some((step, status, message)) = failure else { return verdict.to_owned() };
+    let status = status.map_or_else(String::new, |status| format!(" {status}"));
+    format!("{verdict} at {step}{status}: {message}")
 }

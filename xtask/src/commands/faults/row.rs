@@ -5,12 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::fault::Fault;
 use base::duration;
 use cluster::names::Provider;
 
 /// One fault, put in, looked at and healed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Its name.
     pub fault: String,
@@ -37,7 +36,7 @@ pub struct Row {
 }
 
 /// How a fault ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The doctor named it first, and healing left nothing.
@@ -47,26 +46,11 @@ pub enum Outcome {
     /// It shows with real programs only.
     RealOnly,
     /// Something is not as it should be.
+    #[default]
     Differs,
 }
 
 impl Row {
-    /// A fault of which nothing was seen yet.
-    pub fn new(fault: Fault, provider: Provider, argocd: String, dex: String) -> Self {
-        Self {
-            fault: fault.name().to_owned(),
-            provider,
-            argocd,
-            dex,
-            symptom: String::new(),
-            answer: vec![],
-            certainty: None,
-            diagnosis_ms: 0,
-            outcome: Outcome::Differs,
-            trace: Value::Null,
-        }
-    }
-
     /// What it is kept under.
     pub fn key(&self) -> String {
         match self.provider {

@@ -1,19 +1,18 @@
 //! The table, for people, and kept in the repository.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::row::{Outcome, Row};
 use crate::commands::docs_table::DocsTable;
-use crate::commands::table;
 use crate::fault::Fault;
-use base::Result;
+use crate::table;
 use base::duration;
 use cluster::names::Provider;
 
-const TABLE: DocsTable = DocsTable {
+/// The file, and the page that shows it.
+pub const TABLE: DocsTable = DocsTable {
     file: "xtask/faults.json",
     page: "docs/faults.md",
     begin: "<!-- faults: written by `cargo xtask faults --update` -->\n",
@@ -37,28 +36,12 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What the repository keeps; nothing, if there is no file yet.
-    ///
-    /// # Errors
-    /// The file is there and cannot be read.
-    pub fn read(root: &Path) -> Result<Self> {
-        TABLE.read(root)
-    }
-
     /// Takes over the rows of faults that showed. Gives how many that were.
     pub fn take(&mut self, rows: &[Row]) -> usize {
         let showed = rows.iter().filter(|row| row.outcome == Outcome::Named);
         let before = showed.clone().count();
         self.rows.extend(showed.map(|row| (row.key(), row.clone())));
         before
-    }
-
-    /// Writes the file and the table of docs/faults.md.
-    ///
-    /// # Errors
-    /// One of them cannot be written, or the page has lost its markers.
-    pub fn write(&self, root: &Path) -> Result<()> {
-        TABLE.write(root, self, &self.markdown())
     }
 
     /// The table for the page, in the catalogue's order.
@@ -116,7 +99,8 @@ mod tests {
     use super::*;
 
     fn row(fault: Fault, outcome: Outcome) -> Row {
-        let mut row = Row::new(fault, Provider::Dex, "v3.3.6 (real)".into(), "v2.45.1 (real)".into());
+        let mut row = Row { fault: fault.name().into(), ..Row::default() };
+        (row.argocd, row.dex) = ("v3.3.6 (real)".into(), "v2.45.1 (real)".into());
         row.symptom = "refused at callback 500: a | b <c>".into();
         (row.answer, row.certainty) = (vec![fault.id().name().to_owned()], Some("certain".into()));
         (row.diagnosis_ms, row.outcome) = (321, outcome);

@@ -4,11 +4,12 @@ mod target;
 
 use std::time::Instant;
 
+use probe::Verdict;
 use serde_json::json;
 
-use crate::cli::{Expect, LoadArgs};
+use crate::cli::LoadArgs;
 use crate::console::{Console, Tone};
-use crate::record::{GoalRecord, Report, StepRecord};
+use crate::record::{Entry, GoalRecord, StepRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result, interrupt};
 use load::{Followed, Jobs, Merged, NotMade, Worker, follow};
@@ -22,13 +23,12 @@ pub async fn load(
     session: &Session,
     args: &LoadArgs,
     interrupted: &mut (impl Future<Output = ()> + Unpin),
-    report: &mut Report,
+    entry: &mut Entry<'_>,
 ) -> Result<Exit> {
     if args.context.is_some() {
         // It is no lab that logins are made at.
-        (report.place, report.provider, report.tls) = (None, None, None);
+        (entry.report.place, entry.report.provider, entry.report.tls) = (None, None, None);
     }
-    let mut entry = report.begun("load", Instant::now());
     let prepared = async {
         let target = target::of(session, args).await?;
         if session.options.dry_run {
@@ -39,8 +39,8 @@ pub async fn load(
     };
     let (target, access) = unless(interrupted, prepared).await?;
     let plan = &target.plan;
-    describe(&target, &mut entry);
-    let Some((client, password)) = access else { return show_plan(&session.console, &target, &mut entry) };
+    describe(&target, entry);
+    let Some((client, password)) = access else { return show_plan(&session.console, &target, entry) };
     let console = &session.console;
     console.heading(&format!("load: {}", plan.announcement()));
     let jobs = Jobs::new(client, plan, target.kubectl.clone(), doctor::cluster_words);
@@ -62,8 +62,8 @@ pub async fn load(
         }
     };
     entry.steps.push(StepRecord::new("follow", began, word(&outcome)));
-    let removed = remove(&jobs, console, &mut entry).await;
-    let exit = outcome.and_then(|it| judge(session, &target, &it, &mut entry));
+    let removed = remove(&jobs, console, entry).await;
+    let exit = outcome.and_then(|it| judge(session, &target, &it, entry));
     match (exit, removed) {
         (exit, Ok(())) => exit,
         (Ok(_), Err(error)) => Err(error),
@@ -145,7 +145,7 @@ fn show_plan(console: &Console, target: &Target, record: &mut GoalRecord) -> Res
 
 /// Says what came of it, and gives the exit code.
 fn judge(session: &Session, target: &Target, followed: &Followed, record: &mut GoalRecord) -> Result<Exit> {
-    let expected = session.options.expect.unwrap_or(Expect::LoggedIn).verdict();
+    let expected = session.options.expect.unwrap_or(Verdict::LoggedIn);
     let workers: Vec<_> = followed.workers.iter().map(Worker::document).collect();
     record.more.insert("expected".into(), expected.name().into());
     record.more.insert("workers".into(), workers.into());

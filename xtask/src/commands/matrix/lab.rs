@@ -21,7 +21,7 @@ use cluster::names::Workload;
 pub const LOGINS: u32 = 20;
 
 /// What was seen of one release.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Measured {
     /// What it was called on the command line.
     pub label: String,
@@ -38,26 +38,29 @@ pub struct Measured {
 }
 
 impl Measured {
+    fn of(&self, stage: Stage) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.stage == stage)
+    }
+
     /// The verdict and the logins of a stage. Of several (`fix` comes twice) the one
     /// that shows most: anything but logged in.
     pub fn stage(&self, stage: Stage) -> Option<(Verdict, Logins)> {
-        let rows = || self.rows.iter().filter(|row| row.stage == stage);
         let worst = self.worst(stage)?;
-        let total = rows().map(|row| row.logins.total).sum();
-        let ok = rows().map(|row| row.logins.ok).sum();
+        let total = self.of(stage).map(|row| row.logins.total).sum();
+        let ok = self.of(stage).map(|row| row.logins.ok).sum();
         Some((worst.verdict, Logins { total, ok, failed: total - ok }))
     }
 
     /// What was seen at a stage; of several what shows most.
     pub fn worst(&self, stage: Stage) -> Option<&Row> {
-        let rows = || self.rows.iter().filter(|row| row.stage == stage);
-        rows().find(|row| row.verdict != Verdict::LoggedIn).or_else(|| rows().next())
+        let shows = self.of(stage).find(|row| row.verdict != Verdict::LoggedIn);
+        shows.or_else(|| self.of(stage).next())
     }
 
     /// How logins failed at a stage, the most frequent way of each act first.
     pub fn refusals(&self, stage: Stage) -> Vec<Refusal> {
         let mut refusals: Vec<Refusal> = vec![];
-        for refusal in self.rows.iter().filter(|row| row.stage == stage).flat_map(|row| &row.refusals) {
+        for refusal in self.of(stage).flat_map(|row| &row.refusals) {
             if !refusals.contains(refusal) {
                 refusals.push(*refusal);
             }
@@ -86,14 +89,7 @@ pub async fn measure(
     }
     options.argocd_bin.clone_from(&subject.binary);
     options.argocd = if subject.binary.is_some() { None } else { subject.release.clone() };
-    let mut measured = Measured {
-        label: subject.label(),
-        argocd: None,
-        dex: None,
-        rows: vec![],
-        error: None,
-        time: Duration::ZERO,
-    };
+    let mut measured = Measured { label: subject.label(), ..Measured::default() };
     let lab = OwnLab::new(folder, options);
     let outcome = play(&lab, acts, running, &mut measured).await;
     measured.error = outcome.err();

@@ -2,7 +2,6 @@
 //! table that docs/releases.md shows of it. A stand-in never gets in here.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use releases::Release;
 use serde::{Deserialize, Serialize};
@@ -10,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::lab::Measured;
 use super::table::COLUMNS;
 use crate::commands::docs_table::DocsTable;
-use crate::commands::table;
 use crate::programs::Kind;
-use base::Result;
+use crate::table;
 
-const TABLE: DocsTable = DocsTable {
+/// The file, and the page that shows it.
+pub const TABLE: DocsTable = DocsTable {
     file: "xtask/measured.json",
     page: "docs/releases.md",
     begin: "<!-- measured: written by `cargo xtask matrix --update` -->\n",
@@ -40,14 +39,6 @@ struct Entry {
 }
 
 impl Table {
-    /// The table of a checkout; empty if there is none yet.
-    ///
-    /// # Errors
-    /// The file is there and cannot be read.
-    pub fn read(root: &Path) -> Result<Self> {
-        TABLE.read(root)
-    }
-
     /// Takes over what was measured completely and on a real Argo CD of a plain release.
     /// Gives how many rows that were.
     pub fn take(&mut self, all: &[Measured], date: &str) -> usize {
@@ -70,14 +61,6 @@ impl Table {
             taken += 1;
         }
         taken
-    }
-
-    /// Writes the file and the table of docs/releases.md.
-    ///
-    /// # Errors
-    /// One of them cannot be written, or the page has lost its markers.
-    pub fn write(&self, root: &Path) -> Result<()> {
-        TABLE.write(root, self, &self.markdown())
     }
 
     /// The table for the page, oldest release first.

@@ -10,20 +10,20 @@ use std::num::NonZero;
 use std::time::Instant;
 
 use futures::StreamExt as _;
-use releases::Release;
 
-use crate::cli::{MatrixArgs, Options, Range, Story};
-use crate::console::Console;
+use super::dry_run;
+use crate::cli::{MatrixArgs, Story};
 use crate::goals::stories::{self, Act};
 use crate::known::{self, Stage};
 use crate::lab::OwnLabs;
-use crate::record::{GoalRecord, Report, StepRecord};
-use crate::session::{Session, checkout};
+use crate::record::{GoalRecord, StepRecord};
+use crate::session::Session;
 use base::{Error, Exit, Result};
 use cluster::names::Provider;
 use toolbox::real;
 
 use lab::{LOGINS, Measured};
+use measured::{TABLE, Table};
 use select::{Available, Subject};
 
 /// The stage that a story is about.
@@ -52,32 +52,22 @@ fn all_acts(provider: Provider) -> Vec<Act> {
     }
 }
 
-/// What would be run, by name: each release with its goals. Asks nothing of the network.
-///
-/// # Errors
-/// The releases cannot be told.
-pub fn plan(args: &MatrixArgs, provider: Provider) -> Result<Vec<(String, String)>> {
-    let available =
-        args.argocd_bins.as_deref().map_or_else(|| Ok(Available::published()), Available::in_folder)?;
-    let (subjects, acts) = match &args.bisect {
-        Some(range) => (bisect::subjects(range, &available)?, acts(args.story)),
-        None => (available.select(&args.releases)?, all_acts(provider)),
-    };
-    let goals: Vec<&str> = acts.iter().flat_map(|act| [act.goal.name(), "test"]).collect();
-    Ok(subjects.iter().map(|subject| (subject.label(), goals.join(" "))).collect())
-}
-
 /// Runs the matrix.
 ///
 /// # Errors
 /// The releases cannot be told, or a file cannot be written. A release that could not
 /// be run is a row of the table and makes the exit 3.
-pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -> Result<Exit> {
-    let since = Instant::now();
-    let labs = OwnLabs::of(&session.lab, "matrix")?;
+pub async fn matrix(session: &Session, args: &MatrixArgs, record: &mut GoalRecord) -> Result<Exit> {
+    let options = &session.options;
     let available = match &args.argocd_bins {
         Some(folder) => Available::in_folder(folder)?,
-        None if session.options.real => Available::of(released(session).await?),
+        // A dry run asks nothing of the network.
+        None if options.real && !options.dry_run && !options.offline => {
+            let running = session.console.step("releases", "asking which there are");
+            let released = real::released(&session.downloads()?).await?;
+            running.done(&released.len().to_string());
+            Available::of(released)
+        }
         None => Available::published(),
     };
     let inside = session.provider == Provider::Bundled;
@@ -85,26 +75,25 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, report: &mut Report) -
         return Err(Error::usage("the table of releases and the first start are of a Dex of its own")
             .hint("leave out --update and --story first-start, or --provider bundled"));
     }
-    let options = &session.options;
+    let (subjects, acts) = match &args.bisect {
+        Some(range) => (bisect::subjects(range, &available)?, acts(args.story)),
+        None => (available.select(&args.releases)?, all_acts(session.provider)),
+    };
+    if options.dry_run {
+        let goals: Vec<&str> = acts.iter().flat_map(|act| [act.goal.name(), "test"]).collect();
+        let goals = goals.join(" ");
+        return Ok(dry_run::show(&session.console, subjects.iter().map(|it| (it.label(), &goals)), record));
+    }
+    let labs = OwnLabs::of(&session.lab, "matrix")?;
     let real = args.argocd_bins.is_some() || options.real || options.dex_bin.is_some();
     // A machine has one place for the configuration of a real Dex inside Argo CD.
     let one = (inside && real).then_some(1);
     let jobs = one.unwrap_or_else(|| args.jobs.map_or_else(cores, usize::from));
-    let run = Run { session, labs: &labs, jobs };
-    let mut record = report.begun("matrix", since);
+    let run = Run { session, labs: &labs, jobs, acts: &acts };
     match &args.bisect {
-        Some(range) => run.bisect(range, args.story, &available, &mut record).await,
-        None => run.table(args, &available, &mut record).await,
+        Some(_) => run.bisect(&subjects, stage(args.story), record).await,
+        None => run.table(args, &subjects, record).await,
     }
-}
-
-/// The releases that there are by now.
-async fn released(session: &Session) -> Result<Vec<Release>> {
-    let running = session.console.step("releases", "asking which there are");
-    let released = real::released(&session.downloads()?, &running).await?;
-    let earlier = if released.cached { ", as asked earlier" } else { "" };
-    running.done(&format!("{}{earlier}", released.releases.len()));
-    Ok(released.releases)
 }
 
 fn cores() -> usize {
@@ -115,45 +104,35 @@ struct Run<'a> {
     session: &'a Session,
     labs: &'a OwnLabs,
     jobs: usize,
+    acts: &'a [Act],
 }
 
 impl Run<'_> {
-    fn console(&self) -> &Console {
-        &self.session.console
-    }
-
-    fn options(&self) -> &Options {
-        &self.session.options
-    }
-
-    async fn table(&self, args: &MatrixArgs, available: &Available, record: &mut GoalRecord) -> Result<Exit> {
-        let subjects = available.select(&args.releases)?;
-        let console = self.console();
+    async fn table(&self, args: &MatrixArgs, subjects: &[Subject], record: &mut GoalRecord) -> Result<Exit> {
+        let Session { console, options, provider, .. } = self.session;
         if subjects.is_empty() {
-            console.note("matrix: no release to run: nothing is new");
+            let unasked = if options.offline { ", as far as is known without asking" } else { "" };
+            console.note(&format!("matrix: no release to run: nothing is new{unasked}"));
             record.more.insert("releases".into(), table::json(&[]));
             return Ok(Exit::Done);
         }
-        let wished = self.options().logins;
-        let logins = wished.unwrap_or(LOGINS);
+        let logins = options.logins.unwrap_or(LOGINS);
         console.heading(&format!(
             "matrix: {} releases, {} at a time, {logins} logins after each act",
             subjects.len(),
             self.jobs
         ));
-        let acts = all_acts(self.session.provider);
-        let all = self.measure(&subjects, &acts, record).await;
+        let all = self.measure(subjects, record).await;
         console.result(&table::text(&all, console.results().width));
-        let provider = self.session.provider;
         let assumed = all.iter().filter_map(|measured| measured.argocd.as_ref()?.release());
         let assumed: Vec<String> =
-            assumed.filter(|it| !known::is_measured(it, provider)).map(|it| it.to_string()).collect();
+            assumed.filter(|it| !known::is_measured(it, *provider)).map(|it| it.to_string()).collect();
         if !assumed.is_empty() {
             console.result(&known::assumed(&assumed));
         }
-        console.explain(&confidence(logins, wished.is_some()));
+        console.explain(&confidence(logins, options.logins.is_some()));
         record.more.insert("releases".into(), table::json(&all));
-        if self.options().report.is_some() {
+        if options.report.is_some() {
             record.shown.insert("releases".into(), table::shown(&all));
         }
         for (path, text) in
@@ -166,12 +145,9 @@ impl Run<'_> {
             }
         }
         if args.update {
-            let root = checkout();
-            let mut known = measured::Table::read(&root)?;
             let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-            let taken = known.take(&all, &date);
-            known.write(&root)?;
-            console.note(&format!("{taken} of {} rows went into the table of docs/releases.md", all.len()));
+            let take = |known: &mut Table| known.take(&all, &date);
+            TABLE.update(console, all.len(), take, Table::markdown)?;
         }
         if all.iter().any(|measured| measured.error.is_some()) {
             return Ok(Exit::Environment);
@@ -179,22 +155,12 @@ impl Run<'_> {
         Ok(if all.iter().all(Measured::as_known) { Exit::Done } else { Exit::Verdict })
     }
 
-    async fn bisect(
-        &self,
-        range: &Range,
-        story: Story,
-        available: &Available,
-        record: &mut GoalRecord,
-    ) -> Result<Exit> {
-        let subjects = bisect::subjects(range, available)?;
-        let console = self.console();
+    async fn bisect(&self, subjects: &[Subject], stage: Stage, record: &mut GoalRecord) -> Result<Exit> {
+        let console = &self.session.console;
         console.heading(&format!("bisect: {} releases", subjects.len()));
-        let acts = acts(story);
-        let found = bisect::bisect(&subjects, stage(story), async |subjects: &[Subject]| {
-            self.measure(subjects, &acts, record).await
-        })
-        .await?;
-        console.result(&found.text(stage(story)));
+        let measure = async |subjects: &[Subject]| self.measure(subjects, record).await;
+        let found = bisect::bisect(subjects, stage, measure).await?;
+        console.result(&found.text(stage));
         let change = found.change().map(|ends| ends.map(|it| it.label.clone()));
         let exit = if change.is_some() { Exit::Done } else { Exit::Verdict };
         let [before, after] = change.map_or([None, None], |ends| ends.map(Some));
@@ -206,13 +172,13 @@ impl Run<'_> {
 
     /// Measures releases, as many at a time as there are jobs, and gives them in the
     /// order in which they were asked for.
-    async fn measure(&self, subjects: &[Subject], acts: &[Act], record: &mut GoalRecord) -> Vec<Measured> {
+    async fn measure(&self, subjects: &[Subject], record: &mut GoalRecord) -> Vec<Measured> {
         let one = |place: usize, subject: Subject| async move {
             let label = subject.label();
-            let (running, since) = (self.console().step(&label, "starting its lab"), Instant::now());
+            let (running, since) = (self.session.console.step(&label, "starting its lab"), Instant::now());
             // A path says little about who it is, and may say the same as another.
             let folder = self.labs.lab(&format!("{place}-{label}"));
-            let measured = lab::measure(&subject, acts, folder, self.options(), &running).await;
+            let measured = lab::measure(&subject, self.acts, folder, &self.session.options, &running).await;
             let outcome = match (&measured.error, measured.as_known()) {
                 (Some(error), _) => error.to_string(),
                 (None, true) => "as known".to_owned(),

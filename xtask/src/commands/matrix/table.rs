@@ -7,9 +7,9 @@ use report::junit::{Ended, Suite};
 use serde_json::{Value, json};
 
 use super::lab::Measured;
-use crate::commands::table;
 use crate::goals::stories::{Logins, Row};
 use crate::known::Stage;
+use crate::table;
 
 /// The columns: the name in JSON, and the heading.
 pub const COLUMNS: [(Stage, &str, &str); 5] = [

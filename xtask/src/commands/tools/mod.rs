@@ -5,11 +5,11 @@ mod shown;
 use std::path::PathBuf;
 
 use futures::future::try_join_all;
-use serde_json::{Map, json};
+use serde_json::json;
 use xshell::Shell;
 
 use crate::cli::ToolsArgs;
-use crate::record::Report;
+use crate::record::GoalRecord;
 use crate::session::Session;
 use base::{Error, Exit, Result};
 use toolbox::download::{Downloads, Platform};
@@ -22,14 +22,12 @@ use shown::{Program, Shed};
 ///
 /// # Errors
 /// Not all of them are there, or something cannot be downloaded.
-pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> Result<Exit> {
-    let since = std::time::Instant::now();
+pub async fn tools(session: &Session, args: &ToolsArgs, record: &mut GoalRecord) -> Result<Exit> {
     let mut downloads = session.downloads()?;
-    let mut more = Map::new();
     // A dry run looks, and says what would be downloaded.
     let dry_run = session.options.dry_run;
     if args.lock && !dry_run {
-        more.insert("locked".into(), json!(lock(session, &mut downloads).await?));
+        record.more.insert("locked".into(), json!(lock(session, &mut downloads).await?));
     }
     let platform = Platform::here()?;
     let shell = Shell::new()?;
@@ -48,8 +46,7 @@ pub async fn tools(session: &Session, args: &ToolsArgs, report: &mut Report) -> 
     }
     let shed = Shed { programs, engines: Engines::of_this_machine().await?, downloads: &downloads, platform };
     session.console.result(&shed.text(session.console.results().width));
-    more.extend(shed.document());
-    report.begun("tools", since).more = more;
+    record.more.extend(shed.document());
     verdict(&shed)
 }
 

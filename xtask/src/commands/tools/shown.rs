@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::commands::table;
+use crate::table;
 use toolbox::download::{Downloads, Platform};
 use toolbox::tools::{Engine, EngineState, Engines, Found, Source};
 

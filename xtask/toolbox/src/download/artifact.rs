@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 
 use super::cache::{Slot, remove};
 use super::checksums;
-use super::client::{Ask, Client};
+use super::client::Client;
 use super::fetch::Wanted;
 use super::lockfile::{Lockfile, NAME, mismatch};
 use super::platform::Platform;
@@ -155,8 +155,8 @@ impl Downloads {
                 (Some(locked), None) => locked,
                 (None, None) => {
                     // Whether there is such a file at all. The answer's body is not read.
-                    let ask = Ask::get(self.settings.url(artifact.site, &artifact.path));
-                    self.open(&ask).await.map_err(fail)?;
+                    let url = self.settings.url(artifact.site, &artifact.path);
+                    self.open(&url, &[]).await.map_err(fail)?;
                     return Err(no_checksum(artifact));
                 }
             };
@@ -211,7 +211,7 @@ impl Downloads {
             let url = self.settings.url(artifact.site, path);
             let what = format!("the checksum of {}", artifact.what());
             let fail = |failure: Failure| failure.about(&what, &url, artifact.site, &self.settings);
-            let answer = match self.read(&Ask::get(url.clone()), CHECKSUMS).await {
+            let answer = match self.read(&url, &[], CHECKSUMS).await {
                 Err(Failure { trouble: Trouble::Status(Status { code: 404, .. }), .. }) => continue,
                 answer => answer.map_err(fail)?,
             };

@@ -22,25 +22,8 @@ const REDIRECTS: usize = 10;
 const TO_HTTP: &str = "to plain http, where anybody on the way could change the file";
 const TOO_OFTEN: &str = "too often";
 
-/// What is asked: a GET.
-pub struct Ask {
-    url: Url,
-    headers: Vec<(HeaderName, String)>,
-}
-
-impl Ask {
-    /// For this.
-    pub fn get(url: Url) -> Self {
-        Self { url, headers: vec![] }
-    }
-
-    /// With a header.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-}
+/// The headers of a request.
+pub type Headers = [(HeaderName, String)];
 
 /// A whole answer.
 pub struct Answer {
@@ -55,27 +38,27 @@ pub struct Answer {
 pub type Client = Arc<OnceLock<Result<reqwest::Client, String>>>;
 
 impl Downloads {
-    /// Asks, and waits for the headers of an answer with a good status. The body has
+    /// Asks by GET, and waits for the headers of an answer with a good status. The body has
     /// to be read by [`chunk`].
     ///
     /// # Errors
     /// [`Failure`]; any status but a good one is one.
-    pub async fn open(&self, ask: &Ask) -> Result<Response, Failure> {
+    pub async fn open(&self, url: &Url, headers: &Headers) -> Result<Response, Failure> {
         let settings = &self.settings;
         if settings.offline {
             return Err(Trouble::Offline.into());
         }
         let make = || builder(settings).build().map_err(|error| innermost(&error));
         let client = self.client.get_or_init(make).as_ref();
-        let client = client.map_err(|words| Trouble::Tls(words.clone()).at(&ask.url))?;
-        let request = client.get(ask.url.clone());
-        let request = ask.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let client = client.map_err(|words| Trouble::Tls(words.clone()).at(url))?;
+        let request = client.get(url.clone());
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         // The client has a limit of its own for the connection, which is the shorter one.
         let limit = settings.connect + settings.stall;
         let response = match tokio::time::timeout(limit, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(explain(&error, settings, &ask.url, "0 bytes")),
-            Err(_) => return Err(stalled(limit, "0 bytes").at(&ask.url)),
+            Ok(Err(error)) => return Err(explain(&error, settings, url, "0 bytes")),
+            Err(_) => return Err(stalled(limit, "0 bytes").at(url)),
         };
         match status(&response) {
             None => Ok(response),
@@ -88,10 +71,10 @@ impl Downloads {
     ///
     /// # Errors
     /// [`Failure`]; more than `limit` bytes are one.
-    pub async fn read(&self, ask: &Ask, limit: u64) -> Result<Answer, Failure> {
+    pub async fn read(&self, url: &Url, headers: &Headers, limit: u64) -> Result<Answer, Failure> {
         let mut pauses = self.settings.pauses.iter();
         loop {
-            match self.read_once(ask, limit).await {
+            match self.read_once(url, headers, limit).await {
                 Err(failure) if failure.trouble.passes() => match pauses.next() {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => return Err(failure),
@@ -101,10 +84,10 @@ impl Downloads {
         }
     }
 
-    async fn read_once(&self, ask: &Ask, limit: u64) -> Result<Answer, Failure> {
-        let mut response = self.open(ask).await?;
+    async fn read_once(&self, url: &Url, headers: &Headers, limit: u64) -> Result<Answer, Failure> {
+        let mut response = self.open(url, headers).await?;
         let total = response.content_length();
-        let headers = response.headers().clone();
+        let all = response.headers().clone();
         let mut body = vec![];
         loop {
             let Some(bytes) = self.chunk(&mut response, body.len() as u64, total).await? else { break };
@@ -113,7 +96,7 @@ impl Downloads {
             }
             body.extend_from_slice(&bytes);
         }
-        Ok(Answer { headers, body })
+        Ok(Answer { headers: all, body })
     }
 
     /// The next bytes of a body, after so many of so many; none at its end.
@@ -219,7 +202,7 @@ mod tests {
     use reqwest::dns::{Name, Resolve, Resolving};
 
     use super::*;
-    use crate::download::support::downloads;
+    use crate::testing::downloads;
 
     /// A resolver that knows no name. What it says is what Linux says.
     struct Nobody;

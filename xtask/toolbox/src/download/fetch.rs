@@ -10,7 +10,6 @@ use tokio::io::{AsyncWriteExt as _, BufWriter};
 
 use super::artifact::Downloads;
 use super::cache::{bytes_of, remove};
-use super::client::Ask;
 use super::progress::Progress;
 use super::sha256::{Hasher, Sha256};
 use super::trouble::{Failure, Status, Trouble};
@@ -78,14 +77,10 @@ impl Downloads {
             return Ok(());
         }
         // The bytes on disk are those that have the SHA-256: no compression on the way.
-        let mut ask = Ask::get(wanted.url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some(bearer) = wanted.bearer {
-            ask = ask.header(AUTHORIZATION, format!("Bearer {bearer}"));
-        }
-        if here > 0 {
-            ask = ask.header(RANGE, format!("bytes={here}-"));
-        }
-        let mut response = match self.open(&ask).await {
+        let mut headers = vec![(ACCEPT_ENCODING, "identity".to_owned())];
+        headers.extend(wanted.bearer.map(|bearer| (AUTHORIZATION, format!("Bearer {bearer}"))));
+        headers.extend((here > 0).then(|| (RANGE, format!("bytes={here}-"))));
+        let mut response = match self.open(wanted.url, &headers).await {
             Err(Failure { trouble: Trouble::Status(Status { code: 416, .. }), .. }) if here > 0 => {
                 // The file ends where the part does: either it is whole or it is of another file.
                 return Ok(Trouble::unless(wanted.sha256, hash(part).await?.finish())?);

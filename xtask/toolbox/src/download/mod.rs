@@ -17,20 +17,18 @@ mod trouble;
 mod unpack;
 
 #[cfg(test)]
-pub(crate) mod support;
-#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
 pub use artifact::{Artifact, Downloads};
 pub use cache::{Slot, remove};
-pub use client::{Answer, Ask};
+pub use client::Answer;
 pub use fetch::Wanted;
 pub use lockfile::Lockfile;
 pub use platform::Platform;
 pub use progress::{Progress, part};
-pub use settings::{Settings, Site, is_safe, shown};
+pub use settings::{Settings, Site, is_loopback, is_safe, shown};
 pub use sha256::Sha256;
 pub use trouble::{Failure, Status, Trouble};
 pub use unpack::unpack;

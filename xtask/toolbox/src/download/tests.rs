@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use super::support::{Said, downloads};
 use super::testing::{Answer, Gate, Request, Server, file};
 use super::*;
+use crate::testing::{Said, downloads};
 use base::{Error, Result};
 
 const ETAG: &str = "\"one\"";
@@ -332,7 +332,7 @@ async fn offline_only_the_cache_is_asked() {
     place.downloads.settings.offline = true;
     assert_eq!(place.get().await.unwrap(), path);
     // What tools.lock says holds offline too.
-    place.downloads.lock.learn(&place.artifact.key, Sha256::of(b"other")).unwrap();
+    place.downloads.lock.learn(&place.artifact.key, Sha256::of(b"other"));
     let error = place.refused().await;
     assert!(error.contains("in the cache: the SHA-256 of tool/v1.2.3"), "{error}");
     assert!(error.contains("refused"), "{error}");
@@ -341,13 +341,13 @@ async fn offline_only_the_cache_is_asked() {
 #[tokio::test]
 async fn a_locked_checksum_wins_over_the_published_one() {
     let mut place = Place::publishing(&program(), |request, bytes| file(request, bytes, ETAG));
-    place.downloads.lock.learn(&place.artifact.key, Sha256::of(b"other")).unwrap();
+    place.downloads.lock.learn(&place.artifact.key, Sha256::of(b"other"));
     let error = place.refused().await;
     assert!(error.contains("and tools.lock says") && error.contains("refused"), "{error}");
     assert!(place.asked().is_empty(), "nothing is downloaded that cannot be right");
     // Known and published agree: nothing is to be said.
     let mut place = Place::publishing(&program(), |request, bytes| file(request, bytes, ETAG));
-    place.downloads.lock.learn(&place.artifact.key, Sha256::of(&program())).unwrap();
+    place.downloads.lock.learn(&place.artifact.key, Sha256::of(&program()));
     let said = Said::default();
     place.downloads.get(&place.artifact, &said).await.unwrap();
     assert!(said.notes().is_empty());
@@ -364,7 +364,7 @@ async fn without_any_checksum_nothing_is_downloaded() {
     assert!(error.starts_with("no checksum is published for tool v1.2.3"), "{error}");
     assert!(!place.part().exists());
     // A reviewed one will do.
-    place.downloads.lock.learn(&place.artifact.key, Sha256::of(b"program")).unwrap();
+    place.downloads.lock.learn(&place.artifact.key, Sha256::of(b"program"));
     place.get().await.unwrap();
     let place = Place::new(|_| Answer::ok("<html>welcome</html>"));
     let error = place.refused().await;
@@ -379,7 +379,7 @@ async fn two_at_once_download_once() {
     // The file comes only once the second has said that it waits.
     let said = [Said::opening(&gate), Said::opening(&gate)];
     let mut known = place.downloads.clone();
-    known.lock.learn(&place.artifact.key, Sha256::of(&program())).unwrap();
+    known.lock.learn(&place.artifact.key, Sha256::of(&program()));
     let (first, second) =
         tokio::join!(known.get(&place.artifact, &said[0]), known.get(&place.artifact, &said[1]));
     assert_eq!(first.unwrap(), second.unwrap());

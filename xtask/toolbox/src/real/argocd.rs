@@ -74,8 +74,8 @@ fn checksums(release: &Release, file: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::download::Sha256;
-    use crate::download::support::{Said, downloads};
     use crate::download::testing::{Answer, Server, file};
+    use crate::testing::{Said, downloads};
 
     const AMD64: Platform = Platform { os: "linux", arch: "amd64" };
     const MAC: Platform = Platform { os: "darwin", arch: "arm64" };

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use super::*;
-use crate::download::support::{Said, Served, downloads};
 use crate::download::testing::{Answer, Request, Server, file};
 use crate::download::{Platform, Sha256};
+use crate::testing::{Said, Served, downloads};
 use base::Result;
 
 const AMD64: Platform = Platform { os: "linux", arch: "amd64" };
@@ -243,18 +243,18 @@ async fn the_lock_holds_for_what_a_tag_names() {
     let image = Image::new(&layers());
     let mut place = Served::by(registry(&image, |_, answer| answer));
     assert_eq!(published(&place.downloads, DEX).await.unwrap(), image.index_sha256());
-    place.downloads.lock.learn(&key(DEX), Sha256::of(b"another index")).unwrap();
+    place.downloads.lock.learn(&key(DEX), Sha256::of(b"another index"));
     let said = place.refused().await;
     assert!(said.contains("the SHA-256 of dex/v2.45.1/index is") && said.contains("refused"), "{said}");
     assert_eq!(place.blobs(), 0);
     let mut place = Served::by(registry(&image, |_, answer| answer));
-    place.downloads.lock.learn(&key(DEX), image.index_sha256()).unwrap();
+    place.downloads.lock.learn(&key(DEX), image.index_sha256());
     let said = Said::default();
     for_platform(&place.downloads, DEX, AMD64, &said).await.unwrap();
     assert!(said.notes().is_empty(), "{:?}", said.notes());
     // What the cache holds is not used against the lock, online or off.
     place.downloads.lock = crate::download::Lockfile::default();
-    place.downloads.lock.learn(&key(DEX), Sha256::of(b"another index")).unwrap();
+    place.downloads.lock.learn(&key(DEX), Sha256::of(b"another index"));
     place.downloads.settings.offline = true;
     let said = place.dex().await.unwrap_err().to_string();
     assert!(said.contains("in the cache: the SHA-256 of dex/v2.45.1/index"), "{said}");

@@ -13,7 +13,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION};
 use serde::Deserialize;
 
 use crate::download::{
-    Answer, Ask, Downloads, Failure, Platform, Progress, Sha256, Site, Status, Trouble, Wanted, is_safe,
+    Answer, Downloads, Failure, Platform, Progress, Sha256, Site, Status, Trouble, Wanted, is_safe,
 };
 
 /// The most bytes of an index, a manifest or a token.
@@ -175,12 +175,9 @@ impl<'a> Repository<'a> {
     }
 
     async fn ask(&self, below: &str) -> Result<Answer, Failure> {
-        let ask = Ask::get(self.url(below)).header(ACCEPT, [INDEXES, MANIFESTS].concat().join(", "));
-        let ask = match &self.token {
-            Some(token) => ask.header(AUTHORIZATION, format!("Bearer {token}")),
-            None => ask,
-        };
-        self.downloads.read(&ask, LIMIT).await
+        let mut headers = vec![(ACCEPT, [INDEXES, MANIFESTS].concat().join(", "))];
+        headers.extend(self.token.iter().map(|token| (AUTHORIZATION, format!("Bearer {token}"))));
+        self.downloads.read(&self.url(below), &headers, LIMIT).await
     }
 
     /// Whether a failure is that the registry wants another token, which is there then.
@@ -211,7 +208,7 @@ impl<'a> Repository<'a> {
                 }
             }
         }
-        let answer = self.downloads.read(&Ask::get(url.clone()), LIMIT).await?;
+        let answer = self.downloads.read(&url, &[], LIMIT).await?;
         // Not even a wrong answer is shown: it may hold a token.
         let token: Option<Token> = serde_json::from_slice(&answer.body).ok();
         token

@@ -1,8 +1,8 @@
 //! The list of releases, against a server on loopback that speaks as git does.
 
 use super::*;
-use crate::download::support::{Said, Served, downloads};
 use crate::download::testing::{Answer, Server};
+use crate::testing::Served;
 
 /// A line as git frames it.
 fn line(text: &str) -> String {
@@ -27,35 +27,24 @@ fn git(tags: &[&str]) -> Server {
 #[tokio::test]
 async fn releases_are_the_tags_of_the_repository() {
     let tags = ["v3.4.0-rc2", "v3.3.10", "v3.3.9", "v3.4.0-rc10", "v3.3.9^{}", "vendor", "v3", "v03.1.0"];
-    let mut place = Served::by(git(&tags));
-    let said = Said::default();
-    let found = released(&place.downloads, &said).await.unwrap();
-    let names: Vec<String> = found.releases.iter().map(ToString::to_string).collect();
+    let place = Served::by(git(&tags));
+    let names: Vec<String> =
+        released(&place.downloads).await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(names, ["v3.3.9", "v3.3.10"]);
-    assert!(!found.cached && said.notes().is_empty());
-    // Offline: the last answer, and that is said.
-    place.downloads.settings.offline = true;
-    let offline = released(&place.downloads, &said).await.unwrap();
-    assert_eq!((offline.releases, offline.cached), (found.releases, true));
-    assert!(said.notes()[0].starts_with("the list of Argo CD's releases is from the cache, as of 20"));
 }
 
 #[tokio::test]
-async fn a_repository_that_does_not_answer_is_replaced_by_the_last_answer() {
-    let mut place = Served::by(git(&["v3.3.9"]));
-    released(&place.downloads, &Said::default()).await.unwrap();
-    place.server = Server::start(|_| Answer::status(404));
-    place.downloads = downloads(&place.downloads.settings.cache, &place.server.url());
-    let said = Said::default();
-    assert!(released(&place.downloads, &said).await.unwrap().cached);
-    assert!(said.notes()[0].contains("there is no list of Argo CD's releases"), "{:?}", said.notes());
+async fn a_repository_that_does_not_answer_or_not_with_tags_is_named() {
+    let place = Served::by(Server::start(|_| Answer::status(404)));
+    let said = released(&place.downloads).await.unwrap_err().to_string();
+    assert!(said.contains("there is no list of Argo CD's releases"), "{said}");
     for body in [
         "<html>",
         "001e# service=git-upload-pack\n0000003e0123456789012345678901234567890123456789 refs/tags/v1",
         "001e# service=git-upload-pack\n00000000",
     ] {
         let place = Served::by(Server::start(move |_| Answer::ok(body)));
-        let said = released(&place.downloads, &Said::default()).await.unwrap_err().to_string();
+        let said = released(&place.downloads).await.unwrap_err().to_string();
         assert!(said.contains("no list of tags") && said.contains("(hint: "), "{said}");
     }
 }

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::download::Sha256;
-use crate::download::support::{Said, downloads};
 use crate::download::testing::{Answer, Server, file};
+use crate::testing::{Said, downloads};
 
 struct Place {
     folder: TempDir,

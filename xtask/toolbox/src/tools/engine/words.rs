@@ -1,11 +1,12 @@
 //! What each engine says, read.
 
 use std::io;
-use std::net::IpAddr;
 
+use reqwest::Url;
 use serde_json::Value;
 
 use super::EngineState;
+use crate::download::is_loopback;
 use crate::tools::first_line;
 use crate::tools::version::Version;
 use base::process::Said;
@@ -139,17 +140,11 @@ fn socket(said: &str) -> Option<String> {
 
 /// Whether an endpoint is on this machine.
 pub(super) fn is_local(endpoint: &str) -> bool {
-    let Some((scheme, rest)) = endpoint.split_once("://") else { return true };
-    if matches!(scheme, "unix" | "fd" | "npipe") {
+    if !endpoint.contains("://") {
         return true;
     }
-    let place = rest.split('/').next().unwrap_or_default();
-    let place = place.rsplit('@').next().unwrap_or_default();
-    let host = match place.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => place.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let url = Url::parse(endpoint);
+    url.is_ok_and(|url| matches!(url.scheme(), "unix" | "fd" | "npipe") || is_loopback(&url))
 }
 
 /// Without a password, should a URL in it have one.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::testing::{Gate, Server};
-use super::{Downloads, Lockfile, Progress, Settings};
+use crate::download::testing::{Gate, Server};
+use crate::download::{Downloads, Lockfile, Progress, Settings};
 
 /// Keeps what a download says.
 #[derive(Clone, Default)]
