@@ -13,13 +13,11 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
+use base::progress::{Listener, SLOW};
 pub use base::terminal::Surroundings;
 use base::terminal::{Screen, github};
 use base::{Error, duration};
 use toolbox::download::{Progress, part};
-
-/// From here on a step that waits says what for, also where there are no bars.
-pub const SLOW: Duration = Duration::from_secs(10);
 
 /// How much is to be said, and to whom.
 #[derive(Clone, Copy, Debug, Default)]
@@ -350,6 +348,24 @@ impl Progress for Running<'_> {
 
     fn note(&self, text: &str) {
         self.console.note(text);
+    }
+}
+
+impl Listener for Running<'_> {
+    fn doing(&self, text: &str) {
+        self.doing(text);
+    }
+
+    fn waiting(&self, text: &str) {
+        self.waiting(text);
+    }
+
+    fn note(&self, text: &str) {
+        self.console.note(text);
+    }
+
+    fn detail(&self, text: &str) {
+        self.console.detail(2, text);
     }
 }
 

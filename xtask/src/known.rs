@@ -6,8 +6,8 @@ use releases::{Era, Release};
 use serde::Serialize;
 use std::fmt;
 
-use crate::names::Provider;
 use crate::programs::Kind;
+use cluster::names::Provider;
 
 /// A place in the two stories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,10 +14,10 @@ use crate::cli::Expect;
 use crate::console::{Console, Running};
 use crate::fault::Fault;
 use crate::known;
-use crate::names::{ARGOCD_HOST, FAULTS, PASSWORD, Scheme, USER, Workload};
 use crate::programs::Program;
 use crate::session::Session;
 use base::{Error, Result, duration};
+use cluster::names::{ARGOCD_HOST, FAULTS, PASSWORD, Scheme, USER, Workload};
 
 /// Longest time to wait for an Argo CD that restarts by itself.
 const RESTART: Duration = Duration::from_secs(60);

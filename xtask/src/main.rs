@@ -6,7 +6,6 @@
 compile_error!("the lab needs Linux or macOS; on Windows, use WSL");
 
 mod cli;
-mod cluster;
 mod commands;
 mod console;
 mod fault;
@@ -15,7 +14,6 @@ mod goals;
 mod known;
 mod lab;
 mod login;
-mod names;
 mod plan;
 mod programs;
 mod record;

@@ -14,11 +14,11 @@ use releases::Release;
 use serde::Serialize;
 use xshell::{Shell, cmd};
 
-use crate::names::{
-    HOST_PROCESS, STAND_IN_ARGOCD, STAND_IN_ARGOCD_DEX, STAND_IN_DEX, STAND_IN_REDIS, Workload,
-};
 use base::process;
 use base::{Error, Result};
+use cluster::names::{
+    HOST_PROCESS, STAND_IN_ARGOCD, STAND_IN_ARGOCD_DEX, STAND_IN_DEX, STAND_IN_REDIS, Workload,
+};
 
 /// How long a program may take to say its version. A big one takes a quarter of a second.
 const VERSION_LIMIT: Duration = Duration::from_secs(20);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use releases::Era;
 use serde_json::{Map, Value, json};
 
-use crate::names::{Place, Provider};
 use crate::programs::Program;
 use base::{Error, Exit, Result};
+use cluster::names::{Place, Provider};
 
 /// A step that ended.
 #[derive(Clone, Debug)]

@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Goal;
-    use crate::names::{Place, Provider};
+    use cluster::names::{Place, Provider};
 
     fn record(name: &str, ms: f64, outcome: &str) -> StepRecord {
         StepRecord { ms, ..StepRecord::new(name, Instant::now(), outcome) }

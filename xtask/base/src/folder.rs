@@ -51,6 +51,13 @@ pub enum FolderError {
     },
 }
 
+/// A path with something after its name, as beside a folder.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.to_owned();
+    path.as_mut_os_string().push(suffix);
+    path
+}
+
 /// By what a sort of folder is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents {

@@ -3,9 +3,9 @@
 
 mod args;
 mod help;
-mod image_ref;
 mod load;
 mod range;
+mod word;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,16 +16,17 @@ use doctor::command::{DoctorArgs, EXPLAIN_EXAMPLES, ExplainArgs};
 use probe::Verdict;
 use probe::typing::{Shell, shells};
 use releases::Release;
-use serde::{Deserialize, Serialize};
 
+pub use self::load::LoadArgs;
 use crate::fault::{Choice, Fault};
-use crate::names::Provider;
 pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
 use args::{faults, releases};
+use cluster::names::Provider;
 pub use help::fitted;
-pub use image_ref::ImageRef;
-pub use load::LoadArgs;
+use kind_lab::ImageRef;
+use kind_lab::parts::Ingress;
 pub use range::Range;
+use word::{ingress, provider};
 
 /// Brings up Argo CD and Dex, and breaks, heals and tests the login between them.
 ///
@@ -105,7 +106,7 @@ pub struct Options {
     pub lab: LabChoice,
 
     /// Who checks the user: a Dex of its own, or the one inside Argo CD [default: the lab's own, else dex].
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_parser = provider())]
     pub provider: Option<Provider>,
 
     /// The lab over https, with an authority of its own that only the lab's clients trust
@@ -134,7 +135,7 @@ pub struct Options {
     pub probe_image: Option<ImageRef>,
 
     /// What is in front of Argo CD and Dex (kind lab) [default: the lab's own, else nginx, as in the post].
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_parser = ingress())]
     pub ingress: Option<Ingress>,
 
     /// Image of the cluster's node (kind lab) [default: the one that kind was built with].
@@ -234,16 +235,6 @@ pub enum LabChoice {
     Kind,
     /// On this machine, without containers.
     Local,
-}
-
-/// What is in front of Argo CD and Dex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Ingress {
-    /// ingress-nginx, as in the post; its project is retired, its artefacts stay.
-    Nginx,
-    /// Traefik, which is kept up.
-    Traefik,
 }
 
 /// What `test` must find.

@@ -10,10 +10,10 @@ use serde_json::Map;
 
 use crate::console::{Console, Tone};
 use crate::login;
-use crate::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
 use crate::record::{GoalRecord, Report};
 use crate::session::Session;
 use base::{Error, Exit, Result};
+use cluster::names::{ARGOCD_HOST, DEX_HOST, PASSWORD, USER, Workload};
 
 /// Looks and says what it found.
 ///

@@ -8,11 +8,11 @@ use super::{chosen, matrix_plan, of_its_own, over_http};
 use crate::cli::Command;
 use crate::console::Console;
 use crate::goals;
-use crate::names::Workload;
 use crate::plan;
 use crate::record::Report;
 use crate::session::Session;
 use base::{Exit, Result};
+use cluster::names::Workload;
 
 /// Shows what a command would do: its parts by name, for people and as `plan`.
 pub fn show(

@@ -20,9 +20,10 @@ mod tools;
 
 use base::{Error, Result};
 
-use crate::names::{Provider, Scheme};
 use crate::session::Session;
+use cluster::names::{Provider, Scheme};
 
+pub use self::load::load;
 pub use check::check;
 pub use compare::compare;
 pub use completions::{completions, man};
@@ -31,7 +32,6 @@ pub use dry_run::dry_run;
 use faults::chosen;
 pub use faults::faults;
 pub use kubectl::kubectl;
-pub use load::load;
 pub use matrix::matrix;
 use matrix::plan as matrix_plan;
 pub use open::open;

@@ -11,15 +11,16 @@ use xshell::Shell;
 
 use super::dry_run;
 use crate::cli::OpenArgs;
-use crate::lab::Access;
-use crate::lab::browser::{Profile, write_firefox_profile};
-use crate::names::{ARGOCD_HOST, PASSWORD, Place, USER, Workload};
+use crate::lab::browser::write_firefox_profile;
 use crate::programs::{Kind, Program};
 use crate::record::{GoalRecord, Report};
 use crate::session::Session;
+use base::browser::Profile;
 use base::files::make_private_folder;
 use base::shown::{quoted, shown};
 use base::{Error, Exit, Result};
+use cluster::Access;
+use cluster::names::{ARGOCD_HOST, PASSWORD, Place, USER, Workload};
 use toolbox::tools::on_path;
 
 /// What is looked for, in this order: what maps names comes before what needs a proxy.

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::names::Workload;
 use crate::record::Report;
 use crate::render::everything;
 use crate::session::Session;
 use base::{Exit, Result};
+use cluster::names::Workload;
 
 /// Prints all documents.
 ///

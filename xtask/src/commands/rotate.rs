@@ -15,11 +15,11 @@ use crate::cli::RotateArgs;
 use crate::console::Tone;
 use crate::lab::Lock;
 use crate::login::{self, shown};
-use crate::names::Workload;
 use crate::plan::{self, Plan, Step};
 use crate::record::{GoalRecord, Report, millis};
 use crate::session::Session;
 use base::{Error, Exit, Result, duration};
+use cluster::names::Workload;
 use doctor::examine;
 
 /// Logins that have to pass one after another before and after, so that what fails in

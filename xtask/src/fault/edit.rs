@@ -5,7 +5,7 @@
 use probe::cli_login;
 use serde_json::{Value, json};
 
-use crate::names::{
+use cluster::names::{
     ARGOCD_HOST, ARGOCD_SECRET, DEX_SECRET, DEX_TLS, OIDC_SECRET, SECOND_HOST, Scheme, SecretName, Workload,
 };
 
@@ -270,6 +270,6 @@ mod tests {
 
     #[test]
     fn nobody_knows_the_other_password() {
-        assert!(!bcrypt::verify(crate::names::PASSWORD, OTHER_HASH).unwrap());
+        assert!(!bcrypt::verify(cluster::names::PASSWORD, OTHER_HASH).unwrap());
     }
 }

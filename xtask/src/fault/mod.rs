@@ -10,7 +10,7 @@ mod table;
 use releases::FIRST_START_LOST;
 use serde_json::{Value, json};
 
-use crate::names::{Provider, Workload};
+use cluster::names::{Provider, Workload};
 
 pub use choice::Choice;
 pub use edit::{Edit, Here, On, rule};

@@ -10,8 +10,8 @@ use super::Edit::*;
 use super::Part::{DexTakes, Edit as E, LogIn, Restart, RotateTwice as Twice, Scale, Settle};
 use super::Seen::{self, CommandLine, On, RealOnly};
 use super::{FIRST_START_LOST, Part};
-use crate::names::Scheme;
-use crate::names::Workload::{Argocd, Dex, DexServer, Redis};
+use cluster::names::Scheme;
+use cluster::names::Workload::{Argocd, Dex, DexServer, Redis};
 
 macro_rules! faults {
     ($(

@@ -2,9 +2,9 @@
 
 use super::{forget, is_rotating, make, recorded, rotation_ended, secrets};
 use crate::fault::{Fault, Part};
-use crate::names::Workload;
 use crate::session::Session;
 use base::Result;
+use cluster::names::Workload;
 
 /// Undoes what faults changed, the last first, and restarts who read it, without waiting
 /// for them: all that are in, or one. A rotation that did not come to its end is completed

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use serde_yaml::Mapping;
 
 use super::secrets;
-use crate::cluster::{Cluster, Request};
 use crate::fault::{Edit, Here, On, rule};
-use crate::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, Place, Workload};
 use crate::session::Session;
 use base::{Error, Result};
+use cluster::names::{ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, Place, Workload};
+use cluster::{Cluster, Request};
 
 const NAMESPACE: &str = "argocd";
 const CM: &str = "argocd-cm";

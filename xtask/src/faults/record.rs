@@ -1,10 +1,10 @@
 //! Which faults are in the lab, and whether a rotation is under way: annotations on its
 //! namespace `argocd`.
 
-use crate::cluster::Cluster;
 use crate::fault::{Choice, Fault};
-use crate::names::FAULTS;
 use base::Result;
+use cluster::Cluster;
+use cluster::names::FAULTS;
 
 const NAMESPACE: &str = "argocd";
 

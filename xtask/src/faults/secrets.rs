@@ -1,13 +1,13 @@
 //! Edits of Secrets.
 
-use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::fault::Edit;
 use crate::lab::Certificate;
-use crate::names::{
-    ARGOCD_SECRET, DEX_HOST, DEX_KEY, DEX_SECRET, DEX_TLS, OIDC_KEY, OIDC_SECRET, SECOND_HOST,
-};
 use crate::session::Session;
 use base::{Error, Result};
+use cluster::names::{
+    ARGOCD_SECRET, DEX_HOST, DEX_KEY, DEX_SECRET, DEX_TLS, OIDC_KEY, OIDC_SECRET, SECOND_HOST,
+};
+use cluster::{ArgocdKeys, ClientSecret, Cluster};
 
 /// The key under which the value is put where the right one is to be missing.
 const OTHER_KEY: &str = "client-secret";

@@ -12,11 +12,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};
 use probe::NotOpen;
 
-use crate::cluster::{Cluster, failed};
 use crate::login;
-use crate::names::Workload;
 use crate::session::Session;
 use base::{Error, Result};
+use cluster::names::Workload;
+use cluster::{Cluster, failed};
 
 /// What a server says when it has noticed that its settings changed.
 const NOTICED: &str = "oidc config modified. restarting";

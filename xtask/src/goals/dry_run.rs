@@ -3,13 +3,13 @@
 use serde_json::{Map, json};
 
 use crate::cli::Goal;
-use crate::names::Place;
 use crate::plan::Plan;
 use crate::record::{GoalRecord, Report};
 use crate::session::Session;
 use crate::steps::{Action, Deed, DryRun};
 use crate::timings::Timings;
 use base::{Exit, Result};
+use cluster::names::Place;
 
 /// Shows the plans of goals.
 ///

@@ -12,14 +12,14 @@ use std::time::Instant;
 
 use crate::cli::Goal;
 use crate::fault::{Fault, Seen};
-use crate::lab::{Lab, Lock, kind};
-use crate::names::{Provider, Scheme, Workload, hosts};
+use crate::lab::{Lab, Lock};
 use crate::plan::{self, Plan};
 use crate::programs::Kind;
 use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::Session;
 use crate::timings::Timings;
 use base::{Error, Exit, Result, duration};
+use cluster::names::{Provider, Scheme, Workload, hosts};
 
 pub use dry_run::{dry_run, show};
 use monitor::Exporter;
@@ -53,7 +53,7 @@ pub async fn run(session: &Session, goals: &[Goal], report: &mut Report) -> Resu
         && matches!(lab.find().await, Ok(Some(_)))
     {
         // Before anything is cleaned up: afterwards nobody can look.
-        kind::show_diagnosis(session.cluster(), &session.console).await;
+        session.show_diagnosis().await;
     }
     // What runs is asked once, at the end: a report about a lab that is gone has none.
     if matches!(session.lab.find().await, Ok(Some(_))) {

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::names::{ARGOCD_HOST, EXPORTER_HOST};
 use crate::session::Session;
 use base::Result;
+use cluster::names::{ARGOCD_HOST, EXPORTER_HOST};
 
 /// An exporter that answers.
 pub struct Exporter {

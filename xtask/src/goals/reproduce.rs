@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::stories::{self, Row};
 use crate::cli::Goal;
 use crate::known;
-use crate::names::Workload;
 use crate::record::{GoalRecord, Report};
 use crate::session::Session;
 use base::{Exit, Result};
+use cluster::names::Workload;
 
 /// The goals of both stories with their tests, in their order.
 pub fn goals() -> Vec<Goal> {

@@ -3,14 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::monitor::Exporter;
-use crate::lab::Access;
-use crate::names::{
-    self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
-};
 use crate::programs::Program;
 use crate::session::Session;
 use base::Result;
 use base::shown::quoted;
+use cluster::Access;
+use cluster::names::{
+    self, ARGOCD_HOST, DEX_HOST, NAMESPACES, PASSWORD, Place, Provider, Scheme, USER, Workload,
+};
 
 /// A lab that is up.
 pub struct Status {

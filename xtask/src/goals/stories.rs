@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use crate::cli::{Expect, Goal};
 use crate::fault::Fault;
 use crate::known::{self, Refusal, Stage};
-use crate::names::Workload;
 use crate::record::{GoalRecord, StepRecord};
 use crate::session::Session;
 use base::Result;
+use cluster::names::Workload;
 
 /// One act: a goal, and the stage that the test after it looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,13 +8,13 @@ use crate::cli::Expect;
 use crate::console::Tone;
 use crate::known::Refusal;
 use crate::login::shown;
-use crate::names::Place;
 use crate::plan::{self, Plan};
 use crate::programs::Program;
 use crate::record::GoalRecord;
 use crate::session::Session;
 use base::terminal::github;
 use base::{Error, Result};
+use cluster::names::Place;
 
 /// What a test found.
 pub struct Found {

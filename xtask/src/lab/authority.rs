@@ -16,9 +16,9 @@ use rcgen::{
 };
 use ring::digest::{SHA256, digest};
 
-use crate::names::{ARGOCD_HOST, DEX_HOST};
 use base::files::write_private;
 use base::{Error, Result};
+use cluster::names::{ARGOCD_HOST, DEX_HOST};
 
 /// Steps run side by side, and more than one may want it first.
 static MAKING: Mutex<()> = Mutex::new(());

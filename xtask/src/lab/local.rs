@@ -15,9 +15,9 @@ use local_lab::home::{self, Description, Home, State};
 use local_lab::lab;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::Access;
-use super::browser::Profile;
+use base::browser::Profile;
 use base::{Error, Result};
+use cluster::Access;
 
 /// What the lab's process prints when it can be used.
 const READY: &str = "ready";

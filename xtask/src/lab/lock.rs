@@ -5,11 +5,10 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::folder::{Folder, FolderError};
+use base::folder::{Folder, FolderError, with_suffix};
 use base::locks::{self, Mode};
 use rustix::process::{Pid, test_kill_process};
 
-use super::with_suffix;
 use base::{Error, Result};
 
 /// How long a child of a process that was killed has to become its program: until then

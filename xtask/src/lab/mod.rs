@@ -1,22 +1,21 @@
 //! Where the stack runs. A lab brings a cluster up, takes it down, and says how to
-//! reach it: a kubeconfig and an address. All else goes through [`crate::cluster`].
+//! reach it: a kubeconfig and an address. All else goes through [`cluster`].
 
 mod authority;
 pub mod browser;
-pub mod kind;
 mod local;
 mod lock;
 mod scratch_labs;
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::names::Place;
 use base::folder::Folder;
 use base::{Error, Result};
+use cluster::Access;
+use cluster::names::Place;
+use kind_lab::KindLab;
 
 pub use authority::{Authority, Certificate};
-pub use kind::KindLab;
 pub use local::{LocalLab, serve};
 pub use lock::Lock;
 pub use scratch_labs::{OwnLabs, sweep_beside};
@@ -98,33 +97,6 @@ pub fn choose(choosing: Choosing) -> Result<Place> {
         (true, false) => Ok(Place::Kind),
         (false, _) => Ok(Place::Local),
     }
-}
-
-/// How to reach a lab that is up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// A kubeconfig of the lab's own.
-    pub kubeconfig: PathBuf,
-    /// The context in it.
-    pub context: String,
-    /// The ingress, where it speaks http.
-    pub ingress: SocketAddr,
-    /// The ingress, where it ends TLS, if it does.
-    pub tls: Option<SocketAddr>,
-}
-
-impl Access {
-    /// The ingress, where it speaks what the lab is spoken to by.
-    pub fn front(&self) -> SocketAddr {
-        self.tls.unwrap_or(self.ingress)
-    }
-}
-
-/// A path with something after its name, as beside a folder.
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.to_owned();
-    path.as_mut_os_string().push(suffix);
-    path
 }
 
 #[cfg(test)]

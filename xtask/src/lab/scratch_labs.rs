@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use base::folder::{Contents, Folder};
+use base::folder::{Contents, Folder, with_suffix};
 use local_lab::home;
 
-use super::{Lab, LocalLab, Lock, with_suffix};
+use super::{Lab, LocalLab, Lock};
 use base::Result;
 
 /// The commands that have labs of their own.

@@ -2,8 +2,8 @@
 
 use super::Step;
 use crate::fault::{Fault, Part};
-use crate::names::{Provider, Workload};
 use crate::steps::Action;
+use cluster::names::{Provider, Workload};
 
 /// The steps that put a fault in. They come one after another.
 pub fn steps(fault: Fault, provider: Provider) -> Vec<Step> {

@@ -4,10 +4,10 @@
 //! checked, its images pulled and saved. They meet the cluster where images are loaded.
 
 use super::{Step, new_key, step};
-use crate::lab::kind::parts::Part;
-use crate::names::Provider;
-use crate::names::Workload::{Argocd, Dex, DexServer};
 use crate::steps::{Action, KindStep};
+use cluster::names::Provider;
+use cluster::names::Workload::{Argocd, Dex, DexServer};
+use kind_lab::parts::Part;
 
 /// What there is none of where the Dex that the chart of Argo CD brings checks users: nobody asks
 /// for a name of Dex's.

@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 
 use crate::cli::{Expect, Goal};
 use crate::fault::{Edit, Fault};
-use crate::names::{Place, Provider, Workload};
 use crate::steps::{Action, Deed, KindStep};
+use cluster::names::{Place, Provider, Workload};
 
 pub use rotate::rotate;
 pub use run::{run, run_heard};

@@ -4,8 +4,8 @@ use doctor::reloads;
 use releases::Release;
 
 use super::{Plan, step};
-use crate::names::Workload;
 use crate::steps::Action;
+use cluster::names::Workload;
 
 /// The steps, in the order in which they cost the fewest logins.
 ///

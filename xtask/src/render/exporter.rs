@@ -6,8 +6,8 @@ use local_lab::charts::Runs;
 use serde_json::{Value, json};
 
 use super::Sources;
-use crate::names::{OWNED, Place, Workload};
 use base::{Error, Result};
+use cluster::names::{OWNED, Place, Workload};
 
 /// On the pod template: what the pods were started with. Another value there starts new ones.
 const STARTED_WITH: &str = "oidc-lab/started-with";

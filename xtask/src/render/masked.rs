@@ -4,9 +4,9 @@ use local_lab::charts;
 use serde_json::Value;
 
 use super::{Manifest, Sources, TlsSecret, Variables};
-use crate::names::{ARGOCD_TLS, DEX_TLS, HOST_PROCESS, Place, Workload};
 use crate::programs::Program;
 use base::{Error, Result};
+use cluster::names::{ARGOCD_TLS, DEX_TLS, HOST_PROCESS, Place, Workload};
 
 /// What stands in a secret's place.
 const MASK: &str = "********";

@@ -14,8 +14,8 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
-use crate::names::{self, Provider, Scheme, VALUES_TEMPLATE};
 use base::{Error, Result};
+use cluster::names::{self, Provider, Scheme, VALUES_TEMPLATE};
 
 pub use masked::everything;
 

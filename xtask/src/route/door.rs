@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::names::Scheme;
 use base::{Error, Result};
+use cluster::names::Scheme;
 
 /// A connection into a lab.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}

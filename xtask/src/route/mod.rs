@@ -13,12 +13,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::Url;
 
-use crate::cluster::{ClientSecret, Cluster};
 use crate::console::Running;
-use crate::names::{
+use base::{Error, Result};
+use cluster::names::{
     ARGOCD_HOST, DEX_CONFIG, DEX_CONFIG_FILE, DEX_HOST, EXPORTER_HOST, Place, Scheme, Workload,
 };
-use base::{Error, Result};
+use cluster::{ClientSecret, Cluster};
 
 pub use door::Door;
 

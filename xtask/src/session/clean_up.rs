@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Session;
-use crate::lab::{Lab, kind};
+use crate::lab::Lab;
 use base::{Result, interrupt};
 
 /// Whether this run has begun a lab that is not complete.
@@ -47,7 +47,7 @@ impl Session {
                 && !lab.is_there()
             {
                 // Charts for a lab that did not come about.
-                let _ = kind::clear(lab);
+                let _ = kind_lab::clear(lab);
             }
             return false;
         }
@@ -69,12 +69,19 @@ impl Session {
         outcome.is_ok()
     }
 
+    /// Shows what stands in the cluster of a lab on kind.
+    pub async fn show_diagnosis(&self) {
+        let Some(found) = kind_lab::diagnosis(self.cluster()).await else { return };
+        self.console.heading("what was in the cluster");
+        found.iter().for_each(|text| self.console.note(text));
+    }
+
     async fn abandon_kind(&self) -> Result<()> {
         // Where nothing was run there is nothing to take down.
         let Some(kit) = self.kit.get() else { return Ok(()) };
         self.console.note("taking the half-made lab down");
         let running = self.console.step("down", "taking the half-made lab down");
-        kind::abandon(&kind::Tools { kit: kit.clone(), running: &running }).await
+        kind_lab::abandon(&kind_lab::Tools { kit: kit.clone(), heard: &running }).await
     }
 
     /// Takes a local lab down, whatever there is of it, without a plan. Blocks.

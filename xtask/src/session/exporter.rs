@@ -9,9 +9,9 @@ use xshell::{Shell, cmd};
 
 use super::{Session, checkout};
 use crate::lab::Lab;
-use crate::names::Workload;
 use crate::programs::Program;
 use base::{Error, Result, process};
+use cluster::names::Workload;
 
 /// The longest that a build may take.
 const BUILD: Duration = Duration::from_secs(1800);

@@ -15,17 +15,19 @@ use jiff::Timestamp;
 use releases::Release;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-use crate::cli::{Goal, ImageRef, Ingress, Options};
-use crate::cluster::{Cluster, Observer};
+use crate::cli::{Goal, Options};
 use crate::console::{Console, Running};
-use crate::lab::browser::{self, Profile};
-use crate::lab::kind::{self, Kit};
-use crate::lab::{Access, Authority, KindLab, Lab, LocalLab};
-use crate::names::{Place, Provider, Rollout, Scheme, Workload};
+use crate::lab::browser;
+use crate::lab::{Authority, Lab, LocalLab};
 use crate::programs::Program;
 use crate::render::{Sources, Variables};
 use crate::route::Door;
+use base::browser::Profile;
 use base::{Error, Result};
+use cluster::names::{Place, Provider, Rollout, Scheme, Workload};
+use cluster::{Access, Cluster, Observer};
+use kind_lab::parts::Ingress;
+use kind_lab::{ImageRef, KindLab, Kit};
 
 pub use clean_up::Unfinished;
 pub use which_lab::checkout;
@@ -154,7 +156,7 @@ impl Session {
             console.shows(2).then(|| Arc::new(move |line: &str| console.detail(2, line)) as Observer);
         let connected = Cluster::connect(&access.kubeconfig, &access.context, observer).await?;
         if let Lab::Kind(lab) = &self.lab {
-            kind::owned(&connected, lab).await?;
+            kind_lab::owned(&connected, lab).await?;
         }
         *cluster = Some(connected.clone());
         Ok(connected)
@@ -180,10 +182,10 @@ impl Session {
     ///
     /// # Errors
     /// It is no lab on kind, no container engine answers, or a tool cannot be downloaded.
-    pub async fn tools<'a>(&self, running: &'a Running<'a>) -> Result<kind::Tools<'a>> {
+    pub async fn tools<'a>(&self, running: &'a Running<'a>) -> Result<kind_lab::Tools<'a>> {
         let (lab, root) = (self.kind_lab()?, self.sources.root());
         let find = async {
-            let kit = Kit::find(lab, root, self.options.offline, self.wait(), &self.console, running).await?;
+            let kit = Kit::find(lab, root, self.options.offline, self.wait(), running).await?;
             // What a killed run left at work would get in the way of this one.
             for name in lab.end_children().await? {
                 self.console.note(&format!("  ended {name}, which a run that was killed had left at work"));
@@ -191,14 +193,14 @@ impl Session {
             Ok::<_, Error>(Arc::new(kit))
         };
         let kit = self.kit.get_or_try_init(|| find).await?.clone();
-        Ok(kind::Tools { kit, running })
+        Ok(kind_lab::Tools { kit, heard: running })
     }
 
     /// What is to be installed on a lab on kind: what options name, else what is there,
     /// else the defaults.
-    pub fn choice(&self, lab: &KindLab) -> kind::Choice {
+    pub fn choice(&self, lab: &KindLab) -> kind_lab::Choice {
         let options = &self.options;
-        let state = kind::State::read(lab);
+        let state = kind_lab::State::read(lab);
         let known = |text: Option<&String>| text.and_then(|text| Release::parse(text).ok());
         let installed = known(state.as_ref().and_then(|state| state.argocd.as_ref()));
         let image = match (&options.argocd_image, &options.argocd) {
@@ -211,7 +213,7 @@ impl Session {
                 .and_then(|text| ImageRef::parse(text).ok()),
         };
         let of_tag = image.as_ref().and_then(|image| Release::parse(&image.tag).ok());
-        kind::Choice {
+        kind_lab::Choice {
             ingress: options
                 .ingress
                 .or_else(|| state.as_ref().and_then(|state| state.ingress))
@@ -226,7 +228,7 @@ impl Session {
     /// Longest time to wait for a server that is starting.
     pub fn wait(&self) -> Duration {
         self.options.wait.unwrap_or(match self.lab.place() {
-            Place::Kind => kind::WAIT,
+            Place::Kind => kind_lab::WAIT,
             Place::Local => WAIT,
         })
     }

@@ -6,9 +6,9 @@ use releases::Release;
 
 use super::{Session, checkout};
 use crate::lab::Lab;
-use crate::names::Workload;
 use crate::programs::Program;
 use base::{Error, Result};
+use cluster::names::Workload;
 use toolbox::download::{Downloads, Lockfile, Settings};
 use toolbox::real;
 

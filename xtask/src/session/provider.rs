@@ -3,9 +3,9 @@
 
 use super::Session;
 use crate::cli::Goal;
-use crate::lab::{Lab, kind};
-use crate::names::{Provider, Scheme, Workload};
+use crate::lab::Lab;
 use base::{Error, Result};
+use cluster::names::{Provider, Scheme, Workload};
 
 impl Session {
     /// The provider that goals, or a command where there are none, are about.
@@ -37,7 +37,7 @@ impl Session {
     /// The provider of the lab that is up, if it holds one.
     pub async fn own_provider(&self) -> Option<Provider> {
         if let Lab::Kind(lab) = &self.lab {
-            return kind::State::read(lab).map(|state| state.provider);
+            return kind_lab::State::read(lab).map(|state| state.provider);
         }
         self.lab.find().await.ok().flatten()?;
         let cluster = self.cluster().await.ok()?;
@@ -52,7 +52,7 @@ impl Session {
     /// What the lab that is up is spoken to by.
     pub async fn own_scheme(&self) -> Option<Scheme> {
         if let Lab::Kind(lab) = &self.lab {
-            return kind::State::read(lab).map(|state| state.scheme());
+            return kind_lab::State::read(lab).map(|state| state.scheme());
         }
         self.lab.find().await.ok().flatten().map(|access| Scheme::of(access.tls.is_some()))
     }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Goal, LabChoice, Options};
 use crate::console::Console;
-use crate::lab::{Choosing, KindLab, Lab, LocalLab, choose};
-use crate::names::Place;
+use crate::lab::{Choosing, Lab, LocalLab, choose};
 use base::{Error, Result};
+use cluster::names::Place;
+use kind_lab::KindLab;
 
 /// What is said where nobody chose a lab and none was there.
 const OTHERS: &str = "a local lab of stand-ins; others: `--real` (the released programs), `--lab kind` (the real cluster in containers)";

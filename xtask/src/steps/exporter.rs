@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use local_lab::charts::Runs;
 use serde_json::Value;
 
-use crate::cluster::Cluster;
 use crate::console::Running;
 use crate::lab::Lab;
-use crate::lab::kind::State;
-use crate::names::{Place, Workload};
 use crate::render::{Manifest, Sources, Variables};
 use crate::session::Session;
 use base::{Error, Result};
+use cluster::Cluster;
+use cluster::names::{Place, Workload};
+use kind_lab::State;
 
 use super::kind;
 

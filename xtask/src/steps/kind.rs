@@ -1,15 +1,15 @@
 //! What the steps do that only a lab on kind has.
 
-use crate::cluster::ClientSecret;
 use crate::console::Running;
-use crate::lab::kind::cluster::Bringing;
-use crate::lab::kind::parts::{Chart, Part};
-use crate::lab::kind::{Place, State, coredns, helm, images, node, resolves};
-use crate::names::{REDIS_KEY, REDIS_SECRET, VALUES_TEMPLATE, Workload};
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
 use base::files::write_private;
 use base::{Error, Result};
+use cluster::ClientSecret;
+use cluster::names::{REDIS_KEY, REDIS_SECRET, VALUES_TEMPLATE, Workload};
+use kind_lab::bring::Bringing;
+use kind_lab::parts::{Chart, Part};
+use kind_lab::{Place, State, coredns, helm, images, node, resolves};
 
 /// What the archive of the exporter's image is called.
 pub const EXPORTER_ARCHIVE: &str = "exporter";
@@ -89,9 +89,14 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             return Ok(kit.described());
         }
         KindStep::Cluster => {
+            let config = |port, tls_port| {
+                let (cluster_name, lab_id) = (lab.name().to_owned(), lab.id().to_owned());
+                let variables = Variables { cluster_name, lab_id, tls_port, ..Variables::new(port) };
+                session.sources.text(Manifest::KIND_CONFIG, &variables)
+            };
             let bringing = Bringing {
                 tools,
-                sources: &session.sources,
+                config: &config,
                 port: session.options.port,
                 image: session.options.node_image.as_deref(),
                 choice: &choice,
@@ -137,7 +142,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             let lines = session.sources.text(Manifest::COREDNS, &session.variables().await?)?;
             let cluster = session.cluster().await?;
             let outcome = coredns::rewrite(&cluster, &lines).await?;
-            cluster.wait_ready(crate::names::COREDNS, session.wait(), |text| running.waiting(text)).await?;
+            cluster.wait_ready(cluster::names::COREDNS, session.wait(), |text| running.waiting(text)).await?;
             return Ok(outcome.into());
         }
         KindStep::Ingress => {
@@ -227,7 +232,7 @@ pub async fn install(
 /// # Errors
 /// It cannot be removed.
 pub async fn remove(session: &Session, running: &Running<'_>) -> Result<bool> {
-    let (tools, sources) = (&session.tools(running).await?, &session.sources);
+    let tools = &session.tools(running).await?;
     let choice = &session.choice(tools.lab());
-    Bringing { tools, sources, port: None, image: None, choice }.remove().await
+    Bringing { tools, config: &|_, _| Ok(String::new()), port: None, image: None, choice }.remove().await
 }

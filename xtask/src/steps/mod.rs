@@ -12,19 +12,19 @@ use local_lab::real_dex;
 use serde_json::Value;
 
 use crate::cli::Expect;
-use crate::cluster::{ArgocdKeys, ClientSecret, Cluster};
 use crate::console::Running;
 use crate::fault::{Edit, Fault};
 use crate::lab::{Lab, sweep_beside};
+use cluster::{ArgocdKeys, ClientSecret, Cluster};
 
 use crate::login::Logins;
-use crate::names::{DEX_KEY, DEX_SECRET, Place, Workload};
 use crate::programs::{Kind, Program};
 use crate::render::{Manifest, Sources, Variables};
 use crate::route::Door;
 use crate::session::Session;
 use crate::{faults, login, route};
 use base::{Error, Result};
+use cluster::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, Place, Workload};
 use start::{certify, start_lab};
 
 pub use kind::KindStep;
@@ -230,7 +230,8 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
         }
         Action::DexTakes => {
             let missing = || Error::environment("Secret argocd/argocd-secret has no server.secretkey");
-            let secret = cluster.derived_secret().await?.ok_or_else(missing)?;
+            let key = cluster.secret_key(ARGOCD_SECRET, "server.secretkey").await?.ok_or_else(missing)?;
+            let secret = ClientSecret::new(stand_ins::argocd::client_secret(&key));
             route::dex_takes(&session.door().await?, &secret, session.wait(), running).await?;
             return Ok("taken".into());
         }

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Action, KindStep, documents};
-use crate::cluster::Request;
 use crate::fault::{Edit, Fault, Part};
 use crate::faults::{self, recorded};
 use crate::lab::Lab;
-use crate::names::{
-    ARGOCD_SECRET, COREDNS, DEX_SECRET, INGRESS_NGINX, OIDC_SECRET, Place, Provider, Rollout, Workload,
-    certificates,
-};
 use crate::programs::{Kind, Program};
 use crate::render::{Manifest, Variables};
 use crate::session::Session;
 use base::Result;
+use cluster::Request;
+use cluster::names::{
+    ARGOCD_SECRET, COREDNS, DEX_SECRET, INGRESS_NGINX, OIDC_SECRET, Place, Provider, Rollout, Workload,
+    certificates,
+};
 
 /// The namespace on which faults and rotations are remembered.
 const NOTED_ON: &str = "argocd";

@@ -6,14 +6,15 @@ use std::fmt;
 use super::kind::EXPORTER_ARCHIVE;
 use super::requests::Requests;
 use super::{Action, KindStep};
-use crate::cluster::Request;
-use crate::lab::kind::parts::Part;
-use crate::lab::kind::{Choice, Kit, Place, Stage, State, helm, images};
-use crate::lab::{KindLab, Lab};
-use crate::names::{ARGOCD_HOST, PASSWORD, Provider, Scheme, USER, Workload, hosts};
+use crate::lab::Lab;
 use crate::route;
 use crate::session::Session;
 use base::Result;
+use cluster::Request;
+use cluster::names::{ARGOCD_HOST, PASSWORD, Provider, Scheme, USER, Workload, hosts};
+use kind_lab::KindLab;
+use kind_lab::parts::Part;
+use kind_lab::{Choice, Kit, Place, Stage, State, helm, images};
 
 /// One thing that a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,10 +233,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::{Goal, Ingress};
-    use crate::lab::kind::mirrors::Mirrors;
-    use crate::names;
+    use crate::cli::Goal;
     use crate::plan::Plan;
+    use cluster::names;
+    use kind_lab::mirrors::Mirrors;
+    use kind_lab::parts::Ingress;
 
     fn dry_run(
         ingress: Ingress,

@@ -1,13 +1,13 @@
 //! The lab's own process, and with `--tls` the certificates of its ingress.
 
 use super::apply;
-use crate::cluster::Cluster;
 use crate::console::Running;
 use crate::lab::{Certificate, Lab};
-use crate::names::certificates;
 use crate::render::{Manifest, TlsSecret, Variables};
 use crate::session::Session;
 use base::{Error, Result};
+use cluster::Cluster;
+use cluster::names::certificates;
 
 /// The key of a Secret of type `kubernetes.io/tls` that certificates are in.
 const CHAIN: &str = "tls.crt";

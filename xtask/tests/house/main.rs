@@ -13,12 +13,15 @@ use std::sync::OnceLock;
 use source::Crate;
 
 /// The crates, each with those that it may know.
-const CRATES: [(&str, &str, &[&str]); 11] = [
+const CRATES: [(&str, &str, &[&str]); 14] = [
     (
         "xtask",
         "xtask",
         &[
+            "cluster",
             "doctor",
+            "kind_lab",
+            "load",
             "local_lab",
             "stand_ins",
             "local_cluster",
@@ -29,6 +32,9 @@ const CRATES: [(&str, &str, &[&str]); 11] = [
             "base",
         ],
     ),
+    ("kind_lab", "xtask/kind-lab", &["cluster", "toolbox", "releases", "base"]),
+    ("load", "xtask/load", &["cluster", "probe", "base"]),
+    ("cluster", "xtask/cluster", &["base"]),
     ("doctor", "xtask/doctor", &["explain", "probe", "releases", "report", "base"]),
     ("explain", "xtask/explain", &["probe", "base"]),
     ("local_lab", "xtask/local-lab", &["local_cluster", "stand_ins", "releases", "base"]),
@@ -43,9 +49,9 @@ const CRATES: [(&str, &str, &[&str]); 11] = [
 
 /// The one way through xtask, from left to right. The words of the command line are data:
 /// they stand at the right end, where all may read them, and `usage` reads them from the line.
-const ONE_WAY: [&str; 21] = [
+const ONE_WAY: [&str; 19] = [
     "main", "usage", "commands", "goals", "timings", "plan", "steps", "faults", "login", "session", "lab",
-    "route", "cluster", "render", "known", "record", "programs", "console", "cli", "fault", "names",
+    "route", "render", "known", "record", "programs", "console", "cli", "fault",
 ];
 
 /// Circles that remain: the crate, the folder in it, one module of the circle, and why.

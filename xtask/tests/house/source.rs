@@ -16,7 +16,7 @@ pub enum Token {
 pub struct File {
     pub path: PathBuf,
     pub text: String,
-    /// Where it is in its crate: `["lab", "kind"]` for `lab/kind/mod.rs`; none for the root.
+    /// Where it is in its crate: `["commands", "matrix"]` for `commands/matrix/mod.rs`; none for the root.
     pub module: Vec<String>,
     /// What it consists of, with the line, tests left out.
     pub tokens: Vec<(Token, usize)>,
@@ -53,13 +53,15 @@ impl Crate {
     /// Where another crate is named.
     pub fn uses_of<'a>(&'a self, other: &'a str) -> impl Iterator<Item = String> + 'a {
         self.files.iter().flat_map(move |file| {
+            let beside = &file.module[..file.module.len().saturating_sub(1)];
             let at = file.tokens.windows(3).enumerate().filter_map(move |(place, three)| {
                 let named = three[0].0 == Token::Word(other.to_owned())
                     && three[1].0 == Token::Sign(':')
                     && three[2].0 == Token::Sign(':');
                 let inner = place > 0 && file.tokens[place - 1].0 == Token::Sign(':');
-                // A module of the crate's own may have the same name.
-                (named && !inner && !self.has(&[], other)).then_some(three[0].1)
+                // A module of the crate's own, or of the file's, may have the same name.
+                let own = self.has(&[], other) || self.has(&file.module, other) || self.has(beside, other);
+                (named && !inner && !own).then_some(three[0].1)
             });
             at.map(|line| format!("{}:{line}", file.path.display()))
         })

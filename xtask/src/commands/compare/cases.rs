@@ -10,9 +10,9 @@ use crate::cli::Goal;
 use crate::fault::{Fault, Seen};
 use crate::goals;
 use crate::login;
-use crate::names::{ARGOCD_HOST, DEX_HOST, Provider, Workload};
 use crate::session::Session;
 use base::Result;
+use cluster::names::{ARGOCD_HOST, DEX_HOST, Provider, Workload};
 
 /// The request whose answer is compared only as far as the login page reads it.
 const SETTINGS: &str = "GET /api/v1/settings";

@@ -15,11 +15,11 @@ use crate::cli::{Goal, Options};
 use crate::commands::own_lab::OwnLab;
 use crate::console::Console;
 use crate::lab::OwnLabs;
-use crate::names::{Place, Workload};
 use crate::programs::Kind;
 use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result};
+use cluster::names::{Place, Workload};
 
 use cases::Case;
 use diff::{Answer, Difference, differences};

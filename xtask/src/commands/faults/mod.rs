@@ -18,11 +18,11 @@ use crate::fault::{Fault, Seen};
 use crate::goals::{self, test};
 use crate::lab::OwnLabs;
 use crate::login;
-use crate::names::{Place, Provider, Workload};
 use crate::programs::Kind;
 use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
+use cluster::names::{Place, Provider, Workload};
 use doctor::examine;
 
 use row::{Outcome, Row};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fault::Fault;
-use crate::names::Provider;
 use base::duration;
+use cluster::names::Provider;
 
 /// One fault, put in, looked at and healed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

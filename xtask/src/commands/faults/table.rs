@@ -9,9 +9,9 @@ use super::row::{Outcome, Row};
 use crate::commands::docs_table::DocsTable;
 use crate::commands::table;
 use crate::fault::Fault;
-use crate::names::Provider;
 use base::Result;
 use base::duration;
+use cluster::names::Provider;
 
 const TABLE: DocsTable = DocsTable {
     file: "xtask/faults.json",

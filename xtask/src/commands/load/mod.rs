@@ -1,10 +1,5 @@
-//! `load`: logins from many pods at once. Kubernetes schedules the workers, limits and ends them, as an Indexed Job;
-//! here the Job is made, followed, suspended at the first sign of a lock-out, and removed by name, whatever comes.
+//! `load`: logins from many pods at once, by a Job that is removed whatever comes; and what came of them.
 
-mod follow;
-mod job;
-mod jobs;
-mod merge;
 mod target;
 
 use std::time::Instant;
@@ -16,10 +11,7 @@ use crate::console::{Console, Tone};
 use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result, interrupt};
-use follow::{Followed, follow};
-use job::Plan;
-use jobs::{Jobs, NotMade};
-use merge::Merged;
+use load::{Followed, Jobs, Merged, NotMade, Worker, follow};
 use target::Target;
 
 /// Logs in from many pods.
@@ -51,7 +43,7 @@ pub async fn load(
     let Some((client, password)) = access else { return show_plan(&session.console, &target, &mut entry) };
     let console = &session.console;
     console.heading(&format!("load: {}", plan.announcement()));
-    let jobs = Jobs::new(client, plan, target.kubectl.clone());
+    let jobs = Jobs::new(client, plan, target.kubectl.clone(), doctor::cluster_words);
     unless(interrupted, jobs.may()).await?;
     // What may have been made is removed: an interrupt waits until it is known whether it was.
     let began = Instant::now();
@@ -62,7 +54,7 @@ pub async fn load(
             let running = console.step("follow", "starting the Job");
             let work = async {
                 jobs.start(&password, &uid).await?;
-                follow(&jobs, console, &running).await
+                follow(&jobs, &running).await
             };
             let followed = unless(interrupted, work).await;
             running.done(word(&followed));
@@ -154,7 +146,7 @@ fn show_plan(console: &Console, target: &Target, record: &mut GoalRecord) -> Res
 /// Says what came of it, and gives the exit code.
 fn judge(session: &Session, target: &Target, followed: &Followed, record: &mut GoalRecord) -> Result<Exit> {
     let expected = session.options.expect.unwrap_or(Expect::LoggedIn).verdict();
-    let workers: Vec<_> = followed.workers.iter().map(merge::Worker::document).collect();
+    let workers: Vec<_> = followed.workers.iter().map(Worker::document).collect();
     record.more.insert("expected".into(), expected.name().into());
     record.more.insert("workers".into(), workers.into());
     record.more.insert("suspended".into(), json!(followed.suspended));

@@ -10,12 +10,13 @@ use probe::password::Source;
 use probe::{Password, Resolve};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use super::Plan;
 use crate::cli::LoadArgs;
-use crate::lab::{KindLab, Lab};
-use crate::names::{ARGOCD_HOST, PASSWORD, Scheme, USER, Workload, hosts};
+use crate::lab::Lab;
 use crate::session::Session;
 use base::{Error, Result};
+use cluster::names::{ARGOCD_HOST, PASSWORD, Scheme, USER, Workload, hosts};
+use kind_lab::KindLab;
+use load::Plan;
 
 /// Logins of each worker, where the command line does not say.
 const EACH: u32 = 5;

@@ -11,10 +11,10 @@ use crate::commands::own_lab::OwnLab;
 use crate::console::Running;
 use crate::goals::stories::{self, Act, Logins, Row};
 use crate::known::{Refusal, Stage};
-use crate::names::Workload;
 use crate::programs::Program;
 use crate::session::Session;
 use base::{Error, Result};
+use cluster::names::Workload;
 
 /// Logins after each act, at least, unless `--logins` says otherwise: of a release whose
 /// behaviour is to be found out, nothing is known beforehand.

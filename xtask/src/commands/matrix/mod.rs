@@ -17,10 +17,10 @@ use crate::console::Console;
 use crate::goals::stories::{self, Act};
 use crate::known::{self, Stage};
 use crate::lab::OwnLabs;
-use crate::names::Provider;
 use crate::record::{GoalRecord, Report, StepRecord};
 use crate::session::{Session, checkout};
 use base::{Error, Exit, Result};
+use cluster::names::Provider;
 use toolbox::real;
 
 use lab::{LOGINS, Measured};

@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use super::job::CONTAINER;
 use super::jobs::{Jobs, is_refusal, refusal};
 use super::merge::{Document, Worker};
-use crate::cluster::pod_state;
-use crate::console::{Console, Running};
+use base::progress::Listener;
 use base::shown::shown;
 use base::{Result, duration};
+use cluster::pod_state;
 
 /// Where Kubernetes writes which worker a pod is.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
@@ -76,7 +76,7 @@ struct Read {
 ///
 /// # Errors
 /// A right is missing, or the Job cannot be suspended.
-pub async fn follow(jobs: &Jobs<'_>, console: &Console, running: &Running<'_>) -> Result<Followed> {
+pub async fn follow(jobs: &Jobs<'_>, heard: &dyn Listener) -> Result<Followed> {
     let plan = jobs.plan();
     let mut seats: Vec<Seat> = (0..plan.workers).map(|_| Seat::default()).collect();
     let mut suspended = None;
@@ -105,7 +105,7 @@ pub async fn follow(jobs: &Jobs<'_>, console: &Console, running: &Running<'_>) -
                 Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
                 Err(error) => match refusal(&error) {
                     Some(error) => return Err(jobs.failed("list and watch", "", "pods", error)),
-                    None => running.waiting(&shown(&base::innermost(&error))),
+                    None => heard.waiting(&shown(&base::innermost(&error))),
                 },
             },
             Some(Read { index, pod, text }) = logs.recv() => {
@@ -120,7 +120,7 @@ pub async fn follow(jobs: &Jobs<'_>, console: &Console, running: &Running<'_>) -
                 {
                     let why = format!("worker {index} met {}", shown(sign));
                     jobs.suspend(true).await?;
-                    console.note(&format!("  suspended: {why}; no further login is begun"));
+                    heard.note(&format!("  suspended: {why}; no further login is begun"));
                     suspended = Some(why);
                     end_by = end_by.min(Instant::now() + LAST_WORDS);
                     for seat in seats.iter_mut().filter(|seat| !seat.begun) {
@@ -143,7 +143,7 @@ pub async fn follow(jobs: &Jobs<'_>, console: &Console, running: &Running<'_>) -
         }
         let begun = seats.iter().filter(|seat| seat.begun).count();
         let told = seats.iter().filter(|seat| matches!(seat.said, Some(Ok(_)))).count();
-        running.doing(&format!("{begun} of {} workers have begun, {told} reported", plan.workers));
+        heard.doing(&format!("{begun} of {} workers have begun, {told} reported", plan.workers));
     }
     let worker = |(index, seat): (usize, Seat)| Worker {
         index: index as u32,

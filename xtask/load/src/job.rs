@@ -5,8 +5,8 @@ use probe::Resolve;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::cluster::Request;
-use crate::names::OWNED;
+use cluster::Request;
+use cluster::names::OWNED;
 
 /// On everything of a run: which one it is.
 pub const RUN: &str = "oidc-lab/load";

@@ -1,14 +1,15 @@
-//! The lab in a cluster of containers, as the post has it: kind, an ingress, Dex and
-//! Argo CD by their charts.
-//!
-//! Outside programs bring it up and take it down; what is done to its cluster after
-//! that goes through [`crate::cluster`], as on any lab.
+//! The lab in a cluster of containers, as the post has it: kind, an ingress, Dex and Argo CD by
+//! their charts. Outside programs bring it up and take it down, each command as a person would
+//! type it ([`Place`]); what is done to its cluster after that goes through [`cluster`], as on any
+//! lab. Which steps there are, in which order, and what manifests say is not decided here. It
+//! knows `cluster`, `toolbox` (which finds the programs), `releases` and `base`.
 
-pub mod cluster;
+pub mod bring;
 mod commands;
 pub mod coredns;
 mod diagnose;
 pub mod helm;
+mod image_ref;
 pub mod images;
 mod kit;
 mod messages;
@@ -23,23 +24,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::children::Children;
-use base::folder::Folder;
+use base::folder::{Folder, with_suffix};
 use ring::digest::{SHA256, digest};
-
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::Access;
-use super::with_suffix;
-use crate::cluster::Cluster;
-use crate::names;
 use base::{Error, Result};
+use cluster::{Access, Cluster, names};
 use toolbox::tools;
 
-pub use cluster::{abandon, owned};
+pub use bring::{abandon, owned};
 pub use commands::Place;
-pub use diagnose::show as show_diagnosis;
+pub use diagnose::diagnosis;
 pub use helm::Choice;
+pub use image_ref::ImageRef;
 pub use kit::{Kit, Tools, WAIT};
 pub use state::{Stage, State, clear};
 

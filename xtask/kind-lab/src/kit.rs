@@ -14,12 +14,12 @@ use super::commands::{Place, Program, Typed};
 use super::messages;
 use super::mirrors::{self, Mirrors};
 use super::parts::Part;
-use crate::console::{Console, Running};
 use base::children::Children;
 use base::files::make_private_folder;
 use base::process::Said;
+use base::progress::Listener;
 use base::{Error, Result};
-use toolbox::download::{Downloads, Lockfile, Platform, Settings};
+use toolbox::download::{Downloads, Lockfile, Platform, Progress, Settings};
 use toolbox::tools::{Engine, Engines, Found, PROVIDER, Toolbox};
 
 /// Outside programs that answer.
@@ -32,7 +32,6 @@ pub struct Kit {
     described: String,
     parts: Mutex<BTreeMap<Part, Needs>>,
     children: Children,
-    console: Arc<Console>,
 }
 
 /// Images by name, with the ids that the engine knows them by.
@@ -84,8 +83,7 @@ impl Kit {
         root: &Path,
         offline: bool,
         wait: Duration,
-        console: &Arc<Console>,
-        running: &Running<'_>,
+        progress: &dyn Progress,
     ) -> Result<Self> {
         let mut engines = Engines::of_this_machine().await?;
         if let Some(engine) = lab.engine {
@@ -97,7 +95,7 @@ impl Kit {
         let toolbox = Toolbox::new(&shell, &downloads, Platform::here()?);
         let mut tools = toolbox.find_all().await;
         for tool in &mut tools {
-            *tool = toolbox.make_there(tool.clone(), running).await?;
+            *tool = toolbox.make_there(tool.clone(), progress).await?;
         }
         lab.own_folder().claim()?;
         let described = tools.each_ref().map(|tool| format!("{} {}", tool.tool.name(), tool.version));
@@ -112,7 +110,6 @@ impl Kit {
             kubectl,
             engine: engine.path.clone().unwrap_or_else(|| engine.name.into()),
             children: Children::new(lab.children()),
-            console: console.clone(),
         })
     }
 
@@ -181,8 +178,8 @@ impl Kit {
 pub struct Tools<'a> {
     /// The programs.
     pub kit: Arc<Kit>,
-    /// The step.
-    pub running: &'a Running<'a>,
+    /// Who hears of it.
+    pub heard: &'a dyn Listener,
 }
 
 impl Tools<'_> {
@@ -198,7 +195,7 @@ impl Tools<'_> {
 
     /// A line about what happens, which stays.
     pub fn note(&self, text: &str) {
-        self.kit.console.note(text);
+        self.heard.note(text);
     }
 
     /// Runs a command to its end, shows what it says, and gives that.
@@ -206,18 +203,17 @@ impl Tools<'_> {
     /// # Errors
     /// It cannot be started, or does not end in time. A command that fails is none.
     pub async fn run(&self, typed: &Typed) -> Result<Said> {
-        let Self { kit, running } = self;
-        let (console, place) = (&kit.console, &kit.place);
-        console.detail(2, &format!("$ {}", place.shown(typed)));
-        running.doing(&place.in_short(typed));
+        let Self { kit, heard } = self;
+        heard.detail(&format!("$ {}", kit.place.shown(typed)));
+        heard.doing(&kit.place.in_short(typed));
         let hear = |line: &str| {
-            running.doing(line);
-            console.detail(2, &format!("  {line}"));
+            heard.doing(line);
+            heard.detail(&format!("  {line}"));
         };
         let command = kit.command(typed)?;
         let said = kit.children.run(command, &typed.label, &typed.stdin, typed.limit, hear).await?;
         if !said.is_ok() {
-            console.detail(2, &said.status.map_or_else(String::new, |status| format!("  {status}")));
+            heard.detail(&said.status.map_or_else(String::new, |status| format!("  {status}")));
         }
         Ok(said)
     }

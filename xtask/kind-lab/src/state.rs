@@ -10,10 +10,10 @@ use base::folder::Contents;
 use serde::{Deserialize, Serialize};
 
 use super::KindLab;
-use crate::cli::Ingress;
-use crate::lab::browser::Profile;
-use crate::names::{Provider, Scheme};
+use super::parts::Ingress;
+use base::browser::Profile;
 use base::{Error, Result};
+use cluster::names::{Provider, Scheme};
 
 /// Goes up when an older binary could not work with what stands in the folder.
 const FORMAT: u32 = 1;

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use super::job::{NO_RETRY, Plan};
 use base::shown::shown;
 use base::{Error, Result, duration};
-use doctor::cluster_words;
 
 /// The longest that one request may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -42,6 +41,7 @@ pub struct Jobs<'a> {
     plan: &'a Plan,
     /// How a person would ask the same cluster.
     kubectl: String,
+    words: fn(&kube::Error) -> String,
 }
 
 /// Why a Job was not made.
@@ -53,9 +53,10 @@ pub enum NotMade {
 }
 
 impl<'a> Jobs<'a> {
-    /// Those of a plan in the cluster that a client speaks to, and by which words people do.
-    pub fn new(client: Client, plan: &'a Plan, kubectl: String) -> Self {
-        Self { client, plan, kubectl }
+    /// Those of a plan in the cluster that a client speaks to, by which words people do, and what
+    /// `words` say of a client that got no answer.
+    pub fn new(client: Client, plan: &'a Plan, kubectl: String, words: fn(&kube::Error) -> String) -> Self {
+        Self { client, plan, kubectl, words }
     }
 
     /// The pods.
@@ -117,7 +118,7 @@ impl<'a> Jobs<'a> {
                 Error::environment(format!("{right}: the cluster answered: {}", shown(&status.message)))
                     .hint(format!("`{} get namespaces` asks the same cluster", self.kubectl))
             }
-            other => Error::environment(format!("the cluster's API: {}", cluster_words(other)))
+            other => Error::environment(format!("the cluster's API: {}", (self.words)(other)))
                 .hint(format!("`{} get namespaces` asks the same cluster", self.kubectl)),
         }
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::KindLab;
 use super::mirrors::{Charts, Mirrors, file_name};
 use super::parts::Chart;
-use crate::names::{MANAGER, VALUES_TEMPLATE};
 use base::children::Stdin;
 use base::shown::quoted;
+use cluster::names::{MANAGER, VALUES_TEMPLATE};
 
 /// The Kubernetes version that charts are checked against. Helm's own idea of it is
 /// whatever it was built with, and for one built from its module v1.20.

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cluster::registry;
 use base::{Error, Result};
+use cluster::registry;
 
 /// The environment variable that names charts in place of the published ones.
 pub const CHARTS: &str = "OIDC_LAB_CHARTS";

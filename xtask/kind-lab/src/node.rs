@@ -8,7 +8,7 @@ use kube::api::Api;
 use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::KindLab;
-use crate::console::{Running, SLOW};
+use base::progress::{Listener, SLOW};
 use base::{Error, Result};
 
 /// Waits until a node is ready. A cluster that does not answer yet is asked again, at
@@ -16,7 +16,7 @@ use base::{Error, Result};
 ///
 /// # Errors
 /// After `limit`, with what the node said last.
-pub async fn wait_ready(lab: &KindLab, name: &str, limit: Duration, running: &Running<'_>) -> Result<()> {
+pub async fn wait_ready(lab: &KindLab, name: &str, limit: Duration, heard: &dyn Listener) -> Result<()> {
     let cluster = lab.connect().await?;
     let nodes: Api<Node> = Api::all(cluster.client());
     let mut last = "it has not answered".to_owned();
@@ -36,7 +36,7 @@ pub async fn wait_ready(lab: &KindLab, name: &str, limit: Duration, running: &Ru
                     Err(_) => last = "its API does not answer yet".to_owned(),
                 },
             }
-            running.waiting(&last);
+            heard.waiting(&last);
         }
     };
     if tokio::time::timeout(limit, waiting).await.is_ok() {

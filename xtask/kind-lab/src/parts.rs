@@ -1,9 +1,9 @@
 //! What is installed into the cluster, and from which charts.
 
 use releases::Release;
+use serde::{Deserialize, Serialize};
 
-use crate::cli::Ingress;
-use crate::names::{INGRESS_NGINX, Provider, Rollout, Scheme, TRAEFIK, Workload, values_files};
+use cluster::names::{INGRESS_NGINX, Provider, Rollout, Scheme, TRAEFIK, Workload, values_files};
 
 /// A part of the stack that comes by a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +73,16 @@ impl From<Workload> for Part {
             Workload::Dex => Self::Dex,
         }
     }
+}
+
+/// What is in front of Argo CD and Dex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ingress {
+    /// ingress-nginx, as in the post; its project is retired, its artefacts stay.
+    Nginx,
+    /// Traefik, which is kept up.
+    Traefik,
 }
 
 impl Ingress {

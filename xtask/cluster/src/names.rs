@@ -1,6 +1,5 @@
 //! The names inside a lab. Scripts and people rely on them.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// The namespaces, in the order in which they are made.
@@ -114,7 +113,7 @@ pub const COREDNS: Rollout =
     Rollout { namespace: "kube-system", name: "coredns", selector: "k8s-app=kube-dns" };
 
 /// Who checks the user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// A Dex of its own, as in the post: one client secret in two Secrets.

@@ -10,9 +10,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use crate::cluster::{Cluster, failed};
-use crate::names::COREDNS;
 use base::{Error, Result};
+use cluster::names::COREDNS;
+use cluster::{Cluster, failed};
 
 /// The line before what is the lab's.
 const BEGIN: &str = "# oidc-lab begin";
@@ -106,7 +106,7 @@ mod tests {
         "# oidc-lab begin\nrewrite name dex.host dex-host.dex.svc.cluster.local\n# oidc-lab end\n";
 
     /// kubeadm's, since late 2024.
-    const LIVE: &str = include_str!("../../../examples/fake_tools/Corefile");
+    const LIVE: &str = include_str!("../../examples/fake_tools/Corefile");
 
     #[test]
     fn the_lines_go_first_into_the_block_and_all_else_stays() {

@@ -12,9 +12,9 @@ use kube::runtime::conditions;
 use kube::runtime::wait::await_condition;
 use serde_json::json;
 
-use crate::cluster::{Cluster, failed};
-use crate::names::{DEX_HOST, OWNED, Workload};
 use base::{Error, Result};
+use cluster::names::{DEX_HOST, OWNED, Workload};
+use cluster::{Cluster, failed};
 
 /// The pod that asks.
 const POD: &str = "oidc-lab-resolves";

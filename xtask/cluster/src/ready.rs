@@ -14,8 +14,8 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::failing::{Before, Pulls, uid};
 use super::{Cluster, failed};
-use crate::console::SLOW;
 use crate::names::{Rollout, Workload};
+use base::progress::SLOW;
 use base::{Error, Result};
 
 /// A wait that takes longer is looked at: pods, and what they wait for.

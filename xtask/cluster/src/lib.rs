@@ -1,9 +1,16 @@
-//! What is done to a cluster through its API, the same for every lab.
+//! A lab's cluster, the same for every lab: the names inside it ([`names`]), how it
+//! is reached ([`Access`]), and what is done to
+//! it through its API by kube ([`Cluster`]): documents applied, Secrets and settings changed,
+//! pods started anew and waited for, and what a change will ask ([`Request`]). Only what carries
+//! the lab's label is touched. It brings no cluster up and takes none down, and knows neither
+//! goals nor logins nor whoever runs in the cluster; of this house it knows `base` alone.
 
+mod access;
 mod apply;
 mod edits;
 mod endpoints;
 mod failing;
+pub mod names;
 mod ready;
 mod request;
 mod requests;
@@ -23,6 +30,7 @@ use crate::names::Rollout;
 use base::{Error, Result};
 use requests::Observed;
 
+pub use access::Access;
 pub use failing::registry;
 pub use ready::pod_state;
 pub use request::Request;

@@ -40,6 +40,11 @@ impl ClientSecret {
         random(32).map(|bytes| Self(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
     }
 
+    /// One that is known already.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
     /// The value itself, for a document that goes into the cluster.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -102,16 +107,6 @@ impl Cluster {
     /// The cluster does not answer.
     pub async fn dex_client_secret(&self) -> Result<Option<ClientSecret>> {
         self.client_secret(DEX_SECRET, DEX_KEY).await
-    }
-
-    /// The client secret that both sides make of `server.secretkey` where the Dex inside
-    /// Argo CD checks users.
-    ///
-    /// # Errors
-    /// The cluster does not answer.
-    pub async fn derived_secret(&self) -> Result<Option<ClientSecret>> {
-        let key = self.secret_key(ARGOCD_SECRET, "server.secretkey").await?;
-        Ok(key.map(|key| ClientSecret(stand_ins::argocd::client_secret(&key))))
     }
 
     /// Whether argocd-secret holds what a server would otherwise fill in.

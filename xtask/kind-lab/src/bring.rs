@@ -12,12 +12,11 @@ use super::messages::{self, Trouble};
 use super::mirrors::{IMAGES, Mirrors};
 use super::state::{self, Stage, State};
 use super::{Choice, KindLab, node};
-use crate::cluster::{Cluster, failed};
-use crate::names::OWNED;
-use crate::render::{Manifest, Sources, Variables};
 use base::files::write_private;
 use base::process::Said;
 use base::{Error, Result};
+use cluster::names::OWNED;
+use cluster::{Cluster, failed};
 
 /// The label of the node that says which folder's lab it is.
 pub const FOLDER: &str = "oidc-lab/folder";
@@ -31,8 +30,8 @@ const TLS_PORT: &str = "oidc-lab/tls-port";
 pub struct Bringing<'a> {
     /// Outside programs, and the lab.
     pub tools: &'a Tools<'a>,
-    /// `manifests/`.
-    pub sources: &'a Sources,
+    /// Kind's config for a lab with these ports on loopback: of the ingress, and where it ends TLS.
+    pub config: &'a (dyn Fn(u16, Option<u16>) -> Result<String> + Sync),
     /// The port that somebody wishes for.
     pub port: Option<u16>,
     /// The node's image that somebody wishes for.
@@ -81,7 +80,7 @@ impl Bringing<'_> {
     }
 
     fn doing(&self, what: &str) {
-        self.tools.running.doing(what);
+        self.tools.heard.doing(what);
     }
 
     /// Runs a command that has to end well.
@@ -148,7 +147,7 @@ impl Bringing<'_> {
         self.must(&self.tools.place().start_node(), "start the lab's node again", state.port).await?;
         // An engine that gave the API another port has to be asked which.
         self.must(&self.tools.place().kubeconfig(), "write the kubeconfig anew", state.port).await?;
-        node::wait_ready(self.lab(), &self.tools.place().node(), self.tools.place().wait, self.tools.running)
+        node::wait_ready(self.lab(), &self.tools.place().node(), self.tools.place().wait, self.tools.heard)
             .await
             .map_err(|error| {
                 error.context("the cluster was started again").hint("`cargo xtask down working` begins anew")
@@ -189,13 +188,7 @@ impl Bringing<'_> {
             let port = self.port.map_or_else(free_port, Ok)?;
             let tls_port = self.choice.scheme.is_https().then(free_port).transpose()?;
             State::creating(self.lab(), port, tls_port, self.choice.provider).write(self.lab())?;
-            let variables = Variables {
-                cluster_name: self.lab().name().to_owned(),
-                lab_id: self.lab().id().to_owned(),
-                tls_port,
-                ..Variables::new(port)
-            };
-            let config = self.sources.text(Manifest::KIND_CONFIG, &variables)?;
+            let config = (self.config)(port, tls_port)?;
             write_private(&self.tools.place().config(), config.as_bytes())
                 .map_err(|error| state::cannot_write(self.lab(), &error))?;
             let said = self.tools.run(&self.tools.place().create_cluster(image.as_deref())).await?;

@@ -8,10 +8,9 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams, LogParams};
 
-use crate::cluster::{Cluster, pod_state};
-use crate::console::Console;
-use crate::names::{NAMESPACES, OIDC_SECRET};
 use base::Result;
+use cluster::names::{NAMESPACES, OIDC_SECRET};
+use cluster::{Cluster, pod_state};
 
 /// The longest that a look may take: the failure itself has to be told, too.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -20,24 +19,22 @@ const EVENTS: usize = 5;
 /// Lines of each log that are shown, the last ones.
 const LINES: i64 = 10;
 
-/// Shows pods, containers, events and logs of the lab's namespaces. What cannot be
-/// asked is left out: there is a failure to be told already.
-pub async fn show(cluster: impl Future<Output = Result<Cluster>>, console: &Console) {
-    let Ok(Ok(cluster)) = tokio::time::timeout(LIMIT, cluster).await else { return };
+/// Pods, containers, events and logs of the lab's namespaces, a text for each; nothing where the
+/// cluster does not answer. What cannot be asked is left out: there is a failure to be told already.
+pub async fn diagnosis(cluster: impl Future<Output = Result<Cluster>>) -> Option<Vec<String>> {
+    let cluster = tokio::time::timeout(LIMIT, cluster).await.ok()?.ok()?;
     let namespaces = NAMESPACES.iter().copied().chain(["kube-system"]);
     let looks = join_all(namespaces.map(|namespace| look(&cluster, namespace)));
-    let Ok(found) = tokio::time::timeout(LIMIT, looks).await else { return };
+    let found = tokio::time::timeout(LIMIT, looks).await.ok()?;
     let secrets = secrets(&cluster).await;
-    console.heading("what was in the cluster");
-    for text in found.into_iter().filter(|text| !text.is_empty()) {
-        console.note(masked(&text, &secrets).trim_end());
-    }
+    let found = found.iter().filter(|text| !text.is_empty());
+    Some(found.map(|text| masked(text, &secrets).trim_end().to_owned()).collect())
 }
 
 /// The client secret must not be told even where a program's log tells it.
 async fn secrets(cluster: &Cluster) -> Vec<String> {
     let dex = cluster.dex_client_secret().await.ok().flatten();
-    let argocd = cluster.client_secret(OIDC_SECRET, crate::names::OIDC_KEY).await.ok().flatten();
+    let argocd = cluster.client_secret(OIDC_SECRET, cluster::names::OIDC_KEY).await.ok().flatten();
     dex.into_iter().chain(argocd).map(|secret| secret.reveal().to_owned()).collect()
 }
 

@@ -8,15 +8,16 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::commands::{Place, Typed};
+use super::image_ref::ImageRef;
 use super::kit::Tools;
 use super::messages::{self, Trouble};
 use super::mirrors::{CHARTS, Charts};
+use super::parts::Ingress;
 use super::parts::{Chart, Part};
 use super::state::State;
-use crate::cli::{ImageRef, Ingress};
-use crate::names::{Provider, Scheme};
 use base::files::make_private_folder;
 use base::{Error, Result};
+use cluster::names::{Provider, Scheme};
 
 /// On pod templates: which versions of their Secrets the pods were started with.
 const SECRETS: &str = "oidc-lab/secrets";
