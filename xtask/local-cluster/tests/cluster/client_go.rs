@@ -16,7 +16,8 @@ fn built(package: &str, into: &Path, test: &str) -> Option<std::path::PathBuf> {
     }
     let program = into.join(package);
     let built = Command::new("go")
-        .args(["build", "-mod=readonly", "-o"])
+        // Without optimisations, which take a quarter longer for a run of a second.
+        .args(["build", "-mod=readonly", "-gcflags=all=-N -l", "-o"])
         .arg(&program)
         .arg(format!("./{package}"))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/client-go"))
@@ -25,12 +26,18 @@ fn built(package: &str, into: &Path, test: &str) -> Option<std::path::PathBuf> {
     if built.status.success() {
         return Some(program);
     }
-    let why = String::from_utf8_lossy(&built.stderr).into_owned();
+    skipped(&built.stderr, test);
+    None
+}
+
+/// Says by name that a test is skipped, if what Go said is that it cannot have the modules.
+#[track_caller]
+fn skipped(stderr: &[u8], test: &str) {
+    let why = String::from_utf8_lossy(stderr).into_owned();
     let unreachable =
         ["dial tcp", "no such host", "missing go.sum", "module lookup disabled", "go.mod requires go"];
-    assert!(unreachable.iter().any(|it| why.contains(it)), "the program does not build:\n{why}");
+    assert!(unreachable.iter().any(|it| why.contains(it)), "the program does not build or run:\n{why}");
     eprintln!("skipped: {test}: go cannot have the modules");
-    None
 }
 
 #[test]
@@ -78,7 +85,9 @@ fn the_table_of_types_is_what_kubernetes_says() {
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/client-go"))
         .output()
         .unwrap();
-    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    if !printed.status.success() {
+        return skipped(&printed.stderr, test);
+    }
     let table = include_str!("../../src/schema/types.txt");
     assert!(String::from_utf8_lossy(&printed.stdout) == table, "src/schema/types.txt is to be printed anew");
 }

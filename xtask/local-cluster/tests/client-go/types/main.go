@@ -6,6 +6,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -17,11 +18,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-
-	// Only read as text, but this way the modules are there to be read.
-	_ "k8s.io/api/core/v1"
-	_ "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	_ "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // A goPackage is where types come from and what OpenAPI calls them. A name that
@@ -120,9 +116,7 @@ func main() {
 }
 
 func load(index int, pkg goPackage) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", pkg.module).Output()
-	check(err)
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), pkg.folder, "*.go"))
+	files, err := filepath.Glob(filepath.Join(folder(pkg.module), pkg.folder, "*.go"))
 	check(err)
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") || strings.Contains(name, "zz_generated") || strings.Contains(name, "generated.pb") {
@@ -144,6 +138,25 @@ func load(index int, pkg goPackage) {
 			}
 		}
 	}
+}
+
+var folders = map[string]string{}
+
+// folder is where a module is read, in the version of go.mod. It is fetched, and never compiled, which
+// takes a minute.
+func folder(module string) string {
+	if known, ok := folders[module]; ok {
+		return known
+	}
+	// What goes wrong is said in the document, too.
+	out, _ := exec.Command("go", "mod", "download", "-json", module).Output()
+	var fetched struct{ Dir, Error string }
+	check(json.Unmarshal(out, &fetched))
+	if fetched.Error != "" {
+		fail("%s", fetched.Error)
+	}
+	folders[module] = fetched.Dir
+	return fetched.Dir
 }
 
 // find resolves a name: in the package that uses it first, then in the first that has it.
@@ -222,13 +235,13 @@ func write(name string, def *definition) {
 			continue
 		}
 		tag := reflect.StructTag(strings.Trim(field.Tag.Value, "`"))
-		json := strings.Split(tag.Get("json"), ",")
-		inline := len(json) > 1 && json[1] == "inline"
+		names := strings.Split(tag.Get("json"), ",")
+		inline := len(names) > 1 && names[1] == "inline"
 		number := "0"
 		if parts := strings.Split(tag.Get("protobuf"), ","); len(parts) > 1 {
 			number = parts[1]
 		}
-		if baseName(field.Type) == "TypeMeta" || json[0] == "-" || slices.Contains(left, baseName(field.Type)) {
+		if baseName(field.Type) == "TypeMeta" || names[0] == "-" || slices.Contains(left, baseName(field.Type)) {
 			continue
 		}
 		doc := rawDoc(field.Doc)
@@ -236,8 +249,8 @@ func write(name string, def *definition) {
 		if inline {
 			words = []string{"~", number, typeName(field.Type, def.pkg)}
 		} else {
-			words = []string{json[0], number, typeName(field.Type, def.pkg)}
-			omitempty := len(json) > 1 && json[1] == "omitempty"
+			words = []string{names[0], number, typeName(field.Type, def.pkg)}
+			omitempty := len(names) > 1 && names[1] == "omitempty"
 			if !omitempty && !strings.Contains(doc, "+optional") {
 				words = append(words, "required")
 			}
