@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::shared::{Runs, SECRETS_ANNOTATION, Values, ValuesError, metadata, selector, service};
+use super::shared::{Component, Runs, SECRETS_ANNOTATION, Values, ValuesError};
 
 /// The release name that the lab installs the chart under.
 const INSTANCE: &str = "dex";
@@ -17,39 +17,23 @@ pub fn dex(values: &Value, runs: Runs<'_>, secrets: &str) -> Result<Vec<Value>, 
     let values = Values { chart: "dex", root: values };
     let config = values.map("config")?;
     values.text("config.issuer")?;
-    let labels = selector("dex", INSTANCE);
+    let dex = Component::whole("dex", INSTANCE);
     let config = json!({
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": metadata("dex", "dex", labels.clone()),
+        "metadata": dex.metadata(),
         "type": "Opaque",
         // JSON is YAML, and keeps every string a string.
         "stringData": {"config.yaml": Value::Object(config.clone()).to_string()},
     });
-    let service = service(
-        metadata("dex", "dex", labels.clone()),
-        &labels,
-        &json!([
-            {"name": "http", "port": values.number("service.ports.http.port", 5556)?, "targetPort": "http", "protocol": "TCP"},
-            {"name": "telemetry", "port": 5558, "targetPort": "telemetry", "protocol": "TCP"},
-        ]),
-    );
-    let deployment = json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata("dex", "dex", labels.clone()),
-        "spec": {
-            "replicas": values.number("replicaCount", 1)?,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels, "annotations": {SECRETS_ANNOTATION: secrets}},
-                "spec": {
-                    "containers": [container(&values, runs)?],
-                    "volumes": [{"name": "config", "secret": {"secretName": "dex"}}],
-                },
-            },
-        },
-    });
+    let service = dex.service(&json!([
+        {"name": "http", "port": values.number("service.ports.http.port", 5556)?, "targetPort": "http", "protocol": "TCP"},
+        {"name": "telemetry", "port": 5558, "targetPort": "telemetry", "protocol": "TCP"},
+    ]));
+    let mut deployment = dex.deployment(values.number("replicaCount", 1)?, &container(&values, runs)?);
+    let template = &mut deployment["spec"]["template"];
+    template["metadata"]["annotations"] = json!({SECRETS_ANNOTATION: secrets});
+    template["spec"]["volumes"] = json!([{"name": "config", "secret": {"secretName": "dex"}}]);
     Ok(vec![config, service, deployment])
 }
 
