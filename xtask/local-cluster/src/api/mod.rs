@@ -102,7 +102,7 @@ impl Handler for Api {
     async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
         let route = route(request.uri().path());
         let query = Query::parse(request.uri().query());
-        let entry = audit::Entry::new(&request, &route, &query);
+        let entry = audit::entry(&request, &route, &query);
         let (parts, body) = request.into_parts();
         let mut body = Some(body);
         let response = match answer(&self.shared, &parts, &mut body, route, query).await {
@@ -113,7 +113,7 @@ impl Handler for Api {
         if let Some(unread) = body.filter(|it| !it.is_end_stream()) {
             drain(unread, &self.shared.limits).await;
         }
-        self.shared.audit.record(&entry, response.status().as_u16());
+        self.shared.audit.record(entry, response.status().as_u16());
         response
     }
 }
