@@ -19,7 +19,7 @@ const NAMESPACES: &str = "namespaces";
 pub async fn run(store: Store, stop: CancellationToken) {
     let janitor = Janitor { store };
     loop {
-        let Ok(mut watch) = janitor.store.watch("", None, janitor.store.version()) else { continue };
+        let Ok(mut watch) = janitor.store.watch(&[], None, janitor.store.version()) else { continue };
         janitor.everything();
         loop {
             let event = tokio::select! {

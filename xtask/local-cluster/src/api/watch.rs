@@ -49,7 +49,7 @@ pub fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
     if asks && query.flag("allowWatchBookmarks") {
         pending.push_back(event("BOOKMARK", &shaper.bookmark(since)));
     }
-    let watch = match store.watch(&resource, namespace, since) {
+    let watch = match store.watch(&[&resource], namespace, since) {
         Ok(watch) => Some(watch),
         // Clients expect to learn of it inside the stream.
         Err(expired) => {

@@ -9,7 +9,7 @@ use super::template::{HASH_LABEL, labelled};
 use crate::store::Key;
 use crate::store::object::{self, text};
 use crate::workloads::context::Context;
-use crate::workloads::events::{Recorder, Subject};
+use crate::workloads::events::Recorder;
 use crate::workloads::owners;
 
 pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -91,7 +91,7 @@ impl<'a> Sets<'a> {
         self.context.store.change(&Key::of(SETS, set), |set| set["spec"]["replicas"] = size.into());
         let way = if size > was { "up" } else { "down" };
         let message = format!("Scaled {way} replica set {} from {was} to {size}", object::name(set));
-        self.recorder().normal(&Subject::of(&self.deployment), "ScalingReplicaSet", message);
+        self.recorder().normal(&self.deployment, "ScalingReplicaSet", message);
     }
 
     /// Removes old ReplicaSets beyond the history that the Deployment keeps.

@@ -20,7 +20,6 @@ use super::prepare::{Ready, prepare};
 use crate::program::{Exit, START_ERROR};
 use crate::store::object::{self, timestamp};
 use crate::tasks::words;
-use crate::workloads::events::Subject;
 use crate::workloads::machine::NODE;
 
 /// What a shell says of a process that SIGKILL ended.
@@ -36,7 +35,7 @@ pub(super) async fn pod(pod: Pod) {
         pod.publish();
         let scheduled = format!("Successfully assigned {}/{} to {NODE}", pod.key.namespace, pod.key.name);
         let scheduler = pod.node.recorder.speaking_as("default-scheduler");
-        scheduler.normal(&Subject::of(&pod.object), "Scheduled", scheduled);
+        scheduler.normal(&pod.object, "Scheduled", scheduled);
         let specs = object::items(&pod.object["spec"]["containers"]).enumerate();
         join_all(specs.map(|(index, spec)| container(&pod, index, spec))).await;
     }
