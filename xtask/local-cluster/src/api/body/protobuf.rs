@@ -38,17 +38,14 @@ pub fn from_protobuf(bytes: &[u8]) -> Result<Option<Value>, Broken> {
     let unknown = Numbered::of(bytes.strip_prefix(MAGIC).ok_or(NO_MAGIC)?)?;
     let of = Numbered::of(unknown.bytes(1))?;
     let (api_version, kind) = (string(of.bytes(1))?, string(of.bytes(2))?);
-    let Some(structure) = structure_of(&api_version, &kind) else { return Ok(None) };
+    // Options belong to every group.
+    let found =
+        if kind == "DeleteOptions" { table::named(&kind) } else { table::of_kind(&api_version, &kind) };
+    let Some(structure) = found else { return Ok(None) };
     let mut object = message(unknown.bytes(2), structure)?;
     object.insert("apiVersion".into(), api_version.into());
     object.insert("kind".into(), kind.into());
     Ok(Some(Value::Object(object)))
-}
-
-fn structure_of(api_version: &str, kind: &str) -> Option<&'static Struct> {
-    // Options belong to every group.
-    let found = if kind == "DeleteOptions" { table::named(kind) } else { table::of_kind(api_version, kind) };
-    found.map(|it| &**it)
 }
 
 /// The value of a field on the wire.
