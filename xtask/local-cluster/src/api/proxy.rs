@@ -70,13 +70,10 @@ pub async fn forward(
 }
 
 /// Streams into pods are not there; where a pod listens can be said all the same.
-pub fn no_stream(call: &Call<'_>, what: &str) -> Refusal {
-    let pod = match call.found() {
-        Ok(pod) => pod,
-        Err(refusal) => return refusal,
-    };
+pub fn no_stream(call: &Call<'_>, what: &str) -> Result<Response, Refusal> {
+    let pod = call.found()?;
     let listening = object::annotation(&pod, LISTENING).unwrap_or("{}");
-    match what {
+    Err(match what {
         "portforward" => Refusal::not_in_the_lab(
             "port-forward",
             &format!("this machine reaches the pod without it, its ports are {listening}"),
@@ -84,7 +81,7 @@ pub fn no_stream(call: &Call<'_>, what: &str) -> Refusal {
         what => {
             Refusal::not_in_the_lab(what, "the pod is a task of the lab or its child process: read its log")
         }
-    }
+    })
 }
 
 fn unreachable(why: &str) -> Refusal {
