@@ -38,25 +38,13 @@ pub fn dex(values: &Value, runs: Runs<'_>, secrets: &str) -> Result<Vec<Value>, 
 }
 
 fn arguments(runs: Runs<'_>) -> Vec<&'static str> {
-    match runs.executable {
-        None => vec![
-            "dex",
-            "serve",
-            "--web-http-addr",
-            "0.0.0.0:5556",
-            "--telemetry-addr",
-            "0.0.0.0:5558",
-            "/etc/dex/config.yaml",
-        ],
-        Some(_) => vec![
-            "serve",
-            "--web-http-addr",
-            "127.0.0.1:$(PORT_5556)",
-            "--telemetry-addr",
-            "127.0.0.1:$(PORT_5558)",
-            "$(FILES)/etc/dex/config.yaml",
-        ],
-    }
+    // The image's own program looks for the one that its first argument names.
+    let (program, web, telemetry, config) = match runs.executable {
+        None => (Some("dex"), "0.0.0.0:5556", "0.0.0.0:5558", "/etc/dex/config.yaml"),
+        Some(_) => (None, "127.0.0.1:$(PORT_5556)", "127.0.0.1:$(PORT_5558)", "$(FILES)/etc/dex/config.yaml"),
+    };
+    let serve = ["serve", "--web-http-addr", web, "--telemetry-addr", telemetry, config];
+    program.into_iter().chain(serve).collect()
 }
 
 fn container(values: &Values<'_>, runs: Runs<'_>) -> Result<Value, ValuesError> {

@@ -183,7 +183,7 @@ impl Target {
             return Err(bad());
         }
         let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-        let path = paths::normal(uri.path()).ok_or_else(bad)?.into_owned();
+        let path = paths::normal(uri.path()).ok_or_else(bad)?;
         Ok(Self { name, port: authority.port_u16().unwrap_or(default), path, proxied, host })
     }
 
@@ -210,39 +210,11 @@ impl Handler for Ingress {
     }
 
     async fn handle(&self, peer: SocketAddr, request: Request) -> Response {
-        if request.method() == Method::CONNECT {
-            return self.tunnel(request).await.unwrap_or_else(Refusal::answer);
-        }
-        let table = self.table.borrow().clone();
-        if let Err(refusal) = table.settings.buffers.check(request.method(), request.uri(), request.headers())
-        {
-            return refusal.answer();
-        }
-        let target = match Target::of(&request, &self.scheme, self.ports[0]) {
-            Ok(target) => target,
-            Err(refusal) => return refusal.answer(),
+        let answered = match request.method() {
+            &Method::CONNECT => self.tunnel(request).await,
+            _ => self.pass_on(peer, request).await,
         };
-        let announced =
-            request.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > table.settings.body_bytes) {
-            return page(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        let way = Way { client: peer.ip(), scheme: &self.scheme, host: &target.host, port: target.port };
-        // Each try looks at the table of its moment.
-        let route = || target.route(&self.table.borrow(), self.ports);
-        let settings = match route() {
-            Ok(route) => route.settings,
-            Err(refusal) => return refusal.answer(),
-        };
-        if self.scheme == Scheme::HTTP && settings.ssl_redirect && table.ends_tls(&target.name) {
-            return to_https(&target.name, request.uri());
-        }
-        let mut exchange = Exchange::new(request, &way, settings);
-        let next = || {
-            let address = route()?.backend.next().ok_or(Refusal::Page(StatusCode::SERVICE_UNAVAILABLE))?;
-            Ok((address, self.routes.gone(address)))
-        };
-        exchange.run(&self.upstreams, next).await
+        answered.unwrap_or_else(Refusal::answer)
     }
 }
 
@@ -257,6 +229,30 @@ fn to_https(host: &str, uri: &Uri) -> Response {
 }
 
 impl Ingress {
+    async fn pass_on(&self, peer: SocketAddr, request: Request) -> Result<Response, Refusal> {
+        let table = self.table.borrow().clone();
+        table.settings.buffers.check(request.method(), request.uri(), request.headers())?;
+        let target = Target::of(&request, &self.scheme, self.ports[0])?;
+        let announced =
+            request.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > table.settings.body_bytes) {
+            return Err(Refusal::Page(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        // Each try looks at the table of its moment.
+        let route = || target.route(&self.table.borrow(), self.ports);
+        let settings = route()?.settings;
+        if self.scheme == Scheme::HTTP && settings.ssl_redirect && table.ends_tls(&target.name) {
+            return Ok(to_https(&target.name, request.uri()));
+        }
+        let way = Way { client: peer.ip(), scheme: &self.scheme, host: &target.host, port: target.port };
+        let mut exchange = Exchange::new(request, &way, settings);
+        let next = || {
+            let address = route()?.backend.next().ok_or(Refusal::Page(StatusCode::SERVICE_UNAVAILABLE))?;
+            Ok((address, self.routes.gone(address)))
+        };
+        exchange.run(&self.upstreams, next).await
+    }
+
     /// A tunnel leads to this ingress's own TLS, for a host that has any, and nowhere else.
     async fn tunnel(&self, request: Request) -> Result<Response, Refusal> {
         let authority = request.uri().authority();

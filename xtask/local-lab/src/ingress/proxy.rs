@@ -10,7 +10,7 @@ use hyper::client::conn::http1::SendRequest;
 
 use super::body::{Upload, download, is_too_large, nothing, upload};
 use super::headers::{Way, to_server};
-use super::pages::{Refusal, page};
+use super::pages::Refusal;
 use super::settings::{Settings, head_length};
 use super::upstream::Upstreams;
 use local_cluster::client::connect;
@@ -52,25 +52,25 @@ impl Exchange {
         &mut self,
         upstreams: &Upstreams,
         mut next: impl FnMut() -> Result<(SocketAddr, Option<Gone>), Refusal>,
-    ) -> Response {
+    ) -> Result<Response, Refusal> {
         let mut failed = StatusCode::BAD_GATEWAY;
         for _ in 0..self.settings.tries {
-            let tried = match next() {
-                Ok((_, Some(Gone::Hangs))) => {
+            let (address, gone) = next()?;
+            let tried = match gone {
+                Some(Gone::Hangs) => {
                     tokio::time::sleep(self.settings.connect).await;
                     Tried::Again(StatusCode::GATEWAY_TIMEOUT)
                 }
-                Ok((_, Some(Gone::Answers502))) => Tried::Failed(StatusCode::BAD_GATEWAY),
-                Ok((address, Some(Gone::Refuses) | None)) => self.attempt(upstreams, address).await,
-                Err(refusal) => return refusal.answer(),
+                Some(Gone::Answers502) => Tried::Failed(StatusCode::BAD_GATEWAY),
+                Some(Gone::Refuses) | None => self.attempt(upstreams, address).await,
             };
             match tried {
                 Tried::Answered(response) => return self.answer(response),
                 Tried::Again(status) => failed = status,
-                Tried::Failed(status) => return page(status),
+                Tried::Failed(status) => return Err(Refusal::Page(status)),
             }
         }
-        page(failed)
+        Err(Refusal::Page(failed))
     }
 
     async fn attempt(&mut self, upstreams: &Upstreams, address: SocketAddr) -> Tried {
@@ -127,14 +127,14 @@ impl Exchange {
         }
     }
 
-    fn answer(&self, server: http::Response<Incoming>) -> Response {
+    fn answer(&self, server: http::Response<Incoming>) -> Result<Response, Refusal> {
         let (mut parts, body) = server.into_parts();
         // Nobody has asked it for another protocol.
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-            return page(StatusCode::BAD_GATEWAY);
+            return Err(Refusal::Page(StatusCode::BAD_GATEWAY));
         }
         parts.headers = end_to_end(&parts.headers);
         parts.version = Version::HTTP_11;
-        Response::from_parts(parts, download(body, self.settings.silence))
+        Ok(Response::from_parts(parts, download(body, self.settings.silence)))
     }
 }
