@@ -72,10 +72,7 @@ impl<'a> Sets<'a> {
     /// Whether a pod of an older template is left, on its way out or not.
     pub(super) fn old_pods_are_left(&self) -> bool {
         let (all, _) = self.context.store.list("pods", Some(object::namespace(&self.deployment)));
-        all.iter().any(|pod| {
-            let owner = object::controller(pod).map(|(_, uid)| uid);
-            owner.is_some_and(|owner| self.old.iter().any(|set| object::uid_of(set) == owner))
-        })
+        all.iter().any(|pod| self.old.iter().any(|set| owners::controls(set, pod)))
     }
 
     pub(super) fn recorder(&self) -> Recorder {

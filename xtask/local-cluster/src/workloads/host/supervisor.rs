@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::order::{Order, Report, TERMINATE};
+use super::order::{Order, Report, TERMINATE, line};
 use super::{executable, record};
 
 /// Runs one process for a lab, which has started this program with a socket as its
@@ -115,10 +115,8 @@ fn code(status: ExitStatus) -> i32 {
 }
 
 fn report(mut control: &UnixStream, report: &Report) {
-    let mut line = serde_json::to_string(report).unwrap_or_default();
-    line.push('\n');
     // A lab that is gone needs no report.
-    let _ = control.write_all(line.as_bytes());
+    let _ = control.write_all(line(report).as_bytes());
 }
 
 /// Makes this process the parent of whatever its descendants abandon.
