@@ -10,7 +10,7 @@ use crate::serve::Response;
 use crate::store::deletion::{Deletion, deletion};
 use crate::store::object;
 
-use super::accept::plain;
+use super::accept::negotiate;
 use super::body;
 use super::call::Call;
 use super::query::{dry_run, unreadable};
@@ -35,7 +35,7 @@ fn check(preconditions: &Value, call: &Call<'_>, object: &Value) -> Result<(), R
 
 /// DELETE of one object.
 pub fn delete(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
-    plain(&call.headers)?;
+    negotiate(&call.headers)?;
     let options = match bytes.is_empty() {
         true => Value::Null,
         false => body::decode(&call.headers, bytes, "DeleteOptions")?,

@@ -150,7 +150,7 @@ async fn answer(
             openapi::document(&served)
         }
     };
-    accept::plain(&parts.headers)?;
+    accept::negotiate(&parts.headers)?;
     Ok(reply::object(StatusCode::OK, &document))
 }
 

@@ -176,7 +176,7 @@ impl Store {
             }
             object::count_generation(&old, &mut new);
             let Some(mut inner) = self.unless_changed(key, &old) else { continue };
-            let last = if gone { inner.remove(key, Some(new)).unwrap_or(old) } else { inner.put(key, new) };
+            let last = if gone { inner.remove(key, new).unwrap_or(old) } else { inner.put(key, new) };
             self.announce(inner);
             return Ok((last, gone));
         }
@@ -197,10 +197,7 @@ impl Store {
     /// # Errors
     /// [`WriteError::NotFound`].
     pub fn remove(&self, key: &Key) -> Result<Arc<Value>, WriteError> {
-        let mut inner = self.lock();
-        let object = inner.remove(key, None).ok_or_else(|| WriteError::NotFound(key.clone()))?;
-        self.announce(inner);
-        Ok(object)
+        Ok(self.delete_if(key, |old| Ok::<_, WriteError>(Deletion::Gone(old.clone())))?.0)
     }
 
     /// Follows the changes of some resources (of all, if none is named) after `since` (a version
@@ -242,10 +239,9 @@ impl Inner {
         object
     }
 
-    /// Removes an object; `last` is its last state if that differs from the stored one.
-    fn remove(&mut self, key: &Key, last: Option<Value>) -> Option<Arc<Value>> {
+    /// Removes an object, of which `last` is the last state.
+    fn remove(&mut self, key: &Key, last: Value) -> Option<Arc<Value>> {
         let stored = self.objects.remove(key)?;
-        let last = last.unwrap_or_else(|| (*stored).clone());
         Some(self.note(key, Change::Deleted, last, Some(stored)))
     }
 

@@ -31,11 +31,6 @@ pub(super) fn count(object: &Value, field: &str) -> i64 {
     object["status"][field].as_i64().unwrap_or(0)
 }
 
-/// Pods of a ReplicaSet that are available.
-pub(super) fn available(set: &Value) -> i64 {
-    count(set, "availableReplicas")
-}
-
 pub(super) fn revision(set: &Value) -> i64 {
     object::annotation(set, REVISION).and_then(|it| it.parse().ok()).unwrap_or(0)
 }
