@@ -53,7 +53,7 @@ pub fn supervise() -> io::Result<()> {
     let group = Group(Arc::new(Mutex::new(Some(pid))));
     if let Err(error) = record::write(&order.record, pid.as_raw_nonzero().get()) {
         // What a later lab could not find must not run.
-        group.kill();
+        group.signal(Signal::KILL);
         child.wait()?;
         report(&control, &Report::Failed { message: format!("the process cannot be recorded: {error}") });
         return Ok(());
@@ -84,7 +84,7 @@ fn obey(orders: BufReader<UnixStream>, group: &Group) {
             Err(_) => break,
         }
     }
-    group.kill();
+    group.signal(Signal::KILL);
 }
 
 /// A process group, while it is ours to signal.
@@ -96,10 +96,6 @@ impl Group {
         if let Some(pid) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = kill_process_group(pid, signal);
         }
-    }
-
-    fn kill(&self) {
-        self.signal(Signal::KILL);
     }
 
     /// The leader has ended: so does the rest, and nobody signals this group again.

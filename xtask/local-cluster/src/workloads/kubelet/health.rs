@@ -12,25 +12,15 @@ use super::probe::Probe;
 /// Asks a running container's probes, and writes what they say into its status. Ends when
 /// its liveness probe gives it up.
 pub(super) async fn given_up(container: &Container<'_>, listening: &BTreeMap<u16, SocketAddr>) {
-    let ready = async {
-        if let Some(readiness) = Probe::read(container.spec, "readinessProbe", listening) {
-            keep_ready(&readiness, container).await;
-        }
-        std::future::pending().await
-    };
-    let alive = async {
-        match Probe::read(container.spec, "livenessProbe", listening) {
-            Some(liveness) => until_dead(&liveness, container).await,
-            None => std::future::pending().await,
-        }
-    };
+    let probe = |field| Probe::read(container.spec, field, listening);
     tokio::select! {
-        () = ready => {}
-        () = alive => {}
+        () = keep_ready(probe("readinessProbe"), container) => {}
+        () = until_dead(probe("livenessProbe"), container) => {}
     }
 }
 
-async fn keep_ready(probe: &Probe<'_>, container: &Container<'_>) {
+async fn keep_ready(probe: Option<Probe<'_>>, container: &Container<'_>) {
+    let Some(probe) = &probe else { return std::future::pending().await };
     let mut schedule = Schedule::start(probe).await;
     let (mut ready, mut passed) = (false, 0);
     loop {
@@ -58,7 +48,8 @@ async fn keep_ready(probe: &Probe<'_>, container: &Container<'_>) {
     }
 }
 
-async fn until_dead(probe: &Probe<'_>, container: &Container<'_>) {
+async fn until_dead(probe: Option<Probe<'_>>, container: &Container<'_>) {
+    let Some(probe) = &probe else { return std::future::pending().await };
     let mut schedule = Schedule::start(probe).await;
     loop {
         match probe.ask().await {

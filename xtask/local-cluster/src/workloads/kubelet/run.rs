@@ -108,20 +108,24 @@ impl Container<'_> {
         stop: &CancellationToken,
         listening: &BTreeMap<u16, SocketAddr>,
     ) -> Exit {
-        tokio::select! {
-            exit = &mut *running => exit.unwrap_or_else(ended),
+        let why = tokio::select! {
+            exit = &mut *running => return exit.unwrap_or_else(ended),
             () = health::given_up(self, listening) => {
-                self.normal("Killing", format!("Container {} failed liveness probe, will be restarted", self.name));
-                stop.cancel();
-                // It has its grace, or less of it if the pod is to end meanwhile.
-                end(running, self.pod.grace_is_over(Instant::now())).await
+                format!("Container {} failed liveness probe, will be restarted", self.name)
             }
-            () = self.pod.ends() => {
-                self.normal("Killing", format!("Stopping container {}", self.name));
-                stop.cancel();
-                end(running, self.pod.grace_is_over(Instant::now())).await
-            }
+            () = self.pod.ends() => format!("Stopping container {}", self.name),
+        };
+        self.normal("Killing", why);
+        stop.cancel();
+        // It has its grace, or less of it if the pod is to end meanwhile. Then it is killed.
+        tokio::select! {
+            biased;
+            exit = &mut *running => return exit.unwrap_or_else(ended),
+            () = self.pod.grace_is_over(Instant::now()) => {}
         }
+        running.abort();
+        // The program may have ended in this very moment.
+        running.await.unwrap_or_else(ended)
     }
 
     /// Waits out a back-off of `wait` since `finished`. `false` when the pod ends before.
@@ -136,19 +140,6 @@ impl Container<'_> {
             () = self.pod.ends() => false,
         }
     }
-}
-
-/// Waits for the end of a program that was told to stop, and kills it when its grace
-/// is over.
-async fn end(running: &mut AbortOnDropHandle<Exit>, grace_is_over: impl Future<Output = ()>) -> Exit {
-    tokio::select! {
-        biased;
-        exit = &mut *running => return exit.unwrap_or_else(ended),
-        () = grace_is_over => {}
-    }
-    running.abort();
-    // The program may have ended in this very moment.
-    running.await.unwrap_or_else(ended)
 }
 
 /// How a program ended that did not say so itself.
