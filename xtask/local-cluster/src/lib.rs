@@ -8,6 +8,7 @@
 //! together.
 
 pub mod api;
+pub mod client;
 mod endpoints;
 pub mod logs;
 pub mod program;

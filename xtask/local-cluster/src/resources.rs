@@ -30,6 +30,8 @@ pub struct Resource {
     pub has_scale: bool,
     /// Whether it comes from a CRD.
     pub custom: bool,
+    /// Whether its objects are questions, answered when they are created and not kept.
+    pub review: bool,
 }
 
 impl Resource {
@@ -59,6 +61,9 @@ const BUILT_IN: &str = "\
 apps Deployment deployments deploy all namespaced,status,scale
 apps ReplicaSet replicasets rs all namespaced,status,scale
 networking.k8s.io Ingress ingresses ing - namespaced,status
+authentication.k8s.io SelfSubjectReview selfsubjectreviews - - review
+authorization.k8s.io SelfSubjectAccessReview selfsubjectaccessreviews - - review
+authorization.k8s.io SelfSubjectRulesReview selfsubjectrulesreviews - - review
 rbac.authorization.k8s.io Role roles - - namespaced
 rbac.authorization.k8s.io RoleBinding rolebindings - - namespaced
 rbac.authorization.k8s.io ClusterRole clusterroles - - -
@@ -91,6 +96,7 @@ fn built_in() -> impl Iterator<Item = Resource> {
             has_status: has("status"),
             has_scale: has("scale"),
             custom: false,
+            review: has("review"),
         })
     })
 }
@@ -130,5 +136,6 @@ fn of_crd(crd: &Value) -> Option<Resource> {
         has_status: version["subresources"].get("status").is_some(),
         has_scale: version["subresources"].get("scale").is_some(),
         custom: true,
+        review: false,
     })
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::store::{Change, Key, Seen, Store, object};
+use crate::store::{Key, Store, object};
 use crate::tasks::Tasks;
 
 const ENDPOINTS: &str = "endpoints";
@@ -97,33 +97,29 @@ impl Routes {
     }
 }
 
-/// Writes what becomes of `store`'s Endpoints into `known`, each `lag` later.
+/// Writes what `store`'s Endpoints are into `known`, each time `lag` later.
 async fn follow(store: Store, known: Store, lag: Duration) {
     let mut endpoints = store.follow(ENDPOINTS);
-    let mut later: VecDeque<(Instant, Seen)> = VecDeque::new();
+    let mut later: VecDeque<(Instant, Vec<Arc<Value>>)> = VecDeque::new();
     loop {
         let due = later.front().map(|(at, _)| *at);
         tokio::select! {
-            seen = endpoints.next() => later.push_back((Instant::now() + lag, seen)),
+            _ = endpoints.next() => later.push_back((Instant::now() + lag, store.list(ENDPOINTS, None).0)),
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                match later.pop_front() {
-                    Some((_, Seen::All(all))) => {
-                        for gone in known.list(ENDPOINTS, None).0 {
-                            let _ = known.remove(&Key::of(ENDPOINTS, &gone));
-                        }
-                        all.iter().for_each(|it| put(&known, it));
+                let all = later.pop_front().map(|(_, all)| all).unwrap_or_default();
+                for old in known.list(ENDPOINTS, None).0 {
+                    let key = Key::of(ENDPOINTS, &old);
+                    if !all.iter().any(|it| Key::of(ENDPOINTS, it) == key) {
+                        let _ = known.remove(&key);
                     }
-                    Some((_, Seen::Changed(event))) if event.change == Change::Deleted => {
-                        let _ = known.remove(&event.key);
-                    }
-                    Some((_, Seen::Changed(event))) => put(&known, &event.object),
-                    None => {}
                 }
+                all.iter().for_each(|it| put(&known, it));
             }
         }
     }
 }
 
+/// Makes Endpoints be there as they are.
 fn put(known: &Store, endpoints: &Value) {
     let mut copy = endpoints.clone();
     // Versions are each store's own.
@@ -141,6 +137,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::Seen;
 
     #[test]
     fn a_lag_is_read() {

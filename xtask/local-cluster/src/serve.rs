@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use http::header::{CONNECTION, HeaderMap, HeaderName};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body as HttpBody, Incoming};
@@ -105,6 +106,28 @@ pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Response {
     let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(http::header::CONTENT_TYPE, plain);
     response
+}
+
+/// A message's headers in their order, without those of its one connection, which no proxy
+/// passes on.
+pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    const OF_A_CONNECTION: [&str; 9] = [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    let named = headers.get_all(CONNECTION).iter().filter_map(|it| it.to_str().ok());
+    let named: Vec<HeaderName> =
+        named.flat_map(|it| it.split(',')).filter_map(|it| it.trim().parse().ok()).collect();
+    let others =
+        headers.iter().filter(|(name, _)| !OF_A_CONNECTION.contains(&name.as_str()) && !named.contains(name));
+    others.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Why a request body could not be read.
@@ -275,5 +298,28 @@ async fn connection(
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_loses_the_headers_of_its_connection_and_keeps_its_order() {
+        let message = [
+            ("connection", "close, x-secret-hop"),
+            ("date", "d"),
+            ("x-secret-hop", "1"),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+            ("transfer-encoding", "chunked"),
+            ("location", "/x"),
+        ];
+        let headers = message.map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        let headers = end_to_end(&HeaderMap::from_iter(headers));
+        let names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
+        assert_eq!(names, ["date", "set-cookie", "location"]);
+        assert_eq!(headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
     }
 }

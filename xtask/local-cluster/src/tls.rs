@@ -4,12 +4,11 @@
 //! cluster API speaks TLS even on loopback. The CA's key lives only in memory
 //! while one certificate is made; nobody else can use it.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -40,11 +39,10 @@ pub fn identity() -> Result<Identity, TlsError> {
     let issuer = Issuer::from_params(&ca, &ca_key);
 
     let key = KeyPair::generate()?;
-    let mut server =
-        CertificateParams::new(vec!["localhost".to_owned(), "kubernetes.default.svc".to_owned()])?;
+    let mut server = CertificateParams::new(
+        ["localhost", "127.0.0.1", "::1", "kubernetes.default.svc"].map(String::from),
+    )?;
     server.distinguished_name.push(DnType::CommonName, "oidc-lab cluster API");
-    server.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-    server.subject_alt_names.push(SanType::IpAddress(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)));
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let certificate = server.signed_by(&key, &issuer)?;
 

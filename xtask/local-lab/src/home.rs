@@ -214,7 +214,7 @@ impl Home {
     ) -> io::Result<Description> {
         let (pid, build) = (std::process::id(), build.to_owned());
         let description = Description { format: FORMAT, pid, build, api, ingress, tls, ending: false };
-        write_private(&self.description(), serde_json::to_string_pretty(&description)?.as_bytes())?;
+        self.say(&description)?;
         Ok(description)
     }
 
@@ -224,8 +224,11 @@ impl Home {
     /// # Errors
     /// The folder cannot be written.
     pub fn withdraw(&self, description: Description) -> io::Result<()> {
-        let ending = Description { ending: true, ..description };
-        write_private(&self.description(), serde_json::to_string_pretty(&ending)?.as_bytes())
+        self.say(&Description { ending: true, ..description })
+    }
+
+    fn say(&self, description: &Description) -> io::Result<()> {
+        write_private(&self.description(), serde_json::to_string_pretty(description)?.as_bytes())
     }
 
     /// Removes what a lab that is down left behind, processes first: how to find them stands

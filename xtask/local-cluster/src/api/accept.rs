@@ -41,14 +41,6 @@ fn view(clause: &str) -> Option<View> {
     }
 }
 
-/// As [`negotiate`], for what has no table.
-///
-/// # Errors
-/// As [`negotiate`].
-pub fn plain(headers: &HeaderMap) -> Result<(), Refusal> {
-    negotiate(headers).map(|_| ())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

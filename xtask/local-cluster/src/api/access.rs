@@ -77,15 +77,13 @@ impl User {
         if self.may(store, verb, target) {
             return Ok(());
         }
-        let Target { group, plural, .. } = target;
         let place = namespace(target).map_or_else(
             || "at the cluster scope".to_owned(),
             |namespace| format!("in the namespace {namespace:?}"),
         );
-        let (user, resource) = (&self.name, resource(target));
+        let (user, group, resource) = (&self.name, &target.group, resource(target));
         let why = format!("User {user:?} cannot {verb} resource {resource:?} in API group {group:?} {place}");
-        let id = if group.is_empty() { plural.clone() } else { format!("{plural}.{group}") };
-        Err(Refusal::forbidden(&id, target.name.as_deref().unwrap_or_default(), &why))
+        Err(Refusal::forbidden(&target.id(), target.name.as_deref().unwrap_or_default(), &why))
     }
 
     /// What they may do in a namespace, or in none: the rules of all Roles that are bound to them.

@@ -66,11 +66,8 @@ pub fn establish(kind: &Kind, old: Option<&Value>, new: &mut Value) {
         return;
     }
     let version = items(&new["spec"]["versions"]).find(|it| it["storage"] == true).map(|it| &it["name"]);
-    let since = old
-        .map(|old| old["status"]["conditions"][0]["lastTransitionTime"].clone())
-        .filter(Value::is_string)
-        .unwrap_or_else(|| object::timestamp().into());
     let condition = |kind: &str, reason: &str, message: &str| {
+        let since = object::since(old.unwrap_or(&Value::Null), kind, "True");
         json!({
             "type": kind, "status": "True", "lastTransitionTime": since, "reason": reason, "message": message,
         })

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Method;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::serve::Request;
 
@@ -46,10 +46,12 @@ impl Audit {
         Ok(Self(Some(Arc::new(Mutex::new(Record { path: path.to_owned(), file, bytes })))))
     }
 
-    /// Adds an entry. A full disk stops no request.
-    pub(super) fn record(&self, entry: &Entry, code: u16) {
+    /// Adds an entry with the status of the answer. A full disk stops no request.
+    pub(super) fn record(&self, mut entry: Value, code: u16) {
         let Some(record) = &self.0 else { return };
-        let line = format!("{}\n", entry.line(code));
+        entry["code"] = code.into();
+        entry["time"] = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string().into();
+        let line = format!("{entry}\n");
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
         if record.bytes >= MAX_BYTES {
             let mut old = record.path.clone().into_os_string();
@@ -71,57 +73,29 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
-/// One request, as far as it is recorded.
-pub(super) struct Entry {
-    verb: String,
-    path: String,
-    user_agent: String,
-    target: Option<Target>,
+/// One request, as far as it is recorded. Not its query: a selector may hold anything.
+pub(super) fn entry(request: &Request, route: &Route, query: &Query) -> Value {
+    let cut = |text: &str| text.chars().take(LONGEST).collect::<String>();
+    let agent = request.headers().get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let mut entry = json!({"userAgent": cut(agent)});
+    let Route::Objects(target) = route else {
+        entry["verb"] = verb(request.method(), None, query).into();
+        entry["path"] = cut(request.uri().path()).into();
+        return entry;
+    };
+    entry["verb"] = verb(request.method(), Some(target), query).into();
+    let below = target.subresource.as_ref().map_or_else(String::new, |it| format!("/{it}"));
+    entry["resource"] = cut(&format!("{}{below}", target.id())).into();
+    for (field, text) in [("namespace", &target.namespace), ("name", &target.name)] {
+        if let Some(text) = text {
+            entry[field] = cut(text).into();
+        }
+    }
+    entry
 }
 
 /// The longest path or user agent that is recorded.
 const LONGEST: usize = 512;
-
-impl Entry {
-    pub(super) fn new(request: &Request, route: &Route, query: &Query) -> Self {
-        let agent = request.headers().get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
-        let target = match route {
-            Route::Objects(target) => Some(target.clone()),
-            _ => None,
-        };
-        let verb = verb(request.method(), target.as_ref(), query);
-        // Not the query: a selector may hold anything.
-        let path = cut(request.uri().path());
-        Self { verb, path, user_agent: cut(agent), target }
-    }
-
-    fn line(&self, code: u16) -> String {
-        let mut line = json!({
-            "time": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
-            "verb": self.verb,
-            "userAgent": self.user_agent,
-            "code": code,
-        });
-        let Some(target) = &self.target else {
-            line["path"] = self.path.clone().into();
-            return line.to_string();
-        };
-        let dot = if target.group.is_empty() { "" } else { "." };
-        let below = target.subresource.as_ref().map_or_else(String::new, |it| format!("/{it}"));
-        let resource = format!("{}{dot}{}{below}", target.plural, target.group);
-        let named = [("namespace", &target.namespace), ("name", &target.name)];
-        for (field, text) in named.into_iter().chain([("resource", &Some(resource))]) {
-            if let Some(text) = text {
-                line[field] = cut(text).into();
-            }
-        }
-        line.to_string()
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(LONGEST).collect()
-}
 
 /// The verb as Kubernetes names it, in rules and in its own audit.
 pub(super) fn verb(method: &Method, target: Option<&Target>, query: &Query) -> String {

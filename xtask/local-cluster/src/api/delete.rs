@@ -10,7 +10,7 @@ use crate::serve::Response;
 use crate::store::deletion::{Deletion, deletion};
 use crate::store::object;
 
-use super::accept::plain;
+use super::accept::negotiate;
 use super::body;
 use super::call::Call;
 use super::query::{dry_run, unreadable};
@@ -20,66 +20,47 @@ use super::status::Refusal;
 /// Namespaces that a cluster cannot do without.
 const IMMORTAL: &[&str] = &["default", "kube-system", "kube-public"];
 
-/// What a deletion is asked to heed.
-struct Options {
-    grace: Option<i64>,
-    preconditions: Value,
-    dry_run: bool,
-}
-
-impl Options {
-    fn parse(call: &Call<'_>, bytes: &Bytes) -> Result<Self, Refusal> {
-        let body = match bytes.is_empty() {
-            true => Value::Null,
-            false => body::decode(&call.headers, bytes, "DeleteOptions")?,
-        };
-        if !matches!(body["kind"].as_str(), None | Some("" | "DeleteOptions")) {
-            return Err(Refusal::bad_request("decoded object cannot be converted to DeleteOptions"));
+/// Refuses to delete an object that is not the one that is meant.
+fn check(preconditions: &Value, call: &Call<'_>, object: &Value) -> Result<(), Refusal> {
+    for field in ["uid", "resourceVersion"] {
+        let (wanted, found) = (&preconditions[field], &object["metadata"][field]);
+        if wanted.is_string() && wanted != found {
+            let why =
+                format!("the {field} in the precondition ({wanted}) is not that of the object ({found})");
+            return Err(Refusal::conflict(&call.kind.resource.id(), call.name(), &why));
         }
-        let text = |in_body: &Value, name: &str| in_body.as_str().unwrap_or(call.query.text(name)).to_owned();
-        let policy = text(&body["propagationPolicy"], "propagationPolicy");
-        // What is owned goes after its owner; no owner waits for it or leaves it behind.
-        if !matches!(policy.as_str(), "" | "Background") || body["orphanDependents"] == true {
-            return Err(unreadable("propagationPolicy", &policy));
-        }
-        Ok(Self {
-            grace: body["gracePeriodSeconds"].as_i64().or(call.query.number("gracePeriodSeconds")?),
-            preconditions: body["preconditions"].clone(),
-            dry_run: dry_run(&text(&body["dryRun"][0], "dryRun"))?,
-        })
     }
-
-    fn check(&self, call: &Call<'_>, object: &Value) -> Result<(), Refusal> {
-        for field in ["uid", "resourceVersion"] {
-            let (wanted, found) = (&self.preconditions[field], &object["metadata"][field]);
-            if wanted.is_string() && wanted != found {
-                let why =
-                    format!("the {field} in the precondition ({wanted}) is not that of the object ({found})");
-                return Err(Refusal::conflict(&call.kind.resource.id(), call.name(), &why));
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// DELETE of one object.
 pub fn delete(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
-    plain(&call.headers)?;
-    let options = Options::parse(call, bytes)?;
+    negotiate(&call.headers)?;
+    let options = match bytes.is_empty() {
+        true => Value::Null,
+        false => body::decode(&call.headers, bytes, "DeleteOptions")?,
+    };
+    if !matches!(options["kind"].as_str(), None | Some("" | "DeleteOptions")) {
+        return Err(Refusal::bad_request("decoded object cannot be converted to DeleteOptions"));
+    }
+    let text = |in_body: &Value, name: &str| in_body.as_str().unwrap_or(call.query.text(name)).to_owned();
+    let policy = text(&options["propagationPolicy"], "propagationPolicy");
+    // What is owned goes after its owner; no owner waits for it or leaves it behind.
+    if !matches!(policy.as_str(), "" | "Background") || options["orphanDependents"] == true {
+        return Err(unreadable("propagationPolicy", &policy));
+    }
+    let grace = options["gracePeriodSeconds"].as_i64().or(call.query.number("gracePeriodSeconds")?);
+    let dry_run = dry_run(&text(&options["dryRun"][0], "dryRun"))?;
     let resource = &call.kind.resource;
     if call.kind.is_core("Namespace") && IMMORTAL.contains(&call.name()) {
         return Err(Refusal::forbidden("namespaces", call.name(), "this namespace may not be deleted"));
     }
     let (last, gone) = call.api.store.delete_if(&call.key(), |old| {
-        options.check(call, old)?;
+        check(&options["preconditions"], call, old)?;
         // Of a dry run nothing is left, not even a mark.
-        Ok::<_, Refusal>(if options.dry_run {
-            Deletion::Marked(old.clone())
-        } else {
-            deletion(old, options.grace)
-        })
+        Ok::<_, Refusal>(if dry_run { Deletion::Marked(old.clone()) } else { deletion(old, grace) })
     })?;
-    if !gone && !options.dry_run {
+    if !gone && !dry_run {
         return Ok(reply::object(StatusCode::OK, &*last));
     }
     let details = json!({

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::resources::{self, Resource};
 use crate::store::Store;
 
-use super::review::REVIEWS;
 use super::status::Refusal;
 
 const VERBS: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
@@ -17,10 +16,9 @@ const PROXY: &[&str] = &["create", "delete", "get", "patch", "update"];
 
 /// Groups with their versions, in order.
 pub fn versions(store: &Store) -> Vec<(String, String)> {
-    let resources = resources::all(store).into_iter().map(|it| (it.group, it.version));
-    let reviews = REVIEWS.iter().map(|it| (it.group.to_owned(), "v1".to_owned()));
     let mut all: Vec<(String, String)> = vec![];
-    for version in resources.chain(reviews) {
+    for resource in resources::all(store) {
+        let version = (resource.group, resource.version);
         if !all.contains(&version) {
             all.push(version);
         }
@@ -52,27 +50,22 @@ pub fn groups(store: &Store) -> Value {
 /// # Errors
 /// 404.
 pub fn resources(store: &Store, group: &str, version: &str) -> Result<Value, Refusal> {
-    if !versions(store).iter().any(|it| (it.0.as_str(), it.1.as_str()) == (group, version)) {
+    let mut own = resources::all(store);
+    own.retain(|it| it.group == group && it.version == version);
+    let Some(group_version) = own.first().map(Resource::api_version) else {
         return Err(Refusal::no_such_path());
-    }
-    let own = resources::all(store).into_iter().filter(|it| it.group == group && it.version == version);
-    let mut list: Vec<Value> = own.flat_map(|it| with_subresources(&it)).collect();
-    list.extend(REVIEWS.iter().filter(|it| it.group == group).map(|it| {
-        json!({
-            "name": it.plural, "singularName": it.kind.to_lowercase(), "namespaced": false,
-            "kind": it.kind, "verbs": ["create"],
-        })
-    }));
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    };
+    let list: Vec<Value> = own.iter().flat_map(with_subresources).collect();
     Ok(json!({
         "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list,
     }))
 }
 
 fn with_subresources(resource: &Resource) -> Vec<Value> {
+    let verbs = if resource.review { &VERBS[..1] } else { VERBS };
     let mut all = vec![json!({
         "name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced,
-        "kind": resource.kind, "verbs": VERBS, "shortNames": resource.short, "categories": resource.categories,
+        "kind": resource.kind, "verbs": verbs, "shortNames": resource.short, "categories": resource.categories,
     })];
     let mut below = |name: &str, kind: &str, verbs: &[&str]| {
         all.push(json!({

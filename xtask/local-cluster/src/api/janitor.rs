@@ -19,8 +19,11 @@ const NAMESPACES: &str = "namespaces";
 pub async fn run(store: Store, stop: CancellationToken) {
     let janitor = Janitor { store };
     loop {
-        let Ok(mut watch) = janitor.store.watch("", None, janitor.store.version()) else { continue };
-        janitor.everything();
+        let Ok(mut watch) = janitor.store.watch(&[], None, janitor.store.version()) else { continue };
+        janitor.look_after(janitor.objects());
+        for namespace in janitor.store.list(NAMESPACES, None).0 {
+            janitor.namespace(&namespace);
+        }
         loop {
             let event = tokio::select! {
                 () = stop.cancelled() => return,
@@ -40,13 +43,6 @@ struct Janitor {
 }
 
 impl Janitor {
-    fn everything(&self) {
-        self.look_after(self.objects());
-        for namespace in self.store.list(NAMESPACES, None).0 {
-            self.namespace(&namespace);
-        }
-    }
-
     fn objects(&self) -> Vec<(Resource, Arc<Value>)> {
         let of = |resource: Resource| {
             let (all, _) = self.store.list(&resource.id(), None);

@@ -1,6 +1,6 @@
 //! What the API knows of each kind: its resource and its type.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use crate::resources::{self, Resource};
 use crate::schema::table;
@@ -13,13 +13,14 @@ pub struct Kind {
     /// Its resource.
     pub resource: Resource,
     /// What its objects look like.
-    pub structure: Arc<Struct>,
+    pub structure: &'static Struct,
 }
 
 /// The objects of a custom kind have metadata; the rest is theirs. No schema is read.
-static CUSTOM: LazyLock<Arc<Struct>> = LazyLock::new(|| {
-    let fields = vec![Field::plain("metadata", Type::Named("ObjectMeta".into()))];
-    Arc::new(Struct { fields, open: true, ..Struct::default() })
+static CUSTOM: LazyLock<Struct> = LazyLock::new(|| {
+    let of = Type::Named("ObjectMeta".into());
+    let fields = vec![Field { name: "metadata".into(), of, ..Field::default() }];
+    Struct { fields, open: true, ..Struct::default() }
 });
 
 impl Kind {
@@ -41,5 +42,5 @@ pub fn find(store: &Store, group: &str, version: &str, plural: &str) -> Option<K
         true => &*CUSTOM,
         false => table::of_kind(&resource.api_version(), &resource.kind)?,
     };
-    Some(Kind { structure: structure.clone(), resource })
+    Some(Kind { structure, resource })
 }

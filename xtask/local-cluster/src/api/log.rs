@@ -57,22 +57,19 @@ pub async fn read(call: &Call<'_>) -> Result<Response, Refusal> {
     let status = status.unwrap_or(&Value::Null);
     let restarts = status["restartCount"].as_u64().and_then(|it| u32::try_from(it).ok()).unwrap_or_default();
     let previous = options.previous;
-    let opened = match restarts.checked_sub(previous.into()) {
-        None => None,
-        Some(restart) => {
-            let (namespace, pod) = (object::namespace(&pod).into(), name.into());
-            let key = LogKey { namespace, pod, container: container.clone(), restart };
-            let logs = call.api.logs.clone();
-            aside(move || {
-                let mut tailing = Tailing { reader: logs.open(&key)?, options, pending: VecDeque::new() };
-                tailing.skip_to_tail();
-                Some(tailing)
-            })
-            .await
-            .flatten()
-        }
-    };
-    if let Some(tailing) = opened {
+    let key = restarts.checked_sub(previous.into()).map(|restart| LogKey {
+        namespace: object::namespace(&pod).into(),
+        pod: name.into(),
+        container: container.clone(),
+        restart,
+    });
+    let logs = call.api.logs.clone();
+    let opened = aside(move || {
+        let mut tailing = Tailing { reader: logs.open(&key?)?, options, pending: VecDeque::new() };
+        tailing.skip_to_tail();
+        Some(tailing)
+    });
+    if let Some(tailing) = opened.await.flatten() {
         let pieces = stream::unfold(tailing, Tailing::next);
         return Ok(reply::respond(StatusCode::OK, "text/plain", reply::stream(pieces)));
     }

@@ -102,7 +102,7 @@ impl Handler for Api {
     async fn handle(&self, _peer: SocketAddr, request: Request) -> Response {
         let route = route(request.uri().path());
         let query = Query::parse(request.uri().query());
-        let entry = audit::Entry::new(&request, &route, &query);
+        let entry = audit::entry(&request, &route, &query);
         let (parts, body) = request.into_parts();
         let mut body = Some(body);
         let response = match answer(&self.shared, &parts, &mut body, route, query).await {
@@ -113,7 +113,7 @@ impl Handler for Api {
         if let Some(unread) = body.filter(|it| !it.is_end_stream()) {
             drain(unread, &self.shared.limits).await;
         }
-        self.shared.audit.record(&entry, response.status().as_u16());
+        self.shared.audit.record(entry, response.status().as_u16());
         response
     }
 }
@@ -150,7 +150,7 @@ async fn answer(
             openapi::document(&served)
         }
     };
-    accept::plain(&parts.headers)?;
+    accept::negotiate(&parts.headers)?;
     Ok(reply::object(StatusCode::OK, &document))
 }
 
@@ -163,9 +163,6 @@ async fn objects(
     query: Query,
 ) -> Result<Response, Refusal> {
     user.check(&api.store, &audit::verb(&parts.method, Some(&target), &query), &target)?;
-    if let Some(review) = review::find(&target) {
-        return review.answer(api, user, parts, body).await;
-    }
     let kind = kinds::find(&api.store, &target.group, &target.version, &target.plural)
         .ok_or_else(Refusal::no_such_path)?;
     let outside = target.namespace.is_none() && target.name.is_some();
@@ -184,6 +181,8 @@ async fn objects(
     }
     let body = if call.reads() { Bytes::new() } else { api.read(body).await? };
     match (subresource.as_deref(), call.method.as_str(), call.target.name.is_some()) {
+        (None, "POST", false) if resource.review => review::answer(&call, user, &body),
+        _ if resource.review => Err(Refusal::method_not_allowed()),
         (None, "GET" | "HEAD", false) if call.query.flag("watch") => watch::watch(&call),
         (None, "GET" | "HEAD", false) => read::list(&call),
         (None, "POST", false) => write::create(&call, &body),
@@ -191,7 +190,7 @@ async fn objects(
         (Some("scale"), _, _) if resource.has_scale => scale::answer(&call, &body),
         (Some("log"), "GET" | "HEAD", _) if call.kind.is_core("Pod") => log::read(&call).await,
         (Some(what @ ("exec" | "attach" | "portforward")), _, _) if call.kind.is_core("Pod") => {
-            Err(proxy::no_stream(&call, what))
+            proxy::no_stream(&call, what)
         }
         (Some(other), _, _) if other != "status" || !resource.has_status => Err(Refusal::no_such_path()),
         (_, "GET" | "HEAD", true) => read::get(&call),

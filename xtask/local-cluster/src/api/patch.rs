@@ -43,7 +43,7 @@ pub fn patch(call: &Call<'_>, body: &Bytes) -> Result<Response, Refusal> {
     let writing = Writing::begin(call)?;
     let stored = writing.store_change(|writing, old| {
         let mut new = old.clone();
-        patch.make_to(&mut new, &call.kind.structure.name)?;
+        patch.make_to(&mut new, &call.kind.resource.kind)?;
         is_of_kind(&call.kind.resource, &mut new)?;
         writing.is_named(&new)?;
         writing.place(&mut new)?;
@@ -107,7 +107,7 @@ impl Patch {
             (Self::Merge(patch), object) => json_patch::merge(object, patch),
             (Self::Strategic(patch), Value::Object(map)) => {
                 strategic::merge(map, patch.clone(), Some(&Type::Named(of.into())))
-                    .map_err(|error| Refusal::unprocessable(&error.to_string()))?;
+                    .map_err(|error| Refusal::unprocessable(&error))?;
             }
             (Self::Strategic(_), _) => {}
         }

@@ -46,6 +46,13 @@ pub struct Target {
     pub rest: String,
 }
 
+impl Target {
+    /// The resource as in [`crate::store::Key::resource`]: `secrets`, `deployments.apps`.
+    pub fn id(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+}
+
 /// Reads a path.
 pub fn route(path: &str) -> Route {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();

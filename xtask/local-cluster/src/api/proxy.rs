@@ -1,21 +1,19 @@
 //! `pods/NAME/proxy` and `services/NAME/proxy`: a request passed on to a pod.
 
-use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
+use http::Uri;
+use http::header::{AUTHORIZATION, HOST, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
 
+use crate::client::connect;
 use crate::endpoints::{LISTENING, addresses, listening};
-use crate::serve::Response;
+use crate::serve::{Response, end_to_end};
 use crate::store::Key;
 use crate::store::object::{self, items, text};
 
@@ -46,40 +44,36 @@ pub async fn forward(
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let body = body.take().ok_or_else(|| Refusal::internal("the body has been read"))?;
     let rest = if call.target.rest.is_empty() { "/" } else { &call.target.rest };
-    let request = outgoing(parts, body, address, &format!("{rest}{query}"))?;
-
-    let dialled = |why: &dyn Display| unreachable(&format!("dial tcp {address}: {why}"));
-    let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            return Err(dialled(&"connect: connection refused"));
-        }
-        Ok(Err(error)) => return Err(dialled(&error)),
-        Err(_) => return Err(dialled(&"i/o timeout")),
+    let uri: Uri =
+        format!("{rest}{query}").parse().map_err(|_| Refusal::bad_request("the path cannot be passed on"))?;
+    let mut request = http::Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = end_to_end(&parts.headers);
+    // The token is for the API, and only for it.
+    request.headers_mut().remove(AUTHORIZATION);
+    if let Ok(host) = HeaderValue::from_str(&address.to_string()) {
+        request.headers_mut().insert(HOST, host);
+    }
+    let mut sender = match tokio::time::timeout(CONNECT, connect(address)).await {
+        Ok(connected) => connected.map_err(|error| unreachable(&error.to_string()))?,
+        Err(_) => return Err(unreachable(&format!("dial tcp {address}: i/o timeout"))),
     };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| unreachable(&error.to_string()))?;
-    // Ends with the response's body, or when nobody wants it any more.
-    tokio::spawn(connection);
     let response = sender.send_request(request).await.map_err(|error| unreachable(&error.to_string()))?;
     let (mut head, body) = response.into_parts();
     // One that says beforehand that it is too long is not begun.
     if usize::try_from(body.size_hint().lower()).is_ok_and(|length| length > ANSWER) {
         return Err(unreachable(&format!("the answer is longer than {ANSWER} bytes")));
     }
-    drop_hop_headers(&mut head.headers);
+    head.headers = end_to_end(&head.headers);
     Ok(Response::from_parts(head, Limited::new(body, ANSWER).map_err(io::Error::other).boxed()))
 }
 
 /// Streams into pods are not there; where a pod listens can be said all the same.
-pub fn no_stream(call: &Call<'_>, what: &str) -> Refusal {
-    let pod = match call.found() {
-        Ok(pod) => pod,
-        Err(refusal) => return refusal,
-    };
+pub fn no_stream(call: &Call<'_>, what: &str) -> Result<Response, Refusal> {
+    let pod = call.found()?;
     let listening = object::annotation(&pod, LISTENING).unwrap_or("{}");
-    match what {
+    Err(match what {
         "portforward" => Refusal::not_in_the_lab(
             "port-forward",
             &format!("this machine reaches the pod without it, its ports are {listening}"),
@@ -87,7 +81,7 @@ pub fn no_stream(call: &Call<'_>, what: &str) -> Refusal {
         what => {
             Refusal::not_in_the_lab(what, "the pod is a task of the lab or its child process: read its log")
         }
-    }
+    })
 }
 
 fn unreachable(why: &str) -> Refusal {
@@ -140,37 +134,6 @@ fn of_service(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Ref
         .first()
         .copied()
         .ok_or_else(|| Refusal::unavailable(format!("no endpoints available for service {name:?}")))
-}
-
-fn outgoing(
-    parts: Parts,
-    body: Incoming,
-    address: SocketAddr,
-    path: &str,
-) -> Result<http::Request<Incoming>, Refusal> {
-    let mut headers = parts.headers;
-    drop_hop_headers(&mut headers);
-    // The token is for the API, and only for it.
-    headers.remove(AUTHORIZATION);
-    if let Ok(host) = HeaderValue::from_str(&address.to_string()) {
-        headers.insert(HOST, host);
-    }
-    let uri: Uri = path.parse().map_err(|_| Refusal::bad_request("the path cannot be passed on"))?;
-    let mut request = http::Request::new(body);
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    Ok(request)
-}
-
-fn drop_hop_headers(headers: &mut HeaderMap) {
-    let named =
-        headers.get_all(CONNECTION).iter().filter_map(|it| it.to_str().ok()).collect::<Vec<_>>().join(",");
-    let hops = ["connection", "te", "trailer", "transfer-encoding", "upgrade", "keep-alive"];
-    let of_proxies = ["proxy-connection", "proxy-authenticate", "proxy-authorization"];
-    for name in named.split(',').map(str::trim).chain(hops).chain(of_proxies) {
-        headers.remove(name);
-    }
 }
 
 #[cfg(test)]

@@ -29,10 +29,6 @@ fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Cause {
     cause("FieldValueInvalid", field, format!("Invalid value: {value}: {detail}"))
 }
 
-fn forbidden(field: &str, detail: &str) -> Cause {
-    cause("FieldValueForbidden", field, format!("Forbidden: {detail}"))
-}
-
 /// 422 if there is any problem, with all of them at once; 413 for an object that is too big.
 pub fn refuse(problems: &[Cause], kind: &Kind, object: &Value) -> Result<(), Refusal> {
     if !problems.is_empty() {
@@ -59,8 +55,8 @@ pub fn update(kind: &Kind, old: &Value, new: &Value, subresource: Option<&str>) 
         items(&object["metadata"]["finalizers"])
     }
     if object::is_terminating(old) && finalizers(new).any(|it| !finalizers(old).any(|old| old == it)) {
-        let why = "no new finalizers can be added if the object is being deleted";
-        problems.push(forbidden("metadata.finalizers", why));
+        let why = "Forbidden: no new finalizers can be added if the object is being deleted";
+        problems.push(cause("FieldValueForbidden", "metadata.finalizers", why));
     }
     if subresource != Some("status") {
         problems.extend(content(kind, new));

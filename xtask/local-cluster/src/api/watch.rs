@@ -1,15 +1,13 @@
 //! Watches: what changes, as it changes.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::time::Instant;
 
 use crate::serve::Response;
 use crate::store::{Change, Event, Watch, object};
@@ -40,77 +38,53 @@ pub fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
         Some(since) if !asks => (vec![], since),
         _ => store.list(&resource, namespace),
     };
-    let initial = initial.iter().filter(|object| selector.matches(object));
-    let mut pending: VecDeque<Bytes> = VecDeque::new();
     let mut headings = true;
-    for object in initial {
-        pending.push_back(event("ADDED", &shaper.one(object, std::mem::take(&mut headings))));
+    let mut first: Vec<Bytes> = vec![];
+    for object in initial.iter().filter(|object| selector.matches(object)) {
+        first.push(event("ADDED", &shaper.one(object, std::mem::take(&mut headings))));
     }
     if asks && query.flag("allowWatchBookmarks") {
-        pending.push_back(event("BOOKMARK", &shaper.bookmark(since)));
+        first.push(event("BOOKMARK", &shaper.bookmark(since)));
     }
-    let watch = match store.watch(&resource, namespace, since) {
-        Ok(watch) => Some(watch),
-        // Clients expect to learn of it inside the stream.
-        Err(expired) => {
-            pending = VecDeque::from([event("ERROR", &Refusal::from(expired).status())]);
-            None
-        }
-    };
-    let state = State {
-        pending,
-        watch,
-        shaper,
-        selector,
-        deadline: Instant::now() + Duration::from_secs(timeout),
-        headings,
-    };
-    let events = stream::unfold(state, |mut state| async move {
-        let line = state.next().await?;
-        Some((line, state))
+    let watch = store.watch(&[&resource], namespace, since);
+    // Clients expect to learn of it inside the stream.
+    let failed = watch.as_ref().err().map(|expired| vec![event("ERROR", &Refusal::from(*expired).status())]);
+    let watching = Watching { watch: watch.ok(), shaper, selector, headings };
+    let changes = stream::unfold(watching, |mut watching| async move {
+        let line = watching.next().await?;
+        Some((line, watching))
     });
+    let over = tokio::time::sleep(Duration::from_secs(timeout));
+    let events = stream::iter(failed.unwrap_or(first)).chain(changes.take_until(over));
     Ok(reply::respond(StatusCode::OK, "application/json", reply::stream(events)))
 }
 
-struct State {
-    /// What is said first.
-    pending: VecDeque<Bytes>,
-    /// `None` when the watch has failed.
+/// A watch that goes on.
+struct Watching {
+    /// `None` when it has failed.
     watch: Option<Watch>,
     shaper: Shaper,
     selector: Selector,
-    deadline: Instant,
     /// A table's columns are said once.
     headings: bool,
 }
 
-impl State {
+impl Watching {
     async fn next(&mut self) -> Option<Bytes> {
-        if let Some(line) = self.pending.pop_front() {
-            return Some(line);
-        }
         loop {
-            let watch = self.watch.as_mut()?;
-            tokio::select! {
-                biased;
-                changed = watch.next() => match changed {
-                    Ok(changed) => {
-                        if let Some((kind, object)) = seen(&self.selector, &changed) {
-                            return Some(self.line(kind, &object));
-                        }
+            match self.watch.as_mut()?.next().await {
+                Ok(changed) => {
+                    if let Some((kind, object)) = seen(&self.selector, &changed) {
+                        let object = self.shaper.one(&object, std::mem::take(&mut self.headings));
+                        return Some(event(kind, &object));
                     }
-                    Err(expired) => {
-                        self.watch = None;
-                        return Some(event("ERROR", &Refusal::from(expired).status()));
-                    }
-                },
-                () = tokio::time::sleep_until(self.deadline) => return None,
+                }
+                Err(expired) => {
+                    self.watch = None;
+                    return Some(event("ERROR", &Refusal::from(expired).status()));
+                }
             }
         }
-    }
-
-    fn line(&mut self, kind: &str, object: &Value) -> Bytes {
-        event(kind, &self.shaper.one(object, std::mem::take(&mut self.headings)))
     }
 }
 

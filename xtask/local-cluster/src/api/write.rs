@@ -51,7 +51,7 @@ impl<'a> Writing<'a> {
             manager: &self.options.manager,
             resource: &kind.resource,
             subresource: self.call.target.subresource.as_deref().unwrap_or_default(),
-            structure: &kind.structure,
+            structure: kind.structure,
         }
     }
 
@@ -62,7 +62,7 @@ impl<'a> Writing<'a> {
     pub fn shape_up(&self, object: &mut Value) -> Result<(), Refusal> {
         let kind = &self.call.kind.resource.kind;
         let refused = |why: &str| Refusal::bad_request(format!("it cannot be handled as a {kind}: {why}"));
-        let unknown = conform(object, &self.call.kind.structure).map_err(|mismatch| refused(&mismatch))?;
+        let unknown = conform(object, self.call.kind.structure).map_err(|mismatch| refused(&mismatch))?;
         let unknown: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
         if self.options.strict && !unknown.is_empty() {
             return Err(refused(&format!("strict decoding error: {}", unknown.join(", "))));

@@ -13,20 +13,15 @@ const RETAIN_KEYS: &str = "$retainKeys";
 const SET_ORDER: &str = "$setElementOrder/";
 const DELETE_FROM: &str = "$deleteFromPrimitiveList/";
 
-/// A patch that says nothing sensible.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadPatch(pub String);
-
 /// Merges `patch` into `target`, which is of type `of`.
 ///
 /// # Errors
-/// [`BadPatch`]; `target` is then half merged and to be thrown away.
+/// What is wrong with the patch; `target` is then half merged and to be thrown away.
 pub fn merge(
     target: &mut Map<String, Value>,
     mut patch: Map<String, Value>,
     of: Option<&Type>,
-) -> Result<(), BadPatch> {
+) -> Result<(), String> {
     match directive(&mut patch)? {
         Some(Directive::Replace) => *target = patch,
         Some(Directive::Delete) => target.clear(),
@@ -35,7 +30,7 @@ pub fn merge(
             let (directives, fields): (Vec<_>, Vec<_>) =
                 patch.into_iter().partition(|(name, _)| is_directive(name));
             for (directive, list) in &directives {
-                let bad = || BadPatch(format!("{directive} must be a list"));
+                let bad = || format!("{directive} must be a list");
                 let list = list.as_array().ok_or_else(bad)?;
                 if directive == RETAIN_KEYS {
                     target.retain(|name, _| list.iter().any(|it| it == name));
@@ -68,12 +63,12 @@ enum Directive {
     Delete,
 }
 
-fn directive(patch: &mut Map<String, Value>) -> Result<Option<Directive>, BadPatch> {
+fn directive(patch: &mut Map<String, Value>) -> Result<Option<Directive>, String> {
     match patch.remove(PATCH).as_ref().map(|it| it.as_str().unwrap_or_default()) {
         None => Ok(None),
         Some("replace") => Ok(Some(Directive::Replace)),
         Some("delete") => Ok(Some(Directive::Delete)),
-        Some(other) => Err(BadPatch(format!("unknown patch type: {other}"))),
+        Some(other) => Err(format!("unknown patch type: {other}")),
     }
 }
 
@@ -90,7 +85,7 @@ fn merge_field(
     name: String,
     value: Value,
     of: Option<&Type>,
-) -> Result<(), BadPatch> {
+) -> Result<(), String> {
     let field = of.and_then(|of| field(of, &name));
     match (target.get_mut(&name), value) {
         (Some(Value::Object(old)), Value::Object(new)) => {
@@ -109,7 +104,7 @@ fn merge_field(
     Ok(())
 }
 
-fn merge_list(old: Vec<Value>, new: Vec<Value>, field: Option<&Field>) -> Result<Vec<Value>, BadPatch> {
+fn merge_list(old: Vec<Value>, new: Vec<Value>, field: Option<&Field>) -> Result<Vec<Value>, String> {
     let Some(field) = field.filter(|it| it.patch_merge) else {
         return Ok(new.into_iter().filter_map(without_directives).collect());
     };
@@ -127,14 +122,14 @@ fn merge_list(old: Vec<Value>, new: Vec<Value>, field: Option<&Field>) -> Result
     let (mut merged, mut additions, mut replace) = (old, vec![], false);
     for item in new {
         let Value::Object(mut item) = item else {
-            return Err(BadPatch(format!("the items of a list that is merged by {key} must be objects")));
+            return Err(format!("the items of a list that is merged by {key} must be objects"));
         };
         let directive = directive(&mut item)?;
         if matches!(directive, Some(Directive::Replace)) {
             replace = true;
             continue;
         }
-        let no_key = || BadPatch(format!("map: an item does not contain declared merge key: {key}"));
+        let no_key = || format!("map: an item does not contain declared merge key: {key}");
         let value = item.get(key).ok_or_else(no_key)?;
         match directive {
             Some(_) => merged.retain(|it| it.get(key) != Some(value)),
@@ -254,6 +249,6 @@ mod tests {
         target.insert("containers".into(), json!([{"name": "a"}]));
         let Value::Object(patch) = json!({"containers": [{"image": "x"}]}) else { panic!() };
         let error = merge(&mut target, patch, Some(&Type::Named("PodSpec".into()))).unwrap_err();
-        assert!(error.0.contains("does not contain declared merge key: name"), "{error}");
+        assert!(error.contains("does not contain declared merge key: name"), "{error}");
     }
 }

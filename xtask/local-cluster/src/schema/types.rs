@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The version that the API says it is: that of the Kubernetes whose types these are.
 pub const VERSION: &str = "v1.34.2+oidc-lab";
 
 /// The type of a value.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(from = "String")]
 pub enum Type {
     /// A string.
     String,
@@ -39,11 +41,36 @@ pub enum Type {
     Named(Arc<str>),
 }
 
+impl From<String> for Type {
+    /// `[T]` is a list, `{T}` a map, a name that is none of these a type of the table.
+    fn from(word: String) -> Self {
+        let inside = |open, close| Some(word.strip_prefix(open)?.strip_suffix(close)?.to_owned());
+        if let Some(item) = inside('[', ']') {
+            return Self::List(Box::new(item.into()));
+        }
+        if let Some(item) = inside('{', '}') {
+            return Self::Map(Box::new(item.into()));
+        }
+        match word.as_str() {
+            "string" => Self::String,
+            "bytes" => Self::Bytes,
+            "int32" => Self::Int32,
+            "int64" => Self::Int64,
+            "bool" => Self::Bool,
+            "Quantity" => Self::Quantity,
+            "IntOrString" => Self::IntOrString,
+            "Time" => Self::Time,
+            "MicroTime" => Self::MicroTime,
+            "Raw" => Self::Raw,
+            name => Self::Named(name.into()),
+        }
+    }
+}
+
 /// A type with fields.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Struct {
-    /// Its name; empty for that of custom kinds.
-    pub name: String,
     /// `apps/v1`, if objects of this type stand for themselves.
     pub group_version: Option<String>,
     /// Whether it has one owner as a whole.
@@ -55,9 +82,10 @@ pub struct Struct {
 }
 
 /// One field.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Field {
-    /// Its JSON name.
+    /// Its JSON name; empty for an inlined type.
     pub name: String,
     /// Its protobuf number; 0 if it has none.
     pub number: u32,
@@ -70,8 +98,10 @@ pub struct Field {
     /// Go writes it even if it is zero.
     pub always: bool,
     /// Strategic merge: lists are merged rather than replaced.
+    #[serde(rename = "merge")]
     pub patch_merge: bool,
     /// Strategic merge: what tells the items of a list apart.
+    #[serde(rename = "key")]
     pub merge_key: Option<String>,
     /// Server-side apply: how a list is owned.
     pub list: ListKind,
@@ -82,7 +112,8 @@ pub struct Field {
 }
 
 /// How the items of a list are told apart and owned.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ListKind {
     /// The list has one owner as a whole.
     #[default]
@@ -91,11 +122,4 @@ pub enum ListKind {
     Set,
     /// The values of these fields tell the items apart.
     Map(Vec<String>),
-}
-
-impl Field {
-    /// A field of which only the type is known.
-    pub fn plain(name: impl Into<String>, of: Type) -> Self {
-        Self { name: name.into(), of, ..Self::default() }
-    }
 }

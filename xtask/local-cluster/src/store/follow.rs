@@ -17,10 +17,10 @@ pub enum Seen {
     Changed(Event),
 }
 
-/// Follows a resource of all namespaces from now on, without ever expiring.
+/// Follows resources of all namespaces from now on, without ever expiring.
 pub struct Follow {
     store: Store,
-    resource: &'static str,
+    resources: Vec<&'static str>,
     watch: Option<Watch>,
 }
 
@@ -28,7 +28,12 @@ impl Store {
     /// Follows a resource (`pods`, `deployments.apps`). The first thing seen is
     /// [`Seen::All`].
     pub fn follow(&self, resource: &'static str) -> Follow {
-        Follow { store: self.clone(), resource, watch: None }
+        self.follow_all(&[resource])
+    }
+
+    /// Follows several resources, in the order of what happens to them.
+    pub fn follow_all(&self, resources: &[&'static str]) -> Follow {
+        Follow { store: self.clone(), resources: resources.to_vec(), watch: None }
     }
 }
 
@@ -54,10 +59,12 @@ impl Follow {
     }
 
     fn list(&mut self) -> Seen {
-        let (items, version) = self.store.list(self.resource, None);
+        let lists: Vec<_> = self.resources.iter().map(|it| self.store.list(it, None)).collect();
+        // What a later list of them has that an earlier one had not is seen again as a change.
+        let version = lists.first().map_or(0, |(_, version)| *version);
         // Expired at once only if a thousand writes came in between; the next call
         // then lists again.
-        self.watch = self.store.watch(self.resource, None, version).ok();
-        Seen::All(items)
+        self.watch = self.store.watch(&self.resources, None, version).ok();
+        Seen::All(lists.into_iter().flat_map(|(items, _)| items).collect())
     }
 }

@@ -124,31 +124,19 @@ impl Store {
         key: &Key,
         mut change: impl FnMut(&Value) -> Result<Value, E>,
     ) -> Result<Arc<Value>, E> {
-        loop {
-            let old = self.get(key).ok_or_else(|| WriteError::NotFound(key.clone()))?;
-            let mut new = change(&old)?;
+        let changed = self.delete_if(key, |old| {
+            let new = change(old)?;
             if !new.is_object() {
                 return Err(WriteError::NotAnObject(key.clone()).into());
             }
             if let Some(version) = object::resource_version(&new)
-                && Some(version) != object::resource_version(&old)
+                && Some(version) != object::resource_version(old)
             {
                 return Err(WriteError::Conflict(key.clone()).into());
             }
-            object::keep_identity(&old, &mut new);
-            if new == *old {
-                return Ok(old);
-            }
-            object::count_generation(&old, &mut new);
-            let Some(mut inner) = self.unless_changed(key, &old) else { continue };
-            let object = if deletion::is_over(&new) {
-                inner.remove(key, Some(new))
-            } else {
-                Some(inner.put(key, new))
-            };
-            self.announce(inner);
-            return Ok(object.unwrap_or(old));
-        }
+            Ok::<_, E>(if deletion::is_over(&new) { Deletion::Gone(new) } else { Deletion::Marked(new) })
+        });
+        Ok(changed?.0)
     }
 
     /// Locks, if the object is still this very one.
@@ -186,8 +174,9 @@ impl Store {
             if !gone && new == *old {
                 return Ok((old, false));
             }
+            object::count_generation(&old, &mut new);
             let Some(mut inner) = self.unless_changed(key, &old) else { continue };
-            let last = if gone { inner.remove(key, Some(new)).unwrap_or(old) } else { inner.put(key, new) };
+            let last = if gone { inner.remove(key, new).unwrap_or(old) } else { inner.put(key, new) };
             self.announce(inner);
             return Ok((last, gone));
         }
@@ -208,25 +197,22 @@ impl Store {
     /// # Errors
     /// [`WriteError::NotFound`].
     pub fn remove(&self, key: &Key) -> Result<Arc<Value>, WriteError> {
-        let mut inner = self.lock();
-        let object = inner.remove(key, None).ok_or_else(|| WriteError::NotFound(key.clone()))?;
-        self.announce(inner);
-        Ok(object)
+        Ok(self.delete_if(key, |old| Ok::<_, WriteError>(Deletion::Gone(old.clone())))?.0)
     }
 
-    /// Follows the changes of a resource (or, with `""`, of all) after `since` (a version from
-    /// [`list`] or an object), of one namespace or of all.
+    /// Follows the changes of some resources (of all, if none is named) after `since` (a version
+    /// from [`list`] or an object), of one namespace or of all.
     ///
     /// # Errors
     /// [`Expired`] if the history no longer reaches back to `since`.
     ///
     /// [`list`]: Store::list
-    pub fn watch(&self, resource: &str, namespace: Option<&str>, since: u64) -> Result<Watch, Expired> {
+    pub fn watch(&self, resources: &[&str], namespace: Option<&str>, since: u64) -> Result<Watch, Expired> {
         self.lock().history.check(since)?;
         Ok(Watch {
             store: self.clone(),
             wake: self.version.subscribe(),
-            resource: resource.into(),
+            resources: resources.iter().map(|it| (*it).into()).collect(),
             namespace: namespace.map(Into::into),
             cursor: since,
         })
@@ -253,10 +239,9 @@ impl Inner {
         object
     }
 
-    /// Removes an object; `last` is its last state if that differs from the stored one.
-    fn remove(&mut self, key: &Key, last: Option<Value>) -> Option<Arc<Value>> {
+    /// Removes an object, of which `last` is the last state.
+    fn remove(&mut self, key: &Key, last: Value) -> Option<Arc<Value>> {
         let stored = self.objects.remove(key)?;
-        let last = last.unwrap_or_else(|| (*stored).clone());
         Some(self.note(key, Change::Deleted, last, Some(stored)))
     }
 
@@ -277,12 +262,12 @@ impl Inner {
     }
 }
 
-/// A cursor over the changes of one resource.
+/// A cursor over the changes of some resources.
 pub struct Watch {
     store: Store,
     wake: watch::Receiver<u64>,
     /// Empty for every resource.
-    resource: Arc<str>,
+    resources: Vec<Arc<str>>,
     namespace: Option<Arc<str>>,
     cursor: u64,
 }
@@ -313,7 +298,7 @@ impl Watch {
         let inner = self.store.lock();
         inner.history.check(self.cursor)?;
         let (event, seen) = inner.history.next(self.cursor, |event| {
-            (self.resource.is_empty() || event.key.resource == self.resource)
+            (self.resources.is_empty() || self.resources.contains(&event.key.resource))
                 && self.namespace.as_ref().is_none_or(|wanted| event.key.namespace == *wanted)
         });
         drop(inner);

@@ -64,6 +64,13 @@ pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     items(&object["status"]["conditions"]).find(|it| it["type"] == kind)
 }
 
+/// Since when an object's condition has a status that it is about to be given: since now, if
+/// it had another or none.
+pub fn since(object: &Value, kind: &str, status: &str) -> String {
+    let same = condition(object, kind).filter(|it| it["status"] == status);
+    same.and_then(|it| it["lastTransitionTime"].as_str()).map_or_else(timestamp, str::to_owned)
+}
+
 /// Whether a `matchLabels`/`matchExpressions` selector matches an object's labels. One
 /// that is empty matches nothing here: a controller that owns everything is a mistake.
 pub fn selects(selector: &Value, object: &Value) -> bool {

@@ -87,7 +87,7 @@ fn lists_keep_to_resource_and_namespace() {
 #[tokio::test]
 async fn a_watch_sees_its_own_changes_in_order_and_wakes_up_for_them() {
     let store = Store::new();
-    let mut watch = store.watch("secrets", Some("ns"), store.version()).unwrap();
+    let mut watch = store.watch(&["secrets"], Some("ns"), store.version()).unwrap();
     let writer = store.clone();
     let task = tokio::spawn(async move {
         let mut seen = vec![];
@@ -107,14 +107,14 @@ async fn a_watch_sees_its_own_changes_in_order_and_wakes_up_for_them() {
 #[test]
 fn a_watch_from_beyond_the_history_has_expired() {
     let store = Store::new();
-    let mut behind = store.watch("secrets", None, store.version()).unwrap();
+    let mut behind = store.watch(&["secrets"], None, store.version()).unwrap();
     store.create(&key(), secret("0")).unwrap();
     for n in 0..2000 {
         store.update(&key(), |_| Ok::<_, WriteError>(secret(&n.to_string()))).unwrap();
     }
-    assert!(store.watch("secrets", None, 1).is_err());
+    assert!(store.watch(&["secrets"], None, 1).is_err());
     assert!(behind.try_next().is_err());
-    assert!(store.watch("secrets", None, store.version()).is_ok());
+    assert!(store.watch(&["secrets"], None, store.version()).is_ok());
 }
 
 #[test]
@@ -126,8 +126,11 @@ fn heavy_changes_are_kept_for_a_shorter_while() {
         let heavy = secret(&format!("{n}{}", "x".repeat(1 << 20)));
         store.update(&key(), |_| Ok::<_, WriteError>(heavy.clone())).unwrap();
     }
-    assert!(store.watch("secrets", None, since).is_err());
-    assert!(store.watch("secrets", None, store.version() - 10).is_ok(), "a hiccup is bridged all the same");
+    assert!(store.watch(&["secrets"], None, since).is_err());
+    assert!(
+        store.watch(&["secrets"], None, store.version() - 10).is_ok(),
+        "a hiccup is bridged all the same"
+    );
 }
 
 #[tokio::test]

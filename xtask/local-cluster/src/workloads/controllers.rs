@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use futures::future::select_all;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
@@ -29,21 +28,18 @@ struct Queue(BTreeSet<(usize, Key)>);
 /// Runs all controllers until `stop`.
 pub(super) async fn run(store: Store, recorder: Recorder, stop: CancellationToken) {
     let context = Context { store: store.clone(), recorder };
-    let mut follows = FOLLOWED.map(|resource| store.follow(resource));
+    let mut follow = store.follow_all(&FOLLOWED);
     let mut queue = Queue::default();
     loop {
-        let next = select_all(follows.iter_mut().map(|it| Box::pin(it.next())));
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            (seen, ..) = next => queue.see(&store, seen),
+            seen = follow.next() => queue.see(&store, seen),
         }
         loop {
             // Whatever has happened by now is one look.
-            for follow in &mut follows {
-                while let Some(seen) = follow.try_next() {
-                    queue.see(&store, seen);
-                }
+            while let Some(seen) = follow.try_next() {
+                queue.see(&store, seen);
             }
             if !queue.look(&context) {
                 break;

@@ -33,24 +33,6 @@ struct Said {
     message: String,
 }
 
-/// What an event is about.
-pub struct Subject<'a> {
-    object: &'a Value,
-    container: Option<&'a str>,
-}
-
-impl<'a> Subject<'a> {
-    /// A whole object.
-    pub fn of(object: &'a Value) -> Self {
-        Self { object, container: None }
-    }
-
-    /// A container of a pod.
-    pub fn container(pod: &'a Value, name: &'a str) -> Self {
-        Self { object: pod, container: Some(name) }
-    }
-}
-
 impl Recorder {
     /// Events of one component, as `describe` shows it in its column "From".
     pub fn new(store: Store, component: &'static str) -> Self {
@@ -62,19 +44,26 @@ impl Recorder {
         Self { component, ..self.clone() }
     }
 
-    /// Something that is meant to happen.
-    pub fn normal(&self, subject: &Subject<'_>, reason: &'static str, message: impl Into<String>) {
-        self.say(subject, false, reason, message.into());
+    /// Something that is meant to happen to an object.
+    pub fn normal(&self, about: &Value, reason: &'static str, message: impl Into<String>) {
+        self.say(about, String::new(), false, reason, message.into());
     }
 
     /// Something that is not.
-    pub fn warning(&self, subject: &Subject<'_>, reason: &'static str, message: impl Into<String>) {
-        self.say(subject, true, reason, message.into());
+    pub fn warning(&self, about: &Value, reason: &'static str, message: impl Into<String>) {
+        self.say(about, String::new(), true, reason, message.into());
     }
 
-    fn say(&self, subject: &Subject<'_>, warning: bool, reason: &'static str, message: String) {
-        let field = subject.container.map_or_else(String::new, |name| format!("spec.containers{{{name}}}"));
-        let uid = object::uid_of(subject.object).to_owned();
+    /// Something that happens to a part of an object, of which `field` is the path.
+    pub(super) fn say(
+        &self,
+        about: &Value,
+        field: String,
+        warning: bool,
+        reason: &'static str,
+        message: String,
+    ) {
+        let uid = object::uid_of(about).to_owned();
         let said = Said { component: self.component, uid, field, warning, reason, message };
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = recent.iter().position(|(before, _)| *before == said) {
@@ -84,7 +73,7 @@ impl Recorder {
             // Somebody deleted it.
             recent.remove(at);
         }
-        let event = self.event(subject.object, &said);
+        let event = self.event(about, &said);
         let key = Key::of("events", &event);
         // The namespace may be gone by now, and its events with it; nothing hangs on one.
         if self.store.create(&key, event).is_err() {
@@ -160,10 +149,10 @@ mod tests {
         let recorder = Recorder::new(store.clone(), "kubelet");
         let pod = pod("p");
         for _ in 0..3 {
-            recorder.warning(&Subject::container(&pod, "c"), "BackOff", "again");
+            recorder.say(&pod, "spec.containers{c}".into(), true, "BackOff", "again".into());
         }
-        recorder.normal(&Subject::of(&pod), "Started", "once");
-        recorder.speaking_as("other").normal(&Subject::of(&pod), "Started", "once");
+        recorder.normal(&pod, "Started", "once");
+        recorder.speaking_as("other").normal(&pod, "Started", "once");
         let (events, _) = store.list("events", Some("n"));
         let mut counts: Vec<_> = events.iter().map(|it| it["count"].as_u64().unwrap()).collect();
         counts.sort_unstable();
@@ -175,7 +164,7 @@ mod tests {
         let store = Store::new();
         let recorder = Recorder::new(store.clone(), "kubelet");
         for n in 0..KEPT + 50 {
-            recorder.normal(&Subject::of(&pod("p")), "Started", n.to_string());
+            recorder.normal(&pod("p"), "Started", n.to_string());
         }
         let (events, _) = store.list("events", None);
         assert_eq!(events.len(), KEPT);
@@ -186,10 +175,10 @@ mod tests {
     fn an_event_that_somebody_deleted_is_written_anew() {
         let store = Store::new();
         let recorder = Recorder::new(store.clone(), "kubelet");
-        recorder.normal(&Subject::of(&pod("p")), "Started", "x");
+        recorder.normal(&pod("p"), "Started", "x");
         let event = store.list("events", None).0.remove(0);
         store.remove(&Key::new("events", "n", object::name(&event))).unwrap();
-        recorder.normal(&Subject::of(&pod("p")), "Started", "x");
+        recorder.normal(&pod("p"), "Started", "x");
         assert_eq!(store.list("events", None).0.len(), 1);
     }
 }

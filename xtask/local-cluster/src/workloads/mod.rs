@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::logs::Logs;
 use crate::store::Store;
-pub use events::{Recorder, Subject};
+pub use events::Recorder;
 pub use host::{HOST_PROCESS_IMAGE, Supervisor, host_process, supervise, sweep};
 pub use machine::Machine;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::events::{Recorder, Subject};
+use super::events::Recorder;
 use super::owners::{self, reference};
 use super::pods;
 use crate::store::object::{self, text};
@@ -25,7 +25,7 @@ pub(super) fn sync(context: &Context, key: &Key) {
         let asked = set["spec"]["replicas"].as_i64().unwrap_or(1);
         if asked > MOST {
             let message = format!("Error creating: this lab runs at most {MOST} pods of a ReplicaSet");
-            recorder(context).warning(&Subject::of(&set), "FailedCreate", message);
+            recorder(context).warning(&set, "FailedCreate", message);
         }
         let wanted = usize::try_from(asked.clamp(0, MOST)).unwrap_or(0);
         for _ in owned.len()..wanted {
@@ -70,12 +70,12 @@ fn create_pod(context: &Context, set: &Value) {
         match context.store.create(&Key::new("pods", namespace, &name), pod.clone()) {
             Ok(_) => {
                 let message = format!("Created pod: {name}");
-                return recorder(context).normal(&Subject::of(set), "SuccessfulCreate", message);
+                return recorder(context).normal(set, "SuccessfulCreate", message);
             }
             Err(WriteError::Exists(_)) => {}
             Err(error) => {
                 let message = format!("Error creating: {error}");
-                return recorder(context).warning(&Subject::of(set), "FailedCreate", message);
+                return recorder(context).warning(set, "FailedCreate", message);
             }
         }
     }
@@ -94,7 +94,7 @@ fn end_pods(context: &Context, set: &Value, mut owned: Vec<Arc<Value>>, wanted: 
         let key = Key::of("pods", pod);
         if pods::end(&context.store, &key, object::uid_of(pod)) {
             let message = format!("Deleted pod: {}", key.name);
-            recorder(context).normal(&Subject::of(set), "SuccessfulDelete", message);
+            recorder(context).normal(set, "SuccessfulDelete", message);
         }
     }
 }

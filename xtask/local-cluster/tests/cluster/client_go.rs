@@ -88,6 +88,6 @@ fn the_table_of_types_is_what_kubernetes_says() {
     if !printed.status.success() {
         return skipped(&printed.stderr, test);
     }
-    let table = include_str!("../../src/schema/types.txt");
-    assert!(String::from_utf8_lossy(&printed.stdout) == table, "src/schema/types.txt is to be printed anew");
+    let table = include_str!("../../src/schema/types.json");
+    assert!(String::from_utf8_lossy(&printed.stdout) == table, "src/schema/types.json is to be printed anew");
 }

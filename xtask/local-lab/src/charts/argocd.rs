@@ -3,10 +3,7 @@
 use serde_json::{Value, json};
 
 use super::dex_server;
-use super::shared::{
-    ARGOCD, Runs, SECRETS_ANNOTATION, Values, ValuesError, data, from_config_map, labels, metadata, selector,
-    service,
-};
+use super::shared::{Component, Runs, SECRETS_ANNOTATION, Values, ValuesError, data, from_config_map};
 use releases::Release;
 
 /// The objects of Argo CD: CRDs, ConfigMaps, Service and Deployment `argocd-server`
@@ -31,62 +28,48 @@ pub fn argocd(
     objects.push(config_map("argocd-rbac-cm", &values, "configs.rbac")?);
     // Before the server, which is told where its Service is.
     objects.extend(dex_server::objects(&values, runs, dex)?);
-    objects.push(service(
-        metadata("argocd", "argocd-server", labels("server", "argocd-server")),
-        &selector("argocd-server", ARGOCD),
-        &json!([
-            {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080},
-            {"name": "https", "protocol": "TCP", "port": 443, "targetPort": 8080},
-        ]),
-    ));
-    objects.push(deployment(&values, runs, secrets)?);
+    let server = Component::of_argocd("server", "argocd-server");
+    objects.push(server.service(&json!([
+        {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080},
+        {"name": "https", "protocol": "TCP", "port": 443, "targetPort": 8080},
+    ])));
+    let mut deployment = server.deployment(values.number("server.replicas", 1)?, &container(&values, runs)?);
+    deployment["spec"]["revisionHistoryLimit"] = 3.into();
+    let template = &mut deployment["spec"]["template"];
+    template["metadata"]["annotations"] = json!({SECRETS_ANNOTATION: secrets});
+    template["spec"]["terminationGracePeriodSeconds"] = 30.into();
+    objects.push(deployment);
     Ok(objects)
 }
 
-fn config_map(name: &str, values: &Values<'_>, path: &str) -> Result<Value, ValuesError> {
+fn config_map(name: &'static str, values: &Values<'_>, path: &str) -> Result<Value, ValuesError> {
     Ok(json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata("argocd", name, labels("server", name)),
+        "metadata": Component::of_argocd("server", name).metadata(),
         "data": data(values.map(path)?),
     }))
 }
 
-fn deployment(values: &Values<'_>, runs: Runs<'_>, secrets: &str) -> Result<Value, ValuesError> {
-    let labels = labels("server", "argocd-server");
+fn container(values: &Values<'_>, runs: Runs<'_>) -> Result<Value, ValuesError> {
+    let probe = |key: &str| values.number(&format!("server.readinessProbe.{key}"), 10);
     Ok(json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata("argocd", "argocd-server", labels.clone()),
-        "spec": {
-            "replicas": values.number("server.replicas", 1)?,
-            "revisionHistoryLimit": 3,
-            "selector": {"matchLabels": selector("argocd-server", ARGOCD)},
-            "template": {
-                "metadata": {"labels": labels, "annotations": {SECRETS_ANNOTATION: secrets}},
-                "spec": {
-                    "terminationGracePeriodSeconds": 30,
-                    "containers": [{
-                        "name": "server",
-                        "image": runs.image,
-                        "command": runs.executable.map(|path| vec![path]),
-                        "args": arguments(values, runs),
-                        "env": environment(runs),
-                        "ports": [
-                            {"name": "server", "containerPort": 8080, "protocol": "TCP"},
-                            {"name": "metrics", "containerPort": 8083, "protocol": "TCP"},
-                        ],
-                        "readinessProbe": {
-                            "httpGet": {"path": "/healthz", "port": "server"},
-                            "initialDelaySeconds": values.number("server.readinessProbe.initialDelaySeconds", 10)?,
-                            "periodSeconds": values.number("server.readinessProbe.periodSeconds", 10)?,
-                            "timeoutSeconds": 1,
-                            "successThreshold": 1,
-                            "failureThreshold": 3,
-                        },
-                    }],
-                },
-            },
+        "name": "server",
+        "image": runs.image,
+        "command": runs.executable.map(|path| vec![path]),
+        "args": arguments(values, runs),
+        "env": environment(runs),
+        "ports": [
+            {"name": "server", "containerPort": 8080, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": 8083, "protocol": "TCP"},
+        ],
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz", "port": "server"},
+            "initialDelaySeconds": probe("initialDelaySeconds")?,
+            "periodSeconds": probe("periodSeconds")?,
+            "timeoutSeconds": 1,
+            "successThreshold": 1,
+            "failureThreshold": 3,
         },
     }))
 }
@@ -141,33 +124,32 @@ fn crds() -> Vec<Value> {
         ("ApplicationSet", "applicationsets", &["appset", "appsets"]),
         ("AppProject", "appprojects", &["appproj", "appprojs"]),
     ];
-    kinds.iter().map(|(kind, plural, short)| crd(kind, plural, short)).collect()
-}
-
-fn crd(kind: &str, plural: &str, short: &[&str]) -> Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {
-            "name": format!("{plural}.argoproj.io"),
-            "labels": {"app.kubernetes.io/part-of": "argocd", "oidc-lab/owned": "true"},
-        },
-        "spec": {
-            "group": "argoproj.io",
-            "scope": "Namespaced",
-            "names": {
-                "kind": kind,
-                "listKind": format!("{kind}List"),
-                "plural": plural,
-                "singular": kind.to_lowercase(),
-                "shortNames": short,
+    let crd = |(kind, plural, short): (&str, &str, &[&str])| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {
+                "name": format!("{plural}.argoproj.io"),
+                "labels": {"app.kubernetes.io/part-of": "argocd", "oidc-lab/owned": "true"},
             },
-            "versions": [{
-                "name": "v1alpha1",
-                "served": true,
-                "storage": true,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-            }],
-        },
-    })
+            "spec": {
+                "group": "argoproj.io",
+                "scope": "Namespaced",
+                "names": {
+                    "kind": kind,
+                    "listKind": format!("{kind}List"),
+                    "plural": plural,
+                    "singular": kind.to_lowercase(),
+                    "shortNames": short,
+                },
+                "versions": [{
+                    "name": "v1alpha1",
+                    "served": true,
+                    "storage": true,
+                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+                }],
+            },
+        })
+    };
+    kinds.map(crd).into()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::shared::{Runs, SECRETS_ANNOTATION, Values, ValuesError, metadata, selector, service};
+use super::shared::{Component, Runs, SECRETS_ANNOTATION, Values, ValuesError};
 
 /// The release name that the lab installs the chart under.
 const INSTANCE: &str = "dex";
@@ -17,62 +17,34 @@ pub fn dex(values: &Value, runs: Runs<'_>, secrets: &str) -> Result<Vec<Value>, 
     let values = Values { chart: "dex", root: values };
     let config = values.map("config")?;
     values.text("config.issuer")?;
-    let labels = selector("dex", INSTANCE);
+    let dex = Component::whole("dex", INSTANCE);
     let config = json!({
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": metadata("dex", "dex", labels.clone()),
+        "metadata": dex.metadata(),
         "type": "Opaque",
         // JSON is YAML, and keeps every string a string.
         "stringData": {"config.yaml": Value::Object(config.clone()).to_string()},
     });
-    let service = service(
-        metadata("dex", "dex", labels.clone()),
-        &labels,
-        &json!([
-            {"name": "http", "port": values.number("service.ports.http.port", 5556)?, "targetPort": "http", "protocol": "TCP"},
-            {"name": "telemetry", "port": 5558, "targetPort": "telemetry", "protocol": "TCP"},
-        ]),
-    );
-    let deployment = json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata("dex", "dex", labels.clone()),
-        "spec": {
-            "replicas": values.number("replicaCount", 1)?,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels, "annotations": {SECRETS_ANNOTATION: secrets}},
-                "spec": {
-                    "containers": [container(&values, runs)?],
-                    "volumes": [{"name": "config", "secret": {"secretName": "dex"}}],
-                },
-            },
-        },
-    });
+    let service = dex.service(&json!([
+        {"name": "http", "port": values.number("service.ports.http.port", 5556)?, "targetPort": "http", "protocol": "TCP"},
+        {"name": "telemetry", "port": 5558, "targetPort": "telemetry", "protocol": "TCP"},
+    ]));
+    let mut deployment = dex.deployment(values.number("replicaCount", 1)?, &container(&values, runs)?);
+    let template = &mut deployment["spec"]["template"];
+    template["metadata"]["annotations"] = json!({SECRETS_ANNOTATION: secrets});
+    template["spec"]["volumes"] = json!([{"name": "config", "secret": {"secretName": "dex"}}]);
     Ok(vec![config, service, deployment])
 }
 
 fn arguments(runs: Runs<'_>) -> Vec<&'static str> {
-    match runs.executable {
-        None => vec![
-            "dex",
-            "serve",
-            "--web-http-addr",
-            "0.0.0.0:5556",
-            "--telemetry-addr",
-            "0.0.0.0:5558",
-            "/etc/dex/config.yaml",
-        ],
-        Some(_) => vec![
-            "serve",
-            "--web-http-addr",
-            "127.0.0.1:$(PORT_5556)",
-            "--telemetry-addr",
-            "127.0.0.1:$(PORT_5558)",
-            "$(FILES)/etc/dex/config.yaml",
-        ],
-    }
+    // The image's own program looks for the one that its first argument names.
+    let (program, web, telemetry, config) = match runs.executable {
+        None => (Some("dex"), "0.0.0.0:5556", "0.0.0.0:5558", "/etc/dex/config.yaml"),
+        Some(_) => (None, "127.0.0.1:$(PORT_5556)", "127.0.0.1:$(PORT_5558)", "$(FILES)/etc/dex/config.yaml"),
+    };
+    let serve = ["serve", "--web-http-addr", web, "--telemetry-addr", telemetry, config];
+    program.into_iter().chain(serve).collect()
 }
 
 fn container(values: &Values<'_>, runs: Runs<'_>) -> Result<Value, ValuesError> {

@@ -2,12 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::shared::{
-    ARGOCD, Runs, Values, ValuesError, from_config_map, labels, metadata, selector, service,
-};
+use super::shared::{Component, Runs, Values, ValuesError, from_config_map};
 use crate::real_dex;
 
-const NAME: &str = "argocd-dex-server";
 /// Where the server finds it, by its Service's variables.
 pub(super) const ADDRESS: &str =
     "--dex-server=http://$(ARGOCD_DEX_SERVER_SERVICE_HOST):$(ARGOCD_DEX_SERVER_SERVICE_PORT)";
@@ -27,8 +24,7 @@ pub(super) fn objects(
     if !is_enabled(values) {
         return Ok(vec![]);
     }
-    let labels = labels("dex-server", NAME);
-    let selector = selector(NAME, ARGOCD);
+    let dex_server = Component::of_argocd("dex-server", "argocd-dex-server");
     let program = dex.executable.and(argocd.executable);
     let mut env = vec![from_config_map(
         "ARGOCD_DEX_SERVER_DISABLE_TLS",
@@ -40,44 +36,29 @@ pub(super) fn objects(
         env.push(json!({"name": real_dex::VARIABLE, "value": dex}));
     }
     let probe = |key: &str, default| values.number(&format!("dex.readinessProbe.{key}"), default);
-    let service = service(
-        metadata("argocd", NAME, labels.clone()),
-        &selector,
-        &json!([
-            {"name": "http", "protocol": "TCP", "port": 5556, "targetPort": "http"},
-            {"name": "grpc", "protocol": "TCP", "port": 5557, "targetPort": "grpc"},
-        ]),
-    );
-    let deployment = json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata("argocd", NAME, labels.clone()),
-        "spec": {
-            "replicas": 1,
-            // A machine has one place for its configuration.
-            "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": selector},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"containers": [{
-                    "name": "dex-server",
-                    "image": dex.image,
-                    "command": program.map(|path| vec![path]),
-                    "args": ["rundex"],
-                    "env": env,
-                    "ports": [
-                        {"name": "http", "containerPort": 5556, "protocol": "TCP"},
-                        {"name": "grpc", "containerPort": 5557, "protocol": "TCP"},
-                        {"name": "metrics", "containerPort": 5558, "protocol": "TCP"},
-                    ],
-                    "readinessProbe": {
-                        "httpGet": {"path": "/healthz/ready", "port": "metrics"},
-                        "initialDelaySeconds": probe("initialDelaySeconds", 10)?,
-                        "periodSeconds": probe("periodSeconds", 10)?,
-                    },
-                }]},
-            },
+    let service = dex_server.service(&json!([
+        {"name": "http", "protocol": "TCP", "port": 5556, "targetPort": "http"},
+        {"name": "grpc", "protocol": "TCP", "port": 5557, "targetPort": "grpc"},
+    ]));
+    let container = json!({
+        "name": "dex-server",
+        "image": dex.image,
+        "command": program.map(|path| vec![path]),
+        "args": ["rundex"],
+        "env": env,
+        "ports": [
+            {"name": "http", "containerPort": 5556, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": 5557, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": 5558, "protocol": "TCP"},
+        ],
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz/ready", "port": "metrics"},
+            "initialDelaySeconds": probe("initialDelaySeconds", 10)?,
+            "periodSeconds": probe("periodSeconds", 10)?,
         },
     });
+    let mut deployment = dex_server.deployment(1, &container);
+    // A machine has one place for its configuration.
+    deployment["spec"]["strategy"] = json!({"type": "Recreate"});
     Ok(vec![service, deployment])
 }

@@ -2,19 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::shared::{Runs, labels, metadata, selector, service};
-
-const NAME: &str = "argocd-redis";
+use super::shared::{Component, Runs};
 
 /// The objects of Redis: Service and Deployment `argocd-redis` with what it runs.
 pub fn redis(runs: Runs<'_>) -> Vec<Value> {
-    let labels = labels("redis", NAME);
-    let selector = selector(NAME, "argocd");
-    let service = service(
-        metadata("argocd", NAME, labels.clone()),
-        &selector,
-        &json!([{"name": "tcp-redis", "port": 6379, "targetPort": "redis", "protocol": "TCP"}]),
-    );
+    let redis = Component::of_argocd("redis", "argocd-redis");
     // Nothing is kept on disk, in the chart as here.
     let arguments = match runs.executable {
         Some(_) => {
@@ -22,25 +14,14 @@ pub fn redis(runs: Runs<'_>) -> Vec<Value> {
         }
         None => json!(["--save", "", "--appendonly", "no"]),
     };
-    let deployment = json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata("argocd", NAME, labels.clone()),
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": selector},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"containers": [{
-                    "name": "redis",
-                    "image": runs.image,
-                    "command": runs.executable.map(|path| vec![path]),
-                    "args": arguments,
-                    "ports": [{"name": "redis", "containerPort": 6379, "protocol": "TCP"}],
-                    "readinessProbe": {"tcpSocket": {"port": "redis"}, "periodSeconds": 2},
-                }]},
-            },
-        },
+    let container = json!({
+        "name": "redis",
+        "image": runs.image,
+        "command": runs.executable.map(|path| vec![path]),
+        "args": arguments,
+        "ports": [{"name": "redis", "containerPort": 6379, "protocol": "TCP"}],
+        "readinessProbe": {"tcpSocket": {"port": "redis"}, "periodSeconds": 2},
     });
-    vec![service, deployment]
+    let ports = json!([{"name": "tcp-redis", "port": 6379, "targetPort": "redis", "protocol": "TCP"}]);
+    vec![redis.service(&ports), redis.deployment(1, &container)]
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// The release name that the lab installs the chart argo-cd under.
-pub(super) const ARGOCD: &str = "argocd";
+const ARGOCD: &str = "argocd";
 
 /// On a pod template: which versions of its Secrets the pods were started with.
 pub(super) const SECRETS_ANNOTATION: &str = "oidc-lab/secrets";
@@ -57,32 +57,60 @@ impl<'a> Values<'a> {
     }
 }
 
-/// `app.kubernetes.io/name` and `instance`, which the charts select pods by.
-pub(super) fn selector(name: &str, instance: &str) -> Value {
-    json!({"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance})
+/// A part of a chart: the namespace and the name of its objects, and what its pods are known by.
+pub(super) struct Component {
+    namespace: &'static str,
+    name: &'static str,
+    labels: Value,
+    /// What the charts select pods by.
+    selector: Value,
 }
 
-/// The labels of a component of Argo CD.
-pub(super) fn labels(component: &str, name: &str) -> Value {
-    let mut labels = selector(name, ARGOCD);
-    labels["app.kubernetes.io/part-of"] = "argocd".into();
-    labels["app.kubernetes.io/component"] = component.into();
-    labels
-}
+impl Component {
+    /// A part that is all of the chart that it is in.
+    pub(super) fn whole(name: &'static str, instance: &str) -> Self {
+        let labels = json!({"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance});
+        Self { namespace: name, name, selector: labels.clone(), labels }
+    }
 
-pub(super) fn metadata(namespace: &str, name: &str, mut labels: Value) -> Value {
-    labels["oidc-lab/owned"] = "true".into();
-    json!({"name": name, "namespace": namespace, "labels": labels})
-}
+    /// A part of Argo CD.
+    pub(super) fn of_argocd(component: &str, name: &'static str) -> Self {
+        let mut own = Self { namespace: "argocd", ..Self::whole(name, ARGOCD) };
+        own.labels["app.kubernetes.io/part-of"] = "argocd".into();
+        own.labels["app.kubernetes.io/component"] = component.into();
+        own
+    }
 
-/// A Service within the cluster.
-pub(super) fn service(metadata: Value, selector: &Value, ports: &Value) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata,
-        "spec": {"type": "ClusterIP", "selector": selector, "ports": ports},
-    })
+    /// The metadata of its objects.
+    pub(super) fn metadata(&self) -> Value {
+        let mut labels = self.labels.clone();
+        labels["oidc-lab/owned"] = "true".into();
+        json!({"name": self.name, "namespace": self.namespace, "labels": labels})
+    }
+
+    /// Its Service within the cluster.
+    pub(super) fn service(&self, ports: &Value) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": self.metadata(),
+            "spec": {"type": "ClusterIP", "selector": self.selector, "ports": ports},
+        })
+    }
+
+    /// Its Deployment, of pods with one container.
+    pub(super) fn deployment(&self, replicas: u64, container: &Value) -> Value {
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": self.metadata(),
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": self.selector},
+                "template": {"metadata": {"labels": self.labels}, "spec": {"containers": [container]}},
+            },
+        })
+    }
 }
 
 /// An environment variable from a key of a ConfigMap, if it is there.

@@ -1,28 +1,12 @@
-//! The headers that ingress-nginx changes on the way to a server and back.
+//! The headers that ingress-nginx changes on the way to a server.
 
 use std::net::IpAddr;
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::uri::Scheme;
 
+use local_cluster::serve::end_to_end;
 use local_cluster::store::object;
-
-/// Headers of one connection, which no proxy passes on.
-fn is_of_connection(name: &HeaderName, named: &[HeaderName]) -> bool {
-    const THESE: [&str; 4] = ["keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"];
-    [&CONNECTION, &TE, &TRAILER, &TRANSFER_ENCODING, &UPGRADE].contains(&name)
-        || THESE.contains(&name.as_str())
-        || named.contains(name)
-}
-
-/// The headers that `Connection` names.
-fn named(headers: &HeaderMap) -> Vec<HeaderName> {
-    let tokens = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    tokens.flat_map(|value| value.split(',')).filter_map(|token| token.trim().parse().ok()).collect()
-}
 
 /// What a request says about the way it came.
 pub(super) struct Way<'a> {
@@ -51,14 +35,12 @@ pub(super) fn to_server(client: &HeaderMap, way: &Way<'_>) -> HeaderMap {
         "x-scheme",
         "x-original-forwarded-for",
     ];
-    let named = named(client);
     let chunked = client.contains_key(TRANSFER_ENCODING);
     let mut headers = HeaderMap::with_capacity(client.len() + OURS.len());
     headers.insert(HOST, way.host.clone());
-    for (name, value) in client {
+    for (name, value) in &end_to_end(client) {
         // `Proxy` would be HTTP_PROXY to a CGI program: nginx drops it for that reason.
-        let dropped = is_of_connection(name, &named)
-            || name == HOST
+        let dropped = name == HOST
             || name == EXPECT
             || name.as_str() == "proxy"
             || OURS.contains(&name.as_str())
@@ -84,16 +66,6 @@ pub(super) fn to_server(client: &HeaderMap, way: &Way<'_>) -> HeaderMap {
     set("x-scheme", scheme);
     if let Some(claimed) = client.get("x-forwarded-for") {
         set("x-original-forwarded-for", claimed.clone());
-    }
-    headers
-}
-
-/// The headers of a response on its way to the client.
-pub(super) fn to_client(server: &HeaderMap) -> HeaderMap {
-    let named = named(server);
-    let mut headers = HeaderMap::with_capacity(server.len());
-    for (name, value) in server.iter().filter(|(name, _)| !is_of_connection(name, &named)) {
-        headers.append(name.clone(), value.clone());
     }
     headers
 }
@@ -150,20 +122,5 @@ mod tests {
                 "x-original-forwarded-for: 9.9.9.9",
             ]
         );
-    }
-
-    #[test]
-    fn a_response_loses_the_headers_of_its_connection_and_keeps_its_order() {
-        let server = map(&[
-            ("connection", "close, x-secret-hop"),
-            ("date", "d"),
-            ("x-secret-hop", "1"),
-            ("set-cookie", "a=1"),
-            ("set-cookie", "b=2"),
-            ("transfer-encoding", "chunked"),
-            ("location", "/x"),
-        ]);
-        let names: Vec<_> = to_client(&server).iter().map(|(name, _)| name.to_string()).collect();
-        assert_eq!(names, ["date", "set-cookie", "set-cookie", "location"]);
     }
 }

@@ -46,10 +46,11 @@ use self::table::{Builder, INGRESSES, Route, Table};
 use self::upstream::Upstreams;
 use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Request, Response};
+use local_cluster::store::object::{items, text};
 use local_cluster::store::{Key, Store};
 use local_cluster::tasks::Tasks;
 use local_cluster::tls::TlsError;
-use local_cluster::workloads::{Recorder, Subject};
+use local_cluster::workloads::Recorder;
 
 /// The ports that a URL without one means, and that an ingress of a cluster has.
 const HTTP: u16 = 80;
@@ -67,24 +68,21 @@ pub struct Ingress {
     ports: [u16; 2],
     /// Where TLS is ended, on a listener for plain http.
     tunnels: Option<SocketAddr>,
-    settings: Settings,
 }
 
 impl Ingress {
     /// An ingress for the Ingress objects and Services in `store`, which it follows for
     /// as long as a clone of it lives. Call it inside a Tokio runtime.
     pub fn new(store: Store, routes: Routes, tasks: &Tasks) -> Self {
-        let (sender, table) = watch::channel(Arc::new(Table::default()));
-        tasks.spawn("the ingress", follow(store, routes.clone(), sender));
-        Self {
-            table,
-            routes,
-            upstreams: Upstreams::default(),
-            scheme: Scheme::HTTP,
-            ports: [HTTP; 2],
-            tunnels: None,
-            settings: Settings::DEFAULT,
-        }
+        Self::with_settings(store, routes, tasks, Settings::DEFAULT)
+    }
+
+    fn with_settings(store: Store, routes: Routes, tasks: &Tasks, settings: Settings) -> Self {
+        let mut builder = Builder::new(store.clone(), routes.clone(), settings);
+        let (sender, table) = watch::channel(Arc::new(builder.build()));
+        tasks.spawn("the ingress", follow(store, routes.clone(), builder, sender));
+        let upstreams = Upstreams::default();
+        Self { table, routes, upstreams, scheme: Scheme::HTTP, ports: [HTTP; 2], tunnels: None }
     }
 
     /// The same ingress, which clients of the forward proxy reach by `port` too and not
@@ -111,38 +109,20 @@ impl Ingress {
         let ports = [HTTPS, port];
         Ok((Self { scheme: Scheme::HTTPS, ports, tunnels: None, ..self.clone() }, acceptor))
     }
-
-    #[cfg(test)]
-    fn with_settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
-        self
-    }
 }
 
 /// Keeps the table up to date.
-async fn follow(store: Store, routes: Routes, table: watch::Sender<Arc<Table>>) {
-    let mut ingresses = store.follow(INGRESSES);
-    let mut settings = store.follow("configmaps");
-    let mut secrets = store.follow("secrets");
-    let mut services = store.follow("services");
+async fn follow(store: Store, routes: Routes, mut builder: Builder, table: watch::Sender<Arc<Table>>) {
+    let mut objects = store.follow_all(&[INGRESSES, "configmaps", "secrets", "services"]);
     let mut endpoints = routes.known().follow("endpoints");
-    let mut builder = Builder::new(store.clone(), routes);
     let recorder = Recorder::new(store.clone(), pages::NAME);
     loop {
         tokio::select! {
             () = table.closed() => return,
-            _ = ingresses.next() => {}
-            _ = settings.next() => {}
-            _ = secrets.next() => {}
-            _ = services.next() => {}
+            _ = objects.next() => {}
             _ = endpoints.next() => {}
         }
-        while ingresses.try_next().is_some()
-            || settings.try_next().is_some()
-            || secrets.try_next().is_some()
-            || services.try_next().is_some()
-            || endpoints.try_next().is_some()
-        {}
+        while objects.try_next().is_some() || endpoints.try_next().is_some() {}
         table.send_replace(Arc::new(builder.build()));
         publish_address(&store, &recorder);
     }
@@ -152,12 +132,11 @@ async fn follow(store: Store, routes: Routes, table: watch::Sender<Arc<Table>>) 
 /// is not.
 fn publish_address(store: &Store, recorder: &Recorder) {
     for ingress in store.list(INGRESSES, None).0 {
-        let mut rules = ingress["spec"]["rules"].as_array().into_iter().flatten();
-        if rules.any(|it| it["host"].as_str().is_some_and(|host| host.starts_with('*')))
+        if items(&ingress["spec"]["rules"]).any(|it| text(&it["host"]).starts_with('*'))
             || ingress["spec"]["defaultBackend"].is_object()
         {
             let message = "this lab's ingress has no wildcard hosts and no default backends: requests for them are answered with 404";
-            recorder.warning(&Subject::of(&ingress), "Unsupported", message);
+            recorder.warning(&ingress, "Unsupported", message);
         }
         // One that is gone by now needs no status.
         let status = json!({"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}});
@@ -204,7 +183,7 @@ impl Target {
             return Err(bad());
         }
         let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-        let path = paths::normal(uri.path()).ok_or_else(bad)?.into_owned();
+        let path = paths::normal(uri.path()).ok_or_else(bad)?;
         Ok(Self { name, port: authority.port_u16().unwrap_or(default), path, proxied, host })
     }
 
@@ -231,39 +210,11 @@ impl Handler for Ingress {
     }
 
     async fn handle(&self, peer: SocketAddr, request: Request) -> Response {
-        if request.method() == Method::CONNECT {
-            return self.tunnel(request).await.unwrap_or_else(Refusal::answer);
-        }
-        let settings = self.settings.changed(&[self.table.borrow().controller]);
-        if let Err(refusal) = settings.buffers.check(request.method(), request.uri(), request.headers()) {
-            return refusal.answer();
-        }
-        let target = match Target::of(&request, &self.scheme, self.ports[0]) {
-            Ok(target) => target,
-            Err(refusal) => return refusal.answer(),
+        let answered = match request.method() {
+            &Method::CONNECT => self.tunnel(request).await,
+            _ => self.pass_on(peer, request).await,
         };
-        let announced =
-            request.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > settings.body_bytes) {
-            return page(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        let way = Way { client: peer.ip(), scheme: &self.scheme, host: &target.host, port: target.port };
-        // Each try looks at the table of its moment.
-        let route = || target.route(&self.table.borrow(), self.ports);
-        let settings = match route() {
-            Ok(route) => settings.changed(&[route.overrides]),
-            Err(refusal) => return refusal.answer(),
-        };
-        if self.scheme == Scheme::HTTP && settings.ssl_redirect && self.table.borrow().ends_tls(&target.name)
-        {
-            return to_https(&target.name, request.uri());
-        }
-        let mut exchange = Exchange::new(request, &way, &settings);
-        let next = || {
-            let address = route()?.backend.next().ok_or(Refusal::Page(StatusCode::SERVICE_UNAVAILABLE))?;
-            Ok((address, self.routes.gone(address)))
-        };
-        exchange.run(&self.upstreams, next).await
+        answered.unwrap_or_else(Refusal::answer)
     }
 }
 
@@ -278,6 +229,30 @@ fn to_https(host: &str, uri: &Uri) -> Response {
 }
 
 impl Ingress {
+    async fn pass_on(&self, peer: SocketAddr, request: Request) -> Result<Response, Refusal> {
+        let table = self.table.borrow().clone();
+        table.settings.buffers.check(request.method(), request.uri(), request.headers())?;
+        let target = Target::of(&request, &self.scheme, self.ports[0])?;
+        let announced =
+            request.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > table.settings.body_bytes) {
+            return Err(Refusal::Page(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        // Each try looks at the table of its moment.
+        let route = || target.route(&self.table.borrow(), self.ports);
+        let settings = route()?.settings;
+        if self.scheme == Scheme::HTTP && settings.ssl_redirect && table.ends_tls(&target.name) {
+            return Ok(to_https(&target.name, request.uri()));
+        }
+        let way = Way { client: peer.ip(), scheme: &self.scheme, host: &target.host, port: target.port };
+        let mut exchange = Exchange::new(request, &way, settings);
+        let next = || {
+            let address = route()?.backend.next().ok_or(Refusal::Page(StatusCode::SERVICE_UNAVAILABLE))?;
+            Ok((address, self.routes.gone(address)))
+        };
+        exchange.run(&self.upstreams, next).await
+    }
+
     /// A tunnel leads to this ingress's own TLS, for a host that has any, and nowhere else.
     async fn tunnel(&self, request: Request) -> Result<Response, Refusal> {
         let authority = request.uri().authority();

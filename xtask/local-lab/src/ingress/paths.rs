@@ -1,7 +1,5 @@
 //! Which rule a request's path meets.
 
-use std::borrow::Cow;
-
 /// Whether a rule with `path` takes `request`, a path from [`normal`]: the whole of it if it
 /// is `exact`, else whole elements from the start (`/a` is above `/a/b` and not above `/ab`).
 pub(super) fn matches(exact: bool, path: &str, request: &str) -> bool {
@@ -16,36 +14,19 @@ pub(super) fn matches(exact: bool, path: &str, request: &str) -> bool {
 /// leads above the root or holds a broken escape, which nginx answers with 400.
 ///
 /// The server behind gets the path as it was sent.
-pub(super) fn normal(path: &str) -> Option<Cow<'_, str>> {
-    let plain = |path: &str| {
-        path.starts_with('/') && !path.contains('%') && !path.contains("//") && !path.contains("/.")
-    };
-    if plain(path) {
-        return Some(Cow::Borrowed(path));
-    }
+pub(super) fn normal(path: &str) -> Option<String> {
     let unescaped = unescape(path)?;
-    let rest = unescaped.strip_prefix('/')?;
-    let mut parts: Vec<&str> = vec![];
-    let mut ends_open = false;
-    for part in rest.split('/') {
+    let (mut parts, mut ends_open) = (vec![], false);
+    for part in unescaped.strip_prefix('/')?.split('/') {
         ends_open = matches!(part, "" | "." | "..");
         match part {
             "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
+            ".." => drop(parts.pop()?),
             part => parts.push(part),
         }
     }
-    let mut path = String::with_capacity(unescaped.len());
-    for part in &parts {
-        path.push('/');
-        path.push_str(part);
-    }
-    if ends_open || parts.is_empty() {
-        path.push('/');
-    }
-    Some(Cow::Owned(path))
+    let end = if ends_open && !parts.is_empty() { "/" } else { "" };
+    Some(format!("/{}{end}", parts.join("/")))
 }
 
 fn unescape(path: &str) -> Option<String> {

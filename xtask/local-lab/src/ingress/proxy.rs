@@ -1,36 +1,31 @@
 //! One request passed on to a server, and its answer passed back.
 
-use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Extensions, HeaderMap, Method, StatusCode, Uri};
+use http::{StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::SendRequest;
 
-use super::body::{Download, Upload};
-use super::headers::{self, Way};
-use super::pages::{Refusal, page};
+use super::body::{Upload, download, is_too_large, nothing, upload};
+use super::headers::{Way, to_server};
+use super::pages::Refusal;
 use super::settings::{Settings, head_length};
-use super::upstream::{Upstreams, connect};
+use super::upstream::Upstreams;
+use local_cluster::client::connect;
 use local_cluster::routes::Gone;
-use local_cluster::serve::{Request, Response};
+use local_cluster::serve::{Request, Response, end_to_end};
 
 /// A request on its way.
-pub(super) struct Exchange<'a> {
-    settings: &'a Settings,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    /// How the client wrote the names of its headers.
-    spelling: Extensions,
+pub(super) struct Exchange {
+    settings: Settings,
+    /// All but the body, and how the client wrote the names of its headers.
+    head: Parts,
     /// Until it is sent.
-    body: Option<Incoming>,
+    body: Option<Upload>,
     /// It may be sent again: it changes nothing and has no body.
     harmless: bool,
-    too_large: Arc<AtomicBool>,
 }
 
 /// What came of one try.
@@ -41,21 +36,15 @@ enum Tried {
     Failed(StatusCode),
 }
 
-impl<'a> Exchange<'a> {
-    pub(super) fn new(request: Request, way: &Way<'_>, settings: &'a Settings) -> Self {
-        let (parts, body) = request.into_parts();
-        let headers = headers::to_server(&parts.headers, way);
-        let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Self {
-            settings,
-            harmless: parts.method.is_idempotent() && body.is_end_stream(),
-            method: parts.method,
-            uri: Uri::from(path),
-            headers,
-            spelling: parts.extensions,
-            body: Some(body),
-            too_large: Arc::default(),
-        }
+impl Exchange {
+    pub(super) fn new(request: Request, way: &Way<'_>, settings: Settings) -> Self {
+        let (mut head, body) = request.into_parts();
+        head.headers = to_server(&head.headers, way);
+        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        head.uri = Uri::from(path);
+        head.version = Version::HTTP_11;
+        let harmless = head.method.is_idempotent() && body.is_end_stream();
+        Self { settings, head, body: Some(upload(body, settings.body_bytes)), harmless }
     }
 
     /// Asks one server after the other, as `next` names them, until one answers.
@@ -63,25 +52,25 @@ impl<'a> Exchange<'a> {
         &mut self,
         upstreams: &Upstreams,
         mut next: impl FnMut() -> Result<(SocketAddr, Option<Gone>), Refusal>,
-    ) -> Response {
+    ) -> Result<Response, Refusal> {
         let mut failed = StatusCode::BAD_GATEWAY;
         for _ in 0..self.settings.tries {
-            let tried = match next() {
-                Ok((_, Some(Gone::Hangs))) => {
+            let (address, gone) = next()?;
+            let tried = match gone {
+                Some(Gone::Hangs) => {
                     tokio::time::sleep(self.settings.connect).await;
                     Tried::Again(StatusCode::GATEWAY_TIMEOUT)
                 }
-                Ok((_, Some(Gone::Answers502))) => Tried::Failed(StatusCode::BAD_GATEWAY),
-                Ok((address, Some(Gone::Refuses) | None)) => self.attempt(upstreams, address).await,
-                Err(refusal) => return refusal.answer(),
+                Some(Gone::Answers502) => Tried::Failed(StatusCode::BAD_GATEWAY),
+                Some(Gone::Refuses) | None => self.attempt(upstreams, address).await,
             };
             match tried {
                 Tried::Answered(response) => return self.answer(response),
                 Tried::Again(status) => failed = status,
-                Tried::Failed(status) => return page(status),
+                Tried::Failed(status) => return Err(Refusal::Page(status)),
             }
         }
-        page(failed)
+        Err(Refusal::Page(failed))
     }
 
     async fn attempt(&mut self, upstreams: &Upstreams, address: SocketAddr) -> Tried {
@@ -92,12 +81,10 @@ impl<'a> Exchange<'a> {
                 tried => return tried,
             }
         }
-        match connect(address, self.settings.connect).await {
-            Ok(sender) => self.send(upstreams, address, sender).await,
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Tried::Again(StatusCode::GATEWAY_TIMEOUT)
-            }
-            Err(_) => Tried::Again(StatusCode::BAD_GATEWAY),
+        match tokio::time::timeout(self.settings.connect, connect(address)).await {
+            Ok(Ok(sender)) => self.send(upstreams, address, sender).await,
+            Ok(Err(_)) => Tried::Again(StatusCode::BAD_GATEWAY),
+            Err(_) => Tried::Again(StatusCode::GATEWAY_TIMEOUT),
         }
     }
 
@@ -108,17 +95,13 @@ impl<'a> Exchange<'a> {
         mut sender: SendRequest<Upload>,
     ) -> Tried {
         let body = match self.body.take() {
-            Some(body) => Upload::new(body, self.settings.body_bytes, self.too_large.clone()),
-            None if self.harmless => Upload::none(),
+            Some(body) => body,
+            None if self.harmless => nothing(),
             None => return Tried::Failed(StatusCode::BAD_GATEWAY),
         };
-        let mut request = http::Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
-        *request.extensions_mut() = self.spelling.clone();
+        let request = http::Request::from_parts(self.head.clone(), body);
         let answer = tokio::time::timeout(self.settings.silence, sender.try_send_request(request)).await;
-        let error = match answer {
+        let mut error = match answer {
             // nginx' log says of it: upstream sent too big header.
             Ok(Ok(response)) if head_length(&response) > self.settings.answer_header => {
                 return Tried::Failed(StatusCode::BAD_GATEWAY);
@@ -130,14 +113,13 @@ impl<'a> Exchange<'a> {
             Ok(Err(error)) => error,
             Err(_) => return Tried::Failed(StatusCode::GATEWAY_TIMEOUT),
         };
-        if self.too_large.load(Ordering::Relaxed) {
+        if is_too_large(error.error()) {
             return Tried::Failed(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        let mut error = error;
         match error.take_message() {
             // Not a byte of it has left.
             Some(unsent) => {
-                self.body = unsent.into_body().into_incoming();
+                self.body = Some(unsent.into_body());
                 Tried::Again(StatusCode::BAD_GATEWAY)
             }
             None if self.harmless => Tried::Again(StatusCode::BAD_GATEWAY),
@@ -145,16 +127,14 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn answer(&self, server: http::Response<Incoming>) -> Response {
-        let (parts, body) = server.into_parts();
+    fn answer(&self, server: http::Response<Incoming>) -> Result<Response, Refusal> {
+        let (mut parts, body) = server.into_parts();
         // Nobody has asked it for another protocol.
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-            return page(StatusCode::BAD_GATEWAY);
+            return Err(Refusal::Page(StatusCode::BAD_GATEWAY));
         }
-        let mut response = Response::new(Download::boxed(body, self.settings.silence));
-        *response.status_mut() = parts.status;
-        *response.headers_mut() = headers::to_client(&parts.headers);
-        *response.extensions_mut() = parts.extensions;
-        response
+        parts.headers = end_to_end(&parts.headers);
+        parts.version = Version::HTTP_11;
+        Ok(Response::from_parts(parts, download(body, self.settings.silence)))
     }
 }

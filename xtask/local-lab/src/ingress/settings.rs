@@ -20,11 +20,11 @@ pub(super) const CONFIG_MAP: (&str, &str) = ("ingress", "ingress-nginx-controlle
 /// What nginx calls `proxy_connect_timeout`, `proxy_read_timeout`,
 /// `client_max_body_size`, `proxy_next_upstream_tries`, `proxy_buffer_size`, and the
 /// buffers of a request's headers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) connect: Duration,
     pub(super) silence: Duration,
-    pub(super) body_bytes: u64,
+    pub(super) body_bytes: usize,
     pub(super) tries: u32,
     pub(super) answer_header: usize,
     pub(super) buffers: Buffers,
@@ -52,56 +52,35 @@ impl Settings {
         ssl_redirect: true,
     };
 
-    /// As changed by the controller's ConfigMap and by an Ingress.
-    pub(super) fn changed(self, overrides: &[Overrides]) -> Self {
-        overrides.iter().fold(self, |it, overrides| Self {
-            connect: overrides.connect.unwrap_or(it.connect),
-            answer_header: overrides.answer_header.unwrap_or(it.answer_header),
-            ssl_redirect: overrides.ssl_redirect.unwrap_or(it.ssl_redirect),
-            buffers: Buffers {
-                first: overrides.first.unwrap_or(it.buffers.first),
-                number: overrides.large.map_or(it.buffers.number, |(number, _)| number),
-                size: overrides.large.map_or(it.buffers.size, |(_, size)| size),
-            },
-            ..it
-        })
-    }
-}
-
-/// What somebody has set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Overrides {
-    connect: Option<Duration>,
-    answer_header: Option<usize>,
-    first: Option<usize>,
-    large: Option<(usize, usize)>,
-    ssl_redirect: Option<bool>,
-}
-
-impl Overrides {
-    /// By the controller's ConfigMap.
-    pub(super) fn of_controller(config: &Value) -> Self {
+    /// As the controller's ConfigMap changes them.
+    pub(super) fn by_controller(self, config: &Value) -> Self {
         let get = |name: &str| config["data"][name].as_str();
+        let mut buffers = self.buffers;
+        if let Some(first) = get("client-header-buffer-size").and_then(bytes) {
+            buffers.first = first;
+        }
         let large = get("large-client-header-buffers").and_then(|text| {
             let (number, size) = text.trim().split_once(' ')?;
             Some((number.parse().ok()?, bytes(size)?))
         });
-        let first = get("client-header-buffer-size").and_then(bytes);
-        Self { first, large, ..Self::anywhere(get) }
+        if let Some((number, size)) = large {
+            buffers = Buffers { number, size, ..buffers };
+        }
+        Self { buffers, ..self.by_anybody(get) }
     }
 
-    /// By the annotations of an Ingress.
-    pub(super) fn of_ingress(ingress: &Value) -> Self {
-        Self::anywhere(|name| object::annotation(ingress, &format!("nginx.ingress.kubernetes.io/{name}")))
+    /// As the annotations of an Ingress change them.
+    pub(super) fn by_ingress(self, ingress: &Value) -> Self {
+        self.by_anybody(|name| object::annotation(ingress, &format!("nginx.ingress.kubernetes.io/{name}")))
     }
 
-    fn anywhere<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Self {
+    fn by_anybody<'a>(self, get: impl Fn(&str) -> Option<&'a str>) -> Self {
         let seconds = get("proxy-connect-timeout").and_then(|text| text.trim().parse::<u16>().ok());
         Self {
-            connect: seconds.map(|seconds| Duration::from_secs(seconds.into())),
-            answer_header: get("proxy-buffer-size").and_then(bytes),
-            ssl_redirect: get("ssl-redirect").and_then(|text| text.parse().ok()),
-            ..Self::default()
+            connect: seconds.map_or(self.connect, |seconds| Duration::from_secs(seconds.into())),
+            answer_header: get("proxy-buffer-size").and_then(bytes).unwrap_or(self.answer_header),
+            ssl_redirect: get("ssl-redirect").and_then(|it| it.parse().ok()).unwrap_or(self.ssl_redirect),
+            ..self
         }
     }
 }
@@ -182,20 +161,19 @@ mod tests {
 
     #[test]
     fn an_ingress_has_the_last_word_where_it_has_one() {
-        let controller = Overrides::of_controller(&json!({"data": {
+        let controller = Settings::DEFAULT.by_controller(&json!({"data": {
             "proxy-buffer-size": "16k", "proxy-connect-timeout": "1", "large-client-header-buffers": "8 32k",
         }}));
         let annotated = |name: &str, value: &str| {
             let name = format!("nginx.ingress.kubernetes.io/{name}");
-            Overrides::of_ingress(&json!({"metadata": {"annotations": {name: value}}}))
+            controller.by_ingress(&json!({"metadata": {"annotations": {name: value}}}))
         };
-        let both = |ingress| Settings::DEFAULT.changed(&[controller, ingress]);
-        let settings = both(annotated("proxy-buffer-size", "128k"));
+        let settings = annotated("proxy-buffer-size", "128k");
         assert_eq!((settings.answer_header, settings.connect), (128 * 1024, Duration::from_secs(1)));
         assert_eq!(settings.buffers, Buffers { first: 1024, number: 8, size: 32 * 1024 });
-        assert_eq!(both(annotated("proxy-buffer-size", "large")).answer_header, 16 * 1024);
+        assert_eq!(annotated("proxy-buffer-size", "large").answer_header, 16 * 1024);
         // Not a setting of one Ingress.
-        assert_eq!(annotated("large-client-header-buffers", "1 1k"), Overrides::default());
+        assert_eq!(annotated("large-client-header-buffers", "1 1k"), controller);
     }
 
     #[test]

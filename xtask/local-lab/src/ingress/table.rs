@@ -8,30 +8,37 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustls::sign::CertifiedKey;
 use serde_json::Value;
 
-use super::settings::{CONFIG_MAP, Overrides};
+use super::settings::{CONFIG_MAP, Settings};
 use super::{certificate, paths};
 use local_cluster::addresses;
 use local_cluster::routes::Routes;
-use local_cluster::store::{Key, Store, object};
+use local_cluster::store::object::{self, items, text};
+use local_cluster::store::{Key, Store};
 
 /// What requests are led by.
 pub(super) const INGRESSES: &str = "ingresses.networking.k8s.io";
 
+/// A Service by namespace and name.
+type Service = (String, String);
+
 /// Where requests go, by host and path.
-#[derive(Default)]
 pub(super) struct Table {
-    /// What the controller's ConfigMap sets.
-    pub(super) controller: Overrides,
+    /// As the controller's ConfigMap has them.
+    pub(super) settings: Settings,
     /// Rules by host, in the order in which they are tried; those for any host are under "".
     hosts: HashMap<String, Vec<Rule>>,
-    /// Services by namespace and name, for clients that name one as in the cluster's DNS.
-    services: HashMap<(String, String), Ports>,
+    /// The ports of Services, for clients that name one as in the cluster's DNS.
+    services: HashMap<Service, Vec<Port>>,
     /// Hosts whose TLS is ended here, each with its certificate where there is one.
     tls: HashMap<String, Option<Arc<CertifiedKey>>>,
 }
 
-/// A Service's ports.
-type Ports = Vec<(u16, Route)>;
+struct Port {
+    number: u16,
+    /// Empty if it has none.
+    name: String,
+    backend: Arc<Backend>,
+}
 
 struct Rule {
     exact: bool,
@@ -40,11 +47,11 @@ struct Rule {
 }
 
 /// A way to a backend.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Route {
     pub(super) backend: Arc<Backend>,
-    /// What the Ingress sets that leads there.
-    pub(super) overrides: Overrides,
+    /// As the Ingress has them that leads there.
+    pub(super) settings: Settings,
 }
 
 /// A Service's port: the addresses behind it, and whose turn it is.
@@ -62,46 +69,34 @@ impl Backend {
     }
 }
 
-/// Whose turn it is, by namespace, Service and port, across rebuilt tables.
-type Turns = HashMap<(String, String, u16), Arc<AtomicUsize>>;
-
 /// Makes tables, and keeps what lasts from one to the next.
 pub(super) struct Builder {
     store: Store,
     routes: Routes,
-    turns: Turns,
+    settings: Settings,
+    /// Whose turn it is, by Service and port.
+    turns: HashMap<(Service, u16), Arc<AtomicUsize>>,
 }
 
 impl Builder {
-    pub(super) fn new(store: Store, routes: Routes) -> Self {
-        Self { store, routes, turns: Turns::new() }
+    /// `settings` are those that nobody has changed.
+    pub(super) fn new(store: Store, routes: Routes, settings: Settings) -> Self {
+        Self { store, routes, settings, turns: HashMap::new() }
     }
 
     /// The table of what stands in the store now.
     pub(super) fn build(&mut self) -> Table {
-        let mut table = Table::default();
         let (namespace, name) = CONFIG_MAP;
-        if let Some(config) = self.store.get(&Key::new("configmaps", namespace, name)) {
-            table.controller = Overrides::of_controller(&config);
-        }
-        let (services, _) = self.store.list("services", None);
-        for service in &services {
-            let id = (object::namespace(service).to_owned(), object::name(service).to_owned());
-            let backends = self.backends(service);
-            table.services.insert(id, backends);
-        }
-        self.turns.retain(|(namespace, name, _), _| {
-            table.services.contains_key(&(namespace.clone(), name.clone()))
-        });
+        let config = self.store.get(&Key::new("configmaps", namespace, name)).unwrap_or_default();
+        let services = self.store.list("services", None).0.into_iter().map(|it| self.ports(&it)).collect();
+        let settings = self.settings.by_controller(&config);
+        let mut table = Table { settings, hosts: HashMap::new(), services, tls: HashMap::new() };
+        self.turns.retain(|(service, _), _| table.services.contains_key(service));
         let (mut ingresses, _) = self.store.list(INGRESSES, None);
         // Of two that claim the same place, the older one has it.
-        ingresses.sort_by(|a, b| {
-            let age =
-                |it: &Value| it["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
-            age(a).cmp(&age(b))
-        });
+        ingresses.sort_by_cached_key(|it| text(&it["metadata"]["creationTimestamp"]).to_owned());
         for ingress in ingresses.iter().filter(|it| !object::is_terminating(it)) {
-            self.add(&mut table, ingress, &services);
+            self.add(&mut table, ingress);
         }
         for rules in table.hosts.values_mut() {
             // Stable, so that age decides among equals.
@@ -110,64 +105,53 @@ impl Builder {
         table
     }
 
-    fn add(&self, table: &mut Table, ingress: &Value, services: &[Arc<Value>]) {
-        let overrides = Overrides::of_ingress(ingress);
-        for rule in ingress["spec"]["rules"].as_array().into_iter().flatten() {
-            let host = rule["host"].as_str().unwrap_or_default().to_ascii_lowercase();
-            let paths = rule["http"]["paths"].as_array().into_iter().flatten();
-            let rules: Vec<_> = paths
-                .map(|path| Rule {
-                    exact: path["pathType"] == "Exact",
-                    path: path["path"].as_str().filter(|path| !path.is_empty()).unwrap_or("/").to_owned(),
-                    route: Route { overrides, ..find_backend(table, ingress, &path["backend"], services) },
-                })
-                .collect();
-            table.hosts.entry(host).or_default().extend(rules);
+    fn add(&self, table: &mut Table, ingress: &Value) {
+        let (settings, namespace) = (table.settings.by_ingress(ingress), object::namespace(ingress));
+        for rule in items(&ingress["spec"]["rules"]) {
+            let rules = items(&rule["http"]["paths"]).map(|path| Rule {
+                exact: path["pathType"] == "Exact",
+                path: Some(text(&path["path"])).filter(|path| !path.is_empty()).unwrap_or("/").to_owned(),
+                route: Route { backend: table.backend(namespace, &path["backend"]["service"]), settings },
+            });
+            let rules: Vec<_> = rules.collect();
+            table.hosts.entry(text(&rule["host"]).to_ascii_lowercase()).or_default().extend(rules);
         }
-        for entry in ingress["spec"]["tls"].as_array().into_iter().flatten() {
-            let name = entry["secretName"].as_str().unwrap_or_default();
-            let secret = self.store.get(&Key::new("secrets", object::namespace(ingress), name));
+        for entry in items(&ingress["spec"]["tls"]) {
+            let secret = self.store.get(&Key::new("secrets", namespace, text(&entry["secretName"])));
             let certificate = secret.and_then(|secret| certificate::certificate(&secret));
-            for host in entry["hosts"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            for host in items(&entry["hosts"]).filter_map(Value::as_str) {
                 table.tls.entry(host.to_ascii_lowercase()).or_insert_with(|| certificate.clone());
             }
         }
     }
 
-    fn backends(&mut self, service: &Value) -> Ports {
-        let (namespace, name) = (object::namespace(service), object::name(service));
-        let endpoints = self.routes.endpoints(namespace, name);
-        let ports = service["spec"]["ports"].as_array().into_iter().flatten();
-        let ports = ports.filter_map(|port| {
-            let number = u16::try_from(port["port"].as_u64()?).ok()?;
-            let turn = self.turns.entry((namespace.to_owned(), name.to_owned(), number)).or_default().clone();
-            let addresses = endpoints.as_deref().map(|it| addresses(it, &port["name"])).unwrap_or_default();
+    fn ports(&mut self, service: &Value) -> (Service, Vec<Port>) {
+        let id = (object::namespace(service).to_owned(), object::name(service).to_owned());
+        let endpoints = self.routes.endpoints(&id.0, &id.1).unwrap_or_default();
+        let ports = items(&service["spec"]["ports"]).filter_map(|port| {
+            let number = object::port(&port["port"])?;
+            let turn = self.turns.entry((id.clone(), number)).or_default().clone();
+            let addresses = addresses(&endpoints, &port["name"]);
             let backend = Arc::new(Backend { addresses, turn });
-            Some((number, Route { backend, overrides: Overrides::default() }))
+            Some(Port { number, name: text(&port["name"]).to_owned(), backend })
         });
-        ports.collect()
+        let ports = ports.collect();
+        (id, ports)
     }
 }
 
-/// The backend that an Ingress names. One whose Service or port is not there has no
-/// addresses, as in nginx.
-fn find_backend(table: &Table, ingress: &Value, backend: &Value, services: &[Arc<Value>]) -> Route {
-    let namespace = object::namespace(ingress);
-    let name = backend["service"]["name"].as_str().unwrap_or_default();
-    let port = &backend["service"]["port"];
-    let number = port["number"].as_u64().and_then(|it| u16::try_from(it).ok()).or_else(|| {
-        let service =
-            services.iter().find(|it| object::namespace(it) == namespace && object::name(it) == name)?;
-        let mut ports = service["spec"]["ports"].as_array()?.iter();
-        let named = ports.find(|it| it["name"].is_string() && it["name"] == port["name"])?;
-        u16::try_from(named["port"].as_u64()?).ok()
-    });
-    let ports = table.services.get(&(namespace.to_owned(), name.to_owned()));
-    let found = ports.into_iter().flatten().find(|(port, _)| Some(*port) == number);
-    found.map(|(_, route)| route.clone()).unwrap_or_default()
-}
-
 impl Table {
+    /// The backend that an Ingress names. One whose Service or port is not there has no
+    /// addresses, as in nginx.
+    fn backend(&self, namespace: &str, wanted: &Value) -> Arc<Backend> {
+        let id = (namespace.to_owned(), text(&wanted["name"]).to_owned());
+        let (number, name) = (object::port(&wanted["port"]["number"]), text(&wanted["port"]["name"]));
+        let is_wanted =
+            |it: &&Port| number.map_or(!name.is_empty() && it.name == name, |number| it.number == number);
+        let mut ports = self.services.get(&id).into_iter().flatten();
+        ports.find(is_wanted).map(|it| it.backend.clone()).unwrap_or_default()
+    }
+
     /// Whether an Ingress names this host (in lower case).
     pub(super) fn knows(&self, host: &str) -> bool {
         self.hosts.contains_key(host)
@@ -196,6 +180,7 @@ impl Table {
         let host = host.strip_suffix(".cluster.local").unwrap_or(host);
         let (name, namespace) = host.strip_suffix(".svc").unwrap_or(host).split_once('.')?;
         let ports = self.services.get(&(namespace.to_owned(), name.to_owned()))?;
-        ports.iter().find(|(number, _)| *number == port).map(|(_, route)| route.clone())
+        let port = ports.iter().find(|it| it.number == port)?;
+        Some(Route { backend: port.backend.clone(), settings: self.settings })
     }
 }

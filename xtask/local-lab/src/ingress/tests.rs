@@ -44,7 +44,7 @@ impl Gate {
     }
 
     async fn over(store: Store, routes: Routes, settings: Settings) -> Self {
-        let ingress = Ingress::new(store.clone(), routes, &Tasks::default()).with_settings(settings);
+        let ingress = Ingress::with_settings(store.clone(), routes, &Tasks::default(), settings);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

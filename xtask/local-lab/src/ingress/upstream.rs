@@ -1,14 +1,10 @@
 //! Connections to servers.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use hyper::client::conn::http1::SendRequest;
 
 use super::body::Upload;
 
@@ -39,19 +35,4 @@ impl Upstreams {
             self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(address, sender);
         }
     }
-}
-
-/// Opens a connection within `limit`.
-pub(super) async fn connect(address: SocketAddr, limit: Duration) -> io::Result<SendRequest<Upload>> {
-    let stream = tokio::time::timeout(limit, TcpStream::connect(address)).await??;
-    let _ = stream.set_nodelay(true);
-    let (sender, connection) = Builder::new()
-        .title_case_headers(true)
-        .preserve_header_case(true)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    // It ends when the sender and the last answer are dropped, or the server closes.
-    tokio::spawn(connection);
-    Ok(sender)
 }

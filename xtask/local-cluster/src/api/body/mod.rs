@@ -31,8 +31,8 @@ pub fn decode(headers: &HeaderMap, body: &Bytes, kind: &str) -> Result<Value, Re
         JSON => serde_json::from_slice(body).map_err(|error| unrecognized(error.to_string())),
         PROTOBUF => match protobuf::from_protobuf(body) {
             // There is a table for what is served; to the rest it says how to be understood.
-            Err(protobuf::Broken::UnknownKind { .. }) => Err(Refusal::unsupported_media_type(&[JSON])),
-            decoded => decoded.map_err(|error| unrecognized(error.to_string())),
+            Ok(decoded) => decoded.ok_or_else(|| Refusal::unsupported_media_type(&[JSON])),
+            Err(error) => Err(unrecognized(error)),
         },
         _ => Err(Refusal::unsupported_media_type(&[JSON, PROTOBUF])),
     }

@@ -17,49 +17,35 @@ use crate::schema::types::{Field, Struct, Type};
 /// What every message begins with.
 pub const MAGIC: &[u8] = b"k8s\0";
 
-/// Why bytes are not an object.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Broken {
-    /// Not a message of this kind at all.
-    #[error("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")]
-    NoMagic,
-    /// The bytes end within a field.
-    #[error("unexpected EOF")]
-    Truncated,
-    /// A string that is no UTF-8, a time that is none, a field of another type.
-    #[error("proto: a {0} holds no such value")]
-    Value(&'static str),
-    /// An object of a kind that the lab has no table for.
-    #[error("no kind {kind:?} is registered for version {api_version:?}")]
-    UnknownKind {
-        /// As the message says.
-        api_version: String,
-        /// As the message says.
-        kind: String,
-    },
+const TRUNCATED: &str = "unexpected EOF";
+
+/// What is wrong with bytes that are no object.
+type Broken = String;
+
+/// A string that is no UTF-8, a time that is none, a field of another type.
+fn holds_no_such(what: &str) -> Broken {
+    format!("proto: a {what} holds no such value")
 }
 
-/// Reads an object; its kind and version are in it as in JSON.
+/// Reads an object; its kind and version are in it as in JSON. `None` for one of a kind that is in
+/// no table.
 ///
 /// # Errors
-/// [`Broken`].
-pub fn from_protobuf(bytes: &[u8]) -> Result<Value, Broken> {
-    let unknown = Numbered::of(bytes.strip_prefix(MAGIC).ok_or(Broken::NoMagic)?)?;
+/// What is wrong, in Go's words.
+pub fn from_protobuf(bytes: &[u8]) -> Result<Option<Value>, Broken> {
+    const NO_MAGIC: &str =
+        "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
+    let unknown = Numbered::of(bytes.strip_prefix(MAGIC).ok_or(NO_MAGIC)?)?;
     let of = Numbered::of(unknown.bytes(1))?;
     let (api_version, kind) = (string(of.bytes(1))?, string(of.bytes(2))?);
-    let Some(structure) = structure_of(&api_version, &kind) else {
-        return Err(Broken::UnknownKind { api_version, kind });
-    };
+    // Options belong to every group.
+    let found =
+        if kind == "DeleteOptions" { table::named(&kind) } else { table::of_kind(&api_version, &kind) };
+    let Some(structure) = found else { return Ok(None) };
     let mut object = message(unknown.bytes(2), structure)?;
     object.insert("apiVersion".into(), api_version.into());
     object.insert("kind".into(), kind.into());
-    Ok(Value::Object(object))
-}
-
-fn structure_of(api_version: &str, kind: &str) -> Option<&'static Struct> {
-    // Options belong to every group.
-    let found = if kind == "DeleteOptions" { table::named(kind) } else { table::of_kind(api_version, kind) };
-    found.map(|it| &**it)
+    Ok(Some(Value::Object(object)))
 }
 
 /// The value of a field on the wire.
@@ -78,19 +64,19 @@ impl<'a> Fields<'a> {
     fn varint(&mut self) -> Result<u64, Broken> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
-            let (&byte, rest) = self.0.split_first().ok_or(Broken::Truncated)?;
+            let (&byte, rest) = self.0.split_first().ok_or(TRUNCATED)?;
             self.0 = rest;
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Ok(value);
             }
         }
-        Err(Broken::Value("varint"))
+        Err(holds_no_such("varint"))
     }
 
     fn take(&mut self, length: u64) -> Result<&'a [u8], Broken> {
-        let length = usize::try_from(length).map_err(|_| Broken::Truncated)?;
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(Broken::Truncated)?;
+        let length = usize::try_from(length).map_err(|_| TRUNCATED)?;
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(TRUNCATED)?;
         self.0 = rest;
         Ok(taken)
     }
@@ -105,7 +91,7 @@ impl<'a> Fields<'a> {
                 Wire::Bytes(self.take(length)?)
             }
             5 => self.take(4).map(|_| Wire::Fixed)?,
-            _ => return Err(Broken::Value("message")),
+            _ => return Err(holds_no_such("message")),
         };
         Ok((tag >> 3, wire))
     }
@@ -185,7 +171,7 @@ fn add(object: &mut Map<String, Value>, field: &Field, wire: Wire<'_>) -> Result
             }
         }
         Type::Map(item) => {
-            let Wire::Bytes(entry) = wire else { return Err(Broken::Value("map")) };
+            let Wire::Bytes(entry) = wire else { return Err(holds_no_such("map")) };
             let entry = Numbered::of(entry)?;
             let name = string(entry.bytes(1))?;
             let held = entry.0.get(&2).map_or_else(|| Ok("".into()), |wire| value(item, *wire))?;
@@ -235,18 +221,18 @@ fn value(of: &Type, wire: Wire<'_>) -> Result<Value, Broken> {
         // JSON in a message of its own (`FieldsV1`, `RawExtension`, `JSON`).
         (Type::Raw, Wire::Bytes(bytes)) => match Numbered::of(bytes)?.bytes(1) {
             b"" => Value::Null,
-            json => serde_json::from_slice(json).map_err(|_| Broken::Value("JSON document"))?,
+            json => serde_json::from_slice(json).map_err(|_| holds_no_such("JSON document"))?,
         },
         (Type::Named(_), Wire::Bytes(bytes)) => match of.as_struct() {
             Some(structure) => Value::Object(message(bytes, structure)?),
             None => Value::Null,
         },
-        _ => return Err(Broken::Value("field")),
+        _ => return Err(holds_no_such("field")),
     })
 }
 
 fn string(bytes: &[u8]) -> Result<String, Broken> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| Broken::Value("string"))
+    String::from_utf8(bytes.to_vec()).map_err(|_| holds_no_such("string"))
 }
 
 /// Protobuf writes negative numbers as their two's complement in 64 bits.
@@ -258,10 +244,9 @@ fn time(bytes: &[u8], format: &str) -> Result<Value, Broken> {
     let time = Numbered::of(bytes)?;
     // Neither set is Go's zero time, which JSON writes as null.
     let Some(seconds) = time.varint(1) else { return Ok(Value::Null) };
-    let bad = Broken::Value("time");
-    let nanoseconds = i32::try_from(time.varint(2).unwrap_or_default()).map_err(|_| bad.clone())?;
-    let time = Timestamp::new(seconds, nanoseconds).map_err(|_| bad)?;
-    Ok(time.strftime(format).to_string().into())
+    let time = i32::try_from(time.varint(2).unwrap_or_default()).ok();
+    let time = time.and_then(|nanoseconds| Timestamp::new(seconds, nanoseconds).ok());
+    Ok(time.ok_or_else(|| holds_no_such("time"))?.strftime(format).to_string().into())
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn a_secret_as_kubectl_create_sends_it() {
     let data = [field(1, b"k"), field(2, b"v\xff")].concat();
     let secret = [field(1, &metadata), field(2, &data), field(3, b"Opaque")].concat();
     assert_eq!(
-        from_protobuf(&object("v1", "Secret", &secret)).unwrap(),
+        from_protobuf(&object("v1", "Secret", &secret)).unwrap().unwrap(),
         json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": "s", "namespace": "argocd", "labels": {"app": "a"}},
@@ -46,23 +46,23 @@ fn numbers_pointers_and_inlined_structs() {
     let selector = field(1, &[field(1, b"app"), field(2, b"a")].concat());
     // replicas is a pointer: its zero counts. minReadySeconds is not.
     let spec = [vec![1 << 3, 0], field(2, &selector), vec![5 << 3, 0]].concat();
-    let deployment = from_protobuf(&object("apps/v1", "Deployment", &field(2, &spec))).unwrap();
+    let deployment = from_protobuf(&object("apps/v1", "Deployment", &field(2, &spec))).unwrap().unwrap();
     assert_eq!(deployment["spec"], json!({"replicas": 0, "selector": {"matchLabels": {"app": "a"}}}));
 
     let port =
         [field(1, b"web"), vec![3 << 3, 80], field(4, &[vec![8, 1], field(3, b"http")].concat())].concat();
-    let service = from_protobuf(&object("v1", "Service", &field(2, &field(1, &port)))).unwrap();
+    let service = from_protobuf(&object("v1", "Service", &field(2, &field(1, &port)))).unwrap().unwrap();
     assert_eq!(service["spec"]["ports"], json!([{"name": "web", "port": 80, "targetPort": "http"}]));
 
     let secret = field(6, &field(1, b"certs"));
     let volume = [field(1, b"v"), field(2, &secret)].concat();
-    let pod = from_protobuf(&object("v1", "Pod", &field(2, &field(1, &volume)))).unwrap();
+    let pod = from_protobuf(&object("v1", "Pod", &field(2, &field(1, &volume)))).unwrap().unwrap();
     assert_eq!(pod["spec"]["volumes"], json!([{"name": "v", "secret": {"secretName": "certs"}}]));
 }
 
 #[test]
 fn what_is_broken_is_said_and_not_followed() {
-    assert_eq!(from_protobuf(b"{}"), Err(Broken::NoMagic));
+    assert!(from_protobuf(b"{}").unwrap_err().contains("expected prefix [107 56 115 0]"));
     let whole = object("v1", "Secret", &field(1, &field(1, b"s")));
     for length in MAGIC.len() + 1..whole.len() {
         // Some cuts leave a shorter message; none may panic.
@@ -70,10 +70,7 @@ fn what_is_broken_is_said_and_not_followed() {
     }
     assert_eq!(
         from_protobuf(&[MAGIC, &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]].concat()),
-        Err(Broken::Truncated)
+        Err("unexpected EOF".into())
     );
-    assert_eq!(
-        from_protobuf(&object("v1", "Lease", b"")),
-        Err(Broken::UnknownKind { api_version: "v1".into(), kind: "Lease".into() })
-    );
+    assert_eq!(from_protobuf(&object("v1", "Lease", b"")), Ok(None));
 }

@@ -5,30 +5,18 @@ use serde_json::{Value, json};
 
 use super::arithmetic::{Slack, wanted};
 use super::sets::{Sets, count};
-use crate::store::object::{self, condition, items, timestamp};
+use crate::store::object::{self, timestamp};
 
-fn new(kind: &str, status: &str, reason: &str, message: &str) -> Value {
-    let now = timestamp();
+/// A condition that a Deployment is to have; as it stands there, if it says that already.
+fn condition(it: &Value, kind: &str, status: &str, reason: &str, message: &str) -> Value {
+    let says = |old: &Value| old["status"] == status && old["reason"] == reason && old["message"] == message;
+    if let Some(old) = object::condition(it, kind).filter(|old| says(old)) {
+        return old.clone();
+    }
     json!({
         "type": kind, "status": status, "reason": reason, "message": message,
-        "lastUpdateTime": now, "lastTransitionTime": now,
+        "lastUpdateTime": timestamp(), "lastTransitionTime": object::since(it, kind, status),
     })
-}
-
-/// Puts a condition into an object's status, unless it says what is said already.
-fn set(object: &mut Value, mut condition: Value) {
-    let mut all: Vec<Value> = items(&object["status"]["conditions"]).cloned().collect();
-    match all.iter_mut().find(|it| it["type"] == condition["type"]) {
-        Some(old) if ["status", "reason", "message"].iter().all(|it| old[*it] == condition[*it]) => return,
-        Some(old) => {
-            if old["status"] == condition["status"] {
-                condition["lastTransitionTime"] = old["lastTransitionTime"].take();
-            }
-            *old = condition;
-        }
-        None => all.push(condition),
-    }
-    object["status"]["conditions"] = all.into();
 }
 
 /// The counts of a Deployment's status.
@@ -64,11 +52,9 @@ pub(super) fn is_complete(sets: &Sets<'_>) -> bool {
 pub(super) fn write_status(sets: &Sets<'_>) {
     let counts = Counts::of(sets);
     sets.context.store.change(&sets.key, |it| {
-        progressing(sets, it, &counts);
-        set(it, availability(sets, &counts));
         let mut status = json!({
             "observedGeneration": sets.deployment["metadata"]["generation"],
-            "conditions": it["status"]["conditions"],
+            "conditions": [progressing(sets, it, &counts), availability(sets, it, &counts)],
         });
         for (field, count) in [
             ("replicas", counts.replicas),
@@ -85,27 +71,26 @@ pub(super) fn write_status(sets: &Sets<'_>) {
     });
 }
 
-fn availability(sets: &Sets<'_>, counts: &Counts) -> Value {
+fn availability(sets: &Sets<'_>, it: &Value, counts: &Counts) -> Value {
     let least = wanted(&sets.deployment) - Slack::of(&sets.deployment).unavailable;
-    if counts.available >= least {
-        new("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
+    let (status, reason, message) = if counts.available >= least {
+        ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
     } else {
-        let message = "Deployment does not have minimum availability.";
-        new("Available", "False", "MinimumReplicasUnavailable", message)
-    }
+        ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
+    };
+    condition(it, "Available", status, reason, message)
 }
 
-/// Brings the condition Progressing up to date. No deadline ends it.
-fn progressing(sets: &Sets<'_>, it: &mut Value, counts: &Counts) {
+/// No deadline ends it.
+fn progressing(sets: &Sets<'_>, it: &Value, counts: &Counts) -> Value {
+    const COMPLETE: &str = "NewReplicaSetAvailable";
     let name = sets.new.as_deref().map_or_else(|| object::name(&sets.deployment), object::name);
-    let is_over = condition(it, "Progressing").is_some_and(|it| it["reason"] == "NewReplicaSetAvailable");
-    let (reason, message) = if is_complete(sets) {
-        ("NewReplicaSetAvailable", format!("ReplicaSet {name:?} has successfully progressed."))
-    } else if is_over && counts.replicas == counts.updated {
+    let old = object::condition(it, "Progressing");
+    let (reason, message) = match old.filter(|old| old["reason"] == COMPLETE) {
+        _ if is_complete(sets) => (COMPLETE, format!("ReplicaSet {name:?} has successfully progressed.")),
         // A finished rollout whose pods come and go is not a rollout again.
-        return;
-    } else {
-        ("ReplicaSetUpdated", format!("ReplicaSet {name:?} is progressing."))
+        Some(complete) if counts.replicas == counts.updated => return complete.clone(),
+        _ => ("ReplicaSetUpdated", format!("ReplicaSet {name:?} is progressing.")),
     };
-    set(it, new("Progressing", "True", reason, &message));
+    condition(it, "Progressing", "True", reason, &message)
 }

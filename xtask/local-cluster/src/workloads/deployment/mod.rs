@@ -9,7 +9,7 @@ mod template;
 use serde_json::Value;
 
 use self::arithmetic::{Size, Slack, is_recreated, new_size, old_sizes, wanted};
-use self::sets::{Sets, available};
+use self::sets::{Sets, count};
 use super::context::Context;
 use crate::store::{Key, object};
 
@@ -43,7 +43,7 @@ fn roll(sets: &Sets<'_>) {
     if size != wanted(new) {
         return sets.scale(new, size);
     }
-    let size_of = |set: &Value| Size { wanted: wanted(set), available: available(set) };
+    let size_of = |set: &Value| Size { wanted: wanted(set), available: count(set, "availableReplicas") };
     let old: Vec<Size> = sets.old.iter().map(|it| size_of(it)).collect();
     for (set, size) in sets.old.iter().zip(old_sizes(replicas, slack, size_of(new), &old)) {
         sets.scale(set, size);

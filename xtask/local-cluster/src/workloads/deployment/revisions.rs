@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::sets::{REVISION, SETS, Sets, annotate, revision};
 use super::template::{HASH_LABEL, labelled, template_hash};
 use crate::store::{Key, object};
-use crate::workloads::events::Subject;
 use crate::workloads::owners::reference;
 
 impl Sets<'_> {
@@ -16,19 +15,19 @@ impl Sets<'_> {
         let hash = template_hash(&deployment["spec"]["template"]);
         let name = format!("{}-{hash}", object::name(deployment));
         let set = self.new_set(&name, &hash, size, revision);
-        let (recorder, subject) = (self.recorder(), Subject::of(deployment));
+        let recorder = self.recorder();
         match self.context.store.create(&Key::new(SETS, object::namespace(deployment), &name), set) {
             Ok(_) => {
                 self.number_deployment(revision);
                 if size > 0 {
                     let message = format!("Scaled up replica set {name} from 0 to {size}");
-                    recorder.normal(&subject, "ScalingReplicaSet", message);
+                    recorder.normal(deployment, "ScalingReplicaSet", message);
                 }
             }
             // Of a Deployment of this name that is gone, most likely: tried again when it is gone too.
             Err(error) => {
                 let message = format!("Failed to create new replica set {name:?}: {error}");
-                recorder.warning(&subject, "ReplicaSetCreateError", message);
+                recorder.warning(deployment, "ReplicaSetCreateError", message);
             }
         }
     }

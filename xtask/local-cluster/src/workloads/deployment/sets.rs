@@ -9,7 +9,7 @@ use super::template::{HASH_LABEL, labelled};
 use crate::store::Key;
 use crate::store::object::{self, text};
 use crate::workloads::context::Context;
-use crate::workloads::events::{Recorder, Subject};
+use crate::workloads::events::Recorder;
 use crate::workloads::owners;
 
 pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -29,11 +29,6 @@ pub(super) struct Sets<'a> {
 /// A count of an object's status.
 pub(super) fn count(object: &Value, field: &str) -> i64 {
     object["status"][field].as_i64().unwrap_or(0)
-}
-
-/// Pods of a ReplicaSet that are available.
-pub(super) fn available(set: &Value) -> i64 {
-    count(set, "availableReplicas")
 }
 
 pub(super) fn revision(set: &Value) -> i64 {
@@ -72,10 +67,7 @@ impl<'a> Sets<'a> {
     /// Whether a pod of an older template is left, on its way out or not.
     pub(super) fn old_pods_are_left(&self) -> bool {
         let (all, _) = self.context.store.list("pods", Some(object::namespace(&self.deployment)));
-        all.iter().any(|pod| {
-            let owner = object::controller(pod).map(|(_, uid)| uid);
-            owner.is_some_and(|owner| self.old.iter().any(|set| object::uid_of(set) == owner))
-        })
+        all.iter().any(|pod| self.old.iter().any(|set| owners::controls(set, pod)))
     }
 
     pub(super) fn recorder(&self) -> Recorder {
@@ -91,7 +83,7 @@ impl<'a> Sets<'a> {
         self.context.store.change(&Key::of(SETS, set), |set| set["spec"]["replicas"] = size.into());
         let way = if size > was { "up" } else { "down" };
         let message = format!("Scaled {way} replica set {} from {was} to {size}", object::name(set));
-        self.recorder().normal(&Subject::of(&self.deployment), "ScalingReplicaSet", message);
+        self.recorder().normal(&self.deployment, "ScalingReplicaSet", message);
     }
 
     /// Removes old ReplicaSets beyond the history that the Deployment keeps.

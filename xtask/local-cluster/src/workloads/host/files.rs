@@ -1,12 +1,11 @@
 //! The private folder of a process: its mounted files, its home, its kubeconfig.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use base::files::make_private_folder;
+use base::files::{make_private_folder, write_new_private};
 
 use super::record;
 use crate::store::object;
@@ -20,13 +19,6 @@ impl Drop for Private {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        make_private_folder(folder)?;
-    }
-    OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?.write_all(content)
 }
 
 impl Private {
@@ -69,7 +61,7 @@ impl Private {
     }
 
     pub(super) fn write_kubeconfig(&self, text: &str) -> io::Result<()> {
-        write(&self.kubeconfig(), text.as_bytes())
+        write_new_private(&self.kubeconfig(), text.as_bytes())
     }
 
     /// Writes mounted files, each at its absolute path below the directory of files.
@@ -82,7 +74,8 @@ impl Private {
             if path.ends_with('/') {
                 make_private_folder(&target)?;
             } else {
-                write(&target, content)?;
+                make_private_folder(target.parent().unwrap_or(&root))?;
+                write_new_private(&target, content)?;
             }
         }
         Ok(())

@@ -107,14 +107,10 @@ impl Program for HostProcess {
 impl HostProcess {
     async fn process(self, launch: Launch, reserved: Vec<TcpSocket>) -> Exit {
         let log = launch.log.clone();
-        let cannot = |error: io::Error| Exit {
+        let exit = self.try_process(launch, reserved).await.unwrap_or_else(|error| Exit {
             code: START_ERROR,
             message: format!("the container has no place to run: {error}"),
-        };
-        let exit = match self.try_process(launch, reserved).await {
-            Ok(exit) => exit,
-            Err(error) => cannot(error),
-        };
+        });
         if exit.code == START_ERROR && !exit.message.is_empty() {
             // There is no log but this line.
             log.line(&exit.message);
@@ -143,8 +139,7 @@ impl HostProcess {
             Order { program, args: words.collect(), env, folder: private.files(), record: private.record() };
         // The process wants a port's number, and must be able to listen there itself.
         drop(reserved);
-        let exit = run(order, control, output, &log, stop.cancelled()).await;
-        Ok(exit)
+        Ok(run(order, control, output, &log, stop.cancelled()).await)
     }
 
     /// Starts the supervisor, with one socket to talk to it and one pipe for whatever
@@ -200,7 +195,7 @@ async fn run(
     let mut reports = BufReader::new(reports).lines();
     let mut last = LastWords::default();
     let ordering = async {
-        orders.write_all(order.line().as_bytes()).await?;
+        orders.write_all(order::line(&order).as_bytes()).await?;
         let mut stop = std::pin::pin!(stop);
         let mut asked = false;
         loop {

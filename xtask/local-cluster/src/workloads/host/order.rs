@@ -22,14 +22,10 @@ pub(super) struct Order {
     pub(super) record: PathBuf,
 }
 
-impl Order {
-    /// As it goes over the socket.
-    pub(super) fn line(&self) -> String {
-        // A map of strings and some strings: there is nothing that JSON could not hold.
-        let mut line = serde_json::to_string(self).unwrap_or_default();
-        line.push('\n');
-        line
-    }
+/// An order or a report as it goes over the socket.
+pub(super) fn line(message: &impl Serialize) -> String {
+    // Strings and numbers: there is nothing that JSON could not hold.
+    serde_json::to_string(message).unwrap_or_default() + "\n"
 }
 
 /// What a supervisor says.

@@ -4,10 +4,10 @@
 //! record holds the process's start time too, and only a process that has both is ended.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 
+use base::files::write_new_private;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,7 @@ struct Record {
 /// Notes the leader of a process group.
 pub(super) fn write(path: &Path, pid: i32) -> io::Result<()> {
     let born = born(pid).ok_or_else(|| io::Error::other("the process has no start time"))?;
-    let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
-    file.write_all(serde_json::to_string(&Record { pid, born })?.as_bytes())
+    write_new_private(path, serde_json::to_string(&Record { pid, born })?.as_bytes())
 }
 
 /// Kills the process group of a record, if its leader is still the one that was noted,

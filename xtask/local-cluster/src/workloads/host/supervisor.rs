@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::order::{Order, Report, TERMINATE};
+use super::order::{Order, Report, TERMINATE, line};
 use super::{executable, record};
 
 /// Runs one process for a lab, which has started this program with a socket as its
@@ -53,7 +53,7 @@ pub fn supervise() -> io::Result<()> {
     let group = Group(Arc::new(Mutex::new(Some(pid))));
     if let Err(error) = record::write(&order.record, pid.as_raw_nonzero().get()) {
         // What a later lab could not find must not run.
-        group.kill();
+        group.signal(Signal::KILL);
         child.wait()?;
         report(&control, &Report::Failed { message: format!("the process cannot be recorded: {error}") });
         return Ok(());
@@ -84,7 +84,7 @@ fn obey(orders: BufReader<UnixStream>, group: &Group) {
             Err(_) => break,
         }
     }
-    group.kill();
+    group.signal(Signal::KILL);
 }
 
 /// A process group, while it is ours to signal.
@@ -96,10 +96,6 @@ impl Group {
         if let Some(pid) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = kill_process_group(pid, signal);
         }
-    }
-
-    fn kill(&self) {
-        self.signal(Signal::KILL);
     }
 
     /// The leader has ended: so does the rest, and nobody signals this group again.
@@ -115,10 +111,8 @@ fn code(status: ExitStatus) -> i32 {
 }
 
 fn report(mut control: &UnixStream, report: &Report) {
-    let mut line = serde_json::to_string(report).unwrap_or_default();
-    line.push('\n');
     // A lab that is gone needs no report.
-    let _ = control.write_all(line.as_bytes());
+    let _ = control.write_all(line(report).as_bytes());
 }
 
 /// Makes this process the parent of whatever its descendants abandon.

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::pod::Pod;
 use super::status::ContainerStatus;
-use crate::workloads::events::Subject;
 
 /// A container of a pod.
 pub(super) struct Container<'a> {
@@ -27,11 +26,16 @@ impl Container<'_> {
 
     /// Something that is meant to happen.
     pub(super) fn normal(&self, reason: &'static str, message: impl Into<String>) {
-        self.pod.node.recorder.normal(&Subject::container(&self.pod.object, self.name), reason, message);
+        self.say(false, reason, message.into());
     }
 
     /// Something that is not.
     pub(super) fn warning(&self, reason: &'static str, message: impl Into<String>) {
-        self.pod.node.recorder.warning(&Subject::container(&self.pod.object, self.name), reason, message);
+        self.say(true, reason, message.into());
+    }
+
+    fn say(&self, warning: bool, reason: &'static str, message: String) {
+        let field = format!("spec.containers{{{}}}", self.name);
+        self.pod.node.recorder.say(&self.pod.object, field, warning, reason, message);
     }
 }

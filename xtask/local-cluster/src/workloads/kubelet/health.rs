@@ -7,35 +7,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::container::Container;
-use super::probe::{Ports, Probe};
+use super::probe::Probe;
 
 /// Asks a running container's probes, and writes what they say into its status. Ends when
 /// its liveness probe gives it up.
 pub(super) async fn given_up(container: &Container<'_>, listening: &BTreeMap<u16, SocketAddr>) {
-    let ports = Ports { container: container.spec, listening };
-    let ready = async {
-        if let Some(readiness) = Probe::read(container.spec, "readinessProbe") {
-            keep_ready(&readiness, &ports, container).await;
-        }
-        std::future::pending().await
-    };
-    let alive = async {
-        match Probe::read(container.spec, "livenessProbe") {
-            Some(liveness) => until_dead(&liveness, &ports, container).await,
-            None => std::future::pending().await,
-        }
-    };
+    let probe = |field| Probe::read(container.spec, field, listening);
     tokio::select! {
-        () = ready => {}
-        () = alive => {}
+        () = keep_ready(probe("readinessProbe"), container) => {}
+        () = until_dead(probe("livenessProbe"), container) => {}
     }
 }
 
-async fn keep_ready(probe: &Probe, ports: &Ports<'_>, container: &Container<'_>) {
+async fn keep_ready(probe: Option<Probe<'_>>, container: &Container<'_>) {
+    let Some(probe) = &probe else { return std::future::pending().await };
     let mut schedule = Schedule::start(probe).await;
     let (mut ready, mut passed) = (false, 0);
     loop {
-        match probe.ask(ports).await {
+        match probe.ask().await {
             Ok(()) => {
                 passed += 1;
                 schedule.failures = 0;
@@ -59,10 +48,11 @@ async fn keep_ready(probe: &Probe, ports: &Ports<'_>, container: &Container<'_>)
     }
 }
 
-async fn until_dead(probe: &Probe, ports: &Ports<'_>, container: &Container<'_>) {
+async fn until_dead(probe: Option<Probe<'_>>, container: &Container<'_>) {
+    let Some(probe) = &probe else { return std::future::pending().await };
     let mut schedule = Schedule::start(probe).await;
     loop {
-        match probe.ask(ports).await {
+        match probe.ask().await {
             Ok(()) => schedule.failures = 0,
             Err(message) => {
                 if schedule.failed(&message, "Liveness", container) {
@@ -82,11 +72,11 @@ async fn until_dead(probe: &Probe, ports: &Ports<'_>, container: &Container<'_>)
 /// server that takes a second to start is found ready within 50 ms. They do not count
 /// as failures: those come once a period, as a kubelet's.
 struct Schedule<'a> {
-    probe: &'a Probe,
+    probe: &'a Probe<'a>,
     start: Instant,
     /// When the next question is due whose failure counts.
     due: Instant,
-    failures: u32,
+    failures: u64,
     was_ready: bool,
 }
 
@@ -94,7 +84,7 @@ struct Schedule<'a> {
 const SOONEST: Duration = Duration::from_millis(2);
 
 impl<'a> Schedule<'a> {
-    async fn start(probe: &'a Probe) -> Self {
+    async fn start(probe: &'a Probe<'a>) -> Self {
         if !probe.initial_delay.is_zero() {
             tokio::time::sleep(probe.initial_delay).await;
         }

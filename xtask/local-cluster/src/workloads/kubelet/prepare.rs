@@ -11,12 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::container::Container;
 use super::environment::{environment, words};
-use super::sources::{Sources, Unready};
+use super::sources::Unready;
 use super::{unsupported, volumes};
 use crate::logs::LogKey;
 use crate::program::{Launch, Program};
 use crate::store::object::{self, items, port, text};
-use crate::workloads::events::Subject;
 
 /// After how long something that the system refused is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
@@ -62,16 +61,15 @@ impl Container<'_> {
         if let Some(why) = unsupported::reason(pod, self.spec) {
             return Err(Unready::Configuration(why));
         }
-        let sources = Sources::new(&node.store, pod);
         // In a kubelet's order: volumes are mounted before images are pulled.
-        let files = volumes::files(&sources, pod, self.spec)?;
+        let files = volumes::files(&node.store, pod, self.spec)?;
         let image = text(&self.spec["image"]);
         let program = node.machine.images.find(image).ok_or(Unready::Image)?;
         self.normal("Pulled", format!("Container image {image:?} already present on machine"));
         let (ports, listening) = listen(self.spec).map_err(Unready::System)?;
         let mut defaults = self.defaults();
         defaults.extend(program.variables(&listening));
-        let env = environment(&sources, self.spec, defaults)?;
+        let env = environment(&node.store, pod, self.spec, defaults)?;
         let (namespace, pod) = (object::namespace(pod), object::name(pod));
         let run = |restart| LogKey {
             namespace: namespace.to_owned(),
@@ -118,13 +116,12 @@ impl Container<'_> {
 
     /// Waits for a write to a Secret or ConfigMap of the namespace after `since`.
     async fn sources_change(&self, since: u64) {
-        let watch = |resource| self.pod.node.store.watch(resource, Some(&self.pod.key.namespace), since);
+        let namespace = Some(&*self.pod.key.namespace);
         // So much was written meanwhile that it is worth another look at once.
-        let (Ok(mut secrets), Ok(mut maps)) = (watch("secrets"), watch("configmaps")) else { return };
-        tokio::select! {
-            _ = secrets.next() => {}
-            _ = maps.next() => {}
-        }
+        let Ok(mut watch) = self.pod.node.store.watch(&["secrets", "configmaps"], namespace, since) else {
+            return;
+        };
+        let _ = watch.next().await;
     }
 
     /// Says why the container does not start.
@@ -136,8 +133,7 @@ impl Container<'_> {
             }
             Unready::Mount(message) => {
                 self.wait("ContainerCreating", String::new());
-                let subject = Subject::of(&self.pod.object);
-                self.pod.node.recorder.warning(&subject, "FailedMount", message);
+                self.pod.node.recorder.warning(&self.pod.object, "FailedMount", message);
             }
             Unready::System(error) => {
                 self.wait("CreateContainerError", error.to_string());

@@ -20,7 +20,6 @@ use super::prepare::{Ready, prepare};
 use crate::program::{Exit, START_ERROR};
 use crate::store::object::{self, timestamp};
 use crate::tasks::words;
-use crate::workloads::events::Subject;
 use crate::workloads::machine::NODE;
 
 /// What a shell says of a process that SIGKILL ended.
@@ -36,7 +35,7 @@ pub(super) async fn pod(pod: Pod) {
         pod.publish();
         let scheduled = format!("Successfully assigned {}/{} to {NODE}", pod.key.namespace, pod.key.name);
         let scheduler = pod.node.recorder.speaking_as("default-scheduler");
-        scheduler.normal(&Subject::of(&pod.object), "Scheduled", scheduled);
+        scheduler.normal(&pod.object, "Scheduled", scheduled);
         let specs = object::items(&pod.object["spec"]["containers"]).enumerate();
         join_all(specs.map(|(index, spec)| container(&pod, index, spec))).await;
     }
@@ -109,20 +108,24 @@ impl Container<'_> {
         stop: &CancellationToken,
         listening: &BTreeMap<u16, SocketAddr>,
     ) -> Exit {
-        tokio::select! {
-            exit = &mut *running => exit.unwrap_or_else(ended),
+        let why = tokio::select! {
+            exit = &mut *running => return exit.unwrap_or_else(ended),
             () = health::given_up(self, listening) => {
-                self.normal("Killing", format!("Container {} failed liveness probe, will be restarted", self.name));
-                stop.cancel();
-                // It has its grace, or less of it if the pod is to end meanwhile.
-                end(running, self.pod.grace_is_over(Instant::now())).await
+                format!("Container {} failed liveness probe, will be restarted", self.name)
             }
-            () = self.pod.ends() => {
-                self.normal("Killing", format!("Stopping container {}", self.name));
-                stop.cancel();
-                end(running, self.pod.grace_is_over(Instant::now())).await
-            }
+            () = self.pod.ends() => format!("Stopping container {}", self.name),
+        };
+        self.normal("Killing", why);
+        stop.cancel();
+        // It has its grace, or less of it if the pod is to end meanwhile. Then it is killed.
+        tokio::select! {
+            biased;
+            exit = &mut *running => return exit.unwrap_or_else(ended),
+            () = self.pod.grace_is_over(Instant::now()) => {}
         }
+        running.abort();
+        // The program may have ended in this very moment.
+        running.await.unwrap_or_else(ended)
     }
 
     /// Waits out a back-off of `wait` since `finished`. `false` when the pod ends before.
@@ -137,19 +140,6 @@ impl Container<'_> {
             () = self.pod.ends() => false,
         }
     }
-}
-
-/// Waits for the end of a program that was told to stop, and kills it when its grace
-/// is over.
-async fn end(running: &mut AbortOnDropHandle<Exit>, grace_is_over: impl Future<Output = ()>) -> Exit {
-    tokio::select! {
-        biased;
-        exit = &mut *running => return exit.unwrap_or_else(ended),
-        () = grace_is_over => {}
-    }
-    running.abort();
-    // The program may have ended in this very moment.
-    running.await.unwrap_or_else(ended)
 }
 
 /// How a program ended that did not say so itself.

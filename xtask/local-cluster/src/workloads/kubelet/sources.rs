@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::store::object::{self, text};
-use crate::store::{Key, Store};
+use crate::store::{Key, Store, object};
 
 /// Why a container cannot start yet, in the kubelet's words.
 #[derive(Debug)]
@@ -26,59 +25,24 @@ pub(super) enum Unready {
     System(io::Error),
 }
 
-/// Reads for one pod.
-pub(super) struct Sources<'a> {
-    store: &'a Store,
-    pod: &'a Value,
+/// A Secret (of `secrets`) or ConfigMap (of `configmaps`) that a pod can read: one of its own
+/// namespace.
+pub(super) fn find(store: &Store, pod: &Value, resource: &str, name: &str) -> Option<Arc<Value>> {
+    store.get(&Key::new(resource, object::namespace(pod), name))
 }
 
-/// The content of a Secret or a ConfigMap.
-pub(super) struct Data {
-    object: Arc<Value>,
+/// Every key of a Secret or ConfigMap with its bytes.
+pub(super) fn files(source: &Value) -> BTreeMap<String, Vec<u8>> {
+    let keys = ["data", "binaryData"].into_iter().flat_map(|it| source[it].as_object()).flat_map(Map::keys);
+    keys.filter_map(|key| Some((key.clone(), bytes(source, key)?))).collect()
 }
 
-impl Data {
-    /// Every key with its bytes.
-    pub(super) fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        let of = |field: &str| self.object[field].as_object().into_iter().flatten();
-        let keys = of("data").chain(of("binaryData")).map(|(key, _)| key);
-        keys.filter_map(|key| Some((key.clone(), self.get(key)?))).collect()
+/// The bytes of one key.
+pub(super) fn bytes(source: &Value, key: &str) -> Option<Vec<u8>> {
+    let plain = source["data"].get(key).and_then(Value::as_str);
+    let encoded = source["binaryData"].get(key).and_then(Value::as_str);
+    if source["kind"] == "Secret" {
+        return BASE64_STANDARD.decode(plain?).ok();
     }
-
-    /// The bytes of one key.
-    pub(super) fn get(&self, key: &str) -> Option<Vec<u8>> {
-        let plain = self.object["data"].get(key).and_then(Value::as_str);
-        let encoded = self.object["binaryData"].get(key).and_then(Value::as_str);
-        if self.object["kind"] == "Secret" {
-            return BASE64_STANDARD.decode(plain?).ok();
-        }
-        plain.map(|text| text.as_bytes().to_vec()).or_else(|| BASE64_STANDARD.decode(encoded?).ok())
-    }
-}
-
-impl<'a> Sources<'a> {
-    /// What `pod` can read: its own namespace.
-    pub(super) fn new(store: &'a Store, pod: &'a Value) -> Self {
-        Self { store, pod }
-    }
-
-    /// A Secret (of `secrets`) or ConfigMap (of `configmaps`).
-    pub(super) fn data(&self, resource: &str, name: &str) -> Option<Data> {
-        let object = self.store.get(&Key::new(resource, object::namespace(self.pod), name))?;
-        Some(Data { object })
-    }
-
-    /// The key that a `secretKeyRef` or a `configMapKeyRef` names; `None` if it is not there and
-    /// need not be.
-    pub(super) fn key(&self, kind: &str, reference: &Value) -> Result<Option<Vec<u8>>, Unready> {
-        let (name, key) = (text(&reference["name"]), text(&reference["key"]));
-        let of = kind.to_lowercase();
-        let missing = match self.data(&format!("{of}s"), name).map(|data| data.get(key)) {
-            Some(Some(value)) => return Ok(Some(value)),
-            _ if reference["optional"] == true => return Ok(None),
-            None => format!("{of} {name:?} not found"),
-            Some(None) => format!("couldn't find key {key} in {kind} {}/{name}", object::namespace(self.pod)),
-        };
-        Err(Unready::Configuration(missing))
-    }
+    plain.map(|text| text.as_bytes().to_vec()).or_else(|| BASE64_STANDARD.decode(encoded?).ok())
 }

@@ -51,7 +51,6 @@ fn without_empty(mut object: Value) -> Value {
 
 /// Writes the status of `pod`, keeping the times of conditions that did not change.
 pub(super) fn write(pod: &mut Value, containers: &[ContainerStatus]) {
-    let now = timestamp();
     // A pod's containers are started again until it goes: it never ends by itself.
     let phase = if containers.iter().any(never_ran) { "Pending" } else { "Running" };
     let unready: Vec<_> =
@@ -71,13 +70,10 @@ pub(super) fn write(pod: &mut Value, containers: &[ContainerStatus]) {
     .into_iter()
     .map(|(kind, ok, reason, message)| {
         let status = if ok { "True" } else { "False" };
-        let old = object::condition(pod, kind).filter(|old| old["status"] == status);
-        let since = old.and_then(|old| old["lastTransitionTime"].as_str()).unwrap_or(&now);
-        let condition = json!({
-            "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since,
-            "reason": reason, "message": message,
-        });
-        without_empty(condition)
+        without_empty(json!({
+            "type": kind, "status": status, "lastProbeTime": null, "reason": reason, "message": message,
+            "lastTransitionTime": object::since(pod, kind, status),
+        }))
     })
     .collect();
     pod["status"] = json!({
@@ -87,7 +83,7 @@ pub(super) fn write(pod: &mut Value, containers: &[ContainerStatus]) {
         "hostIPs": [{"ip": ADDRESS}],
         "podIP": ADDRESS,
         "podIPs": [{"ip": ADDRESS}],
-        "startTime": pod["status"]["startTime"].as_str().unwrap_or(&now),
+        "startTime": pod["status"]["startTime"].as_str().map_or_else(timestamp, str::to_owned),
         "containerStatuses": containers.iter().map(|it| &it.said).collect::<Vec<_>>(),
         "qosClass": "BestEffort",
     });

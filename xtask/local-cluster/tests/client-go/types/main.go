@@ -1,8 +1,8 @@
 // Command types prints the table of types that the lab's schema is read from
-// (src/schema/types.txt), out of the struct tags and markers of Kubernetes' own
+// (src/schema/types.json), out of the struct tags and markers of Kubernetes' own
 // Go sources: JSON names, protobuf numbers, merge keys, list types.
 //
-//	go run ./types > ../../src/schema/types.txt
+//	go run ./types > ../../src/schema/types.json
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"reflect"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -104,15 +105,39 @@ func main() {
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	fmt.Println("# Printed by tests/client-go/types from k8s.io/api and its neighbours; see schema/table.rs for the format.")
-	for index, pkg := range packages {
-		fmt.Printf("\npackage %s\n", pkg.name)
-		for _, name := range names {
-			if def := find(name, -1); def != nil && def.pkg == index {
-				write(name, def)
-			}
-		}
+	for index, name := range names {
+		fmt.Printf("%s%s: ", separator(index), text(name))
+		write(name, find(name, -1))
 	}
+	fmt.Println("}")
+}
+
+// A field, as src/schema/types.rs reads it.
+type field struct {
+	Name    string          `json:"name,omitempty"`
+	Number  int             `json:"number,omitempty"`
+	Of      string          `json:"of"`
+	Inline  bool            `json:"inline,omitempty"`
+	Pointer bool            `json:"pointer,omitempty"`
+	Always  bool            `json:"always,omitempty"`
+	Merge   bool            `json:"merge,omitempty"`
+	Key     string          `json:"key,omitempty"`
+	List    any             `json:"list,omitempty"`
+	Atomic  bool            `json:"atomic,omitempty"`
+	Default json.RawMessage `json:"default,omitempty"`
+}
+
+func separator(index int) string {
+	if index == 0 {
+		return "{\n"
+	}
+	return ",\n"
+}
+
+func text(value any) string {
+	line, err := json.Marshal(value)
+	check(err)
+	return string(line)
 }
 
 func load(index int, pkg goPackage) {
@@ -222,64 +247,64 @@ func baseName(expr ast.Expr) string {
 }
 
 func write(name string, def *definition) {
-	line := name
+	fmt.Print("{")
 	if groupVersion, ok := roots[name]; ok {
-		line += " " + groupVersion
+		fmt.Printf("\"groupVersion\": %s, ", text(groupVersion))
 	}
 	if marker(def.doc, "structType") == "atomic" || marker(def.doc, "mapType") == "atomic" {
-		line += " atomic"
+		fmt.Print("\"atomic\": true, ")
 	}
-	fmt.Println(line)
-	for _, field := range def.spec.Type.(*ast.StructType).Fields.List {
-		if field.Tag == nil {
+	fmt.Print("\"fields\": [")
+	count := 0
+	for _, it := range def.spec.Type.(*ast.StructType).Fields.List {
+		if it.Tag == nil {
 			continue
 		}
-		tag := reflect.StructTag(strings.Trim(field.Tag.Value, "`"))
+		tag := reflect.StructTag(strings.Trim(it.Tag.Value, "`"))
 		names := strings.Split(tag.Get("json"), ",")
-		inline := len(names) > 1 && names[1] == "inline"
-		number := "0"
-		if parts := strings.Split(tag.Get("protobuf"), ","); len(parts) > 1 {
-			number = parts[1]
-		}
-		if baseName(field.Type) == "TypeMeta" || names[0] == "-" || slices.Contains(left, baseName(field.Type)) {
+		if baseName(it.Type) == "TypeMeta" || names[0] == "-" || slices.Contains(left, baseName(it.Type)) {
 			continue
 		}
-		doc := rawDoc(field.Doc)
-		var words []string
-		if inline {
-			words = []string{"~", number, typeName(field.Type, def.pkg)}
-		} else {
-			words = []string{names[0], number, typeName(field.Type, def.pkg)}
-			omitempty := len(names) > 1 && names[1] == "omitempty"
-			if !omitempty && !strings.Contains(doc, "+optional") {
-				words = append(words, "required")
-			}
-			if _, pointer := field.Type.(*ast.StarExpr); pointer {
-				words = append(words, "pointer")
-			}
-			if !omitempty {
-				words = append(words, "always")
-			}
-			if strategy := tag.Get("patchStrategy"); strategy != "" {
-				words = append(words, "patch="+strategy)
-			}
-			if key := tag.Get("patchMergeKey"); key != "" {
-				words = append(words, "key="+key)
-			}
-			if kind := marker(doc, "listType"); kind == "map" {
-				words = append(words, "map="+strings.Join(markers(doc, "listMapKey"), ","))
-			} else if kind != "" {
-				words = append(words, kind)
-			}
-			if marker(doc, "structType") == "atomic" || marker(doc, "mapType") == "atomic" {
-				words = append(words, "atomic")
+		field := field{Of: typeName(it.Type, def.pkg), Inline: len(names) > 1 && names[1] == "inline"}
+		if parts := strings.Split(tag.Get("protobuf"), ","); len(parts) > 1 {
+			number, err := strconv.Atoi(parts[1])
+			check(err)
+			field.Number = number
+		}
+		if !field.Inline {
+			doc := rawDoc(it.Doc)
+			field.Name = names[0]
+			_, field.Pointer = it.Type.(*ast.StarExpr)
+			field.Always = len(names) == 1 || names[1] != "omitempty"
+			field.Merge = slices.Contains(strings.Split(tag.Get("patchStrategy"), ","), "merge")
+			field.Key = tag.Get("patchMergeKey")
+			field.Atomic = marker(doc, "structType") == "atomic" || marker(doc, "mapType") == "atomic"
+			switch kind := marker(doc, "listType"); {
+			case kind == "map":
+				field.List = map[string][]string{"map": markers(doc, "listMapKey")}
+			case kind == "set":
+				field.List = kind
+			case kind == "atomic":
+				field.Atomic = true
+			case !field.Merge || !strings.HasPrefix(field.Of, "["):
+				// A list is atomic unless something else is said.
+			case field.Key != "":
+				// Lists that older types mark for strategic merge only are owned the same way.
+				field.List = map[string][]string{"map": {field.Key}}
+			default:
+				field.List = "set"
 			}
 			if value := marker(doc, "default"); value != "" && !strings.HasPrefix(value, "ref(") {
-				words = append(words, "default="+value)
+				field.Default = json.RawMessage(value)
 			}
 		}
-		fmt.Println("  " + strings.Join(words, " "))
+		if count > 0 {
+			fmt.Print(",")
+		}
+		fmt.Printf("\n  %s", text(field))
+		count++
 	}
+	fmt.Print("]}")
 }
 
 func typeName(expr ast.Expr, pkg int) string {
