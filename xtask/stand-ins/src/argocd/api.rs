@@ -5,7 +5,6 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::incoming::Incoming;
 use super::policy;
 use super::server::Server;
 use super::session::{self, BadToken, INTERNAL, UNAUTHENTICATED};
@@ -13,6 +12,7 @@ use super::settings;
 use super::token_cookie;
 use super::user_info;
 use crate::go_http;
+use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// A code of gRPC.

@@ -17,7 +17,6 @@ use super::app_state::{self, StateCookie};
 use super::details::{Details, StateKept};
 use super::go_url::{GoUrl, append_path};
 use super::id_token;
-use super::incoming::Incoming;
 use super::log::Log;
 use super::oauth2::{self, Tokens};
 use super::outbound::Outbound;
@@ -28,6 +27,7 @@ use super::token_cookie::{self, MaxCookies};
 use super::workload_identity::WorkloadIdentity;
 use crate::expiring::Expiring;
 use crate::go_http::{self, Values, random};
+use crate::incoming::Incoming;
 use crate::page::page;
 use local_cluster::serve::Response;
 

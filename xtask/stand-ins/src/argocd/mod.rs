@@ -33,7 +33,6 @@ mod first_start;
 mod flags;
 mod go_url;
 mod id_token;
-mod incoming;
 mod informer;
 mod listeners;
 mod log;

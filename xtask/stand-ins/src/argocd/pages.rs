@@ -9,11 +9,11 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::api;
-use super::incoming::Incoming;
 use super::server::Server;
 use super::session::{self, BadToken};
 use super::token_cookie::TOKEN_COOKIE;
 use crate::go_http::{self, Values, escape_html};
+use crate::incoming::Incoming;
 use crate::page::{page, steps};
 use local_cluster::serve::{Response, empty};
 

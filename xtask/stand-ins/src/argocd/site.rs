@@ -7,11 +7,11 @@ use http::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use super::client_app::ClientApp;
-use super::incoming::Incoming;
 use super::oidc_config::DEX_PATH;
 use super::server::Server;
 use super::{api, dex_proxy, logout, pages};
 use crate::go_http;
+use crate::incoming::Incoming;
 use local_cluster::serve::{Handler, Limits, Request, Response};
 
 /// Serves one run of a server. Several of them may serve at once, and each keeps

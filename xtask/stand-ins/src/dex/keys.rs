@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use getrandom::SysRng;
 use ring::signature::{
     KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
 };
 use rsa::pkcs1::EncodeRsaPrivateKey as _;
-use rsa::rand_core::{TryCryptoRng, TryRng};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -64,7 +64,7 @@ pub(super) struct Jwk {
 
 impl SigningKey {
     fn generate() -> Result<Self, String> {
-        let key = rsa::PrivateKey::new(&mut SystemRandom, 2048).map_err(|error| error.to_string())?;
+        let key = rsa::PrivateKey::new(&mut SysRng, 2048).map_err(|error| error.to_string())?;
         let der = key.to_pkcs1_der().map_err(|error| error.to_string())?;
         let pair = RsaKeyPair::from_der(der.as_bytes()).map_err(|error| error.to_string())?;
         let id = random::<20>().ok_or("the system gives no random numbers")?;
@@ -102,33 +102,6 @@ impl SigningKey {
         }
     }
 }
-
-/// The system's random numbers, as the `rsa` crate wants them.
-struct SystemRandom;
-
-/// The system gave no random numbers.
-#[derive(Debug, thiserror::Error)]
-#[error("the system gives no random numbers")]
-struct NoRandom;
-
-impl TryRng for SystemRandom {
-    type Error = NoRandom;
-
-    fn try_next_u32(&mut self) -> Result<u32, NoRandom> {
-        random().map(u32::from_le_bytes).ok_or(NoRandom)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, NoRandom> {
-        random().map(u64::from_le_bytes).ok_or(NoRandom)
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), NoRandom> {
-        use ring::rand::SecureRandom as _;
-        ring::rand::SystemRandom::new().fill(bytes).map_err(|_| NoRandom)
-    }
-}
-
-impl TryCryptoRng for SystemRandom {}
 
 #[cfg(test)]
 mod tests {

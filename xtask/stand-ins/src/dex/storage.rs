@@ -43,12 +43,8 @@ pub(super) struct AuthRequest {
 /// A code that was sent to the client.
 #[derive(Clone)]
 pub(super) struct AuthCode {
-    pub(super) client_id: String,
-    pub(super) redirect_uri: String,
-    pub(super) scopes: Vec<String>,
-    pub(super) nonce: String,
+    pub(super) wish: AuthRequest,
     pub(super) claims: Claims,
-    pub(super) pkce: Pkce,
 }
 
 /// 25 characters: a letter, then 120 random bits.

@@ -8,10 +8,11 @@ use ring::digest;
 use serde::Serialize;
 
 use super::config::Client;
-use super::jwt::{self, TokenFor};
-use super::state::{Dex, Incoming};
-use super::storage::{AuthCode, new_id};
+use super::jwt;
+use super::state::Dex;
+use super::storage::{AuthCode, Pkce, new_id};
 use crate::go_http;
+use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// What can be asked for here. The real Dex has device codes and token exchange too.
@@ -113,17 +114,17 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
         return invalid_grant("Invalid or expired code parameter.");
     };
     // As the real one: a code that is not for this client is its own fault.
-    if grant.client_id != client.id {
+    if grant.wish.client_id != client.id {
         dex.log.error("failed to get auth code", &[("err", "<nil>"), ("request_id", &request.id)]);
         return server_error();
     }
-    if let Err(response) = check_pkce(&grant, request.form.get("code_verifier")) {
-        return *response;
+    if let Some(response) = refused_by_pkce(&grant.wish.pkce, request.form.get("code_verifier")) {
+        return response;
     }
-    if grant.redirect_uri != request.form.get("redirect_uri") {
+    if grant.wish.redirect_uri != request.form.get("redirect_uri") {
         return bad("redirect_uri did not match URI from initial request.");
     }
-    let tokens = match issue(dex, client, &grant, code).await {
+    let tokens = match issue(dex, &grant, code).await {
         Ok(tokens) => tokens,
         Err(message) => {
             dex.log.error(
@@ -136,28 +137,23 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     if dex.storage.codes.take(code).is_none() {
         return invalid_grant("Invalid or expired code parameter.");
     }
-    let refresh_token = grant.scopes.iter().any(|scope| scope == "offline_access");
+    let refresh_token = grant.wish.scopes.iter().any(|scope| scope == "offline_access");
     let refresh_token = refresh_token.then(|| jwt::pair(&new_id(), &new_id()));
     answer(&Tokens { refresh_token, ..tokens })
 }
 
-fn check_pkce(grant: &AuthCode, verifier: &str) -> Result<(), Box<Response>> {
-    let challenge = grant.pkce.challenge.as_str();
-    match (verifier, challenge) {
-        ("", "") => Ok(()),
-        (_, "") => Err(Box::new(bad("No PKCE flow started. Cannot check code_verifier."))),
-        ("", _) => Err(Box::new(invalid_grant("Expecting parameter code_verifier in PKCE flow."))),
+/// Why a verifier does not fit what the login began with, if it does not.
+fn refused_by_pkce(pkce: &Pkce, verifier: &str) -> Option<Response> {
+    match (verifier, pkce.challenge.as_str()) {
+        ("", "") => None,
+        (_, "") => Some(bad("No PKCE flow started. Cannot check code_verifier.")),
+        ("", _) => Some(invalid_grant("Expecting parameter code_verifier in PKCE flow.")),
         (verifier, challenge) => {
-            let computed = if grant.pkce.method == "S256" {
-                URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
-            } else {
-                verifier.to_owned()
+            let computed = match pkce.method.as_str() {
+                "S256" => URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes())),
+                _ => verifier.to_owned(),
             };
-            if computed == challenge {
-                Ok(())
-            } else {
-                Err(Box::new(invalid_grant("Invalid code_verifier.")))
-            }
+            (computed != challenge).then(|| invalid_grant("Invalid code_verifier."))
         }
     }
 }
@@ -171,24 +167,13 @@ fn refresh(request: &Incoming) -> Response {
     }
 }
 
-async fn issue(dex: &Dex, client: &Client, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
+async fn issue(dex: &Dex, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
     let key = dex.key.get().await?;
-    let expires_in = dex.config.id_tokens.as_secs();
-    let issued_at = dex.now();
-    let token = TokenFor {
-        issuer: &dex.config.issuer,
-        client_id: &client.id,
-        connector_id: dex.connector(),
-        claims: &grant.claims,
-        scopes: &grant.scopes,
-        nonce: &grant.nonce,
-        issued_at,
-        expires_at: issued_at.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX)),
-    };
-    let access_token = jwt::access_token(&key, &token)?;
-    let id_token = jwt::sign(&key, &token, &access_token, Some(code))?;
+    let now = dex.now();
+    let access_token = jwt::access_token(&key, &dex.config, grant, now)?;
+    let id_token = jwt::sign(&key, &dex.config, grant, now, &access_token, Some(code))?;
     // Go truncates the little time that has passed since: one second less.
-    let expires_in = expires_in.saturating_sub(1);
+    let expires_in = dex.config.id_tokens.as_secs().saturating_sub(1);
     Ok(Tokens { access_token, token_type: "bearer", expires_in, refresh_token: None, id_token })
 }
 
@@ -206,7 +191,7 @@ pub(super) async fn userinfo(dex: &Dex, request: &Incoming) -> Response {
         return go_http::with(response, WWW_AUTHENTICATE, "Bearer");
     };
     let Ok(key) = dex.key.get().await else { return server_error() };
-    match jwt::verify(&key, &dex.config.issuer, dex.now(), token) {
+    match jwt::verify(&key, dex.now(), token) {
         Some(claims) => go_http::json(&claims),
         None => {
             dex.log.error("failed to verify ID token", &[("request_id", &request.id)]);
