@@ -76,22 +76,22 @@ fn exported(server: &Server, settings: &Settings) -> Option<OidcConfig> {
 }
 
 /// Waits for settings that differ from those that the server has now. All that come
-/// until then become the server's settings, these too.
+/// until then become the server's settings, these too. Gives the subscription back.
 ///
 /// # Errors
 /// They are such that argocd-server ends: the line that it prints before.
 pub(super) async fn wait(
     server: &Server,
-    updates: &mut Subscription,
+    mut updates: Subscription,
     compare: Compare,
-) -> Result<(), String> {
+) -> Result<Subscription, String> {
     let before = Before::of(server, &server.settings())?;
     while let Some(settings) = updates.next().await {
         server.set_settings(settings.clone());
         if let Some(what) = before.difference(server, &settings, compare)? {
             server.log.info(format!("{what} modified. restarting"));
             server.log.info("shutting down settings watch");
-            return Ok(());
+            return Ok(updates);
         }
     }
     // No manager, no updates: there is nothing to wait for any more.

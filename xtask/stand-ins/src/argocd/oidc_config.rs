@@ -134,12 +134,7 @@ fn parse(text: &str, secrets: &Secrets, details: &Details, log: &Log) -> Result<
         domain_hint: fields.text("domainHint")?,
         allowed_audiences: fields.texts("allowedAudiences")?,
         skip_audience_check: fields.flag("skipAudienceCheckWhenTokenHasNoAudience")?,
-        enable_user_info_groups: false,
-        user_info_path: String::new(),
-        user_info_base_url: String::new(),
-        use_workload_identity: false,
-        user_info_cache_expiration: String::new(),
-        refresh_token_threshold: String::new(),
+        ..OidcConfig::default()
     };
     if details.user_info != UserInfoBy::Nobody {
         config.enable_user_info_groups = fields.flag("enableUserInfoGroups")?;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::details::Details;
 use super::id_token::{self, KeySet, VerifyError};
 use super::log::Log;
+use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
 use crate::go_http::quote;
 
@@ -111,7 +112,7 @@ impl Provider {
         Ok(discovery)
     }
 
-    /// Checks a token that was made for one of `audiences` and returns its claims.
+    /// Checks a token that was made for one of those that the settings name, and returns its claims.
     /// If the signature is not good, the provider is asked once more who it is: it
     /// may have restarted with new keys.
     ///
@@ -120,19 +121,17 @@ impl Provider {
     pub(super) async fn verify(
         &self,
         token: &str,
-        audiences: &[&str],
-        skip_missing_audience: bool,
-        now: i64,
+        config: &OidcConfig,
     ) -> Result<serde_json::Value, VerifyError> {
         let found = self.get().await.map_err(VerifyError::Other)?;
         let check = |found: Arc<Found>| async move {
             let wanted = id_token::Wanted {
                 issuer: &found.issuer,
-                audiences,
-                skip_missing_audience,
+                audiences: &config.audiences(),
+                skip_missing_audience: config.skip_audience_check,
                 algorithms: &found.algorithms,
                 signature_first: self.details.newer_go_oidc,
-                now,
+                now: id_token::now(),
             };
             id_token::verify(token, &wanted, &found.keys).await
         };

@@ -11,7 +11,7 @@ use super::flags::Flags;
 use super::log::Log;
 use super::manager::Manager;
 use super::outbound::Outbound;
-use super::proxies::Proxies;
+use super::process::Process;
 use super::session::Sessions;
 use super::settings::Settings;
 
@@ -34,31 +34,26 @@ pub(super) struct Server {
     ending: AtomicBool,
 }
 
-/// What a server is made of.
-pub(super) struct Parts<'a> {
-    pub(super) flags: Flags,
-    pub(super) version: String,
-    pub(super) manager: Arc<Manager>,
-    pub(super) settings: Arc<Settings>,
-    pub(super) proxies: &'a Proxies,
-}
-
 impl Server {
     /// A server that does not serve yet.
     ///
     /// # Errors
     /// The line that argocd-server prints before it exits.
-    pub(super) fn new(parts: Parts<'_>) -> Result<Arc<Self>, String> {
-        let Parts { flags, version, manager, settings, proxies } = parts;
+    pub(super) fn new(
+        process: &Process,
+        manager: Arc<Manager>,
+        settings: Settings,
+    ) -> Result<Arc<Self>, String> {
+        let Process { flags, version, details, log, proxies, .. } = process;
         Ok(Arc::new(Self {
-            version,
-            details: manager.details,
-            log: manager.log.clone(),
-            dex: Outbound::new(proxies, None, false, &manager.log)?.towards_dex(&flags.dex_server),
+            version: version.clone(),
+            details: *details,
+            log: log.clone(),
+            dex: Outbound::new(proxies, None, false, log)?.towards_dex(&flags.dex_server),
             sessions: Sessions::new(manager.clone(), proxies, &flags.dex_server)?,
-            flags,
+            flags: flags.clone(),
             manager,
-            settings: Mutex::new(settings),
+            settings: Mutex::new(Arc::new(settings)),
             client_app: Mutex::default(),
             available: AtomicBool::new(false),
             ending: AtomicBool::new(false),

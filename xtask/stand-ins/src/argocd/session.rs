@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::id_token::{self, VerifyError, unverified_claims};
+use super::id_token::{VerifyError, unverified_claims};
 use super::manager::Manager;
 use super::outbound::Outbound;
 use super::provider::Provider;
@@ -93,9 +93,7 @@ impl Sessions {
             BadToken::new(format!("cannot access settings while verifying the token: {error}"))
         })?;
         let config = settings.sso_config(details, log).unwrap_or_default();
-        let now = id_token::now();
-        let verified = provider.verify(token, &config.audiences(), config.skip_audience_check, now).await;
-        let claims = verified.map_err(|error| {
+        let claims = provider.verify(token, &config).await.map_err(|error| {
             let claims = matches!(error, VerifyError::Expired(_)).then(|| json!({"iss": "sso"}));
             if !details.hides_token_errors {
                 return BadToken { claims, ..BadToken::new(error.to_string()) };

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::log::Level;
 use super::storage::Claims;
+use crate::go_http;
 
 /// What Dex runs with.
 #[derive(Clone)]
@@ -233,11 +234,7 @@ impl Config {
         };
         Ok(Self {
             // The clean path, which an issuer of `http://host//path` is not below.
-            prefix: issuer
-                .path()
-                .split('/')
-                .filter(|part| !part.is_empty())
-                .fold(String::new(), |path, part| path + "/" + part),
+            prefix: go_http::clean(issuer.path()).trim_end_matches('/').to_owned(),
             issuer: file.issuer,
             connector,
             clients: file.static_clients,
