@@ -94,7 +94,7 @@ pub fn of(entry: &Value, limits: &Limits) -> Option<Value> {
 }
 
 fn release<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
-    let version = words(row.text("version").unwrap_or("?"), 60);
+    let version = row.named("version", 60);
     let name = match row.text("kind") {
         Some("stand-in") => format!("{version} (stand-in)"),
         _ => version.clone(),
@@ -118,7 +118,7 @@ fn release<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
 }
 
 fn fault<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
-    let fault = words(row.text("fault").unwrap_or("?"), 60);
+    let fault = row.named("fault", 60);
     let name =
         row.text("provider").map_or(fault.clone(), |provider| format!("{fault} ({})", words(provider, 30)));
     let not_here = row.at("outcome").text("not-here").map(|on| format!("shows on {}", words(on, 100)));
@@ -141,7 +141,7 @@ fn fault<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
 }
 
 fn story<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
-    let after = words(row.text("after").unwrap_or("?"), 40);
+    let after = row.named("after", 40);
     let trace = row.list("traces").first().unwrap_or(&Value::Null);
     let logins = row.at("logins");
     let counted = format!("{} of {} passed", logins.count("ok"), logins.count("total"));
