@@ -205,15 +205,9 @@ pub(crate) fn query_unescape(text: &str) -> Option<String> {
 pub(crate) struct Values(Vec<(String, String)>);
 
 impl Values {
-    /// Reads `a=b&c=d`; `None` where Go's parser reports an error.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (values, whole) = Self::parse_what_can_be_read(text);
-        whole.then_some(values)
-    }
-
-    /// Reads what can be read, and says whether that is all: Go's `FormValue` goes on
-    /// with what its parser has, whatever error that reports.
-    pub(crate) fn parse_what_can_be_read(text: &str) -> (Self, bool) {
+    /// Reads what can be read of `a=b&c=d`, and says whether that is all: Go's `FormValue` and
+    /// `Query` go on with what its parser has, whatever error that reports.
+    pub(crate) fn parse(text: &str) -> (Self, bool) {
         let (mut values, mut whole) = (vec![], true);
         for part in text.split('&').filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
@@ -261,7 +255,7 @@ impl Values {
 pub(crate) fn with_query(url: &str, values: Values) -> String {
     let (url, fragment) = url.split_once('#').map_or((url, ""), |(url, fragment)| (url, fragment));
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut all = Values::parse(query).unwrap_or_default();
+    let (mut all, _) = Values::parse(query);
     all.extend(values);
     let fragment = if fragment.is_empty() { String::new() } else { format!("#{fragment}") };
     format!("{base}?{}{fragment}", all.encode())
@@ -300,14 +294,15 @@ mod tests {
 
     #[test]
     fn values_are_read_and_written_as_go_does() {
-        let values = Values::parse("b=2&a=x+y%26z&a=~*'&c").unwrap();
+        let (values, whole) = Values::parse("b=2&a=x+y%26z&a=~*'&c");
+        assert!(whole);
         assert_eq!(values.get("a"), "x y&z");
         assert_eq!(values.get("none"), "");
         assert_eq!(values.encode(), "a=x+y%26z&a=~%2A%27&b=2&c=");
         for broken in ["a=%", "a=%zz", "a;b", "%f=1"] {
-            assert!(Values::parse(broken).is_none(), "{broken}");
+            assert!(!Values::parse(broken).1, "{broken}");
         }
-        let (read, whole) = Values::parse_what_can_be_read("a=%zz&b=2");
+        let (read, whole) = Values::parse("a=%zz&b=2");
         assert_eq!((read.get("a"), read.get("b"), whole), ("", "2", false));
     }
 

@@ -40,11 +40,11 @@ impl Incoming {
             .map_err(|error| Box::new(go_http::error(error.status(), error.to_string())))?;
         let content_type = text(&parts.headers, CONTENT_TYPE).trim_start();
         let (form, form_whole) = if content_type.starts_with("application/x-www-form-urlencoded") {
-            Values::parse_what_can_be_read(&String::from_utf8_lossy(&body))
+            Values::parse(&String::from_utf8_lossy(&body))
         } else {
             (multipart::values(content_type, &body), true)
         };
-        let (query, query_whole) = Values::parse_what_can_be_read(parts.uri.query().unwrap_or_default());
+        let (query, query_whole) = Values::parse(parts.uri.query().unwrap_or_default());
         let authority = parts.uri.authority().map(ToString::to_string);
         Ok(Self {
             path: parts.uri.path().to_owned(),

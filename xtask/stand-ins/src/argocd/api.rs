@@ -188,15 +188,12 @@ pub(super) async fn authenticate(server: &Server, request: &Incoming) -> Option<
 
 /// The claims of whoever asks, where only those who are logged in may.
 async fn claims(server: &Server, request: &Incoming) -> Result<Value, Box<Response>> {
-    let refused = |why: &str| Box::new(error(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, why));
-    match authenticate(server, request).await {
-        Some(Ok(claims)) => Ok(claims),
-        Some(Err(BadToken { instead: Some((status, code, message)), .. })) => {
-            Err(Box::new(error(status, code, message)))
-        }
-        Some(Err(bad)) => Err(refused(&format!("invalid session: {}", bad.why))),
-        None => Err(refused("no session information")),
-    }
+    let (status, code, message) = match authenticate(server, request).await {
+        Some(Ok(claims)) => return Ok(claims),
+        Some(Err(bad)) => bad.answer(),
+        None => (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "no session information".to_owned()),
+    };
+    Err(Box::new(error(status, code, &message)))
 }
 
 async fn userinfo(server: &Server, request: &Incoming) -> Response {

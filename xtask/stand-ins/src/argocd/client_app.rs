@@ -376,11 +376,6 @@ fn no_code() -> Response {
     go_http::reply(
         StatusCode::OK,
         go_http::HTML,
-        page(
-            "Argo CD",
-            "No code",
-            "<h1>No code</h1>\n<p>The provider sent no code. Argo CD would look for a token in the address now \
-             (the implicit flow); this stand-in does not.</p>",
-        ),
+        page("Argo CD", "No code", include_str!("../pages/no_code.html"), Value::Null),
     )
 }

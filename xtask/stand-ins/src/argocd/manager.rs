@@ -36,7 +36,7 @@ struct Informers {
     config_maps: Informer<ConfigMap>,
     secrets: Informer<Secret>,
     /// Passes on what changes, and ends with them.
-    notifier: Mutex<Option<AbortOnDropHandle<()>>>,
+    _notifier: AbortOnDropHandle<()>,
 }
 
 #[derive(Default)]
@@ -121,17 +121,14 @@ impl Manager {
         let ours = format!("{PART_OF}=argocd");
         // From v3.5 cluster Secrets have a store of their own, which settings never see.
         let settings = self.details.only_labelled_notify.then_some("argocd.argoproj.io/secret-type!=cluster");
-        let informers = Arc::new(Informers {
-            config_maps: Informer::start(self.api(), Some(&ours), self.log.clone(), changes.clone()),
-            secrets: Informer::start(self.api(), settings, self.log.clone(), changes),
-            notifier: Mutex::default(),
-        });
-        informers.config_maps.synced().await;
-        informers.secrets.synced().await;
+        let config_maps = Informer::start(self.api(), Some(&ours), self.log.clone(), changes.clone());
+        let secrets = Informer::start(self.api(), settings, self.log.clone(), changes);
+        config_maps.synced().await;
+        secrets.synced().await;
         self.log.info("Configmap/secret informer synced");
         let notifier = tokio::spawn(notify(Arc::downgrade(self), receiver, Timestamp::now()));
-        *lock(&informers.notifier) = Some(AbortOnDropHandle::new(notifier));
-        *lock(&self.informers) = Some(informers);
+        let _notifier = AbortOnDropHandle::new(notifier);
+        *lock(&self.informers) = Some(Arc::new(Informers { config_maps, secrets, _notifier }));
     }
 
     /// Follows no longer, and tells nobody any more. The settings stay as they are.

@@ -11,6 +11,7 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -167,7 +168,7 @@ async fn restart(process: &Arc<Process>, first: TcpListener, apps: ClientApps) -
         let gateway = CancellationToken::new();
         let mut serving = process.serve(&server, app, &gateway, &Arc::new(listening), stop.clone());
         let mut changed = pin!(changes::wait(&server, server.manager.subscribe(), Compare::Resolved));
-        server.set_available(true);
+        server.available.store(true, Ordering::Release);
         let (signal, ends) = tokio::select! {
             biased;
             () = process.stop.cancelled() => ("terminated", true),
@@ -178,10 +179,10 @@ async fn restart(process: &Arc<Process>, first: TcpListener, apps: ClientApps) -
         };
         log.info(format!("API Server received signal: {signal}"));
         if ends {
-            server.set_ending();
+            server.ending.store(true, Ordering::Release);
         }
         log.info("API Server shutdown initiated. Shutting down servers...");
-        server.set_available(false);
+        server.available.store(false, Ordering::Release);
         stop.cancel();
         log.error(format!(
             "Error received from server tcpm: accept tcp [::]:{}: use of closed network connection",

@@ -1,7 +1,7 @@
 //! One argocd-server: what outlives a change of its settings, and all handlers share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client_app::ClientApp;
@@ -30,8 +30,10 @@ pub(super) struct Server {
     settings: Mutex<Arc<Settings>>,
     /// The client app of the run that began last.
     client_app: Mutex<Option<Arc<ClientApp>>>,
-    available: AtomicBool,
-    ending: AtomicBool,
+    /// Whether it serves.
+    pub(super) available: AtomicBool,
+    /// Whether it was told to end.
+    pub(super) ending: AtomicBool,
 }
 
 impl Server {
@@ -78,26 +80,6 @@ impl Server {
     /// A run with this client app begins.
     pub(super) fn set_client_app(&self, app: Option<Arc<ClientApp>>) {
         *self.client_app.lock().unwrap_or_else(PoisonError::into_inner) = app;
-    }
-
-    /// Whether `/healthz` says that it can be used.
-    pub(super) fn is_available(&self) -> bool {
-        self.available.load(Ordering::Acquire)
-    }
-
-    /// What `/healthz` says from now on.
-    pub(super) fn set_available(&self, available: bool) {
-        self.available.store(available, Ordering::Release);
-    }
-
-    /// It was told to end.
-    pub(super) fn set_ending(&self) {
-        self.ending.store(true, Ordering::Release);
-    }
-
-    /// Whether it was told to end.
-    pub(super) fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Acquire)
     }
 
     /// Whether a login is configured.

@@ -48,6 +48,14 @@ impl BadToken {
     fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), claims: None, instead: None }
     }
+
+    /// What the client is told: HTTP's status, gRPC's code, the message.
+    pub(super) fn answer(&self) -> (StatusCode, i32, String) {
+        match self.instead {
+            Some((status, code, message)) => (status, code, message.to_owned()),
+            None => (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, format!("invalid session: {}", self.why)),
+        }
+    }
 }
 
 impl Sessions {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
@@ -91,9 +92,9 @@ fn below_dex(path: &str) -> bool {
 fn healthz(server: &Server) -> Response {
     let problem = if !server.details.knows_availability {
         None
-    } else if server.is_ending() {
+    } else if server.ending.load(Ordering::Acquire) {
         Some("API Server is terminating and unable to serve requests")
-    } else if !server.is_available() {
+    } else if !server.available.load(Ordering::Acquire) {
         Some("API Server is not available: it either hasn't started or is restarting")
     } else {
         None

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::{Method, StatusCode};
 use ring::digest::{SHA256, digest};
 
-use super::pages::{self, Form};
+use super::pages;
 use super::state::Dex;
 use super::storage::{AuthCode, Claims, new_id};
 use crate::go_http::{self, Values};
@@ -40,10 +40,8 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
         );
         return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Requested resource does not exist.");
     }
-    let prompt = dex.config.connector.prompt;
-    let form = Form { target: &request.target, prompt, back: request.query.get("back"), wish: &wish };
     if request.method == Method::GET {
-        return form.page(None);
+        return pages::form(dex, request, &wish, None);
     }
     if request.method != Method::POST {
         return pages::error(StatusCode::BAD_REQUEST, "Unsupported request method.");
@@ -57,7 +55,7 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
         }
         Ok(None) => {
             dex.log.error("failed login attempt: Invalid credentials.", &[("user", username), id]);
-            form.page(Some(username))
+            pages::form(dex, request, &wish, Some(username))
         }
         Ok(Some(claims)) => logged_in(dex, request, state, claims),
     }
