@@ -6,7 +6,6 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
 
 use super::details::StateKept;
-use super::token_cookie::TOKEN_COOKIE;
 use crate::go_http::{hex, random, unhex};
 
 /// The name of the cookie.
@@ -105,9 +104,7 @@ fn cookie(value: &str, secure: bool) -> String {
 
 /// The words for a state that belongs to another login. They name the wrong cookie,
 /// as argo-cd does.
-pub(super) fn wrong_state() -> String {
-    format!("invalid state in '{TOKEN_COOKIE}' cookie")
-}
+pub(super) const WRONG_STATE: &str = "invalid state in 'argocd.token' cookie";
 
 /// 24 random letters.
 pub(super) fn new_state() -> Option<String> {

@@ -178,40 +178,37 @@ impl ClientApp {
 
     /// `/auth/callback`: the browser is back.
     pub(super) async fn callback(&self, request: &Incoming) -> Response {
-        let provider = match self.provider.get().await {
-            Ok(provider) => provider,
-            Err(error) => return *refuse_500(error),
-        };
+        self.try_callback(request).await.unwrap_or_else(|refused| *refused)
+    }
+
+    async fn try_callback(&self, request: &Incoming) -> Result<Response, Refused> {
+        let provider = self.provider.get().await.map_err(refuse_500)?;
         self.log().info(format!("Callback: {}?REDACTED", request.path));
         let error = request.value("error");
         if !error.is_empty() {
-            let description = go_http::escape_html(request.value("error_description"));
-            return *refuse(
-                StatusCode::BAD_REQUEST,
-                format!("{}: {description}", go_http::escape_html(error)),
-            );
+            let description = request.value("error_description");
+            let said = [error, description].map(go_http::escape_html).join(": ");
+            return Err(refuse(StatusCode::BAD_REQUEST, said));
         }
         let (code, state) = (request.value("code"), request.value("state"));
         if code.is_empty() && state.is_empty() {
-            return no_code();
+            return Ok(no_code());
         }
-        let (return_url, verifier) = match self.check_state(request, state) {
-            Ok(returned) => returned,
-            Err(error) => return *refuse(StatusCode::BAD_REQUEST, error),
-        };
+        let (return_url, verifier) =
+            self.check_state(request, state).map_err(|error| refuse(StatusCode::BAD_REQUEST, error))?;
         let response = if code.is_empty() {
             no_code()
         } else {
             let finished = self.finish(request, &provider, code, &verifier, &return_url).await;
             finished.unwrap_or_else(|refused| *refused)
         };
-        match self.details().state {
+        Ok(match self.details().state {
             StateKept::Cache => response,
             // The state is used up, whatever came of it.
             StateKept::Cookie | StateKept::CookieWithVerifier => {
                 with_cookie_first(response, &app_state::clear_cookie(self.secure_cookie))
             }
-        }
+        })
     }
 
     /// Where the browser wanted to go, and the PKCE verifier.
@@ -240,7 +237,7 @@ impl ClientApp {
             return_url = returned.return_url;
         }
         if returned.state != state {
-            return Err(app_state::wrong_state());
+            return Err(app_state::WRONG_STATE.into());
         }
         Ok((return_url, returned.verifier))
     }

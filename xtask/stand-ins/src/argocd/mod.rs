@@ -119,10 +119,10 @@ async fn serve(mut launch: Launch) -> Result<Exit, Exit> {
     launch.ports.clear();
     let client =
         manager::client(&launch.cluster, &launch.namespace).map_err(|error| failure(&log, FATAL, error))?;
-    let (cookies, highest) = details.max_cookies;
+    let max_cookies = launch.env.get("ARGOCD_MAX_COOKIE_NUMBER").map(String::as_str);
     let process = Arc::new(Process {
         proxies: Proxies::of(&launch.env),
-        max_cookies: cookies.set(launch.env.get("ARGOCD_MAX_COOKIE_NUMBER").map(String::as_str), highest),
+        max_cookies: details.max_cookies.set(max_cookies),
         states: Expiring::default(),
         access_tokens: Expiring::default(),
         workload_identity: WorkloadIdentity::of(&launch.env, &launch.files),

@@ -3,16 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::config::Config;
 use super::keys::SigningKey;
 use super::storage::{AuthCode, new_id};
-
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    kid: &'a str,
-}
 
 #[derive(Serialize)]
 struct Payload<'a> {
@@ -37,13 +32,7 @@ struct Payload<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     preferred_username: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    federated_claims: Option<Federated<'a>>,
-}
-
-#[derive(Serialize)]
-struct Federated<'a> {
-    connector_id: &'a str,
-    user_id: &'a str,
+    federated_claims: Option<Value>,
 }
 
 /// Signs a token for who logged in, from `now` (seconds since 1970), that belongs to an access
@@ -64,7 +53,7 @@ pub(super) fn sign(
     let seconds = i64::try_from(config.id_tokens.as_secs()).unwrap_or(i64::MAX);
     let payload = Payload {
         iss: &config.issuer,
-        sub: subject(&claims.user_id, connector_id),
+        sub: pair(&claims.user_id, connector_id),
         aud: &wish.client_id,
         exp: now.saturating_add(seconds),
         iat: now,
@@ -76,11 +65,12 @@ pub(super) fn sign(
         groups: if has("groups") { &claims.groups } else { &[] },
         name: if has("profile") { &claims.username } else { "" },
         preferred_username: if has("profile") { &claims.preferred_username } else { "" },
-        federated_claims: has("federated:id").then_some(Federated { connector_id, user_id: &claims.user_id }),
+        federated_claims: has("federated:id")
+            .then(|| json!({ "connector_id": connector_id, "user_id": claims.user_id })),
     };
-    let encode = |part: serde_json::Result<Vec<u8>>| URL_SAFE_NO_PAD.encode(part.unwrap_or_default());
-    let header = Header { alg: "RS256", kid: &key.id };
-    let signed = format!("{}.{}", encode(serde_json::to_vec(&header)), encode(serde_json::to_vec(&payload)));
+    let header = json!({ "alg": "RS256", "kid": key.id }).to_string();
+    let payload = serde_json::to_vec(&payload).map_err(|error| error.to_string())?;
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = key.sign(signed.as_bytes())?;
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
@@ -99,11 +89,11 @@ pub(super) fn access_token(
 }
 
 /// The claims of a token that this key signed, as it signs all, and that has not expired.
-pub(super) fn verify(key: &SigningKey, now: i64, token: &str) -> Option<serde_json::Value> {
+pub(super) fn verify(key: &SigningKey, now: i64, token: &str) -> Option<Value> {
     let (signed, signature) = token.rsplit_once('.')?;
     let (_, payload) = signed.split_once('.')?;
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
-    let claims: serde_json::Value = serde_json::from_slice(&decode(payload)?).ok()?;
+    let claims: Value = serde_json::from_slice(&decode(payload)?).ok()?;
     let good = key.verify(signed.as_bytes(), &decode(signature)?) && claims["exp"].as_i64()? > now;
     good.then_some(claims)
 }
@@ -134,11 +124,6 @@ pub(super) fn pair(first: &str, second: &str) -> String {
     URL_SAFE_NO_PAD.encode(message)
 }
 
-/// `sub`: the user and the connector that knows him.
-fn subject(user_id: &str, connector_id: &str) -> String {
-    pair(user_id, connector_id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +131,7 @@ mod tests {
     #[test]
     fn subjects_are_those_of_the_real_dex() {
         assert_eq!(
-            subject("08a8684b-db88-4b73-90a9-3cd1661f5466", "local"),
+            pair("08a8684b-db88-4b73-90a9-3cd1661f5466", "local"),
             "CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs"
         );
     }

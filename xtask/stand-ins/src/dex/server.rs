@@ -1,12 +1,12 @@
 //! What the stand-in for Dex answers, and where.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Serialize;
 
-use super::keys::Jwk;
 use super::state::Dex;
 use super::{auth, form, pages, token};
 use crate::go_http;
@@ -28,11 +28,6 @@ struct Discovery<'a> {
     scopes_supported: [&'a str; 5],
     token_endpoint_auth_methods_supported: [&'a str; 2],
     claims_supported: [&'a str; 11],
-}
-
-#[derive(Serialize)]
-struct KeySet {
-    keys: [Jwk; 1],
 }
 
 /// Serves the web port. Cheap to clone.
@@ -134,9 +129,10 @@ impl Dex {
     }
 
     async fn keys(&self) -> Response {
-        match self.key.get().await {
+        match self.key.clone().await {
             Ok(key) => {
-                let body = serde_json::to_vec_pretty(&KeySet { keys: [key.jwk()] }).unwrap_or_default();
+                let body =
+                    serde_json::to_vec_pretty(&BTreeMap::from([("keys", [key.jwk()])])).unwrap_or_default();
                 let response = go_http::reply(StatusCode::OK, go_http::JSON, body);
                 go_http::with(response, http::header::CACHE_CONTROL, "max-age=600, must-revalidate")
             }

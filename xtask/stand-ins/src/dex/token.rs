@@ -6,6 +6,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use ring::digest;
 use serde::Serialize;
+use serde_json::json;
 
 use super::config::Client;
 use super::jwt;
@@ -19,13 +20,6 @@ use local_cluster::serve::Response;
 pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
 
 #[derive(Serialize)]
-struct TokenError<'a> {
-    error: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    error_description: &'a str,
-}
-
-#[derive(Serialize)]
 struct Tokens {
     access_token: String,
     token_type: &'static str,
@@ -37,8 +31,11 @@ struct Tokens {
 
 /// An error of the token endpoint, for programs.
 pub(super) fn error(error: &str, description: &str, status: StatusCode) -> Response {
-    let body = serde_json::to_vec(&TokenError { error, error_description: description }).unwrap_or_default();
-    go_http::reply(status, go_http::JSON, body)
+    let mut body = json!({ "error": error });
+    if !description.is_empty() {
+        body["error_description"] = description.into();
+    }
+    go_http::reply(status, go_http::JSON, body.to_string())
 }
 
 fn bad(description: &str) -> Response {
@@ -168,7 +165,7 @@ fn refresh(request: &Incoming) -> Response {
 }
 
 async fn issue(dex: &Dex, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
-    let key = dex.key.get().await?;
+    let key = dex.key.clone().await?;
     let now = dex.now();
     let access_token = jwt::access_token(&key, &dex.config, grant, now)?;
     let id_token = jwt::sign(&key, &dex.config, grant, now, &access_token, Some(code))?;
@@ -190,7 +187,7 @@ pub(super) async fn userinfo(dex: &Dex, request: &Incoming) -> Response {
         let response = error("access_denied", "Invalid bearer token.", StatusCode::UNAUTHORIZED);
         return go_http::with(response, WWW_AUTHENTICATE, "Bearer");
     };
-    let Ok(key) = dex.key.get().await else { return server_error() };
+    let Ok(key) = dex.key.clone().await else { return server_error() };
     match jwt::verify(&key, dex.now(), token) {
         Some(claims) => go_http::json(&claims),
         None => {
