@@ -25,10 +25,8 @@ pub fn check(dir: &Path) -> Result<()> {
             .hint("name a folder that is empty or not there yet"));
         }
         let above = dir.ancestors().skip(1).find(|above| above.as_os_str().is_empty() || above.exists());
-        return match above {
-            Some(above) => writable(if above.as_os_str().is_empty() { Path::new(".") } else { above }, dir),
-            None => Ok(()),
-        };
+        let above = above.filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return writable(above, dir);
     }
     writable(dir, dir)?;
     let there: Vec<&str> =
@@ -98,8 +96,6 @@ pub fn run<'a>(path: &Path, document: &'a Value) -> Result<Run<'a>> {
 
 /// The folder of a file.
 pub fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
 }

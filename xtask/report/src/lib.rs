@@ -25,25 +25,18 @@ use serde_json::Value;
 
 pub use begun::Begun;
 use draw::{STYLE, WIDE, plot, sequence::Sequence, timeline};
+pub use files::check;
 use read::{Read as _, Run, examples, goal, passed};
 
 /// The file that people open.
 pub const PAGE: &str = "report.html";
-
-/// Says before a run whether its report may be written into a folder.
-///
-/// # Errors
-/// It is not a folder, cannot be written, or holds files of a report's names that are not one's.
-pub fn check(dir: &Path) -> Result<()> {
-    files::check(dir)
-}
 
 /// Writes the report of a run into a folder: `run.json`, `report.html`, `junit.xml`, `trace.har`.
 ///
 /// # Errors
 /// As [`check`]; or the document is not that of a run.
 pub fn write(dir: &Path, run: &Value) -> Result<()> {
-    files::check(dir)?;
+    check(dir)?;
     let it = Run::of(run).ok_or_else(|| Error::environment("this is not the document of a run"))?;
     let contents = [json(run), page::of(&it), junit::of(&it), json(&har::of(&it))];
     files::write(dir, files::NAMES.into_iter().zip(contents))

@@ -31,6 +31,15 @@ impl Cell {
         Self { text: words(text.unwrap_or("–"), limits.words.min(60)), tone, glyph }
     }
 
+    /// Whether something ended as is known of it, where that is said.
+    fn known(as_known: Option<bool>, limits: &Limits) -> Self {
+        match as_known {
+            Some(true) => Self::verdict(Some("as known"), &Value::Null, limits),
+            Some(false) => Self::verdict(Some("not as known"), &Value::Null, limits),
+            None => Self::plain("–", limits),
+        }
+    }
+
     fn json(self) -> Value {
         json!({"text": self.text, "tone": self.tone, "glyph": self.glyph})
     }
@@ -104,10 +113,9 @@ fn release<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
     for stage in ["working", "break", "broken", "fix", "first_start"] {
         cells.push(Cell::verdict(row.text(stage), traces.at(stage), limits));
     }
-    cells.push(match (row.text("error"), row.at("as_known").as_bool()) {
-        (Some(error), _) => Cell { tone: "bad", ..Cell::plain(error, limits) },
-        (None, Some(true)) => Cell::verdict(Some("as known"), &Value::Null, limits),
-        (None, _) => Cell::verdict(Some("not as known"), &Value::Null, limits),
+    cells.push(match row.text("error") {
+        Some(error) => Cell { tone: "bad", ..Cell::plain(error, limits) },
+        None => Cell::known(Some(row.at("as_known").as_bool() == Some(true)), limits),
     });
     cells.push(Cell::plain(&millis(row.number("ms")), limits));
     // The post's own story where it failed, else what failed, else the story as it passed.
@@ -145,11 +153,7 @@ fn story<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
     let trace = row.list("traces").first().unwrap_or(&Value::Null);
     let logins = row.at("logins");
     let counted = format!("{} of {} passed", logins.count("ok"), logins.count("total"));
-    let known = match row.at("as_known").as_bool() {
-        Some(true) => Cell::verdict(Some("as known"), &Value::Null, limits),
-        Some(false) => Cell::verdict(Some("not as known"), &Value::Null, limits),
-        None => Cell::plain("–", limits),
-    };
+    let known = Cell::known(row.at("as_known").as_bool(), limits);
     let cells = vec![
         Cell::plain(&after, limits),
         Cell::verdict(row.text("verdict"), trace, limits),

@@ -22,6 +22,19 @@ pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// So many characters of an alphabet, each as likely as another.
+pub(crate) fn random_text(alphabet: &[u8], length: usize) -> Option<String> {
+    // The most multiples of its length that fit into a byte.
+    let fair = 256 - 256 % alphabet.len();
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let bytes = random::<32>()?.map(usize::from);
+        let letters = bytes.iter().filter(|byte| **byte < fair).map(|byte| alphabet[byte % alphabet.len()]);
+        text.extend(letters.take(length - text.len()).map(char::from));
+    }
+    Some(text)
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

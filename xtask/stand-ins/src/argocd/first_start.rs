@@ -14,7 +14,7 @@ use super::flags::parse_bool;
 use super::informer::words;
 use super::manager::{CONFIG_MAP, Manager, SECRET};
 use super::settings::{Settings, data};
-use crate::go_http::random;
+use crate::go_http::{random, random_text};
 
 /// Where the generated password of `admin` is left for people to read.
 const INITIAL_PASSWORD: &str = "argocd-initial-admin-secret";
@@ -141,16 +141,8 @@ async fn hash(password: String) -> Result<String, String> {
 
 /// Letters, digits and dashes.
 fn password() -> Option<String> {
-    const LETTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
-    // The 64th is not one of Argo CD's; bytes that would give it are left out.
-    let mut password = String::new();
-    while password.len() < PASSWORD_LENGTH {
-        let bytes: [u8; PASSWORD_LENGTH] = random()?;
-        let letters =
-            bytes.iter().map(|byte| LETTERS[usize::from(byte & 63)]).filter(|&letter| letter != b'_');
-        password.extend(letters.take(PASSWORD_LENGTH - password.len()).map(char::from));
-    }
-    Some(password)
+    let letters = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-";
+    random_text(letters, PASSWORD_LENGTH)
 }
 
 fn is_conflict(error: &kube::Error) -> bool {

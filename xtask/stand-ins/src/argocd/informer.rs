@@ -2,7 +2,6 @@
 //! informer, as far as settings need it.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -30,51 +29,21 @@ pub(super) struct Change {
 /// The label that makes an object one of Argo CD's settings.
 pub(super) const PART_OF: &str = "app.kubernetes.io/part-of";
 
-/// A store that follows the cluster until it is dropped.
-pub(super) struct Informer<K: Resource<DynamicType = ()> + 'static> {
-    store: Store<K>,
-    task: AbortOnDropHandle<()>,
-}
-
-impl<K> Informer<K>
+/// A store that follows the cluster as long as the task lives. What happens after the first list
+/// goes to `changes`.
+pub(super) fn start<K>(
+    api: Api<K>,
+    labels: Option<&str>,
+    log: Log,
+    changes: mpsc::UnboundedSender<Change>,
+) -> (Store<K>, AbortOnDropHandle<()>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    /// Starts one. What happens after the first list goes to `changes`.
-    pub(super) fn start(
-        api: Api<K>,
-        labels: Option<&str>,
-        log: Log,
-        changes: mpsc::UnboundedSender<Change>,
-    ) -> Self {
-        let label_selector = labels.map(ToOwned::to_owned);
-        let config = watcher::Config { label_selector, ..Default::default() };
-        let (store, writer) = reflector::store();
-        let task = tokio::spawn(follow(api, config, writer, log, changes));
-        Self { store, task: AbortOnDropHandle::new(task) }
-    }
-
-    /// Waits until the first list is in the store. No limit: a server that cannot
-    /// read its settings has nothing to do but to try again.
-    pub(super) async fn synced(&self) {
-        // An error means that the task is gone, and with it whoever waits.
-        let _ = self.store.wait_until_ready().await;
-    }
-
-    /// Follows no longer. What it has, it keeps.
-    pub(super) fn stop(&self) {
-        self.task.abort();
-    }
-
-    /// The object of this name.
-    pub(super) fn get(&self, name: &str) -> Option<Arc<K>> {
-        self.store.find(|object| object.name_any() == name)
-    }
-
-    /// All objects.
-    pub(super) fn list(&self) -> Vec<Arc<K>> {
-        self.store.state()
-    }
+    let label_selector = labels.map(ToOwned::to_owned);
+    let config = watcher::Config { label_selector, ..Default::default() };
+    let (store, writer) = reflector::store();
+    (store, AbortOnDropHandle::new(tokio::spawn(follow(api, config, writer, log, changes))))
 }
 
 /// An error in the words of the API.
