@@ -50,8 +50,8 @@ pub(super) struct OidcConfig {
     /// The client shows a token of the cluster, besides its secret.
     pub(super) use_workload_identity: bool,
     /// Compared, and not looked at otherwise: here nothing is kept, and no token renewed.
-    user_info_cache_expiration: String,
-    refresh_token_threshold: String,
+    pub(super) user_info_cache_expiration: String,
+    pub(super) refresh_token_threshold: String,
 }
 
 impl OidcConfig {

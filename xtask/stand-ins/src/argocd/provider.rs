@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserialize;
 
 use super::details::Details;
-use super::id_token::{self, KeySet, VerifyError};
+use super::id_token::{self, Verifier, VerifyError};
 use super::log::Log;
 use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
@@ -26,9 +26,7 @@ pub(super) struct Found {
     pub(super) authorization_endpoint: String,
     pub(super) token_endpoint: String,
     pub(super) response_types: Vec<String>,
-    issuer: String,
-    algorithms: Vec<String>,
-    keys: KeySet,
+    verifier: Verifier,
 }
 
 #[derive(Default, Deserialize)]
@@ -84,9 +82,14 @@ impl Provider {
             authorization_endpoint: discovery.authorization_endpoint,
             token_endpoint: discovery.token_endpoint,
             response_types: discovery.response_types_supported,
-            issuer: self.issuer.clone(),
-            algorithms,
-            keys: KeySet::new(discovery.jwks_uri, self.client.clone()),
+            verifier: Verifier {
+                issuer: self.issuer.clone(),
+                algorithms,
+                signature_first: self.details.newer_go_oidc,
+                url: discovery.jwks_uri,
+                client: self.client.clone(),
+                keys: Mutex::default(),
+            },
         }))
     }
 
@@ -124,21 +127,10 @@ impl Provider {
         config: &OidcConfig,
     ) -> Result<serde_json::Value, VerifyError> {
         let found = self.get().await.map_err(VerifyError::Other)?;
-        let check = |found: Arc<Found>| async move {
-            let wanted = id_token::Wanted {
-                issuer: &found.issuer,
-                audiences: &config.audiences(),
-                skip_missing_audience: config.skip_audience_check,
-                algorithms: &found.algorithms,
-                signature_first: self.details.newer_go_oidc,
-                now: id_token::now(),
-            };
-            id_token::verify(token, &wanted, &found.keys).await
-        };
-        match check(found).await {
+        match found.verifier.verify(token, config).await {
             Err(VerifyError::Signature(why)) => {
                 let Ok(found) = self.discover().await else { return Err(VerifyError::Signature(why)) };
-                let claims = check(found.clone()).await?;
+                let claims = found.verifier.verify(token, config).await?;
                 self.log.info("New OIDC settings detected");
                 self.keep(&found);
                 Ok(claims)
