@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Release, compare_pre};
+use super::{Release, numbered};
 
 /// How a range of releases treats a changed client secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,7 +97,7 @@ impl Release {
             (3, 2, patch) => (7..=9).contains(&patch),
             (3, 3, patch) => (1..=7).contains(&patch),
             // The candidates up to rc6.
-            (3, 4, 0) => !self.pre.is_empty() && compare_pre(&self.pre, "rc7").is_lt(),
+            (3, 4, 0) => !self.pre.is_empty() && numbered(&self.pre) < ("rc", 7),
             _ => false,
         }
     }

@@ -77,36 +77,26 @@ impl Release {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
-        let (text, build) = text.split_once('+').map_or((text, None), |(text, build)| (text, Some(build)));
-        let (numbers, pre) = text.split_once('-').map_or((text, None), |(text, pre)| (text, Some(pre)));
-        let suffix = |text: &str| {
-            !text.is_empty()
-                && text.split('.').all(|part| {
-                    !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                })
-        };
-        if !pre.is_none_or(suffix) || !build.is_none_or(suffix) {
-            return None;
-        }
-        let mut parts = numbers.split('.').map(|part| {
-            let digits = !part.is_empty() && part.len() <= 6 && part.bytes().all(|b| b.is_ascii_digit());
-            let canonical = digits && (part == "0" || !part.starts_with('0'));
-            canonical.then(|| part.parse().ok()).flatten()
-        });
-        let (major, minor, patch) = (parts.next()??, parts.next()??, parts.next()??);
-        parts.next().is_none().then(|| Self {
-            major,
-            minor,
-            patch,
-            pre: pre.unwrap_or_default().to_owned(),
-            build: build.unwrap_or_default().to_owned(),
+        let version = semver::Version::parse(text.strip_prefix(['v', 'V']).unwrap_or(text)).ok()?;
+        // Longer numbers are mistyped.
+        let number = |number: u64| u32::try_from(number).ok().filter(|number| *number < 1_000_000);
+        Some(Self {
+            major: number(version.major)?,
+            minor: number(version.minor)?,
+            patch: number(version.patch)?,
+            pre: version.pre.to_string(),
+            build: version.build.to_string(),
         })
     }
 
     /// `(major, minor, patch)`.
     pub fn numbers(&self) -> (u32, u32, u32) {
         (self.major, self.minor, self.patch)
+    }
+
+    /// What it is ordered by.
+    fn place(&self) -> ((u32, u32, u32), bool, (&str, u64)) {
+        (self.numbers(), self.pre.is_empty(), numbered(&self.pre))
     }
 
     /// Whether it is `major.minor.patch` or later; a pre-release of it counts as it.
@@ -170,38 +160,13 @@ impl PartialOrd for Release {
 
 impl Ord for Release {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.numbers().cmp(&other.numbers()).then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => compare_pre(&self.pre, &other.pre),
-        })
+        self.place().cmp(&other.place())
     }
 }
 
-fn compare_pre(left: &str, right: &str) -> Ordering {
-    let (mut left, mut right) = (left.split('.'), right.split('.'));
-    loop {
-        return match (left.next(), right.next()) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(a), Some(b)) => match (a.parse::<u64>(), b.parse::<u64>()) {
-                (Ok(a), Ok(b)) if a == b => continue,
-                (Ok(a), Ok(b)) => a.cmp(&b),
-                (Ok(_), Err(_)) => Ordering::Less,
-                (Err(_), Ok(_)) => Ordering::Greater,
-                (Err(_), Err(_)) if a == b => continue,
-                // `rc2` before `rc10`: not what semantic versions say, but what
-                // Argo CD's candidates mean.
-                (Err(_), Err(_)) => numbered(a).cmp(&numbered(b)),
-            },
-        };
-    }
-}
-
-/// A name with the number at its end, if there is one.
-fn numbered(text: &str) -> (&str, u64) {
-    let name = text.trim_end_matches(|c: char| c.is_ascii_digit());
-    (name, text[name.len()..].parse().unwrap_or(0))
+/// A pre-release as its name and the number at its end, if there is one: `rc2` comes before
+/// `rc10`, which is not what semantic versions say, but what Argo CD's candidates mean.
+fn numbered(pre: &str) -> (&str, u64) {
+    let name = pre.trim_end_matches(|c: char| c.is_ascii_digit());
+    (name, pre[name.len()..].parse().unwrap_or(0))
 }

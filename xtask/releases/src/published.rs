@@ -43,9 +43,7 @@ impl Release {
             .iter()
             .any(|&(major, minor, last)| (self.major, self.minor) == (major, minor) && self.patch <= last)
     }
-}
 
-impl Release {
     /// Whether it may have been published since this program was written: a few patches after the last, or one of the
     /// next minor or major releases.
     pub fn may_be_newer(&self) -> bool {

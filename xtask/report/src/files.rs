@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::read::Run;
 
 /// What a report consists of.
-const NAMES: [&str; 4] = ["run.json", crate::PAGE, "junit.xml", "trace.har"];
+pub const NAMES: [&str; 4] = ["run.json", crate::PAGE, "junit.xml", "trace.har"];
 
 /// Says before a run whether a report may be written into a folder.
 ///
@@ -25,10 +25,8 @@ pub fn check(dir: &Path) -> Result<()> {
             .hint("name a folder that is empty or not there yet"));
         }
         let above = dir.ancestors().skip(1).find(|above| above.as_os_str().is_empty() || above.exists());
-        return match above {
-            Some(above) => writable(if above.as_os_str().is_empty() { Path::new(".") } else { above }, dir),
-            None => Ok(()),
-        };
+        let above = above.filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return writable(above, dir);
     }
     writable(dir, dir)?;
     let there: Vec<&str> =
@@ -59,7 +57,7 @@ fn writable(folder: &Path, dir: &Path) -> Result<()> {
 }
 
 /// Writes files into a folder, which it makes where it is not there.
-pub fn write(dir: &Path, files: &[(impl AsRef<Path>, String)]) -> Result<()> {
+pub fn write(dir: &Path, files: impl IntoIterator<Item = (impl AsRef<Path>, String)>) -> Result<()> {
     fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
     for (name, content) in files {
         let path = dir.join(name);
@@ -71,12 +69,6 @@ pub fn write(dir: &Path, files: &[(impl AsRef<Path>, String)]) -> Result<()> {
 fn failed(path: &Path, error: &std::io::Error) -> Error {
     Error::environment(format!("{} cannot be written: {error}", path.display()))
         .hint("name a folder for the report that you may write and that has room")
-}
-
-/// The names with what belongs into them.
-pub fn named(contents: [String; 4]) -> [(&'static str, String); 4] {
-    let mut contents = contents.into_iter();
-    NAMES.map(|name| (name, contents.next().unwrap_or_default()))
 }
 
 /// What to name where something else was named.
@@ -104,8 +96,6 @@ pub fn run<'a>(path: &Path, document: &'a Value) -> Result<Run<'a>> {
 
 /// The folder of a file.
 pub fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
 }

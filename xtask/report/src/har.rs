@@ -1,9 +1,10 @@
 //! The logins as HAR 1.2, which browsers' developer tools open: a page for each login.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
+use http::StatusCode;
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::read::{Read as _, Run, passed, path};
@@ -40,7 +41,7 @@ pub fn of(run: &Run<'_>) -> Value {
         let end = if passed(trace) {
             "logged in".to_owned()
         } else {
-            format!("failed at {}", words(trace.at("failure").text("step").unwrap_or("?"), 40))
+            format!("failed at {}", trace.at("failure").named("step", 40))
         };
         pages.push(json!({
             "startedDateTime": format!("{started:.3}"),
@@ -63,17 +64,16 @@ fn traces<'a>(run: &Run<'a>) -> impl Iterator<Item = (String, &'a Value)> {
     run.entries.clone().into_iter().flat_map(|entry| {
         let own = entry.list("traces").iter().map(|trace| (String::new(), trace));
         let stories = entry.list("stories").iter().flat_map(|story| {
-            let after = words(story.text("after").unwrap_or("?"), 40);
+            let after = story.named("after", 40);
             story.list("traces").iter().map(move |trace| (format!("after {after}, "), trace))
         });
         let releases = entry.list("releases").iter().flat_map(|row| {
-            let version = words(row.text("version").unwrap_or("?"), 80);
+            let version = row.named("version", 80);
             let stages = row.at("traces").as_object().into_iter().flatten();
             stages.map(move |(stage, trace)| (format!("{version} after {}, ", words(stage, 40)), trace))
         });
         let faults = entry.list("faults").iter().filter(|row| row.at("trace").is_object());
-        let faults =
-            faults.map(|row| (format!("{}, ", words(row.text("fault").unwrap_or("?"), 80)), row.at("trace")));
+        let faults = faults.map(|row| (format!("{}, ", row.named("fault", 80)), row.at("trace")));
         own.chain(stories).chain(releases).chain(faults).collect::<Vec<_>>()
     })
 }
@@ -107,11 +107,13 @@ fn entry(page: &str, exchange: &Value, started: Timestamp, ms: f64) -> Value {
         .iter()
         .map(|cookie| {
             let value = if cookie.at("empty").as_bool() == Some(true) { "" } else { "…" };
-            json!({"name": words(cookie.text("name").unwrap_or("?"), WORDS), "value": value})
+            json!({"name": cookie.named("name", WORDS), "value": value})
         })
         .collect();
     let bytes = exchange.at("bytes").as_u64().map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(-1));
     let status = exchange.at("status").as_u64().filter(|status| *status < 1000).unwrap_or(0);
+    let named = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    let reason = named.and_then(|status| status.canonical_reason()).unwrap_or_default();
     let mut request = json!({
         "method": words(exchange.text("method").unwrap_or("GET"), 40),
         "url": url, "httpVersion": "HTTP/1.1", "cookies": sent, "headers": [], "queryString": query,
@@ -128,14 +130,14 @@ fn entry(page: &str, exchange: &Value, started: Timestamp, ms: f64) -> Value {
         "time": ms,
         "request": request,
         "response": {
-            "status": status, "statusText": reason(status), "httpVersion": "HTTP/1.1", "cookies": set, "headers": headers,
+            "status": status, "statusText": reason, "httpVersion": "HTTP/1.1", "cookies": set, "headers": headers,
             "content": {"size": bytes.max(0), "mimeType": words(header("content-type").unwrap_or("x-unknown"), 200)},
             "redirectURL": address(exchange.text("location").unwrap_or_default()),
             "headersSize": -1, "bodySize": bytes,
         },
         "cache": {},
         "timings": {"blocked": -1, "dns": -1, "connect": -1, "ssl": -1, "send": 0, "wait": ms, "receive": 0},
-        "comment": format!("{} {}: {}", words(exchange.text("step").unwrap_or("?"), 40), words(path(exchange), 200), words(exchange.text("note").unwrap_or_default(), WORDS)),
+        "comment": format!("{} {}: {}", exchange.named("step", 40), words(path(exchange), 200), words(exchange.text("note").unwrap_or_default(), WORDS)),
     })
 }
 
@@ -151,22 +153,12 @@ fn headers(exchange: &Value) -> Vec<Value> {
     exchange.list("headers").iter().take(MOST).filter_map(pair).collect()
 }
 
+/// What an address of a HAR may not have as itself, besides what is not ASCII.
+const UNFIT: &AsciiSet = &CONTROLS.add(b' ').add(b'<').add(b'>').add(b'"');
+
 /// An address of printable ASCII, as a HAR wants it.
 fn address(url: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"');
-    let url = words(url, WORDS);
-    if url.bytes().all(plain) {
-        return url;
-    }
-    let mut address = String::with_capacity(url.len() + 16);
-    for byte in url.bytes() {
-        if plain(byte) {
-            address.push(char::from(byte));
-        } else {
-            let _ = write!(address, "%{byte:02X}");
-        }
-    }
-    address
+    utf8_percent_encode(&words(url, WORDS), UNFIT).to_string()
 }
 
 fn time(text: Option<&str>) -> Option<Timestamp> {
@@ -176,27 +168,4 @@ fn time(text: Option<&str>) -> Option<Timestamp> {
 /// A time so many milliseconds later.
 fn after(start: Timestamp, ms: f64) -> Timestamp {
     start.checked_add(Duration::from_secs_f64(ms / 1000.0)).unwrap_or(start)
-}
-
-/// What HTTP calls the statuses of a login.
-fn reason(status: u64) -> &'static str {
-    match status {
-        200 => "OK",
-        204 => "No Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "",
-    }
 }

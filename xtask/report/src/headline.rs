@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::read::{Read as _, Run, goal};
+use crate::read::{Read as _, Run, goal, status};
 use crate::text::{counted, millis, words};
 
 /// The outcome.
@@ -129,8 +129,8 @@ fn watched(entry: &Value, most: usize) -> (&'static str, String) {
 
 /// Where a login failed and in whose words.
 fn how(failure: &Value, most: usize) -> String {
-    let status = failure.number("status").map(|status| format!(" with {status:.0}")).unwrap_or_default();
-    let at = format!(" at {}{status}", words(failure.text("step").unwrap_or("?"), 20));
+    let with = status(failure).map(|status| format!(" with {status}")).unwrap_or_default();
+    let at = format!(" at {}{with}", failure.named("step", 20));
     match failure.text("message").filter(|_| most > 0) {
         Some(message) => format!("{at}: {}", words(message, most.min(300))),
         None => at,
@@ -142,7 +142,7 @@ fn doctor(entry: &Value, most: usize) -> (&'static str, String) {
     let unexplained = entry.list("unexplained").len();
     match findings.first() {
         Some(first) => {
-            let id = words(first.text("id").unwrap_or("?"), 60);
+            let id = first.named("id", 60);
             let why = words(first.text("why").unwrap_or_default(), most);
             let others = match findings.len() - 1 {
                 0 => String::new(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::headline;
-use crate::read::{Read as _, Run, goal};
+use crate::read::{Read as _, Run, failed_at, goal};
 use crate::text::{believed, lines, words};
 use crate::xml::escape;
 
@@ -53,21 +53,19 @@ pub fn junit(name: &str, suites: &[Suite]) -> String {
         }
         let _ = writeln!(xml, " time=\"{seconds:.3}\">");
         for (name, ended) in cases {
-            let case = format!("    <testcase classname=\"{}\" name=\"{}\"", escape(class), escape(name));
-            let _ = match ended {
-                Ended::Well => writeln!(xml, "{case}/>"),
-                Ended::Otherwise(how, words) => writeln!(
-                    xml,
-                    "{case}>\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
-                    escape(how),
-                    escape(words)
-                ),
-                Ended::Error(why) => {
-                    writeln!(xml, "{case}>\n      <error message=\"{}\"/>\n    </testcase>", escape(why))
+            let (name, class) = (escape(name), escape(class));
+            let ended = match ended {
+                Ended::Well => String::new(),
+                Ended::Otherwise(how, words) => {
+                    format!("<failure message=\"{}\">{}</failure>", escape(how), escape(words))
                 }
-                Ended::Skipped(why) => {
-                    writeln!(xml, "{case}>\n      <skipped message=\"{}\"/>\n    </testcase>", escape(why))
-                }
+                Ended::Error(why) => format!("<error message=\"{}\"/>", escape(why)),
+                Ended::Skipped(why) => format!("<skipped message=\"{}\"/>", escape(why)),
+            };
+            let _ = write!(xml, "    <testcase classname=\"{class}\" name=\"{name}\"");
+            let _ = match ended.as_str() {
+                "" => writeln!(xml, "/>"),
+                ended => writeln!(xml, ">\n      {ended}\n    </testcase>"),
             };
         }
         xml.push_str("  </testsuite>\n");
@@ -115,7 +113,7 @@ fn step(step: &Value) -> (String, Ended) {
         Some(said) if said.starts_with("failed") => Ended::Error(words(said, WORDS)),
         _ => Ended::Well,
     };
-    (words(step.text("name").unwrap_or("?"), 200), ended)
+    (step.named("name", 200), ended)
 }
 
 fn test(entry: &Value) -> (String, Ended) {
@@ -148,10 +146,8 @@ fn watched(entry: &Value) -> (String, Ended) {
 }
 
 fn failure(failure: &Value) -> String {
-    let status = failure.number("status").map(|status| format!(" {status:.0}")).unwrap_or_default();
     let message = words(failure.text("message").unwrap_or("no words"), WORDS);
-    let step = words(failure.text("step").unwrap_or("?"), 40);
-    format!("{} × {step}{status}: {message}", failure.count("count"))
+    format!("{} × {}: {message}", failure.count("count"), failed_at(failure))
 }
 
 fn doctor(entry: &Value) -> Vec<(String, Ended)> {
@@ -159,8 +155,7 @@ fn doctor(entry: &Value) -> Vec<(String, Ended)> {
         let (id, place) = (finding.text("id").unwrap_or("?"), finding.text("where").unwrap_or("?"));
         let name = format!("{}: {}", words(id, 80), words(place, 200));
         let why = words(finding.text("why").unwrap_or_default(), WORDS);
-        let how =
-            format!("{} ({}): {why}", words(id, 80), words(finding.text("certainty").unwrap_or("?"), 20));
+        let how = format!("{} ({}): {why}", words(id, 80), finding.named("certainty", 20));
         let fix = lines(finding.text("fix").unwrap_or_default(), 40, WORDS);
         (name, Ended::Otherwise(how, format!("fix:\n{fix}")))
     };
@@ -172,11 +167,8 @@ fn doctor(entry: &Value) -> Vec<(String, Ended)> {
         )
     };
     let not_looked = |it: &Value| {
-        let because = words(it.text("because").unwrap_or("?"), WORDS);
-        (
-            words(it.text("what").unwrap_or("?"), 200),
-            Ended::Skipped(format!("could not be looked at: {because}")),
-        )
+        let because = it.named("because", WORDS);
+        (it.named("what", 200), Ended::Skipped(format!("could not be looked at: {because}")))
     };
     let mut cases: Vec<(String, Ended)> = entry.list("findings").iter().map(finding).collect();
     cases.extend(entry.list("unexplained").iter().map(unexplained));
@@ -188,7 +180,7 @@ fn doctor(entry: &Value) -> Vec<(String, Ended)> {
 }
 
 fn story(story: &Value) -> (String, Ended) {
-    let name = format!("after {}", words(story.text("after").unwrap_or("?"), 40));
+    let name = format!("after {}", story.named("after", 40));
     let verdict = words(story.text("verdict").unwrap_or("no verdict"), 40);
     let ended = match story.at("as_known").as_bool() {
         Some(false) => {
@@ -202,11 +194,7 @@ fn story(story: &Value) -> (String, Ended) {
 }
 
 fn release(row: &Value) -> (String, Ended) {
-    let name = format!(
-        "argocd {} ({})",
-        words(row.text("version").unwrap_or("?"), 80),
-        words(row.text("kind").unwrap_or("?"), 20)
-    );
+    let name = format!("argocd {} ({})", row.named("version", 80), row.named("kind", 20));
     let stages = ["working", "break", "broken", "fix", "first_start"];
     let verdicts =
         stages.iter().filter_map(|stage| Some(format!("after {stage}: {}", words(row.text(stage)?, 40))));
@@ -222,7 +210,7 @@ fn release(row: &Value) -> (String, Ended) {
 }
 
 fn fault(row: &Value) -> (String, Ended) {
-    let fault = words(row.text("fault").unwrap_or("?"), 80);
+    let fault = row.named("fault", 80);
     let name =
         row.text("provider").map_or(fault.clone(), |provider| format!("{fault} ({})", words(provider, 40)));
     let ended = match row.text("outcome") {

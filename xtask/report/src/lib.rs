@@ -25,28 +25,21 @@ use serde_json::Value;
 
 pub use begun::Begun;
 use draw::{STYLE, WIDE, plot, sequence::Sequence, timeline};
+pub use files::check;
 use read::{Read as _, Run, examples, goal, passed};
 
 /// The file that people open.
 pub const PAGE: &str = "report.html";
-
-/// Says before a run whether its report may be written into a folder.
-///
-/// # Errors
-/// It is not a folder, cannot be written, or holds files of a report's names that are not one's.
-pub fn check(dir: &Path) -> Result<()> {
-    files::check(dir)
-}
 
 /// Writes the report of a run into a folder: `run.json`, `report.html`, `junit.xml`, `trace.har`.
 ///
 /// # Errors
 /// As [`check`]; or the document is not that of a run.
 pub fn write(dir: &Path, run: &Value) -> Result<()> {
-    files::check(dir)?;
+    check(dir)?;
     let it = Run::of(run).ok_or_else(|| Error::environment("this is not the document of a run"))?;
     let contents = [json(run), page::of(&it), junit::of(&it), json(&har::of(&it))];
-    files::write(dir, &files::named(contents))
+    files::write(dir, files::NAMES.into_iter().zip(contents))
 }
 
 /// What a program does with a run that ended: its report, where a folder is named; a few lines in the summary of the
@@ -89,8 +82,9 @@ pub fn again(run_json: &Path, into: Option<&Path>) -> Result<(PathBuf, Value)> {
 pub fn pictures(dir: &Path, run: &Value) -> Result<Vec<PathBuf>> {
     let it = Run::of(run).ok_or_else(|| Error::environment("this is not the document of a run"))?;
     let drawn = drawings(&it);
-    files::write(dir, &drawn)?;
-    Ok(drawn.iter().map(|(name, _)| dir.join(name)).collect())
+    let paths = drawn.iter().map(|(name, _)| dir.join(name)).collect();
+    files::write(dir, drawn)?;
+    Ok(paths)
 }
 
 /// A short summary in Markdown, for `$GITHUB_STEP_SUMMARY`; empty for what is not a run.
@@ -151,18 +145,15 @@ fn plain(name: &str) -> String {
 
 /// A document as text; of what a terminal obeys nothing stands in it as itself.
 fn json(document: &Value) -> String {
-    let text = document.to_string();
-    let mut safe = String::with_capacity(text.len() + 1);
-    let mut kept = 0;
-    // JSON has controls below U+0020 escaped.
-    for (place, c) in text.char_indices().filter(|(_, c)| *c > '~' && base::shown::is_obeyed(*c)) {
-        safe.push_str(&text[kept..place]);
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            safe += &format!("\\u{unit:04x}");
+    let mut safe = String::new();
+    for c in document.to_string().chars() {
+        // JSON has controls below U+0020 escaped.
+        if c > '~' && base::shown::is_obeyed(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe += &format!("\\u{unit:04x}"));
+        } else {
+            safe.push(c);
         }
-        kept = place + c.len_utf8();
     }
-    safe.push_str(&text[kept..]);
     safe.push('\n');
     safe
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::draw::sequence::Sequence;
 use crate::draw::{NARROW, WIDE};
-use crate::read::{Read as _, examples, host, passed, path};
+use crate::read::{Read as _, examples, host, passed, path, status};
 use crate::text::{Limits, grouped, millis, words};
 
 /// The drawings of an entry's logins: one for each way of ending, side by side if there are several.
@@ -44,9 +44,9 @@ pub fn login(trace: &Value, small: bool, caption: &str, limits: &Limits) -> Valu
 fn row(exchange: &Value, limits: &Limits) -> Value {
     let place = format!("{}{}", host(exchange), path(exchange));
     json!({
-        "step": words(exchange.text("step").unwrap_or("?"), 20),
-        "asked": format!("{} {}", words(exchange.text("method").unwrap_or("?"), 10), words(&place, limits.words.min(200))),
-        "status": exchange.number("status").map_or_else(|| "none".to_owned(), |status| format!("{status:.0}")),
+        "step": exchange.named("step", 20),
+        "asked": format!("{} {}", exchange.named("method", 10), words(&place, limits.words.min(200))),
+        "status": status(exchange).unwrap_or_else(|| "none".to_owned()),
         "ms": millis(exchange.number("ms")),
         "note": words(exchange.text("note").unwrap_or(""), limits.words),
     })

@@ -2,13 +2,13 @@
 //! how it looks.
 
 use minijinja::Environment;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::draw::{Drawing, NARROW, STYLE, WIDE, plot, timeline};
 use crate::facts;
 use crate::headline;
 use crate::login;
-use crate::read::{Read as _, Run, goal};
+use crate::read::{Read as _, Run, failed_at, goal};
 use crate::tables;
 use crate::text::{Limits, believed, counted, grouped, lines, millis, words};
 
@@ -91,15 +91,17 @@ fn section(entry: &Value, place: usize, of: usize, limits: &Limits) -> Value {
         "tone": headline.tone,
         "sentence": headline.sentence,
         "logins": logins(entry, limits),
-        "failures": failures.iter().take(limits.rows).map(|failure| way(failure, limits)).collect::<Vec<_>>(),
+        "failures": failures.iter().take(limits.rows).map(|failure| json!({
+            "count": counted(failure.count("count").max(1), "login", "logins"),
+            "at": failed_at(failure),
+            "said": tame(failure, limits),
+        })).collect::<Vec<_>>(),
         "steps": both(bars),
         "plot": both(points),
         "latency": latency(entry),
         "table": tables::of(entry, limits),
         "doctor": (goal(entry) == "doctor").then(|| doctor(entry, limits)),
-        "plan": entry.list("plan").iter().take(limits.rows)
-            .map(|step| json!({"name": words(step.text("name").unwrap_or("?"), 60), "does": words(step.text("does").unwrap_or(""), limits.words)}))
-            .collect::<Vec<_>>(),
+        "plan": tamed(entry.list("plan"), limits.rows, limits),
     })
 }
 
@@ -112,20 +114,6 @@ fn logins(entry: &Value, limits: &Limits) -> Option<String> {
 /// A drawing for a desktop and for a phone.
 fn both([wide, narrow]: [Option<Drawing>; 2]) -> Option<Value> {
     Some(json!({"wide": wide?.within(), "narrow": narrow?.within()}))
-}
-
-fn way(failure: &Value, limits: &Limits) -> Value {
-    let text = |field: &str| failure.text(field).map(|text| words(text, limits.words));
-    let status = failure.number("status").map(|status| format!(" {status:.0}")).unwrap_or_default();
-    json!({
-        "count": counted(failure.count("count").max(1), "login", "logins"),
-        "at": format!("{}{status}", words(failure.text("step").unwrap_or("?"), 20)),
-        "message": text("message"),
-        "explanation": text("explanation"),
-        "cause": text("cause"),
-        "candidates": failure.texts("candidates").take(limits.rows).map(|id| words(id, 60)).collect::<Vec<_>>(),
-        "decides": text("decides"),
-    })
 }
 
 fn latency(entry: &Value) -> Option<String> {
@@ -143,60 +131,36 @@ fn latency(entry: &Value) -> Option<String> {
 
 fn doctor(entry: &Value, limits: &Limits) -> Value {
     let findings = entry.list("findings");
-    let shown: Vec<Value> =
-        findings.iter().take(limits.rows / 3).map(|finding| found(finding, limits)).collect();
+    let shown = tamed(findings, limits.rows / 3, limits);
     let more = findings.len() - shown.len();
-    let text = |value: &Value, field: &str| value.text(field).map(|text| words(text, limits.words));
-    let could_not: Vec<Value> = entry
-        .list("could_not")
-        .iter()
-        .take(limits.rows)
-        .map(|it| json!({"what": text(it, "what"), "because": text(it, "because"), "right": text(it, "right")}))
-        .collect();
-    let unexplained: Vec<String> = entry
-        .list("unexplained")
-        .iter()
-        .take(limits.rows)
-        .map(|it| words(&it.as_str().map_or_else(|| it.to_string(), str::to_owned), limits.words))
-        .collect();
+    let text = |field: &str| entry.text(field).map(|text| words(text, limits.words));
+    let unexplained = entry.list("unexplained").iter().take(limits.rows);
+    let said = |it: &Value| words(&it.as_str().map_or_else(|| it.to_string(), str::to_owned), limits.words);
     json!({
-        "subject": text(entry, "subject"),
-        "release": text(entry, "release"),
+        "subject": text("subject"),
+        "release": text("release"),
         "findings": shown,
         "more": (more > 0).then(|| format!("{} more findings are in run.json.", grouped(more))),
-        "could_not": could_not,
-        "unexplained": unexplained,
+        "could_not": tamed(entry.list("could_not"), limits.rows, limits),
+        "unexplained": unexplained.map(said).collect::<Vec<_>>(),
     })
 }
 
-fn found(finding: &Value, limits: &Limits) -> Value {
-    let text = |field: &str| finding.text(field).map(|text| words(text, limits.words));
-    let commands = |field: &str| finding.text(field).map(|text| lines(text, limits.rows / 3, limits.words));
-    let file = text("file").map(|file| match finding.number("line") {
-        Some(line) => format!("{file}:{line:.0}"),
-        None => file,
-    });
-    json!({
-        "id": text("id"),
-        "certainty": text("certainty"),
-        "tone": match finding.text("certainty") {
-            Some("certain") => "certain",
-            Some("likely") => "likely",
-            _ => "possible",
-        },
-        "when": match finding.text("when") {
-            Some("later") => Some("will bite later"),
-            Some("applied") => Some("fails when it is applied"),
-            _ => None,
-        },
-        "where": text("where"),
-        "file": file,
-        "evidence": finding.texts("evidence").take(limits.rows / 4).map(|it| words(it, limits.words)).collect::<Vec<_>>(),
-        "why": text("why"),
-        "fix": commands("fix"),
-        "change": commands("change"),
-        "lasting_fix": commands("lasting_fix"),
-        "candidates": finding.texts("candidates").take(limits.rows / 4).map(|it| words(it, 60)).collect::<Vec<_>>(),
-        "decides": text("decides"),
-    })
+/// The first of a list, each as [`tame`].
+fn tamed(list: &[Value], most: usize, limits: &Limits) -> Vec<Value> {
+    list.iter().take(most).map(|it| tame(it, limits)).collect()
+}
+
+/// A part of the document as the page may show it: no text in it and no list is longer than the
+/// limits say.
+fn tame(part: &Value, limits: &Limits) -> Value {
+    match part {
+        Value::String(text) => lines(text, limits.rows / 3, limits.words).into(),
+        Value::Array(list) => tamed(list, limits.rows, limits).into(),
+        Value::Object(fields) => {
+            let fields = fields.iter().take(limits.rows);
+            fields.map(|(name, it)| (words(name, 60), tame(it, limits))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
 }

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::text::words;
+
 static NULL: Value = Value::Null;
 
 /// Fields of a JSON document by name.
@@ -11,6 +13,10 @@ pub trait Read {
     fn at(&self, field: &str) -> &Value;
     /// A text.
     fn text(&self, field: &str) -> Option<&str>;
+    /// A text as [`words`]; a question mark where there is none.
+    fn named(&self, field: &str, most: usize) -> String {
+        words(self.text(field).unwrap_or("?"), most)
+    }
     /// A list; empty where there is none.
     fn list(&self, field: &str) -> &[Value];
     /// A number.
@@ -81,6 +87,17 @@ impl<'a> Run<'a> {
     pub fn exit(&self) -> Option<u64> {
         self.whole.at("exit").as_u64()
     }
+}
+
+/// The status of an answer, if it has one.
+pub fn status(answer: &Value) -> Option<String> {
+    answer.number("status").map(|status| format!("{status:.0}"))
+}
+
+/// Where a login failed: the step, and the status of its answer.
+pub fn failed_at(failure: &Value) -> String {
+    let step = failure.named("step", 40);
+    status(failure).map_or(step.clone(), |status| format!("{step} {status}"))
 }
 
 /// The name of an entry.

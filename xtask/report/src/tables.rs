@@ -31,6 +31,15 @@ impl Cell {
         Self { text: words(text.unwrap_or("–"), limits.words.min(60)), tone, glyph }
     }
 
+    /// Whether something ended as is known of it, where that is said.
+    fn known(as_known: Option<bool>, limits: &Limits) -> Self {
+        match as_known {
+            Some(true) => Self::verdict(Some("as known"), &Value::Null, limits),
+            Some(false) => Self::verdict(Some("not as known"), &Value::Null, limits),
+            None => Self::plain("–", limits),
+        }
+    }
+
     fn json(self) -> Value {
         json!({"text": self.text, "tone": self.tone, "glyph": self.glyph})
     }
@@ -94,7 +103,7 @@ pub fn of(entry: &Value, limits: &Limits) -> Option<Value> {
 }
 
 fn release<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
-    let version = words(row.text("version").unwrap_or("?"), 60);
+    let version = row.named("version", 60);
     let name = match row.text("kind") {
         Some("stand-in") => format!("{version} (stand-in)"),
         _ => version.clone(),
@@ -104,10 +113,9 @@ fn release<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
     for stage in ["working", "break", "broken", "fix", "first_start"] {
         cells.push(Cell::verdict(row.text(stage), traces.at(stage), limits));
     }
-    cells.push(match (row.text("error"), row.at("as_known").as_bool()) {
-        (Some(error), _) => Cell { tone: "bad", ..Cell::plain(error, limits) },
-        (None, Some(true)) => Cell::verdict(Some("as known"), &Value::Null, limits),
-        (None, _) => Cell::verdict(Some("not as known"), &Value::Null, limits),
+    cells.push(match row.text("error") {
+        Some(error) => Cell { tone: "bad", ..Cell::plain(error, limits) },
+        None => Cell::known(Some(row.at("as_known").as_bool() == Some(true)), limits),
     });
     cells.push(Cell::plain(&millis(row.number("ms")), limits));
     // The post's own story where it failed, else what failed, else the story as it passed.
@@ -118,7 +126,7 @@ fn release<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
 }
 
 fn fault<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
-    let fault = words(row.text("fault").unwrap_or("?"), 60);
+    let fault = row.named("fault", 60);
     let name =
         row.text("provider").map_or(fault.clone(), |provider| format!("{fault} ({})", words(provider, 30)));
     let not_here = row.at("outcome").text("not-here").map(|on| format!("shows on {}", words(on, 100)));
@@ -141,15 +149,11 @@ fn fault<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
 }
 
 fn story<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
-    let after = words(row.text("after").unwrap_or("?"), 40);
+    let after = row.named("after", 40);
     let trace = row.list("traces").first().unwrap_or(&Value::Null);
     let logins = row.at("logins");
     let counted = format!("{} of {} passed", logins.count("ok"), logins.count("total"));
-    let known = match row.at("as_known").as_bool() {
-        Some(true) => Cell::verdict(Some("as known"), &Value::Null, limits),
-        Some(false) => Cell::verdict(Some("not as known"), &Value::Null, limits),
-        None => Cell::plain("–", limits),
-    };
+    let known = Cell::known(row.at("as_known").as_bool(), limits);
     let cells = vec![
         Cell::plain(&after, limits),
         Cell::verdict(row.text("verdict"), trace, limits),

@@ -22,6 +22,19 @@ pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// So many characters of an alphabet, each as likely as another.
+pub(crate) fn random_text(alphabet: &[u8], length: usize) -> Option<String> {
+    // The most multiples of its length that fit into a byte.
+    let fair = 256 - 256 % alphabet.len();
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let bytes = random::<32>()?.map(usize::from);
+        let letters = bytes.iter().filter(|byte| **byte < fair).map(|byte| alphabet[byte % alphabet.len()]);
+        text.extend(letters.take(length - text.len()).map(char::from));
+    }
+    Some(text)
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -139,17 +152,32 @@ pub(crate) fn unclean(path: &str) -> Option<String> {
     if !path.starts_with('/') {
         return None;
     }
+    let mut clean = clean(path);
+    if path.ends_with('/') && clean != "/" {
+        clean.push('/');
+    }
+    (clean != path).then_some(clean)
+}
+
+/// As `path.Clean`.
+pub(crate) fn clean(path: &str) -> String {
+    let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = vec![];
     for part in path.split('/') {
         match part {
             "" | "." => {}
-            ".." => drop(parts.pop()),
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
             part => parts.push(part),
         }
     }
-    let end = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
-    let clean = format!("/{}{end}", parts.join("/"));
-    (clean != path).then_some(clean)
+    match (rooted, parts.join("/")) {
+        (true, path) => format!("/{path}"),
+        (false, path) if path.is_empty() => ".".into(),
+        (false, path) => path,
+    }
 }
 
 /// As `html.EscapeString`.
@@ -190,15 +218,9 @@ pub(crate) fn query_unescape(text: &str) -> Option<String> {
 pub(crate) struct Values(Vec<(String, String)>);
 
 impl Values {
-    /// Reads `a=b&c=d`; `None` where Go's parser reports an error.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (values, whole) = Self::parse_what_can_be_read(text);
-        whole.then_some(values)
-    }
-
-    /// Reads what can be read, and says whether that is all: Go's `FormValue` goes on
-    /// with what its parser has, whatever error that reports.
-    pub(crate) fn parse_what_can_be_read(text: &str) -> (Self, bool) {
+    /// Reads what can be read of `a=b&c=d`, and says whether that is all: Go's `FormValue` and
+    /// `Query` go on with what its parser has, whatever error that reports.
+    pub(crate) fn parse(text: &str) -> (Self, bool) {
         let (mut values, mut whole) = (vec![], true);
         for part in text.split('&').filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
@@ -246,7 +268,7 @@ impl Values {
 pub(crate) fn with_query(url: &str, values: Values) -> String {
     let (url, fragment) = url.split_once('#').map_or((url, ""), |(url, fragment)| (url, fragment));
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut all = Values::parse(query).unwrap_or_default();
+    let (mut all, _) = Values::parse(query);
     all.extend(values);
     let fragment = if fragment.is_empty() { String::new() } else { format!("#{fragment}") };
     format!("{base}?{}{fragment}", all.encode())
@@ -285,14 +307,15 @@ mod tests {
 
     #[test]
     fn values_are_read_and_written_as_go_does() {
-        let values = Values::parse("b=2&a=x+y%26z&a=~*'&c").unwrap();
+        let (values, whole) = Values::parse("b=2&a=x+y%26z&a=~*'&c");
+        assert!(whole);
         assert_eq!(values.get("a"), "x y&z");
         assert_eq!(values.get("none"), "");
         assert_eq!(values.encode(), "a=x+y%26z&a=~%2A%27&b=2&c=");
         for broken in ["a=%", "a=%zz", "a;b", "%f=1"] {
-            assert!(Values::parse(broken).is_none(), "{broken}");
+            assert!(!Values::parse(broken).1, "{broken}");
         }
-        let (read, whole) = Values::parse_what_can_be_read("a=%zz&b=2");
+        let (read, whole) = Values::parse("a=%zz&b=2");
         assert_eq!((read.get("a"), read.get("b"), whole), ("", "2", false));
     }
 

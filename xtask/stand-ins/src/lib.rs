@@ -9,6 +9,7 @@ pub mod argocd;
 pub mod dex;
 mod expiring;
 mod go_http;
+mod incoming;
 mod multipart;
 mod page;
 pub mod redis;

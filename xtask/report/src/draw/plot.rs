@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::svg::{Anchor, Drawing, Svg};
-use crate::read::Read as _;
+use crate::read::{Read as _, failed_at};
 use crate::text::{Face, believed, fit, grouped, millis, words};
 
 /// Ways of failing that have a colour of their own; the last is that of all others.
@@ -81,13 +81,8 @@ fn ended(kind: usize, failures: &[Value]) -> String {
         return if kind == 0 { "logged in" } else { "failed" }.to_owned();
     };
     let also = if kind == WAYS && failures.len() > WAYS { "and otherwise " } else { "" };
-    let status = failure.number("status").map(|status| format!(" {status:.0}")).unwrap_or_default();
-    let message = failure.text("message").unwrap_or("no words");
-    format!(
-        "{also}refused at {}{status}: {}",
-        words(failure.text("step").unwrap_or("?"), 20),
-        words(message, 160)
-    )
+    let message = words(failure.text("message").unwrap_or("no words"), 160);
+    format!("{also}refused at {}: {message}", failed_at(failure))
 }
 
 /// The shape of a way of ending: a dot for a login, a cross, a triangle, a square, an upright cross.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::svg::{Anchor, Drawing, Svg};
 use crate::hidden::{self, Hidden};
-use crate::read::{Read as _, host, passed, path};
+use crate::read::{Read as _, host, passed, path, status};
 use crate::text::{Face, fit, millis, width, words, wrap};
 
 /// The most exchanges that are drawn one by one.
@@ -137,15 +137,14 @@ impl<'a> Sequence<'a> {
         }
         let end = self.top + 19.0;
         let class = if failed { "back bad" } else { "back" };
-        let came = match exchange.number("status") {
-            Some(status) => format!("{status:.0} · {}", millis(exchange.number("ms"))),
-            None => format!("{} · {}", self.unanswered(failed), millis(exchange.number("ms"))),
-        };
+        let status = status(exchange);
+        let answer = status.as_deref().unwrap_or_else(|| self.unanswered(failed));
+        let came = format!("{answer} · {}", millis(exchange.number("ms")));
         let note = exchange.text("note").filter(|_| !failed).map(|note| words(note, 200));
         let text = if failed { "call bad" } else { "call mute" };
         let said = note.map_or(came.clone(), |note| format!("{came}  {note}"));
         self.label(svg, text, &said, end - 5.0, 0.0);
-        if exchange.number("status").is_some() {
+        if status.is_some() {
             svg.arrow(class, to - 3.0, from + 3.0, end);
         } else {
             svg.cross("back bad", to - 3.0, end - 9.0);
@@ -235,7 +234,7 @@ impl<'a> Sequence<'a> {
             let message = self.trace.at("failure").text("message").unwrap_or("no words");
             said += &format!(
                 "; the last one, {} {}, failed: {}",
-                words(last.text("method").unwrap_or("?"), 10),
+                last.named("method", 10),
                 words(&place, 120),
                 words(message, 200)
             );

@@ -48,7 +48,7 @@ pub fn draw(steps: &[Value], most: usize, wide: f64, title: &str) -> Option<Draw
     }
     for (place, (begin, ms, step)) in rows.iter().take(most).enumerate() {
         let top = row_height * place as f64 + 4.0;
-        let name = words(step.text("name").unwrap_or("?"), 60);
+        let name = step.named("name", 60);
         let outcome = step.text("outcome").filter(|outcome| *outcome != "done");
         let failed = outcome.is_some_and(|outcome| outcome.starts_with("failed"));
         let outcome = outcome.map(|outcome| format!(" · {}", words(outcome, 160))).unwrap_or_default();
@@ -75,11 +75,7 @@ pub fn draw(steps: &[Value], most: usize, wide: f64, title: &str) -> Option<Draw
     }
     let mut described = format!("{} steps in {}", steps.len(), millis(Some(whole)));
     if let Some((_, ms, step)) = rows.iter().max_by(|one, other| one.1.total_cmp(&other.1)) {
-        described += &format!(
-            "; the longest, {}, took {}",
-            words(step.text("name").unwrap_or("?"), 60),
-            millis(Some(*ms))
-        );
+        described += &format!("; the longest, {}, took {}", step.named("name", 60), millis(Some(*ms)));
     }
     let mut height = bottom + 20.0;
     if !placed {

@@ -5,7 +5,6 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::incoming::Incoming;
 use super::policy;
 use super::server::Server;
 use super::session::{self, BadToken, INTERNAL, UNAUTHENTICATED};
@@ -13,6 +12,7 @@ use super::settings;
 use super::token_cookie;
 use super::user_info;
 use crate::go_http;
+use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// A code of gRPC.
@@ -103,49 +103,55 @@ struct Oidc {
 
 /// The answer to a request below `/api/`.
 pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
-    let response = route(server, request).await;
+    let response = route(server, request).await.unwrap_or_else(|refused| *refused);
     if server.details.varies_encoding { go_http::with(response, VARY, "Accept-Encoding") } else { response }
 }
 
-async fn route(server: &Server, request: &Incoming) -> Response {
+async fn route(server: &Server, request: &Incoming) -> Result<Response, Box<Response>> {
     if server.details.enforces_content_type
         && request.method != Method::GET
         && !request.header(http::header::CONTENT_TYPE).eq_ignore_ascii_case("application/json")
     {
-        return go_http::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content type");
+        return Ok(go_http::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content type"));
     }
-    match (request.path.as_str(), &request.method) {
-        // It looks whether everybody may see everything, and so reads the settings.
-        ("/api/version", &Method::GET) => match server.manager.complete_settings() {
-            Ok(_) => ok(&json!({ "Version": server.version })),
-            Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, &why),
-        },
+    Ok(match (request.path.as_str(), &request.method) {
+        ("/api/version", &Method::GET) => {
+            // It looks whether everybody may see everything, and so reads the settings.
+            settings(server)?;
+            ok(&json!({ "Version": server.version }))
+        }
         ("/api/v1/session/userinfo", &Method::GET) => userinfo(server, request).await,
-        ("/api/v1/account/can-i/applications/get/*/*", &Method::GET) => match claims(server, request).await {
-            Err(response) => *response,
-            Ok(claims) => {
-                let groups = session::groups(&claims, &server.policy_scopes());
-                let may = policy::may_look(&server.policies(), session::user(&claims), &groups);
-                ok(&json!({ "value": if may { "yes" } else { "no" } }))
-            }
-        },
+        ("/api/v1/account/can-i/applications/get/*/*", &Method::GET) => {
+            let claims = claims(server, request).await?;
+            let groups = session::groups(&claims, &server.policy_scopes());
+            let may = policy::may_look(&server.policies(), session::user(&claims), &groups);
+            ok(&json!({ "value": if may { "yes" } else { "no" } }))
+        }
         ("/api/v1/session", &Method::POST) => {
             // No account is behind a stand-in, so no password is right.
             error(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "Invalid username or password")
         }
         // The browser forgets its cookie by itself: there is no token to set.
         ("/api/v1/session", &Method::DELETE) => ok(&json!({})),
-        ("/api/v1/settings", &Method::GET) => page_settings(server, request).await,
-        ("/api/v1/applications", &Method::GET) => match claims(server, request).await {
-            Err(response) => *response,
-            Ok(_) => ok(&json!({ "metadata": {}, "items": null })),
-        },
-        ("/api/v1/stream/applications", &Method::GET) => match claims(server, request).await {
-            Err(response) => *response,
-            Ok(_) => stream().await,
-        },
+        ("/api/v1/settings", &Method::GET) => page_settings(server, request).await?,
+        ("/api/v1/applications", &Method::GET) => {
+            claims(server, request).await?;
+            ok(&json!({ "metadata": {}, "items": null }))
+        }
+        ("/api/v1/stream/applications", &Method::GET) => {
+            claims(server, request).await?;
+            // There are no applications, so there is never a word. What an open stream does to a
+            // server that wants to restart is what matters.
+            std::future::pending().await
+        }
         _ => go_http::error(StatusCode::NOT_FOUND, "Not Found"),
-    }
+    })
+}
+
+/// The settings as they are now, where an answer needs them.
+fn settings(server: &Server) -> Result<settings::Settings, Box<Response>> {
+    let refused = |why: String| Box::new(error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, &why));
+    server.manager.complete_settings().map_err(refused)
 }
 
 /// What a gateway says whose connection to its own server was closed.
@@ -182,15 +188,12 @@ pub(super) async fn authenticate(server: &Server, request: &Incoming) -> Option<
 
 /// The claims of whoever asks, where only those who are logged in may.
 async fn claims(server: &Server, request: &Incoming) -> Result<Value, Box<Response>> {
-    let refused = |why: &str| Box::new(error(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, why));
-    match authenticate(server, request).await {
-        Some(Ok(claims)) => Ok(claims),
-        Some(Err(BadToken { instead: Some((status, code, message)), .. })) => {
-            Err(Box::new(error(status, code, message)))
-        }
-        Some(Err(bad)) => Err(refused(&format!("invalid session: {}", bad.why))),
-        None => Err(refused("no session information")),
-    }
+    let (status, code, message) = match authenticate(server, request).await {
+        Some(Ok(claims)) => return Ok(claims),
+        Some(Err(bad)) => bad.answer(),
+        None => (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "no session information".to_owned()),
+    };
+    Err(Box::new(error(status, code, &message)))
 }
 
 async fn userinfo(server: &Server, request: &Incoming) -> Response {
@@ -208,11 +211,8 @@ async fn userinfo(server: &Server, request: &Incoming) -> Response {
 }
 
 /// What the login page needs to know, of the settings as they are now.
-async fn page_settings(server: &Server, request: &Incoming) -> Response {
-    let settings = match server.manager.complete_settings() {
-        Ok(settings) => settings,
-        Err(why) => return error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, &why),
-    };
+async fn page_settings(server: &Server, request: &Incoming) -> Result<Response, Box<Response>> {
+    let settings = settings(server)?;
     let data = |key: &str| settings.data.get(key).filter(|value| !value.is_empty()).cloned();
     let details = &server.details;
     let oidc = settings.oidc_config(details, &server.log).map(|config| Oidc {
@@ -225,7 +225,7 @@ async fn page_settings(server: &Server, request: &Incoming) -> Response {
     });
     let logged_in = matches!(authenticate(server, request).await, Some(Ok(_)));
     let dex = Some(&settings.dex_config_raw).filter(|text| !text.is_empty());
-    ok(&Settings {
+    Ok(ok(&Settings {
         dex: dex.and_then(|text| serde_yaml::from_str(text).ok()),
         oidc,
         app_label_key: "app.kubernetes.io/instance",
@@ -243,7 +243,7 @@ async fn page_settings(server: &Server, request: &Incoming) -> Response {
         controller_namespace: logged_in.then(|| server.manager.namespace.clone()),
         sync_with_replace_allowed: details.shows_replace,
         url: settings.url,
-    })
+    }))
 }
 
 /// What the page's button names the login by, if there is a login.
@@ -253,10 +253,4 @@ pub(super) fn login_name(server: &Server, settings: &settings::Settings) -> Opti
     }
     let dex: Dex = serde_yaml::from_str(&settings.dex_config_raw).ok()?;
     Some(dex.connectors.into_iter().next()?.name)
-}
-
-/// The stream of applications: there are none, so there is never a word. What an
-/// open one does to a server that wants to restart is what matters.
-async fn stream() -> Response {
-    std::future::pending().await
 }

@@ -6,8 +6,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
 
 use super::details::StateKept;
-use super::token_cookie::TOKEN_COOKIE;
-use crate::go_http::{hex, random, unhex};
+use crate::go_http::{hex, random, random_text, unhex};
 
 /// The name of the cookie.
 pub(super) const STATE_COOKIE: &str = "argocd.oauthstate";
@@ -105,21 +104,11 @@ fn cookie(value: &str, secure: bool) -> String {
 
 /// The words for a state that belongs to another login. They name the wrong cookie,
 /// as argo-cd does.
-pub(super) fn wrong_state() -> String {
-    format!("invalid state in '{TOKEN_COOKIE}' cookie")
-}
+pub(super) const WRONG_STATE: &str = "invalid state in 'argocd.token' cookie";
 
 /// 24 random letters.
 pub(super) fn new_state() -> Option<String> {
-    const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let mut state = String::with_capacity(24);
-    while state.len() < 24 {
-        let bytes: [u8; 32] = random()?;
-        // The most multiples of 52 that fit: each letter is as likely as another.
-        let letters = bytes.iter().filter(|byte| **byte < 208).map(|byte| LETTERS[usize::from(byte % 52)]);
-        state.extend(letters.take(24 - state.len()).map(char::from));
-    }
-    Some(state)
+    random_text(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", 24)
 }
 
 #[cfg(test)]

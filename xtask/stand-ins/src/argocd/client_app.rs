@@ -17,17 +17,16 @@ use super::app_state::{self, StateCookie};
 use super::details::{Details, StateKept};
 use super::go_url::{GoUrl, append_path};
 use super::id_token;
-use super::incoming::Incoming;
 use super::log::Log;
 use super::oauth2::{self, Tokens};
+use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
+use super::process::Process;
 use super::provider::{Found, Provider};
-use super::proxies::Proxies;
 use super::settings::Settings;
-use super::token_cookie::{self, MaxCookies};
-use super::workload_identity::WorkloadIdentity;
-use crate::expiring::Expiring;
+use super::token_cookie;
 use crate::go_http::{self, Values, random};
+use crate::incoming::Incoming;
 use crate::page::page;
 use local_cluster::serve::Response;
 
@@ -42,33 +41,11 @@ pub(super) enum Unknown {
     Failed(String),
 }
 
-/// What all client apps of a process are made with.
-#[derive(Clone)]
-pub(super) struct Surroundings {
-    pub(super) proxies: Proxies,
-    pub(super) base_href: String,
-    /// Where the Dex inside Argo CD is.
-    pub(super) dex_server: String,
-    pub(super) details: Details,
-    pub(super) log: Log,
-    /// How many cookies a token may need.
-    pub(super) max_cookies: MaxCookies,
-    /// Where logins that are under way want to go, in releases that keep them themselves.
-    pub(super) states: Arc<Expiring<String>>,
-    /// The access token of each user's last login, by `sub`. Argo CD keeps them in Redis.
-    pub(super) access_tokens: Arc<Expiring<String>>,
-    pub(super) workload_identity: Arc<WorkloadIdentity>,
-}
-
 /// One client app. It holds a secret, so it cannot be printed.
 pub(super) struct ClientApp {
-    surroundings: Surroundings,
+    process: Arc<Process>,
     settings: Arc<Settings>,
-    client_id: String,
-    client_secret: String,
-    use_pkce: bool,
-    use_workload_identity: bool,
-    domain_hint: String,
+    config: OidcConfig,
     secure_cookie: bool,
     state_cookie: StateCookie,
     outbound: Outbound,
@@ -91,37 +68,33 @@ impl ClientApp {
     ///
     /// # Errors
     /// They cannot be used.
-    pub(super) fn new(settings: Arc<Settings>, surroundings: Surroundings) -> Result<Self, String> {
-        let Surroundings { details, log, proxies, .. } = &surroundings;
+    pub(super) fn new(process: Arc<Process>, settings: Arc<Settings>) -> Result<Self, String> {
+        let Process { details, log, proxies, flags, .. } = &*process;
         let config = settings.oidc_config(details, log);
         let outbound = Outbound::new(proxies, config.as_ref(), settings.skip_verify, log)?;
         let inside = !settings.dex_config_raw.is_empty() && settings.oidc_config_raw.is_empty();
-        let outbound = if inside { outbound.towards_dex(&surroundings.dex_server) } else { outbound };
+        let outbound = if inside { outbound.towards_dex(&flags.dex_server) } else { outbound };
         let config = settings.sso_config(details, log).unwrap_or_default();
         log.info(format!("Creating client app ({})", config.client_id));
         let signature = settings.server_signature.as_deref().unwrap_or_default();
         Ok(Self {
-            client_id: config.client_id,
-            client_secret: config.client_secret,
-            use_pkce: config.enable_pkce,
-            use_workload_identity: config.use_workload_identity,
-            domain_hint: config.domain_hint.trim().to_owned(),
             secure_cookie: settings.url.starts_with("https:"),
             state_cookie: StateCookie::new(signature, details.state)
                 .ok_or("no key for the state's cookie")?,
             provider: Provider::new(&config.issuer, outbound.clone(), *details, log.clone()),
             outbound,
+            config,
             settings,
-            surroundings,
+            process,
         })
     }
 
     fn details(&self) -> &Details {
-        &self.surroundings.details
+        &self.process.details
     }
 
     fn log(&self) -> &Log {
-        &self.surroundings.log
+        &self.process.log
     }
 
     fn redirect_uri(&self, request: &Incoming) -> String {
@@ -145,13 +118,13 @@ impl ClientApp {
         }
         let no_random = || refuse_500("Failed to initiate login flow");
         let state = app_state::new_state().ok_or_else(no_random)?;
-        let with_verifier = self.use_pkce && self.details().state == StateKept::CookieWithVerifier;
+        let with_verifier = self.config.enable_pkce && self.details().state == StateKept::CookieWithVerifier;
         let verifier = match with_verifier {
             true => URL_SAFE_NO_PAD.encode(random::<32>().ok_or_else(no_random)?),
             false => String::new(),
         };
         let mut query = Values::default();
-        query.add("client_id", &self.client_id);
+        query.add("client_id", &self.config.client_id);
         query.add("redirect_uri", &self.redirect_uri(request));
         query.add("state", &state);
         if let Some(config) = config {
@@ -160,8 +133,9 @@ impl ClientApp {
                 query.add("claims", &serde_json::json!({ "id_token": claims }).to_string());
             }
         }
-        if self.details().sends_domain_hint && !self.domain_hint.is_empty() {
-            query.add("domain_hint", &self.domain_hint);
+        let domain_hint = self.config.domain_hint.trim();
+        if self.details().sends_domain_hint && !domain_hint.is_empty() {
+            query.add("domain_hint", domain_hint);
         }
         if with_verifier {
             let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
@@ -179,11 +153,11 @@ impl ClientApp {
                 "implicit"
             }
         };
-        let return_url = if return_url.is_empty() { &self.surroundings.base_href } else { return_url };
+        let return_url = if return_url.is_empty() { &self.process.flags.base_href } else { return_url };
         let cookie = match self.details().state {
             StateKept::Cache => {
                 let until = id_token::now() + CACHED_SECONDS;
-                self.surroundings.states.put(&state, until, return_url.to_owned());
+                self.process.states.put(&state, until, return_url.to_owned());
                 None
             }
             StateKept::Cookie | StateKept::CookieWithVerifier => {
@@ -204,47 +178,44 @@ impl ClientApp {
 
     /// `/auth/callback`: the browser is back.
     pub(super) async fn callback(&self, request: &Incoming) -> Response {
-        let provider = match self.provider.get().await {
-            Ok(provider) => provider,
-            Err(error) => return *refuse_500(error),
-        };
+        self.try_callback(request).await.unwrap_or_else(|refused| *refused)
+    }
+
+    async fn try_callback(&self, request: &Incoming) -> Result<Response, Refused> {
+        let provider = self.provider.get().await.map_err(refuse_500)?;
         self.log().info(format!("Callback: {}?REDACTED", request.path));
         let error = request.value("error");
         if !error.is_empty() {
-            let description = go_http::escape_html(request.value("error_description"));
-            return *refuse(
-                StatusCode::BAD_REQUEST,
-                format!("{}: {description}", go_http::escape_html(error)),
-            );
+            let description = request.value("error_description");
+            let said = [error, description].map(go_http::escape_html).join(": ");
+            return Err(refuse(StatusCode::BAD_REQUEST, said));
         }
         let (code, state) = (request.value("code"), request.value("state"));
         if code.is_empty() && state.is_empty() {
-            return no_code();
+            return Ok(no_code());
         }
-        let (return_url, verifier) = match self.check_state(request, state) {
-            Ok(returned) => returned,
-            Err(error) => return *refuse(StatusCode::BAD_REQUEST, error),
-        };
+        let (return_url, verifier) =
+            self.check_state(request, state).map_err(|error| refuse(StatusCode::BAD_REQUEST, error))?;
         let response = if code.is_empty() {
             no_code()
         } else {
             let finished = self.finish(request, &provider, code, &verifier, &return_url).await;
             finished.unwrap_or_else(|refused| *refused)
         };
-        match self.details().state {
+        Ok(match self.details().state {
             StateKept::Cache => response,
             // The state is used up, whatever came of it.
             StateKept::Cookie | StateKept::CookieWithVerifier => {
                 with_cookie_first(response, &app_state::clear_cookie(self.secure_cookie))
             }
-        }
+        })
     }
 
     /// Where the browser wanted to go, and the PKCE verifier.
     fn check_state(&self, request: &Incoming, state: &str) -> Result<(String, String), String> {
-        let base_href = &self.surroundings.base_href;
+        let base_href = &self.process.flags.base_href;
         if self.details().state == StateKept::Cache {
-            let return_url = self.surroundings.states.take(state);
+            let return_url = self.process.states.take(state);
             return return_url
                 .map(|return_url| (return_url, String::new()))
                 .ok_or_else(|| format!("unknown app state {state}"));
@@ -266,7 +237,7 @@ impl ClientApp {
             return_url = returned.return_url;
         }
         if returned.state != state {
-            return Err(app_state::wrong_state());
+            return Err(app_state::WRONG_STATE.into());
         }
         Ok((return_url, returned.verifier))
     }
@@ -281,9 +252,9 @@ impl ClientApp {
         return_url: &str,
     ) -> Result<Response, Refused> {
         let redirect_uri = self.redirect_uri(request);
-        let assertion = match self.use_workload_identity {
+        let assertion = match self.config.use_workload_identity {
             true => Some(
-                self.surroundings
+                self.process
                     .workload_identity
                     .token()
                     .map_err(|error| refuse_500(format!("failed to generate client assertion: {error}")))?,
@@ -296,10 +267,7 @@ impl ClientApp {
             .map_err(|error| refuse_500(format!("failed to get token: {error}")))?;
         let id_token = tokens.id_token.ok_or_else(|| refuse_500("no id_token in token response"))?;
         let config = self.settings.sso_config(self.details(), self.log()).unwrap_or_default();
-        let now = id_token::now();
-        let verified =
-            self.provider.verify(&id_token, &config.audiences(), config.skip_audience_check, now).await;
-        let claims = verified.map_err(|error| {
+        let claims = self.provider.verify(&id_token, &config).await.map_err(|error| {
             if !self.details().hides_token_errors {
                 return refuse_500(format!("invalid session token: {error}"));
             }
@@ -307,11 +275,12 @@ impl ClientApp {
             refuse_500("failed to verify the token")
         })?;
         if let (Some(sub), Some(expiry)) = (claims["sub"].as_str(), claims["exp"].as_i64()) {
-            self.surroundings.access_tokens.put(sub, expiry, tokens.access_token);
+            self.process.access_tokens.put(sub, expiry, tokens.access_token);
         }
-        let Surroundings { base_href, max_cookies, .. } = &self.surroundings;
-        let cookies = token_cookie::set_cookies(&id_token, base_href, self.secure_cookie, *max_cookies)
-            .map_err(|error| refuse_500(format!("claims={claims}, err={error}")))?;
+        let Process { flags, max_cookies, .. } = &*self.process;
+        let cookies =
+            token_cookie::set_cookies(&id_token, &flags.base_href, self.secure_cookie, *max_cookies)
+                .map_err(|error| refuse_500(format!("claims={claims}, err={error}")))?;
         self.log().info(format!("Web login successful. Claims: {claims}"));
         let response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, return_url);
         Ok(cookies.into_iter().fold(response, |response, cookie| go_http::with(response, SET_COOKIE, cookie)))
@@ -336,13 +305,13 @@ impl ClientApp {
             form.add("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
             form.add("client_assertion", assertion);
         }
-        if self.use_pkce && self.details().state == StateKept::CookieWithVerifier {
+        if self.config.enable_pkce && self.details().state == StateKept::CookieWithVerifier {
             form.add("code_verifier", verifier);
         }
         let credentials = format!(
             "{}:{}",
-            go_http::query_escape(&self.client_id),
-            go_http::query_escape(&self.client_secret)
+            go_http::query_escape(&self.config.client_id),
+            go_http::query_escape(&self.config.client_secret)
         );
         let mut headers = HeaderMap::new();
         if let Ok(mut value) = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials))) {
@@ -355,9 +324,9 @@ impl ClientApp {
         if let Ok(tokens) = answer.and_then(|answer| oauth2::tokens(&answer, shows_code)) {
             return Ok(tokens);
         }
-        form.add("client_id", &self.client_id);
-        if !self.client_secret.is_empty() {
-            form.add("client_secret", &self.client_secret);
+        form.add("client_id", &self.config.client_id);
+        if !self.config.client_secret.is_empty() {
+            form.add("client_secret", &self.config.client_secret);
         }
         let answer = self.outbound.post_form(endpoint, form.encode(), HeaderMap::new()).await?;
         oauth2::tokens(&answer, shows_code)
@@ -374,7 +343,7 @@ impl ClientApp {
     /// Why that is not known.
     pub(super) async fn user_info(&self, url: &str, claims: &Value) -> Result<Value, Unknown> {
         let sub = claims["sub"].as_str().unwrap_or_default();
-        let token = self.surroundings.access_tokens.get(sub);
+        let token = self.process.access_tokens.get(sub);
         let token = token.ok_or_else(|| Unknown::Unauthorized(format!("no accessToken for {sub}")))?;
         let answer =
             self.outbound.get_as(url, Some(&token)).await.map_err(|error| {
@@ -404,11 +373,6 @@ fn no_code() -> Response {
     go_http::reply(
         StatusCode::OK,
         go_http::HTML,
-        page(
-            "Argo CD",
-            "No code",
-            "<h1>No code</h1>\n<p>The provider sent no code. Argo CD would look for a token in the address now \
-             (the implicit flow); this stand-in does not.</p>",
-        ),
+        page("Argo CD", "No code", include_str!("../pages/no_code.html"), Value::Null),
     )
 }

@@ -96,8 +96,8 @@ pub(super) struct Details {
     pub(super) go_1_26: bool,
     /// `additionalUrls` exist.
     pub(super) additional_urls: bool,
-    /// How many cookies a token may need, and the most that can be asked for.
-    pub(super) max_cookies: (MaxCookies, usize),
+    /// How many cookies a token may need unless the environment sets it.
+    pub(super) max_cookies: MaxCookies,
     /// API requests that are not GETs have to be JSON.
     pub(super) enforces_content_type: bool,
     /// API answers and pages may be compressed, so they vary with what is accepted.
@@ -158,11 +158,11 @@ impl Details {
             go_1_26: from(3, 3, 9),
             additional_urls: from(2, 14, 0),
             max_cookies: if from(2, 8, 2) {
-                (MaxCookies::Number(20), usize::MAX)
+                MaxCookies { number: 20, highest: Some(usize::MAX) }
             } else if from(2, 2, 0) {
-                (MaxCookies::Number(10), 30)
+                MaxCookies { number: 10, highest: Some(30) }
             } else {
-                (MaxCookies::Five, 5)
+                MaxCookies { number: 5, highest: None }
             },
             enforces_content_type: from(2, 10, 0),
             varies_encoding: from(2, 8, 0),

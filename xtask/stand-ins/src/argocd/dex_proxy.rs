@@ -3,8 +3,8 @@
 use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, LOCATION, TRANSFER_ENCODING};
 
-use super::incoming::Incoming;
 use super::server::Server;
+use crate::incoming::Incoming;
 use local_cluster::serve::{Response, empty, full};
 
 /// Passes a request on to Dex, and its answer back: 502 where nobody is.

@@ -8,13 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, ObjectMeta, PostParams};
+use kube::api::entry::CommitError;
+use kube::api::{Api, PostParams};
 
 use super::flags::parse_bool;
 use super::informer::words;
 use super::manager::{CONFIG_MAP, Manager, SECRET};
 use super::settings::{Settings, data};
-use crate::go_http::random;
+use crate::go_http::{random, random_text};
 
 /// Where the generated password of `admin` is left for people to read.
 const INITIAL_PASSWORD: &str = "argocd-initial-admin-secret";
@@ -68,7 +69,7 @@ async fn initialize_admin(manager: &Arc<Manager>) -> Result<(), String> {
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         if !has("admin.password") {
             let password = password().ok_or("no random numbers")?;
-            leave_password(manager, &password).await.map_err(words)?;
+            leave_password(manager, &password).await?;
             missing.push(("admin.password", hash(password).await?));
             missing.push(("admin.passwordMtime", now));
             manager.log.info("Initialized admin password");
@@ -111,25 +112,15 @@ async fn update_secret(manager: &Arc<Manager>, change: impl FnOnce(&mut Secret))
 }
 
 /// Writes the password where people look for it.
-async fn leave_password(manager: &Arc<Manager>, password: &str) -> kube::Result<()> {
+async fn leave_password(manager: &Arc<Manager>, password: &str) -> Result<(), String> {
     let api: Api<Secret> = manager.api();
-    let value = ByteString(password.as_bytes().to_vec());
-    match api.get_opt(INITIAL_PASSWORD).await? {
-        Some(mut secret) => {
-            fields(&mut secret).insert("password".into(), value);
-            api.replace(INITIAL_PASSWORD, &PostParams::default(), &secret).await?;
-        }
-        None => {
-            let mut secret = Secret {
-                metadata: ObjectMeta { name: Some(INITIAL_PASSWORD.into()), ..Default::default() },
-                type_: Some("Opaque".into()),
-                ..Default::default()
-            };
-            fields(&mut secret).insert("password".into(), value);
-            api.create(&PostParams::default(), &secret).await?;
-        }
-    }
-    Ok(())
+    let opaque = || Secret { type_: Some("Opaque".into()), ..Default::default() };
+    let mut secret = api.entry(INITIAL_PASSWORD).await.map_err(words)?.or_insert(opaque);
+    fields(secret.get_mut()).insert("password".into(), ByteString(password.as_bytes().to_vec()));
+    secret.commit(&PostParams::default()).await.map_err(|error| match error {
+        CommitError::Save(error) => words(error),
+        other => other.to_string(),
+    })
 }
 
 async fn hash(password: String) -> Result<String, String> {
@@ -141,16 +132,8 @@ async fn hash(password: String) -> Result<String, String> {
 
 /// Letters, digits and dashes.
 fn password() -> Option<String> {
-    const LETTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
-    // The 64th is not one of Argo CD's; bytes that would give it are left out.
-    let mut password = String::new();
-    while password.len() < PASSWORD_LENGTH {
-        let bytes: [u8; PASSWORD_LENGTH] = random()?;
-        let letters =
-            bytes.iter().map(|byte| LETTERS[usize::from(byte & 63)]).filter(|&letter| letter != b'_');
-        password.extend(letters.take(PASSWORD_LENGTH - password.len()).map(char::from));
-    }
-    Some(password)
+    let letters = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-";
+    random_text(letters, PASSWORD_LENGTH)
 }
 
 fn is_conflict(error: &kube::Error) -> bool {

@@ -1,6 +1,8 @@
 //! URLs as Go's `net/url` takes them apart: what is allowed as a return URL hangs on
 //! exactly that.
 
+use crate::go_http::{clean, query_unescape};
+
 /// The parts of a URL that are compared.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct GoUrl {
@@ -25,7 +27,7 @@ impl GoUrl {
                 let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
                 (authority.rsplit_once('@').map_or(authority, |(_, host)| host), path)
             }
-            None if !scheme.is_empty() && !rest.starts_with('/') => return Some(Self::opaque(scheme)),
+            None if !scheme.is_empty() && !rest.starts_with('/') => ("", ""),
             None => {
                 let segment = rest.split('/').next().unwrap_or_default();
                 if scheme.is_empty() && segment.contains(':') {
@@ -35,10 +37,6 @@ impl GoUrl {
             }
         };
         Some(Self { scheme, host: unescape(host)?, path: unescape(path)? })
-    }
-
-    fn opaque(scheme: String) -> Self {
-        Self { scheme, host: String::new(), path: String::new() }
     }
 
     /// Whether a browser may be sent to `text`: nothing, or something below one of
@@ -77,28 +75,7 @@ fn scheme(text: &str) -> Option<(String, &str)> {
 
 fn unescape(text: &str) -> Option<String> {
     // In a path a plus is a plus.
-    crate::go_http::query_unescape(&text.replace('+', "%2B"))
-}
-
-/// As `path.Clean`.
-pub(super) fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = vec![];
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            ".." if rooted => {}
-            part => parts.push(part),
-        }
-    }
-    match (rooted, parts.join("/")) {
-        (true, path) => format!("/{path}"),
-        (false, path) if path.is_empty() => ".".into(),
-        (false, path) => path,
-    }
+    query_unescape(&text.replace('+', "%2B"))
 }
 
 /// A URL with a path put behind its own.

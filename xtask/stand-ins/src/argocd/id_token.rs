@@ -12,6 +12,7 @@ use ring::signature::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
 use crate::go_http::quote;
 
@@ -47,24 +48,17 @@ pub(super) enum VerifyError {
     Other(String),
 }
 
-/// What a token has to be.
-pub(super) struct Wanted<'a> {
-    pub(super) issuer: &'a str,
-    pub(super) audiences: &'a [&'a str],
-    /// A token without any audience will do.
-    pub(super) skip_missing_audience: bool,
-    pub(super) algorithms: &'a [String],
+/// Checks tokens of one provider, with its keys, which are fetched when a token needs one that is
+/// not there.
+pub(super) struct Verifier {
+    pub(super) issuer: String,
+    pub(super) algorithms: Vec<String>,
     /// The signature is looked at before the claims.
     pub(super) signature_first: bool,
-    /// Seconds since 1970.
-    pub(super) now: i64,
-}
-
-/// The provider's keys, fetched when a token needs one that is not there.
-pub(super) struct KeySet {
-    url: String,
-    client: Outbound,
-    keys: Mutex<Arc<Vec<Jwk>>>,
+    /// Where the keys are.
+    pub(super) url: String,
+    pub(super) client: Outbound,
+    pub(super) keys: Mutex<Arc<Vec<Jwk>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -75,7 +69,7 @@ struct Keys {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Jwk {
+pub(super) struct Jwk {
     kid: String,
     kty: String,
     n: String,
@@ -91,14 +85,41 @@ struct Header {
     kid: String,
 }
 
-impl KeySet {
-    pub(super) fn new(url: String, client: Outbound) -> Self {
-        Self { url, client, keys: Mutex::default() }
+impl Verifier {
+    /// Checks signature and claims of a token, in the order of the release.
+    ///
+    /// # Errors
+    /// The first thing that is not as wanted.
+    pub(super) async fn verify(&self, token: &str, config: &OidcConfig) -> Result<Value, VerifyError> {
+        let malformed = || VerifyError::Other("oidc: malformed jwt".into());
+        let (signed, signature) = token.rsplit_once('.').ok_or_else(malformed)?;
+        let (header, _) = signed.split_once('.').ok_or_else(malformed)?;
+        let claims = unverified_claims(token).ok_or_else(malformed)?;
+        if !self.signature_first {
+            check_claims(&claims, &self.issuer, config, now())?;
+        }
+        let header: Header = URL_SAFE_NO_PAD
+            .decode(header)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .ok_or_else(malformed)?;
+        if !self.algorithms.contains(&header.alg) {
+            return Err(VerifyError::Other(format!(
+                "oidc: id token signed with unsupported algorithm, expected {:?} got {}",
+                self.algorithms,
+                quote(&header.alg)
+            )));
+        }
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
+        self.check_signature(&header, signed, &signature).await.map_err(VerifyError::Signature)?;
+        if self.signature_first {
+            check_claims(&claims, &self.issuer, config, now())?;
+        }
+        Ok(claims)
     }
 
-    /// Checks a signature with the keys at hand, and if that fails with those that
-    /// the provider shows now.
-    async fn verify(&self, header: &Header, signed: &str, signature: &[u8]) -> Result<(), String> {
+    /// With the keys at hand, and if that fails with those that the provider shows now.
+    async fn check_signature(&self, header: &Header, signed: &str, signature: &[u8]) -> Result<(), String> {
         let good = |keys: &[Jwk]| {
             keys.iter()
                 .filter(|key| header.kid.is_empty() || key.kid == header.kid)
@@ -155,46 +176,13 @@ pub(super) fn unverified_claims(token: &str) -> Option<Value> {
     parts.next().is_none().then_some(claims)
 }
 
-/// Checks signature and claims, in the order of the release.
-///
-/// # Errors
-/// The first thing that is not as wanted.
-pub(super) async fn verify(token: &str, wanted: &Wanted<'_>, keys: &KeySet) -> Result<Value, VerifyError> {
-    let other = |text: String| VerifyError::Other(text);
-    let malformed = || other("oidc: malformed jwt".into());
-    let (signed, signature) = token.rsplit_once('.').ok_or_else(malformed)?;
-    let (header, _) = signed.split_once('.').ok_or_else(malformed)?;
-    let claims = unverified_claims(token).ok_or_else(malformed)?;
-    if !wanted.signature_first {
-        check_claims(&claims, wanted)?;
-    }
-    let header: Header = URL_SAFE_NO_PAD
-        .decode(header)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(malformed)?;
-    if !wanted.algorithms.contains(&header.alg) {
-        return Err(other(format!(
-            "oidc: id token signed with unsupported algorithm, expected {:?} got {}",
-            wanted.algorithms,
-            quote(&header.alg)
-        )));
-    }
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
-    keys.verify(&header, signed, &signature).await.map_err(VerifyError::Signature)?;
-    if wanted.signature_first {
-        check_claims(&claims, wanted)?;
-    }
-    Ok(claims)
-}
-
-fn check_claims(claims: &Value, wanted: &Wanted<'_>) -> Result<(), VerifyError> {
+fn check_claims(claims: &Value, wanted: &str, config: &OidcConfig, now: i64) -> Result<(), VerifyError> {
     let other = |text: String| Err(VerifyError::Other(text));
     let issuer = claims["iss"].as_str().unwrap_or_default();
-    if issuer != wanted.issuer {
+    if issuer != wanted {
         return other(format!(
             "oidc: id token issued by a different provider, expected {} got {}",
-            quote(wanted.issuer),
+            quote(wanted),
             quote(issuer)
         ));
     }
@@ -203,12 +191,12 @@ fn check_claims(claims: &Value, wanted: &Wanted<'_>) -> Result<(), VerifyError> 
         Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
         _ => vec![],
     };
-    if audience.is_empty() && !wanted.skip_missing_audience {
+    if audience.is_empty() && !config.skip_audience_check {
         return other("oidc: expected audience, got []".into());
     }
-    if !audience.is_empty() && !wanted.audiences.iter().any(|wanted| audience.contains(wanted)) {
-        let errors: Vec<_> = wanted
-            .audiences
+    let audiences = config.audiences();
+    if !audience.is_empty() && !audiences.iter().any(|wanted| audience.contains(wanted)) {
+        let errors: Vec<_> = audiences
             .iter()
             .map(|wanted| {
                 let wanted = quote(wanted);
@@ -223,15 +211,15 @@ fn check_claims(claims: &Value, wanted: &Wanted<'_>) -> Result<(), VerifyError> 
         number.as_i64().or_else(|| number.as_f64().map(|seconds| seconds as i64))
     };
     let expiry = seconds("exp").unwrap_or(0);
-    if wanted.now > expiry {
+    if now > expiry {
         let time = jiff::Timestamp::from_second(expiry);
         let time = time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string());
         return Err(VerifyError::Expired(time.unwrap_or_else(|_| expiry.to_string())));
     }
     // Clocks differ: a token from the next five minutes is as good as one from now.
     match seconds("nbf") {
-        Some(before) if wanted.now + 5 * 60 < before => {
-            other(format!("oidc: current time {} before the nbf (not before) time: {before}", wanted.now))
+        Some(before) if now + 5 * 60 < before => {
+            other(format!("oidc: current time {} before the nbf (not before) time: {before}", now))
         }
         _ => Ok(()),
     }
@@ -249,16 +237,13 @@ mod tests {
     use serde_json::json;
 
     fn check(claims: Value, skip_missing_audience: bool) -> Result<(), VerifyError> {
-        let algorithms = ["RS256".to_owned()];
-        let wanted = Wanted {
-            issuer: "http://dex.host",
-            audiences: &["argo-cd", "cli"],
-            skip_missing_audience,
-            algorithms: &algorithms,
-            signature_first: false,
-            now: 1000,
+        let config = OidcConfig {
+            client_id: "argo-cd".into(),
+            cli_client_id: "cli".into(),
+            skip_audience_check: skip_missing_audience,
+            ..OidcConfig::default()
         };
-        check_claims(&claims, &wanted)
+        check_claims(&claims, "http://dex.host", &config, 1000)
     }
 
     #[test]

@@ -1,18 +1,18 @@
 //! One list and watch against the cluster API, kept as a store: client-go's shared
 //! informer, as far as settings need it.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::api::Api;
 use kube::runtime::WatchStreamExt as _;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::log::Log;
@@ -29,58 +29,21 @@ pub(super) struct Change {
 /// The label that makes an object one of Argo CD's settings.
 pub(super) const PART_OF: &str = "app.kubernetes.io/part-of";
 
-/// A store that follows the cluster until it is dropped.
-pub(super) struct Informer<K> {
-    objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
-    synced: watch::Receiver<bool>,
-    task: AbortOnDropHandle<()>,
-}
-
-impl<K> Informer<K>
+/// A store that follows the cluster as long as the task lives. What happens after the first list
+/// goes to `changes`.
+pub(super) fn start<K>(
+    api: Api<K>,
+    labels: Option<&str>,
+    log: Log,
+    changes: mpsc::UnboundedSender<Change>,
+) -> (Store<K>, AbortOnDropHandle<()>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    /// Starts one. What happens after the first list goes to `changes`.
-    pub(super) fn start(
-        api: Api<K>,
-        labels: Option<&str>,
-        log: Log,
-        changes: mpsc::UnboundedSender<Change>,
-    ) -> Self {
-        let label_selector = labels.map(ToOwned::to_owned);
-        let config = watcher::Config { label_selector, ..Default::default() };
-        let objects = Arc::new(Mutex::new(BTreeMap::new()));
-        let (synced, receiver) = watch::channel(false);
-        let follow = Follower { objects: objects.clone(), listing: BTreeMap::new(), synced, changes };
-        let task = tokio::spawn(follow.run(api, config, log));
-        Self { objects, synced: receiver, task: AbortOnDropHandle::new(task) }
-    }
-
-    /// Waits until the first list is in the store. No limit: a server that cannot
-    /// read its settings has nothing to do but to try again.
-    pub(super) async fn synced(&self) {
-        // An error means that the task is gone, and with it whoever waits.
-        let _ = self.synced.clone().wait_for(|synced| *synced).await;
-    }
-
-    /// Follows no longer. What it has, it keeps.
-    pub(super) fn stop(&self) {
-        self.task.abort();
-    }
-
-    /// The object of this name.
-    pub(super) fn get(&self, name: &str) -> Option<Arc<K>> {
-        self.lock().get(name).cloned()
-    }
-
-    /// All objects, by name.
-    pub(super) fn list(&self) -> Vec<Arc<K>> {
-        self.lock().values().cloned().collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<K>>> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    let label_selector = labels.map(ToOwned::to_owned);
+    let config = watcher::Config { label_selector, ..Default::default() };
+    let (store, writer) = reflector::store();
+    (store, AbortOnDropHandle::new(tokio::spawn(follow(api, config, writer, log, changes))))
 }
 
 /// An error in the words of the API.
@@ -101,75 +64,54 @@ fn watch_words(error: watcher::Error) -> String {
     }
 }
 
-struct Follower<K> {
-    objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
-    /// A list that is still coming in.
-    listing: BTreeMap<String, Arc<K>>,
-    synced: watch::Sender<bool>,
+async fn follow<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    mut writer: Writer<K>,
+    log: Log,
     changes: mpsc::UnboundedSender<Change>,
-}
-
-impl<K> Follower<K>
-where
+) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    async fn run(mut self, api: Api<K>, config: watcher::Config, log: Log) {
-        let kind = K::kind(&()).into_owned();
-        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => self.take(event),
-                Err(error) => log.warn(format!("Failed to watch *v1.{kind}: {}", watch_words(error))),
+    let (kind, store) = (K::kind(&()).into_owned(), writer.as_reader());
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    let (mut synced, mut noticed) = (false, vec![]);
+    while let Some(event) = events.next().await {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                log.warn(format!("Failed to watch *v1.{kind}: {}", watch_words(error)));
+                continue;
             }
-        }
-    }
-
-    fn take(&mut self, event: Event<K>) {
-        match event {
-            Event::Init => self.listing.clear(),
-            Event::InitApply(object) => {
-                self.listing.insert(object.name_any(), Arc::new(object));
-            }
-            Event::InitDone => {
-                let list = std::mem::take(&mut self.listing);
-                let before = std::mem::replace(
-                    &mut *self.objects.lock().unwrap_or_else(PoisonError::into_inner),
-                    list.clone(),
-                );
-                if *self.synced.borrow() {
-                    // A list after the first is what a broken watch has missed.
-                    for (name, object) in &list {
-                        self.tell(before.get(name).map(AsRef::as_ref), object);
-                    }
-                }
-                self.synced.send_replace(true);
-            }
-            Event::Apply(object) => {
-                let object = Arc::new(object);
-                let before = self
-                    .objects
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(object.name_any(), object.clone());
-                self.tell(before.as_deref(), &object);
-            }
-            Event::Delete(object) => {
-                self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(&object.name_any());
-            }
-        }
-    }
-
-    fn tell(&self, before: Option<&K>, object: &K) {
-        if before.is_some_and(|before| before.resource_version() == object.resource_version()) {
-            return;
-        }
-        let added = match before {
-            Some(_) => None,
-            // An object without a time is older than anything.
-            None => Some(object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0)),
         };
-        let part_of_argocd = object.labels().get(PART_OF).is_some_and(|value| value == "argocd");
-        // Nobody listens any more: the store is about to be dropped.
-        let _ = self.changes.send(Change { added, part_of_argocd });
+        match &event {
+            Event::Init => noticed.clear(),
+            // A list after the first is what a broken watch has missed.
+            Event::Apply(object) | Event::InitApply(object) if synced => {
+                let before = store.get(&ObjectRef::from_obj(object));
+                noticed.extend(change(before.as_deref(), object));
+            }
+            _ => {}
+        }
+        writer.apply_watcher_event(&event);
+        synced |= matches!(event, Event::InitDone);
+        if !matches!(event, Event::InitApply(_)) {
+            // An error means that nobody listens any more: the store is about to be dropped.
+            noticed.drain(..).for_each(|change| drop(changes.send(change)));
+        }
     }
+}
+
+/// What there is to tell of an object that may have been in the store before.
+fn change<K: Resource>(before: Option<&K>, object: &K) -> Option<Change> {
+    if before.is_some_and(|before| before.resource_version() == object.resource_version()) {
+        return None;
+    }
+    let added = match before {
+        Some(_) => None,
+        // An object without a time is older than anything.
+        None => Some(object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0)),
+    };
+    let part_of_argocd = object.labels().get(PART_OF).is_some_and(|value| value == "argocd");
+    Some(Change { added, part_of_argocd })
 }

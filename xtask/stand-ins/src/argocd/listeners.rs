@@ -3,8 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -25,37 +24,22 @@ pub(super) struct SharedListener {
     listener: TcpListener,
     /// Who has it takes the next connection.
     turn: Semaphore,
-    waiting: AtomicUsize,
-}
-
-/// Counts somebody who waits for a connection.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
+    /// A clone is with everybody who waits for a connection.
+    waiting: Arc<()>,
 }
 
 impl SharedListener {
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, turn: Semaphore::new(1), waiting: AtomicUsize::new(0) }
+        Self { listener, turn: Semaphore::new(1), waiting: Arc::default() }
     }
 }
 
 impl Accept for SharedListener {
     async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-        let _waiting = Waiting::new(&self.waiting);
+        let _waiting = self.waiting.clone();
         loop {
             let turn = self.turn.acquire().await.ok()?;
-            let others = self.waiting.load(Ordering::Acquire) > 1;
+            let others = Arc::strong_count(&self.waiting) > 2;
             if others && random::<1>().is_some_and(|[byte]| byte & 1 == 1) {
                 // The turn goes to whoever has waited longest for it.
                 drop(turn);
@@ -101,8 +85,6 @@ impl Accept for ClosableListener {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;

@@ -3,10 +3,10 @@
 use http::StatusCode;
 use http::header::SET_COOKIE;
 
-use super::incoming::Incoming;
 use super::server::Server;
 use super::token_cookie::{self, TOKEN_COOKIE};
 use crate::go_http;
+use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// The answer to a request for it.

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::Api;
+use kube::runtime::reflector::Store;
 use kube::{Client, Config, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::details::Details;
-use super::informer::{Change, Informer, PART_OF};
+use super::informer::{self, Change, PART_OF};
 use super::log::Log;
 use super::settings::Settings;
 use local_cluster::program::ClusterAccess;
@@ -33,10 +34,10 @@ pub(super) struct Manager {
 }
 
 struct Informers {
-    config_maps: Informer<ConfigMap>,
-    secrets: Informer<Secret>,
-    /// Passes on what changes, and ends with them.
-    notifier: Mutex<Option<AbortOnDropHandle<()>>>,
+    config_maps: Store<ConfigMap>,
+    secrets: Store<Secret>,
+    /// What fills both, and what passes on what changes.
+    tasks: [AbortOnDropHandle<()>; 3],
 }
 
 #[derive(Default)]
@@ -121,24 +122,21 @@ impl Manager {
         let ours = format!("{PART_OF}=argocd");
         // From v3.5 cluster Secrets have a store of their own, which settings never see.
         let settings = self.details.only_labelled_notify.then_some("argocd.argoproj.io/secret-type!=cluster");
-        let informers = Arc::new(Informers {
-            config_maps: Informer::start(self.api(), Some(&ours), self.log.clone(), changes.clone()),
-            secrets: Informer::start(self.api(), settings, self.log.clone(), changes),
-            notifier: Mutex::default(),
-        });
-        informers.config_maps.synced().await;
-        informers.secrets.synced().await;
+        let (config_maps, one) = informer::start(self.api(), Some(&ours), self.log.clone(), changes.clone());
+        let (secrets, other) = informer::start(self.api(), settings, self.log.clone(), changes);
+        // No limit: a server that cannot read its settings has nothing to do but to try again. An
+        // error means that the task is gone, and with it whoever waits.
+        let _ = (config_maps.wait_until_ready().await, secrets.wait_until_ready().await);
         self.log.info("Configmap/secret informer synced");
         let notifier = tokio::spawn(notify(Arc::downgrade(self), receiver, Timestamp::now()));
-        *lock(&informers.notifier) = Some(AbortOnDropHandle::new(notifier));
-        *lock(&self.informers) = Some(informers);
+        let tasks = [one, other, AbortOnDropHandle::new(notifier)];
+        *lock(&self.informers) = Some(Arc::new(Informers { config_maps, secrets, tasks }));
     }
 
     /// Follows no longer, and tells nobody any more. The settings stay as they are.
     pub(super) fn stop(&self) {
         if let Ok(informers) = self.informers() {
-            informers.config_maps.stop();
-            informers.secrets.stop();
+            informers.tasks.iter().for_each(|task| task.abort());
             self.log.info("secrets informer cancelled");
             self.log.info("configmap informer cancelled");
         }
@@ -161,7 +159,10 @@ impl Manager {
     /// # Errors
     /// There is none, in the words of the API.
     pub(super) fn config_map(&self, name: &str) -> Result<Arc<ConfigMap>, String> {
-        self.informers()?.config_maps.get(name).ok_or_else(|| format!("configmap {name:?} not found"))
+        self.informers()?
+            .config_maps
+            .find(|it| it.name_any() == name)
+            .ok_or_else(|| format!("configmap {name:?} not found"))
     }
 
     /// A Secret.
@@ -169,7 +170,10 @@ impl Manager {
     /// # Errors
     /// There is none, in the words of the API.
     pub(super) fn secret(&self, name: &str) -> Result<Arc<Secret>, String> {
-        self.informers()?.secrets.get(name).ok_or_else(|| format!("secret {name:?} not found"))
+        self.informers()?
+            .secrets
+            .find(|it| it.name_any() == name)
+            .ok_or_else(|| format!("secret {name:?} not found"))
     }
 
     /// The settings as they are in the store now, and whether they are complete.
@@ -180,7 +184,7 @@ impl Manager {
         let wrap = |name: &'static str| move |error: String| format!("error retrieving {name}: {error}");
         let config_map = self.config_map(CONFIG_MAP).map_err(wrap(CONFIG_MAP))?;
         let secret = self.secret(SECRET).map_err(wrap(SECRET))?;
-        let mut labelled = self.informers()?.secrets.list();
+        let mut labelled = self.informers()?.secrets.state();
         labelled.retain(|secret| secret.labels().get(PART_OF).is_some_and(|value| value == "argocd"));
         Ok(Settings::read(&config_map, &secret, &labelled, &self.details, &self.log))
     }

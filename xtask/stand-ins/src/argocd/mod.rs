@@ -5,14 +5,14 @@
 //! - Settings: `informer` follows the cluster, `manager` tells who subscribed,
 //!   `settings`, `oidc_config` and `references` read them, `first_start` fills
 //!   what nobody has filled.
-//! - Eras: `run` with `changes` and `listeners`. Everything that a release does
+//! - Eras: `run` of a `process`, with `changes` and `listeners`. Everything that a release does
 //!   or says differently and that has nothing to do with changes is in `details`.
 //! - A login: `client_app` with `app_state` and `go_url`; `provider`,
 //!   `oauth2`, `id_token`, `workload_identity`, `outbound` and `proxies` towards the provider;
 //!   `session`, `user_info` and `token_cookie` afterwards.
 //! - The Dex inside Argo CD: `dex_config`, `dex_proxy` before it, and `rundex`, a program of
 //!   its own that runs it.
-//! - Requests: `site` routes `incoming` ones to `api`, `logout`, `pages`, which share a
+//! - Requests: `site` routes them to `api`, `logout`, `pages`, which share a
 //!   `server`.
 //!
 //! What it does not have: applications, projects, repositories, policies, accounts
@@ -33,7 +33,6 @@ mod first_start;
 mod flags;
 mod go_url;
 mod id_token;
-mod incoming;
 mod informer;
 mod listeners;
 mod log;
@@ -44,6 +43,7 @@ mod oidc_config;
 mod outbound;
 mod pages;
 mod policy;
+mod process;
 mod provider;
 mod proxies;
 mod references;
@@ -59,14 +59,14 @@ mod workload_identity;
 
 use std::sync::Arc;
 
-use client_app::Surroundings;
+use crate::expiring::Expiring;
 use details::Details;
 use flags::Flags;
 use local_cluster::program::{Exit, Launch, Program};
 use log::Log;
+use process::{FATAL, Process};
 use proxies::Proxies;
 use releases::Release;
-use run::Process;
 use workload_identity::WorkloadIdentity;
 
 pub use oidc_config::client_secret;
@@ -86,22 +86,25 @@ fn failure(log: &Log, code: i32, message: String) -> Exit {
     Exit { code, message }
 }
 
-async fn start(mut launch: Launch) -> Exit {
-    let plain = Log::new(launch.log.clone(), false);
-    let release = match Release::parse(super::tag(&launch.image)) {
-        Ok(release) => release,
-        Err(error) => return failure(&plain, 1, format!("the image's tag names no release: {error}")),
-    };
-    let flags = match Flags::read(&launch.args, &launch.env) {
-        Ok(flags) => flags,
-        Err(message) => return failure(&plain, 1, message),
-    };
+/// What every program of Argo CD begins with: its release, by the image's tag, and its log.
+fn begin(launch: &Launch, log_format: Option<&str>) -> Result<(Release, Details, Log), Exit> {
+    let release = Release::parse(super::tag(&launch.image)).map_err(|error| {
+        let plain = Log::new(launch.log.clone(), false);
+        failure(&plain, 1, format!("the image's tag names no release: {error}"))
+    })?;
     let details = Details::of(&release);
-    let json = match flags.log_format.as_deref() {
-        Some(format) => format.eq_ignore_ascii_case("json"),
-        None => details.json_log,
-    };
-    let log = Log::new(launch.log.clone(), json);
+    let json = log_format.map_or(details.json_log, |format| format.eq_ignore_ascii_case("json"));
+    Ok((release, details, Log::new(launch.log.clone(), json)))
+}
+
+async fn start(launch: Launch) -> Exit {
+    serve(launch).await.unwrap_or_else(|exit| exit)
+}
+
+async fn serve(mut launch: Launch) -> Result<Exit, Exit> {
+    let plain = Log::new(launch.log.clone(), false);
+    let flags = Flags::read(&launch.args, &launch.env).map_err(|message| failure(&plain, 1, message))?;
+    let (release, details, log) = begin(&launch, flags.log_format.as_deref())?;
     let version = format!("{release}+stand-in");
     log.info("this is a stand-in for argocd-server, not argocd-server itself");
     log.line(
@@ -109,38 +112,27 @@ async fn start(mut launch: Launch) -> Exit {
         "ArgoCD API Server is starting",
         &[("namespace", &launch.namespace), ("port", &flags.port.to_string()), ("version", &version)],
     );
-    let listener = match launch.listener(flags.port) {
-        Ok(listener) => listener,
-        Err(error) => return failure(&log, 20, format!("listen tcp :{}: {error}", flags.port)),
-    };
+    let listener = launch
+        .listener(flags.port)
+        .map_err(|error| failure(&log, FATAL, format!("listen tcp :{}: {error}", flags.port)))?;
     // Nobody answers on the others: metrics, for one.
     launch.ports.clear();
-    let client = match manager::client(&launch.cluster, &launch.namespace) {
-        Ok(client) => client,
-        Err(error) => return failure(&log, 20, error),
-    };
-    let surroundings = Surroundings {
+    let client =
+        manager::client(&launch.cluster, &launch.namespace).map_err(|error| failure(&log, FATAL, error))?;
+    let max_cookies = launch.env.get("ARGOCD_MAX_COOKIE_NUMBER").map(String::as_str);
+    let process = Arc::new(Process {
         proxies: Proxies::of(&launch.env),
-        base_href: flags.base_href.clone(),
-        dex_server: flags.dex_server.clone(),
-        details,
-        log,
-        max_cookies: {
-            let (default, highest) = details.max_cookies;
-            default.set(launch.env.get("ARGOCD_MAX_COOKIE_NUMBER").map(String::as_str), highest)
-        },
-        states: Arc::default(),
-        access_tokens: Arc::default(),
-        workload_identity: Arc::new(WorkloadIdentity::of(&launch.env, &launch.files)),
-    };
-    let process = Process {
+        max_cookies: details.max_cookies.set(max_cookies),
+        states: Expiring::default(),
+        access_tokens: Expiring::default(),
+        workload_identity: WorkloadIdentity::of(&launch.env, &launch.files),
         flags,
         version,
         namespace: launch.namespace,
+        details,
+        log,
         client,
-        surroundings,
         stop: launch.stop,
-        fatal: tokio::sync::watch::Sender::default(),
-    };
-    run::run(&process, release.era(), listener).await
+    });
+    Ok(run::run(&process, release.era(), listener).await)
 }

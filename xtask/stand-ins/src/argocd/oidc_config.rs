@@ -50,8 +50,8 @@ pub(super) struct OidcConfig {
     /// The client shows a token of the cluster, besides its secret.
     pub(super) use_workload_identity: bool,
     /// Compared, and not looked at otherwise: here nothing is kept, and no token renewed.
-    user_info_cache_expiration: String,
-    refresh_token_threshold: String,
+    pub(super) user_info_cache_expiration: String,
+    pub(super) refresh_token_threshold: String,
 }
 
 impl OidcConfig {
@@ -134,12 +134,7 @@ fn parse(text: &str, secrets: &Secrets, details: &Details, log: &Log) -> Result<
         domain_hint: fields.text("domainHint")?,
         allowed_audiences: fields.texts("allowedAudiences")?,
         skip_audience_check: fields.flag("skipAudienceCheckWhenTokenHasNoAudience")?,
-        enable_user_info_groups: false,
-        user_info_path: String::new(),
-        user_info_base_url: String::new(),
-        use_workload_identity: false,
-        user_info_cache_expiration: String::new(),
-        refresh_token_threshold: String::new(),
+        ..OidcConfig::default()
     };
     if details.user_info != UserInfoBy::Nobody {
         config.enable_user_info_groups = fields.flag("enableUserInfoGroups")?;
@@ -177,44 +172,33 @@ impl Fields<'_> {
         named.map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
-    fn wrong<T>(name: &str, wanted: &str) -> Result<T, String> {
-        Err(format!("error unmarshaling JSON: cannot unmarshal OIDCConfig.{name} into a {wanted}"))
+    /// A field, or nothing where it is not there.
+    fn read<T: Default>(
+        &self,
+        name: &str,
+        wanted: &str,
+        of: impl Fn(&Value) -> Option<T>,
+    ) -> Result<T, String> {
+        self.find(name).map_or_else(|| Some(T::default()), of).ok_or_else(|| {
+            format!("error unmarshaling JSON: cannot unmarshal OIDCConfig.{name} into a {wanted}")
+        })
     }
 
+    /// YAML takes 123 for a number; where text is wanted it is text.
     fn text(&self, name: &str) -> Result<String, String> {
-        match self.find(name) {
-            None => Ok(String::new()),
-            // YAML takes 123 for a number; where text is wanted it is text.
-            Some(value) => scalar(value).map_or_else(|| Self::wrong(name, "string"), Ok),
-        }
+        self.read(name, "string", scalar)
     }
 
     fn texts(&self, name: &str) -> Result<Vec<String>, String> {
-        match self.find(name) {
-            None => Ok(vec![]),
-            Some(Value::Array(items)) => items
-                .iter()
-                .map(scalar)
-                .collect::<Option<_>>()
-                .map_or_else(|| Self::wrong(name, "string"), Ok),
-            Some(_) => Self::wrong(name, "list of strings"),
-        }
+        self.read(name, "list of strings", |value| value.as_array()?.iter().map(scalar).collect())
     }
 
     fn flag(&self, name: &str) -> Result<bool, String> {
-        match self.find(name) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Self::wrong(name, "bool"),
-        }
+        self.read(name, "bool", Value::as_bool)
     }
 
-    fn json(&self, name: &str) -> Result<Option<serde_json::Value>, String> {
-        match self.find(name) {
-            None => Ok(None),
-            Some(value @ Value::Object(_)) => Ok(Some(value.clone())),
-            Some(_) => Self::wrong(name, "object"),
-        }
+    fn json(&self, name: &str) -> Result<Option<Value>, String> {
+        self.read(name, "object", |value| value.is_object().then(|| Some(value.clone())))
     }
 }
 

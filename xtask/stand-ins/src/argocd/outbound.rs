@@ -181,10 +181,7 @@ impl Outbound {
         url: &str,
         request: impl FnOnce(&Client) -> reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, String> {
-        let tls = wants_tls(url).map_err(|why| match why {
-            Unusable::NoUrl(why) => format!("parse {}: {why}", quote(url)),
-            Unusable::Scheme(why) => failed(method, url, &why),
-        })?;
+        let tls = wants_tls(method, url)?;
         if tls && self.dex.is_some() {
             // What it is called is known to a cluster's name server alone.
             let host = GoUrl::parse(url).map(|url| url.host).unwrap_or_default();
@@ -251,31 +248,30 @@ fn failed(method: &str, url: &str, cause: &str) -> String {
     format!("{method} {}: {cause}", quote(url))
 }
 
-/// A URL that no request can be made for.
-#[derive(Debug, PartialEq, Eq)]
-enum Unusable {
-    NoUrl(String),
-    Scheme(String),
-}
-
 /// Whether a URL wants TLS.
-fn wants_tls(url: &str) -> Result<bool, Unusable> {
-    let no_scheme =
-        |scheme: &str| Err(Unusable::Scheme(format!("unsupported protocol scheme {}", quote(scheme))));
+///
+/// # Errors
+/// No request can be made for it, in Go's words.
+fn wants_tls(method: &str, url: &str) -> Result<bool, String> {
+    let no_url = |why: &str| Err(format!("parse {}: {why}", quote(url)));
+    let refused = |why: &str| Err(failed(method, url, why));
+    let no_scheme = |scheme: &str| refused(&format!("unsupported protocol scheme {}", quote(scheme)));
     match url::Url::parse(url) {
         Ok(url) if !["http", "https"].contains(&url.scheme()) => no_scheme(url.scheme()),
         Ok(url) => Ok(url.scheme() == "https"),
         Err(url::ParseError::RelativeUrlWithoutBase) if GoUrl::parse(url).is_some() => no_scheme(""),
         Err(url::ParseError::RelativeUrlWithoutBase) => {
-            Err(Unusable::NoUrl("first path segment in URL cannot contain colon".into()))
+            no_url("first path segment in URL cannot contain colon")
         }
-        Err(url::ParseError::EmptyHost) => Err(Unusable::Scheme("http: no Host in request URL".into())),
-        Err(error) => Err(Unusable::NoUrl(error.to_string())),
+        Err(url::ParseError::EmptyHost) => refused("http: no Host in request URL"),
+        Err(error) => no_url(&error.to_string()),
     }
 }
 
 /// Why a request failed, as Go says it.
 fn cause(error: &reqwest::Error, url: &str) -> String {
+    let url = url::Url::parse(url).ok();
+    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
     let mut deepest = None;
     let mut next = error.source();
     while let Some(error) = next {
@@ -285,8 +281,6 @@ fn cause(error: &reqwest::Error, url: &str) -> String {
         let io = error.downcast_ref::<io::Error>();
         match io.map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => {
-                let url = url::Url::parse(url).ok();
-                let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
                 let port = url.as_ref().and_then(url::Url::port_or_known_default).unwrap_or(0);
                 return format!("dial tcp {host}:{port}: connect: connection refused");
             }
@@ -308,8 +302,6 @@ fn cause(error: &reqwest::Error, url: &str) -> String {
         return "net/http: timeout awaiting response headers".into();
     }
     if deepest.contains("failed to lookup address") || deepest.contains("dns error") {
-        let url = url::Url::parse(url).ok();
-        let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
         return format!("dial tcp: lookup {host}: no such host");
     }
     deepest
@@ -359,22 +351,24 @@ fn dns_name(shown: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Unusable, wants_tls};
+    use super::wants_tls;
 
     #[test]
     fn what_is_no_address_is_refused_in_gos_words() {
-        let scheme = |words: &str| Err(Unusable::Scheme(words.into()));
+        let scheme =
+            |url: &str, scheme: &str| Err(format!(r#"Get "{url}": unsupported protocol scheme "{scheme}""#));
+        let colon = r#"parse "$secret:key/x": first path segment in URL cannot contain colon"#;
         let table = [
             ("http://dex.host/x", Ok(false)),
             ("https://dex.host", Ok(true)),
-            ("/.well-known/openid-configuration", scheme(r#"unsupported protocol scheme """#)),
-            ("dex.host/.well-known", scheme(r#"unsupported protocol scheme """#)),
-            ("ftp://dex.host", scheme(r#"unsupported protocol scheme "ftp""#)),
+            ("/.well-known/openid-configuration", scheme("/.well-known/openid-configuration", "")),
+            ("dex.host/.well-known", scheme("dex.host/.well-known", "")),
+            ("ftp://dex.host", scheme("ftp://dex.host", "ftp")),
             ("http:///x", Ok(false)),
-            ("$secret:key/x", Err(Unusable::NoUrl("first path segment in URL cannot contain colon".into()))),
+            ("$secret:key/x", Err(colon.into())),
         ];
         for (url, wanted) in table {
-            assert_eq!(wants_tls(url), wanted, "{url}");
+            assert_eq!(wants_tls("Get", url), wanted, "{url}");
         }
     }
 }

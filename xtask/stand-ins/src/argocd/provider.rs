@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserialize;
 
 use super::details::Details;
-use super::id_token::{self, KeySet, VerifyError};
+use super::id_token::{self, Verifier, VerifyError};
 use super::log::Log;
+use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
 use crate::go_http::quote;
 
@@ -25,9 +26,7 @@ pub(super) struct Found {
     pub(super) authorization_endpoint: String,
     pub(super) token_endpoint: String,
     pub(super) response_types: Vec<String>,
-    issuer: String,
-    algorithms: Vec<String>,
-    keys: KeySet,
+    verifier: Verifier,
 }
 
 #[derive(Default, Deserialize)]
@@ -83,9 +82,14 @@ impl Provider {
             authorization_endpoint: discovery.authorization_endpoint,
             token_endpoint: discovery.token_endpoint,
             response_types: discovery.response_types_supported,
-            issuer: self.issuer.clone(),
-            algorithms,
-            keys: KeySet::new(discovery.jwks_uri, self.client.clone()),
+            verifier: Verifier {
+                issuer: self.issuer.clone(),
+                algorithms,
+                signature_first: self.details.newer_go_oidc,
+                url: discovery.jwks_uri,
+                client: self.client.clone(),
+                keys: Mutex::default(),
+            },
         }))
     }
 
@@ -111,7 +115,7 @@ impl Provider {
         Ok(discovery)
     }
 
-    /// Checks a token that was made for one of `audiences` and returns its claims.
+    /// Checks a token that was made for one of those that the settings name, and returns its claims.
     /// If the signature is not good, the provider is asked once more who it is: it
     /// may have restarted with new keys.
     ///
@@ -120,26 +124,13 @@ impl Provider {
     pub(super) async fn verify(
         &self,
         token: &str,
-        audiences: &[&str],
-        skip_missing_audience: bool,
-        now: i64,
+        config: &OidcConfig,
     ) -> Result<serde_json::Value, VerifyError> {
         let found = self.get().await.map_err(VerifyError::Other)?;
-        let check = |found: Arc<Found>| async move {
-            let wanted = id_token::Wanted {
-                issuer: &found.issuer,
-                audiences,
-                skip_missing_audience,
-                algorithms: &found.algorithms,
-                signature_first: self.details.newer_go_oidc,
-                now,
-            };
-            id_token::verify(token, &wanted, &found.keys).await
-        };
-        match check(found).await {
+        match found.verifier.verify(token, config).await {
             Err(VerifyError::Signature(why)) => {
                 let Ok(found) = self.discover().await else { return Err(VerifyError::Signature(why)) };
-                let claims = check(found.clone()).await?;
+                let claims = found.verifier.verify(token, config).await?;
                 self.log.info("New OIDC settings detected");
                 self.keep(&found);
                 Ok(claims)

@@ -5,44 +5,33 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 
 use serde_json::Value;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::details::Details;
 use super::flags::{find, parse_bool};
 use super::log::Log;
 use super::manager::{self, Manager};
-use super::{dex_config, failure};
+use super::process::{FATAL, terminated};
+use super::{begin, dex_config, failure};
 use crate::dex;
 use local_cluster::program::{Exit, Launch, Program};
-use releases::Release;
 
 /// The image name under which it is known, without tag. The tag is Argo CD's release.
 pub const IMAGE: &str = "oidc-lab/stand-in-argocd-dex";
 /// Where the configuration is for Dex.
 const FILE: &str = "/tmp/dex.yaml";
-/// As argocd-server, after an error that it cannot go on with.
-const FATAL: i32 = 20;
-/// What a shell makes of a process that died of SIGTERM.
-const TERMINATED: i32 = 143;
-
 /// The program.
 pub fn program() -> impl Program {
     start
 }
 
 async fn start(launch: Launch) -> Exit {
-    let plain = Log::new(launch.log.clone(), false);
-    let release = match Release::parse(crate::tag(&launch.image)) {
-        Ok(release) => release,
-        Err(error) => return failure(&plain, 1, format!("the image's tag names no release: {error}")),
+    let format = launch.env.get("ARGOCD_DEX_SERVER_LOGFORMAT").map(String::as_str);
+    let (release, details, log) = match begin(&launch, format) {
+        Ok(begun) => begun,
+        Err(exit) => return exit,
     };
-    let details = Details::of(&release);
-    let json = match launch.env.get("ARGOCD_DEX_SERVER_LOGFORMAT") {
-        Some(format) => format.eq_ignore_ascii_case("json"),
-        None => details.json_log,
-    };
-    let log = Log::new(launch.log.clone(), json);
     log.info("this is a stand-in for argocd-dex, not argocd-dex itself");
     log.info(format!(
         "ArgoCD Dex Server is starting (namespace: {}, version: {release}+stand-in)",
@@ -96,7 +85,7 @@ async fn run(mut launch: Launch, details: Details, log: &Log) -> Result<Exit, St
             running.end().await;
         }
         if ends {
-            return Ok(Exit { code: TERMINATED, message: String::new() });
+            return Ok(terminated());
         }
     }
 }
@@ -105,13 +94,7 @@ async fn run(mut launch: Launch, details: Details, log: &Log) -> Result<Exit, St
 /// is another.
 struct Running {
     stop: CancellationToken,
-    task: JoinHandle<Exit>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    task: AbortOnDropHandle<Exit>,
 }
 
 impl Running {
@@ -136,12 +119,12 @@ impl Running {
             stop: stop.clone(),
             cluster: launch.cluster.clone(),
         });
-        Ok(Self { stop, task: tokio::spawn(dex) })
+        Ok(Self { stop, task: AbortOnDropHandle::new(tokio::spawn(dex)) })
     }
 
-    async fn end(mut self) {
+    async fn end(self) {
         self.stop.cancel();
         // However it ended, it is no more.
-        let _ = (&mut self.task).await;
+        let _ = self.task.await;
     }
 }

@@ -1,7 +1,7 @@
 //! One argocd-server: what outlives a change of its settings, and all handlers share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client_app::ClientApp;
@@ -11,7 +11,7 @@ use super::flags::Flags;
 use super::log::Log;
 use super::manager::Manager;
 use super::outbound::Outbound;
-use super::proxies::Proxies;
+use super::process::Process;
 use super::session::Sessions;
 use super::settings::Settings;
 
@@ -30,17 +30,10 @@ pub(super) struct Server {
     settings: Mutex<Arc<Settings>>,
     /// The client app of the run that began last.
     client_app: Mutex<Option<Arc<ClientApp>>>,
-    available: AtomicBool,
-    ending: AtomicBool,
-}
-
-/// What a server is made of.
-pub(super) struct Parts<'a> {
-    pub(super) flags: Flags,
-    pub(super) version: String,
-    pub(super) manager: Arc<Manager>,
-    pub(super) settings: Arc<Settings>,
-    pub(super) proxies: &'a Proxies,
+    /// Whether it serves.
+    pub(super) available: AtomicBool,
+    /// Whether it was told to end.
+    pub(super) ending: AtomicBool,
 }
 
 impl Server {
@@ -48,17 +41,21 @@ impl Server {
     ///
     /// # Errors
     /// The line that argocd-server prints before it exits.
-    pub(super) fn new(parts: Parts<'_>) -> Result<Arc<Self>, String> {
-        let Parts { flags, version, manager, settings, proxies } = parts;
+    pub(super) fn new(
+        process: &Process,
+        manager: Arc<Manager>,
+        settings: Settings,
+    ) -> Result<Arc<Self>, String> {
+        let Process { flags, version, details, log, proxies, .. } = process;
         Ok(Arc::new(Self {
-            version,
-            details: manager.details,
-            log: manager.log.clone(),
-            dex: Outbound::new(proxies, None, false, &manager.log)?.towards_dex(&flags.dex_server),
+            version: version.clone(),
+            details: *details,
+            log: log.clone(),
+            dex: Outbound::new(proxies, None, false, log)?.towards_dex(&flags.dex_server),
             sessions: Sessions::new(manager.clone(), proxies, &flags.dex_server)?,
-            flags,
+            flags: flags.clone(),
             manager,
-            settings: Mutex::new(settings),
+            settings: Mutex::new(Arc::new(settings)),
             client_app: Mutex::default(),
             available: AtomicBool::new(false),
             ending: AtomicBool::new(false),
@@ -83,26 +80,6 @@ impl Server {
     /// A run with this client app begins.
     pub(super) fn set_client_app(&self, app: Option<Arc<ClientApp>>) {
         *self.client_app.lock().unwrap_or_else(PoisonError::into_inner) = app;
-    }
-
-    /// Whether `/healthz` says that it can be used.
-    pub(super) fn is_available(&self) -> bool {
-        self.available.load(Ordering::Acquire)
-    }
-
-    /// What `/healthz` says from now on.
-    pub(super) fn set_available(&self, available: bool) {
-        self.available.store(available, Ordering::Release);
-    }
-
-    /// It was told to end.
-    pub(super) fn set_ending(&self) {
-        self.ending.store(true, Ordering::Release);
-    }
-
-    /// Whether it was told to end.
-    pub(super) fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Acquire)
     }
 
     /// Whether a login is configured.

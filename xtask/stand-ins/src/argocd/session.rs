@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::id_token::{self, VerifyError, unverified_claims};
+use super::id_token::{VerifyError, unverified_claims};
 use super::manager::Manager;
 use super::outbound::Outbound;
 use super::provider::Provider;
@@ -47,6 +47,14 @@ pub(super) struct BadToken {
 impl BadToken {
     fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), claims: None, instead: None }
+    }
+
+    /// What the client is told: HTTP's status, gRPC's code, the message.
+    pub(super) fn answer(&self) -> (StatusCode, i32, String) {
+        match self.instead {
+            Some((status, code, message)) => (status, code, message.to_owned()),
+            None => (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, format!("invalid session: {}", self.why)),
+        }
     }
 }
 
@@ -93,9 +101,7 @@ impl Sessions {
             BadToken::new(format!("cannot access settings while verifying the token: {error}"))
         })?;
         let config = settings.sso_config(details, log).unwrap_or_default();
-        let now = id_token::now();
-        let verified = provider.verify(token, &config.audiences(), config.skip_audience_check, now).await;
-        let claims = verified.map_err(|error| {
+        let claims = provider.verify(token, &config).await.map_err(|error| {
             let claims = matches!(error, VerifyError::Expired(_)).then(|| json!({"iss": "sso"}));
             if !details.hides_token_errors {
                 return BadToken { claims, ..BadToken::new(error.to_string()) };

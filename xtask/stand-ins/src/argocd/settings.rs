@@ -49,26 +49,15 @@ impl Settings {
         details: &Details,
         log: &Log,
     ) -> (Self, Result<(), &'static str>) {
-        let mut settings = Self::default();
-        match details.read_order {
-            ReadOrder::ConfigMapFirst => {
-                settings.take_config_map(config_map, details, log);
-                let complete = settings.take_secret(secret, labelled, details, log);
-                (settings, complete)
-            }
-            ReadOrder::SecretFirstStops => {
-                let complete = settings.take_secret(secret, labelled, details, log);
-                if complete.is_ok() {
-                    settings.take_config_map(config_map, details, log);
-                }
-                (settings, complete)
-            }
-            ReadOrder::SecretFirst => {
-                let complete = settings.take_secret(secret, labelled, details, log);
-                settings.take_config_map(config_map, details, log);
-                (settings, complete)
-            }
+        let (mut settings, order) = (Self::default(), details.read_order);
+        if order == ReadOrder::ConfigMapFirst {
+            settings.take_config_map(config_map, details, log);
         }
+        let complete = settings.take_secret(secret, labelled, details, log);
+        if order == ReadOrder::SecretFirst || (order == ReadOrder::SecretFirstStops && complete.is_ok()) {
+            settings.take_config_map(config_map, details, log);
+        }
+        (settings, complete)
     }
 
     fn take_config_map(&mut self, config_map: &ConfigMap, details: &Details, log: &Log) {

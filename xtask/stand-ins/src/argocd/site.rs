@@ -2,16 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use super::client_app::ClientApp;
-use super::incoming::Incoming;
 use super::oidc_config::DEX_PATH;
 use super::server::Server;
 use super::{api, dex_proxy, logout, pages};
 use crate::go_http;
+use crate::incoming::Incoming;
 use local_cluster::serve::{Handler, Limits, Request, Response};
 
 /// Serves one run of a server. Several of them may serve at once, and each keeps
@@ -91,9 +92,9 @@ fn below_dex(path: &str) -> bool {
 fn healthz(server: &Server) -> Response {
     let problem = if !server.details.knows_availability {
         None
-    } else if server.is_ending() {
+    } else if server.ending.load(Ordering::Acquire) {
         Some("API Server is terminating and unable to serve requests")
-    } else if !server.is_available() {
+    } else if !server.available.load(Ordering::Acquire) {
         Some("API Server is not available: it either hasn't started or is restarting")
     } else {
         None

@@ -10,23 +10,18 @@ const MAX_COOKIE: usize = 4093;
 
 /// How many cookies a token may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MaxCookies {
-    /// v2.1: five, in words of its own.
-    Five,
-    /// From v2.2: this many, unless `ARGOCD_MAX_COOKIE_NUMBER` says otherwise.
-    Number(usize),
+pub(super) struct MaxCookies {
+    pub(super) number: usize,
+    /// The highest number that `ARGOCD_MAX_COOKIE_NUMBER` may set, from v2.2.
+    pub(super) highest: Option<usize>,
 }
 
 impl MaxCookies {
-    /// As the environment sets it. `highest` is the highest that is taken.
-    pub(super) fn set(self, variable: Option<&str>, highest: usize) -> Self {
-        match self {
-            Self::Five => self,
-            Self::Number(default) => {
-                let set = variable.and_then(|text| text.parse().ok()).filter(|number| *number <= highest);
-                Self::Number(set.unwrap_or(default))
-            }
-        }
+    /// As the environment sets it.
+    pub(super) fn set(self, variable: Option<&str>) -> Self {
+        let set = variable.and_then(|text| text.parse().ok());
+        let set = set.filter(|number| self.highest.is_some_and(|highest| *number <= highest));
+        Self { number: set.unwrap_or(self.number), ..self }
     }
 }
 
@@ -46,19 +41,17 @@ pub(super) fn set_cookies(
     let room = MAX_COOKIE - (TOKEN_COOKIE.len() + 3) - (attributes.len() + 2);
     let count = token.len().div_ceil(room);
     let length = token.len();
-    match max {
-        MaxCookies::Five if count > 5 => {
-            return Err(format!(
-                "invalid cookie value, at {length} long it is longer than the max length of {}",
-                room * 5
-            ));
-        }
-        MaxCookies::Number(max) if count > max => {
-            return Err(format!(
-                "the authentication token is {length} characters long and requires {count} cookies but the max number of cookies is {max}. Contact your Argo CD administrator to increase the max number of cookies"
-            ));
-        }
-        _ => {}
+    let MaxCookies { number: max, highest } = max;
+    if count > max && highest.is_none() {
+        let longest = room * max;
+        return Err(format!(
+            "invalid cookie value, at {length} long it is longer than the max length of {longest}"
+        ));
+    }
+    if count > max {
+        return Err(format!(
+            "the authentication token is {length} characters long and requires {count} cookies but the max number of cookies is {max}. Contact your Argo CD administrator to increase the max number of cookies"
+        ));
     }
     let parts = token.as_bytes().chunks(room).map(String::from_utf8_lossy).enumerate();
     Ok(parts
@@ -117,6 +110,9 @@ pub(super) fn join(headers: &HeaderMap) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    const FIVE: MaxCookies = MaxCookies { number: 5, highest: None };
+    const TWENTY: MaxCookies = MaxCookies { number: 20, highest: Some(usize::MAX) };
+
     fn headers(cookies: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, cookies.join("; ").parse().unwrap());
@@ -128,7 +124,7 @@ mod tests {
         for (length, count) in [(800, 1), (4046, 1), (4047, 2), (9000, 3)] {
             let token: String =
                 std::iter::repeat_n("abcdefghij", length / 10 + 1).collect::<String>()[..length].into();
-            let set = set_cookies(&token, "/", false, MaxCookies::Number(20)).unwrap();
+            let set = set_cookies(&token, "/", false, TWENTY).unwrap();
             assert_eq!(set.len(), count, "{length}");
             assert!(set.iter().all(|cookie| cookie.len() <= MAX_COOKIE), "{length}");
             assert!(set[0].ends_with("; path=/; SameSite=lax; httpOnly"), "{}", set[0]);
@@ -136,28 +132,25 @@ mod tests {
             assert_eq!(join(&headers(&pairs)).unwrap(), token);
         }
         let refused = |max| set_cookies(&"x".repeat(100_000), "/", false, max).unwrap_err();
-        assert!(
-            refused(MaxCookies::Number(20))
-                .contains("requires 25 cookies but the max number of cookies is 20.")
-        );
+        assert!(refused(TWENTY).contains("requires 25 cookies but the max number of cookies is 20."));
         assert_eq!(
-            refused(MaxCookies::Five),
+            refused(FIVE),
             "invalid cookie value, at 100000 long it is longer than the max length of 20230"
         );
         assert!(
-            set_cookies("x", "argo/", true, MaxCookies::Five).unwrap()[0]
+            set_cookies("x", "argo/", true, FIVE).unwrap()[0]
                 .ends_with("path=/argo; SameSite=lax; httpOnly; Secure")
         );
     }
 
     #[test]
     fn the_environment_sets_how_many() {
-        let set = |text| MaxCookies::Number(10).set(Some(text), 30);
-        assert_eq!(set("12"), MaxCookies::Number(12));
+        let max = MaxCookies { number: 10, highest: Some(30) };
+        assert_eq!(max.set(Some("12")).number, 12);
         for unheard in ["", "x", "-1", "31"] {
-            assert_eq!(set(unheard), MaxCookies::Number(10), "{unheard}");
+            assert_eq!(max.set(Some(unheard)), max, "{unheard}");
         }
-        assert_eq!(MaxCookies::Five.set(Some("12"), 30), MaxCookies::Five);
+        assert_eq!(FIVE.set(Some("12")), FIVE);
     }
 
     #[test]

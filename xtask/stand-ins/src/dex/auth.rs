@@ -4,17 +4,18 @@ use http::StatusCode;
 
 use super::config::Client;
 use super::pages;
-use super::state::{Dex, Incoming};
+use super::state::Dex;
 use super::storage::{AuthRequest, Pkce, new_id};
 use crate::go_http::{self, Values, quote, quoted_list};
+use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// Why a login does not begin.
 enum Refusal {
     /// Shown here: there is nobody to send it to.
-    Shown(StatusCode, &'static str),
-    /// Sent to the client.
-    Sent { error: &'static str, description: String },
+    Shown(StatusCode, String),
+    /// Sent to the client, as an error of OAuth 2 with its description.
+    Sent(&'static str, String),
 }
 
 /// `/auth`: there is one connector, so the browser is sent on to it.
@@ -34,19 +35,14 @@ pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response 
     let values = request.values();
     let wish = match read(dex, request, &values) {
         Ok(wish) => wish,
-        Err(Refusal::Shown(status, message)) => {
-            dex.log.error(
-                "failed to parse authorization request",
-                &[("err", message), ("request_id", &request.id)],
-            );
-            return pages::error(status, message);
-        }
-        Err(Refusal::Sent { error, description }) => {
-            dex.log.error(
-                "failed to parse authorization request",
-                &[("err", &description), ("request_id", &request.id)],
-            );
-            return send_error(request, &values, error, &description);
+        Err(refusal) => {
+            let (Refusal::Shown(_, why) | Refusal::Sent(_, why)) = &refusal;
+            let fields = [("err", why.as_str()), ("request_id", &request.id)];
+            dex.log.error("failed to parse authorization request", &fields);
+            return match refusal {
+                Refusal::Shown(status, message) => pages::error(status, &message),
+                Refusal::Sent(error, description) => send_error(request, &values, error, &description),
+            };
         }
     };
     if connector != dex.connector() {
@@ -70,16 +66,16 @@ fn send_error(request: &Incoming, values: &Values, error: &str, description: &st
     let mut answer = Values::default();
     answer.add("state", values.get("state"));
     answer.add("error", error);
-    if !description.is_empty() {
-        answer.add("error_description", description);
-    }
+    answer.add("error_description", description);
     let to = go_http::with_query(values.get("redirect_uri"), answer);
     go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to)
 }
 
 fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, Refusal> {
+    let show = |status, message: &str| Err(Refusal::Shown(status, message.to_owned()));
+    let refuse = |error, description: String| Err(Refusal::Sent(error, description));
     let Some(redirect_uri) = go_http::query_unescape(values.get("redirect_uri")) else {
-        return Err(Refusal::Shown(StatusCode::BAD_REQUEST, "No redirect_uri provided."));
+        return show(StatusCode::BAD_REQUEST, "No redirect_uri provided.");
     };
     let id = values.get("client_id");
     let log = |message: &str, fields: &[(&str, &str)]| {
@@ -89,13 +85,12 @@ fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, R
     };
     let Some(client) = dex.config.client(id) else {
         log("invalid client_id provided", &[("client_id", id)]);
-        return Err(Refusal::Shown(StatusCode::NOT_FOUND, "Invalid client_id."));
+        return show(StatusCode::NOT_FOUND, "Invalid client_id.");
     };
     if !may_redirect(client, &redirect_uri) {
         log("unregistered redirect_uri", &[("redirect_uri", &redirect_uri), ("client_id", id)]);
-        return Err(Refusal::Shown(StatusCode::BAD_REQUEST, "Unregistered redirect_uri."));
+        return show(StatusCode::BAD_REQUEST, "Unregistered redirect_uri.");
     }
-    let refuse = |error, description: String| Err(Refusal::Sent { error, description });
     if !["", dex.connector()].contains(&values.get("connector_id")) {
         return refuse("invalid_request", "Invalid ConnectorID".into());
     }

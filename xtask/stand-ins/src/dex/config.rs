@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bcrypt::HashParts;
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::log::Level;
+use super::storage::Claims;
+use crate::go_http;
 
 /// What Dex runs with.
 #[derive(Clone)]
@@ -45,29 +49,38 @@ pub(super) struct MockUser {
 }
 
 /// A program that may ask for logins.
-#[derive(Clone)]
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Client {
     pub(super) id: String,
+    id_env: String,
     pub(super) name: String,
     /// What it has to show at the token endpoint; empty if the variable that
     /// should hold it is not set.
     pub(super) secret: String,
+    secret_env: String,
+    #[serde(rename = "redirectURIs")]
     pub(super) redirect_uris: Vec<String>,
     pub(super) public: bool,
 }
 
 /// A user of the local password database.
-#[derive(Clone)]
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Password {
     pub(super) email: String,
+    username: String,
+    name: String,
+    preferred_username: String,
+    email_verified: Option<bool>,
+    #[serde(rename = "userID")]
+    user_id: String,
     pub(super) hash: String,
+    hash_from_env: String,
+    groups: Vec<String>,
     /// The bcrypt cost of the hash.
+    #[serde(skip)]
     pub(super) cost: u32,
-    pub(super) name: String,
-    pub(super) preferred_username: String,
-    pub(super) user_id: String,
-    pub(super) email_verified: bool,
-    pub(super) groups: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,8 +95,8 @@ struct File {
     logger: Logger,
     #[serde(rename = "enablePasswordDB")]
     enable_password_db: bool,
-    static_clients: Vec<FileClient>,
-    static_passwords: Vec<FilePassword>,
+    static_clients: Vec<Client>,
+    static_passwords: Vec<Password>,
     connectors: Vec<FileConnector>,
 }
 
@@ -131,35 +144,6 @@ struct Logger {
     format: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct FileClient {
-    id: String,
-    #[serde(rename = "idEnv")]
-    id_env: String,
-    name: String,
-    secret: String,
-    secret_env: String,
-    #[serde(rename = "redirectURIs")]
-    redirect_uris: Vec<String>,
-    public: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct FilePassword {
-    email: String,
-    username: String,
-    name: String,
-    preferred_username: String,
-    email_verified: Option<bool>,
-    #[serde(rename = "userID")]
-    user_id: String,
-    hash: String,
-    hash_from_env: String,
-    groups: Vec<String>,
-}
-
 /// The types of connectors that Dex knows. This stand-in has the first.
 const CONNECTORS: &[&str] = &[
     "mockPassword",
@@ -191,7 +175,7 @@ impl Config {
     /// # Errors
     /// The line that Dex prints before it exits.
     pub(super) fn read(path: &str, text: &[u8], env: &BTreeMap<String, String>) -> Result<Self, String> {
-        let file: File = serde_yaml::from_slice(text).map_err(|error| {
+        let mut file: File = serde_yaml::from_slice(text).map_err(|error| {
             format!("error parse config file {path}: error converting YAML to JSON: {error}")
         })?;
         let unreadable =
@@ -206,12 +190,9 @@ impl Config {
         if let Some(other) = file.connectors.iter().find(|it| !CONNECTORS.contains(&it.kind.as_str())) {
             return Err(unreadable(format!("unknown connector type {:?}", other.kind)));
         }
-        let passwords: Vec<_> = file
-            .static_passwords
-            .iter()
-            .map(|password| password.read(env))
-            .collect::<Result<_, _>>()
-            .map_err(unreadable)?;
+        for password in &mut file.static_passwords {
+            password.complete(env).map_err(|why| unreadable(why.into()))?;
+        }
         let level = match file.logger.level.to_lowercase().as_str() {
             "" | "info" => Level::Info,
             "debug" => Level::Debug,
@@ -234,7 +215,9 @@ impl Config {
         {
             return Err("invalid config: ID, Type and Name fields are required for a connector".into());
         }
-        let clients = file.static_clients.iter().map(|client| client.read(env)).collect::<Result<_, _>>()?;
+        for client in &mut file.static_clients {
+            client.complete(env).map_err(|why| format!("invalid config: {why}"))?;
+        }
         let connector = file.connector()?;
         if !file.oauth2.skip_approval_screen {
             return Err("failed to initialize server: the stand-in for Dex has no approval screen: set oauth2.skipApprovalScreen".into());
@@ -251,15 +234,11 @@ impl Config {
         };
         Ok(Self {
             // The clean path, which an issuer of `http://host//path` is not below.
-            prefix: issuer
-                .path()
-                .split('/')
-                .filter(|part| !part.is_empty())
-                .fold(String::new(), |path, part| path + "/" + part),
+            prefix: go_http::clean(issuer.path()).trim_end_matches('/').to_owned(),
             issuer: file.issuer,
             connector,
-            clients,
-            passwords,
+            clients: file.static_clients,
+            passwords: file.static_passwords,
             id_tokens: duration(&file.expiry.id_tokens, "id token")?,
             auth_requests: duration(&file.expiry.auth_requests, "auth request")?,
             level,
@@ -320,104 +299,82 @@ impl File {
     }
 }
 
-impl FileClient {
-    fn read(&self, env: &BTreeMap<String, String>) -> Result<Client, String> {
-        // A variable that is not set is an empty one.
+impl Client {
+    /// Checks it, and takes from the environment what stands there. A variable that is not set
+    /// is an empty one.
+    fn complete(&mut self, env: &BTreeMap<String, String>) -> Result<(), String> {
         let variable = |name: &str| env.get(name).cloned().unwrap_or_default();
-        let invalid = |what: String| Err(format!("invalid config: {what}"));
         if self.name.is_empty() {
-            return invalid("Name field is required for a client".into());
+            return Err("Name field is required for a client".into());
         }
-        let id = match (self.id.as_str(), self.id_env.as_str()) {
-            ("", "") => return invalid("ID or IDEnv field is required for a client".into()),
-            (id, "") => id.to_owned(),
-            ("", env) => variable(env),
-            (id, _) => return invalid(format!("ID and IDEnv fields are exclusive for client {id:?}")),
-        };
-        let secret = match (self.secret.as_str(), self.secret_env.as_str()) {
-            ("", "") if !self.public => {
-                return invalid(format!("Secret or SecretEnv field is required for client {id:?}"));
+        match (self.id.is_empty(), self.id_env.is_empty()) {
+            (true, true) => return Err("ID or IDEnv field is required for a client".into()),
+            (true, false) => self.id = variable(&self.id_env),
+            (false, true) => {}
+            (false, false) => {
+                return Err(format!("ID and IDEnv fields are exclusive for client {:?}", self.id));
             }
-            (secret, "") => secret.to_owned(),
-            ("", env) => variable(env),
-            _ => return invalid(format!("Secret and SecretEnv fields are exclusive for client {id:?}")),
-        };
-        Ok(Client {
-            id,
-            name: self.name.clone(),
-            secret,
-            redirect_uris: self.redirect_uris.clone(),
-            public: self.public,
-        })
+        }
+        match (self.secret.is_empty(), self.secret_env.is_empty()) {
+            (true, true) if !self.public => {
+                Err(format!("Secret or SecretEnv field is required for client {:?}", self.id))
+            }
+            (_, true) => Ok(()),
+            (true, false) => {
+                self.secret = variable(&self.secret_env);
+                Ok(())
+            }
+            (false, false) => {
+                Err(format!("Secret and SecretEnv fields are exclusive for client {:?}", self.id))
+            }
+        }
     }
 }
 
-impl FilePassword {
-    fn read(&self, env: &BTreeMap<String, String>) -> Result<Password, String> {
-        let hash = match (self.hash.as_str(), self.hash_from_env.as_str()) {
-            ("", "") => String::new(),
-            ("", variable) => env.get(variable).cloned().unwrap_or_default(),
-            (hash, _) => hash.to_owned(),
-        };
-        if hash.is_empty() {
-            return Err("no password hash provided".into());
+impl Password {
+    /// Takes the hash from the environment if it stands there, and checks it.
+    fn complete(&mut self, env: &BTreeMap<String, String>) -> Result<(), &'static str> {
+        if self.hash.is_empty() {
+            self.hash = env.get(&self.hash_from_env).cloned().unwrap_or_default();
         }
-        let (hash, cost) = match cost(&hash) {
-            Some(cost) => (hash, cost),
-            // Older files hold the hash in base64 once more.
-            None => STANDARD
-                .decode(&hash)
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .and_then(|hash| cost(&hash).map(|cost| (hash, cost)))
-                .ok_or(
-                    "malformed bcrypt hash: crypto/bcrypt: hashedSecret too short to be a bcrypted password",
-                )?,
-        };
-        Ok(Password {
-            email: self.email.clone(),
-            hash,
-            cost,
-            name: if self.name.is_empty() { self.username.clone() } else { self.name.clone() },
-            preferred_username: self.preferred_username.clone(),
+        if self.hash.is_empty() {
+            return Err("no password hash provided");
+        }
+        // Older files hold the hash in base64 once more.
+        if cost(&self.hash).is_none()
+            && let Some(hash) =
+                STANDARD.decode(&self.hash).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+        {
+            self.hash = hash;
+        }
+        self.cost = cost(&self.hash).ok_or(
+            "malformed bcrypt hash: crypto/bcrypt: hashedSecret too short to be a bcrypted password",
+        )?;
+        Ok(())
+    }
+
+    /// Who logs in with it.
+    pub(super) fn claims(&self) -> Claims {
+        Claims {
             user_id: self.user_id.clone(),
+            username: if self.name.is_empty() { self.username.clone() } else { self.name.clone() },
+            preferred_username: self.preferred_username.clone(),
+            email: self.email.clone(),
             email_verified: self.email_verified.unwrap_or(true),
             groups: self.groups.clone(),
-        })
+        }
     }
 }
 
 /// The cost of a bcrypt hash; `None` if it is none.
 fn cost(hash: &str) -> Option<u32> {
-    let rest = hash.strip_prefix("$2")?;
-    let mut parts = rest.split('$');
-    let minor = parts.next()?;
-    let (cost, text) = (parts.next()?, parts.next()?);
-    (minor.len() <= 1 && cost.len() == 2 && text.len() == 53 && parts.next().is_none())
-        .then(|| cost.parse().ok())
-        .flatten()
+    hash.parse::<HashParts>().ok().map(|parts| parts.get_cost())
 }
 
-/// A duration as Go writes it: `24h`, `1h30m`, `10s`, `500ms`.
+/// A duration as Go writes it: `24h`, `1h30m`, `10s`, `500ms`. Go knows no words, blanks or days.
 fn go_duration(text: &str) -> Option<Duration> {
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?;
-        let number: u32 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let unit = match &rest[..end] {
-            "h" => Duration::from_secs(3600),
-            "m" => Duration::from_secs(60),
-            "s" => Duration::from_secs(1),
-            "ms" => Duration::from_millis(1),
-            _ => return None,
-        };
-        total = total.checked_add(unit.checked_mul(number)?)?;
-        rest = &rest[end..];
-    }
-    (!text.is_empty()).then_some(total)
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte));
+    text.parse::<SignedDuration>().ok().filter(|_| plain)?.try_into().ok()
 }
 
 #[cfg(test)]

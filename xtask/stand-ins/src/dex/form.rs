@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::{Method, StatusCode};
 use ring::digest::{SHA256, digest};
 
-use super::config::Password;
-use super::pages::{self, Form};
-use super::state::{Dex, Incoming};
+use super::pages;
+use super::state::Dex;
 use super::storage::{AuthCode, Claims, new_id};
 use crate::go_http::{self, Values};
+use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// How long a code is good, in seconds.
@@ -40,10 +40,8 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
         );
         return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Requested resource does not exist.");
     }
-    let prompt = dex.config.connector.prompt;
-    let form = Form { target: &request.target, prompt, back: request.query.get("back"), wish: &wish };
     if request.method == Method::GET {
-        return form.page(None);
+        return pages::form(dex, request, &wish, None);
     }
     if request.method != Method::POST {
         return pages::error(StatusCode::BAD_REQUEST, "Unsupported request method.");
@@ -57,7 +55,7 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
         }
         Ok(None) => {
             dex.log.error("failed login attempt: Invalid credentials.", &[("user", username), id]);
-            form.page(Some(username))
+            pages::form(dex, request, &wish, Some(username))
         }
         Ok(Some(claims)) => logged_in(dex, request, state, claims),
     }
@@ -77,7 +75,7 @@ async fn check(dex: &Dex, email: &str, password: &str) -> Result<Option<Claims>,
     let _slot = dex.bcrypts.acquire().await.map_err(|error| error.to_string())?;
     let both = digest(&SHA256, format!("{}{password}", user.hash).as_bytes()).as_ref().to_vec();
     if fitting().contains(&both) {
-        return Ok(Some(claims(user)));
+        return Ok(Some(user.claims()));
     }
     let (hash, password) = (user.hash.clone(), password.to_owned());
     let matches = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash))
@@ -88,7 +86,7 @@ async fn check(dex: &Dex, email: &str, password: &str) -> Result<Option<Claims>,
         return Ok(None);
     }
     fitting().insert(both);
-    Ok(Some(claims(user)))
+    Ok(Some(user.claims()))
 }
 
 fn fitting() -> MutexGuard<'static, BTreeSet<Vec<u8>>> {
@@ -103,17 +101,6 @@ fn kilgore_trout() -> Claims {
         email: "kilgore@kilgore.trout".into(),
         email_verified: true,
         ..Claims::default()
-    }
-}
-
-fn claims(user: &Password) -> Claims {
-    Claims {
-        user_id: user.user_id.clone(),
-        username: user.name.clone(),
-        preferred_username: user.preferred_username.clone(),
-        email: user.email.clone(),
-        email_verified: user.email_verified,
-        groups: user.groups.clone(),
     }
 }
 
@@ -139,23 +126,12 @@ fn logged_in(dex: &Dex, request: &Incoming, wish: &str, claims: Claims) -> Respo
         ],
     );
     let code = new_id();
-    let grant = AuthCode {
-        client_id: wish.client_id,
-        redirect_uri: wish.redirect_uri.clone(),
-        scopes: wish.scopes,
-        nonce: wish.nonce,
-        claims,
-        pkce: wish.pkce,
-    };
-    dex.storage.codes.put(&code, dex.now() + CODE_SECONDS, grant);
     let mut values = Values::default();
     values.add("code", &code);
     values.add("state", &wish.state);
-    go_http::redirect(
-        &request.method,
-        StatusCode::SEE_OTHER,
-        &go_http::with_query(&wish.redirect_uri, values),
-    )
+    let to = go_http::with_query(&wish.redirect_uri, values);
+    dex.storage.codes.put(&code, dex.now() + CODE_SECONDS, AuthCode { wish, claims });
+    go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to)
 }
 
 /// `/callback`: where other connectors come back to; those of this one never do.

@@ -3,28 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::config::Config;
 use super::keys::SigningKey;
-use super::storage::{Claims, new_id};
-
-/// What a token is made for.
-pub(super) struct TokenFor<'a> {
-    pub(super) issuer: &'a str,
-    pub(super) client_id: &'a str,
-    pub(super) connector_id: &'a str,
-    pub(super) claims: &'a Claims,
-    pub(super) scopes: &'a [String],
-    pub(super) nonce: &'a str,
-    /// Seconds since 1970.
-    pub(super) issued_at: i64,
-    pub(super) expires_at: i64,
-}
-
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    kid: &'a str,
-}
+use super::storage::{AuthCode, new_id};
 
 #[derive(Serialize)]
 struct Payload<'a> {
@@ -38,61 +21,56 @@ struct Payload<'a> {
     at_hash: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     c_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    email: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     email_verified: Option<bool>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     groups: &'a [String],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    preferred_username: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    preferred_username: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    federated_claims: Option<Federated<'a>>,
+    federated_claims: Option<Value>,
 }
 
-#[derive(Serialize)]
-struct Federated<'a> {
-    connector_id: &'a str,
-    user_id: &'a str,
-}
-
-/// Signs a token that belongs to an access token, and to a code, if any.
+/// Signs a token for who logged in, from `now` (seconds since 1970), that belongs to an access
+/// token, and to a code, if any.
 ///
 /// # Errors
 /// In practice none.
 pub(super) fn sign(
     key: &SigningKey,
-    token: &TokenFor<'_>,
+    config: &Config,
+    AuthCode { wish, claims }: &AuthCode,
+    now: i64,
     access_token: &str,
     code: Option<&str>,
 ) -> Result<String, String> {
-    let has = |wanted: &str| token.scopes.iter().any(|scope| scope == wanted);
-    let not_empty = |text: &'_ str| !text.is_empty();
-    let claims = token.claims;
+    let has = |wanted: &str| wish.scopes.iter().any(|scope| scope == wanted);
+    let connector_id = &config.connector.id;
+    let seconds = i64::try_from(config.id_tokens.as_secs()).unwrap_or(i64::MAX);
     let payload = Payload {
-        iss: token.issuer,
-        sub: subject(&claims.user_id, token.connector_id),
-        aud: token.client_id,
-        exp: token.expires_at,
-        iat: token.issued_at,
-        nonce: token.nonce,
+        iss: &config.issuer,
+        sub: pair(&claims.user_id, connector_id),
+        aud: &wish.client_id,
+        exp: now.saturating_add(seconds),
+        iat: now,
+        nonce: &wish.nonce,
         at_hash: half_hash(access_token),
         c_hash: code.map(half_hash),
-        email: has("email").then_some(claims.email.as_str()).filter(|text| not_empty(text)),
+        email: if has("email") { &claims.email } else { "" },
         email_verified: has("email").then_some(claims.email_verified),
         groups: if has("groups") { &claims.groups } else { &[] },
-        name: has("profile").then_some(claims.username.as_str()).filter(|text| not_empty(text)),
-        preferred_username: has("profile")
-            .then_some(claims.preferred_username.as_str())
-            .filter(|text| not_empty(text)),
+        name: if has("profile") { &claims.username } else { "" },
+        preferred_username: if has("profile") { &claims.preferred_username } else { "" },
         federated_claims: has("federated:id")
-            .then_some(Federated { connector_id: token.connector_id, user_id: &claims.user_id }),
+            .then(|| json!({ "connector_id": connector_id, "user_id": claims.user_id })),
     };
-    let encode = |part: serde_json::Result<Vec<u8>>| URL_SAFE_NO_PAD.encode(part.unwrap_or_default());
-    let header = Header { alg: "RS256", kid: &key.id };
-    let signed = format!("{}.{}", encode(serde_json::to_vec(&header)), encode(serde_json::to_vec(&payload)));
+    let header = json!({ "alg": "RS256", "kid": key.id }).to_string();
+    let payload = serde_json::to_vec(&payload).map_err(|error| error.to_string())?;
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = key.sign(signed.as_bytes())?;
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
@@ -101,23 +79,22 @@ pub(super) fn sign(
 ///
 /// # Errors
 /// As [`sign`].
-pub(super) fn access_token(key: &SigningKey, token: &TokenFor<'_>) -> Result<String, String> {
-    sign(key, token, &new_id(), None)
+pub(super) fn access_token(
+    key: &SigningKey,
+    config: &Config,
+    grant: &AuthCode,
+    now: i64,
+) -> Result<String, String> {
+    sign(key, config, grant, now, &new_id(), None)
 }
 
-/// The claims of a token that this key signed and that has not expired.
-pub(super) fn verify(key: &SigningKey, issuer: &str, now: i64, token: &str) -> Option<serde_json::Value> {
+/// The claims of a token that this key signed, as it signs all, and that has not expired.
+pub(super) fn verify(key: &SigningKey, now: i64, token: &str) -> Option<Value> {
     let (signed, signature) = token.rsplit_once('.')?;
-    let (header, payload) = signed.split_once('.')?;
-    let json = |part: &str| -> Option<serde_json::Value> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
-    };
-    let header = json(header)?;
-    let claims = json(payload)?;
-    let good = header["alg"] == "RS256"
-        && key.verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).ok()?)
-        && claims["iss"] == issuer
-        && claims["exp"].as_i64()? > now;
+    let (_, payload) = signed.split_once('.')?;
+    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
+    let claims: Value = serde_json::from_slice(&decode(payload)?).ok()?;
+    let good = key.verify(signed.as_bytes(), &decode(signature)?) && claims["exp"].as_i64()? > now;
     good.then_some(claims)
 }
 
@@ -147,11 +124,6 @@ pub(super) fn pair(first: &str, second: &str) -> String {
     URL_SAFE_NO_PAD.encode(message)
 }
 
-/// `sub`: the user and the connector that knows him.
-fn subject(user_id: &str, connector_id: &str) -> String {
-    pair(user_id, connector_id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,7 +131,7 @@ mod tests {
     #[test]
     fn subjects_are_those_of_the_real_dex() {
         assert_eq!(
-            subject("08a8684b-db88-4b73-90a9-3cd1661f5466", "local"),
+            pair("08a8684b-db88-4b73-90a9-3cd1661f5466", "local"),
             "CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs"
         );
     }

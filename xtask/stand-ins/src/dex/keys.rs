@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use getrandom::SysRng;
 use ring::signature::{
     KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
 };
 use rsa::pkcs1::EncodeRsaPrivateKey as _;
-use rsa::rand_core::{TryCryptoRng, TryRng};
 use serde::Serialize;
-use tokio::sync::watch;
 
 use crate::go_http::{hex, random};
 
@@ -22,32 +23,14 @@ pub(super) struct SigningKey {
     pair: RsaKeyPair,
 }
 
-/// A key that is being made. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct PendingKey(watch::Receiver<Option<Result<Arc<SigningKey>, String>>>);
+/// A key that is being made, or why it could not be.
+pub(super) type PendingKey = Shared<BoxFuture<'static, Result<Arc<SigningKey>, String>>>;
 
-impl PendingKey {
-    /// Starts making a key on a thread for slow work. Nobody waits for it until a
-    /// token has to be signed or the keys are asked for.
-    pub(super) fn start() -> Self {
-        let (sender, receiver) = watch::channel(None);
-        tokio::task::spawn_blocking(move || {
-            sender.send_replace(Some(SigningKey::generate().map(Arc::new)));
-        });
-        Self(receiver)
-    }
-
-    /// The key, as soon as it is there.
-    ///
-    /// # Errors
-    /// It could not be made.
-    pub(super) async fn get(&self) -> Result<Arc<SigningKey>, String> {
-        let mut receiver = self.0.clone();
-        match receiver.wait_for(Option::is_some).await {
-            Ok(made) => made.clone().unwrap_or_else(|| Err("it was not made".into())),
-            Err(_) => Err("its maker ended early".into()),
-        }
-    }
+/// Starts making a key on a thread for slow work. Nobody waits for it until a token has to be
+/// signed or the keys are asked for.
+pub(super) fn start() -> PendingKey {
+    let made = tokio::task::spawn_blocking(SigningKey::generate);
+    async move { made.await.map_err(|error| error.to_string())?.map(Arc::new) }.boxed().shared()
 }
 
 /// A public key as it stands in a key set.
@@ -64,7 +47,7 @@ pub(super) struct Jwk {
 
 impl SigningKey {
     fn generate() -> Result<Self, String> {
-        let key = rsa::PrivateKey::new(&mut SystemRandom, 2048).map_err(|error| error.to_string())?;
+        let key = rsa::PrivateKey::new(&mut SysRng, 2048).map_err(|error| error.to_string())?;
         let der = key.to_pkcs1_der().map_err(|error| error.to_string())?;
         let pair = RsaKeyPair::from_der(der.as_bytes()).map_err(|error| error.to_string())?;
         let id = random::<20>().ok_or("the system gives no random numbers")?;
@@ -103,41 +86,14 @@ impl SigningKey {
     }
 }
 
-/// The system's random numbers, as the `rsa` crate wants them.
-struct SystemRandom;
-
-/// The system gave no random numbers.
-#[derive(Debug, thiserror::Error)]
-#[error("the system gives no random numbers")]
-struct NoRandom;
-
-impl TryRng for SystemRandom {
-    type Error = NoRandom;
-
-    fn try_next_u32(&mut self) -> Result<u32, NoRandom> {
-        random().map(u32::from_le_bytes).ok_or(NoRandom)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, NoRandom> {
-        random().map(u64::from_le_bytes).ok_or(NoRandom)
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), NoRandom> {
-        use ring::rand::SecureRandom as _;
-        ring::rand::SystemRandom::new().fill(bytes).map_err(|_| NoRandom)
-    }
-}
-
-impl TryCryptoRng for SystemRandom {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn signs_what_only_it_verifies() {
-        let (one, two) = (PendingKey::start(), PendingKey::start());
-        let (one, two) = (one.get().await.unwrap(), two.get().await.unwrap());
+        let (one, two) = (start(), start());
+        let (one, two) = (one.await.unwrap(), two.await.unwrap());
         assert_ne!(one.id, two.id);
         assert_eq!(one.id.len(), 40);
         let signature = one.sign(b"message").unwrap();

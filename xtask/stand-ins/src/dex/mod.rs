@@ -21,7 +21,6 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use config::Config;
-use keys::PendingKey;
 use local_cluster::program::{Exit, Launch, Program};
 use local_cluster::serve::{Limits, serve};
 use log::{Level, Log};
@@ -51,7 +50,11 @@ fn failure(log: &Log, message: String) -> Exit {
     Exit { code: 2, message }
 }
 
-async fn run(mut launch: Launch) -> Exit {
+async fn run(launch: Launch) -> Exit {
+    try_run(launch).await.unwrap_or_else(|exit| exit)
+}
+
+async fn try_run(mut launch: Launch) -> Result<Exit, Exit> {
     let version = format!("{}+stand-in", super::tag(&launch.image));
     let log = Log::new(launch.log.clone(), Level::Info);
     log.info("this is a stand-in for Dex, not Dex itself", &[("dex_version", &version)]);
@@ -60,14 +63,9 @@ async fn run(mut launch: Launch) -> Exit {
         .last()
         .filter(|arg| arg.ends_with(".yaml") || arg.ends_with(".yml") || arg.ends_with(".json"));
     let path = path.map_or(CONFIG_FILE, String::as_str);
-    let Some(text) = launch.files.get(path) else {
-        let message = format!("failed to read config file {path}: open {path}: no such file or directory");
-        return failure(&log, message);
-    };
-    let config = match Config::read(path, text, &launch.env) {
-        Ok(config) => config,
-        Err(message) => return failure(&log, message),
-    };
+    let missing = || format!("failed to read config file {path}: open {path}: no such file or directory");
+    let text = launch.files.get(path).ok_or_else(|| failure(&log, missing()))?;
+    let config = Config::read(path, text, &launch.env).map_err(|message| failure(&log, message))?;
     let log = Log::new(launch.log.clone(), config.level);
     log.info("config issuer", &[("issuer", &config.issuer)]);
     log.info("config storage", &[("storage_type", "memory")]);
@@ -80,23 +78,18 @@ async fn run(mut launch: Launch) -> Exit {
     }
     log.info("config skipping approval screen", &[]);
     let mut listen = |port, server| {
-        let listener = launch.listener(port)?;
-        let address = listener.local_addr().map_err(|_| "the socket has no address")?.to_string();
+        let refused = |error| failure(&log, format!("listening ({server}) on :{port}: {error}"));
+        let listener = launch.listener(port).map_err(refused)?;
+        let address = listener.local_addr().map_err(|_| refused("the socket has no address"))?.to_string();
         log.info("listening on", &[("server", server), ("address", &address)]);
-        Ok::<_, &str>(Arc::new(listener))
+        Ok(Arc::new(listener))
     };
-    let (web, telemetry) = match (listen(WEB_PORT, "http"), listen(TELEMETRY_PORT, "telemetry")) {
-        (Ok(web), Ok(telemetry)) => (web, telemetry),
-        (Err(error), _) => return failure(&log, format!("listening (http) on :{WEB_PORT}: {error}")),
-        (_, Err(error)) => {
-            return failure(&log, format!("listening (telemetry) on :{TELEMETRY_PORT}: {error}"));
-        }
-    };
+    let (web, telemetry) = (listen(WEB_PORT, "http")?, listen(TELEMETRY_PORT, "telemetry")?);
     let limits = Limits::default();
     let dex = Dex {
         config,
         storage: Storage::default(),
-        key: PendingKey::start(),
+        key: keys::start(),
         log: log.clone(),
         bcrypts: Semaphore::new(std::thread::available_parallelism().map_or(1, Into::into)),
         limits,
@@ -107,5 +100,5 @@ async fn run(mut launch: Launch) -> Exit {
         serve(telemetry, None, Telemetry, limits, stop),
     );
     log.info("shutdown now", &[("err", "received signal terminated")]);
-    Exit::success()
+    Ok(Exit::success())
 }

@@ -1,18 +1,17 @@
 //! What the stand-in for Dex answers, and where.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Serialize;
 
-use super::keys::Jwk;
-use super::state::{Dex, Incoming};
+use super::state::Dex;
 use super::{auth, form, pages, token};
-use crate::go_http::{self, Values};
-use crate::multipart;
-use local_cluster::serve::{Handler, Request, Response, read_body};
-use local_cluster::store::object::uid;
+use crate::go_http;
+use crate::incoming::Incoming;
+use local_cluster::serve::{Handler, Request, Response};
 
 #[derive(Serialize)]
 struct Discovery<'a> {
@@ -31,11 +30,6 @@ struct Discovery<'a> {
     claims_supported: [&'a str; 11],
 }
 
-#[derive(Serialize)]
-struct KeySet {
-    keys: [Jwk; 1],
-}
-
 /// Serves the web port. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Web(pub(super) Arc<Dex>);
@@ -49,25 +43,13 @@ impl Handler for Web {
 impl Web {
     async fn answer(&self, request: Request) -> Response {
         let dex = &self.0;
-        let (parts, body) = request.into_parts();
-        let path = parts.uri.path().to_owned();
-        let Some(route) = path.strip_prefix(dex.config.prefix.as_str()) else { return go_http::not_found() };
-        let content_type =
-            parts.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let content_type = content_type.unwrap_or_default().trim_start();
-        let body = match read_body(body, &dex.limits).await {
-            Ok(body) => body,
-            Err(error) => return go_http::error(error.status(), error.to_string()),
-        };
-        let (form, form_whole) = if content_type.starts_with("application/x-www-form-urlencoded") {
-            Values::parse_what_can_be_read(&String::from_utf8_lossy(&body))
-        } else {
-            (multipart::values(content_type, &body), true)
-        };
-        let (query, whole) = Values::parse_what_can_be_read(parts.uri.query().unwrap_or_default());
-        let target = parts.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string);
-        let (method, headers, whole) = (parts.method, parts.headers, whole && form_whole);
-        dex.route(route, Incoming { method, target, headers, query, form, whole, id: uid() }).await
+        if !request.uri().path().starts_with(&dex.config.prefix) {
+            return go_http::not_found();
+        }
+        match Incoming::read(request, &dex.limits).await {
+            Ok(request) => dex.route(&request).await,
+            Err(response) => *response,
+        }
     }
 }
 
@@ -88,25 +70,26 @@ fn malformed(dex: &Dex, route: &str) -> Option<Response> {
 }
 
 impl Dex {
-    async fn route(&self, route: &str, request: Incoming) -> Response {
+    async fn route(&self, request: &Incoming) -> Response {
+        let route = request.path.strip_prefix(&self.config.prefix).unwrap_or(&request.path);
         if let Some(response) = (!request.whole).then(|| malformed(self, route)).flatten() {
             return response;
         }
         match route {
             "/.well-known/openid-configuration" => self.discovery(),
             "/keys" => self.keys().await,
-            "/auth" => auth::authorize(self, &request),
-            "/token" => token::token(self, &request).await,
-            "/userinfo" => token::userinfo(self, &request).await,
-            "/callback" => form::callback(self, &request),
+            "/auth" => auth::authorize(self, request),
+            "/token" => token::token(self, request).await,
+            "/userinfo" => token::userinfo(self, request).await,
+            "/callback" => form::callback(self, request),
             "" | "/" => pages::root(&self.url("/.well-known/openid-configuration")),
             "/healthz" => go_http::reply(StatusCode::OK, go_http::TEXT, "Health check passed"),
             _ => match route.strip_prefix("/auth/").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
                 Some((connector, "")) if !connector.is_empty() && !route.ends_with('/') => {
-                    auth::start(self, connector, &request)
+                    auth::start(self, connector, request)
                 }
                 Some((connector, "login")) if !connector.is_empty() => {
-                    form::login(self, connector, &request).await
+                    form::login(self, connector, request).await
                 }
                 _ => go_http::not_found(),
             },
@@ -146,9 +129,10 @@ impl Dex {
     }
 
     async fn keys(&self) -> Response {
-        match self.key.get().await {
+        match self.key.clone().await {
             Ok(key) => {
-                let body = serde_json::to_vec_pretty(&KeySet { keys: [key.jwk()] }).unwrap_or_default();
+                let body =
+                    serde_json::to_vec_pretty(&BTreeMap::from([("keys", [key.jwk()])])).unwrap_or_default();
                 let response = go_http::reply(StatusCode::OK, go_http::JSON, body);
                 go_http::with(response, http::header::CACHE_CONTROL, "max-age=600, must-revalidate")
             }

@@ -1,6 +1,5 @@
-//! What the handlers of a Dex share, and a request as they get it.
+//! What the handlers of a Dex share.
 
-use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
@@ -8,7 +7,6 @@ use super::config::Config;
 use super::keys::PendingKey;
 use super::log::Log;
 use super::storage::Storage;
-use crate::go_http::Values;
 use local_cluster::serve::Limits;
 
 /// Everything that requests share.
@@ -21,37 +19,6 @@ pub(super) struct Dex {
     /// them slower.
     pub(super) bcrypts: Semaphore,
     pub(super) limits: Limits,
-}
-
-/// A request that was read whole.
-pub(super) struct Incoming {
-    pub(super) method: Method,
-    /// Path and query as they were sent.
-    pub(super) target: String,
-    pub(super) headers: HeaderMap,
-    /// The query.
-    pub(super) query: Values,
-    /// The form in the body.
-    pub(super) form: Values,
-    /// Query and form could be read whole.
-    pub(super) whole: bool,
-    /// In every log line about this request.
-    pub(super) id: String,
-}
-
-impl Incoming {
-    /// As Go's `FormValue`: the body's value if there is one, else the query's.
-    pub(super) fn value(&self, key: &str) -> &str {
-        let value = self.form.get(key);
-        if value.is_empty() { self.query.get(key) } else { value }
-    }
-
-    /// Body and query together.
-    pub(super) fn values(&self) -> Values {
-        let mut values = self.form.clone();
-        values.extend(self.query.clone());
-        values
-    }
 }
 
 impl Dex {

@@ -2,7 +2,7 @@
 //! the process ends.
 
 use crate::expiring::Expiring;
-use crate::go_http::random;
+use crate::go_http::random_text;
 
 /// All of it.
 #[derive(Default)]
@@ -43,29 +43,16 @@ pub(super) struct AuthRequest {
 /// A code that was sent to the client.
 #[derive(Clone)]
 pub(super) struct AuthCode {
-    pub(super) client_id: String,
-    pub(super) redirect_uri: String,
-    pub(super) scopes: Vec<String>,
-    pub(super) nonce: String,
+    pub(super) wish: AuthRequest,
     pub(super) claims: Claims,
-    pub(super) pkce: Pkce,
 }
 
 /// 25 characters: a letter, then 120 random bits.
 pub(super) fn new_id() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     // Without random numbers no key could be made either, so nothing is signed.
-    let bytes = random::<16>().unwrap_or_default();
-    let mut id = String::with_capacity(25);
-    id.push(char::from(b'a' + bytes[0] % 26));
-    for chunk in bytes[1..].chunks_exact(5) {
-        let bits = chunk.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-        for position in (0..8).rev() {
-            let digit = usize::try_from(bits >> (position * 5) & 31).unwrap_or(0);
-            id.push(char::from(ALPHABET[digit]));
-        }
-    }
-    id
+    let text = |alphabet, length| random_text(alphabet, length).unwrap_or_default();
+    text(&ALPHABET[..26], 1) + &text(ALPHABET, 24)
 }
 
 #[cfg(test)]

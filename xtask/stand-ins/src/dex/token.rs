@@ -6,23 +6,18 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use ring::digest;
 use serde::Serialize;
+use serde_json::json;
 
 use super::config::Client;
-use super::jwt::{self, TokenFor};
-use super::state::{Dex, Incoming};
-use super::storage::{AuthCode, new_id};
+use super::jwt;
+use super::state::Dex;
+use super::storage::{AuthCode, Pkce, new_id};
 use crate::go_http;
+use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// What can be asked for here. The real Dex has device codes and token exchange too.
 pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
-
-#[derive(Serialize)]
-struct TokenError<'a> {
-    error: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    error_description: &'a str,
-}
 
 #[derive(Serialize)]
 struct Tokens {
@@ -36,8 +31,11 @@ struct Tokens {
 
 /// An error of the token endpoint, for programs.
 pub(super) fn error(error: &str, description: &str, status: StatusCode) -> Response {
-    let body = serde_json::to_vec(&TokenError { error, error_description: description }).unwrap_or_default();
-    go_http::reply(status, go_http::JSON, body)
+    let mut body = json!({ "error": error });
+    if !description.is_empty() {
+        body["error_description"] = description.into();
+    }
+    go_http::reply(status, go_http::JSON, body.to_string())
 }
 
 fn bad(description: &str) -> Response {
@@ -113,17 +111,17 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
         return invalid_grant("Invalid or expired code parameter.");
     };
     // As the real one: a code that is not for this client is its own fault.
-    if grant.client_id != client.id {
+    if grant.wish.client_id != client.id {
         dex.log.error("failed to get auth code", &[("err", "<nil>"), ("request_id", &request.id)]);
         return server_error();
     }
-    if let Err(response) = check_pkce(&grant, request.form.get("code_verifier")) {
-        return *response;
+    if let Some(response) = refused_by_pkce(&grant.wish.pkce, request.form.get("code_verifier")) {
+        return response;
     }
-    if grant.redirect_uri != request.form.get("redirect_uri") {
+    if grant.wish.redirect_uri != request.form.get("redirect_uri") {
         return bad("redirect_uri did not match URI from initial request.");
     }
-    let tokens = match issue(dex, client, &grant, code).await {
+    let tokens = match issue(dex, &grant, code).await {
         Ok(tokens) => tokens,
         Err(message) => {
             dex.log.error(
@@ -136,28 +134,23 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     if dex.storage.codes.take(code).is_none() {
         return invalid_grant("Invalid or expired code parameter.");
     }
-    let refresh_token = grant.scopes.iter().any(|scope| scope == "offline_access");
+    let refresh_token = grant.wish.scopes.iter().any(|scope| scope == "offline_access");
     let refresh_token = refresh_token.then(|| jwt::pair(&new_id(), &new_id()));
     answer(&Tokens { refresh_token, ..tokens })
 }
 
-fn check_pkce(grant: &AuthCode, verifier: &str) -> Result<(), Box<Response>> {
-    let challenge = grant.pkce.challenge.as_str();
-    match (verifier, challenge) {
-        ("", "") => Ok(()),
-        (_, "") => Err(Box::new(bad("No PKCE flow started. Cannot check code_verifier."))),
-        ("", _) => Err(Box::new(invalid_grant("Expecting parameter code_verifier in PKCE flow."))),
+/// Why a verifier does not fit what the login began with, if it does not.
+fn refused_by_pkce(pkce: &Pkce, verifier: &str) -> Option<Response> {
+    match (verifier, pkce.challenge.as_str()) {
+        ("", "") => None,
+        (_, "") => Some(bad("No PKCE flow started. Cannot check code_verifier.")),
+        ("", _) => Some(invalid_grant("Expecting parameter code_verifier in PKCE flow.")),
         (verifier, challenge) => {
-            let computed = if grant.pkce.method == "S256" {
-                URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
-            } else {
-                verifier.to_owned()
+            let computed = match pkce.method.as_str() {
+                "S256" => URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes())),
+                _ => verifier.to_owned(),
             };
-            if computed == challenge {
-                Ok(())
-            } else {
-                Err(Box::new(invalid_grant("Invalid code_verifier.")))
-            }
+            (computed != challenge).then(|| invalid_grant("Invalid code_verifier."))
         }
     }
 }
@@ -171,24 +164,13 @@ fn refresh(request: &Incoming) -> Response {
     }
 }
 
-async fn issue(dex: &Dex, client: &Client, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
-    let key = dex.key.get().await?;
-    let expires_in = dex.config.id_tokens.as_secs();
-    let issued_at = dex.now();
-    let token = TokenFor {
-        issuer: &dex.config.issuer,
-        client_id: &client.id,
-        connector_id: dex.connector(),
-        claims: &grant.claims,
-        scopes: &grant.scopes,
-        nonce: &grant.nonce,
-        issued_at,
-        expires_at: issued_at.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX)),
-    };
-    let access_token = jwt::access_token(&key, &token)?;
-    let id_token = jwt::sign(&key, &token, &access_token, Some(code))?;
+async fn issue(dex: &Dex, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
+    let key = dex.key.clone().await?;
+    let now = dex.now();
+    let access_token = jwt::access_token(&key, &dex.config, grant, now)?;
+    let id_token = jwt::sign(&key, &dex.config, grant, now, &access_token, Some(code))?;
     // Go truncates the little time that has passed since: one second less.
-    let expires_in = expires_in.saturating_sub(1);
+    let expires_in = dex.config.id_tokens.as_secs().saturating_sub(1);
     Ok(Tokens { access_token, token_type: "bearer", expires_in, refresh_token: None, id_token })
 }
 
@@ -205,8 +187,8 @@ pub(super) async fn userinfo(dex: &Dex, request: &Incoming) -> Response {
         let response = error("access_denied", "Invalid bearer token.", StatusCode::UNAUTHORIZED);
         return go_http::with(response, WWW_AUTHENTICATE, "Bearer");
     };
-    let Ok(key) = dex.key.get().await else { return server_error() };
-    match jwt::verify(&key, &dex.config.issuer, dex.now(), token) {
+    let Ok(key) = dex.key.clone().await else { return server_error() };
+    match jwt::verify(&key, dex.now(), token) {
         Some(claims) => go_http::json(&claims),
         None => {
             dex.log.error("failed to verify ID token", &[("request_id", &request.id)]);

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::resp::Reply;
-use super::state::{Full, Server};
+use super::state::Server;
 
 /// The commands that there are. go-redis greets with HELLO and CLIENT SETINFO (version 9)
 /// or AUTH (version 8) and asks a subscription for signs of life with PING. argocd-server
@@ -178,8 +178,8 @@ fn set(server: &Server, key: &Bytes, value: &Bytes, options: &[Bytes]) -> Result
         return Ok(Reply::Null);
     }
     match state.set(key, value, expires) {
-        Ok(()) => Ok(Reply::OK),
-        Err(Full) => Err("OOM command not allowed when used memory > 'maxmemory'.".to_owned()),
+        true => Ok(Reply::OK),
+        false => Err("OOM command not allowed when used memory > 'maxmemory'.".to_owned()),
     }
 }
 

@@ -9,9 +9,8 @@ const WORDS: usize = 1024;
 /// The longest line, which is a number.
 const LINE: usize = 32;
 
-/// What cannot be a request, in Redis' words; the connection ends with it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Garbage(pub(super) &'static str);
+/// Why something cannot be a request, in Redis' words; the connection ends with it.
+type Garbage = &'static str;
 
 /// Takes the next whole request from `buffer`: an array of strings. `None` if more has to
 /// come first.
@@ -21,13 +20,13 @@ pub(super) fn request(buffer: &mut BytesMut) -> Result<Option<Vec<Bytes>>, Garba
     // Redis takes less than none for an empty request.
     let count = usize::try_from(count).unwrap_or(0);
     if count > WORDS {
-        return Err(Garbage("invalid multibulk length"));
+        return Err("invalid multibulk length");
     }
     let mut places = Vec::with_capacity(count);
     for _ in 0..count {
         let Some(length) = number(buffer, &mut at, b'$')? else { return Ok(None) };
         let end = usize::try_from(length).ok().filter(|length| *length <= REQUEST).map(|length| at + length);
-        let end = end.filter(|end| *end <= REQUEST).ok_or(Garbage("invalid bulk length"))?;
+        let end = end.filter(|end| *end <= REQUEST).ok_or("invalid bulk length")?;
         if buffer.len() < end + 2 {
             return Ok(None);
         }
@@ -46,14 +45,14 @@ fn number(buffer: &[u8], at: &mut usize, kind: u8) -> Result<Option<i64>, Garbag
     };
     let Some((first, rest)) = buffer[*at..].split_first() else { return Ok(None) };
     if *first != kind {
-        return Err(Garbage(begin));
+        return Err(begin);
     }
     let Some(end) = rest.iter().take(LINE).position(|byte| *byte == b'\n') else {
-        return if rest.len() < LINE { Ok(None) } else { Err(Garbage(length)) };
+        return if rest.len() < LINE { Ok(None) } else { Err(length) };
     };
     let digits = std::str::from_utf8(rest[..end].trim_ascii_end()).ok();
     *at += end + 2;
-    digits.and_then(|digits| digits.parse().ok()).ok_or(Garbage(length)).map(Some)
+    digits.and_then(|digits| digits.parse().ok()).ok_or(length).map(Some)
 }
 
 /// An answer.
@@ -143,14 +142,14 @@ mod tests {
             ("*-1\r\n", words(&[])),
             ("", Ok(None)),
             ("*1\r\n$1", Ok(None)),
-            ("*x\r\n", Err(Garbage("invalid multibulk length"))),
-            ("*99999999\r\n", Err(Garbage("invalid multibulk length"))),
-            ("*00000000000000000000000000000000001", Err(Garbage("invalid multibulk length"))),
-            ("*1\r\n:1\r\n", Err(Garbage("expected '$'"))),
-            ("*1\r\n$-1\r\n", Err(Garbage("invalid bulk length"))),
-            ("*1\r\n$99999999999999999999\r\n", Err(Garbage("invalid bulk length"))),
-            ("*1\r\n$536870912\r\n", Err(Garbage("invalid bulk length"))),
-            ("PING\r\n", Err(Garbage("expected '*': this stand-in takes no inline commands"))),
+            ("*x\r\n", Err("invalid multibulk length")),
+            ("*99999999\r\n", Err("invalid multibulk length")),
+            ("*00000000000000000000000000000000001", Err("invalid multibulk length")),
+            ("*1\r\n:1\r\n", Err("expected '$'")),
+            ("*1\r\n$-1\r\n", Err("invalid bulk length")),
+            ("*1\r\n$99999999999999999999\r\n", Err("invalid bulk length")),
+            ("*1\r\n$536870912\r\n", Err("invalid bulk length")),
+            ("PING\r\n", Err("expected '*': this stand-in takes no inline commands")),
         ] {
             assert_eq!(parsed(text.as_bytes()), expected, "{text:?}");
         }

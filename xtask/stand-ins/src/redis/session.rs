@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::commands::{Client, answer};
-use super::resp::{self, Garbage, Reply};
+use super::resp::{self, Reply};
 use super::state::Server;
 
 /// Replies are written out when they have grown to this.
@@ -29,7 +29,7 @@ async fn exchange(client: &mut Client<'_>, mut stream: TcpStream) -> io::Result<
             match resp::request(&mut input) {
                 Ok(Some(words)) => answer(client, &words).write(client.protocol, &mut output),
                 Ok(None) => break,
-                Err(Garbage(why)) => {
+                Err(why) => {
                     Reply::Error(format!("ERR Protocol error: {why}")).write(client.protocol, &mut output);
                     stream.write_all(&output).await?;
                     return stream.shutdown().await;

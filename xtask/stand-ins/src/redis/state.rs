@@ -61,17 +61,14 @@ struct Listener {
     channels: BTreeSet<Bytes>,
 }
 
-/// There is no room for a value.
-pub(super) struct Full;
-
 impl State {
     /// The value of a key. What has expired is not there.
     pub(super) fn get(&self, key: &Bytes) -> Option<Bytes> {
         self.entries.get(key).filter(|entry| entry.lives()).map(|entry| entry.value.clone())
     }
 
-    /// Sets a key.
-    pub(super) fn set(&mut self, key: &Bytes, value: &Bytes, expires: Option<Instant>) -> Result<(), Full> {
+    /// Sets a key. `false` if there is no room for the value.
+    pub(super) fn set(&mut self, key: &Bytes, value: &Bytes, expires: Option<Instant>) -> bool {
         let added = cost(key, value);
         if self.bytes + added > MOST_BYTES {
             let expired = self.entries.iter().filter(|(_, entry)| !entry.lives());
@@ -81,13 +78,13 @@ impl State {
         }
         let before = self.entries.get(key).map_or(0, |entry| cost(key, &entry.value));
         if self.bytes - before + added > MOST_BYTES {
-            return Err(Full);
+            return false;
         }
         self.take(key);
         // Copies: the request's buffer may be much larger than the value.
         let value = Bytes::copy_from_slice(value);
         self.put(key, Entry { value, expires });
-        Ok(())
+        true
     }
 
     /// Removes a key. `false` if it is not there.
