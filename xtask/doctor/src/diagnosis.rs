@@ -7,7 +7,7 @@ use super::could_not::CouldNot;
 use super::evidence::Evidence;
 use super::finding::{Finding, When};
 use super::mask::Mask;
-use super::shown::{argument, shown};
+use super::shown::{object, shown};
 use super::token::Token;
 use super::{advice, checks};
 use base::Exit;
@@ -58,7 +58,7 @@ impl Diagnosis {
         }
         let looked = evidence.settings.there().is_some()
             || !evidence.presented().eq(&Default::default())
-            || evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some())
+            || evidence.public().is_some()
             || !evidence.failures().is_empty();
         let diagnosis = Self {
             subject: subject(evidence),
@@ -265,8 +265,7 @@ fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
         format!("{step}: {status}{}", shown(message))
     };
     let rehearsed = evidence.failures().into_iter().map(|(it, _)| words(it.step, it.status, &it.message));
-    let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
-    let logins = logins.into_iter().flat_map(|logins| &logins.failures);
+    let logins = evidence.logins().into_iter().flat_map(|logins| &logins.failures);
     let mut all: Vec<String> = not_there(evidence);
     for failure in rehearsed.chain(logins.map(|it| words(it.step, it.status, &it.message))) {
         if !all.contains(&failure) {
@@ -279,24 +278,17 @@ fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
 /// What has to be there for any login at all, and is not.
 fn not_there(evidence: &Evidence) -> Vec<String> {
     let Some(server) = evidence.server.there() else { return vec![] };
-    let (namespace, name) = (shown(&server.namespace), shown(&server.name));
-    let mut all = vec![];
-    if server.wanted == 0 {
-        all.push(format!(
-            "Deployment {namespace}/{name} is to have no pods: {} scale deploy/{} --replicas=1",
-            evidence.argocd_kubectl(),
-            argument(&server.name)
-        ));
-    } else if server.ready == 0 {
-        all.push(format!(
-            "Deployment {namespace}/{name} is to have {} pods, and none is ready",
-            server.wanted
-        ));
-    }
-    if evidence.settings.is_absent() {
-        all.push(format!("ConfigMap {namespace}/argocd-cm, which has all settings, is not there"));
-    }
-    all
+    let place = server.place();
+    let pods = match (server.wanted, server.ready) {
+        (0, _) => Some(format!("{place} is to have no pods: {}", advice::scale_to_one(evidence, server))),
+        (wanted, 0) => Some(format!("{place} is to have {wanted} pods, and none is ready")),
+        _ => None,
+    };
+    let settings = evidence.settings.is_absent().then(|| {
+        let place = object("ConfigMap", &server.namespace, "argocd-cm");
+        format!("{place}, which has all settings, is not there")
+    });
+    pods.into_iter().chain(settings).collect()
 }
 
 fn one(number: usize, finding: &Finding) -> String {

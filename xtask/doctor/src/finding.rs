@@ -1,8 +1,10 @@
 //! What the doctor found, and in which order it says so.
 
-use probe::CauseId;
 pub use probe::Certainty;
+use probe::{CauseId, Failure};
 use serde::Serialize;
+
+use super::shown::shown;
 
 /// One finding. Every text in it is for people and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -132,6 +134,12 @@ impl Finding {
         self
     }
 
+    /// Certain, if so; else likely.
+    #[must_use]
+    pub fn certain_if(self, certain: bool) -> Self {
+        self.certainty(if certain { Certainty::Certain } else { Certainty::Likely })
+    }
+
     /// When it matters.
     #[must_use]
     pub fn when(mut self, when: When) -> Self {
@@ -151,6 +159,12 @@ impl Finding {
     pub fn seen_if(mut self, evidence: Option<String>) -> Self {
         self.evidence.extend(evidence);
         self
+    }
+
+    /// Adds what somebody said where it failed, if it did: `Argo CD says`.
+    #[must_use]
+    pub fn quoting<'a>(self, who: &str, failure: impl Into<Option<&'a Failure>>) -> Self {
+        self.seen_if(failure.into().map(|failure| format!("{who}: {}", shown(&failure.message))))
     }
 
     /// Why that gives this symptom.

@@ -11,6 +11,7 @@ use releases::Release;
 use serde::{Deserialize, Serialize};
 
 use super::log::LogSeen;
+use crate::shown::object;
 
 /// A Deployment, as far as a login depends on it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -99,6 +100,11 @@ pub enum Rehearsed {
 }
 
 impl DeploymentSeen {
+    /// `Deployment argocd/argocd-server`: where a finding is.
+    pub fn place(&self) -> String {
+        object("Deployment", &self.namespace, &self.name)
+    }
+
     /// Reads a Deployment.
     pub fn of(deployment: &Deployment) -> Self {
         let spec = deployment.spec.as_ref();
