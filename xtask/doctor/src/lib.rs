@@ -16,7 +16,6 @@ pub mod command;
 mod could_not;
 mod diagnosis;
 mod evidence;
-mod examination;
 mod files;
 mod finding;
 #[cfg(test)]
@@ -38,14 +37,18 @@ pub use look::{Access, Reader, Subject, User, UserCluster, words as cluster_word
 pub use upgrade::{Change, Step, Upgrade, upgrade};
 
 use base::{Error, Result};
-use examination::Examination;
 
 /// Looks at a subject and decides by what was seen.
 ///
 /// # Errors
 /// The system gives no random numbers. What could not be looked at is in the diagnosis.
 pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnosis> {
-    Ok(Examination::of(subject).await?.diagnosis(before_rotation))
+    Ok(Diagnosis::of(&look::look(subject).await?, before_rotation))
+}
+
+/// An address of the web: with its scheme and a host.
+fn web_address(text: &str) -> Option<url::Url> {
+    text.parse::<url::Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// The Roles that the doctor needs for a subject, as manifests: what it will ask of the cluster, found out by

@@ -1,6 +1,6 @@
 //! The Dex inside Argo CD: its configuration, whether it runs, and whether both sides derive one secret.
 
-use probe::{Cause, CauseId, Failure};
+use probe::{Cause, CauseId};
 
 use super::commands::{PARAMS, edit, edit_settings, set_data, set_url};
 use super::egress::is_nobody;
@@ -34,12 +34,8 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     if findings.is_empty() {
         findings.extend(down(evidence));
     }
-    findings.extend(hidden_client(evidence));
-    findings.extend(unresolved(evidence));
-    findings.extend(callback(evidence));
-    findings.extend(no_connector(evidence));
-    findings.extend(several(evidence));
-    findings.extend(behind(evidence));
+    let others = [hidden_client, unresolved, callback, no_connector, several, behind];
+    findings.extend(others.into_iter().filter_map(|check| check(evidence)));
     findings
 }
 
@@ -114,9 +110,7 @@ fn unusable(evidence: &Evidence) -> Option<Finding> {
 fn url_with_slash(evidence: &Evidence) -> Option<Finding> {
     let url =
         evidence.settings.there().map(|settings| settings.url.as_str()).filter(|url| url.ends_with('/'))?;
-    let failures = evidence.failures();
-    let failure =
-        failures.iter().map(|(failure, _)| *failure).find(|it| it.message.contains(&format!("/{PATH}")));
+    let failure = evidence.failures().into_iter().find(|it| it.message.contains(&format!("/{PATH}")));
     // Whoever asks for it finds nobody; in files nobody does.
     if failure.is_none() && !evidence.files {
         return None;
@@ -140,11 +134,10 @@ fn tls(evidence: &Evidence) -> Option<Finding> {
         "dex server certificate does not match",
         "x509: ",
     ];
-    let failures = evidence.failures();
-    let (failure, words) = failures.iter().find_map(|(failure, _)| {
+    let (failure, words) = evidence.failures().into_iter().find_map(|failure| {
         let message = failure.message.to_ascii_lowercase();
         let words = OTHERS.into_iter().find(|words| message.contains(words))?;
-        Some((*failure, words))
+        Some((failure, words))
     })?;
     let plaintext = |value: &str| set_data(evidence, PARAMS, "server.dex.server.plaintext", value);
     let change = match words {
@@ -167,9 +160,7 @@ fn tls(evidence: &Evidence) -> Option<Finding> {
 
 /// It does not run.
 fn down(evidence: &Evidence) -> Option<Finding> {
-    let failures = evidence.failures();
-    let nobody = |failure: &&Failure| is_nobody(failure);
-    let failure = failures.iter().map(|(failure, _)| *failure).find(nobody);
+    let failure = evidence.failures().into_iter().find(|it| is_nobody(it));
     let bundled = &evidence.bundled;
     let logs = format!("{} logs deploy/{} --tail=20", evidence.argocd_kubectl(), deployment(evidence));
     let finding = Finding::new(CauseId::DexDown, object("Deployment", &evidence.namespace, NAME));

@@ -39,8 +39,7 @@ pub fn is_nobody(failure: &Failure) -> bool {
 
 /// Argo CD asks by a proxy that does not lead to the provider.
 pub fn by_proxy(evidence: &Evidence) -> Option<Finding> {
-    let failures = evidence.failures();
-    let mut failures = failures.iter().map(|(failure, _)| *failure);
+    let mut failures = evidence.failures().into_iter();
     let failure = failures.find(|it| it.cause == Cause::ProviderByProxy || is_nobody(it))?;
     let proxied = of_issuer(evidence);
     let said = failure.cause == Cause::ProviderByProxy;

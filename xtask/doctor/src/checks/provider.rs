@@ -10,6 +10,7 @@ use crate::advice;
 use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, PodSeen, Term};
 use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{exact, listed, shown};
+use crate::web_address;
 
 const ISSUER: &str = "ConfigMap argocd-cm, oidc.config issuer";
 const ONE_NAME: &str = "Argo CD takes a provider for the one that it was told only if both names are the same, letter for letter: scheme, host, a slash at the end";
@@ -22,8 +23,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     if findings.is_empty() {
         findings.extend(egress::by_proxy(evidence).or_else(|| unreachable(evidence)));
     }
-    findings.extend(several_replicas(evidence));
-    findings.extend(lifetimes(evidence));
+    findings.extend([several_replicas, lifetimes].into_iter().filter_map(|check| check(evidence)));
     findings
 }
 
@@ -40,10 +40,9 @@ fn another_issuer(evidence: &Evidence) -> Option<Finding> {
     // What stands behind a reference may not have been seen.
     let plain = evidence.oidc().is_some_and(|config| matches!(config.issuer, Term::Plain(_)));
     let empty = plain && evidence.provider.issuer.trim().is_empty();
-    let failures = evidence.failures();
-    let failure = failures
-        .iter()
-        .map(|(failure, _)| *failure)
+    let failure = evidence
+        .failures()
+        .into_iter()
         .find(|it| is_nobody(it) || empty && matches!(it.cause, Cause::FirstStart | Cause::SsoOff));
     let dex = another_dex(evidence);
     if !empty && (failure.is_none() || dex.is_none()) {
@@ -97,10 +96,8 @@ fn of_files(evidence: &Evidence) -> Option<Finding> {
     if !evidence.files || evidence.uses_bundled() || issuer.trim().is_empty() {
         return None;
     }
-    let web =
-        issuer.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let finding = Finding::new(CauseId::IssuerMismatch, ISSUER);
-    if !web {
+    if web_address(issuer).is_none() {
         return Some(
             finding
                 .seen(format!("issuer is {}, which is no web address", exact(issuer)))
@@ -223,8 +220,7 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
 }
 
 fn unreachable(evidence: &Evidence) -> Option<Finding> {
-    let failures = evidence.failures();
-    let failure = failures.iter().map(|(failure, _)| *failure).find(|it| is_nobody(it));
+    let failure = evidence.failures().into_iter().find(|it| is_nobody(it));
     let own = match &evidence.provider.discovery {
         Discovery::NoAnswer(words) => Some(shown(words)),
         Discovery::Status(status @ (404 | 500..=599)) => Some(format!("status {status}")),

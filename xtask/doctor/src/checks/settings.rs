@@ -10,6 +10,7 @@ use crate::advice;
 use crate::evidence::{DexClient, Evidence, Outside, Settings};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{listed, shown};
+use crate::web_address;
 
 const URL: &str = "ConfigMap argocd-cm, url";
 
@@ -26,8 +27,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     if !findings.iter().any(|finding| finding.id == CauseId::ArgocdUrl) {
         findings.extend(redirect_uri(evidence));
     }
-    findings.extend(scope(evidence));
-    findings.extend(audience(evidence));
+    findings.extend([scope, audience].into_iter().filter_map(|check| check(evidence)));
     findings
 }
 
@@ -56,17 +56,14 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
                 .fix(right_url(evidence))
         });
     }
-    let parsed = match url.parse::<Url>() {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => parsed,
-        _ => {
-            return Some(
-                Finding::new(CauseId::ArgocdUrl, URL)
-                    .when(when_settings(evidence))
-                    .seen(format!("url is {}, which is no web address", shown(url)))
-                    .why("Argo CD builds the address that the provider sends people back to from it")
-                    .fix(right_url(evidence)),
-            );
-        }
+    let Some(parsed) = web_address(url) else {
+        return Some(
+            Finding::new(CauseId::ArgocdUrl, URL)
+                .when(when_settings(evidence))
+                .seen(format!("url is {}, which is no web address", shown(url)))
+                .why("Argo CD builds the address that the provider sends people back to from it")
+                .fix(right_url(evidence)),
+        );
     };
     if let Some(finding) = wrong_path(evidence, &parsed).or_else(|| wrong_root(evidence, &parsed)) {
         return Some(finding);
@@ -310,7 +307,7 @@ fn scope(evidence: &Evidence) -> Option<Finding> {
                     .then(|| format!("the provider does not list {} among its scopes", listed(&unknown))),
             )
             .why("the provider refuses a scope that Argo CD asks for")
-            .fix(match known.is_empty() || taken.is_empty() {
+            .fix(match known.is_empty() {
                 true => edit_settings(evidence, "requestedScopes: openid, without the scope that is refused"),
                 false => set_list(evidence, "requestedScopes", &taken),
             }),

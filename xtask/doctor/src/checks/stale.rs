@@ -313,10 +313,7 @@ fn behind(evidence: &Evidence) -> bool {
 /// The provider takes the secret now and then.
 fn two_minds(evidence: &Evidence) -> Finding {
     let named = |wanted: fn(Taken) -> bool| -> Vec<String> {
-        let is = |it: &Rehearsed| match it {
-            Rehearsed::Redeemed(redeemed) => wanted(evidence.takes_presented(redeemed)),
-            Rehearsed::NotBegun(_) => false,
-        };
+        let is = |it: &Rehearsed| it.redeemed().is_some_and(|it| wanted(evidence.takes_presented(it)));
         let all = |pod: &&PodSeen| !pod.rehearsed.is_empty() && pod.rehearsed.iter().all(is);
         running(evidence)
             .filter(all)

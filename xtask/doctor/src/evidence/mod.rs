@@ -67,6 +67,15 @@ impl<T> Seen<T> {
         }
     }
 
+    /// What is read of it, if it is there.
+    pub fn map<U>(self, read: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Self::NotLooked => Seen::NotLooked,
+            Self::Absent => Seen::Absent,
+            Self::There(thing) => Seen::There(read(thing)),
+        }
+    }
+
     /// Whether it is known not to be there.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
@@ -138,6 +147,9 @@ pub struct Evidence {
     pub pasted: Option<probe::User>,
     /// What could not be looked at.
     pub could_not: Vec<CouldNot>,
+    /// The rights that would have sufficed, as manifests; empty if none was missing.
+    #[serde(skip)]
+    pub roles: String,
     /// For fingerprints.
     #[serde(skip)]
     pub fingerprints: Fingerprints,
@@ -312,10 +324,10 @@ impl Evidence {
             && self.takes(Form::Presented) != Taken::NoByItsWords
     }
 
-    /// The failures in which rehearsals ended, each with how often. What only says that
+    /// The failures in which rehearsals ended, each once. What only says that
     /// this machine, or a code that nobody gave out, is treated in a way of its own is none.
-    pub fn failures(&self) -> Vec<(&probe::Failure, usize)> {
-        let mut all: Vec<(&probe::Failure, usize)> = vec![];
+    pub fn failures(&self) -> Vec<&probe::Failure> {
+        let mut all: Vec<&probe::Failure> = vec![];
         let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
         let of_forms = outside.filter_map(|rehearsal| rehearsal.form.as_ref().err());
         let of_pods =
@@ -329,10 +341,8 @@ impl Evidence {
         let of_codes = of_codes.filter(|failure| is_known(failure));
         let of_forms = of_forms.filter(|failure| tells(failure));
         for failure in of_forms.chain(of_codes).chain(of_pods) {
-            match all.iter_mut().find(|(known, _)| known.step == failure.step && known.cause == failure.cause)
-            {
-                Some((_, count)) => *count += 1,
-                None => all.push((failure, 1)),
+            if !all.iter().any(|known| known.step == failure.step && known.cause == failure.cause) {
+                all.push(failure);
             }
         }
         all
@@ -353,10 +363,7 @@ impl Evidence {
 
     /// The first failure of one of these kinds.
     pub fn failure(&self, causes: &[probe::Cause]) -> Option<&probe::Failure> {
-        self.failures()
-            .into_iter()
-            .map(|(failure, _)| failure)
-            .find(|failure| causes.contains(&failure.cause))
+        self.failures().into_iter().find(|failure| causes.contains(&failure.cause))
     }
 
     /// Every secret that was read, so that none of them can be shown by accident.

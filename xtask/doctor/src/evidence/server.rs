@@ -99,6 +99,16 @@ pub enum Rehearsed {
     NotBegun(Failure),
 }
 
+impl Rehearsed {
+    /// What came of the code, if a login began.
+    pub fn redeemed(&self) -> Option<&Redeemed> {
+        match self {
+            Self::Redeemed(redeemed) => Some(redeemed),
+            Self::NotBegun(_) => None,
+        }
+    }
+}
+
 impl DeploymentSeen {
     /// `Deployment argocd/argocd-server`: where a finding is.
     pub fn place(&self) -> String {

@@ -102,15 +102,10 @@ pub fn steps(way: &Way<'_>) -> Vec<Step> {
         return vec![];
     }
     let mut steps = starts_anew(way);
-    steps.extend(first_start(way));
-    steps.extend(era(way));
+    steps.extend([first_start, era].into_iter().filter_map(|step| step(way)));
     steps.extend(references(way));
-    steps.extend(audiences(way));
-    steps.extend(pkce(way));
-    steps.extend(additional_urls(way));
-    steps.extend(subjects(way));
-    steps.extend(cookies(way));
-    steps.extend(labels(way));
+    let others = [audiences, pkce, additional_urls, subjects, cookies, labels];
+    steps.extend(others.into_iter().filter_map(|step| step(way)));
     steps
 }
 
