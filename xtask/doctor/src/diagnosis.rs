@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::could_not::CouldNot;
+use super::access_gaps::CouldNot;
 use super::evidence::Evidence;
 use super::finding::{Finding, When};
 use super::mask::Mask;

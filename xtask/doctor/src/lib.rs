@@ -1,4 +1,4 @@
-//! Why a login into Argo CD fails and what to do about it, on any cluster. It looks ([`look`]),
+//! Why a login into Argo CD fails and what to do about it, on any cluster. It looks ([`collect`]),
 //! keeps what it saw as plain data ([`evidence`]), decides by that alone ([`checks`]) and says
 //! what it found ([`finding`], [`diagnosis`]). Looking is reading: the only door to a cluster can
 //! GET and nothing else, and a secret that was read is never shown, only its length and a
@@ -10,10 +10,11 @@
 //! [`command`] is all of it by the arguments of a command line. It knows the probe and the
 //! releases, and nothing of labs, goals or terminals.
 
+mod access_gaps;
 mod advice;
 mod checks;
+mod collect;
 pub mod command;
-mod could_not;
 mod diagnosis;
 mod evidence;
 mod files;
@@ -21,7 +22,6 @@ mod finding;
 #[cfg(test)]
 mod fixtures;
 mod hidden;
-mod look;
 mod mask;
 mod shown;
 mod token;
@@ -30,10 +30,10 @@ mod upgrade;
 mod watch;
 
 pub use advice::reloads;
+pub use collect::{Access, Reader, Subject, User, UserCluster, words as cluster_words};
 pub use diagnosis::Diagnosis;
 pub use evidence::Evidence;
 pub use files::Files;
-pub use look::{Access, Reader, Subject, User, UserCluster, words as cluster_words};
 pub use upgrade::{Change, Step, Upgrade, upgrade};
 
 use base::{Error, Result};
@@ -43,7 +43,7 @@ use base::{Error, Result};
 /// # Errors
 /// The system gives no random numbers. What could not be looked at is in the diagnosis.
 pub async fn examine(subject: &Subject, before_rotation: bool) -> Result<Diagnosis> {
-    Ok(Diagnosis::of(&look::look(subject).await?, before_rotation))
+    Ok(Diagnosis::of(&collect::collect(subject).await?, before_rotation))
 }
 
 /// An address of the web: with its scheme and a host.
@@ -60,7 +60,7 @@ pub async fn role(subject: &Subject) -> Result<String> {
     let reader = subject.cluster.as_ref().ok_or_else(|| {
         Error::usage("--print-role is for a cluster").hint("name one with --context, or leave --url out")
     })?;
-    look::rights(subject, reader).await?;
+    collect::rights(subject, reader).await?;
     let who = "--user=NAME, --group=NAME or --serviceaccount=NAMESPACE:NAME";
     Ok(format!(
         "# For `kubectl apply -f -`; then bind each one: {who}\n{}",

@@ -8,9 +8,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::Diagnosis;
+use crate::collect::{Subject, collect_again};
 use crate::evidence::{Evidence, PodSeen, Rehearsed, Taken};
 use crate::finding::When;
-use crate::look::{Subject, look_again};
 use crate::shown::{listed, shown};
 use base::{Result, duration};
 
@@ -65,7 +65,7 @@ pub async fn watch(subject: &Subject, wait: Duration) -> Result<(Watched, Diagno
     let mut before: Option<Evidence> = None;
     loop {
         let looked = Instant::now();
-        let evidence = look_again(subject, before.as_ref()).await?;
+        let evidence = collect_again(subject, before.as_ref()).await?;
         let diagnosis = Diagnosis::of(&evidence, false);
         watched.looks += 1;
         let now = state(&evidence, &diagnosis);

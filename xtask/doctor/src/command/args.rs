@@ -10,7 +10,7 @@ use releases::Release;
 use url::Url;
 
 use super::typed::{causes, contexts, releases};
-use crate::look::Access;
+use crate::collect::Access;
 
 /// What the doctor understands.
 #[derive(Clone, Debug, Args)]

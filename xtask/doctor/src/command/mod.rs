@@ -16,8 +16,8 @@ use probe::{CauseId, Password, Tls};
 use releases::Release;
 use serde_json::{Map, Value};
 
+use crate::collect::{Reader, Subject, User, collect};
 use crate::files::standard_input;
-use crate::look::{Reader, Subject, User, look};
 use crate::shown::argument;
 use crate::{Diagnosis, Files, Upgrade, role, travel, upgrade, watch};
 use base::{Error, Exit, Result};
@@ -100,7 +100,7 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
             if args.watch {
                 return watched(subject, around.wait).await;
             }
-            look(&subject).await?
+            collect(&subject).await?
         }
     };
     if let Some(path) = &args.evidence {

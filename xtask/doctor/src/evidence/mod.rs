@@ -1,5 +1,5 @@
 //! All that was read, as plain data: what the checks decide by. How it is read is in
-//! [`super::look`].
+//! [`super::collect`].
 
 pub mod bundled;
 pub mod claims;
@@ -41,7 +41,7 @@ pub use server::{DeploymentSeen, EnvSeen, PodSeen, Rehearsed};
 pub use settings::{Oidc, OidcConfig, Settings};
 pub use tried::{Form, Method, Tried};
 
-use super::could_not::CouldNot;
+use super::access_gaps::CouldNot;
 use super::hidden::{Fingerprints, Hidden};
 use super::shown::{argument, shown};
 

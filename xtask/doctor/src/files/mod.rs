@@ -15,10 +15,10 @@ use releases::Release;
 use serde_json::{Value, json};
 
 use crate::checks::NO_POLICY;
+use crate::collect::{self, Object, Objects, Reader};
 use crate::diagnosis::Diagnosis;
 use crate::evidence::Evidence;
 use crate::finding::{Finding, When};
-use crate::look::{self, Object, Objects, Reader};
 use crate::shown::{argument, shown};
 use base::{Error, Result};
 pub use read::standard_input;
@@ -102,7 +102,7 @@ impl Files {
     /// The system gives no random numbers.
     pub async fn evidence(&self, release: Option<Release>) -> Result<Evidence> {
         let dex = self.dexes.first().map(String::as_str);
-        let mut evidence = look::at_files(&self.reader, &self.namespace, dex).await?;
+        let mut evidence = collect::at_files(&self.reader, &self.namespace, dex).await?;
         evidence.release = evidence.release.or(release);
         if evidence.release.is_none() {
             let because = "no image of argocd-server in the files names it (--argocd does)";

@@ -4,7 +4,7 @@ use probe::{Cause, Failure, Step, User};
 use serde_json::json;
 
 use super::*;
-use crate::could_not::CouldNot;
+use crate::access_gaps::CouldNot;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::tests::{Numbers, ill};
 use crate::evidence::{Rbac, Rule};

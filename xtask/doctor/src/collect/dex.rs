@@ -9,7 +9,7 @@ use url::Url;
 use super::cluster::{MOST_PODS, one, right, seen};
 use super::reader::Reader;
 use super::web;
-use crate::could_not::Right;
+use crate::access_gaps::Right;
 use crate::evidence::bundled::PATH;
 use crate::evidence::{
     DeploymentSeen, DexConfig, DexSeen, EnvSeen, Evidence, PodSeen, SecretSeen, Seen, Source,

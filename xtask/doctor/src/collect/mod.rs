@@ -103,16 +103,16 @@ impl Subject {
 /// # Errors
 /// The system gives no random numbers. What could not be looked at is part of the
 /// evidence.
-pub async fn look(subject: &Subject) -> Result<Evidence> {
-    look_again(subject, None).await
+pub async fn collect(subject: &Subject) -> Result<Evidence> {
+    collect_again(subject, None).await
 }
 
 /// The same, and of a provider that took the client secret `before`, nothing is asked again while the secret is
 /// the same.
 ///
 /// # Errors
-/// As [`look`].
-pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<Evidence> {
+/// As [`collect`].
+pub async fn collect_again(subject: &Subject, before: Option<&Evidence>) -> Result<Evidence> {
     let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
     if let Some(reader) = &subject.cluster {
         of_cluster(subject, reader, &mut evidence).await;
@@ -177,7 +177,7 @@ pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<
     Ok(evidence)
 }
 
-/// Reads what names other objects, so that every right that [`look`] needs was asked for.
+/// Reads what names other objects, so that every right that [`collect`] needs was asked for.
 ///
 /// # Errors
 /// The system gives no random numbers.

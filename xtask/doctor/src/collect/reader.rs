@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::kubeconfig::{self, Access, UserCluster, words};
 use super::objects::Objects;
-use crate::could_not::{self, Right};
+use crate::access_gaps::{self, Right};
 use crate::shown::shown;
 use base::Result;
 
@@ -60,7 +60,7 @@ pub struct Rights {
 impl Rights {
     /// Roles for what was asked for, as manifests.
     pub fn roles(&self, needed: bool, optional: bool) -> String {
-        let of = |optional: bool| could_not::roles(self.asked.iter().filter(|it| it.optional == optional));
+        let of = |optional: bool| access_gaps::roles(self.asked.iter().filter(|it| it.optional == optional));
         let needed = needed.then(|| of(false));
         let optional = optional.then(|| of(true)).filter(|text| !text.is_empty());
         let optional =

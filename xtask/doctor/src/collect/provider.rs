@@ -10,7 +10,7 @@ use url::{Host, Url};
 use super::reader::Reader;
 use super::web::{self, LIMIT};
 use super::{Subject, cluster};
-use crate::could_not::Right;
+use crate::access_gaps::Right;
 use crate::evidence::{Discovery, Document, Evidence, Form, Method, Provider, Taken, Tried, Way};
 use crate::hidden::Hidden;
 use crate::shown::shown;
