@@ -2,8 +2,8 @@
 
 use releases::{Era, Release};
 
-use super::evidence::{DeploymentSeen, Evidence, Reference, Term};
-use super::shown::{argument, shown};
+use super::evidence::{DeploymentSeen, Evidence};
+use super::shown::{argument, object};
 
 /// The annotation by which Reloader is told which Secret to watch.
 pub const RELOADER: &str = "secret.reloader.stakater.com/reload";
@@ -37,15 +37,15 @@ pub fn nearest_that_reloads(release: &Release) -> Option<Release> {
 
 /// The Secret that `clientSecret` names.
 pub fn secret_name(evidence: &Evidence) -> Option<String> {
-    match evidence.oidc().map(|config| &config.client_secret) {
-        Some(Term::Reference(Reference::Of { secret, .. })) => Some(secret.clone()),
-        Some(Term::Reference(Reference::Own(_))) => Some("argocd-secret".to_owned()),
-        _ => None,
-    }
+    evidence.client_reference().map(|reference| reference.place().0.to_owned())
 }
 
-/// Who restarts the server of `deployment` when `secret` changes.
-pub fn reloader(deployment: &DeploymentSeen, secret: &str) -> Reloader {
+/// Who restarts argocd-server when the Secret changes that its settings name, if both are known.
+pub fn reloader(evidence: &Evidence) -> Option<Reloader> {
+    Some(reloader_of(evidence.server.there()?, &secret_name(evidence)?))
+}
+
+fn reloader_of(deployment: &DeploymentSeen, secret: &str) -> Reloader {
     let named = deployment.annotations.get(RELOADER);
     if named.is_some_and(|names| names.split(',').any(|name| name.trim() == secret)) {
         return Reloader::Named;
@@ -63,7 +63,7 @@ fn server(evidence: &Evidence) -> &str {
 
 /// `Deployment argocd/argocd-server`: where a finding is.
 pub fn at_server(evidence: &Evidence) -> String {
-    format!("Deployment {}/{}", shown(&evidence.namespace), shown(server(evidence)))
+    object("Deployment", &evidence.namespace, server(evidence))
 }
 
 /// `deploy/argocd-server`, for a command.
@@ -71,9 +71,23 @@ pub fn deploy_server(evidence: &Evidence) -> String {
     format!("deploy/{}", argument(server(evidence)))
 }
 
+/// `kubectl … scale deploy/NAME --replicas=1`.
+pub fn scale_to_one(evidence: &Evidence, deployment: &DeploymentSeen) -> String {
+    let kubectl = evidence.kubectl_of(&deployment.namespace);
+    format!("{kubectl} scale deploy/{} --replicas=1", argument(&deployment.name))
+}
+
 /// `kubectl … -n argocd rollout restart deploy/argocd-server`.
 pub fn restart_argocd(evidence: &Evidence) -> String {
     format!("{} rollout restart {}", evidence.argocd_kubectl(), deploy_server(evidence))
+}
+
+/// Why an unlabelled argocd-secret matters.
+pub const LABELLED_ALONE: &str = "from v3.5.0 on only labelled objects are worth a look when they change";
+
+/// Gives argocd-secret the label by which its changes are noticed.
+pub fn label_own_secret(evidence: &Evidence) -> String {
+    format!("{} label secret argocd-secret app.kubernetes.io/part-of=argocd", evidence.argocd_kubectl())
 }
 
 /// So that the next rotation does not end in the same way.
@@ -123,7 +137,7 @@ mod tests {
     fn reloader_has_to_be_told_the_secrets_name() {
         let with = |key: &str, value: &str| {
             let annotations = [(key.to_owned(), value.to_owned())].into();
-            reloader(&DeploymentSeen { annotations, ..DeploymentSeen::default() }, "argocd-oidc")
+            reloader_of(&DeploymentSeen { annotations, ..DeploymentSeen::default() }, "argocd-oidc")
         };
         assert_eq!(with(RELOADER, "a, argocd-oidc"), Reloader::Named);
         assert_eq!(with(RELOADER, "argocd-oidc-2"), Reloader::None);

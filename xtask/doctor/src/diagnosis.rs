@@ -3,17 +3,17 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::could_not::CouldNot;
+use super::access_gaps::CouldNot;
 use super::evidence::Evidence;
 use super::finding::{Finding, When};
 use super::mask::Mask;
-use super::shown::{argument, shown};
+use super::shown::{object, shown};
 use super::token::Token;
 use super::{advice, checks};
 use base::Exit;
 
 /// The outcome.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Diagnosis {
     /// What was looked at, in a line.
     pub subject: String,
@@ -24,18 +24,23 @@ pub struct Diagnosis {
     /// What could not be looked at.
     pub could_not: Vec<CouldNot>,
     /// Roles that would suffice, as manifests; empty if no right was missing.
+    #[serde(rename = "role", skip_serializing_if = "String::is_empty")]
     pub roles: String,
     /// What this release does when the secret changes.
     pub release: Option<String>,
     /// How to rotate safely, if that was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub safe_order: Vec<String>,
     /// Whether anything that a login depends on could be looked at.
+    #[serde(skip)]
     pub looked: bool,
     /// Whether files were looked at.
+    #[serde(skip)]
     pub files: bool,
     /// How often the provider was asked.
     pub asked: Asked,
     /// What the user's token gives, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
 }
 
@@ -50,7 +55,7 @@ pub struct Asked {
 
 impl Diagnosis {
     /// Decides by the evidence.
-    pub fn of(evidence: &Evidence, roles: String, before_rotation: bool) -> Self {
+    pub fn of(evidence: &Evidence, before_rotation: bool) -> Self {
         let mut findings = checks::all(evidence);
         if before_rotation {
             findings.extend(checks::before_rotation(evidence));
@@ -58,14 +63,14 @@ impl Diagnosis {
         }
         let looked = evidence.settings.there().is_some()
             || !evidence.presented().eq(&Default::default())
-            || evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some())
+            || evidence.public().is_some()
             || !evidence.failures().is_empty();
         let diagnosis = Self {
             subject: subject(evidence),
             unexplained: unexplained(evidence, &findings),
             findings,
             could_not: evidence.could_not.clone(),
-            roles,
+            roles: evidence.roles.clone(),
             release: evidence.release.as_ref().map(|release| {
                 let era = release.era();
                 let nearest = advice::nearest_that_reloads(release).map_or_else(String::new, |nearest| {
@@ -119,28 +124,10 @@ impl Diagnosis {
 
     /// For `--format json`: the fields of the command.
     pub fn fields(&self) -> Map<String, Value> {
-        let fields = json!({
-            "subject": self.subject,
-            "findings": self.findings,
-            "unexplained": self.unexplained,
-            "could_not": self.could_not,
-            "release": self.release,
-            "asked": self.asked,
-        });
-        let mut fields = match fields {
+        match json!(self) {
             Value::Object(fields) => fields,
             _ => Map::new(),
-        };
-        if !self.roles.is_empty() {
-            fields.insert("role".into(), self.roles.clone().into());
         }
-        if let Some(token) = &self.token {
-            fields.insert("token".into(), json!(token));
-        }
-        if !self.safe_order.is_empty() {
-            fields.insert("safe_order".into(), json!(self.safe_order));
-        }
-        fields
     }
 
     /// Leaves the names of groups out, which are shown only to those who ask for them.
@@ -264,9 +251,8 @@ fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
         let status = if message.starts_with(&status) { "" } else { &status };
         format!("{step}: {status}{}", shown(message))
     };
-    let rehearsed = evidence.failures().into_iter().map(|(it, _)| words(it.step, it.status, &it.message));
-    let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
-    let logins = logins.into_iter().flat_map(|logins| &logins.failures);
+    let rehearsed = evidence.failures().into_iter().map(|it| words(it.step, it.status, &it.message));
+    let logins = evidence.logins().into_iter().flat_map(|logins| &logins.failures);
     let mut all: Vec<String> = not_there(evidence);
     for failure in rehearsed.chain(logins.map(|it| words(it.step, it.status, &it.message))) {
         if !all.contains(&failure) {
@@ -279,24 +265,17 @@ fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
 /// What has to be there for any login at all, and is not.
 fn not_there(evidence: &Evidence) -> Vec<String> {
     let Some(server) = evidence.server.there() else { return vec![] };
-    let (namespace, name) = (shown(&server.namespace), shown(&server.name));
-    let mut all = vec![];
-    if server.wanted == 0 {
-        all.push(format!(
-            "Deployment {namespace}/{name} is to have no pods: {} scale deploy/{} --replicas=1",
-            evidence.argocd_kubectl(),
-            argument(&server.name)
-        ));
-    } else if server.ready == 0 {
-        all.push(format!(
-            "Deployment {namespace}/{name} is to have {} pods, and none is ready",
-            server.wanted
-        ));
-    }
-    if evidence.settings.is_absent() {
-        all.push(format!("ConfigMap {namespace}/argocd-cm, which has all settings, is not there"));
-    }
-    all
+    let place = server.place();
+    let pods = match (server.wanted, server.ready) {
+        (0, _) => Some(format!("{place} is to have no pods: {}", advice::scale_to_one(evidence, server))),
+        (wanted, 0) => Some(format!("{place} is to have {wanted} pods, and none is ready")),
+        _ => None,
+    };
+    let settings = evidence.settings.is_absent().then(|| {
+        let place = object("ConfigMap", &server.namespace, "argocd-cm");
+        format!("{place}, which has all settings, is not there")
+    });
+    pods.into_iter().chain(settings).collect()
 }
 
 fn one(number: usize, finding: &Finding) -> String {

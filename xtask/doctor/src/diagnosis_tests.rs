@@ -7,7 +7,7 @@ use crate::hidden::Hidden;
 
 /// Everything that a diagnosis can be made to say.
 fn said(evidence: &Evidence) -> String {
-    let diagnosis = Diagnosis::of(evidence, String::new(), true);
+    let diagnosis = Diagnosis::of(evidence, true);
     let json = serde_json::to_string(&diagnosis.fields()).unwrap();
     format!("{}\n{}\n{json}\n{diagnosis:?}", diagnosis.headline(), diagnosis.body())
 }
@@ -132,8 +132,8 @@ fn the_text_reads_from_the_outcome_to_what_to_do() {
         because: "this user may not".into(),
         right: Some("get pods/log x in namespace argocd".into()),
     });
-    let roles = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n".to_owned();
-    let diagnosis = Diagnosis::of(&evidence, roles, true);
+    evidence.roles = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n".into();
+    let diagnosis = Diagnosis::of(&evidence, true);
     insta::assert_snapshot!(format!("{}\n{}", diagnosis.headline(), diagnosis.body()));
     assert_eq!(diagnosis.exit().code(), 1);
 }
@@ -142,11 +142,11 @@ fn the_text_reads_from_the_outcome_to_what_to_do() {
 fn a_failure_that_nobody_knows_is_no_all_clear() {
     let mut evidence = well();
     outside(&mut evidence).logins = logins(vec![group(Step::Form, Cause::Unknown)], None);
-    let diagnosis = Diagnosis::of(&evidence, String::new(), false);
+    let diagnosis = Diagnosis::of(&evidence, false);
     assert_eq!(diagnosis.findings, []);
     assert_eq!(diagnosis.unexplained, ["form: 500 the server's words"]);
     assert_eq!(diagnosis.exit().code(), 1);
     assert!(diagnosis.headline().ends_with("logins fail in a way that no check explains"));
-    let well = Diagnosis::of(&well(), String::new(), false);
+    let well = Diagnosis::of(&well(), false);
     assert_eq!((well.exit().code(), well.headline().ends_with(": nothing found")), (0, true));
 }

@@ -1,11 +1,14 @@
 //! What the doctor found, and in which order it says so.
 
-use probe::CauseId;
 pub use probe::Certainty;
+use probe::{CauseId, Failure};
 use serde::Serialize;
+
+use super::shown::shown;
 
 /// One finding. Every text in it is for people and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[must_use]
 pub struct Finding {
     /// The cause, by its name in the catalogue.
     pub id: CauseId,
@@ -44,6 +47,7 @@ pub struct Finding {
 
 /// Commands, and what they change of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
 pub struct Fix {
     /// The commands, one a line.
     pub commands: String,
@@ -59,7 +63,6 @@ impl<T: Into<String>> From<T> for Fix {
 
 impl Fix {
     /// Adds what the commands change.
-    #[must_use]
     pub fn changing(mut self, object: &str, from: Option<String>, to: Option<String>) -> Self {
         self.change.push(object.to_owned());
         self.change.extend(from.map(|line| format!("- {line}")));
@@ -68,14 +71,12 @@ impl Fix {
     }
 
     /// Adds commands before these.
-    #[must_use]
     pub fn after(mut self, commands: &str) -> Self {
         self.commands = format!("{commands}\n{}", self.commands);
         self
     }
 
     /// Adds commands behind these.
-    #[must_use]
     pub fn then(mut self, commands: &str) -> Self {
         self.commands = format!("{}\n{commands}", self.commands);
         self
@@ -126,42 +127,46 @@ impl Finding {
     }
 
     /// How sure it is.
-    #[must_use]
     pub fn certainty(mut self, certainty: Certainty) -> Self {
         self.certainty = certainty;
         self
     }
 
+    /// Certain, if so; else likely.
+    pub fn certain_if(self, certain: bool) -> Self {
+        self.certainty(if certain { Certainty::Certain } else { Certainty::Likely })
+    }
+
     /// When it matters.
-    #[must_use]
     pub fn when(mut self, when: When) -> Self {
         self.when = when;
         self
     }
 
     /// Adds something that was read.
-    #[must_use]
     pub fn seen(mut self, evidence: impl Into<String>) -> Self {
         self.evidence.push(evidence.into());
         self
     }
 
     /// Adds something that was read, if it was.
-    #[must_use]
     pub fn seen_if(mut self, evidence: Option<String>) -> Self {
         self.evidence.extend(evidence);
         self
     }
 
+    /// Adds what somebody said where it failed, if it did: `Argo CD says`.
+    pub fn quoting<'a>(self, who: &str, failure: impl Into<Option<&'a Failure>>) -> Self {
+        self.seen_if(failure.into().map(|failure| format!("{who}: {}", shown(&failure.message))))
+    }
+
     /// Why that gives this symptom.
-    #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
         self.why = why.into();
         self
     }
 
     /// What to do now.
-    #[must_use]
     pub fn fix(mut self, fix: impl Into<Fix>) -> Self {
         let Fix { commands, change } = fix.into();
         (self.fix, self.change) = (commands, change);
@@ -169,14 +174,12 @@ impl Finding {
     }
 
     /// What to do so that it does not come back.
-    #[must_use]
     pub fn lasting(mut self, fix: Option<String>) -> Self {
         self.lasting_fix = fix;
         self
     }
 
     /// Names the causes that look the same, this one among them, and what decides.
-    #[must_use]
     pub fn one_of(mut self, candidates: &[CauseId], decides: impl Into<String>) -> Self {
         self.candidates = candidates.to_vec();
         self.decides = Some(decides.into());

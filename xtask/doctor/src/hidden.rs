@@ -30,9 +30,7 @@ impl Hidden {
     /// # Errors
     /// The system gives no random numbers.
     pub fn random() -> Result<Self> {
-        let mut bytes = [0; 20];
-        fill(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes()))
+        Ok(Self(hex(&random::<20>()?).into_bytes()))
     }
 
     /// How many bytes there are.
@@ -106,8 +104,14 @@ impl Hidden {
     }
 }
 
-fn fill(bytes: &mut [u8]) -> Result<()> {
-    SystemRandom::new().fill(bytes).map_err(|_| Error::environment("the system gives no random numbers"))
+fn random<const BYTES: usize>() -> Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map(|()| bytes).map_err(|_| Error::environment("the system gives no random numbers"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes fingerprints that can be compared within one run and with nothing else.
@@ -137,9 +141,7 @@ impl Fingerprints {
     /// # Errors
     /// The system gives no random numbers.
     pub fn new() -> Result<Self> {
-        let mut salt = [0; 32];
-        fill(&mut salt)?;
-        Ok(Self::Salted(salt))
+        random().map(Self::Salted)
     }
 
     #[cfg(test)]
@@ -159,8 +161,7 @@ impl Fingerprints {
         let mut context = Context::new(&SHA256);
         context.update(salt);
         context.update(&value.0);
-        let digest = context.finish();
-        let hex: String = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(&context.finish().as_ref()[..4]);
         let bytes = if value.len() == 1 { "byte" } else { "bytes" };
         format!("{} {bytes}, #{hex}", value.len())
     }

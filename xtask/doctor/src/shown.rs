@@ -1,5 +1,6 @@
 //! Texts that came from a cluster or a server, made fit to be shown.
 
+use base::shown::quoted;
 pub use base::shown::{clean, cut, shown};
 
 /// A value that has to be right letter for letter: as it is, or in quotes and with what is odd
@@ -55,15 +56,14 @@ fn odd(text: &str) -> Vec<String> {
     odd
 }
 
-/// An argument as a shell takes it.
+/// An argument as a shell takes it, whole however long it is.
 pub fn argument(text: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,".contains(c);
-    // What a command is given has to be whole.
-    let text = clean(text);
-    match !text.is_empty() && text.chars().all(safe) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
+    quoted(&clean(text))
+}
+
+/// An object of a cluster, as a place: `Secret argocd/argocd-oidc`.
+pub fn object(kind: &str, namespace: &str, name: &str) -> String {
+    format!("{kind} {}/{}", shown(namespace), shown(name))
 }
 
 /// A list for a sentence: `a, b and c`; the first few of a long one.

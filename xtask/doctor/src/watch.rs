@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::Diagnosis;
+use crate::collect::{Subject, collect_again};
 use crate::evidence::{Evidence, PodSeen, Rehearsed, Taken};
 use crate::finding::When;
-use crate::look::{Subject, look_again};
 use crate::shown::{listed, shown};
-use crate::{Diagnosis, Examination};
 use base::{Result, duration};
 
 /// How often it is looked at most.
@@ -62,26 +62,25 @@ impl Watched {
 pub async fn watch(subject: &Subject, wait: Duration) -> Result<(Watched, Diagnosis)> {
     let start = Instant::now();
     let mut watched = Watched { healed: false, looks: 0, ms: 0, changes: vec![] };
-    let mut before: Option<Examination> = None;
+    let mut before: Option<Evidence> = None;
     loop {
         let looked = Instant::now();
-        let evidence = look_again(subject, before.as_ref().map(Examination::evidence)).await?;
-        let examination = Examination::new(subject, evidence);
-        let (evidence, diagnosis) = (examination.evidence(), examination.diagnosis(false));
+        let evidence = collect_again(subject, before.as_ref()).await?;
+        let diagnosis = Diagnosis::of(&evidence, false);
         watched.looks += 1;
-        let now = state(evidence, &diagnosis);
+        let now = state(&evidence, &diagnosis);
         if watched.changes.last().is_none_or(|last| last.what != now) {
             let at = Timestamp::now();
             (subject.say)(&format!("{}  {now}", at.strftime("%H:%M:%S UTC")));
             watched.changes.push(Change { at, what: now });
         }
-        watched.healed = diagnosis.looked && is_healed(evidence, &diagnosis, subject.cluster.is_some());
+        watched.healed = diagnosis.looked && is_healed(&evidence, &diagnosis, subject.cluster.is_some());
         watched.ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let next = looked + EVERY;
         if watched.healed || next > start + wait {
             return Ok((watched, diagnosis));
         }
-        before = Some(examination);
+        before = Some(evidence);
         tokio::time::sleep_until(next).await;
     }
 }
@@ -100,10 +99,8 @@ fn state(evidence: &Evidence, diagnosis: &Diagnosis) -> String {
         return "could not look".to_owned();
     }
     let holds = |pod: &PodSeen, wanted: fn(Taken) -> bool| {
-        pod.rehearsed.iter().any(|rehearsed| match rehearsed {
-            Rehearsed::Redeemed(redeemed) => wanted(evidence.takes_presented(redeemed)),
-            Rehearsed::NotBegun(_) => false,
-        })
+        let mut redeemed = pod.rehearsed.iter().filter_map(Rehearsed::redeemed);
+        redeemed.any(|redeemed| wanted(evidence.takes_presented(redeemed)))
     };
     let named = |wanted: &dyn Fn(&PodSeen) -> bool| {
         let pods = evidence.pods.iter().filter(|pod| wanted(pod));

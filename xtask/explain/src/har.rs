@@ -6,8 +6,6 @@ use base::shown::shown;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use probe::{CauseId, Certainty};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use url::Url;
 
@@ -23,90 +21,46 @@ const NGINX: usize = 8 * 1024;
 /// So many visits of one address in a row are a loop.
 const LOOP: usize = 4;
 
-#[derive(Deserialize)]
-struct Har {
-    log: Log,
-}
-
-#[derive(Deserialize)]
-struct Log {
-    #[serde(default, deserialize_with = "each")]
-    entries: Vec<Entry>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Entry {
-    #[serde(deserialize_with = "lenient")]
-    request: Request,
-    // There is none where the browser gave up.
-    #[serde(deserialize_with = "lenient")]
-    response: Response,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Request {
-    #[serde(deserialize_with = "lenient")]
-    method: String,
-    #[serde(deserialize_with = "lenient")]
-    url: String,
-    #[serde(deserialize_with = "each")]
-    headers: Vec<Pair>,
-    #[serde(deserialize_with = "each")]
-    cookies: Vec<Pair>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Response {
-    #[serde(deserialize_with = "lenient")]
-    status: i64,
-    #[serde(deserialize_with = "each")]
-    headers: Vec<Pair>,
-    #[serde(deserialize_with = "each")]
-    cookies: Vec<Pair>,
-    #[serde(deserialize_with = "lenient")]
-    content: Content,
-    /// Chrome's word where there was no answer.
-    #[serde(rename = "_error", deserialize_with = "lenient")]
-    error: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Content {
-    #[serde(deserialize_with = "lenient")]
-    text: String,
-    #[serde(deserialize_with = "lenient")]
-    encoding: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Pair {
-    #[serde(deserialize_with = "lenient")]
-    name: String,
-    #[serde(deserialize_with = "lenient")]
-    value: String,
-}
-
-/// A field that tools fill in many ways: what is not as HAR has it counts as nothing.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(field: D) -> Result<T, D::Error> {
-    Ok(T::deserialize(Value::deserialize(field)?).unwrap_or_default())
-}
-
-/// The items of a list that are as HAR has them.
-fn each<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(field: D) -> Result<Vec<T>, D::Error> {
-    let items: Vec<Value> = lenient(field)?;
-    Ok(items.into_iter().filter_map(|item| T::deserialize(item).ok()).collect())
-}
-
-/// A hop of a login.
+/// A hop of a login. Tools fill in fields in many ways: what is not as HAR has it counts as nothing.
 struct Hop {
     url: Url,
     place: Place,
-    entry: Entry,
+    method: String,
+    request: Message,
+    /// There is none where the browser gave up: 0.
+    status: i64,
+    response: Message,
+    /// The answer's body.
+    text: String,
+    /// Chrome's word where there was no answer.
+    error: String,
+}
+
+/// The part of a request or an answer that both have.
+struct Message {
+    headers: Vec<(String, String)>,
+    /// The names of its cookies.
+    cookies: Vec<String>,
+}
+
+impl Message {
+    fn of(message: &Value) -> Self {
+        let items = |list: &str| -> Vec<(String, String)> {
+            let items = message[list].as_array().into_iter().flatten().filter(|item| item.is_object());
+            items.map(|item| (text(&item["name"]), text(&item["value"]))).collect()
+        };
+        Self { headers: items("headers"), cookies: items("cookies").into_iter().map(|it| it.0).collect() }
+    }
+
+    /// The values of a header.
+    fn values(&self, header: &str) -> impl Iterator<Item = &str> {
+        let named = self.headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(header));
+        named.map(|(_, value)| value.as_str())
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Whose a hop is.
@@ -131,7 +85,7 @@ pub fn is_one(text: &str) -> bool {
 /// # Errors
 /// It is no JSON, or has no entries.
 pub fn read(text: &str) -> base::Result<(Vec<Fits>, Vec<String>)> {
-    let har: Har = serde_json::from_str(text).map_err(|error| {
+    let har: Value = serde_json::from_str(text).map_err(|error| {
         // What the parser says may quote what was recorded.
         let what = match error.is_eof() {
             true => "the HAR ends in the middle".to_owned(),
@@ -140,7 +94,8 @@ pub fn read(text: &str) -> base::Result<(Vec<Fits>, Vec<String>)> {
         Error::environment(what)
             .hint("export it again from the browser's developer tools, as *Save all as HAR*")
     })?;
-    let hops: Vec<Hop> = har.log.entries.into_iter().filter_map(Hop::of).collect();
+    let entries = har["log"]["entries"].as_array().into_iter().flatten();
+    let hops: Vec<Hop> = entries.filter_map(Hop::of).collect();
     let mut notes = vec![];
     if !hops.iter().any(|hop| matches!(hop.place, Place::Login | Place::Callback)) {
         notes.push(
@@ -171,10 +126,9 @@ pub fn read(text: &str) -> base::Result<(Vec<Fits>, Vec<String>)> {
     {
         notes.push(format!("{}: logged in", hop.named()));
     }
-    let unanswered = |hop: &&Hop| hop.place != Place::Other && hop.entry.response.status == 0;
+    let unanswered = |hop: &&Hop| hop.place != Place::Other && hop.status == 0;
     if let Some(hop) = hops.iter().rev().find(unanswered) {
-        let error: String =
-            hop.entry.response.error.chars().filter(|c| c.is_ascii_uppercase() || *c == '_').collect();
+        let error: String = hop.error.chars().filter(|c| c.is_ascii_uppercase() || *c == '_').collect();
         let why = if error.is_empty() { String::new() } else { format!(" ({error})") };
         notes.push(format!("{}: the browser got no answer, or went elsewhere before{why}", hop.named()));
     }
@@ -182,8 +136,9 @@ pub fn read(text: &str) -> base::Result<(Vec<Fits>, Vec<String>)> {
 }
 
 impl Hop {
-    fn of(mut entry: Entry) -> Option<Self> {
-        let url = entry.request.url.parse::<Url>().ok().filter(Url::has_host)?;
+    fn of(entry: &Value) -> Option<Self> {
+        let (request, response) = (&entry["request"], &entry["response"]);
+        let url = request["url"].as_str()?.parse::<Url>().ok().filter(Url::has_host)?;
         let ends = |end: &str| url.path().ends_with(end);
         let asks_provider = url.query_pairs().any(|(name, _)| name == "client_id" || name == "SAMLRequest");
         let place = match () {
@@ -195,27 +150,36 @@ impl Hop {
             () if asks_provider || url.path().contains("/api/dex/") || ends("/token") => Place::Provider,
             () => Place::Other,
         };
-        let content = &mut entry.response.content;
-        if content.encoding == "base64"
+        let content = &response["content"];
+        let mut body = text(&content["text"]);
+        if content["encoding"] == "base64"
             && place != Place::Other
-            && let Ok(bytes) = BASE64_STANDARD.decode(content.text.trim_end())
+            && let Ok(bytes) = BASE64_STANDARD.decode(body.trim_end())
         {
-            content.text = String::from_utf8_lossy(&bytes).into_owned();
+            body = String::from_utf8_lossy(&bytes).into_owned();
         }
-        Some(Self { url, place, entry })
+        Some(Self {
+            url,
+            place,
+            method: text(&request["method"]),
+            request: Message::of(request),
+            status: response["status"].as_i64().unwrap_or_default(),
+            response: Message::of(response),
+            text: body,
+            error: text(&response["_error"]),
+        })
     }
 
     /// The hop as people speak of it, without its query.
     fn named(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
-        let method: String =
-            self.entry.request.method.chars().filter(char::is_ascii_alphabetic).take(10).collect();
+        let method: String = self.method.chars().filter(char::is_ascii_alphabetic).take(10).collect();
         // Paths may hold a request's or a session's name.
         let path = match self.place {
             Place::Provider | Place::Other => "/…",
             _ => self.url.path(),
         };
-        let status = match self.entry.response.status {
+        let status = match self.status {
             0 => String::new(),
             status => format!(" {status}"),
         };
@@ -223,42 +187,31 @@ impl Hop {
     }
 
     fn has_cookies(&self) -> bool {
-        let Entry { request, response } = &self.entry;
-        let named = |headers: &[Pair]| {
-            headers.iter().any(|it| ["cookie", "set-cookie"].contains(&it.name.to_ascii_lowercase().as_str()))
-        };
-        !request.cookies.is_empty()
-            || !response.cookies.is_empty()
-            || named(&request.headers)
-            || named(&response.headers)
+        [&self.request, &self.response].into_iter().any(|message| {
+            let mut headers = message.values("cookie").chain(message.values("set-cookie"));
+            !message.cookies.is_empty() || headers.next().is_some()
+        })
     }
 
     /// Whether the request brought a cookie whose name begins so.
     fn brings(&self, name: &str) -> bool {
-        let headers = self.entry.request.headers.iter().filter(|it| it.name.eq_ignore_ascii_case("cookie"));
-        let mut in_headers = headers.flat_map(|it| it.value.split(';'));
-        in_headers.any(|cookie| cookie.trim_start().starts_with(name))
-            || self.entry.request.cookies.iter().any(|cookie| cookie.name.starts_with(name))
+        let in_headers = self.request.values("cookie").flat_map(|value| value.split(';'));
+        let cookies = self.request.cookies.iter().map(String::as_str);
+        in_headers.map(str::trim_start).chain(cookies).any(|cookie| cookie.starts_with(name))
     }
 
     /// The attributes of a cookie that the answer sets, if it sets one that has a value.
     fn sets(&self, name: &str) -> Option<String> {
-        let headers =
-            self.entry.response.headers.iter().filter(|it| it.name.eq_ignore_ascii_case("set-cookie"));
         // Browsers put several into one, a line each.
-        let cookies = headers.flat_map(|it| it.value.lines());
+        let cookies = self.response.values("set-cookie").flat_map(str::lines);
         let mut set = cookies.filter_map(|cookie| cookie.trim_start().strip_prefix(name)?.strip_prefix('='));
         set.find(|cookie| !cookie.starts_with(';') && !cookie.is_empty()).map(|cookie| {
             cookie.split_once(';').map_or("", |(_, attributes)| attributes).to_ascii_lowercase()
         })
     }
 
-    fn text(&self) -> &str {
-        &self.entry.response.content.text
-    }
-
     fn logged_in(&self) -> Option<bool> {
-        let body: Value = serde_json::from_str(self.text()).ok()?;
+        let body: Value = serde_json::from_str(&self.text).ok()?;
         Some(body["loggedIn"] == true)
     }
 }
@@ -266,17 +219,16 @@ impl Hop {
 /// What a hop says of why it failed.
 fn failed(hop: &Hop, hops: &[Hop]) -> Vec<Fits> {
     let mut causes = address::of(&hop.url);
-    let denied = hop.entry.response.status == 403 && hop.url.path().contains("/api/v1/");
+    let denied = hop.status == 403 && hop.url.path().contains("/api/v1/");
     if causes.is_empty() && (hop.place != Place::Other || denied) {
-        causes = match hop.entry.response.status {
+        causes = match hop.status {
             // A page of Entra's refuses with 200.
-            200..=299 if hop.place == Place::Provider => signs::read(&entra(hop.text())),
-            400.. => signs::read(hop.text()),
+            200..=299 if hop.place == Place::Provider => signs::read(&entra(&hop.text)),
+            400.. => signs::read(&hop.text),
             _ => vec![],
         };
-        let by_its_front = (502..=504).contains(&hop.entry.response.status);
-        let others =
-            || hops.iter().any(|it| it.url.host() == hop.url.host() && it.entry.response.status < 500);
+        let by_its_front = (502..=504).contains(&hop.status);
+        let others = || hops.iter().any(|it| it.url.host() == hop.url.host() && it.status < 500);
         if hop.place == Place::Callback && by_its_front && others() {
             causes = vec![Fits::new(
                 CauseId::TokenTooLarge,
@@ -284,7 +236,7 @@ fn failed(hop: &Hop, hops: &[Hop]) -> Vec<Fits> {
                 "the front answers for the callback alone, and hands on everything else",
             )];
         }
-        if hop.place == Place::Settings && hop.entry.response.status == 200 {
+        if hop.place == Place::Settings && hop.status == 200 {
             causes = no_button(hop);
         }
     }
@@ -296,10 +248,10 @@ fn failed(hop: &Hop, hops: &[Hop]) -> Vec<Fits> {
 
 /// Settings that give the page no button. Where the answer's text was not recorded, nothing is said of it.
 fn no_button(hop: &Hop) -> Vec<Fits> {
-    if hop.text().is_empty() {
+    if hop.text.is_empty() {
         return vec![];
     }
-    let Ok(settings) = serde_json::from_str::<Value>(hop.text()) else {
+    let Ok(settings) = serde_json::from_str::<Value>(&hop.text) else {
         return vec![Fits::new(CauseId::AuthProxy, Certainty::Possible, "what answers there is not Argo CD")];
     };
     let connectors = settings["dexConfig"]["connectors"].as_array().is_some_and(|all| !all.is_empty());
@@ -341,15 +293,15 @@ fn state_cookie(hops: &[Hop]) -> Vec<Fits> {
 
 /// Request headers longer than a front takes, where it refused them.
 fn long_header(hop: &Hop) -> Option<Fits> {
-    let length: usize = hop.entry.request.headers.iter().map(|it| it.name.len() + it.value.len() + 4).sum();
-    let refused = matches!(hop.entry.response.status, 400 | 413 | 431 | 494);
+    let length: usize = hop.request.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let refused = matches!(hop.status, 400 | 413 | 431 | 494);
     let seen = format!("{}: the request has {length} bytes of headers", hop.named());
     (refused && length > NGINX).then(|| Fits::new(CauseId::CookieTooLarge, Certainty::Likely, seen))
 }
 
 /// One address over and over.
 fn looped(hops: &[Hop]) -> Vec<Fits> {
-    let redirects = |hop: &Hop| (300..400).contains(&hop.entry.response.status);
+    let redirects = |hop: &Hop| (300..400).contains(&hop.status);
     let looping = hops.windows(LOOP).find(|window| {
         let address = |hop: &Hop| (hop.url.host_str().map(str::to_owned), hop.url.path().to_owned());
         window.iter().all(|hop| redirects(hop) && address(hop) == address(&window[0]))
@@ -360,13 +312,13 @@ fn looped(hops: &[Hop]) -> Vec<Fits> {
 
 /// A login that went through, and whose token then was not taken.
 fn not_taken(hops: &[Hop]) -> Vec<Fits> {
-    let called_back = hops
-        .iter()
-        .position(|hop| hop.place == Place::Callback && (300..400).contains(&hop.entry.response.status));
+    let called_back =
+        hops.iter().position(|hop| hop.place == Place::Callback && (300..400).contains(&hop.status));
     let Some(at) = called_back else { return vec![] };
-    let Some(refused) = hops[at..].iter().find(|hop| {
-        hop.place == Place::Userinfo && (hop.entry.response.status == 401 || hop.logged_in() == Some(false))
-    }) else {
+    let Some(refused) = hops[at..]
+        .iter()
+        .find(|hop| hop.place == Place::Userinfo && (hop.status == 401 || hop.logged_in() == Some(false)))
+    else {
         return vec![];
     };
     let mut seen = format!("the callback went through, and {} does not know the user", refused.named());

@@ -1,8 +1,8 @@
 //! The Dex inside Argo CD: its configuration, whether it runs, and whether both sides derive one secret.
 
-use probe::{Cause, CauseId, Failure};
+use probe::{Cause, CauseId};
 
-use super::commands::{edit_settings, set_url};
+use super::commands::{PARAMS, edit, edit_settings, set_data, set_url};
 use super::egress::is_nobody;
 use super::secrets::OWN_KEY;
 use super::{sure, when, when_settings};
@@ -10,7 +10,7 @@ use crate::advice;
 use crate::evidence::bundled::{NAME, PATH};
 use crate::evidence::{DexSettings, Evidence, Form, Seen, Taken};
 use crate::finding::{Certainty, Finding, Fix, When};
-use crate::shown::{argument, listed, shown};
+use crate::shown::{argument, listed, object, shown};
 
 const CONFIG: &str = "ConfigMap argocd-cm, dex.config";
 
@@ -34,12 +34,8 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     if findings.is_empty() {
         findings.extend(down(evidence));
     }
-    findings.extend(hidden_client(evidence));
-    findings.extend(unresolved(evidence));
-    findings.extend(callback(evidence));
-    findings.extend(no_connector(evidence));
-    findings.extend(several(evidence));
-    findings.extend(behind(evidence));
+    let others = [hidden_client, unresolved, callback, no_connector, several, behind];
+    findings.extend(others.into_iter().filter_map(|check| check(evidence)));
     findings
 }
 
@@ -64,11 +60,10 @@ pub fn two_providers(evidence: &Evidence) -> bool {
 }
 
 fn both_set(evidence: &Evidence) -> Finding {
-    let failure = evidence.outside.iter().filter_map(|outside| outside.logins.as_ref()).find_map(|logins| {
-        logins.failures.iter().find(|it| matches!(it.answer, Cause::NotLoggedIn | Cause::TokenRejected))
-    });
+    let mut failures = evidence.logins().into_iter().flat_map(|logins| &logins.failures);
+    let failure = failures.find(|it| matches!(it.answer, Cause::NotLoggedIn | Cause::TokenRejected));
     Finding::new(CauseId::TwoProviders, "ConfigMap argocd-cm, dex.config and oidc.config")
-        .certainty(if failure.is_some() { Certainty::Certain } else { Certainty::Likely })
+        .certain_if(failure.is_some())
         .when(if evidence.logged_in() { When::Later } else { When::Now })
         .seen("argocd-cm has oidc.config and dex.config")
         .seen_if(failure.map(|it| format!("{} logins end at {}: {}", it.count, it.step, shown(&it.message))))
@@ -84,9 +79,8 @@ fn log(evidence: &Evidence) -> Option<String> {
 /// Argo CD does not take what stands in `dex.config`.
 fn unusable(evidence: &Evidence) -> Option<Finding> {
     // A server that answers has taken it, or has not seen it yet.
-    let answers = evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some());
-    let certainty = if evidence.fails() || !answers { Certainty::Certain } else { Certainty::Likely };
-    let finding = Finding::new(CauseId::DexConfig, CONFIG).certainty(certainty).when(when_settings(evidence));
+    let certain = evidence.fails() || evidence.public().is_none();
+    let finding = Finding::new(CauseId::DexConfig, CONFIG).certain_if(certain).when(when_settings(evidence));
     let (line, finding) = match &evidence.settings.there()?.dex {
         DexSettings::Unreadable(line) if evidence.uses_bundled() => (
             *line,
@@ -116,9 +110,7 @@ fn unusable(evidence: &Evidence) -> Option<Finding> {
 fn url_with_slash(evidence: &Evidence) -> Option<Finding> {
     let url =
         evidence.settings.there().map(|settings| settings.url.as_str()).filter(|url| url.ends_with('/'))?;
-    let failures = evidence.failures();
-    let failure =
-        failures.iter().map(|(failure, _)| failure).find(|it| it.message.contains(&format!("/{PATH}")));
+    let failure = evidence.failures().into_iter().find(|it| it.message.contains(&format!("/{PATH}")));
     // Whoever asks for it finds nobody; in files nobody does.
     if failure.is_none() && !evidence.files {
         return None;
@@ -126,7 +118,7 @@ fn url_with_slash(evidence: &Evidence) -> Option<Finding> {
     Some(
         Finding::new(CauseId::ArgocdUrl, "ConfigMap argocd-cm, url")
             .seen(format!("url is {}, with a slash at its end", shown(url)))
-            .seen_if(failure.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
+            .quoting("Argo CD says", failure)
             .why("the issuer of the Dex inside Argo CD is `url` with /api/dex behind it, letter for letter; with oidc.config the same `url` works")
             .fix(set_url(evidence, url.trim_end_matches('/'))),
     )
@@ -142,31 +134,25 @@ fn tls(evidence: &Evidence) -> Option<Finding> {
         "dex server certificate does not match",
         "x509: ",
     ];
-    let failures = evidence.failures();
-    let (failure, words) = failures.iter().find_map(|(failure, _)| {
+    let (failure, words) = evidence.failures().into_iter().find_map(|failure| {
         let message = failure.message.to_ascii_lowercase();
         let words = OTHERS.into_iter().find(|words| message.contains(words))?;
         Some((failure, words))
     })?;
-    let params = |field: &str, value: &str| {
-        format!(
-            "{} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"{field}\":\"{value}\"}}}}'",
-            evidence.argocd_kubectl()
-        )
-    };
+    let plaintext = |value: &str| set_data(evidence, PARAMS, "server.dex.server.plaintext", value);
     let change = match words {
-        PLAIN_TO_TLS => params("server.dex.server.plaintext", "false"),
+        PLAIN_TO_TLS => plaintext("false"),
         "dex server certificate does not match" | "x509: " => {
             "give argocd-server the certificate of its Dex (Secret argocd-dex-server-tls), or take --dex-server-strict-tls back".to_owned()
         }
         _ => format!(
             "{}   # what speaks plain http there is Dex (dexserver.disable.tls) or a mesh",
-            params("server.dex.server.plaintext", "true")
+            plaintext("true")
         ),
     };
     Some(
-        Finding::new(CauseId::DexTls, format!("ConfigMap {}/argocd-cmd-params-cm", shown(&evidence.namespace)))
-            .seen(format!("Argo CD says: {}", shown(&failure.message)))
+        Finding::new(CauseId::DexTls, object("ConfigMap", &evidence.namespace, PARAMS))
+            .quoting("Argo CD says", failure)
             .why("argocd-server asks its Dex in another way than Dex answers: with TLS or without, or with another certificate")
             .fix(format!("{change}\n{}", advice::restart_argocd(evidence))),
     )
@@ -174,13 +160,10 @@ fn tls(evidence: &Evidence) -> Option<Finding> {
 
 /// It does not run.
 fn down(evidence: &Evidence) -> Option<Finding> {
-    let failures = evidence.failures();
-    let nobody = |failure: &&Failure| is_nobody(failure);
-    let failure = failures.iter().map(|(failure, _)| *failure).find(nobody);
+    let failure = evidence.failures().into_iter().find(|it| is_nobody(it));
     let bundled = &evidence.bundled;
-    let namespace = shown(&evidence.namespace);
-    let kubectl = evidence.argocd_kubectl();
-    let finding = Finding::new(CauseId::DexDown, format!("Deployment {namespace}/argocd-dex-server"));
+    let logs = format!("{} logs deploy/{} --tail=20", evidence.argocd_kubectl(), deployment(evidence));
+    let finding = Finding::new(CauseId::DexDown, object("Deployment", &evidence.namespace, NAME));
     let finding = match &bundled.deployment {
         // Whose labels others have, its Dex may have others too.
         Seen::Absent if evidence.server.there().is_some() => finding
@@ -199,9 +182,9 @@ fn down(evidence: &Evidence) -> Option<Finding> {
                 .seen(format!("it is to have {} pods, and none is ready", dex.wanted))
                 .seen_if((!states.is_empty()).then(|| listed(&states)))
                 .fix(match (dex.wanted, &bundled.trouble) {
-                    (0, _) => Fix::from(format!("{kubectl} scale deploy/{} --replicas=1", argument(&dex.name))),
+                    (0, _) => Fix::from(advice::scale_to_one(evidence, dex)),
                     (_, Some(_)) => edit_settings(evidence, "dex.config: mend what the log names"),
-                    (_, None) => Fix::from(format!("{kubectl} logs deploy/{} --tail=20", argument(&dex.name))),
+                    (_, None) => Fix::from(logs),
                 })
         }
         // The wrapper goes on where Dex itself has ended, and says why in its log.
@@ -210,8 +193,7 @@ fn down(evidence: &Evidence) -> Option<Finding> {
             match bundled.trouble {
                 Some(_) => finding.fix(edit_settings(evidence, "dex.config: mend what the log names")),
                 None => finding.certainty(Certainty::Likely).fix(format!(
-                    "{kubectl} logs deploy/{} --tail=20   # and whether --dex-server of argocd-server names its Service",
-                    deployment(evidence)
+                    "{logs}   # and whether --dex-server of argocd-server names its Service"
                 )),
             }
         }
@@ -224,13 +206,9 @@ fn down(evidence: &Evidence) -> Option<Finding> {
     let certainty =
         if failure.is_some() { finding.certainty } else { finding.certainty.max(Certainty::Likely) };
     Some(
-        finding
-            .certainty(certainty)
-            .seen_if(failure.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
-            .seen_if(log(evidence))
-            .why(
-                "Argo CD asks the Dex inside it who it is before it sends anybody there, and nobody answers",
-            ),
+        finding.certainty(certainty).quoting("Argo CD says", failure).seen_if(log(evidence)).why(
+            "Argo CD asks the Dex inside it who it is before it sends anybody there, and nobody answers",
+        ),
     )
 }
 
@@ -244,10 +222,10 @@ fn hidden_client(evidence: &Evidence) -> Option<Finding> {
     let refused = evidence.takes(Form::Presented) != Taken::Yes && evidence.presented().refused > 0;
     Some(
         Finding::new(CauseId::DexClient, format!("{CONFIG} staticClients"))
-            .certainty(if said.is_some() || refused { Certainty::Certain } else { Certainty::Likely })
+            .certain_if(said.is_some() || refused)
             .when(when_settings(evidence))
             .seen("staticClients has a client with the id argo-cd")
-            .seen_if(said.map(|failure| format!("Dex says: {}", shown(&failure.message))))
+            .quoting("Dex says", said)
             .seen_if(log(evidence))
             .why("Argo CD makes the client argo-cd itself, with its own callback and secret; one of the same name takes its place")
             .fix(edit_settings(evidence, "dex.config: staticClients without argo-cd, or with another id")),
@@ -265,10 +243,7 @@ fn unresolved(evidence: &Evidence) -> Option<Finding> {
             .when(when_it_fails(evidence))
             .seen(format!("these lead to no value: {}", listed(&all)))
             .why("Argo CD hands the text of such a reference on to the connector as if it were the value: $KEY is a key of argocd-secret, $SECRET:KEY one of a Secret with the label app.kubernetes.io/part-of: argocd")
-            .fix(format!(
-                "{} edit configmap argocd-cm   # correct the reference, or write the key that it names; Dex starts anew by itself",
-                evidence.argocd_kubectl()
-            )),
+            .fix(edit(evidence, "argocd-cm", "correct the reference, or write the key that it names; Dex starts anew by itself")),
     )
 }
 
@@ -305,13 +280,10 @@ fn no_connector(evidence: &Evidence) -> Option<Finding> {
 fn several(evidence: &Evidence) -> Option<Finding> {
     let dex = evidence.bundled.deployment.there().filter(|dex| dex.wanted > 1)?;
     Some(
-        Finding::new(
-            CauseId::CodeReused,
-            format!("Deployment {}/{}, spec.replicas", shown(&dex.namespace), shown(&dex.name)),
-        )
-        .seen(format!("it has {} replicas, of which {} are ready", dex.wanted, dex.ready))
-        .why("each keeps the logins and codes that it began itself in its memory, and Argo CD gives it no other storage")
-        .fix(format!("{} scale deploy/{} --replicas=1", evidence.argocd_kubectl(), argument(&dex.name))),
+        Finding::new(CauseId::CodeReused, format!("{}, spec.replicas", dex.place()))
+            .seen(format!("it has {} replicas, of which {} are ready", dex.wanted, dex.ready))
+            .why("each keeps the logins and codes that it began itself in its memory, and Argo CD gives it no other storage")
+            .fix(advice::scale_to_one(evidence, dex)),
     )
 }
 
@@ -322,17 +294,14 @@ fn behind(evidence: &Evidence) -> Option<Finding> {
         return None;
     }
     Some(
-        Finding::new(
-            CauseId::SecretMismatch,
-            format!("Deployment {}/argocd-dex-server", shown(&evidence.namespace)),
-        )
-        .certainty(sure(evidence))
-        .when(when(evidence))
-        .seen_if(evidence.provider.said_of(Form::Presented))
-        .seen_if(key_written(evidence))
-        .seen_if(of_openshift(evidence))
-        .why("Dex does not take the client secret that is derived from server.secretkey as it is now: it still runs with the one of before")
-        .fix(format!("{} rollout restart deploy/{}", evidence.argocd_kubectl(), deployment(evidence))),
+        Finding::new(CauseId::SecretMismatch, object("Deployment", &evidence.namespace, NAME))
+            .certainty(sure(evidence))
+            .when(when(evidence))
+            .seen_if(evidence.provider.said_of(Form::Presented))
+            .seen_if(key_written(evidence))
+            .seen_if(of_openshift(evidence))
+            .why("Dex does not take the client secret that is derived from server.secretkey as it is now: it still runs with the one of before")
+            .fix(format!("{} rollout restart deploy/{}", evidence.argocd_kubectl(), deployment(evidence))),
     )
 }
 
@@ -349,10 +318,9 @@ fn when_it_fails(evidence: &Evidence) -> When {
 /// When `server.secretkey` was written, and by whom.
 fn key_written(evidence: &Evidence) -> Option<String> {
     let written = evidence.secret_written()?;
-    let by = if written.by.is_empty() {
-        "nobody says by whom".to_owned()
-    } else {
-        format!("by {}", shown(&written.by))
+    let by = match written.by.as_str() {
+        "" => "nobody says by whom".to_owned(),
+        manager => format!("by {}", shown(manager)),
     };
     Some(format!(
         "server.secretkey, from which both sides derive the client secret, was written at {}, {by}",

@@ -12,11 +12,9 @@ use crate::shown::{exact, listed, shown};
 pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
     let settings = evidence.settings.there()?;
     let Oidc::Unreadable(unreadable) = &settings.oidc else { return None };
-    let logs = evidence.pods.iter().filter_map(|pod| pod.log.as_ref());
-    let logged = logs.clone().filter_map(|log| log.invalid_oidc.as_ref()).max();
-    let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
+    let logged = evidence.logged(|log| log.invalid_oidc.as_ref());
     // What a server that was asked still shows, it was able to read, in this text or an earlier one.
-    let runs = public.is_some_and(|public| public.issuer.is_some()) && !settings.dex.is_there();
+    let runs = evidence.public().is_some_and(|public| public.issuer.is_some()) && !settings.dex.is_there();
     if logged.is_none() && (runs || evidence.passes()) {
         return None;
     }
@@ -31,16 +29,13 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
     };
     Some(
         Finding::new(CauseId::OidcConfig, place)
-            .certainty(match logged.is_some() || failure.is_some() || evidence.files {
-                true => Certainty::Certain,
-                false => Certainty::Likely,
-            })
+            .certain_if(logged.is_some() || failure.is_some() || evidence.files)
             .when(when_settings(evidence))
             .seen(format!("oidc.config is not what Argo CD reads: {}", shown(&unreadable.why)))
             .seen_if(logged.map(|(time, words)| {
                 format!("argocd-server's log says at {}: invalid oidc config: {}", at(*time), shown(words))
             }))
-            .seen_if(failure.map(|failure| format!("/auth/login says: {}", shown(&failure.message))))
+            .quoting("/auth/login says", failure)
             .why(format!("Argo CD takes an oidc.config that it cannot read for none, and says so in its log only; {then}"))
             .fix(edit_settings(evidence, &unreadable.mend)),
     )
@@ -50,9 +45,7 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
 pub fn unknown(evidence: &Evidence) -> Option<Finding> {
     let failure = evidence.failure(&[Cause::UnknownClient])?;
     let registered = evidence.provider.own_config();
-    let asked = evidence.outside.iter().flat_map(|outside| &outside.rehearsals);
-    let asked =
-        asked.filter_map(|rehearsal| rehearsal.asked.as_ref()).map(|asked| asked.client_id.as_str()).next();
+    let asked = evidence.asked().map(|asked| asked.client_id.as_str());
     let stale = asked.filter(|asked| *asked != evidence.client_id && evidence.oidc().is_some());
     // A server that asks by an older ID does not run with these settings, which is said elsewhere.
     if stale.is_some() && registered.is_some_and(|config| config.client_ids.contains(&evidence.client_id)) {
@@ -60,7 +53,7 @@ pub fn unknown(evidence: &Evidence) -> Option<Finding> {
     }
     Some(
         Finding::new(CauseId::ClientId, at_field("clientID"))
-            .seen(format!("the provider's page says: {}", shown(&failure.message)))
+            .quoting("the provider's page says", failure)
             .seen(match evidence.client_id.as_str() {
                 "" => "clientID is empty or not there".to_owned(),
                 id => format!("clientID is {}", exact(id)),
@@ -107,7 +100,7 @@ pub fn pkce(evidence: &Evidence) -> Vec<Finding> {
         let who = if by_page { "Argo CD's page, which logs people in by itself," } else { "argocd-server" };
         findings.push(
             Finding::new(CauseId::ClientType, "the provider's registration of this client")
-                .certainty(if evidence.provider.own_dex().is_some() { Certainty::Certain } else { Certainty::Likely })
+                .certain_if(evidence.provider.own_dex().is_some())
                 .seen("enablePKCEAuthentication is true")
                 .seen_if(evidence.provider.said_of(Form::None))
                 .why(format!("{who} sends no client secret, and the provider lets this client in with its secret alone"))

@@ -4,7 +4,7 @@
 use probe::cli_login::REDIRECT_URI;
 use probe::{Cause, CauseId, TokenAnswer};
 
-use super::commands::{set_cli_client, set_list};
+use super::commands::{edit, set_cli_client, set_list};
 use super::{at_field, settings};
 use crate::evidence::{AsCommandLine, DexConfig, Evidence};
 use crate::finding::{Certainty, Finding, Fix, When};
@@ -61,16 +61,9 @@ fn finding(evidence: &Evidence, id: CauseId, client: &str, own: bool) -> Finding
     const COMMAND: &str = "`argocd login --sso` is a login of its own, without the client secret";
     let dex = evidence.provider.own_config();
     let asked = evidence.provider.command_line.as_ref();
-    let said = asked.and_then(|asked| {
-        let failure = asked.form.form.as_ref().err();
-        failure.map(|failure| {
-            format!(
-                "asked for its form as {} by the command line's way, the provider says: {}",
-                exact(client),
-                shown(&failure.message)
-            )
-        })
-    });
+    let said = asked.and_then(|asked| asked.form.form.as_ref().err());
+    let says =
+        format!("asked for its form as {} by the command line's way, the provider says", exact(client));
     let answered = asked.and_then(|asked| {
         let error = asked.token.as_ref().ok()?.error.as_deref()?;
         Some(format!(
@@ -90,15 +83,16 @@ fn finding(evidence: &Evidence, id: CauseId, client: &str, own: bool) -> Finding
     let other = dex.and_then(|dex| dex.command_line_ids.iter().find(|id| dex.public_ids.contains(id)));
     let name_it = match other {
         Some(other) => set_cli_client(evidence, other),
-        None => Fix::from(format!(
-            "{register}, and name it:\n{} edit configmap argocd-cm   # oidc.config: cliClientID: its ID",
-            evidence.argocd_kubectl()
+        None => Fix::from(format!("{register}, and name it:")).then(&edit(
+            evidence,
+            "argocd-cm",
+            "oidc.config: cliClientID: its ID",
         )),
     };
     let finding = Finding::new(id, place).seen(field);
     match id {
         CauseId::CliRedirectUri => finding
-            .seen_if(said)
+            .quoting(&says, said)
             .seen_if(dex.map(|dex| match dex.command_line_ids.as_slice() {
                 [] => format!("{} has {REDIRECT_URI} for no client", shown(&dex.at)),
                 ids => format!("{} has {REDIRECT_URI} for {}", shown(&dex.at), listed(ids)),
@@ -124,7 +118,7 @@ fn finding(evidence: &Evidence, id: CauseId, client: &str, own: bool) -> Finding
             .why(format!("{COMMAND}, and the provider wants one of this client: the command says invalid_client; the web's login is not touched"))
             .fix(format!("make client {} a public one at the provider (Dex: public: true, and no secret)", exact(client))),
         CauseId::CliClientId => finding
-            .seen_if(said)
+            .quoting(&says, said)
             .seen_if(dex.map(|dex| format!("registered are, by {}: {}", shown(&dex.at), listed(&dex.client_ids))))
             .why(format!("{COMMAND}, and the provider has no such client: it shows an error, and the command waits for ever; the web's login is not touched"))
             .fix(match other {

@@ -10,10 +10,23 @@ use crate::evidence::{DexConfig, Evidence};
 use crate::finding::Fix;
 use crate::shown::{argument, exact, shown};
 
-/// `kubectl edit`, with what to write as a comment, and a restart.
+/// What argocd-server is told at its start.
+pub const PARAMS: &str = "argocd-cmd-params-cm";
+
+/// `kubectl edit` of a ConfigMap of Argo CD's, with what to write as a comment.
+pub fn edit(evidence: &Evidence, config_map: &str, comment: &str) -> String {
+    format!("{} edit configmap {config_map}   # {comment}", evidence.argocd_kubectl())
+}
+
+/// The same of argocd-cm, and a restart.
 pub fn edit_settings(evidence: &Evidence, comment: &str) -> Fix {
-    let commands = format!("{} edit configmap argocd-cm   # {comment}", evidence.argocd_kubectl());
-    Fix::from(commands).then(&advice::restart_argocd(evidence))
+    Fix::from(edit(evidence, "argocd-cm", comment)).then(&advice::restart_argocd(evidence))
+}
+
+/// Writes one key of a ConfigMap of Argo CD's, which means itself in JSON.
+pub fn set_data(evidence: &Evidence, config_map: &str, key: &str, value: &str) -> String {
+    let kubectl = evidence.argocd_kubectl();
+    format!("{kubectl} patch configmap {config_map} --type merge -p '{{\"data\":{{\"{key}\":\"{value}\"}}}}'")
 }
 
 /// An object and the kubectl that has its namespace: `kubectl -n argocd`, `secret argocd-oidc`.
@@ -37,11 +50,10 @@ pub fn rewrite(object: Place<'_>, fields: &str) -> String {
 pub fn set_url(evidence: &Evidence, url: &str) -> Fix {
     let now = evidence.settings.there().map(|settings| settings.url.as_str()).filter(|now| !now.is_empty());
     let line = |url: &str| format!("url: {}", exact(url));
-    let kubectl = evidence.argocd_kubectl();
-    let patch =
-        format!("{kubectl} patch configmap argocd-cm --type merge -p '{{\"data\":{{\"url\":\"{url}\"}}}}'");
     let fix = match is_plain(url) {
-        true => Fix::from(patch).then(&advice::restart_argocd(evidence)),
+        true => {
+            Fix::from(set_data(evidence, "argocd-cm", "url", url)).then(&advice::restart_argocd(evidence))
+        }
         false => edit_settings(evidence, &format!("url: {}", shown(url))),
     };
     fix.changing("ConfigMap argocd-cm", now.map(line), Some(line(url)))
@@ -93,7 +105,7 @@ pub fn set_list(evidence: &Evidence, field: &str, values: &[String]) -> Fix {
 /// where that needs a person: it is not known where it stands.
 pub fn replace_in_dex(evidence: &Evidence, config: &DexConfig, from: &str, to: &str) -> Option<Fix> {
     let source = config.source.as_ref().filter(|_| is_plain(from) && is_plain(to))?;
-    let kubectl = format!("{} -n {}", evidence.kubectl, argument(&source.namespace));
+    let kubectl = evidence.kubectl_of(&source.namespace);
     let (kind, name) = (source.kind.as_str(), argument(&source.name));
     let (decode, encode) = if kind == "secret" { (" | @base64d", " | @base64") } else { ("", "") };
     let key = format!("\"{}\"", Some(&source.key).filter(|key| is_plain(key))?);

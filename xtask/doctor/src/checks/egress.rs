@@ -7,7 +7,7 @@ use url::Url;
 use crate::advice;
 use crate::evidence::egress::{Proxied, may_be_unseen, proxied};
 use crate::evidence::{Discovery, Evidence};
-use crate::finding::{Certainty, Finding, Fix};
+use crate::finding::{Finding, Fix};
 use crate::shown::{argument, exact, listed, shown};
 
 /// What Argo CD or a browser is told when nobody answers at the provider's address.
@@ -39,8 +39,7 @@ pub fn is_nobody(failure: &Failure) -> bool {
 
 /// Argo CD asks by a proxy that does not lead to the provider.
 pub fn by_proxy(evidence: &Evidence) -> Option<Finding> {
-    let failures = evidence.failures();
-    let mut failures = failures.iter().map(|(failure, _)| *failure);
+    let mut failures = evidence.failures().into_iter();
     let failure = failures.find(|it| it.cause == Cause::ProviderByProxy || is_nobody(it))?;
     let proxied = of_issuer(evidence);
     let said = failure.cause == Cause::ProviderByProxy;
@@ -55,8 +54,8 @@ pub fn by_proxy(evidence: &Evidence) -> Option<Finding> {
     };
     Some(
         Finding::new(CauseId::EgressProxy, place)
-            .certainty(if said { Certainty::Certain } else { Certainty::Likely })
-            .seen(format!("Argo CD says: {}", shown(&failure.message)))
+            .certain_if(said)
+            .quoting("Argo CD says", failure)
             .seen_if(proxied.as_ref().map(in_words))
             .seen_if(proxied.as_ref().map(|proxied| exempt(evidence, proxied)))
             .seen_if(answers(evidence).then(|| reached(evidence)))
@@ -126,7 +125,7 @@ pub fn in_the_way(evidence: &Evidence, failure: Option<&Failure>) -> Option<(Str
     let kubectl = evidence.argocd_kubectl();
     let server = evidence.server.there()?;
     let host = host(evidence)?;
-    let deployment = format!("Deployment {}/{}", shown(&server.namespace), shown(&server.name));
+    let deployment = server.place();
     let aliases = server.host_aliases.iter().filter(|_| answers(evidence));
     if let Some((name, address)) = aliases.into_iter().find(|(name, _)| *name == host) {
         return Some((

@@ -2,7 +2,8 @@
 
 use probe::{Cause, CauseId, FailureGroup, Step, Verdict};
 
-use super::{at, rights};
+use super::commands::edit;
+use super::{at, at_field, rights};
 use crate::advice;
 use crate::evidence::{Evidence, Rejected};
 use crate::finding::{Certainty, Finding};
@@ -11,11 +12,12 @@ use crate::shown::{argument, listed, shown};
 /// The length of an answer's headers that ingress-nginx takes from Argo CD.
 const BUFFER: &str = "nginx.ingress.kubernetes.io/proxy-buffer-size";
 
+/// What `allowedAudiences` is to be.
+const WITH_CLIENT: &str = "allowedAudiences: with the client's ID";
+
 /// Findings about a user's logins.
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
-    let Some(logins) = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref()) else {
-        return vec![];
-    };
+    let Some(logins) = evidence.logins() else { return vec![] };
     let mut findings: Vec<Finding> =
         logins.failures.iter().filter_map(|failure| of_failure(evidence, failure)).collect();
     if logins.verdict == Verdict::LoggedIn {
@@ -42,14 +44,11 @@ fn of_failure(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
             .fix("run one replica of the provider, or give its replicas a storage that they share"),
         Cause::StateMismatch => finding(CauseId::StateMismatch, "the browser".into())
             .fix("begin a new login, and only one at a time"),
-        Cause::Audience => {
-            finding(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences".into()).fix(
-                format!(
-                    "{} edit configmap argocd-cm   # allowedAudiences: with the client's ID",
-                    evidence.argocd_kubectl()
-                ),
-            )
-        }
+        Cause::Audience => finding(CauseId::Audience, at_field("allowedAudiences")).fix(edit(
+            evidence,
+            "argocd-cm",
+            WITH_CLIENT,
+        )),
         Cause::TokenTooLarge | Cause::CookieTooLarge | Cause::TooManyCookies => too_large(evidence, failure)?,
         Cause::TokenExpired => clock(evidence, failure),
         Cause::TokenRejected | Cause::NotLoggedIn => rejected(evidence, failure)?,
@@ -103,8 +102,7 @@ fn too_large(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
         _ => return None,
     };
     // A server that ends a callback without a word makes its proxy say 502 as well.
-    let certainty = if id == CauseId::TokenTooLarge { Certainty::Likely } else { Certainty::Certain };
-    let finding = Finding::new(id, place).certainty(certainty).seen(said(failure));
+    let finding = Finding::new(id, place).certain_if(id != CauseId::TokenTooLarge).seen(said(failure));
     let finding = limits(evidence).into_iter().fold(finding, Finding::seen).why(failure.explanation).fix(fix);
     Some(finding.lasting(Some(GROUPS.to_owned())))
 }
@@ -154,23 +152,18 @@ fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
     if evidence.settings.is_absent() {
         return None;
     }
-    let logs = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.rejected);
-    let newest = logs.max_by_key(|(time, _)| *time);
+    let newest = evidence.logged(|log| log.rejected);
     let line = newest.map(|(time, why)| {
         format!("argocd-server's log says at {} why it does not take a token: {}", at(time), why.words())
     });
-    let seen = |id, place: &str| Finding::new(id, place).seen(said(failure)).seen_if(line.clone());
     Some(match newest.map(|(_, why)| why) {
         // Its own checks have more to say.
         Some(Rejected::Audience) if super::settings::audience(evidence).is_some() => return None,
-        Some(Rejected::Audience) => {
-            seen(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences")
-                .why("the token is for another audience than Argo CD expects")
-                .fix(format!(
-                    "{} edit configmap argocd-cm   # allowedAudiences: with the client's ID",
-                    evidence.argocd_kubectl()
-                ))
-        }
+        Some(Rejected::Audience) => Finding::new(CauseId::Audience, at_field("allowedAudiences"))
+            .seen(said(failure))
+            .seen_if(line)
+            .why("the token is for another audience than Argo CD expects")
+            .fix(edit(evidence, "argocd-cm", WITH_CLIENT)),
         Some(Rejected::Expired) => clock(evidence, failure).seen_if(line),
         Some(Rejected::Issuer | Rejected::Signature | Rejected::Certificate)
             if failure.step == Step::Userinfo =>
@@ -192,18 +185,14 @@ fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
 }
 
 fn stale_sessions(evidence: &Evidence, failure: &FailureGroup) -> Finding {
-    let started = evidence.pods.iter().filter(|pod| !pod.ending).filter_map(|pod| pod.started).min();
     let written = evidence.settings.there().and_then(|settings| settings.written);
-    let times = started.zip(written).map(|(started, written)| {
+    let times = evidence.started().zip(written).map(|(started, written)| {
         format!("argocd-cm was written at {}, and argocd-server runs since {}", at(written), at(started))
     });
-    Finding::new(
-        CauseId::StaleSessionManager,
-        advice::at_server(evidence),
-    )
-    .seen(said(failure))
-    .seen_if(times)
-    .why("the login passes and the API does not take its token: what checks tokens was made once, for the issuer and the CA of that moment, on every release")
-    .fix(advice::restart_argocd(evidence))
-    .lasting(Some("restart argocd-server whenever the issuer or its CA changes".to_owned()))
+    Finding::new(CauseId::StaleSessionManager, advice::at_server(evidence))
+        .seen(said(failure))
+        .seen_if(times)
+        .why("the login passes and the API does not take its token: what checks tokens was made once, for the issuer and the CA of that moment, on every release")
+        .fix(advice::restart_argocd(evidence))
+        .lasting(Some("restart argocd-server whenever the issuer or its CA changes".to_owned()))
 }

@@ -18,7 +18,7 @@ mod settings;
 mod stale;
 
 use jiff::Timestamp;
-use probe::CauseId;
+use probe::{CauseId, Step};
 
 use super::evidence::{DexSeen, Evidence};
 use super::finding::{Certainty, Finding, When, in_order};
@@ -102,7 +102,7 @@ fn at_its_source(evidence: &Evidence, mut finding: Finding) -> Finding {
         if !finding.fix.lines().any(is_write) {
             continue;
         }
-        let place = format!("Secret {}/{}", shown(&secret.namespace), shown(&secret.name));
+        let place = secret.place();
         let maker = shown(maker);
         let instead = format!(
             "change it in {maker}, or where that takes it from: what is written into {place} is lost"
@@ -147,6 +147,13 @@ fn when(evidence: &Evidence) -> When {
 /// with what the server has from before.
 fn when_settings(evidence: &Evidence) -> When {
     if evidence.passes() { When::Later } else { When::Now }
+}
+
+/// A login of a user that came back from the provider and failed then, in words.
+fn ends_late(evidence: &Evidence) -> Option<String> {
+    let failure = evidence.logins()?.failures.first()?;
+    matches!(failure.step, Step::Callback | Step::Userinfo)
+        .then(|| format!("a login ends at {}: {}", failure.step, shown(&failure.message)))
 }
 
 /// A field of `oidc.config`, as a place.

@@ -1,17 +1,19 @@
 //! The identity provider: whether Argo CD reaches it, trusts it and means the same one.
 
-use probe::{Cause, CauseId, Failure, Step};
-
+use probe::{Cause, CauseId, Failure};
 use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_field};
 use super::egress::{self, is_nobody};
-use super::when_settings;
-use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, Term};
+use super::{at_field, ends_late, when_settings};
+use crate::advice;
+use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, PodSeen, Term};
 use crate::finding::{Certainty, Finding, Fix};
-use crate::shown::{argument, exact, listed, shown};
+use crate::shown::{exact, listed, shown};
+use crate::web_address;
 
 const ISSUER: &str = "ConfigMap argocd-cm, oidc.config issuer";
+const ONE_NAME: &str = "Argo CD takes a provider for the one that it was told only if both names are the same, letter for letter: scheme, host, a slash at the end";
 
 /// Findings about the provider.
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
@@ -21,8 +23,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     if findings.is_empty() {
         findings.extend(egress::by_proxy(evidence).or_else(|| unreachable(evidence)));
     }
-    findings.extend(several_replicas(evidence));
-    findings.extend(lifetimes(evidence));
+    findings.extend([several_replicas, lifetimes].into_iter().filter_map(|check| check(evidence)));
     findings
 }
 
@@ -39,10 +40,9 @@ fn another_issuer(evidence: &Evidence) -> Option<Finding> {
     // What stands behind a reference may not have been seen.
     let plain = evidence.oidc().is_some_and(|config| matches!(config.issuer, Term::Plain(_)));
     let empty = plain && evidence.provider.issuer.trim().is_empty();
-    let failures = evidence.failures();
-    let failure = failures
-        .iter()
-        .map(|(failure, _)| *failure)
+    let failure = evidence
+        .failures()
+        .into_iter()
         .find(|it| is_nobody(it) || empty && matches!(it.cause, Cause::FirstStart | Cause::SsoOff));
     let dex = another_dex(evidence);
     if !empty && (failure.is_none() || dex.is_none()) {
@@ -63,7 +63,7 @@ fn another_issuer(evidence: &Evidence) -> Option<Finding> {
                 true => "issuer is empty or not there".to_owned(),
                 false => format!("issuer is {}", shown(&evidence.provider.issuer)),
             })
-            .seen_if(failure.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
+            .quoting("Argo CD says", failure)
             .seen_if(dex.map(|config| {
                 format!(
                     "Dex, which knows client {}, is up and has the issuer {} ({})",
@@ -96,10 +96,8 @@ fn of_files(evidence: &Evidence) -> Option<Finding> {
     if !evidence.files || evidence.uses_bundled() || issuer.trim().is_empty() {
         return None;
     }
-    let web =
-        issuer.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let finding = Finding::new(CauseId::IssuerMismatch, ISSUER);
-    if !web {
+    if web_address(issuer).is_none() {
         return Some(
             finding
                 .seen(format!("issuer is {}, which is no web address", exact(issuer)))
@@ -119,11 +117,10 @@ fn of_files(evidence: &Evidence) -> Option<Finding> {
         );
     }
     let config = another_dex(evidence)?;
-    let certainty =
-        if evidence.provider.own_dex().is_some() { Certainty::Likely } else { Certainty::Possible };
+    let own = evidence.provider.own_dex().is_some();
     Some(
         finding
-            .certainty(certainty)
+            .certainty(if own { Certainty::Likely } else { Certainty::Possible })
             .seen(format!("issuer is {}", exact(issuer)))
             .seen(format!(
                 "Dex, which knows client {}, has the issuer {} ({})",
@@ -131,7 +128,7 @@ fn of_files(evidence: &Evidence) -> Option<Finding> {
                 exact(&config.issuer),
                 shown(&config.at)
             ))
-            .why("Argo CD takes a provider for the one that it was told only if both names are the same, letter for letter: scheme, host, a slash at the end")
+            .why(ONE_NAME)
             .fix(set_field(evidence, "issuer", &config.issuer)),
     )
 }
@@ -156,8 +153,8 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
     };
     Some(
         Finding::new(CauseId::IssuerMismatch, ISSUER)
-            .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
-            .seen_if(said.map(|failure| format!("Argo CD says: {}", shown(&failure.message))))
+            .certain_if(said.is_some())
+            .quoting("Argo CD says", said)
             .seen_if(differs.map(|document| {
                 format!(
                     "issuer is {}, and the provider's discovery document (asked {}) says {}",
@@ -166,7 +163,7 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
                     shown(&document.issuer)
                 )
             }))
-            .why("Argo CD takes a provider for the one that it was told only if both names are the same, letter for letter: scheme, host, a slash at the end")
+            .why(ONE_NAME)
             .fix(fix),
     )
 }
@@ -190,8 +187,11 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
         (at_provider, "the provider's certificate is for other names than the issuer's", fix)
     } else {
         let fix = edit_settings(evidence, "rootCA: the certificate of the provider's authority in PEM");
-        let place = "ConfigMap argocd-cm, oidc.config rootCA".to_owned();
-        (place, "the provider's certificate is signed by an authority that Argo CD does not trust", fix)
+        (
+            at_field("rootCA"),
+            "the provider's certificate is signed by an authority that Argo CD does not trust",
+            fix,
+        )
     };
     // The doctor trusts the system's authorities and rootCA, as Argo CD does with what is set now.
     let held = match (root, &evidence.provider.discovery) {
@@ -212,7 +212,7 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
     };
     Some(
         Finding::new(CauseId::ProviderCa, place)
-            .seen(format!("Argo CD says: {}", shown(&failure.message)))
+            .quoting("Argo CD says", failure)
             .seen_if(held)
             .why(why)
             .fix(fix),
@@ -220,8 +220,7 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
 }
 
 fn unreachable(evidence: &Evidence) -> Option<Finding> {
-    let failures = evidence.failures();
-    let failure = failures.iter().map(|(failure, _)| *failure).find(|it| is_nobody(it));
+    let failure = evidence.failures().into_iter().find(|it| is_nobody(it));
     let own = match &evidence.provider.discovery {
         Discovery::NoAnswer(words) => Some(shown(words)),
         Discovery::Status(status @ (404 | 500..=599)) => Some(format!("status {status}")),
@@ -252,11 +251,8 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
     };
     let reached = egress::answers(evidence) && failure.is_some();
     let finding = Finding::new(CauseId::ProviderUnreachable, place)
-        .certainty(match failure.is_some() && way.is_none() && (down.is_some() || !egress::may_be_proxied(evidence)) {
-            true => Certainty::Certain,
-            false => Certainty::Likely,
-        })
-        .seen_if(failure.map(|failure| format!("{}: {}", by_whom(failure), shown(&failure.message))))
+        .certain_if(failure.is_some() && way.is_none() && (down.is_some() || !egress::may_be_proxied(evidence)))
+        .quoting(failure.map_or("", by_whom), failure)
         .seen_if(own.map(|words| {
             format!("asked for its discovery document ({}): {words}", evidence.provider.way.words())
         }))
@@ -266,17 +262,8 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
         .seen_if(proxied.as_ref().map(egress::in_words))
         .why("Argo CD asks the provider who it is before it sends anybody there, and for a token after; nobody answers at its address")
         .fix(match (down, fix) {
-            (Some(dex), _) if dex.deployment.wanted == 0 => format!(
-                "{} -n {} scale deploy/{} --replicas=1",
-                evidence.kubectl,
-                argument(&dex.deployment.namespace),
-                argument(&dex.deployment.name)
-            ),
-            (Some(dex), _) => format!(
-                "{} -n {} describe pods",
-                evidence.kubectl,
-                argument(&dex.deployment.namespace)
-            ),
+            (Some(dex), _) if dex.deployment.wanted == 0 => advice::scale_to_one(evidence, &dex.deployment),
+            (Some(dex), _) => format!("{} describe pods", evidence.kubectl_of(&dex.deployment.namespace)),
             (None, Some(fix)) => fix,
             (None, None) if reached => egress::look_there(evidence),
             (None, None) => format!(
@@ -297,14 +284,10 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
 }
 
 fn pods_of(dex: &DexSeen) -> String {
-    let states: Vec<String> = dex
-        .pods
-        .iter()
-        .map(|pod| {
-            let state = pod.waiting.clone().unwrap_or_else(|| "not ready".to_owned());
-            format!("{} {}", shown(&pod.name), shown(&state))
-        })
-        .collect();
+    let state = |pod: &PodSeen| {
+        format!("{} {}", shown(&pod.name), shown(pod.waiting.as_deref().unwrap_or("not ready")))
+    };
+    let states: Vec<String> = dex.pods.iter().map(state).collect();
     let wanted = dex.deployment.wanted;
     format!(
         "Dex's Deployment wants {wanted} pods and {} are ready; its pods: {}",
@@ -321,13 +304,12 @@ pub(super) fn several_replicas(evidence: &Evidence) -> Option<Finding> {
     if config.storage != "memory" || (dex.deployment.wanted < 2 && running < 2) {
         return None;
     }
-    let (namespace, name) = (&dex.deployment.namespace, &dex.deployment.name);
     Some(
-        Finding::new(CauseId::CodeReused, format!("Deployment {}/{}, spec.replicas", shown(namespace), shown(name)))
+        Finding::new(CauseId::CodeReused, format!("{}, spec.replicas", dex.deployment.place()))
             .seen(format!("Dex has {} replicas, of which {running} are ready", dex.deployment.wanted))
             .seen(format!("storage.type is memory ({})", shown(&config.at)))
             .why("each replica knows only the logins and codes that it began itself, and signs with keys of its own; a login whose requests meet two of them fails")
-            .fix(format!("{} -n {} scale deploy/{} --replicas=1", evidence.kubectl, argument(namespace), argument(name)))
+            .fix(advice::scale_to_one(evidence, &dex.deployment))
             .lasting(Some("give Dex a storage that its replicas share (kubernetes)".to_owned())),
     )
 }
@@ -343,14 +325,12 @@ fn lifetimes(evidence: &Evidence) -> Option<Finding> {
     if seconds == 0.0 || seconds >= SHORTEST {
         return None;
     }
-    let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
-    let failed = logins.and_then(|logins| logins.failures.first());
-    let said = failed.filter(|failure| matches!(failure.step, Step::Callback | Step::Userinfo));
+    let said = ends_late(evidence);
     Some(
         Finding::new(CauseId::Clock, format!("{}, expiry.idTokens", shown(&config.at)))
-            .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .certain_if(said.is_some())
             .seen(format!("Dex's ID tokens live for {}", shown(text)))
-            .seen_if(said.map(|failure| format!("a login ends at {}: {}", failure.step, shown(&failure.message))))
+            .seen_if(said)
             .why("a token that is expired when Argo CD looks at it opens nothing, and a page that finds itself logged out begins a new login")
             .fix(format!("let tokens live longer: expiry.idTokens in {} (Dex's default is 24h), and restart Dex", shown(&config.at))),
     )

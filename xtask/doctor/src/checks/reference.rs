@@ -4,13 +4,13 @@ use probe::CauseId;
 use releases::Era;
 
 use super::client;
-use super::commands::{edit_settings, set_field};
-use super::secrets::{create, write_key};
+use super::commands::{edit, edit_settings, set_field};
+use super::secrets::Key;
 use super::{at, at_field, when, when_settings};
 use crate::advice;
-use crate::evidence::{Evidence, PART_OF, Reference, Seen, Term};
-use crate::finding::{Certainty, Finding, Fix};
-use crate::shown::{argument, listed, shown};
+use crate::evidence::{Evidence, OWN, PART_OF, Reference, Seen, Term};
+use crate::finding::{Finding, Fix};
+use crate::shown::{listed, object, shown};
 
 /// What happens where a reference leads nowhere.
 const LITERALLY: &str = "Argo CD presents the text of the reference to the provider instead of the secret, and the provider refuses it";
@@ -57,7 +57,7 @@ fn no_secret(evidence: &Evidence) -> Option<Finding> {
     }
     Some(
         Finding::new(CauseId::SecretKeyMissing, at_field("clientSecret"))
-            .certainty(if evidence.files { Certainty::Likely } else { Certainty::Certain })
+            .certain_if(!evidence.files)
             .seen(match evidence.files {
                 true => "oidc.config has no clientSecret",
                 false => {
@@ -66,10 +66,7 @@ fn no_secret(evidence: &Evidence) -> Option<Finding> {
             })
             .seen_if(misspelt)
             .why("Argo CD presents an empty secret")
-            .fix(format!(
-                "{} edit configmap argocd-cm   # clientSecret: $argocd-oidc:clientSecret",
-                evidence.argocd_kubectl()
-            )),
+            .fix(edit(evidence, "argocd-cm", "clientSecret: $argocd-oidc:clientSecret")),
     )
 }
 
@@ -81,15 +78,15 @@ fn misspelt(evidence: &Evidence, how: &str) -> Option<Finding> {
         Finding::new(CauseId::SecretReference, at_field("clientSecret"))
             .when(when(evidence))
             .seen(format!("clientSecret names Secret {name} and its key {key} {how}"))
-            .seen(format!("Secret {}/{name} is there and has the key {key}", shown(&secret.namespace)))
+            .seen(format!("{} is there and has the key {key}", secret.place()))
             .why(LITERALLY)
             .fix(set_field(evidence, "clientSecret", &format!("${name}:{key}"))),
     )
 }
 
 fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
-    let namespace = shown(&evidence.namespace);
-    let kubectl = evidence.argocd_kubectl();
+    let own = Key::own(evidence, secret, key);
+    let kubectl = &own.kubectl;
     let reference = Reference::Of { secret: secret.to_owned(), key: key.to_owned() }.shown(false);
     if evidence.release.as_ref().is_some_and(|release| release.era() == Era::NoReferences) {
         return Some(
@@ -100,7 +97,9 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                 .fix("put the client secret into a key of argocd-secret and write $key, or upgrade to v2.1.0 or later"),
         );
     }
-    let at_secret = format!("Secret {namespace}/{}", shown(secret));
+    let at_secret = object("Secret", &evidence.namespace, secret);
+    let label = format!("{}={}", PART_OF.0, PART_OF.1);
+    let labelling = format!("{kubectl} label --overwrite {} {label}", own.object());
     match &evidence.named_secret {
         Seen::NotLooked => None,
         Seen::Absent => Some(
@@ -108,14 +107,14 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                 .when(when(evidence))
                 .seen(format!("clientSecret is {reference}, and there is no {at_secret}"))
                 .why(LITERALLY)
-                .fix(format!("{}\n{}", create(&kubectl, secret, key), advice::restart_argocd(evidence)))
+                .fix(Fix::from(own.create()).then(&advice::restart_argocd(evidence)))
                 .lasting(advice::lasting(evidence)),
         ),
         Seen::There(seen) if seen.value(key).is_none() => {
             let keys: Vec<&String> = seen.keys.keys().collect();
             let empty = seen.keys.contains_key(key);
             let what = if empty { "is empty" } else { "is not there" };
-            let label = (!seen.labelled).then(|| format!("{}={}", PART_OF.0, PART_OF.1));
+            let label = Some(label).filter(|_| !seen.labelled);
             Some(
                 Finding::new(CauseId::SecretKeyMissing, format!("{at_secret}, key {}", shown(key)))
                     .when(when(evidence))
@@ -135,38 +134,26 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                             label.map_or_else(String::new, |label| format!("; and the label {label}"))
                         ),
                         false => {
-                            let labelled = label.map_or_else(String::new, |label| {
-                                format!("{kubectl} label --overwrite secret {} {label}\n", argument(secret))
-                            });
-                            format!(
-                                "{}\n{labelled}{}",
-                                write_key(&kubectl, secret, key),
-                                advice::restart_argocd(evidence)
-                            )
+                            let labelled = label.map_or_else(String::new, |_| format!("{labelling}\n"));
+                            format!("{}\n{labelled}{}", own.write(), advice::restart_argocd(evidence))
                         }
                     })
                     .lasting(advice::lasting(evidence)),
             )
         }
         Seen::There(seen) if !seen.labelled => {
-            let label = format!("{}={}", PART_OF.0, PART_OF.1);
+            let place = format!("{at_secret}, metadata.labels");
+            let line = format!("{}: {}", PART_OF.0, PART_OF.1);
+            let fix = Fix::from(labelling).then(&advice::restart_argocd(evidence));
             Some(
-                Finding::new(CauseId::SecretUnlabelled, format!("{at_secret}, metadata.labels"))
+                Finding::new(CauseId::SecretUnlabelled, place.clone())
                     .when(when(evidence))
                     .seen(format!("{at_secret} has the key {} and not the label {label}", shown(key)))
                     .seen_if(unresolved(evidence))
                     .why(format!(
                         "Argo CD reads only Secrets that carry the label, on every release. {LITERALLY}"
                     ))
-                    .fix(
-                        Fix::from(format!("{kubectl} label --overwrite secret {} {label}", argument(secret)))
-                            .then(&advice::restart_argocd(evidence))
-                            .changing(
-                                &format!("{at_secret}, metadata.labels"),
-                                None,
-                                Some(format!("{}: {}", PART_OF.0, PART_OF.1)),
-                            ),
-                    ),
+                    .fix(fix.changing(&place, None, Some(line))),
             )
         }
         Seen::There(_) => None,
@@ -182,22 +169,15 @@ fn of_own(evidence: &Evidence, own: &Reference, key: &str) -> Option<Finding> {
         return Some(finding);
     }
     Some(
-        Finding::new(
-            CauseId::SecretKeyMissing,
-            format!("Secret {}/argocd-secret", shown(&evidence.namespace)),
-        )
-        .when(when(evidence))
-        .seen(format!(
-            "clientSecret is {}, which names a key of argocd-secret, and there is no such key",
-            own.shown(false)
-        ))
-        .seen_if(unresolved(evidence))
-        .why(LITERALLY)
-        .fix(format!(
-            "{} edit configmap argocd-cm   # clientSecret: $SECRET:KEY, or a key that argocd-secret has\n{}",
-            evidence.argocd_kubectl(),
-            advice::restart_argocd(evidence)
-        )),
+        Finding::new(CauseId::SecretKeyMissing, object("Secret", &evidence.namespace, OWN))
+            .when(when(evidence))
+            .seen(format!(
+                "clientSecret is {}, which names a key of argocd-secret, and there is no such key",
+                own.shown(false)
+            ))
+            .seen_if(unresolved(evidence))
+            .why(LITERALLY)
+            .fix(edit_settings(evidence, "clientSecret: $SECRET:KEY, or a key that argocd-secret has")),
     )
 }
 
@@ -207,7 +187,7 @@ fn nowhere(evidence: &Evidence) -> Option<Finding> {
     let field = &unresolved.field;
     Some(
         Finding::new(CauseId::SecretReference, at_field(field))
-            .certainty(if evidence.files { Certainty::Likely } else { Certainty::Certain })
+            .certain_if(!evidence.files)
             .when(when_settings(evidence))
             .seen(format!("{field} is {}, which leads to no value", unresolved.reference))
             .why("Argo CD takes the text of such a reference for the value: $KEY is a key of argocd-secret, $SECRET:KEY one of a Secret with the label app.kubernetes.io/part-of: argocd")
@@ -217,20 +197,17 @@ fn nowhere(evidence: &Evidence) -> Option<Finding> {
 
 /// A `$…` that was seen in an authorize request.
 fn client_id(evidence: &Evidence) -> Option<Finding> {
-    let outside = evidence.outside.as_ref()?;
-    let asked = outside.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())?;
-    asked.client_id.starts_with('$').then(|| {
+    evidence.asked()?.client_id.starts_with('$').then(|| {
         Finding::new(CauseId::SecretReference, at_field("clientID"))
             .seen("the authorize request has a client_id that begins with `$`")
             .why("Argo CD sends a reference in place of the client's ID, and the provider knows no such client")
-            .fix(format!("{} edit configmap argocd-cm   # clientID: the ID itself, or $SECRET:KEY", evidence.argocd_kubectl()))
+            .fix(edit(evidence, "argocd-cm", "clientID: the ID itself, or $SECRET:KEY"))
     })
 }
 
 /// What the servers' logs say about references.
 fn unresolved(evidence: &Evidence) -> Option<String> {
-    let times = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.unresolved);
-    times.max().map(|time| {
+    evidence.logged(|log| log.unresolved).map(|time| {
         format!("argocd-server's log says at {} that a key which the settings name does not exist", at(time))
     })
 }

@@ -4,9 +4,9 @@ use probe::{Cause, CauseId};
 
 use super::at;
 use crate::advice;
-use crate::evidence::{Evidence, PodSeen};
-use crate::finding::{Certainty, Finding};
-use crate::shown::{listed, shown};
+use crate::evidence::{Evidence, OWN, PodSeen, SERVER_KEY};
+use crate::finding::Finding;
+use crate::shown::{listed, object, shown};
 
 /// Findings about replicas.
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
@@ -21,7 +21,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
         return vec![];
     }
     let secret = evidence.argocd_secret.there();
-    let written = secret.and_then(|secret| secret.keys.get("server.secretkey")?.written.as_ref());
+    let written = secret.and_then(|secret| secret.written(SERVER_KEY));
     let starts: Vec<String> = evidence
         .pods
         .iter()
@@ -36,13 +36,12 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     });
     let finding = Finding::new(
         CauseId::ServerKeyChanged,
-        format!("Secret {}/argocd-secret, key server.secretkey", shown(&evidence.namespace)),
+        format!("{}, key {SERVER_KEY}", object("Secret", &evidence.namespace, OWN)),
     )
-    .certainty(Certainty::Certain)
     .seen_if((!crossed.is_empty()).then(|| {
         format!("a login that begins at one of these pods cannot end at the other: {}", crossed.join("; "))
     }))
-    .seen_if(seen.map(|failure| format!("Argo CD's callback says: {}", shown(&failure.message))))
+    .quoting("Argo CD's callback says", seen)
     .seen_if(times)
     .why("the cookie that ties a login together is encrypted by one server with a key that the other does not have: each of them read server.secretkey when it was started")
     .fix(advice::restart_argocd(evidence));

@@ -3,12 +3,13 @@
 use probe::{CauseId, User};
 use serde_json::Value;
 
-use super::commands::{rewrite, set_list};
+use super::commands::{edit, rewrite, set_list};
 use crate::evidence::claims::{TECHNICAL, behind_sub, is_overage};
 use crate::evidence::{Evidence, Rbac, Rule};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{exact, listed, shown};
 
+const RBAC: &str = "argocd-rbac-cm";
 /// How a line is named that is no policy.
 pub const NO_POLICY: &str = "a line is no policy: ";
 /// What a user who is given something is given where no line says what was meant.
@@ -99,7 +100,7 @@ pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
             ("scopes", format!("scopes is {}, which is no list", exact(text)))
         }
     };
-    let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.invalid_rbac.as_ref()).max();
+    let logged = evidence.logged(|log| log.invalid_rbac.as_ref());
     Some(
         Finding::new(CauseId::NoRights, format!("ConfigMap argocd-rbac-cm, {}", shown(key)))
             .when(if runs { When::Later } else { When::Now })
@@ -111,21 +112,20 @@ pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
             .why(
                 "a server that runs goes on with the policies of before, and one that starts with these ends",
             )
-            .fix(format!("{} edit configmap argocd-rbac-cm   # mend that line", evidence.argocd_kubectl())),
+            .fix(edit(evidence, RBAC, "mend that line")),
     )
 }
 
 /// What files give nobody, whoever logs in.
 pub fn of_files(evidence: &Evidence) -> Option<Finding> {
     let rbac = evidence.rbac.there().filter(|rbac| evidence.files && !rbac.is_unreadable())?;
-    let edit = |line: &str| format!("kubectl edit configmap argocd-rbac-cm   # {line}");
     let finding = |at: &str| Finding::new(CauseId::NoRights, at).certainty(Certainty::Likely);
     if let Some(key) = rbac.unknown.iter().find(|key| is_policy(key)) {
         return Some(
             finding(&format!("ConfigMap argocd-rbac-cm, {}", shown(key)))
                 .seen_if(unknown_keys(rbac))
                 .why("Argo CD does without a key that it does not know, and what it gives is given to nobody")
-                .fix(edit("policy.csv: with the lines of that key")),
+                .fix(edit(evidence, RBAC, "policy.csv: with the lines of that key")),
         );
     }
     let default = &rbac.default;
@@ -134,7 +134,7 @@ pub fn of_files(evidence: &Evidence) -> Option<Finding> {
             finding("ConfigMap argocd-rbac-cm, policy.default")
                 .seen(format!("policy.default is {}, a role that gives nothing", exact(default)))
                 .why("whom no line names has no rights at all")
-                .fix(edit(&format!("policy.default: role:{}", shown(default)))),
+                .fix(edit(evidence, RBAC, &format!("policy.default: role:{}", shown(default)))),
         );
     }
     unasked(evidence, rbac)
@@ -323,11 +323,8 @@ fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) 
     let value = evidence.identifier(user).filter(|_| by_sub).unwrap_or(&known.value);
     let line = format!("g, {value}, {role}");
     if !is_plain(value) || !is_plain(role) {
-        let line = shown(&line);
-        return format!(
-            "{kubectl} edit configmap argocd-rbac-cm   # policy.csv: {line}; scopes: [groups, email]"
-        )
-        .into();
+        let comment = format!("policy.csv: {}; scopes: [groups, email]", shown(&line));
+        return edit(evidence, RBAC, &comment).into();
     }
     let (mut changes, mut fix) = (vec![], Fix::default());
     if role_of(value).is_none() {

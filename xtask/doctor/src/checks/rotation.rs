@@ -3,25 +3,22 @@
 use probe::CauseId;
 use releases::Era;
 
+use super::at_field;
 use crate::advice::{self, Reloader};
-use crate::evidence::{Evidence, Reference, Term};
+use crate::evidence::{Evidence, OWN, Reference, Term};
 use crate::finding::{Certainty, Finding, When};
-use crate::shown::shown;
+use crate::shown::object;
 
 /// What would fail after the client secret is changed at the provider and in the Secret.
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = vec![];
     let deployment = advice::at_server(evidence);
-    let reloader = evidence
-        .server
-        .there()
-        .zip(advice::secret_name(evidence))
-        .map(|(server, secret)| advice::reloader(server, &secret));
+    let reloader = advice::reloader(evidence);
     if let Some(Term::Plain(value)) = evidence.oidc().map(|config| &config.client_secret)
         && !value.is_empty()
     {
         findings.push(
-            Finding::new(CauseId::SecretReference, "ConfigMap argocd-cm, oidc.config clientSecret")
+            Finding::new(CauseId::SecretReference, at_field("clientSecret"))
                 .when(When::Later)
                 .seen("the client secret stands in argocd-cm itself")
                 .why("whoever may read ConfigMaps may read it, and a rotation has to edit argocd-cm")
@@ -64,10 +61,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
 
 /// From v3.5.0 a change of an unlabelled argocd-secret is noticed by nobody.
 fn unlabelled_own(evidence: &Evidence) -> Option<Finding> {
-    let own = matches!(
-        evidence.oidc().map(|config| &config.client_secret),
-        Some(Term::Reference(Reference::Own(_)))
-    );
+    let own = matches!(evidence.client_reference(), Some(Reference::Own(_)));
     let secret = evidence.argocd_secret.there()?;
     let release = evidence.release.as_ref()?;
     if !own || secret.labelled || !release.is_at_least(3, 5, 0) {
@@ -76,15 +70,12 @@ fn unlabelled_own(evidence: &Evidence) -> Option<Finding> {
     Some(
         Finding::new(
             CauseId::SecretUnlabelled,
-            format!("Secret {}/argocd-secret, metadata.labels", shown(&evidence.namespace)),
+            format!("{}, metadata.labels", object("Secret", &evidence.namespace, OWN)),
         )
         .when(When::Later)
         .seen("argocd-secret holds the client secret and has no label app.kubernetes.io/part-of=argocd")
-        .why("from v3.5.0 on only labelled objects are worth a look when they change")
-        .fix(format!(
-            "{} label secret argocd-secret app.kubernetes.io/part-of=argocd",
-            evidence.argocd_kubectl()
-        )),
+        .why(advice::LABELLED_ALONE)
+        .fix(advice::label_own_secret(evidence)),
     )
 }
 

@@ -5,9 +5,9 @@ use releases::FIRST_START_LOST;
 
 use super::{at, when_settings};
 use crate::advice;
-use crate::evidence::{DeploymentSeen, Evidence, PART_OF, PodSeen, SERVER_KEY};
-use crate::finding::{Certainty, Finding, When};
-use crate::shown::{argument, shown};
+use crate::evidence::{DeploymentSeen, Evidence, OWN, PART_OF, PodSeen, SERVER_KEY};
+use crate::finding::{Certainty, Finding, Fix, When};
+use crate::shown::{argument, object, shown};
 
 /// Findings about the server.
 pub fn check(evidence: &Evidence) -> Vec<Finding> {
@@ -19,7 +19,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn key_missing(evidence: &Evidence) -> Option<Finding> {
-    let place = format!("Secret {}/argocd-secret, key server.secretkey", shown(&evidence.namespace));
+    let place = format!("{}, key {SERVER_KEY}", object("Secret", &evidence.namespace, OWN));
     let said = evidence.failure(&[Cause::ServerKeyMissing]);
     // A namespace without Argo CD has no such Secret either, and of one in files Argo CD fills in the rest.
     if evidence.files || evidence.settings.there().is_none() && evidence.server.there().is_none() {
@@ -33,7 +33,7 @@ fn key_missing(evidence: &Evidence) -> Option<Finding> {
         (_, Some(failure)) => format!("Argo CD says: {}", shown(&failure.message)),
         _ => return None,
     };
-    let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.key_missing).max();
+    let logged = evidence.logged(|log| log.key_missing);
     let kubectl = evidence.argocd_kubectl();
     Some(
         Finding::new(CauseId::ServerKeyMissing, place)
@@ -41,18 +41,16 @@ fn key_missing(evidence: &Evidence) -> Option<Finding> {
             .seen(seen)
             .seen_if(logged.map(|time| format!("argocd-server's log says so too, last at {}", at(time))))
             .why("Argo CD signs and encrypts with this key, and reads no settings at all while it is missing")
-            .fix(match evidence.argocd_secret.is_absent() {
+            .fix(Fix::from(match evidence.argocd_secret.is_absent() {
                 true => format!(
-                    "head -c 32 /dev/urandom | base64 | {kubectl} create secret generic argocd-secret --from-file=server.secretkey=/dev/stdin && {kubectl} label secret argocd-secret {}={}\n{}",
+                    "head -c 32 /dev/urandom | base64 | {kubectl} create secret generic argocd-secret --from-file=server.secretkey=/dev/stdin && {kubectl} label secret argocd-secret {}={}",
                     PART_OF.0,
-                    PART_OF.1,
-                    advice::restart_argocd(evidence)
+                    PART_OF.1
                 ),
                 false => format!(
-                    "head -c 32 /dev/urandom | base64 | jq -Rs '{{stringData: {{\"server.secretkey\": rtrimstr(\"\\n\")}}}}' | {kubectl} patch secret argocd-secret --patch-file /dev/stdin\n{}",
-                    advice::restart_argocd(evidence)
+                    "head -c 32 /dev/urandom | base64 | jq -Rs '{{stringData: {{\"server.secretkey\": rtrimstr(\"\\n\")}}}}' | {kubectl} patch secret argocd-secret --patch-file /dev/stdin"
                 ),
-            }),
+            }).then(&advice::restart_argocd(evidence))),
     )
 }
 
@@ -69,8 +67,7 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
     if failure.cause == Cause::SsoOff && !at_front && pod.is_none() {
         return None;
     }
-    let public = evidence.outside.as_ref().and_then(|outside| outside.public.there());
-    let shows = public.is_some_and(|public| public.issuer.is_some() && !public.url.is_empty());
+    let shows = evidence.public().is_some_and(|public| public.issuer.is_some() && !public.url.is_empty());
     let configured = evidence.settings.there().is_some_and(|settings| {
         (settings.config().is_some() || settings.dex.config().is_some()) && !settings.url.trim().is_empty()
     });
@@ -95,8 +92,8 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
     let certain = loses || failure.cause == Cause::FirstStart || pod.is_some();
     Some(
         Finding::new(CauseId::FirstStart, advice::at_server(evidence))
-            .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
-            .seen(format!("/auth/login says: {}", shown(&failure.message)))
+            .certain_if(certain)
+            .quoting("/auth/login says", failure)
             .seen_if(shows.then(|| "/api/v1/settings shows url and a provider as configured".to_owned()))
             .seen_if(pod.and_then(logged))
             .seen_if(key_times(evidence, pod))
@@ -148,7 +145,7 @@ fn logged(pod: &PodSeen) -> Option<String> {
 
 fn key_times(evidence: &Evidence, pod: Option<&PodSeen>) -> Option<String> {
     let started = pod.or(evidence.pods.first())?.started?;
-    let written = evidence.argocd_secret.there()?.keys.get("server.secretkey")?.written.as_ref()?;
+    let written = evidence.argocd_secret.there()?.written(SERVER_KEY)?;
     (written.at >= started).then(|| {
         format!(
             "server.secretkey was written at {}, after the server was started at {}",
@@ -165,22 +162,21 @@ fn redis(evidence: &Evidence) -> Option<Finding> {
     if evidence.redis_elsewhere {
         return None;
     }
-    let logged = evidence.pods.iter().filter_map(|pod| pod.log.as_ref()?.redis).max();
-    let logins = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
+    let logged = evidence.logged(|log| log.redis);
+    let logins = evidence.logins();
     let failed =
         logins.is_some_and(|logins| logins.failures.iter().any(|it| it.answer == Cause::SessionStore));
     let passes = logins.is_some_and(|logins| logins.ok == logins.total);
-    let (namespace, name) = (&down.namespace, &down.name);
     Some(
-        Finding::new(CauseId::Redis, format!("Deployment {}/{}", shown(namespace), shown(name)))
-            .certainty(if failed { Certainty::Certain } else { Certainty::Likely })
+        Finding::new(CauseId::Redis, down.place())
+            .certain_if(failed)
             .when(if passes { When::Later } else { When::Now })
             .seen(format!("it is to have {} pods, and none is ready", down.wanted))
             .seen_if(logged.map(|time| format!("argocd-server's log says at {} that Redis does not answer", at(time))))
             .why("Argo CD keeps what belongs to a session in Redis, and a callback that cannot write there is 500")
             .fix(match down.wanted {
-                0 => format!("{} -n {} scale deploy/{} --replicas=1", evidence.kubectl, argument(namespace), argument(name)),
-                _ => format!("{} -n {} describe pods -l app.kubernetes.io/name={}", evidence.kubectl, argument(namespace), argument(name)),
+                0 => advice::scale_to_one(evidence, down),
+                _ => format!("{} describe pods -l app.kubernetes.io/name={}", evidence.kubectl_of(&down.namespace), argument(&down.name)),
             }),
     )
 }

@@ -4,12 +4,13 @@
 use probe::{Cause, CauseId, Step};
 use url::Url;
 
-use super::commands::{edit_settings, replace_in_dex, set_list, set_url};
-use super::{at, when_settings};
+use super::commands::{PARAMS, edit_settings, replace_in_dex, set_data, set_list, set_url};
+use super::{at, at_field, ends_late, when_settings};
 use crate::advice;
 use crate::evidence::{DexClient, Evidence, Outside, Settings};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{listed, shown};
+use crate::web_address;
 
 const URL: &str = "ConfigMap argocd-cm, url";
 
@@ -26,14 +27,13 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     if !findings.iter().any(|finding| finding.id == CauseId::ArgocdUrl) {
         findings.extend(redirect_uri(evidence));
     }
-    findings.extend(scope(evidence));
-    findings.extend(audience(evidence));
+    findings.extend([scope, audience].into_iter().filter_map(|check| check(evidence)));
     findings
 }
 
 /// `url` as Argo CD has it: from argocd-cm, else from what it tells everybody.
 fn configured_url(evidence: &Evidence) -> Option<&str> {
-    let public = || Some(evidence.outside.as_ref()?.public.there()?.url.as_str());
+    let public = || evidence.public().map(|public| public.url.as_str());
     evidence.settings.there().map(|settings| settings.url.as_str()).or_else(public)
 }
 
@@ -46,10 +46,7 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
     let url = configured_url(evidence)?;
     let oidc = evidence.oidc().is_some()
         || evidence.uses_bundled()
-        || evidence
-            .outside
-            .as_ref()
-            .is_some_and(|outside| outside.public.there().is_some_and(|public| public.issuer.is_some()));
+        || evidence.public().is_some_and(|public| public.issuer.is_some());
     if url.trim().is_empty() {
         return oidc.then(|| {
             Finding::new(CauseId::ArgocdUrl, URL)
@@ -59,17 +56,14 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
                 .fix(right_url(evidence))
         });
     }
-    let parsed = match url.parse::<Url>() {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => parsed,
-        _ => {
-            return Some(
-                Finding::new(CauseId::ArgocdUrl, URL)
-                    .when(when_settings(evidence))
-                    .seen(format!("url is {}, which is no web address", shown(url)))
-                    .why("Argo CD builds the address that the provider sends people back to from it")
-                    .fix(right_url(evidence)),
-            );
-        }
+    let Some(parsed) = web_address(url) else {
+        return Some(
+            Finding::new(CauseId::ArgocdUrl, URL)
+                .when(when_settings(evidence))
+                .seen(format!("url is {}, which is no web address", shown(url)))
+                .why("Argo CD builds the address that the provider sends people back to from it")
+                .fix(right_url(evidence)),
+        );
     };
     if let Some(finding) = wrong_path(evidence, &parsed).or_else(|| wrong_root(evidence, &parsed)) {
         return Some(finding);
@@ -94,10 +88,9 @@ fn argocd_url(evidence: &Evidence) -> Option<Finding> {
     let elsewhere = evidence.failure(&[Cause::RedirectElsewhere]).map(|failure| {
         format!("the provider does not send people back to that address: {}", shown(&failure.message))
     });
-    let certain = refused.is_some() || elsewhere.is_some();
     Some(
         Finding::new(CauseId::ArgocdUrl, URL)
-            .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
+            .certain_if(refused.is_some() || elsewhere.is_some())
             .when(when_settings(evidence))
             .seen(format!("url is {}, and users type {}", shown(url), shown(&origin(&outside.address))))
             .seen_if(refused)
@@ -122,7 +115,7 @@ fn right_url(evidence: &Evidence) -> Fix {
 /// Nobody said what users type, nobody answers at `url`, and what leads to the server has
 /// other names.
 fn no_host(evidence: &Evidence, url: &Url) -> Option<Finding> {
-    let answers = evidence.outside.as_ref().is_some_and(|outside| outside.public.there().is_some());
+    let answers = evidence.public().is_some();
     let hosts = evidence.hosts.there().filter(|hosts| !hosts.is_empty() && !answers)?;
     let host = url.host_str()?;
     // A name that begins with `*.` is one for all below it.
@@ -158,14 +151,14 @@ fn wrong_root(evidence: &Evidence, url: &Url) -> Option<Finding> {
     if root.is_empty() || path(url.path()) == root || path(outside.address.path()) == root {
         return None;
     }
-    let kubectl = evidence.argocd_kubectl();
     Some(
         Finding::new(CauseId::ArgocdUrl, "ConfigMap argocd-cmd-params-cm, server.rootpath")
             .seen(format!("argocd-server answers below /{}, and url is {}", shown(&root), shown(url.as_str())))
-            .seen(format!("/auth/login at the address that users type says: {}", shown(&failure.message)))
+            .quoting("/auth/login at the address that users type says", failure)
             .why("a server with a root path answers below it only, and `url`, what users type and the provider's registration need that path too")
             .fix(format!(
-                "{kubectl} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"server.rootpath\":\"\"}}}}'   # or put /{} into url, and register it at the provider\n{}",
+                "{}   # or put /{} into url, and register it at the provider\n{}",
+                set_data(evidence, PARAMS, "server.rootpath", ""),
                 shown(&root),
                 advice::restart_argocd(evidence)
             )),
@@ -190,7 +183,7 @@ fn wrong_path(evidence: &Evidence, url: &Url) -> Option<Finding> {
                 "" => "argocd-server has no server.rootpath".to_owned(),
                 root => format!("server.rootpath is /{}", shown(root)),
             })
-            .seen(format!("a code that is brought back there is answered: {}", shown(&nobody.message)))
+            .quoting("a code that is brought back there is answered", nobody)
             .why("Argo CD sends people to the provider with the address of `url` to come back to, and below its path nobody answers")
             .fix(right_url(evidence)),
     )
@@ -217,8 +210,7 @@ fn state_cookie(evidence: &Evidence) -> Option<Finding> {
     if !failure.step.is_argocds() {
         return None;
     }
-    let outside = evidence.outside.as_ref()?;
-    let asked = outside.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())?;
+    let (outside, asked) = (evidence.outside.as_ref()?, evidence.asked()?);
     let secure = failure.cause == Cause::SecureCookieOverHttp;
     let back: Option<Url> = asked.redirect_uri.parse().ok();
     let moved = back.as_ref().is_some_and(|back| back.origin() != outside.address.origin());
@@ -240,7 +232,7 @@ fn state_cookie(evidence: &Evidence) -> Option<Finding> {
                 shown(&origin(&outside.address)),
                 shown(&asked.redirect_uri)
             ))
-            .seen(format!("Argo CD's callback says: {}", shown(&failure.message)))
+            .quoting("Argo CD's callback says", failure)
             .seen_if(hosts(evidence))
             .why(why)
             .fix(match moved || secure {
@@ -269,9 +261,7 @@ fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
         return None;
     }
     // What is set now is registered, and the server asks for what was set before.
-    let asked =
-        evidence.outside.iter().flat_map(|outside| &outside.rehearsals).find_map(|it| it.asked.as_ref());
-    let asks_otherwise = asked.is_some_and(|asked| asked.redirect_uri != wanted);
+    let asks_otherwise = evidence.asked().is_some_and(|asked| asked.redirect_uri != wanted);
     if asks_otherwise && registered.is_some_and(|uris| uris.contains(&wanted)) {
         return None;
     }
@@ -282,10 +272,10 @@ fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
     Some(
         Finding::new(CauseId::RedirectUri, place)
             // What Dex's configuration says may not be what it was started with.
-            .certainty(if refused.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .certain_if(refused.is_some())
             .when(if refused.is_some() || evidence.files { When::Now } else { When::Later })
             .seen(format!("Argo CD asks to be called back at {}", shown(&wanted)))
-            .seen_if(refused.map(|failure| format!("the provider says: {}", shown(&failure.message))))
+            .quoting("the provider says", refused)
             .seen_if(registered.map(|uris| format!("registered are: {}", listed(uris))))
             .why("a provider sends people back only to addresses that were registered for the client, letter for letter")
             .fix(match (config, registered.map(Vec::as_slice)) {
@@ -310,17 +300,14 @@ fn scope(evidence: &Evidence) -> Option<Finding> {
     let others = requested.iter().filter(|scope| known.contains(scope) && *scope != OPENID).cloned();
     let taken: Vec<String> = std::iter::once(OPENID.to_owned()).chain(others).collect();
     Some(
-        Finding::new(CauseId::Scope, "ConfigMap argocd-cm, oidc.config requestedScopes")
-            .seen(format!(
-                "the provider sends people back with an error, and Argo CD says: {}",
-                shown(&failure.message)
-            ))
+        Finding::new(CauseId::Scope, at_field("requestedScopes"))
+            .quoting("the provider sends people back with an error, and Argo CD says", failure)
             .seen_if(
                 (!unknown.is_empty())
                     .then(|| format!("the provider does not list {} among its scopes", listed(&unknown))),
             )
             .why("the provider refuses a scope that Argo CD asks for")
-            .fix(match known.is_empty() || taken.is_empty() {
+            .fix(match known.is_empty() {
                 true => edit_settings(evidence, "requestedScopes: openid, without the scope that is refused"),
                 false => set_list(evidence, "requestedScopes", &taken),
             }),
@@ -337,17 +324,15 @@ pub fn audience(evidence: &Evidence) -> Option<Finding> {
     if evidence.release.as_ref().is_some_and(|release| !release.knows_allowed_audiences()) {
         return None;
     }
-    let login = evidence.outside.as_ref().and_then(|outside| outside.logins.as_ref());
-    let failed = login.and_then(|logins| logins.failures.first());
-    let said = failed.filter(|failure| matches!(failure.step, Step::Callback | Step::Userinfo));
+    let said = ends_late(evidence);
     let cli = Some(&evidence.cli_client_id).filter(|id| !id.is_empty() && !config.audiences.contains(id));
     let with_client: Vec<String> = config.audiences.iter().chain([client]).chain(cli).cloned().collect();
     Some(
-        Finding::new(CauseId::Audience, "ConfigMap argocd-cm, oidc.config allowedAudiences")
-            .certainty(if said.is_some() { Certainty::Certain } else { Certainty::Likely })
-            .when(if login.is_some() { when_settings(evidence) } else { When::Now })
+        Finding::new(CauseId::Audience, at_field("allowedAudiences"))
+            .certain_if(said.is_some())
+            .when(if evidence.logins().is_some() { when_settings(evidence) } else { When::Now })
             .seen(format!("allowedAudiences is {}, without the client's own ID {}", listed(&config.audiences), shown(client)))
-            .seen_if(said.map(|failure| format!("a login ends at {}: {}", failure.step, shown(&failure.message))))
+            .seen_if(said)
             .why("an ID token is made for the client that asked for it, and Argo CD takes only tokens for the audiences in this list")
             .fix(set_list(evidence, "allowedAudiences", &with_client)),
     )
@@ -369,19 +354,18 @@ fn redirect_loop(evidence: &Evidence) -> Option<Finding> {
         (sent && outside.address.scheme() == "http" && failure.status.is_none()).then_some(failure)
     });
     // A server reads it once.
-    let started = evidence.pods.iter().filter(|pod| !pod.ending).filter_map(|pod| pod.started).min();
-    let behind = started.zip(evidence.insecure_written).filter(|(started, written)| started < written);
+    let behind =
+        evidence.started().zip(evidence.insecure_written).filter(|(started, written)| started < written);
     let tls_twice = evidence.insecure != Some(true) || behind.is_some();
     let failure = match (looping, sent_to_https) {
         (Some(failure), _) => failure,
         (None, Some(failure)) if evidence.server.there().is_some() && tls_twice => failure,
         _ => return None,
     };
-    let params = "ConfigMap argocd-cmd-params-cm, server.insecure";
     if let (Some(true), Some((started, written))) = (evidence.insecure, behind) {
         return Some(
             Finding::new(CauseId::RedirectLoop, advice::at_server(evidence))
-                .seen(format!("/auth/login does not come to an end: {}", shown(&failure.message)))
+                .quoting("/auth/login does not come to an end", failure)
                 .seen(format!(
                     "server.insecure is true since {}, and argocd-server runs since {}",
                     at(written),
@@ -399,16 +383,13 @@ fn redirect_loop(evidence: &Evidence) -> Option<Finding> {
         None => "server.insecure could not be read",
     };
     Some(
-        Finding::new(CauseId::RedirectLoop, params)
-            .certainty(if evidence.insecure == Some(false) { Certainty::Certain } else { Certainty::Likely })
-            .seen(format!("/auth/login does not come to an end: {}", shown(&failure.message)))
+        Finding::new(CauseId::RedirectLoop, "ConfigMap argocd-cmd-params-cm, server.insecure")
+            .certain_if(evidence.insecure == Some(false))
+            .quoting("/auth/login does not come to an end", failure)
             .seen(insecure)
             .why("what stands before Argo CD comes by plain http, and Argo CD answers that with a redirect to https, which comes by plain http again or meets nobody")
             .fix(
-                Fix::from(format!(
-                    "{} patch configmap argocd-cmd-params-cm --type merge -p '{{\"data\":{{\"server.insecure\":\"true\"}}}}'",
-                    evidence.argocd_kubectl()
-                ))
+                Fix::from(set_data(evidence, PARAMS, "server.insecure", "true"))
                 .then(&advice::restart_argocd(evidence))
                 .changing("ConfigMap argocd-cmd-params-cm", None, Some("server.insecure: \"true\"".to_owned())),
             ),

@@ -52,18 +52,14 @@ pub fn secret(evidence: &Evidence) -> Option<Finding> {
 /// with the settings of their start.
 pub fn settings(evidence: &Evidence) -> Option<Finding> {
     let (settings, config) = (evidence.settings.there()?, evidence.oidc()?);
-    let outside = evidence.outside.as_ref()?;
-    let asked = outside.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())?;
+    let asked = evidence.asked()?;
     let mut differ: Vec<String> = vec![];
     if !evidence.client_id.is_empty()
         && asked.client_id != evidence.client_id
         && !asked.client_id.starts_with('$')
     {
-        differ.push(format!(
-            "clientID is {}, and it asks as {}",
-            shown(&evidence.client_id),
-            shown(&asked.client_id)
-        ));
+        let (set, asked) = (shown(&evidence.client_id), shown(&asked.client_id));
+        differ.push(format!("clientID is {set}, and it asks as {asked}"));
     }
     let back = |url: &String| asked.redirect_uri == format!("{}/auth/callback", url.trim_end_matches('/'));
     if !settings.url.is_empty() && !back(&settings.url) && !settings.additional_urls.iter().any(back) {
@@ -100,10 +96,11 @@ pub fn settings(evidence: &Evidence) -> Option<Finding> {
             at(since)
         )
     });
-    let deployment = format!("{}, settings", advice::at_server(evidence));
-    let finding = differ.into_iter().fold(Finding::new(CauseId::StaleArgocd, deployment), Finding::seen);
+    let finding = Finding::new(CauseId::StaleArgocd, format!("{}, settings", advice::at_server(evidence)));
     Some(
-        finding
+        differ
+            .into_iter()
+            .fold(finding, Finding::seen)
             .seen_if(times)
             .seen_if(noticed_in_vain(evidence))
             .seen_if(era(evidence))
@@ -187,27 +184,26 @@ fn refusal(evidence: &Evidence) -> Option<&str> {
 }
 
 fn stale(evidence: &Evidence, certainty: Certainty) -> Finding {
-    let finding = of_stale(evidence, certainty);
+    let finding =
+        behind_its_secret(evidence, CauseId::StaleArgocd, Some(rehearsed(evidence))).certainty(certainty);
     match evidence.uses_bundled() {
         true => finding
             .seen_if(bundled::of_openshift(evidence))
             .why("argocd-server and the Dex inside Argo CD derive the client secret from server.secretkey: it changed, Dex took it over, and argocd-server did not")
             .lasting(bundled::keep_the_key(evidence).into_iter().chain(advice::lasting(evidence)).reduce(|keep, other| format!("{keep}; or {other}"))),
-        false => finding,
+        false => finding.why("the Secret and the provider agree, and Argo CD presents another secret: the one that it read before"),
     }
 }
 
-fn of_stale(evidence: &Evidence, certainty: Certainty) -> Finding {
-    let deployment = advice::at_server(evidence);
-    Finding::new(CauseId::StaleArgocd, deployment)
-        .certainty(certainty)
+/// A server that goes on with what it read before, and what came of rehearsals at it.
+fn behind_its_secret(evidence: &Evidence, id: CauseId, rehearsed: Option<String>) -> Finding {
+    Finding::new(id, advice::at_server(evidence))
         .seen_if(evidence.provider.said_of(Form::Presented))
         .seen_if(holds(evidence))
-        .seen(rehearsed(evidence))
+        .seen_if(rehearsed)
         .seen_if(times(evidence))
         .seen_if(noticed_in_vain(evidence))
         .seen_if(era(evidence))
-        .why("the Secret and the provider agree, and Argo CD presents another secret: the one that it read before")
         .fix(advice::restart_argocd(evidence))
         .lasting(advice::lasting(evidence))
 }
@@ -229,18 +225,10 @@ fn by_time(evidence: &Evidence) -> Option<Finding> {
         Some(Era::BothAnswer) => CauseId::StaleReplica,
         _ => CauseId::StaleArgocd,
     };
-    let deployment = advice::at_server(evidence);
     Some(
-        Finding::new(id, deployment)
-            .certainty(Certainty::Likely)
-            .seen_if(evidence.provider.said_of(Form::Presented))
-            .seen_if(holds(evidence))
-            .seen_if(times(evidence))
-            .seen_if(noticed_in_vain(evidence))
-            .seen_if(era(evidence))
-            .why("the Secret was written after the server read it, and this release does not take a change over")
-            .fix(advice::restart_argocd(evidence))
-            .lasting(advice::lasting(evidence)),
+        behind_its_secret(evidence, id, None).certainty(Certainty::Likely).why(
+            "the Secret was written after the server read it, and this release does not take a change over",
+        ),
     )
 }
 
@@ -319,17 +307,13 @@ fn two_handlers(evidence: &Evidence) -> Option<String> {
 
 /// Whether the Secret was written after one of the servers was started.
 fn behind(evidence: &Evidence) -> bool {
-    let started = running(evidence).filter_map(|pod| pod.started).min();
-    started.zip(evidence.secret_written()).is_some_and(|(started, written)| started < written.at)
+    evidence.started().zip(evidence.secret_written()).is_some_and(|(started, written)| started < written.at)
 }
 
 /// The provider takes the secret now and then.
 fn two_minds(evidence: &Evidence) -> Finding {
     let named = |wanted: fn(Taken) -> bool| -> Vec<String> {
-        let is = |it: &Rehearsed| match it {
-            Rehearsed::Redeemed(redeemed) => wanted(evidence.takes_presented(redeemed)),
-            Rehearsed::NotBegun(_) => false,
-        };
+        let is = |it: &Rehearsed| it.redeemed().is_some_and(|it| wanted(evidence.takes_presented(it)));
         let all = |pod: &&PodSeen| !pod.rehearsed.is_empty() && pod.rehearsed.iter().all(is);
         running(evidence)
             .filter(all)

@@ -10,7 +10,7 @@ use releases::Release;
 use url::Url;
 
 use super::typed::{causes, contexts, releases};
-use crate::look::Access;
+use crate::collect::Access;
 
 /// What the doctor understands.
 #[derive(Clone, Debug, Args)]
@@ -172,9 +172,7 @@ fn ids() -> PossibleValuesParser {
 /// # Errors
 /// It has no scheme or no host, or more than users type.
 pub fn web_address(text: &str) -> Result<Url, String> {
-    let url =
-        text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let url = url.ok_or("write it with its scheme, as in https://argocd.example.com")?;
+    let url = crate::web_address(text).ok_or("write it with its scheme, as in https://argocd.example.com")?;
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     if plain && url.password().is_none() {
         return Ok(url);

@@ -16,10 +16,10 @@ use probe::{CauseId, Password, Tls};
 use releases::Release;
 use serde_json::{Map, Value};
 
+use crate::collect::{Reader, Subject, User, collect};
 use crate::files::standard_input;
-use crate::look::{Reader, Subject, User};
 use crate::shown::argument;
-use crate::{Diagnosis, Examination, Files, Upgrade, role, upgrade, watch};
+use crate::{Diagnosis, Files, Upgrade, role, travel, upgrade, watch};
 use base::{Error, Exit, Result};
 
 pub use args::{DoctorArgs, ExplainArgs, web_address};
@@ -87,8 +87,8 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
         }
     }
     let mut context = None;
-    let examination = match &args.from {
-        Some(path) => Examination::read(path)?,
+    let evidence = match &args.from {
+        Some(path) => travel::load(path)?,
         None => {
             let subject = subject(args, around.lab, &say).await?;
             context.clone_from(&subject.context);
@@ -100,11 +100,11 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
             if args.watch {
                 return watched(subject, around.wait).await;
             }
-            Examination::of(&subject).await?
+            collect(&subject).await?
         }
     };
     if let Some(path) = &args.evidence {
-        examination.write(path, args.names)?;
+        travel::save(&evidence, path, args.names)?;
         say(&format!(
             "what was seen is in {}: no secret is in it{}",
             path.display(),
@@ -115,14 +115,14 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
         ));
     }
     if let Some(to) = &args.upgrade_to {
-        return Ok(upgrade(examination.evidence(), to)?.into());
+        return Ok(upgrade(&evidence, to)?.into());
     }
-    let diagnosis = examination.diagnosis(args.before_rotation);
+    let diagnosis = Diagnosis::of(&evidence, args.before_rotation);
     let mut answer = Answer::from(if args.names { diagnosis } else { diagnosis.without_names() });
     answer.traces = match args.from {
         // What was written down has no answers in full.
         Some(_) => vec![],
-        None => examination.evidence().outside.as_ref().map_or_else(Vec::new, |it| it.shown(args.names)),
+        None => evidence.outside.as_ref().map_or_else(Vec::new, |it| it.shown(args.names)),
     };
     answer.fields.extend(context.map(|name| ("context".to_owned(), name.into())));
     Ok(answer)
@@ -160,8 +160,7 @@ async fn watched(mut subject: Subject, wait: Option<Duration>) -> Result<Answer>
         (false, true) => Exit::Verdict,
         (false, false) => Exit::Environment,
     };
-    let (headline, body) = (watched.headline(&diagnosis), diagnosis.body());
-    Ok(Answer { headline, body, fields, exit, ..Answer::default() })
+    Ok(Answer::new(watched.headline(&diagnosis), diagnosis.body(), fields, exit))
 }
 
 /// What manifests say.
@@ -180,39 +179,27 @@ async fn of_files(args: &DoctorArgs, release: Option<Release>) -> Result<Answer>
     Ok(Answer { annotations, ..Answer::from(diagnosis) })
 }
 
+impl Answer {
+    fn new(headline: String, body: String, fields: Map<String, Value>, exit: Exit) -> Self {
+        Self { headline, body, fields, exit, ..Self::default() }
+    }
+}
+
 impl From<Upgrade> for Answer {
-    fn from(upgrade: Upgrade) -> Self {
-        Self {
-            headline: upgrade.headline(),
-            body: upgrade.body(),
-            fields: upgrade.fields(),
-            exit: upgrade.exit(),
-            ..Self::default()
-        }
+    fn from(it: Upgrade) -> Self {
+        Self::new(it.headline(), it.body(), it.fields(), it.exit())
     }
 }
 
 impl From<Diagnosis> for Answer {
-    fn from(diagnosis: Diagnosis) -> Self {
-        Self {
-            headline: diagnosis.headline(),
-            body: diagnosis.body(),
-            fields: diagnosis.fields(),
-            exit: diagnosis.exit(),
-            ..Self::default()
-        }
+    fn from(it: Diagnosis) -> Self {
+        Self::new(it.headline(), it.body(), it.fields(), it.exit())
     }
 }
 
 impl From<Explanation> for Answer {
-    fn from(explanation: Explanation) -> Self {
-        Self {
-            headline: explanation.headline(),
-            body: explanation.body(),
-            fields: explanation.fields(),
-            exit: explanation.exit(),
-            ..Self::default()
-        }
+    fn from(it: Explanation) -> Self {
+        Self::new(it.headline(), it.body(), it.fields(), it.exit())
     }
 }
 

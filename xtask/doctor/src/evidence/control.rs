@@ -218,10 +218,8 @@ impl Evidence {
     pub fn redeemed(&self) -> impl Iterator<Item = &Redeemed> {
         let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
         let of_pods = self.pods.iter().flat_map(|pod| &pod.rehearsed);
-        outside.filter_map(|rehearsal| rehearsal.redeemed.as_ref()).chain(of_pods.filter_map(|it| match it {
-            Rehearsed::Redeemed(redeemed) => Some(redeemed),
-            Rehearsed::NotBegun(_) => None,
-        }))
+        let outside = outside.filter_map(|rehearsal| rehearsal.redeemed.as_ref());
+        outside.chain(of_pods.filter_map(Rehearsed::redeemed))
     }
 }
 

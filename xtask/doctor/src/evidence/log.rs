@@ -44,7 +44,7 @@ pub struct Serving {
 }
 
 /// Why a token was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rejected {
     /// It is for somebody else.

@@ -1,5 +1,5 @@
 //! All that was read, as plain data: what the checks decide by. How it is read is in
-//! [`super::look`].
+//! [`super::collect`].
 
 pub mod bundled;
 pub mod claims;
@@ -20,6 +20,7 @@ mod yaml;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use probe::rehearsal::Asked;
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
@@ -35,12 +36,12 @@ pub use provider::{
 };
 pub use rbac::{Rbac, Rule};
 pub use reference::{Reference, Term};
-pub use secret::{PART_OF, SERVER_KEY, SecretSeen, Written, written};
+pub use secret::{OWN, PART_OF, SERVER_KEY, SecretSeen, Written, written};
 pub use server::{DeploymentSeen, EnvSeen, PodSeen, Rehearsed};
 pub use settings::{Oidc, OidcConfig, Settings};
 pub use tried::{Form, Method, Tried};
 
-use super::could_not::CouldNot;
+use super::access_gaps::CouldNot;
 use super::hidden::{Fingerprints, Hidden};
 use super::shown::{argument, shown};
 
@@ -66,6 +67,15 @@ impl<T> Seen<T> {
         }
     }
 
+    /// What is read of it, if it is there.
+    pub fn map<U>(self, read: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Self::NotLooked => Seen::NotLooked,
+            Self::Absent => Seen::Absent,
+            Self::There(thing) => Seen::There(read(thing)),
+        }
+    }
+
     /// Whether it is known not to be there.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
@@ -73,7 +83,7 @@ impl<T> Seen<T> {
 }
 
 /// Everything that was read of one installation.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Evidence {
     /// Argo CD's namespace.
     pub namespace: String,
@@ -137,6 +147,9 @@ pub struct Evidence {
     pub pasted: Option<probe::User>,
     /// What could not be looked at.
     pub could_not: Vec<CouldNot>,
+    /// The rights that would have sufficed, as manifests; empty if none was missing.
+    #[serde(skip)]
+    pub roles: String,
     /// For fingerprints.
     #[serde(skip)]
     pub fingerprints: Fingerprints,
@@ -154,44 +167,30 @@ pub struct Presented {
 impl Evidence {
     /// Nothing, read now.
     pub fn none(namespace: &str, kubectl: &str, fingerprints: Fingerprints) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            kubectl: kubectl.to_owned(),
-            files: false,
-            release: None,
-            settings: Seen::NotLooked,
-            insecure: None,
-            insecure_written: None,
-            root_path: String::new(),
-            bundled: Bundled::default(),
-            rbac: Seen::NotLooked,
-            argocd_secret: Seen::NotLooked,
-            named_secret: Seen::NotLooked,
-            meant_secret: None,
-            unresolved: vec![],
-            current: None,
-            client_id: String::new(),
-            cli_client_id: String::new(),
-            server: Seen::NotLooked,
-            pods: vec![],
-            crossed: vec![],
-            redis: Seen::NotLooked,
-            redis_elsewhere: false,
-            hosts: Seen::NotLooked,
-            restricting: vec![],
-            ingresses: vec![],
-            controller: None,
-            provider: Provider::default(),
-            outside: None,
-            pasted: None,
-            could_not: vec![],
-            fingerprints,
-        }
+        let (namespace, kubectl) = (namespace.to_owned(), kubectl.to_owned());
+        Self { namespace, kubectl, fingerprints, ..Self::default() }
+    }
+
+    /// How a command for a namespace begins.
+    pub fn kubectl_of(&self, namespace: &str) -> String {
+        format!("{} -n {}", self.kubectl, argument(namespace))
     }
 
     /// How a command for Argo CD's namespace begins.
     pub fn argocd_kubectl(&self) -> String {
-        format!("{} -n {}", self.kubectl, argument(&self.namespace))
+        self.kubectl_of(&self.namespace)
+    }
+
+    /// Notes once that something could not be looked at.
+    pub fn note(&mut self, what: impl Into<String>, because: impl Into<String>) {
+        self.note_all(CouldNot { what: what.into(), because: because.into(), right: None });
+    }
+
+    /// The same, with the right that was missing.
+    pub fn note_all(&mut self, could_not: CouldNot) {
+        if !self.could_not.iter().any(|it| it.what == could_not.what) {
+            self.could_not.push(could_not);
+        }
     }
 
     /// `oidc.config`, if it could be read.
@@ -199,19 +198,54 @@ impl Evidence {
         self.settings.there().and_then(Settings::config)
     }
 
-    /// When the value behind `clientSecret` was written last; for the Dex inside Argo CD, `server.secretkey`.
-    pub fn secret_written(&self) -> Option<&Written> {
-        let own = |key: &str| self.argocd_secret.there()?.keys.get(key)?.written.as_ref();
-        if self.uses_bundled() {
-            return own(SERVER_KEY);
-        }
+    /// What `clientSecret` names, if it is a reference.
+    pub fn client_reference(&self) -> Option<&Reference> {
         match &self.oidc()?.client_secret {
-            Term::Reference(Reference::Of { key, .. }) => {
-                self.named_secret.there()?.keys.get(key)?.written.as_ref()
-            }
-            Term::Reference(Reference::Own(key)) => own(key),
+            Term::Reference(reference) => Some(reference),
             Term::Plain(_) => None,
         }
+    }
+
+    /// The Secret that `clientSecret` names, by a reference to it, if it is there.
+    pub fn secret_of(&self, reference: &Reference) -> Option<&SecretSeen> {
+        match reference {
+            Reference::Of { .. } => self.named_secret.there(),
+            Reference::Own(_) => self.argocd_secret.there(),
+        }
+    }
+
+    /// When the value behind `clientSecret` was written last; for the Dex inside Argo CD, `server.secretkey`.
+    pub fn secret_written(&self) -> Option<&Written> {
+        if self.uses_bundled() {
+            return self.argocd_secret.there()?.written(SERVER_KEY);
+        }
+        let reference = self.client_reference()?;
+        self.secret_of(reference)?.written(reference.place().1)
+    }
+
+    /// What anybody can read of its settings.
+    pub fn public(&self) -> Option<&Public> {
+        self.outside.as_ref()?.public.there()
+    }
+
+    /// The logins of a user, if there were any.
+    pub fn logins(&self) -> Option<&Logins> {
+        self.outside.as_ref()?.logins.as_ref()
+    }
+
+    /// What Argo CD was seen to ask the provider for.
+    pub fn asked(&self) -> Option<&Asked> {
+        self.outside.as_ref()?.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())
+    }
+
+    /// The last of what the logs of argocd-server's pods say of one thing.
+    pub fn logged<'a, T: Ord>(&'a self, what: impl Fn(&'a LogSeen) -> Option<T>) -> Option<T> {
+        self.pods.iter().filter_map(|pod| what(pod.log.as_ref()?)).max()
+    }
+
+    /// Since when the oldest of argocd-server's pods runs.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.pods.iter().filter(|pod| !pod.ending).filter_map(|pod| pod.started).min()
     }
 
     /// The client as which the command line logs in (`argocd login --sso`), and whether it is one of its own; `None`
@@ -257,22 +291,19 @@ impl Evidence {
 
     /// The logins of a user that ended on a refusal of the client, although their codes were the provider's own.
     pub fn refused_logins(&self) -> Option<&probe::FailureGroup> {
-        let logins = self.outside.as_ref()?.logins.as_ref()?;
-        logins.failures.iter().find(|failure| failure.answer == probe::Cause::InvalidClient)
+        self.logins()?.failures.iter().find(|failure| failure.answer == probe::Cause::InvalidClient)
     }
 
     /// Whether a login of a user ended where somebody found the token too large.
     pub fn token_is_too_large(&self) -> bool {
         use probe::Cause::{CookieTooLarge, TokenTooLarge};
-        let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
-        let failures = logins.into_iter().flat_map(|logins| &logins.failures);
-        failures.into_iter().any(|failure| matches!(failure.answer, TokenTooLarge | CookieTooLarge))
+        let mut failures = self.logins().into_iter().flat_map(|logins| &logins.failures);
+        failures.any(|failure| matches!(failure.answer, TokenTooLarge | CookieTooLarge))
     }
 
     /// Whose token there is: of the user who logged in, else of the one who pasted it.
     pub fn user(&self) -> Option<&probe::User> {
-        let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
-        logins.and_then(|logins| logins.user.as_ref()).or(self.pasted.as_ref())
+        self.logins().and_then(|logins| logins.user.as_ref()).or(self.pasted.as_ref())
     }
 
     /// The name by which policies know a user: `sub`, and from v3.0 on what Dex was told by its connector.
@@ -284,8 +315,7 @@ impl Evidence {
 
     /// Whether a login of a user was seen to pass.
     pub fn logged_in(&self) -> bool {
-        let logins = self.outside.as_ref().and_then(|outside| outside.logins.as_ref());
-        logins.is_some_and(|logins| logins.ok > 0)
+        self.logins().is_some_and(|logins| logins.ok > 0)
     }
 
     /// Whether the provider was shown to tell right secrets from wrong ones, so that what it says of one is sure.
@@ -294,10 +324,10 @@ impl Evidence {
             && self.takes(Form::Presented) != Taken::NoByItsWords
     }
 
-    /// The failures in which rehearsals ended, each with how often. What only says that
+    /// The failures in which rehearsals ended, each once. What only says that
     /// this machine, or a code that nobody gave out, is treated in a way of its own is none.
-    pub fn failures(&self) -> Vec<(&probe::Failure, usize)> {
-        let mut all: Vec<(&probe::Failure, usize)> = vec![];
+    pub fn failures(&self) -> Vec<&probe::Failure> {
+        let mut all: Vec<&probe::Failure> = vec![];
         let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
         let of_forms = outside.filter_map(|rehearsal| rehearsal.form.as_ref().err());
         let of_pods =
@@ -311,10 +341,8 @@ impl Evidence {
         let of_codes = of_codes.filter(|failure| is_known(failure));
         let of_forms = of_forms.filter(|failure| tells(failure));
         for failure in of_forms.chain(of_codes).chain(of_pods) {
-            match all.iter_mut().find(|(known, _)| known.step == failure.step && known.cause == failure.cause)
-            {
-                Some((_, count)) => *count += 1,
-                None => all.push((failure, 1)),
+            if !all.iter().any(|known| known.step == failure.step && known.cause == failure.cause) {
+                all.push(failure);
             }
         }
         all
@@ -322,12 +350,10 @@ impl Evidence {
 
     /// Whether anything was seen to fail.
     pub fn fails(&self) -> bool {
-        let outside = self.outside.as_ref();
-        let logins = outside.and_then(|outside| outside.logins.as_ref());
         !self.failures().is_empty()
             || self.presented().refused > 0
-            || outside.is_some_and(|outside| matches!(outside.button, Some(Err(_))))
-            || logins.is_some_and(|logins| logins.ok < logins.total)
+            || self.outside.as_ref().is_some_and(|outside| matches!(outside.button, Some(Err(_))))
+            || self.logins().is_some_and(|logins| logins.ok < logins.total)
     }
 
     /// Whether everything that was tried of a login passed, and something was.
@@ -337,10 +363,7 @@ impl Evidence {
 
     /// The first failure of one of these kinds.
     pub fn failure(&self, causes: &[probe::Cause]) -> Option<&probe::Failure> {
-        self.failures()
-            .into_iter()
-            .map(|(failure, _)| failure)
-            .find(|failure| causes.contains(&failure.cause))
+        self.failures().into_iter().find(|failure| causes.contains(&failure.cause))
     }
 
     /// Every secret that was read, so that none of them can be shown by accident.

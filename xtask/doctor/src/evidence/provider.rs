@@ -133,6 +133,11 @@ impl Provider {
         dex.same_keys.unwrap_or_else(same_place).then_some(dex)
     }
 
+    /// The Secret that the client's secret of [`Provider::own_dex`] comes from, and the key in it.
+    pub fn own_secret(&self) -> Option<(&SecretSeen, &String)> {
+        self.own_dex()?.secret.as_ref().map(|(secret, key)| (secret, key))
+    }
+
     /// How many requests of the doctor's own it got.
     pub fn requests(&self) -> usize {
         let as_command_line = self.command_line.as_ref().map_or(0, |asked| asked.form.requests + 1);

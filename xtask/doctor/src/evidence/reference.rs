@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::secret::OWN;
 use crate::hidden::Hidden;
 
 /// A value of `oidc.config`: itself, or a name for what stands in a Secret.
@@ -54,6 +55,14 @@ impl Reference {
         match name.split_once(':') {
             Some((secret, key)) => Self::Of { secret: secret.to_owned(), key: key.to_owned() },
             None => Self::Own(name.to_owned()),
+        }
+    }
+
+    /// The Secret that it names, and the key in it.
+    pub fn place(&self) -> (&str, &str) {
+        match self {
+            Self::Of { secret, key } => (secret, key),
+            Self::Own(key) => (OWN, key),
         }
     }
 

@@ -8,9 +8,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
 use crate::hidden::Hidden;
+use crate::shown::{object, shown};
 
 /// The label without which Argo CD does not see a Secret, and its value.
 pub const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "argocd");
+
+/// The Secret that holds Argo CD's own keys.
+pub const OWN: &str = "argocd-secret";
 
 /// The key of argocd-secret that Argo CD signs with.
 pub const SERVER_KEY: &str = "server.secretkey";
@@ -70,6 +74,21 @@ impl SecretSeen {
             keys: secret.data.iter().flatten().map(key).collect(),
             maker: maker(metadata),
         }
+    }
+
+    /// `Secret argocd/argocd-oidc`: where a finding is.
+    pub fn place(&self) -> String {
+        object("Secret", &self.namespace, &self.name)
+    }
+
+    /// `Secret argocd/argocd-oidc, key clientSecret`.
+    pub fn place_of(&self, key: &str) -> String {
+        format!("{}, key {}", self.place(), shown(key))
+    }
+
+    /// When a key was written last, and by whom.
+    pub fn written(&self, key: &str) -> Option<&Written> {
+        self.keys.get(key)?.written.as_ref()
     }
 
     /// The value of a key, unless it is empty.

@@ -11,6 +11,7 @@ use releases::Release;
 use serde::{Deserialize, Serialize};
 
 use super::log::LogSeen;
+use crate::shown::object;
 
 /// A Deployment, as far as a login depends on it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -98,7 +99,22 @@ pub enum Rehearsed {
     NotBegun(Failure),
 }
 
+impl Rehearsed {
+    /// What came of the code, if a login began.
+    pub fn redeemed(&self) -> Option<&Redeemed> {
+        match self {
+            Self::Redeemed(redeemed) => Some(redeemed),
+            Self::NotBegun(_) => None,
+        }
+    }
+}
+
 impl DeploymentSeen {
+    /// `Deployment argocd/argocd-server`: where a finding is.
+    pub fn place(&self) -> String {
+        object("Deployment", &self.namespace, &self.name)
+    }
+
     /// Reads a Deployment.
     pub fn of(deployment: &Deployment) -> Self {
         let spec = deployment.spec.as_ref();

@@ -15,11 +15,10 @@ use releases::Release;
 use serde_json::{Value, json};
 
 use crate::checks::NO_POLICY;
-use crate::could_not::CouldNot;
+use crate::collect::{self, Object, Objects, Reader};
 use crate::diagnosis::Diagnosis;
 use crate::evidence::Evidence;
 use crate::finding::{Finding, When};
-use crate::look::{self, Object, Objects, Reader};
 use crate::shown::{argument, shown};
 use base::{Error, Result};
 pub use read::standard_input;
@@ -103,21 +102,18 @@ impl Files {
     /// The system gives no random numbers.
     pub async fn evidence(&self, release: Option<Release>) -> Result<Evidence> {
         let dex = self.dexes.first().map(String::as_str);
-        let mut evidence = look::at_files(&self.reader, &self.namespace, dex).await?;
+        let mut evidence = collect::at_files(&self.reader, &self.namespace, dex).await?;
         evidence.release = evidence.release.or(release);
         if evidence.release.is_none() {
-            evidence.could_not.push(CouldNot {
-                what: "what the release does with these settings".to_owned(),
-                because: "no image of argocd-server in the files names it (--argocd does)".to_owned(),
-                right: None,
-            });
+            let because = "no image of argocd-server in the files names it (--argocd does)";
+            evidence.note("what the release does with these settings", because);
         }
         Ok(evidence)
     }
 
     /// What is to be said of it, each finding with its file and line.
     pub fn diagnosis(&self, evidence: &Evidence, before_rotation: bool) -> Diagnosis {
-        let mut diagnosis = Diagnosis::of(evidence, String::new(), before_rotation);
+        let mut diagnosis = Diagnosis::of(evidence, before_rotation);
         for finding in &mut diagnosis.findings {
             self.place(finding);
         }

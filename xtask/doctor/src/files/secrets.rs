@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::evidence::{PART_OF, Reference, SERVER_KEY};
+use crate::evidence::{OWN, PART_OF, Reference, SERVER_KEY};
 use crate::hidden::Hidden;
 use base::Result;
-
-/// The Secret that holds Argo CD's own keys.
-const OWN: &str = "argocd-secret";
 
 /// A Secret that files have, or what would make one of that name.
 #[derive(Debug)]

@@ -8,6 +8,10 @@ mod secrets;
 #[cfg(test)]
 pub mod tests;
 
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,7 +28,7 @@ pub const SCHEMA: u64 = 1;
 /// What stands for a value of which nothing is known but that it is there.
 const NOT_READ: &str = "(not read)";
 /// The longest document that is read, in bytes.
-pub const LONGEST: usize = 8 << 20;
+const LONGEST: usize = 8 << 20;
 
 /// The document.
 #[derive(Deserialize, Serialize)]
@@ -43,11 +47,39 @@ struct Document {
     roles: String,
 }
 
+/// Writes what was seen into a new file for its owner, without secrets; with the names of users, groups and hosts or
+/// with pseudonyms in their place.
+///
+/// # Errors
+/// There is such a file, or it cannot be written.
+pub fn save(evidence: &Evidence, path: &Path, names: bool) -> Result<()> {
+    base::files::write_new_private(path, write(evidence, names)?.as_bytes()).map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AlreadyExists => "is there, and is not written over".to_owned(),
+            _ => format!("cannot be written: {error}"),
+        };
+        Error::environment(format!("{} {why}", path.display()))
+    })
+}
+
+/// Reads what somebody saw.
+///
+/// # Errors
+/// There is no such file, or it is no evidence that this program reads.
+pub fn load(path: &Path) -> Result<Evidence> {
+    let failed = |why: String| Error::environment(format!("{} cannot be read: {why}", path.display()));
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    let most = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_string(&mut text).map_err(|error| failed(error.to_string()))?;
+    read(&text).map_err(|error| failed(error.message().to_owned()))
+}
+
 /// The document of what was seen, with real names or without.
 ///
 /// # Errors
 /// It could not be read again.
-pub fn write(evidence: &Evidence, roles: &str, names: bool) -> Result<String> {
+fn write(evidence: &Evidence, names: bool) -> Result<String> {
     let secrets: Vec<Hidden> = evidence.secrets().into_iter().cloned().collect();
     let mask = || Mask::new(&secrets);
     let mut seen = evidence.clone();
@@ -56,7 +88,7 @@ pub fn write(evidence: &Evidence, roles: &str, names: bool) -> Result<String> {
     let (written, described) = describing.of(|| serde_json::to_value(&seen));
     let failed = |_| Error::environment("what was seen cannot be written as JSON");
     let mut evidence = written.map_err(failed)?;
-    let mut roles = Value::from(roles);
+    let mut roles = Value::from(seen.roles.as_str());
     let mut names_of = Names::new(mask(), names, &seen);
     names_of.learn(&evidence);
     names_of.apply(&mut evidence);
@@ -80,11 +112,11 @@ pub fn write(evidence: &Evidence, roles: &str, names: bool) -> Result<String> {
     }
 }
 
-/// What was seen by whoever wrote a document, and the rights that they lacked.
+/// What was seen by whoever wrote a document.
 ///
 /// # Errors
 /// It is no such document, or one of another schema.
-pub fn read(text: &str) -> Result<(Evidence, String)> {
+fn read(text: &str) -> Result<Evidence> {
     if text.len() > LONGEST {
         return Err(Error::environment(format!("it is longer than {} MiB", LONGEST >> 20)));
     }
@@ -112,7 +144,8 @@ pub fn read(text: &str) -> Result<(Evidence, String)> {
     let document = Document::deserialize(value).map_err(wrong)?;
     let (evidence, fingerprints) =
         secrets::reading(&document.secrets, || Evidence::deserialize(document.evidence)).map_err(it)?;
-    let mut evidence = Evidence { fingerprints, ..evidence.map_err(wrong)? };
+    let roles = document.roles.lines().map(|line| clean(line) + "\n").collect();
+    let mut evidence = Evidence { fingerprints, roles, ..evidence.map_err(wrong)? };
     // These are printed as they are.
     if !is_command(&evidence.kubectl) {
         evidence.kubectl = "kubectl".to_owned();
@@ -122,8 +155,7 @@ pub fn read(text: &str) -> Result<(Evidence, String)> {
             *text = clean(text);
         }
     }
-    let roles: String = document.roles.lines().map(|line| clean(line) + "\n").collect();
-    Ok((evidence, roles))
+    Ok(evidence)
 }
 
 /// Whether a command begins with kubectl and does nothing else: commands are there to be typed.

@@ -4,7 +4,7 @@ use probe::{Cause, Failure, Step, User};
 use serde_json::json;
 
 use super::*;
-use crate::could_not::CouldNot;
+use crate::access_gaps::CouldNot;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::tests::{Numbers, ill};
 use crate::evidence::{Rbac, Rule};
@@ -13,16 +13,15 @@ use crate::fixtures::*;
 
 /// What is found by a document of the evidence.
 fn found(evidence: &Evidence, names: bool) -> Diagnosis {
-    let text = write(evidence, "", names).unwrap();
-    let (read, roles) = read(&text).unwrap();
-    Diagnosis::of(&read, roles, true)
+    let text = write(evidence, names).unwrap();
+    Diagnosis::of(&read(&text).unwrap(), true)
 }
 
 /// Holds what is found by a document of the evidence against what is found by the evidence itself: with names word for
 /// word.
 #[track_caller]
 pub fn travels(evidence: &Evidence) {
-    let here = Diagnosis::of(evidence, String::new(), true);
+    let here = Diagnosis::of(evidence, true);
     assert_eq!(format!("{here:#?}"), format!("{:#?}", found(evidence, true)));
     finds_the_same(evidence, false);
 }
@@ -30,7 +29,7 @@ pub fn travels(evidence: &Evidence) {
 /// The same causes, as sure, and as many signs of each.
 #[track_caller]
 pub fn finds_the_same(evidence: &Evidence, names: bool) {
-    let here = Diagnosis::of(evidence, String::new(), true);
+    let here = Diagnosis::of(evidence, true);
     let there = found(evidence, names);
     let gist = |it: &Diagnosis| {
         let of = |finding: &Finding| (finding.id, finding.certainty, finding.when, finding.evidence.len());
@@ -85,8 +84,9 @@ fn no_secret_is_in_what_travels() {
             settings.dex = crate::evidence::DexSettings::of(&connector.to_string());
             evidence.bundled.secrets.push(secret("own", "key", &value, "00:00:02"));
             evidence.could_not.push(CouldNot { what: value.clone(), because: value.clone(), right: None });
+            evidence.roles.clone_from(&value);
             for names in [false, true] {
-                let text = write(&evidence, &value, names).unwrap();
+                let text = write(&evidence, names).unwrap();
                 for form in forms(&value) {
                     assert!(!text.contains(&form), "round {round}: {form:?} in {text}");
                 }
@@ -142,18 +142,19 @@ fn nobodys_name_is_in_what_travels_unless_it_is_asked_for() {
     evidence.bundled.trouble = Some(("argocd-dex-server-a".into(), said.into()));
 
     travels(&evidence);
-    let text = write(&evidence, said, false).unwrap();
+    evidence.roles = said.into();
+    let text = write(&evidence, false).unwrap();
     for name in NAMES {
         assert!(!text.to_lowercase().contains(name), "{name} in {text}");
     }
     assert!(text.contains("kubectl --context CONTEXT"), "{text}");
-    let text = write(&evidence, said, true).unwrap();
+    let text = write(&evidence, true).unwrap();
     assert!(NAMES.iter().all(|name| text.contains(name)), "{text}");
 }
 
 #[test]
 fn what_is_no_evidence_is_refused_in_one_sentence() {
-    let good = write(&well(), "", false).unwrap();
+    let good = write(&well(), false).unwrap();
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let swapped = |from: &str, to: &str| {
         assert!(good.contains(from), "{from}");
@@ -201,8 +202,8 @@ fn what_is_no_evidence_is_refused_in_one_sentence() {
         bytes[at] = b"{}[]\",:0x\n"[numbers.next(10)];
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for text in [text, good.chars().take(at).collect()] {
-            if let Ok((evidence, roles)) = read(&text) {
-                let _ = Diagnosis::of(&evidence, roles, true);
+            if let Ok(evidence) = read(&text) {
+                let _ = Diagnosis::of(&evidence, true);
             }
         }
     }
@@ -229,8 +230,9 @@ fn what_would_be_printed_as_it_stands_is_made_harmless() {
     ] {
         assert_eq!(is_command(command), kept, "{command}");
     }
-    let (read, roles) = read(&write(&evidence, "kind: Role\n\u{1b}[31m\n", true).unwrap()).unwrap();
-    assert_eq!((read.kubectl.as_str(), roles.as_str()), ("kubectl", "kind: Role\n\u{fffd}[31m\n"));
+    evidence.roles = "kind: Role\n\u{1b}[31m\n".into();
+    let read = read(&write(&evidence, true).unwrap()).unwrap();
+    assert_eq!((read.kubectl.as_str(), read.roles.as_str()), ("kubectl", "kind: Role\n\u{fffd}[31m\n"));
     assert_eq!(
         format!("{:?}", read.could_not[0]),
         format!(
@@ -249,9 +251,9 @@ fn the_document_reads_like_this() {
     let mut evidence = well();
     refused(&mut evidence);
     dex(&mut evidence, &format!("{SECRET}\n"), "00:00:02", "00:00:30");
-    let text = write(&evidence, "", false).unwrap();
+    let text = write(&evidence, false).unwrap();
     insta::assert_snapshot!(text);
-    assert_eq!(text, write(&evidence, "", false).unwrap(), "the same each time");
+    assert_eq!(text, write(&evidence, false).unwrap(), "the same each time");
 }
 
 #[test]
@@ -266,7 +268,7 @@ fn what_stands_in_a_secret_and_is_none_is_written() {
     }
     refused(&mut evidence);
     travels(&evidence);
-    assert!(write(&evidence, "", true).unwrap().contains("\"issuer\": \"http://dex.host\""));
+    assert!(write(&evidence, true).unwrap().contains("\"issuer\": \"http://dex.host\""));
 }
 
 #[test]
@@ -274,7 +276,7 @@ fn a_secret_that_is_a_word_of_the_form_is_not_written_whatever_is_lost() {
     let mut evidence = well();
     evidence.release = Some("v2.12.1".parse().unwrap());
     evidence.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", "v2.12.1", "00:00:02"));
-    let error = write(&evidence, "", false).unwrap_err();
+    let error = write(&evidence, false).unwrap_err();
     let said = error.message();
     assert!(said.contains("cannot be written") && !said.contains("v2.12.1"), "{said}");
 }

@@ -102,15 +102,10 @@ pub fn steps(way: &Way<'_>) -> Vec<Step> {
         return vec![];
     }
     let mut steps = starts_anew(way);
-    steps.extend(first_start(way));
-    steps.extend(era(way));
+    steps.extend([first_start, era].into_iter().filter_map(|step| step(way)));
     steps.extend(references(way));
-    steps.extend(audiences(way));
-    steps.extend(pkce(way));
-    steps.extend(additional_urls(way));
-    steps.extend(subjects(way));
-    steps.extend(cookies(way));
-    steps.extend(labels(way));
+    let others = [audiences, pkce, additional_urls, subjects, cookies, labels];
+    steps.extend(others.into_iter().filter_map(|step| step(way)));
     steps
 }
 
@@ -175,16 +170,14 @@ fn first_start(way: &Way<'_>) -> Option<Step> {
 /// How a changed client secret is treated from then on.
 fn era(way: &Way<'_>) -> Option<Step> {
     let (before, after) = (Change::of(way.from.era()), Change::of(way.to.era()));
-    let reloader = way
-        .evidence
-        .server
-        .there()
-        .zip(advice::secret_name(way.evidence))
-        .map(|(server, secret)| advice::reloader(server, &secret));
     let plain = way.config().is_some_and(|config| matches!(config.client_secret, Term::Plain(_)));
     // Whatever compares the text sees a secret that stands in it.
     let sees = |release: &Release| plain && matches!(release.era(), Era::ComparesText | Era::NoReferences);
-    if before == after || reloader == Some(Reloader::Named) || sees(way.from) || sees(way.to) {
+    if before == after
+        || advice::reloader(way.evidence) == Some(Reloader::Named)
+        || sees(way.from)
+        || sees(way.to)
+    {
         return None;
     }
     let what = if way.evidence.uses_bundled() { SERVER_KEY } else { "the client secret" };
@@ -351,7 +344,7 @@ fn cookies(way: &Way<'_>) -> Option<Step> {
 
 /// An argocd-secret whose changes nobody notices from v3.5.0 on.
 fn labels(way: &Way<'_>) -> Option<Step> {
-    let own = matches!(way.config().map(|it| &it.client_secret), Some(Term::Reference(Reference::Own(_))));
+    let own = matches!(way.evidence.client_reference(), Some(Reference::Own(_)));
     let secret = way.evidence.argocd_secret.there().filter(|secret| !secret.labelled)?;
     if !(own || way.evidence.uses_bundled()) || !way.brings(3, 5, 0) {
         return None;
@@ -359,10 +352,7 @@ fn labels(way: &Way<'_>) -> Option<Step> {
     Some(step(
         Change::Labels,
         format!("a change of {} is not noticed before argocd-server is restarted", shown(&secret.name)),
-        "from v3.5.0 on only labelled objects are worth a look when they change",
-        Some(format!(
-            "{} label secret argocd-secret app.kubernetes.io/part-of=argocd",
-            way.evidence.argocd_kubectl()
-        )),
+        advice::LABELLED_ALONE,
+        Some(advice::label_own_secret(way.evidence)),
     ))
 }

@@ -7,14 +7,14 @@ use probe::Options;
 use url::Url;
 
 use super::cluster::{MOST_PODS, one, right, seen};
-use super::reader::{Place, Reader};
+use super::reader::Reader;
 use super::web;
-use crate::could_not::Right;
+use crate::access_gaps::Right;
 use crate::evidence::bundled::PATH;
 use crate::evidence::{
     DeploymentSeen, DexConfig, DexSeen, EnvSeen, Evidence, PodSeen, SecretSeen, Seen, Source,
 };
-use crate::shown::shown;
+use crate::shown::{object, shown};
 
 const LABEL: &str = "app.kubernetes.io/name=dex";
 /// The pods that are asked for their keys.
@@ -31,9 +31,8 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
         reader.list::<Pod>(&pods, LABEL, MOST_PODS),
     );
     let what = |what: &str| format!("{what} in namespace {}", shown(namespace));
-    let could_not = &mut evidence.could_not;
-    let deployments = seen(deployments, &what("the provider's Deployment"), could_not);
-    let pods = seen(pods, &what("the provider's Pods"), could_not);
+    let deployments = seen(deployments, &what("the provider's Deployment"), evidence);
+    let pods = seen(pods, &what("the provider's Pods"), evidence);
     let Seen::There(deployments) = deployments else {
         let read = ["configmaps", "secrets", "pods/proxy"];
         reader.will_ask(read.map(|resource| right(namespace, "", resource, "get", None)));
@@ -64,14 +63,14 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
     if let Some(EnvSeen::Secret { name, key }) = env.and_then(|env| dex.deployment.env.get(env)) {
         let read = reader.object::<Secret>(&one(namespace, "secrets", name)).await;
         let named = what(&format!("Secret {} (the client secret as Dex expects it)", shown(name)));
-        let read = seen(read, &named, &mut evidence.could_not);
-        let absent =
-            || SecretSeen { namespace: namespace.to_owned(), name: name.clone(), ..SecretSeen::default() };
-        dex.secret = match read {
-            Seen::There(secret) => Some((SecretSeen::of(&secret), key.clone())),
-            Seen::Absent => Some((absent(), key.clone())),
+        let read = seen(read, &named, evidence);
+        let (namespace, name) = (namespace.to_owned(), name.clone());
+        let secret = match read {
+            Seen::There(secret) => Some(SecretSeen::of(&secret)),
+            Seen::Absent => Some(SecretSeen { namespace, name, ..SecretSeen::default() }),
             Seen::NotLooked => None,
         };
+        dex.secret = secret.zip(Some(key.clone()));
     }
     evidence.provider.dex = Seen::There(dex);
 }
@@ -80,29 +79,21 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
 /// names. Two Dexes may be called alike, and no two have the same keys, not even two pods without a storage.
 pub async fn identify(reader: &Reader, evidence: &mut Evidence, options: &Options) {
     let inside = evidence.uses_bundled();
-    let (namespace, pods, path, port, schemes) = match evidence.provider.dex.there() {
-        _ if inside => {
-            let pods = &evidence.bundled.pods;
-            (
-                evidence.namespace.clone(),
-                pods,
-                format!("{PATH}/keys"),
-                DexConfig::PORT.to_owned(),
-                ["https", "http"],
-            )
-        }
-        Some(dex) => {
-            let config = dex.config.as_ref();
-            let issuer = config.and_then(|config| config.issuer.parse::<Url>().ok());
-            let path =
-                issuer.map_or_else(|| "/keys".to_owned(), |it| web::below(&it, "keys").path().to_owned());
-            let port = config.map_or_else(|| DexConfig::PORT.to_owned(), |config| config.port.clone());
-            (dex.deployment.namespace.clone(), &dex.pods, path, port, ["http", "https"])
-        }
+    let dex = evidence.provider.dex.there();
+    let (namespace, pods, schemes) = match dex {
+        _ if inside => (&evidence.namespace, &evidence.bundled.pods, ["https", "http"]),
+        Some(dex) => (&dex.deployment.namespace, &dex.pods, ["http", "https"]),
         None => return,
     };
+    let config = dex.filter(|_| !inside).and_then(|dex| dex.config.as_ref());
+    let port = config.map_or(DexConfig::PORT, |config| config.port.as_str()).to_owned();
+    let path = match config.and_then(|config| config.issuer.parse::<Url>().ok()) {
+        _ if inside => format!("{PATH}/keys"),
+        Some(issuer) => web::below(&issuer, "keys").path().to_owned(),
+        None => "/keys".to_owned(),
+    };
     let pods = pods.iter().filter(|pod| pod.ready && !pod.ending).take(MOST_MET);
-    let rights: Vec<Right> = pods.map(|pod| one(&namespace, "pods/proxy", &pod.name)).collect();
+    let rights: Vec<Right> = pods.map(|pod| one(namespace, "pods/proxy", &pod.name)).collect();
     let Some(keys) = evidence.provider.document().and_then(|document| document.keys.parse::<Url>().ok())
     else {
         return reader.will_ask(rights);
@@ -110,9 +101,9 @@ pub async fn identify(reader: &Reader, evidence: &mut Evidence, options: &Option
     let (path, port) = (&path, &port);
     let own = rights.iter().map(|right| async move {
         for scheme in schemes {
-            let place = Place { scheme, port };
-            if let Ok(page) = reader.pod(right, &place, path, None).await
-                && let ids @ [_, ..] = key_ids(page.text.as_bytes()).as_slice()
+            let place = format!("{scheme}:{}:{port}", right.name.as_deref().unwrap_or_default());
+            if let Ok(page) = reader.proxied(right, &place, path, None).await
+                && let ids @ [_, ..] = key_ids(page.text().as_bytes()).as_slice()
             {
                 return Some(ids.to_vec());
             }
@@ -157,24 +148,24 @@ async fn config(
         let Some((resource, name)) = source(volume) else { continue };
         let right = one(namespace, resource, name);
         let what = format!("Dex's configuration in namespace {}", shown(namespace));
-        let text = match resource {
+        let (kind, text) = match resource {
             "secrets" => {
-                let read = seen(reader.object::<Secret>(&right).await, &what, &mut evidence.could_not);
-                read.there().and_then(|secret| secret.data.as_ref()?.get(key)).map(|value| value.0.clone())
+                let read = seen(reader.object::<Secret>(&right).await, &what, evidence);
+                ("Secret", read.there().and_then(|it| Some(it.data.as_ref()?.get(key)?.0.clone())))
             }
             _ => {
-                let read = seen(reader.object::<ConfigMap>(&right).await, &what, &mut evidence.could_not);
-                read.there()
-                    .and_then(|map| map.data.as_ref()?.get(key))
-                    .map(|value| value.clone().into_bytes())
+                let read = seen(reader.object::<ConfigMap>(&right).await, &what, evidence);
+                (
+                    "ConfigMap",
+                    read.there().and_then(|it| Some(it.data.as_ref()?.get(key)?.clone().into_bytes())),
+                )
             }
         };
-        let kind = if resource == "secrets" { "Secret" } else { "ConfigMap" };
-        let at = format!("{kind} {}/{}, key {}", shown(namespace), shown(name), shown(key));
+        let at = format!("{}, key {}", object(kind, namespace, name), shown(key));
         if let Some(config) = text.and_then(|text| DexConfig::read(&at, &text, &evidence.client_id)) {
-            let kind = if resource == "secrets" { "secret" } else { "configmap" }.to_owned();
             let (namespace, name, key) = (namespace.to_owned(), name.to_owned(), key.to_owned());
-            return Some(DexConfig { source: Some(Source { kind, namespace, name, key }), ..config });
+            let source = Source { kind: kind.to_lowercase(), namespace, name, key };
+            return Some(DexConfig { source: Some(source), ..config });
         }
     }
     None

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::could_not::Right;
+use crate::access_gaps::Right;
 
 /// What would be applied. No value of a Secret is in it.
 #[derive(Debug, Default)]

@@ -28,9 +28,9 @@ pub use objects::{Object, Objects};
 pub use outside::User;
 pub use reader::Reader;
 
-use super::could_not::CouldNot;
 use super::evidence::{Evidence, Form, Provider, Seen, Taken, Term};
 use super::hidden::Fingerprints;
+use super::web_address;
 use base::Result;
 
 /// What is to be looked at.
@@ -103,16 +103,16 @@ impl Subject {
 /// # Errors
 /// The system gives no random numbers. What could not be looked at is part of the
 /// evidence.
-pub async fn look(subject: &Subject) -> Result<Evidence> {
-    look_again(subject, None).await
+pub async fn collect(subject: &Subject) -> Result<Evidence> {
+    collect_again(subject, None).await
 }
 
 /// The same, and of a provider that took the client secret `before`, nothing is asked again while the secret is
 /// the same.
 ///
 /// # Errors
-/// As [`look`].
-pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<Evidence> {
+/// As [`collect`].
+pub async fn collect_again(subject: &Subject, before: Option<&Evidence>) -> Result<Evidence> {
     let mut evidence = Evidence::none(&subject.namespace, &subject.kubectl, Fingerprints::new()?);
     if let Some(reader) = &subject.cluster {
         of_cluster(subject, reader, &mut evidence).await;
@@ -162,19 +162,22 @@ pub async fn look_again(subject: &Subject, before: Option<&Evidence>) -> Result<
     }
     if evidence.page_logs_in() {
         let because = "with enablePKCEAuthentication the page of this release asks the provider by itself, is called back at /pkce/verify and shows no client secret; what is tried here is the login of /auth/login";
-        note_once(&mut evidence, "the login that Argo CD's own page makes", because.to_owned());
+        evidence.note("the login that Argo CD's own page makes", because);
+    }
+    if let Some(reader) = &subject.cluster {
+        let rights = reader.rights();
+        evidence.roles = rights.roles(rights.lacking, rights.lacking || rights.lacking_optional);
     }
     if subject.user.is_none() && subject.token.is_none() {
-        note_once(
-            &mut evidence,
+        evidence.note(
             "a login of a user (credentials, tokens, rights)",
-            "no user was named (--user, --password-env)".to_owned(),
+            "no user was named (--user, --password-env)",
         );
     }
     Ok(evidence)
 }
 
-/// Reads what names other objects, so that every right that [`look`] needs was asked for.
+/// Reads what names other objects, so that every right that [`collect`] needs was asked for.
 ///
 /// # Errors
 /// The system gives no random numbers.
@@ -230,17 +233,14 @@ pub async fn at_files(reader: &Reader, namespace: &str, dex: Option<&str>) -> Re
     if let Seen::There(dex) = &mut evidence.provider.dex {
         dex.secret = None;
     }
-    let because = "these are files: they say what would be applied, and nothing of what runs".to_owned();
-    note_once(&mut evidence, "pods, logs and what the provider answers", because);
+    let because = "these are files: they say what would be applied, and nothing of what runs";
+    evidence.note("pods, logs and what the provider answers", because);
     Ok(evidence)
 }
 
 /// Asks the provider who it is, and whether it takes the client secret.
 async fn provider(subject: &Subject, evidence: &mut Evidence) {
-    let Ok(issuer) = evidence.provider.issuer.trim_end_matches('/').parse::<Url>() else { return };
-    if !matches!(issuer.scheme(), "http" | "https") || !issuer.has_host() {
-        return;
-    }
+    let Some(issuer) = web_address(evidence.provider.issuer.trim_end_matches('/')) else { return };
     let mut options = subject.web(&issuer);
     // Whom Argo CD trusts there, the doctor does.
     if let Some(trusted) =
@@ -254,12 +254,6 @@ async fn provider(subject: &Subject, evidence: &mut Evidence) {
     }
     provider::preflight(evidence, &options, subject).await;
     command_line::ask(evidence, &options).await;
-}
-
-fn note_once(evidence: &mut Evidence, what: &str, because: String) {
-    if !evidence.could_not.iter().any(|it| it.what == what) {
-        evidence.could_not.push(CouldNot { what: what.to_owned(), because, right: None });
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::{COOKIE, HeaderMap};
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::kubeconfig::{self, Access, UserCluster, words};
 use super::objects::Objects;
-use crate::could_not::{self, Right};
+use crate::access_gaps::{self, Right};
 use crate::shown::shown;
 use base::Result;
 
@@ -60,7 +60,7 @@ pub struct Rights {
 impl Rights {
     /// Roles for what was asked for, as manifests.
     pub fn roles(&self, needed: bool, optional: bool) -> String {
-        let of = |optional: bool| could_not::roles(self.asked.iter().filter(|it| it.optional == optional));
+        let of = |optional: bool| access_gaps::roles(self.asked.iter().filter(|it| it.optional == optional));
         let needed = needed.then(|| of(false));
         let optional = optional.then(|| of(true)).filter(|text| !text.is_empty());
         let optional =
@@ -90,22 +90,21 @@ pub struct Listed<T> {
     pub more: bool,
 }
 
-/// An answer of a server behind the API's proxy.
+/// What came back, cut at a limit.
 pub struct Page {
     /// Its status.
     pub status: u16,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body as text.
-    pub text: String,
-}
-
-/// What came back, cut at a limit.
-struct Raw {
-    status: u16,
-    headers: HeaderMap,
     body: Vec<u8>,
     cut: bool,
+}
+
+impl Page {
+    /// Its body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
 }
 
 impl Reader {
@@ -150,12 +149,16 @@ impl Reader {
 
     /// The rights that were asked for so far.
     pub fn rights(&self) -> Rights {
-        self.rights.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known().clone()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Rights> {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Rights that will be needed once others are there.
     pub fn will_ask(&self, rights: impl IntoIterator<Item = Right>) {
-        self.rights.lock().unwrap_or_else(PoisonError::into_inner).asked.extend(rights);
+        self.known().asked.extend(rights);
     }
 
     /// One object.
@@ -225,71 +228,45 @@ impl Reader {
         Ok(Listed { items, more })
     }
 
-    /// A part of a container's log, with times: its last lines, or its first bytes.
+    /// A part of a container's log, with times: of its last lines, or of all, so many bytes.
     ///
     /// # Errors
     /// It may not be read, or there is none.
-    pub async fn log(&self, right: &Right, container: &str, part: LogPart) -> Result<String, Unread> {
-        let pod = segment(right.name.as_deref().unwrap_or_default())?;
-        let (query, most) = match part {
-            LogPart::First(bytes) => (format!("limitBytes={bytes}"), bytes),
-            LogPart::Last { lines, bytes } => (format!("tailLines={lines}&limitBytes={bytes}"), bytes),
-        };
-        let container = segment(container)?;
-        let of_pods = Right { resource: "pods", ..right.clone() };
-        let path = format!("{}/{pod}/log?container={container}&timestamps=true&{query}", base(&of_pods)?);
-        let raw = self.read(right, &path, most).await?;
-        match raw.status {
-            200 => Ok(String::from_utf8_lossy(&raw.body).into_owned()),
-            status => Err(Unread::Failed(format!("status {status}"))),
-        }
-    }
-
-    /// What a pod answers to a GET, through the API's proxy.
-    ///
-    /// # Errors
-    /// The way to the pod is not open.
-    pub async fn pod(
+    pub async fn log(
         &self,
         right: &Right,
-        place: &Place<'_>,
+        container: &str,
+        (last, most): (Option<usize>, usize),
+    ) -> Result<String, Unread> {
+        let pod = segment(right.name.as_deref().unwrap_or_default())?;
+        let container = segment(container)?;
+        let last = last.map_or_else(String::new, |lines| format!("&tailLines={lines}"));
+        let query = format!("container={container}&timestamps=true{last}&limitBytes={most}");
+        Ok(self.read(right, &format!("{}/{pod}/log?{query}", base(right)?), most).await?.text())
+    }
+
+    /// What a pod or a Service answers to a GET, through the API's proxy; `place` is `http:NAME:PORT`.
+    ///
+    /// # Errors
+    /// The way there is not open.
+    pub async fn proxied(
+        &self,
+        right: &Right,
+        place: &str,
         path: &str,
         cookie: Option<&str>,
     ) -> Result<Page, Unread> {
-        let pod = segment(right.name.as_deref().unwrap_or_default())?;
-        let of_pods = Right { resource: "pods", ..right.clone() };
-        let Place { scheme, port } = place;
-        let path = format!("{}/{scheme}:{pod}:{port}/proxy{path}", base(&of_pods)?);
-        self.page(right, &path, cookie).await
-    }
-
-    /// What a Service answers to a GET, through the API's proxy. The right names it as Roles have
-    /// to: `http:dex:5556`.
-    ///
-    /// # Errors
-    /// The way to the Service is not open.
-    pub async fn service(&self, right: &Right, path: &str) -> Result<Page, Unread> {
-        let name = right.name.as_deref().unwrap_or_default();
-        for part in name.split(':') {
+        for part in place.split(':') {
             segment(part)?;
         }
-        let of_services = Right { resource: "services", ..right.clone() };
-        self.page(right, &format!("{}/{name}/proxy{path}", base(&of_services)?), None).await
-    }
-
-    async fn page(&self, right: &Right, path: &str, cookie: Option<&str>) -> Result<Page, Unread> {
-        let raw = self.send(right, path, PAGE, cookie).await?;
-        if is_status_of_the_api(&raw) {
-            return Err(self.refused(right, &raw));
+        let raw = self.send(right, &format!("{}/{place}/proxy{path}", base(right)?), PAGE, cookie).await?;
+        match is_status_of_the_api(&raw) {
+            true => Err(self.refused(right, &raw)),
+            false => Ok(raw),
         }
-        Ok(Page {
-            status: raw.status,
-            headers: raw.headers,
-            text: String::from_utf8_lossy(&raw.body).into_owned(),
-        })
     }
 
-    async fn read(&self, right: &Right, path: &str, most: usize) -> Result<Raw, Unread> {
+    async fn read(&self, right: &Right, path: &str, most: usize) -> Result<Page, Unread> {
         let raw = self.send(right, path, most, None).await?;
         match raw.status {
             200 => Ok(raw),
@@ -297,19 +274,18 @@ impl Reader {
         }
     }
 
-    fn refused(&self, right: &Right, raw: &Raw) -> Unread {
+    fn refused(&self, right: &Right, raw: &Page) -> Unread {
         match raw.status {
             404 => {
                 if right.optional {
-                    self.rights.lock().unwrap_or_else(PoisonError::into_inner).asked.remove(right);
+                    self.known().asked.remove(right);
                 }
                 Unread::Absent
             }
             403 => {
-                let mut rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
                 match right.optional {
-                    true => rights.lacking_optional = true,
-                    false => rights.lacking = true,
+                    true => self.known().lacking_optional = true,
+                    false => self.known().lacking = true,
                 }
                 Unread::Forbidden(right.clone())
             }
@@ -324,7 +300,7 @@ impl Reader {
         path: &str,
         most: usize,
         cookie: Option<&str>,
-    ) -> Result<Raw, Unread> {
+    ) -> Result<Page, Unread> {
         let Behind::Cluster(client) = &self.behind else { return Err(Unread::Untold) };
         self.will_ask([right.clone()]);
         let mut request = http::Request::get(path);
@@ -341,7 +317,7 @@ impl Reader {
                 .map_err(|error| Unread::Failed(format!("the cluster cannot be asked: {}", words(&error))))?;
             let (parts, mut body) = response.into_parts();
             let mut raw =
-                Raw { status: parts.status.as_u16(), headers: parts.headers, body: vec![], cut: false };
+                Page { status: parts.status.as_u16(), headers: parts.headers, body: vec![], cut: false };
             while let Some(frame) = body.frame().await {
                 let Ok(frame) = frame else {
                     return Err(Unread::Failed("the answer broke off".to_owned()));
@@ -365,39 +341,17 @@ impl Reader {
     }
 }
 
-/// Which part of a log.
-#[derive(Clone, Copy, Debug)]
-pub enum LogPart {
-    /// The first bytes.
-    First(usize),
-    /// The last lines.
-    Last {
-        /// How many.
-        lines: usize,
-        /// And how many bytes of them.
-        bytes: usize,
-    },
-}
-
-/// Where a server behind the API's proxy listens.
-#[derive(Clone, Debug)]
-pub struct Place<'a> {
-    /// `http` or `https`.
-    pub scheme: &'a str,
-    /// The port, by number or name.
-    pub port: &'a str,
-}
-
-/// `/api/v1/namespaces/argocd/secrets`; `/api/v1/secrets` for all namespaces.
+/// `/api/v1/namespaces/argocd/secrets`; `/api/v1/secrets` for all namespaces. Of `pods/log` it is that of `pods`.
 fn base(right: &Right) -> Result<String, Unread> {
+    let resource = right.resource.split('/').next().unwrap_or_default();
     let group = match right.group {
         "" => "/api/v1".to_owned(),
         group => format!("/apis/{group}/v1"),
     };
     if right.namespace.is_empty() {
-        return Ok(format!("{group}/{}", right.resource));
+        return Ok(format!("{group}/{resource}"));
     }
-    Ok(format!("{group}/namespaces/{}/{}", segment(&right.namespace)?, right.resource))
+    Ok(format!("{group}/namespaces/{}/{resource}", segment(&right.namespace)?))
 }
 
 /// A name as a part of a path. What no object can be called leads nowhere.
@@ -408,7 +362,7 @@ fn segment(name: &str) -> Result<&str, Unread> {
 }
 
 /// Reads a document. What the parser says may quote a secret, so it is not said.
-fn parse<T: DeserializeOwned>(raw: &Raw, right: &Right) -> Result<T, Unread> {
+fn parse<T: DeserializeOwned>(raw: &Page, right: &Right) -> Result<T, Unread> {
     if raw.cut {
         return Err(Unread::Failed(format!("the answer is larger than {} KiB", raw.body.len() / 1024)));
     }
@@ -425,7 +379,7 @@ fn unknown(what: &str, right: &Right) -> Unread {
 }
 
 /// Whether it was the API that answered, and not the server behind its proxy.
-fn is_status_of_the_api(raw: &Raw) -> bool {
+fn is_status_of_the_api(raw: &Page) -> bool {
     raw.status >= 400
         && serde_json::from_slice::<serde_json::Value>(&raw.body)
             .is_ok_and(|body| body["kind"] == "Status" && body["apiVersion"] == "v1")

@@ -9,11 +9,12 @@ use url::{Host, Url};
 
 use super::reader::Reader;
 use super::web::{self, LIMIT};
-use super::{Subject, cluster, note_once};
-use crate::could_not::Right;
+use super::{Subject, cluster};
+use crate::access_gaps::Right;
 use crate::evidence::{Discovery, Document, Evidence, Form, Method, Provider, Taken, Tried, Way};
 use crate::hidden::Hidden;
 use crate::shown::shown;
+use crate::web_address;
 
 /// Asks the issuer that stands in `options` for its discovery document.
 pub async fn discover(evidence: &mut Evidence, options: &Options, reader: Option<&Reader>) {
@@ -27,7 +28,7 @@ pub async fn discover(evidence: &mut Evidence, options: &Options, reader: Option
         provider.ahead = web::ahead(answer);
     }
     provider.discovery = match answer {
-        Ok(answer) => read(&answer),
+        Ok(answer) => read(answer.status, &answer.body),
         Err(no_answer) => Discovery::NoAnswer(no_answer.message()),
     };
     if let (Discovery::NoAnswer(_), Some(reader)) = (&provider.discovery, reader) {
@@ -54,12 +55,11 @@ pub fn proxied(url: &Url) -> Option<(Right, String)> {
 async fn by_service(provider: &mut Provider, reader: &Reader, base: &Url) {
     let Some((right, service)) = proxied(base) else { return };
     let path = web::below(base, ".well-known/openid-configuration").path().to_owned();
-    if let Ok(page) = reader.service(&right, &path).await {
+    // Roles name it as the proxy does.
+    let place = right.name.clone().unwrap_or_default();
+    if let Ok(page) = reader.proxied(&right, &place, &path, None).await {
         provider.way = Way::ServiceProxy { namespace: right.namespace, service };
-        provider.discovery = match page.status {
-            200 => document(page.text.as_bytes()),
-            status => Discovery::Status(status),
-        };
+        provider.discovery = read(page.status, page.text().as_bytes());
     }
 }
 
@@ -71,9 +71,9 @@ fn service_of(host: &str) -> Option<(String, String)> {
     is_service.then(|| (service.to_owned(), namespace.to_owned()))
 }
 
-fn read(answer: &Answer) -> Discovery {
-    match answer.status {
-        200 => document(&answer.body),
+fn read(status: u16, body: &[u8]) -> Discovery {
+    match status {
+        200 => document(body),
         status => Discovery::Status(status),
     }
 }
@@ -107,7 +107,7 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
     }
     let endpoint = match endpoint(&evidence.provider) {
         Ok(endpoint) => endpoint,
-        Err(because) => return note_once(evidence, WHAT, because),
+        Err(because) => return evidence.note(WHAT, because),
     };
     let (client_id, redirect_uri) = (evidence.client_id.clone(), redirect_uri(evidence));
     let ask = Ask { options, endpoint, client_id, redirect_uri };
@@ -127,7 +127,7 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
         (true, true) => None,
     };
     if let Some(why) = withheld {
-        return note_once(evidence, WHAT, format!("it was not shown the client secret: {why}"));
+        return evidence.note(WHAT, format!("it was not shown the client secret: {why}"));
     }
     let Some(current) = evidence.current.clone() else { return };
     (subject.say)(&format!(
@@ -195,9 +195,8 @@ pub(super) fn endpoint(provider: &Provider) -> Result<Url, String> {
             }
         });
     };
-    let endpoint = document.token_endpoint.parse::<Url>();
-    let endpoint = endpoint.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    endpoint.ok_or_else(|| "its discovery document names no web address for it".to_owned())
+    web_address(&document.token_endpoint)
+        .ok_or_else(|| "its discovery document names no web address for it".to_owned())
 }
 
 fn redirect_uri(evidence: &Evidence) -> String {
@@ -226,12 +225,8 @@ fn other_forms(evidence: &Evidence, current: &Hidden) -> Vec<(Form, Hidden)> {
 
 /// The value as it stands in the Secret.
 fn stored(evidence: &Evidence) -> Option<Hidden> {
-    use crate::evidence::{Reference, Term};
-    match &evidence.oidc()?.client_secret {
-        Term::Reference(Reference::Of { key, .. }) => evidence.named_secret.there()?.value(key).cloned(),
-        Term::Reference(Reference::Own(key)) => evidence.argocd_secret.there()?.value(key).cloned(),
-        Term::Plain(_) => None,
-    }
+    let reference = evidence.client_reference()?;
+    evidence.secret_of(reference)?.value(reference.place().1).cloned()
 }
 
 /// Where and as whom a secret is shown.

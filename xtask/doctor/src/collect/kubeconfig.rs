@@ -48,7 +48,14 @@ impl UserCluster {
     /// # Errors
     /// The file cannot be read, there is no such context, or it cannot be used.
     pub async fn read(access: &Access) -> Result<Self> {
-        let (mut config, context) = of_user(access).await?;
+        let file = access.kubeconfig.as_deref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        let file = file.map_err(|error| unread(&error))?;
+        let named = access.context.clone().or_else(|| file.current_context.clone());
+        let context = named.filter(|name| !name.is_empty()).ok_or_else(|| {
+            Error::environment("the kubeconfig has no current context")
+                .hint("`--context NAME` names one, `kubectl config get-contexts` lists them")
+        })?;
+        let mut config = of(Ok(file), &context).await?;
         if let Some(user) = access.user.as_ref().or(config.auth_info.impersonate.as_ref()) {
             let user = HeaderValue::from_str(user).map_err(|_| {
                 Error::usage("--as: no user can be called that").hint("a user's name is one line of text")
@@ -93,25 +100,10 @@ pub fn client(mut config: Config, agent: &'static str) -> Result<Client> {
     Client::try_from(config).map_err(|error| unusable(&words(&error)))
 }
 
-/// The cluster that is meant, and the name of its context.
-///
-/// # Errors
-/// The file cannot be read, there is no such context, or it cannot be used.
-async fn of_user(access: &Access) -> Result<(Config, String)> {
-    let file = access.kubeconfig.as_deref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-    let file = file.map_err(|error| unread(&error))?;
-    let named = access.context.clone().or_else(|| file.current_context.clone());
-    let context = named.filter(|name| !name.is_empty()).ok_or_else(|| {
-        Error::environment("the kubeconfig has no current context")
-            .hint("`--context NAME` names one, `kubectl config get-contexts` lists them")
-    })?;
-    Ok((of(Ok(file), &context).await?, context))
-}
-
 /// The cluster behind a context.
 ///
 /// # Errors
-/// As [`of_user`].
+/// The file cannot be read, there is no such context, or it cannot be used.
 pub async fn of(file: Result<Kubeconfig, KubeconfigError>, context: &str) -> Result<Config> {
     let file = file.map_err(|error| unread(&error))?;
     if !file.contexts.iter().any(|it| it.name == context) {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Pod, Secret};
 
 use super::cluster::{MOST_PODS, one, right, seen};
-use super::reader::{LogPart, Reader};
+use super::reader::Reader;
 use crate::evidence::bundled::{NAME, trouble};
 use crate::evidence::{Evidence, PodSeen, Reference, SecretSeen, Seen, Unresolved};
 use crate::shown::shown;
@@ -11,7 +11,7 @@ use crate::shown::shown;
 /// The Secrets that references of connectors name, and that are looked at.
 const MOST_SECRETS: usize = 8;
 /// How much of a log is read.
-const LOG: LogPart = LogPart::Last { lines: 200, bytes: 256 * 1024 };
+const LOG: (Option<usize>, usize) = (Some(200), 256 * 1024);
 
 /// Reads its pods, their logs, and whether the references of its connectors lead anywhere.
 pub async fn look(reader: &Reader, evidence: &mut Evidence) {
@@ -24,7 +24,7 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
     let label = format!("app.kubernetes.io/name={name}");
     let pods = reader.list::<Pod>(&pods, &label, MOST_PODS).await;
     let what = format!("Pods of {NAME} (whether the Dex inside Argo CD runs)");
-    let pods = seen(pods, &what, &mut evidence.could_not);
+    let pods = seen(pods, &what, evidence);
     for pod in pods.there().into_iter().flat_map(|listed| &listed.items) {
         let name = pod.metadata.name.clone().unwrap_or_default();
         let container = pod.spec.as_ref().and_then(|spec| spec.containers.first());
@@ -49,7 +49,7 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
                     }
                     let read = reader.object::<Secret>(&one(&namespace, "secrets", secret)).await;
                     let what = format!("Secret {} (a reference of dex.config)", shown(secret));
-                    match seen(read, &what, &mut evidence.could_not) {
+                    match seen(read, &what, evidence) {
                         Seen::NotLooked => continue,
                         Seen::There(found) => secrets.push(SecretSeen::of(&found)),
                         Seen::Absent => {}

@@ -8,8 +8,7 @@ use releases::Era;
 use url::Url;
 
 use super::cluster::{note, one};
-use super::reader::{Page, Place, Reader, Unread};
-use crate::could_not::{CouldNot, Right};
+use super::reader::{Page, Reader, Unread};
 use crate::evidence::{Evidence, Rehearsed, Taken, is_known};
 use crate::shown::shown;
 
@@ -38,11 +37,7 @@ pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
     let way = Way::of(reader, evidence);
     let running: Vec<usize> = (0..evidence.pods.len()).filter(|at| evidence.pods[*at].runs()).collect();
     if running.len() > MOST {
-        evidence.could_not.push(CouldNot {
-            what: format!("all replicas but the first {MOST} by themselves"),
-            because: "there are many".to_owned(),
-            right: None,
-        });
+        evidence.note(format!("all replicas but the first {MOST} by themselves"), "there are many");
     }
     let names: Vec<String> = running.iter().take(MOST).map(|at| evidence.pods[*at].name.clone()).collect();
     let rehearsals = names.iter().map(|name| way.rehearse(name, times));
@@ -50,17 +45,12 @@ pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
     for (at, rehearsed) in running.into_iter().zip(rehearsed) {
         match rehearsed {
             Ok(rehearsed) => {
-                if let Some(words) = rehearsed.iter().find_map(|it| foreign(evidence, it))
-                    && !evidence.could_not.iter().any(|it| it.what == WHAT)
-                {
-                    evidence.could_not.push(note(WHAT, &Unread::Failed(words)));
+                if let Some(words) = rehearsed.iter().find_map(|it| foreign(evidence, it)) {
+                    evidence.note(WHAT, words);
                 }
                 evidence.pods[at].rehearsed = rehearsed;
             }
-            Err(unread) if !evidence.could_not.iter().any(|it| it.what == WHAT) => {
-                evidence.could_not.push(note(WHAT, &unread));
-            }
-            Err(_) => {}
+            Err(unread) => evidence.note_all(note(WHAT, &unread)),
         }
     }
     evidence.crossed = crossed;
@@ -107,12 +97,11 @@ impl<'a> Way<'a> {
     }
 
     async fn get(&self, pod: &str, path: &str, cookie: Option<&str>) -> Result<Page, Unread> {
-        let right: Right = one(&self.namespace, "pods/proxy", pod);
+        let right = one(&self.namespace, "pods/proxy", pod);
         let path = format!("{}{path}", self.root);
         let mut first = None;
         for scheme in self.schemes {
-            let place = Place { scheme, port: "8080" };
-            match self.reader.pod(&right, &place, &path, cookie).await {
+            match self.reader.proxied(&right, &format!("{scheme}:{pod}:8080"), &path, cookie).await {
                 Err(unread @ Unread::Failed(_)) => first = first.or(Some(unread)),
                 other => return other,
             }
@@ -127,7 +116,7 @@ impl<'a> Way<'a> {
                 Err(failure) => Rehearsed::NotBegun(failure),
                 Ok(begun) => {
                     let page = self.get(pod, &begun.callback, begun.cookie.as_deref()).await?;
-                    Rehearsed::Redeemed(Redeemed::of(page.status, &page.text))
+                    Rehearsed::Redeemed(Redeemed::of(page.status, &page.text()))
                 }
             });
         }
@@ -141,7 +130,7 @@ impl<'a> Way<'a> {
         let each = others.iter().map(|other| async move {
             let begun = self.begin(first).await.ok()?.ok()?;
             let page = self.get(other, &begun.elsewhere, begun.cookie.as_deref()).await.ok()?;
-            let failure = rehearsal::failure(Step::Callback, page.status, &page.text);
+            let failure = rehearsal::failure(Step::Callback, page.status, &page.text());
             Some((first.clone(), other.clone(), (failure.cause != Cause::StateMismatch).then_some(failure)))
         });
         futures::future::join_all(each).await.into_iter().flatten().collect()
@@ -162,7 +151,7 @@ impl<'a> Way<'a> {
                     let words = format!("redirects to {}", shown(to.split('?').next().unwrap_or_default()));
                     Failure::new(Step::Login, Some(page.status), words, Cause::NoRedirect)
                 }
-                _ => rehearsal::failure(Step::Login, page.status, &page.text),
+                _ => rehearsal::failure(Step::Login, page.status, &page.text()),
             }));
         };
         let cookies: Vec<&str> = page

@@ -3,11 +3,11 @@
 
 use probe::Options;
 use probe::cli_login::{self, REDIRECT_URI};
-use url::Url;
 
 use super::provider::{Ask, endpoint, names_itself};
 use crate::evidence::{AsCommandLine, Evidence, Method};
 use crate::hidden::Hidden;
+use crate::web_address;
 
 /// How often a provider may send on to its form.
 const MOST_REDIRECTS: u32 = 4;
@@ -18,11 +18,8 @@ pub async fn ask(evidence: &mut Evidence, options: &Options) {
     let (Ok(token), Some(document)) = (endpoint(&evidence.provider), evidence.provider.document()) else {
         return;
     };
-    let Ok(authorization) = document.authorization_endpoint.parse::<Url>() else { return };
-    let is_web = matches!(authorization.scheme(), "http" | "https") && authorization.has_host();
-    if !is_web || !names_itself(&evidence.provider) {
-        return;
-    }
+    let authorization = web_address(&document.authorization_endpoint);
+    let Some(authorization) = authorization.filter(|_| names_itself(&evidence.provider)) else { return };
     let client_id = client_id.to_owned();
     let knocking = Options { max_redirects: MOST_REDIRECTS, ..options.clone() };
     let scopes = ["openid".to_owned()];

@@ -11,11 +11,12 @@ use releases::{Era, Release};
 use serde_json::Value;
 use url::Url;
 
-use super::{Subject, note_once, web};
+use super::{Subject, web};
 use crate::evidence::bundled::{CLIENT, PATH};
 use crate::evidence::claims;
 use crate::evidence::{Evidence, Logins, Outside, Public, Rbac, Rehearsed, Seen, Taken, is_known, tells};
 use crate::shown::{listed, shown};
+use crate::web_address;
 
 /// Rehearsals of one server with one handler, or where each has been met by itself.
 const ONE: usize = 1;
@@ -77,8 +78,7 @@ pub async fn look(evidence: &mut Evidence, options: &Options, told: Told, given:
     if evidence.release.is_none() {
         evidence.release = release;
     }
-    let answered =
-        |it: &Rehearsed| matches!(it, Rehearsed::Redeemed(redeemed) if redeemed.answer().is_some());
+    let answered = |it: &Rehearsed| it.redeemed().is_some_and(|redeemed| redeemed.answer().is_some());
     let running = || evidence.pods.iter().filter(|pod| pod.runs());
     let met = running().all(|pod| pod.rehearsed.iter().any(answered));
     let count = match evidence.release.as_ref().map(Release::era) {
@@ -96,7 +96,7 @@ pub async fn look(evidence: &mut Evidence, options: &Options, told: Told, given:
             Some(Err(failure)) => shown(&failure.message),
             _ => "what answers there is not Argo CD".to_owned(),
         };
-        note_once(evidence, "Argo CD at the address that its settings name", because);
+        evidence.note("Argo CD at the address that its settings name", because);
         return;
     }
     notes(evidence, &rehearsals, user);
@@ -110,7 +110,7 @@ pub async fn look(evidence: &mut Evidence, options: &Options, told: Told, given:
                 listed(only_at),
                 shown(sent_to.unwrap_or_default())
             );
-            note_once(evidence, "a login of a user (credentials, tokens, rights)", because);
+            evidence.note("a login of a user (credentials, tokens, rights)", because);
             None
         }
         Some(_) => Some(log_in(options).await),
@@ -150,11 +150,7 @@ fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal], user: Option<&User>)
         if let Err(failure) = &rehearsal.form
             && !tells(failure)
         {
-            note_once(
-                evidence,
-                "the provider's login page, as this machine sees it",
-                shown(&failure.message),
-            );
+            evidence.note("the provider's login page, as this machine sees it", shown(&failure.message));
         }
         if let Some(redeemed) = &rehearsal.redeemed
             && evidence.takes_presented(redeemed) == Taken::Unclear
@@ -165,7 +161,7 @@ fn notes(evidence: &mut Evidence, rehearsals: &[Rehearsal], user: Option<&User>)
                 "to a code that nobody gave out Argo CD says: {}{decides}",
                 shown(&redeemed.0.message)
             );
-            note_once(evidence, "whether the provider takes what Argo CD presents", because);
+            evidence.note("whether the provider takes what Argo CD presents", because);
         }
     }
 }
@@ -183,7 +179,7 @@ pub async fn paste(evidence: &mut Evidence, options: Option<&Options>, subject: 
             let request = Request { bearer: Some(token.reveal()), ..Request::get(&url, web::LIMIT) };
             answer = Connections::new(options).send(request).await.ok();
         } else {
-            note_once(evidence, WHAT, "Argo CD was not shown it: its address is plain http".to_owned());
+            evidence.note(WHAT, "Argo CD was not shown it: its address is plain http");
         }
     }
     let may_look = answer.as_ref().and_then(|answer| probe::may_look(&answer.body));
@@ -193,7 +189,7 @@ pub async fn paste(evidence: &mut Evidence, options: Option<&Options>, subject: 
             Some(at) => format!("Argo CD does not take it (401): it expired at {}", at.strftime("%F %T UTC")),
             None => "Argo CD does not take it (401), although it has not expired".to_owned(),
         };
-        note_once(evidence, WHAT, because);
+        evidence.note(WHAT, because);
     }
     let scopes = evidence.rbac.there().map_or_else(|| Rbac::nothing().scopes, |rbac| rbac.scopes.clone());
     let name = ["email", "preferred_username", "name", "sub"].iter().find_map(|name| claims[*name].as_str());
@@ -230,7 +226,7 @@ fn without_limits(evidence: &mut Evidence, mut logins: Logins) -> Logins {
         let limit = limits.contains(&failure.answer);
         if limit {
             let because = format!("{} ({})", failure.explanation, shown(&failure.message));
-            note_once(evidence, "a login of a user (credentials, tokens, rights)", because);
+            evidence.note("a login of a user (credentials, tokens, rights)", because);
             logins.total -= failure.count;
         }
         !limit
@@ -249,27 +245,17 @@ fn settings(body: &[u8]) -> Option<Public> {
     let settings: Value = serde_json::from_slice(body).ok()?;
     let url = settings["url"].as_str().unwrap_or_default().to_owned();
     let oidc = &settings["oidcConfig"];
-    let bundled = oidc.is_null() && settings["dexConfig"].is_object();
-    settings.is_object().then(|| match bundled {
-        true => Public {
-            issuer: Some(format!("{url}{PATH}")),
-            client_id: CLIENT.to_owned(),
-            cli_client_id: String::new(),
-            url,
-        },
-        false => Public {
-            url,
-            issuer: oidc["issuer"].as_str().map(str::to_owned),
-            client_id: oidc["clientID"].as_str().unwrap_or_default().to_owned(),
-            cli_client_id: oidc["cliClientID"].as_str().unwrap_or_default().to_owned(),
-        },
-    })
+    let text = |name: &str| oidc[name].as_str().unwrap_or_default().to_owned();
+    let (issuer, client_id) = match oidc.is_null() && settings["dexConfig"].is_object() {
+        true => (Some(format!("{url}{PATH}")), CLIENT.to_owned()),
+        false => (oidc["issuer"].as_str().map(str::to_owned), text("clientID")),
+    };
+    settings.is_object().then(|| Public { url, issuer, client_id, cli_client_id: text("cliClientID") })
 }
 
 /// The address of an installation, by its settings.
 pub fn address(evidence: &Evidence) -> Option<Url> {
-    let url = evidence.settings.there()?.url.parse::<Url>().ok()?;
-    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+    web_address(&evidence.settings.there()?.url)
 }
 
 #[cfg(test)]

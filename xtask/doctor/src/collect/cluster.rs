@@ -4,8 +4,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 
-use super::reader::{LogPart, Reader, Unread};
-use crate::could_not::{CouldNot, Right};
+use super::reader::{Reader, Unread};
+use crate::access_gaps::{CouldNot, Right};
 use crate::evidence::bundled::{CLIENT, NAME, PATH};
 use crate::evidence::{
     DeploymentSeen, Evidence, LogSeen, Oidc, PodSeen, Rbac, Reference, SERVER_KEY, SecretSeen, Seen,
@@ -21,7 +21,7 @@ const MOST_LOGS: usize = 10;
 /// How much of a log is read: its start, where a server says what it runs with, and its
 /// end, where it says what happened last.
 const LOG_START: usize = 64 * 1024;
-const LOG_END: LogPart = LogPart::Last { lines: 1000, bytes: 2 * 1024 * 1024 };
+const LOG_END: (Option<usize>, usize) = (Some(1000), 2 * 1024 * 1024);
 
 /// argocd-server by the label that names it, in the chart and in Argo CD's own manifests.
 const NAME_LABEL: &str = "app.kubernetes.io/name";
@@ -45,13 +45,13 @@ pub fn one(namespace: &str, resource: &'static str, name: &str) -> Right {
 }
 
 /// What reading gave, and a note where it could not be read.
-pub fn seen<T>(result: Result<T, Unread>, what: &str, could_not: &mut Vec<CouldNot>) -> Seen<T> {
+pub fn seen<T>(result: Result<T, Unread>, what: &str, evidence: &mut Evidence) -> Seen<T> {
     match result {
         Ok(thing) => Seen::There(thing),
         Err(Unread::Absent) => Seen::Absent,
         Err(Unread::Untold) => Seen::NotLooked,
         Err(unread) => {
-            could_not.push(note(what, &unread));
+            evidence.could_not.push(note(what, &unread));
             Seen::NotLooked
         }
     }
@@ -93,22 +93,21 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
         reader.list::<Ingress>(&ingresses, "", MOST_PODS),
         reader.list::<NetworkPolicy>(&policies, "", MOST_PODS),
     );
-    let could_not = &mut evidence.could_not;
-    let settings = seen(settings, "ConfigMap argocd-cm (the settings)", could_not);
-    evidence.settings = map(settings, |it| Settings::of(&it));
+    evidence.settings =
+        seen(settings, "ConfigMap argocd-cm (the settings)", evidence).map(|it| Settings::of(&it));
     let params =
-        seen(params, "ConfigMap argocd-cmd-params-cm (whether the server ends TLS itself)", could_not);
-    let rbac = seen(rbac, "ConfigMap argocd-rbac-cm (who may do anything)", could_not);
-    evidence.rbac = map(rbac, |it| Rbac::of(&it));
-    let secret = seen(secret, "Secret argocd-secret (server.secretkey)", could_not);
+        seen(params, "ConfigMap argocd-cmd-params-cm (whether the server ends TLS itself)", evidence);
+    evidence.rbac =
+        seen(rbac, "ConfigMap argocd-rbac-cm (who may do anything)", evidence).map(|it| Rbac::of(&it));
+    let secret = seen(secret, "Secret argocd-secret (server.secretkey)", evidence);
     let inside = evidence.settings.there().is_some_and(Settings::uses_own_dex);
     if inside && secret_check {
         let key = secret.there().and_then(|secret| secret.data.as_ref()?.get(SERVER_KEY));
         evidence.current =
             key.filter(|key| !key.0.is_empty()).map(|key| Hidden::new(key.0.clone()).derived());
     }
-    evidence.argocd_secret = map(secret, |it| SecretSeen::of(&it));
-    if let Seen::There(listed) = seen(deployments, "Deployments (release, replicas, Redis)", could_not) {
+    evidence.argocd_secret = secret.map(|it| SecretSeen::of(&it));
+    if let Seen::There(listed) = seen(deployments, "Deployments (release, replicas, Redis)", evidence) {
         take_deployments(evidence, &listed.items);
     }
     if evidence.settings.there().is_none() && evidence.server.there().is_none() {
@@ -119,26 +118,23 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
         Some(name) => reader.list::<Pod>(&pods_right, &format!("{NAME_LABEL}={name}"), MOST_PODS).await,
         None => pods,
     };
-    let could_not = &mut evidence.could_not;
-    if let Seen::There(listed) = seen(pods, "Pods of argocd-server (when each was started)", could_not) {
+    let pods = seen(pods, "Pods of argocd-server (when each was started)", evidence);
+    if let Seen::There(listed) = pods {
         evidence.pods = listed.items.iter().map(PodSeen::of).collect();
         if listed.more {
-            could_not.push(CouldNot {
-                what: format!("all Pods of argocd-server but the first {MOST_PODS}"),
-                because: "there are too many".to_owned(),
-                right: None,
-            });
+            let what = format!("all Pods of argocd-server but the first {MOST_PODS}");
+            evidence.note(what, "there are too many");
         }
     }
-    let ingresses = seen(ingresses, "Ingresses (the hosts that lead to Argo CD)", could_not);
+    let ingresses = seen(ingresses, "Ingresses (the hosts that lead to Argo CD)", evidence);
     let service = evidence.server.there().map_or_else(|| SERVER.to_owned(), |server| server.name.clone());
     let leads = |it: &&Ingress| !hosts(std::slice::from_ref(*it), &service).is_empty();
     let leading = ingresses.there().into_iter().flat_map(|listed| listed.items.iter().filter(leads));
     let named =
         |it: &Ingress| Some((it.metadata.name.clone()?, it.metadata.annotations.clone().unwrap_or_default()));
     evidence.ingresses = leading.filter_map(named).collect();
-    evidence.hosts = map(ingresses, |listed| hosts(&listed.items, &service));
-    let policies = seen(policies, "NetworkPolicies (whom Argo CD may reach)", &mut evidence.could_not);
+    evidence.hosts = ingresses.map(|listed| hosts(&listed.items, &service));
+    let policies = seen(policies, "NetworkPolicies (whom Argo CD may reach)", evidence);
     if let (Seen::There(listed), Some(server)) = (policies, evidence.server.there()) {
         evidence.restricting = egress::restricting(&listed.items, server);
     }
@@ -158,13 +154,12 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
             several => format!("there are some in namespaces {}: -n names one", listed(several)),
         };
         let because = format!("there is none: no ConfigMap argocd-cm and no argocd-server; {elsewhere}");
-        evidence.could_not.push(CouldNot { what, because, right: None });
+        evidence.note(what, because);
     }
     let without = |it: &Settings| matches!(it.oidc, Oidc::Absent) && !it.dex.is_there();
     if evidence.settings.there().is_some_and(without) {
-        let what = "oidc.config in ConfigMap argocd-cm".to_owned();
-        let because = "it is not there: no login through a provider is configured".to_owned();
-        evidence.could_not.push(CouldNot { what, because, right: None });
+        let because = "it is not there: no login through a provider is configured";
+        evidence.note("oidc.config in ConfigMap argocd-cm", because);
     }
 }
 
@@ -208,18 +203,9 @@ pub async fn controller(reader: &Reader, evidence: &mut Evidence) {
             Err(Unread::Absent) => {}
             Err(unread) => {
                 let what = "the settings of the ingress controller (how long headers may be)";
-                evidence.could_not.push(note(what, &unread));
-                return;
+                return evidence.note_all(note(what, &unread));
             }
         }
-    }
-}
-
-fn map<T, U>(seen: Seen<T>, read: impl FnOnce(T) -> U) -> Seen<U> {
-    match seen {
-        Seen::NotLooked => Seen::NotLooked,
-        Seen::Absent => Seen::Absent,
-        Seen::There(thing) => Seen::There(read(thing)),
     }
 }
 
@@ -300,8 +286,7 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
     if let Term::Reference(Reference::Of { secret, .. }) = &config.client_secret {
         let read = reader.object::<Secret>(&one(&namespace, "secrets", secret)).await;
         let what = format!("Secret {} (the client secret)", shown(secret));
-        let secret = seen(read, &what, &mut evidence.could_not);
-        evidence.named_secret = map(secret, |it| SecretSeen::of(&it));
+        evidence.named_secret = seen(read, &what, evidence).map(|it| SecretSeen::of(&it));
     }
     if let (Term::Reference(Reference::Own(key)), Seen::NotLooked) =
         (&config.client_secret, &evidence.argocd_secret)
@@ -349,14 +334,13 @@ fn meant(evidence: &Evidence, term: &Term) -> Vec<(String, String)> {
 
 /// What Argo CD would present if it read its settings now.
 fn current(evidence: &Evidence, term: &Term) -> Option<Hidden> {
-    let value = match term {
+    let reference = match term {
         Term::Plain(value) => return (!value.is_empty()).then(|| value.clone()),
-        Term::Reference(Reference::Of { key, .. }) => {
-            evidence.named_secret.there().filter(|secret| secret.labelled)?.value(key)?
-        }
-        Term::Reference(Reference::Own(key)) => evidence.argocd_secret.there()?.value(key)?,
+        Term::Reference(reference) => reference,
     };
-    Some(value.trimmed())
+    let secret = evidence.secret_of(reference)?;
+    let visible = secret.labelled || matches!(reference, Reference::Own(_));
+    Some(secret.value(reference.place().1).filter(|_| visible)?.trimmed())
 }
 
 /// The text of a field that is no secret but may stand in one; absent where a reference leads to no value.
@@ -372,7 +356,7 @@ async fn text(reader: &Reader, evidence: &mut Evidence, term: &Term) -> Seen<Str
             _ => {
                 let read = reader.object::<Secret>(&one(&evidence.namespace, "secrets", secret)).await;
                 let what = format!("Secret {} (a reference of oidc.config)", shown(secret));
-                (map(seen(read, &what, &mut evidence.could_not), |it| SecretSeen::of(&it)), key)
+                (seen(read, &what, evidence).map(|it| SecretSeen::of(&it)), key)
             }
         },
     };
@@ -396,7 +380,7 @@ pub async fn logs(reader: &Reader, evidence: &mut Evidence) {
         let right = one(&namespace, "pods/log", name);
         async move {
             let (start, end) = futures::join!(
-                reader.log(&right, container, LogPart::First(LOG_START)),
+                reader.log(&right, container, (None, LOG_START)),
                 reader.log(&right, container, LOG_END),
             );
             // The last line of the first bytes is cut, most likely.
@@ -406,6 +390,7 @@ pub async fn logs(reader: &Reader, evidence: &mut Evidence) {
         }
     });
     let logs = futures::future::join_all(read).await;
+    let mut unreadable = None;
     for (pod, log) in evidence.pods.iter_mut().zip(logs) {
         match log {
             Ok(log) => pod.log = Some(log),
@@ -413,12 +398,12 @@ pub async fn logs(reader: &Reader, evidence: &mut Evidence) {
             Err(_) if pod.ending || pod.waiting.is_some() => {}
             Err(Unread::Absent) => {}
             Err(unread) => {
-                let what = "logs of argocd-server (what it runs with, why it refuses)";
-                if !evidence.could_not.iter().any(|it| it.what == what) {
-                    evidence.could_not.push(note(what, &unread));
-                }
+                unreadable.get_or_insert(unread);
             }
         }
+    }
+    if let Some(unread) = unreadable {
+        evidence.note_all(note("logs of argocd-server (what it runs with, why it refuses)", &unread));
     }
 }
 
