@@ -4,7 +4,6 @@
 
 use std::net::IpAddr;
 
-use reqwest::Proxy;
 use url::{Host, Url};
 
 use crate::jar::is_loopback;
@@ -94,14 +93,6 @@ impl std::fmt::Debug for Proxies {
         let set = (self.http.is_some(), self.https.is_some());
         f.debug_struct("Proxies").field("http, https", &set).field("without", &self.without).finish()
     }
-}
-
-/// A proxy for everything that a client sends.
-///
-/// # Errors
-/// The library does not take its address.
-pub(crate) fn of_client(proxy: &Url) -> reqwest::Result<Proxy> {
-    Proxy::all(proxy.as_str())
 }
 
 /// Whether an address is `network`, or in it (`10.0.0.0/8`).

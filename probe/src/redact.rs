@@ -170,11 +170,27 @@ impl fmt::Debug for Redactor {
 
 /// Whether a parameter or field of this name holds something that lets others in.
 pub fn is_secret(name: &str) -> bool {
-    const NAMES: &str = "code state nonce req hmac key ticket sid session_state session_code code_verifier \
-                         samlrequest samlresponse relaystate";
-    let name = name.to_ascii_lowercase();
-    let part = ["token", "secret", "passw", "assertion", "csrf"].iter().any(|part| name.contains(part));
-    part || NAMES.split(' ').any(|secret| secret == name)
+    const NAMES: [&str; 14] = [
+        "code",
+        "state",
+        "nonce",
+        "req",
+        "hmac",
+        "key",
+        "ticket",
+        "sid",
+        "session_state",
+        "session_code",
+        "code_verifier",
+        "samlrequest",
+        "samlresponse",
+        "relaystate",
+    ];
+    const PARTS: [&str; 5] = ["token", "secret", "passw", "assertion", "csrf"];
+    // Asked of every word of every header, so it looks at each in place.
+    let has =
+        |part: &str| name.as_bytes().windows(part.len()).any(|it| it.eq_ignore_ascii_case(part.as_bytes()));
+    NAMES.iter().any(|secret| secret.eq_ignore_ascii_case(name)) || PARTS.iter().any(|part| has(part))
 }
 
 /// Whether a header of this name, in small letters, holds something that lets others in (`x-auth-token`,
@@ -205,7 +221,7 @@ fn secret_after(word: &str, after: &str) -> Option<(usize, usize)> {
         let odd = length >= 16 || credential.contains(|c: char| c.is_ascii_digit() || c == '=');
         return odd.then_some((1, length));
     }
-    if !is_secret(word) {
+    if !after.starts_with(['=', '"']) || !is_secret(word) {
         return None;
     }
     if let Some(value) = after.strip_prefix('=') {
