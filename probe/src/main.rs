@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use probe::password::{self, NoPassword, Source};
 use probe::typing::{self, Shell};
-use probe::{Event, Login, Options, Password, Report, Tls, usage};
+use probe::{Event, Options, Password, Report, Tls, usage};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -177,19 +177,20 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
     let mut interrupted = false;
     let (mut stopped, stop) = (None, Notify::new());
     let report = runtime.block_on(async {
-        let mut observer = |event: Event<'_>| {
-            if let (Event::Finished(login), Some(trace)) = (&event, &mut trace)
+        let mut observer = |event: &Event| {
+            if let (Event::Finished(login), Some(trace)) = (event, &mut trace)
                 && let Err(message) = trace.write(login)
             {
                 trace_failed.get_or_insert(message);
             }
-            if let (true, Event::Finished(Login { outcome: Err(failure), .. })) = (cli.gentle, &event)
-                && let Some(sign) = failure.sign()
+            if let Event::Finished(login) = event
+                && let Err(failure) = &login.outcome
+                && let Some(sign) = failure.sign().filter(|_| cli.gentle)
             {
                 stopped.get_or_insert(sign.words());
                 stop.notify_one();
             }
-            screen.show(&event);
+            screen.show(event);
         };
         let cancel = async {
             tokio::select! {

@@ -39,47 +39,55 @@ pub enum NoPassword {
 /// # Errors
 /// [`NoPassword`].
 pub async fn read(source: Source<'_>) -> Result<Password, NoPassword> {
-    let (password, empty) = match source {
-        Source::Environment(name) => {
-            let unset =
-                |_| format!("the environment variable {name} (--password-env) is not set or not text");
-            let value = std::env::var(name).map_err(unset).map_err(NoPassword::Unreadable)?;
-            (
-                value,
-                format!("the environment variable {name} (--password-env) is empty; a password is not empty"),
-            )
-        }
-        Source::File(path) => {
-            let shown = path.display();
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                NoPassword::Unreadable(format!("--password-file {shown} cannot be read: {error}"))
-            })?;
-            (
-                text.lines().next().unwrap_or_default().to_owned(),
-                format!("--password-file {shown} has no password on its first line; a password is not empty"),
-            )
-        }
-        Source::Input => (
-            first_line("the password", "--password-stdin").await.map_err(NoPassword::Unreadable)?,
-            "standard input (--password-stdin) has no password on its first line; a password is not empty"
-                .to_owned(),
-        ),
-        Source::Token => (
-            first_line("the token", "--token-stdin").await.map_err(NoPassword::Unreadable)?.trim().to_owned(),
-            "standard input (--token-stdin) has no token on its first line".to_owned(),
-        ),
+    let (what, option) = match source {
+        Source::Environment(name) => return of_environment(name, "--password-env"),
+        Source::File(path) => return of_file(path, "--password-file"),
+        Source::Input => ("password", "--password-stdin"),
+        Source::Token => ("token", "--token-stdin"),
     };
-    if password.is_empty() {
-        return Err(NoPassword::Empty(empty));
+    let line = first_line(what, option).await.map_err(NoPassword::Unreadable)?;
+    match (source, line.trim()) {
+        (Source::Token, "") => {
+            Err(NoPassword::Empty("standard input (--token-stdin) has no token on its first line".to_owned()))
+        }
+        (Source::Token, token) => Ok(Password::new(token)),
+        _ => not_empty(&line, || format!("standard input ({option}) has no password on its first line")),
     }
-    Ok(Password::new(password))
+}
+
+/// The password in an environment variable, which `option` names.
+///
+/// # Errors
+/// [`NoPassword`].
+pub fn of_environment(name: &str, option: &str) -> Result<Password, NoPassword> {
+    let unset = |_| format!("the environment variable {name} ({option}) is not set or not text");
+    let value = std::env::var(name).map_err(unset).map_err(NoPassword::Unreadable)?;
+    not_empty(&value, || format!("the environment variable {name} ({option}) is empty"))
+}
+
+/// The password on the first line of a file, which `option` names.
+///
+/// # Errors
+/// [`NoPassword`].
+pub fn of_file(path: &Path, option: &str) -> Result<Password, NoPassword> {
+    let unreadable = |error| format!("{option} {} cannot be read: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(unreadable).map_err(NoPassword::Unreadable)?;
+    let line = text.lines().next().unwrap_or_default();
+    not_empty(line, || format!("{option} {} has no password on its first line", path.display()))
+}
+
+fn not_empty(password: &str, empty: impl FnOnce() -> String) -> Result<Password, NoPassword> {
+    match password {
+        "" => Err(NoPassword::Empty(format!("{}; a password is not empty", empty()))),
+        password => Ok(Password::new(password)),
+    }
 }
 
 /// The first line of standard input. A thread of its own waits for it: a runtime would not end before a read
 /// that it began.
 async fn first_line(what: &str, option: &str) -> Result<String, String> {
     let unreadable =
-        |error: io::Error| format!("{what} cannot be read from standard input ({option}): {error}");
+        |error: io::Error| format!("the {what} cannot be read from standard input ({option}): {error}");
     let (sender, line) = oneshot::channel();
     let reader = move || {
         let mut line = String::new();

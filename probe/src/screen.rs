@@ -80,14 +80,14 @@ impl Screen {
         }
     }
 
-    pub(crate) fn show(&mut self, event: &Event<'_>) {
+    pub(crate) fn show(&mut self, event: &Event) {
         self.say_of(event);
         if let Some(live) = &mut self.live {
             live.hear(event);
         }
     }
 
-    fn say_of(&mut self, event: &Event<'_>) {
+    fn say_of(&mut self, event: &Event) {
         match event {
             Event::Waiting { step, reason, limit, .. } if !self.quiet => {
                 self.clear();

@@ -1,21 +1,23 @@
 //! `probe watch`: a line that rolls on a terminal, a line for each change, and one document at the end.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use base::duration;
+use base::terminal::Surroundings;
 use jiff::Timestamp;
 use probe::Options;
 use probe::watch::{self, End, Seen, Watched, moment};
 use serde::Serialize;
 
 use crate::cli::{Format, Watch};
+use crate::screen::{complain, print};
 
 /// Watches until it ends; gives the exit code.
 pub(crate) async fn run(args: &Watch, options: &Options, interrupt: impl Future<Output = ()>) -> u8 {
     let mut screen = Screen {
         json: args.format == Format::Json,
         quiet: args.quiet,
-        rolls: !args.quiet && io::stderr().is_terminal(),
+        rolls: !args.quiet && Surroundings::here().stderr.live,
     };
     let watch = watch::Watch {
         interval: args.interval,
@@ -90,17 +92,17 @@ impl Screen {
             }
             let until = args.until.map(|until| until.outcome().name());
             if let Ok(document) = serde_json::to_string_pretty(&Document { watched, until, exit: code }) {
-                let _ = writeln!(io::stdout(), "{document}");
+                print(&document);
             }
         }
     }
 
     /// For people: on standard output, or beside the document.
     fn say(&self, text: &str) {
-        let _ = match self.json {
-            true => writeln!(io::stderr(), "{text}"),
-            false => writeln!(io::stdout(), "{text}"),
-        };
+        match self.json {
+            true => complain(text),
+            false => print(&Surroundings::here().stdout.fit(text)),
+        }
     }
 }
 
