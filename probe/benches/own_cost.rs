@@ -65,7 +65,7 @@ fn exporter(fake: &Fake, logins: usize) {
 
     let targets: Vec<String> =
         (0..logins).map(|number| format!("http://argocd.host:{}", 8000 + number)).collect();
-    let exporter = Exporter::start(&modules(fake, &targets, "    interval: 1h\n"));
+    let exporter = Exporter::start(&modules(fake, &targets, "    interval: 60m\n"));
     let idle = exporter.status("VmRSS:");
     let next = AtomicUsize::new(0);
     let before = exporter.cpu();

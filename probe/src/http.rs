@@ -24,7 +24,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tower::Service as _;
-use url::{Position, Url};
+use url::{Origin, Position, Url};
 
 use crate::certificate;
 use crate::options::Options;
@@ -36,11 +36,8 @@ const NAME: &str = concat!("argocd-oidc-lab-probe/", env!("CARGO_PKG_VERSION"));
 pub struct Connections<'a> {
     options: &'a Options,
     /// Those that may carry another request.
-    open: Vec<(Place, Open)>,
+    open: Vec<(Origin, Open)>,
 }
-
-/// Scheme, host and port.
-type Place = (String, String, u16);
 
 /// A connection to a server.
 struct Open {
@@ -236,15 +233,12 @@ impl<'a> Connections<'a> {
         let url = request.url;
         let (to, proxy) = self.way_to(url)?;
         let mut message = prepare(request, proxy.as_ref())?;
-        let (host, port) =
-            (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
-        let place = (url.scheme().to_owned(), host.to_owned(), port);
-        let known = self.open.iter().position(|(known, _)| *known == place);
+        let known = self.open.iter().position(|(known, _)| *known == url.origin());
         if let Some(mut open) = known.map(|at| self.open.swap_remove(at).1)
             && open.sender.ready().await.is_ok()
         {
             match open.sender.try_send_request(message).await {
-                Ok(response) => return Ok((response, self.keep(place, open))),
+                Ok(response) => return Ok((response, self.keep(url, open))),
                 Err(mut error) => match error.take_message() {
                     // The server closed it before it heard of this request.
                     Some(unsent) => message = unsent,
@@ -254,12 +248,12 @@ impl<'a> Connections<'a> {
         }
         let mut open = self.connect(url, to, proxy.as_ref()).await?;
         let response = open.sender.send_request(message).await.map_err(|error| explain(&error))?;
-        Ok((response, self.keep(place, open)))
+        Ok((response, self.keep(url, open)))
     }
 
-    fn keep(&mut self, place: Place, open: Open) -> Option<Timestamp> {
+    fn keep(&mut self, url: &Url, open: Open) -> Option<Timestamp> {
         let certificate = open.certificate;
-        self.open.push((place, open));
+        self.open.push((url.origin(), open));
         certificate
     }
 

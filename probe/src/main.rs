@@ -274,7 +274,7 @@ fn exit_code(cli: &Series, report: &Report, interrupted: bool, trace_failed: boo
     match report.verdict {
         _ if interrupted => INTERRUPTED,
         _ if trace_failed => ENVIRONMENT,
-        verdict if verdict == cli.expect.verdict() => 0,
+        verdict if verdict == cli.expect => 0,
         _ => 1,
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use base::shown::is_obeyed;
-use url::Url;
+use url::{Position, Url};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "…";
@@ -72,16 +72,18 @@ impl Redactor {
 
     /// `url` without its secrets.
     pub fn url(&self, url: &Url) -> String {
-        let mut shown = url.clone();
-        // Only a URL that cannot have user info refuses this, and it has none.
-        let _ = shown.set_password(None);
-        if let Some(query) = url.query() {
-            shown.set_query(Some(&self.pairs(query)));
+        let mut shown = url[..Position::AfterUsername].to_owned();
+        if !url.username().is_empty() {
+            shown.push('@');
         }
-        if let Some(fragment) = url.fragment() {
-            shown.set_fragment(Some(&self.pairs(fragment)));
+        shown += &url[Position::BeforeHost..Position::AfterPath];
+        for (mark, pairs) in [('?', url.query()), ('#', url.fragment())] {
+            if let Some(pairs) = pairs {
+                shown.push(mark);
+                shown += &self.pairs(pairs);
+            }
         }
-        self.values(&shown.to_string().replace("%E2%80%A6", MASK))
+        self.values(&shown)
     }
 
     /// The `name=value` pairs of a query or fragment, left as they are where nothing is secret.

@@ -19,11 +19,7 @@ pub(crate) async fn run(args: &Watch, options: &Options, interrupt: impl Future<
         quiet: args.quiet,
         rolls: !args.quiet && Surroundings::here().stderr.live,
     };
-    let watch = watch::Watch {
-        interval: args.interval,
-        until: args.until.map(crate::cli::Until::outcome),
-        limit: args.for_,
-    };
+    let watch = watch::Watch { interval: args.interval, until: args.until, limit: args.for_ };
     let watched = watch::watch(options, &watch, &mut |seen| screen.show(&seen), interrupt).await;
     let code = match watched.end {
         End::Reached => 0,
@@ -90,7 +86,7 @@ impl Screen {
                 until: Option<&'static str>,
                 exit: u8,
             }
-            let until = args.until.map(|until| until.outcome().name());
+            let until = args.until.map(probe::Outcome::name);
             if let Ok(document) = serde_json::to_string_pretty(&Document { watched, until, exit: code }) {
                 print(&document);
             }
@@ -111,7 +107,7 @@ fn sentence(end: End, args: &Watch) -> String {
     match (end, args.until) {
         (End::Reached, _) => "it came".to_owned(),
         (End::Interrupted, _) => "interrupted".to_owned(),
-        (End::Limit, Some(until)) => format!("not {} within {limit}", until.outcome()),
+        (End::Limit, Some(until)) => format!("not {until} within {limit}"),
         (End::Limit, None) => format!("watched for {limit}"),
         (End::PasswordRefused, _) => {
             "the provider refuses user name and password, or has locked the account: none is sent again, so that \
