@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use base::{Error, Result};
 use tokio::sync::oneshot;
 
 use crate::redact::Password;
@@ -21,34 +22,23 @@ pub enum Source<'a> {
     Token,
 }
 
-/// Why there is no password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoPassword {
-    /// Nobody can have meant that: a secret that CI does not know is an empty variable, and no login could
-    /// tell it from a wrong one.
-    #[error("{0}")]
-    Empty(String),
-    /// It cannot be read.
-    #[error("{0}")]
-    Unreadable(String),
-}
-
 /// Reads the password. Whoever stops waiting for it leaves a thread behind that ends with the program, or with
 /// its input.
 ///
 /// # Errors
-/// [`NoPassword`].
-pub async fn read(source: Source<'_>) -> Result<Password, NoPassword> {
+/// It cannot be read; or it is empty, which nobody can have meant: a secret that CI does not know is an empty variable,
+/// and no login could tell it from a wrong one.
+pub async fn read(source: Source<'_>) -> Result<Password> {
     let (what, option) = match source {
         Source::Environment(name) => return of_environment(name, "--password-env"),
         Source::File(path) => return of_file(path, "--password-file"),
         Source::Input => ("password", "--password-stdin"),
         Source::Token => ("token", "--token-stdin"),
     };
-    let line = first_line(what, option).await.map_err(NoPassword::Unreadable)?;
+    let line = first_line(what, option).await.map_err(Error::environment)?;
     match (source, line.trim()) {
         (Source::Token, "") => {
-            Err(NoPassword::Empty("standard input (--token-stdin) has no token on its first line".to_owned()))
+            Err(Error::usage("standard input (--token-stdin) has no token on its first line"))
         }
         (Source::Token, token) => Ok(Password::new(token)),
         _ => not_empty(&line, || format!("standard input ({option}) has no password on its first line")),
@@ -58,27 +48,27 @@ pub async fn read(source: Source<'_>) -> Result<Password, NoPassword> {
 /// The password in an environment variable, which `option` names.
 ///
 /// # Errors
-/// [`NoPassword`].
-pub fn of_environment(name: &str, option: &str) -> Result<Password, NoPassword> {
+/// As [`read`].
+pub fn of_environment(name: &str, option: &str) -> Result<Password> {
     let unset = |_| format!("the environment variable {name} ({option}) is not set or not text");
-    let value = std::env::var(name).map_err(unset).map_err(NoPassword::Unreadable)?;
+    let value = std::env::var(name).map_err(unset).map_err(Error::environment)?;
     not_empty(&value, || format!("the environment variable {name} ({option}) is empty"))
 }
 
 /// The password on the first line of a file, which `option` names.
 ///
 /// # Errors
-/// [`NoPassword`].
-pub fn of_file(path: &Path, option: &str) -> Result<Password, NoPassword> {
+/// As [`read`].
+pub fn of_file(path: &Path, option: &str) -> Result<Password> {
     let unreadable = |error| format!("{option} {} cannot be read: {error}", path.display());
-    let text = std::fs::read_to_string(path).map_err(unreadable).map_err(NoPassword::Unreadable)?;
+    let text = std::fs::read_to_string(path).map_err(unreadable).map_err(Error::environment)?;
     let line = text.lines().next().unwrap_or_default();
     not_empty(line, || format!("{option} {} has no password on its first line", path.display()))
 }
 
-fn not_empty(password: &str, empty: impl FnOnce() -> String) -> Result<Password, NoPassword> {
+fn not_empty(password: &str, empty: impl FnOnce() -> String) -> Result<Password> {
     match password {
-        "" => Err(NoPassword::Empty(format!("{}; a password is not empty", empty()))),
+        "" => Err(Error::usage(format!("{}; a password is not empty", empty()))),
         password => Ok(Password::new(password)),
     }
 }

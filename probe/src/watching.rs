@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use base::duration;
 use base::terminal::Surroundings;
+use base::{Exit, duration};
 use jiff::Timestamp;
 use probe::Options;
 use probe::watch::{self, End, Seen, Watched, moment};
@@ -13,7 +13,7 @@ use crate::cli::{Format, Watch};
 use crate::screen::{complain, print};
 
 /// Watches until it ends; gives the exit code.
-pub(crate) async fn run(args: &Watch, options: &Options, interrupt: impl Future<Output = ()>) -> u8 {
+pub(crate) async fn run(args: &Watch, options: &Options, interrupt: impl Future<Output = ()>) -> Exit {
     let mut screen = Screen {
         json: args.format == Format::Json,
         quiet: args.quiet,
@@ -21,14 +21,14 @@ pub(crate) async fn run(args: &Watch, options: &Options, interrupt: impl Future<
     };
     let watch = watch::Watch { interval: args.interval, until: args.until, limit: args.for_ };
     let watched = watch::watch(options, &watch, &mut |seen| screen.show(&seen), interrupt).await;
-    let code = match watched.end {
-        End::Reached => 0,
-        End::Interrupted => 130,
-        End::Limit if watch.until.is_none() && watched.logins.all_passed() => 0,
-        End::Limit | End::PasswordRefused => 1,
+    let exit = match watched.end {
+        End::Reached => Exit::Done,
+        End::Interrupted => Exit::Interrupted,
+        End::Limit if watch.until.is_none() && watched.logins.all_passed() => Exit::Done,
+        End::Limit | End::PasswordRefused => Exit::Verdict,
     };
-    screen.conclude(&watched, args, code);
-    code
+    screen.conclude(&watched, args, exit.code());
+    exit
 }
 
 struct Screen {
