@@ -79,7 +79,7 @@ async fn page(options: &Options, document: &Value, client_id: &str, redirect_uri
         cookies.extend(set.filter_map(|it| Some(it.to_str().ok()?.split(';').next()?.to_owned())));
         match answer.header("location") {
             Some(to) => url = url.join(to).unwrap(),
-            None => return answer.text(),
+            None => return answer.text().into_owned(),
         }
     }
     String::new()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::ArgPredicate;
 use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use probe::typing::{Shell, shells};
+use probe::typing::{Shell, one_of, shells};
 use probe::{Outcome, Resolve, Verdict};
 use url::Url;
 
@@ -90,8 +90,12 @@ pub(crate) struct Watch {
     pub(crate) interval: Duration,
 
     /// End when a login ends so
-    #[arg(long, value_name = "OUTCOME")]
-    pub(crate) until: Option<Until>,
+    #[arg(
+        long,
+        value_name = "OUTCOME",
+        value_parser = one_of([Outcome::LoggedIn, Outcome::Refused], Outcome::name)
+    )]
+    pub(crate) until: Option<Outcome>,
 
     /// How long to watch at most [default: without end; with --until 10 minutes]
     #[arg(long = "for", value_name = "TIME", value_parser = time_limit, default_value_if("until", ArgPredicate::IsPresent, "10m"))]
@@ -104,22 +108,6 @@ pub(crate) struct Watch {
     /// Say at the end only what was seen
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-/// What ends a watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Until {
-    LoggedIn,
-    Refused,
-}
-
-impl Until {
-    pub(crate) fn outcome(self) -> Outcome {
-        match self {
-            Self::LoggedIn => Outcome::LoggedIn,
-            Self::Refused => Outcome::Refused,
-        }
-    }
 }
 
 const EXAMPLES: &str = "Examples:
@@ -205,8 +193,13 @@ pub(crate) struct Series {
     pub(crate) wait: Duration,
 
     /// The verdict to exit with 0 for
-    #[arg(long, value_name = "VERDICT", default_value = "logged-in")]
-    pub(crate) expect: Expected,
+    #[arg(
+        long,
+        value_name = "VERDICT",
+        default_value = "logged-in",
+        value_parser = one_of([Verdict::LoggedIn, Verdict::Refused, Verdict::Mixed], Verdict::name)
+    )]
+    pub(crate) expect: Verdict,
 
     /// Hold the median against that of an earlier run, whose JSON report this is; exit 1 where logins are slower
     #[arg(long, value_name = "FILE")]
@@ -291,24 +284,6 @@ pub(crate) struct Who {
     /// Trust every certificate
     #[arg(long)]
     pub(crate) insecure: bool,
-}
-
-/// A verdict that can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Expected {
-    LoggedIn,
-    Refused,
-    Mixed,
-}
-
-impl Expected {
-    pub(crate) fn verdict(self) -> Verdict {
-        match self {
-            Self::LoggedIn => Verdict::LoggedIn,
-            Self::Refused => Verdict::Refused,
-            Self::Mixed => Verdict::Mixed,
-        }
-    }
 }
 
 /// A worker's share of a series, as `I/N`.

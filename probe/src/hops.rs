@@ -35,7 +35,7 @@ impl Hops {
     }
 
     /// Takes in what happens; a series has to be told to tell ([`crate::Options::each_exchange`]).
-    pub fn hear(&mut self, event: &Event<'_>) {
+    pub fn hear(&mut self, event: &Event) {
         match event {
             Event::Exchange { login, exchange } => {
                 let hop = self.hop(exchange.step);

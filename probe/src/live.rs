@@ -27,7 +27,7 @@ impl Live {
     }
 
     /// Takes in what happens, and draws it.
-    pub(crate) fn hear(&mut self, event: &Event<'_>) {
+    pub(crate) fn hear(&mut self, event: &Event) {
         self.hops.hear(event);
         if self.last.is_none_or(|last| last.elapsed() >= PAUSE) {
             self.last = Some(Instant::now());

@@ -513,8 +513,8 @@ impl<'a> Attempt<'a> {
                         (name.to_string(), self.redactor.header(name.as_str(), &value, url))
                     })
                     .collect();
-                exchange.location =
-                    answer.header("location").map(|to| self.redactor.header("location", to, url));
+                let location = exchange.headers.iter().find(|(name, _)| name == "location");
+                exchange.location = location.map(|(_, to)| to.clone());
                 self.keep(exchange);
                 Ok(Hop { url: url.clone(), answer })
             }

@@ -9,16 +9,16 @@ mod serve;
 mod trace_file;
 mod watching;
 
-use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use probe::password::{self, NoPassword, Source};
-use probe::typing::{self, Shell};
-use probe::{Event, Login, Options, Password, Report, Tls, usage};
+use base::{Error, Exit, Result};
+use probe::password::{self, Source};
+use probe::typing;
+use probe::{Event, Options, Password, Tls, usage};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use ::report::Begun;
@@ -26,30 +26,6 @@ use baseline::Baseline;
 use cli::{Cli, Command, Series, Who};
 use screen::{Outcome, Screen, complain, print};
 use trace_file::TraceFile;
-
-/// The environment is missing something or failed.
-const ENVIRONMENT: u8 = 3;
-
-/// The command line cannot be read, or asks for what nobody can mean.
-const USAGE: u8 = 2;
-
-/// Ended by Ctrl-C or SIGTERM.
-const INTERRUPTED: u8 = 130;
-
-/// Why nothing could be tried, in one sentence, and the exit code for it.
-struct Stop(u8, String);
-
-impl From<base::Error> for Stop {
-    fn from(error: base::Error) -> Self {
-        Self(error.exit.code(), error.to_string())
-    }
-}
-
-impl From<String> for Stop {
-    fn from(message: String) -> Self {
-        Self(ENVIRONMENT, message)
-    }
-}
 
 fn main() -> ExitCode {
     if typing::answered(Cli::command) {
@@ -59,52 +35,44 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             if let Some(sentence) = usage::refuse(&error) {
-                document_of_error(&sentence, USAGE);
+                document_of_error(&sentence, Exit::Usage);
             }
-            return ExitCode::from(USAGE);
+            return Exit::Usage.into();
         }
     };
     match run(&cli) {
-        Ok(code) => ExitCode::from(code),
-        Err(Stop(code, message)) => {
-            complain(&format!("error: {message}"));
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            complain(&format!("error: {error}"));
             if cli.wants_json() {
-                document_of_error(&message, code);
+                document_of_error(&error.to_string(), error.exit);
             }
-            ExitCode::from(code)
+            error.exit.into()
         }
     }
 }
 
 /// The one document of `--format json` where nothing could be tried.
-fn document_of_error(message: &str, exit: u8) {
-    let document = serde_json::json!({"verdict": null, "error": message, "exit": exit});
+fn document_of_error(message: &str, exit: Exit) {
+    let document = serde_json::json!({"verdict": null, "error": message, "exit": exit.code()});
     print(&format!("{document:#}"));
 }
 
 /// Refuses what can be read and cannot be meant.
-fn checked(cli: &Series) -> Result<(), Stop> {
+fn checked(cli: &Series) -> Result<()> {
     if cli.share.is_some_and(|share| share.logins(cli.logins) == 0) {
         let message = format!("--share has none of {} logins: give no more shares than logins", cli.logins);
-        return Err(Stop(USAGE, message));
+        return Err(Error::usage(message));
     }
     if cli.baseline.is_some() && cli.logins < baseline::LEAST {
-        return Err(Stop(
-            USAGE,
-            format!("--baseline compares medians: give {} --logins at least", baseline::LEAST),
-        ));
+        let least = baseline::LEAST;
+        return Err(Error::usage(format!("--baseline compares medians: give {least} --logins at least")));
     }
     Ok(())
 }
 
-/// Prints what a shell has to read.
-fn completions(shell: Shell) -> u8 {
-    print(typing::script(shell, "probe", &typing::this_program(), false).trim_end());
-    0
-}
-
 /// Prints the page for man, or writes all of them.
-fn man(folder: Option<&Path>) -> Result<u8, Stop> {
+fn man(folder: Option<&Path>) -> Result<()> {
     match folder {
         None => print(typing::page(Cli::command()).trim_end()),
         Some(folder) => {
@@ -112,49 +80,65 @@ fn man(folder: Option<&Path>) -> Result<u8, Stop> {
             print(&format!("the pages are in {0}: man {0}/probe.1", folder.display()));
         }
     }
-    Ok(0)
+    Ok(())
 }
 
 /// Gives the exit code, or why nothing was tried.
-fn run(cli: &Cli) -> Result<u8, Stop> {
+fn run(cli: &Cli) -> Result<Exit> {
     // One thread: a login waits for servers nearly all of its time, and they may want the other cores.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| format!("the event loop could not be started: {error}"))?;
+        .map_err(|error| Error::environment(format!("the event loop could not be started: {error}")))?;
     match cli {
-        Cli::Series(series) => probe(series, &runtime),
+        Cli::Series(series) => return probe(series, &runtime),
         Cli::Other(Command::Watch(args)) => {
-            let mut options = told(&args.who, &runtime)?;
+            let mut interrupted = interrupts()?;
+            let mut options = told(&args.who, &runtime, &mut interrupted)?;
             // Whoever is restarting is what is watched for.
             options.startup_grace = Duration::ZERO;
-            Ok(runtime.block_on(async { watching::run(args, &options, interrupt()).await }))
+            return Ok(runtime.block_on(watching::run(args, &options, interrupted)));
         }
         #[cfg(feature = "serve")]
         Cli::Other(Command::Serve(args)) => {
-            runtime.block_on(async { serve::run(args, interrupt()).await })?;
-            Ok(0)
+            runtime.block_on(serve::run(args, interrupts()?)).map_err(Error::environment)?;
         }
-        Cli::Other(Command::Completions { shell }) => Ok(completions(*shell)),
-        Cli::Other(Command::Man { folder }) => man(folder.as_deref()),
+        Cli::Other(Command::Completions { shell }) => {
+            print(typing::script(*shell, "probe", &typing::this_program(), false).trim_end());
+        }
+        Cli::Other(Command::Man { folder }) => man(folder.as_deref())?,
     }
+    Ok(Exit::Done)
+}
+
+/// Comes about at Ctrl-C or SIGTERM, which are heard from the call on: whoever says that it runs can be told to end. The
+/// third of them ends the program.
+fn interrupts() -> Result<Pin<Box<impl Future<Output = ()>>>> {
+    let leave = || std::process::exit(Exit::Interrupted.code().into());
+    base::interrupt::listen(leave).map(Box::pin)
 }
 
 /// The options of a login, once its password is read.
-fn told(who: &Who, runtime: &Runtime) -> Result<Options, Stop> {
+fn told(who: &Who, runtime: &Runtime, interrupted: impl Future<Output = ()>) -> Result<Options> {
+    let source = match (&who.password_env, &who.password_file) {
+        (Some(name), _) => Source::Environment(name),
+        (None, Some(path)) => Source::File(path),
+        (None, None) => Source::Input,
+    };
     let password = runtime.block_on(async {
         tokio::select! {
-            password = password(who) => password,
-            () = interrupt() => Err(Stop(INTERRUPTED, "interrupted while it waited for the password".to_owned())),
+            password = password::read(source) => password,
+            () = interrupted => Err(Error::interrupted()),
         }
     })?;
-    Ok(options(who, password)?)
+    options(who, password).map_err(Error::environment)
 }
 
 /// A series of logins.
-fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
+fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
     checked(cli)?;
-    let mut options = told(&cli.who, runtime)?;
+    let mut interrupts = interrupts()?;
+    let mut options = told(&cli.who, runtime, &mut interrupts)?;
     options.logins = cli.share.map_or(cli.logins, |share| share.logins(cli.logins));
     options.up_to = cli.up_to;
     options.concurrency = cli.concurrency;
@@ -164,36 +148,37 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
         let (own, first) = share.rate(rate);
         (options.rate, options.begin_after) = (Some(own), first);
     }
-    let mut baseline =
-        cli.baseline.as_deref().map(|path| Baseline::read(path, cli.slower_than)).transpose()?;
+    let baseline = cli.baseline.as_deref().map(|path| Baseline::read(path, cli.slower_than)).transpose();
+    let mut baseline = baseline.map_err(Error::environment)?;
     if let Some(folder) = &cli.report {
         ::report::check(folder)?;
     }
     let begun = Begun::now("probe");
-    let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose()?;
+    let mut trace = cli.trace.as_deref().map(TraceFile::create).transpose().map_err(Error::environment)?;
     let mut screen = Screen::new(cli);
     options.each_exchange = screen.live.is_some();
     let mut trace_failed = None;
     let mut interrupted = false;
     let (mut stopped, stop) = (None, Notify::new());
     let report = runtime.block_on(async {
-        let mut observer = |event: Event<'_>| {
-            if let (Event::Finished(login), Some(trace)) = (&event, &mut trace)
+        let mut observer = |event: &Event| {
+            if let (Event::Finished(login), Some(trace)) = (event, &mut trace)
                 && let Err(message) = trace.write(login)
             {
                 trace_failed.get_or_insert(message);
             }
-            if let (true, Event::Finished(Login { outcome: Err(failure), .. })) = (cli.gentle, &event)
-                && let Some(sign) = failure.sign()
+            if let Event::Finished(login) = event
+                && let Err(failure) = &login.outcome
+                && let Some(sign) = failure.sign().filter(|_| cli.gentle)
             {
                 stopped.get_or_insert(sign.words());
                 stop.notify_one();
             }
-            screen.show(&event);
+            screen.show(event);
         };
         let cancel = async {
             tokio::select! {
-                () = interrupt() => interrupted = true,
+                () = interrupts => interrupted = true,
                 () = stop.notified() => {}
             }
         };
@@ -201,11 +186,13 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
     });
     let held = baseline.as_mut().map(|it| it.hold(report.latency(), report.logins.len()));
     let slower = baseline.as_ref().is_some_and(|it| it.slower == Some(true));
-    let code = match exit_code(cli, &report, interrupted, trace_failed.is_some()) {
-        0 if slower || stopped.is_some() => 1,
-        code => code,
+    let exit = match report.verdict {
+        _ if interrupted => Exit::Interrupted,
+        _ if trace_failed.is_some() => Exit::Environment,
+        verdict if verdict == cli.expect && !slower && stopped.is_none() => Exit::Done,
+        _ => Exit::Verdict,
     };
-    let mut outcome = Outcome { code, stopped, baseline, held, error: trace_failed };
+    let mut outcome = Outcome { code: exit.code(), stopped, baseline, held, error: trace_failed };
     let run = || {
         let mut run = begun.ended(serde_json::json!(outcome.document(&report, cli)));
         run["series"] = serde_json::json!(report.series());
@@ -213,32 +200,17 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<u8, Stop> {
         run
     };
     if let Err(error) = ::report::publish(run, cli.report.as_deref(), screen.results.github) {
-        outcome.code = ENVIRONMENT;
+        outcome.code = Exit::Environment.code();
         outcome.error.get_or_insert(error.to_string());
     }
     if let Some(message) = &outcome.error {
         complain(&format!("error: {message}"));
     }
     screen.conclude(&report, cli, &outcome);
-    Ok(outcome.code)
+    Ok(Exit::Of(outcome.code))
 }
 
-/// Resolves at Ctrl-C or SIGTERM, which are heard from the call on: whoever says that it runs can be told to end.
-fn interrupt() -> impl Future<Output = ()> {
-    let [interrupted, terminated] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-    let heard = async |signals: io::Result<Signal>| match signals {
-        Ok(mut signals) => drop(signals.recv().await),
-        // Without a handler the signal ends the program by itself, which is as good.
-        Err(_) => std::future::pending().await,
-    };
-    async move {
-        tokio::select! {
-            () = heard(interrupted) => {}
-            () = heard(terminated) => {}
-        }
-    }
-}
-
+/// The options, all but the limits of a series.
 fn options(cli: &Who, password: Password) -> Result<Options, String> {
     let mut options = Options::new(cli.argocd.clone(), &cli.user, password);
     options.as_curl = cli.as_curl;
@@ -255,25 +227,4 @@ fn options(cli: &Who, password: Password) -> Result<Options, String> {
         options.tls = Tls::with_ca(&pem).map_err(|error| format!("--ca {shown}: {error}"))?;
     }
     Ok(options)
-}
-
-async fn password(cli: &Who) -> Result<Password, Stop> {
-    let source = match (&cli.password_env, &cli.password_file) {
-        (Some(name), _) => Source::Environment(name),
-        (None, Some(path)) => Source::File(path),
-        (None, None) => Source::Input,
-    };
-    password::read(source).await.map_err(|error| match error {
-        NoPassword::Empty(_) => Stop(USAGE, error.to_string()),
-        NoPassword::Unreadable(message) => message.into(),
-    })
-}
-
-fn exit_code(cli: &Series, report: &Report, interrupted: bool, trace_failed: bool) -> u8 {
-    match report.verdict {
-        _ if interrupted => INTERRUPTED,
-        _ if trace_failed => ENVIRONMENT,
-        verdict if verdict == cli.expect.verdict() => 0,
-        _ => 1,
-    }
 }

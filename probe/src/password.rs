@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use base::{Error, Result};
 use tokio::sync::oneshot;
 
 use crate::redact::Password;
@@ -21,65 +22,62 @@ pub enum Source<'a> {
     Token,
 }
 
-/// Why there is no password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoPassword {
-    /// Nobody can have meant that: a secret that CI does not know is an empty variable, and no login could
-    /// tell it from a wrong one.
-    #[error("{0}")]
-    Empty(String),
-    /// It cannot be read.
-    #[error("{0}")]
-    Unreadable(String),
-}
-
 /// Reads the password. Whoever stops waiting for it leaves a thread behind that ends with the program, or with
 /// its input.
 ///
 /// # Errors
-/// [`NoPassword`].
-pub async fn read(source: Source<'_>) -> Result<Password, NoPassword> {
-    let (password, empty) = match source {
-        Source::Environment(name) => {
-            let unset =
-                |_| format!("the environment variable {name} (--password-env) is not set or not text");
-            let value = std::env::var(name).map_err(unset).map_err(NoPassword::Unreadable)?;
-            (
-                value,
-                format!("the environment variable {name} (--password-env) is empty; a password is not empty"),
-            )
-        }
-        Source::File(path) => {
-            let shown = path.display();
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                NoPassword::Unreadable(format!("--password-file {shown} cannot be read: {error}"))
-            })?;
-            (
-                text.lines().next().unwrap_or_default().to_owned(),
-                format!("--password-file {shown} has no password on its first line; a password is not empty"),
-            )
-        }
-        Source::Input => (
-            first_line("the password", "--password-stdin").await.map_err(NoPassword::Unreadable)?,
-            "standard input (--password-stdin) has no password on its first line; a password is not empty"
-                .to_owned(),
-        ),
-        Source::Token => (
-            first_line("the token", "--token-stdin").await.map_err(NoPassword::Unreadable)?.trim().to_owned(),
-            "standard input (--token-stdin) has no token on its first line".to_owned(),
-        ),
+/// It cannot be read; or it is empty, which nobody can have meant: a secret that CI does not know is an empty variable,
+/// and no login could tell it from a wrong one.
+pub async fn read(source: Source<'_>) -> Result<Password> {
+    let (what, option) = match source {
+        Source::Environment(name) => return of_environment(name, "--password-env"),
+        Source::File(path) => return of_file(path, "--password-file"),
+        Source::Input => ("password", "--password-stdin"),
+        Source::Token => ("token", "--token-stdin"),
     };
-    if password.is_empty() {
-        return Err(NoPassword::Empty(empty));
+    let line = first_line(what, option).await.map_err(Error::environment)?;
+    match (source, line.trim()) {
+        (Source::Token, "") => {
+            Err(Error::usage("standard input (--token-stdin) has no token on its first line"))
+        }
+        (Source::Token, token) => Ok(Password::new(token)),
+        _ => not_empty(&line, || format!("standard input ({option}) has no password on its first line")),
     }
-    Ok(Password::new(password))
+}
+
+/// The password in an environment variable, which `option` names.
+///
+/// # Errors
+/// As [`read`].
+pub fn of_environment(name: &str, option: &str) -> Result<Password> {
+    let unset = |_| format!("the environment variable {name} ({option}) is not set or not text");
+    let value = std::env::var(name).map_err(unset).map_err(Error::environment)?;
+    not_empty(&value, || format!("the environment variable {name} ({option}) is empty"))
+}
+
+/// The password on the first line of a file, which `option` names.
+///
+/// # Errors
+/// As [`read`].
+pub fn of_file(path: &Path, option: &str) -> Result<Password> {
+    let unreadable = |error| format!("{option} {} cannot be read: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(unreadable).map_err(Error::environment)?;
+    let line = text.lines().next().unwrap_or_default();
+    not_empty(line, || format!("{option} {} has no password on its first line", path.display()))
+}
+
+fn not_empty(password: &str, empty: impl FnOnce() -> String) -> Result<Password> {
+    match password {
+        "" => Err(Error::usage(format!("{}; a password is not empty", empty()))),
+        password => Ok(Password::new(password)),
+    }
 }
 
 /// The first line of standard input. A thread of its own waits for it: a runtime would not end before a read
 /// that it began.
 async fn first_line(what: &str, option: &str) -> Result<String, String> {
     let unreadable =
-        |error: io::Error| format!("{what} cannot be read from standard input ({option}): {error}");
+        |error: io::Error| format!("the {what} cannot be read from standard input ({option}): {error}");
     let (sender, line) = oneshot::channel();
     let reader = move || {
         let mut line = String::new();

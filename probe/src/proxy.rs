@@ -2,9 +2,7 @@
 //! programs get `HTTP_PROXY` from whoever asks), `https_proxy`, `all_proxy`, and `no_proxy` for the hosts that
 //! are asked without one. This machine itself is never asked by a proxy.
 
-use std::net::IpAddr;
-
-use reqwest::Proxy;
+use base::no_proxy::is_in;
 use url::{Host, Url};
 
 use crate::jar::is_loopback;
@@ -80,8 +78,8 @@ impl Proxies {
                     let above = host.strip_suffix(entry).is_some_and(|below| below.ends_with('.'));
                     !entry.is_empty() && (host == entry || above)
                 }
-                Some(Host::Ipv4(address)) => is_in(IpAddr::V4(address), entry),
-                Some(Host::Ipv6(address)) => is_in(IpAddr::V6(address), entry.trim_matches(['[', ']'])),
+                Some(Host::Ipv4(address)) => is_in(address.into(), entry),
+                Some(Host::Ipv6(address)) => is_in(address.into(), entry.trim_matches(['[', ']'])),
                 None => false,
             }
         })
@@ -94,31 +92,6 @@ impl std::fmt::Debug for Proxies {
         let set = (self.http.is_some(), self.https.is_some());
         f.debug_struct("Proxies").field("http, https", &set).field("without", &self.without).finish()
     }
-}
-
-/// A proxy for everything that a client sends.
-///
-/// # Errors
-/// The library does not take its address.
-pub(crate) fn of_client(proxy: &Url) -> reqwest::Result<Proxy> {
-    Proxy::all(proxy.as_str())
-}
-
-/// Whether an address is `network`, or in it (`10.0.0.0/8`).
-fn is_in(address: IpAddr, network: &str) -> bool {
-    let (base, bits) = network.split_once('/').map_or((network, None), |(base, bits)| (base, Some(bits)));
-    let Ok(base) = base.parse::<IpAddr>() else { return false };
-    let wide = |address: IpAddr| match address {
-        IpAddr::V4(address) => (u128::from(u32::from(address)), 32),
-        IpAddr::V6(address) => (u128::from(address), 128),
-    };
-    let ((address, all), (base, of_base)) = (wide(address), wide(base));
-    let bits = match bits {
-        Some(bits) => bits.parse::<u32>().ok().filter(|bits| *bits <= all),
-        None => Some(all),
-    };
-    let same = |bits: u32| bits == 0 || address >> (all - bits) == base >> (all - bits);
-    all == of_base && bits.is_some_and(same)
 }
 
 #[cfg(test)]

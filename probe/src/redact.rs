@@ -4,7 +4,7 @@
 use std::fmt;
 
 use base::shown::is_obeyed;
-use url::Url;
+use url::{Position, Url};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "…";
@@ -72,16 +72,18 @@ impl Redactor {
 
     /// `url` without its secrets.
     pub fn url(&self, url: &Url) -> String {
-        let mut shown = url.clone();
-        // Only a URL that cannot have user info refuses this, and it has none.
-        let _ = shown.set_password(None);
-        if let Some(query) = url.query() {
-            shown.set_query(Some(&self.pairs(query)));
+        let mut shown = url[..Position::AfterUsername].to_owned();
+        if !url.username().is_empty() {
+            shown.push('@');
         }
-        if let Some(fragment) = url.fragment() {
-            shown.set_fragment(Some(&self.pairs(fragment)));
+        shown += &url[Position::BeforeHost..Position::AfterPath];
+        for (mark, pairs) in [('?', url.query()), ('#', url.fragment())] {
+            if let Some(pairs) = pairs {
+                shown.push(mark);
+                shown += &self.pairs(pairs);
+            }
         }
-        self.values(&shown.to_string().replace("%E2%80%A6", MASK))
+        self.values(&shown)
     }
 
     /// The `name=value` pairs of a query or fragment, left as they are where nothing is secret.
@@ -170,11 +172,27 @@ impl fmt::Debug for Redactor {
 
 /// Whether a parameter or field of this name holds something that lets others in.
 pub fn is_secret(name: &str) -> bool {
-    const NAMES: &str = "code state nonce req hmac key ticket sid session_state session_code code_verifier \
-                         samlrequest samlresponse relaystate";
-    let name = name.to_ascii_lowercase();
-    let part = ["token", "secret", "passw", "assertion", "csrf"].iter().any(|part| name.contains(part));
-    part || NAMES.split(' ').any(|secret| secret == name)
+    const NAMES: [&str; 14] = [
+        "code",
+        "state",
+        "nonce",
+        "req",
+        "hmac",
+        "key",
+        "ticket",
+        "sid",
+        "session_state",
+        "session_code",
+        "code_verifier",
+        "samlrequest",
+        "samlresponse",
+        "relaystate",
+    ];
+    const PARTS: [&str; 5] = ["token", "secret", "passw", "assertion", "csrf"];
+    // Asked of every word of every header, so it looks at each in place.
+    let has =
+        |part: &str| name.as_bytes().windows(part.len()).any(|it| it.eq_ignore_ascii_case(part.as_bytes()));
+    NAMES.iter().any(|secret| secret.eq_ignore_ascii_case(name)) || PARTS.iter().any(|part| has(part))
 }
 
 /// Whether a header of this name, in small letters, holds something that lets others in (`x-auth-token`,
@@ -205,7 +223,7 @@ fn secret_after(word: &str, after: &str) -> Option<(usize, usize)> {
         let odd = length >= 16 || credential.contains(|c: char| c.is_ascii_digit() || c == '=');
         return odd.then_some((1, length));
     }
-    if !is_secret(word) {
+    if !after.starts_with(['=', '"']) || !is_secret(word) {
         return None;
     }
     if let Some(value) = after.strip_prefix('=') {

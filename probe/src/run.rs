@@ -40,7 +40,7 @@ fn patience(options: &Options, step: Step) -> Duration {
 
 /// What happens while a series runs.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum Event {
     /// Argo CD or the provider is not answering; the login begins again until it does, for `limit` at most.
     Waiting {
         /// The login that met it first.
@@ -48,7 +48,7 @@ pub enum Event<'a> {
         /// The step that was not answered.
         step: Step,
         /// What was seen instead of an answer.
-        reason: &'a str,
+        reason: String,
         /// How long it is waited for.
         limit: Duration,
     },
@@ -63,16 +63,9 @@ pub enum Event<'a> {
         /// The login that it belongs to.
         login: u32,
         /// What went to and fro.
-        exchange: &'a Exchange,
+        exchange: Box<Exchange>,
     },
     /// A login has ended, one way or the other.
-    Finished(&'a Login),
-}
-
-enum Message {
-    Waiting { login: u32, step: Step, reason: String },
-    Answering { waited: Duration },
-    Exchange { login: u32, exchange: Box<Exchange> },
     Finished(Box<Login>),
 }
 
@@ -85,20 +78,20 @@ pub async fn login(options: &Options) -> Login {
 /// run are dropped and the report is about those that have ended.
 pub async fn run(
     options: &Options,
-    observer: &mut (dyn FnMut(Event<'_>) + Send),
+    observer: &mut (dyn FnMut(&Event) + Send),
     cancel: impl Future<Output = ()>,
 ) -> Report {
     let start = Instant::now();
     let asked = options.logins.max(1);
     let shared = Arc::new((options.clone(), Outage::default(), AtomicU32::new(0), Alike::default()));
-    let (sender, mut messages) = mpsc::unbounded_channel();
+    let (sender, mut events) = mpsc::unbounded_channel();
     let mut workers = JoinSet::new();
     for _ in 0..options.concurrency.clamp(1, asked) {
         let (shared, sender) = (Arc::clone(&shared), sender.clone());
         workers.spawn(async move {
             let (options, outage, next, alike) = &*shared;
             // Nobody listening means that the series was cancelled.
-            let tell = |message| drop(sender.send(message));
+            let tell = |event| drop(sender.send(event));
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= asked && (number >= options.up_to || !alike.so_far()) {
@@ -114,7 +107,7 @@ pub async fn run(
                 }
                 let login = one(number + 1, options, start, outage, &tell).await;
                 alike.add(login.outcome.is_ok());
-                tell(Message::Finished(Box::new(login)));
+                tell(Event::Finished(Box::new(login)));
             }
         });
     }
@@ -122,24 +115,14 @@ pub async fn run(
     let mut logins = Vec::new();
     let mut cancel = std::pin::pin!(cancel);
     loop {
-        let message = tokio::select! {
-            message = messages.recv() => message,
+        let event = tokio::select! {
+            event = events.recv() => event,
             () = &mut cancel => None,
         };
-        match message {
-            Some(Message::Waiting { login, step, reason }) => {
-                let limit = patience(options, step);
-                observer(Event::Waiting { login, step, reason: &reason, limit });
-            }
-            Some(Message::Answering { waited }) => observer(Event::Answering { waited }),
-            Some(Message::Exchange { login, exchange }) => {
-                observer(Event::Exchange { login, exchange: &exchange });
-            }
-            Some(Message::Finished(login)) => {
-                observer(Event::Finished(&login));
-                logins.push(*login);
-            }
-            None => break,
+        let Some(event) = event else { break };
+        observer(&event);
+        if let Event::Finished(login) = event {
+            logins.push(*login);
         }
     }
     workers.shutdown().await;
@@ -179,10 +162,10 @@ async fn one(
     options: &Options,
     series: Instant,
     outage: &Outage,
-    tell: &(impl Fn(Message) + Sync),
+    tell: &(impl Fn(Event) + Sync),
 ) -> Login {
     let heard = |exchange: &Exchange| {
-        tell(Message::Exchange { login: number, exchange: Box::new(exchange.clone()) });
+        tell(Event::Exchange { login: number, exchange: Box::new(exchange.clone()) });
     };
     let mut pause = PAUSES.0;
     let mut restarts = 0;
@@ -216,7 +199,8 @@ async fn one(
             let left = patience(options, *step).saturating_sub(since.min(outage_since).elapsed());
             if !left.is_zero() {
                 if began {
-                    tell(Message::Waiting { login: number, step: *step, reason: message.clone() });
+                    let (step, limit) = (*step, patience(options, *step));
+                    tell(Event::Waiting { login: number, step, reason: message.clone(), limit });
                 }
                 tokio::time::sleep(pause.min(left)).await;
                 pause = (pause * 3 / 2).min(PAUSES.1);
@@ -224,7 +208,7 @@ async fn one(
                 continue;
             }
         } else if let Some(waited) = outage.end() {
-            tell(Message::Answering { waited });
+            tell(Event::Answering { waited });
         }
         let exchanges = std::mem::take(&mut attempt.exchanges);
         let at = start - series;

@@ -12,12 +12,18 @@ use crate::live::Live;
 use base::terminal::{self, Surroundings};
 
 /// What there is to say beside the report.
+#[derive(Serialize)]
 pub(crate) struct Outcome {
+    #[serde(rename = "exit")]
     pub(crate) code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stopped: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) baseline: Option<Baseline>,
+    #[serde(skip)]
     pub(crate) held: Option<String>,
     /// What could not be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
 }
 
@@ -27,28 +33,16 @@ pub(crate) struct Document<'a> {
     #[serde(flatten)]
     report: &'a Report,
     expected: Verdict,
-    exit: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<Vec<Point>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stopped: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    baseline: Option<&'a Baseline>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
+    #[serde(flatten)]
+    outcome: &'a Outcome,
 }
 
 impl Outcome {
     pub(crate) fn document<'a>(&'a self, report: &'a Report, cli: &Series) -> Document<'a> {
-        Document {
-            report,
-            expected: cli.expect.verdict(),
-            exit: self.code,
-            series: cli.series.then(|| report.series()),
-            stopped: self.stopped,
-            baseline: self.baseline.as_ref(),
-            error: self.error.as_deref(),
-        }
+        let series = cli.series.then(|| report.series());
+        Document { report, expected: cli.expect, series, outcome: self }
     }
 }
 
@@ -80,14 +74,14 @@ impl Screen {
         }
     }
 
-    pub(crate) fn show(&mut self, event: &Event<'_>) {
+    pub(crate) fn show(&mut self, event: &Event) {
         self.say_of(event);
         if let Some(live) = &mut self.live {
             live.hear(event);
         }
     }
 
-    fn say_of(&mut self, event: &Event<'_>) {
+    fn say_of(&mut self, event: &Event) {
         match event {
             Event::Waiting { step, reason, limit, .. } if !self.quiet => {
                 self.clear();
@@ -133,9 +127,8 @@ impl Screen {
             if let Some(sign) = outcome.stopped {
                 self.say(&format!("  stopped (--gentle): another login could lock the account after {sign}"));
             }
-            let expected = cli.expect.verdict();
-            if expected != report.verdict && expected != Verdict::LoggedIn {
-                self.say(&format!("  expected {expected}"));
+            if cli.expect != report.verdict && cli.expect != Verdict::LoggedIn {
+                self.say(&format!("  expected {}", cli.expect));
             }
         }
         if self.json {

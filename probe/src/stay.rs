@@ -1,11 +1,14 @@
 //! Stays on Argo CD's page of applications after a login, as a browser tab does: with one request that
 //! does not end.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use hyper::body::Incoming;
+use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 
-use crate::http::{Asked, Connections, NoAnswer, Request, explain};
+use crate::http::{Connections, NoAnswer, Request};
 use crate::login::{Attempt, Failure, below};
 use crate::options::Options;
 
@@ -17,11 +20,11 @@ pub struct Page {
     _open: Open,
 }
 
-/// What keeps it open.
+/// What keeps it open: the request that is under way, or the answer that does not end.
 #[expect(dead_code, reason = "only held")]
 enum Open {
-    Asked(Asked),
-    Answered(reqwest::Response),
+    Asked(Pin<Box<dyn Future<Output = Result<Response<Incoming>, NoAnswer>> + Send>>),
+    Answered(Response<Incoming>),
 }
 
 /// Why no page is open.
@@ -44,14 +47,17 @@ pub async fn open_page(options: &Options) -> Result<Page, NotOpen> {
     attempt.run().await.map_err(NotOpen::Login)?;
     let url = below(&options.argocd, "api/v1/stream/applications");
     let cookies = attempt.cookies(&url, Timestamp::now());
-    let request = Request { cookies, ..Request::get(&url, FIRST_WORD) };
-    let mut asked = Connections::new(options).begin(request).map_err(NotOpen::NoAnswer)?;
+    let options = options.clone();
+    let mut asked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
+        let request = Request { cookies, ..Request::get(&url, FIRST_WORD) };
+        Connections::new(&options).ask(&request).await.map(|(answer, _)| answer)
+    });
     let open = match tokio::time::timeout(FIRST_WORD, &mut asked).await {
         // It is open and has nothing to say yet.
         Err(_) => Open::Asked(asked),
-        Ok(Ok(answer)) if answer.status() == reqwest::StatusCode::OK => Open::Answered(answer),
+        Ok(Ok(answer)) if answer.status() == StatusCode::OK => Open::Answered(answer),
         Ok(Ok(answer)) => return Err(NotOpen::Status(answer.status().as_u16())),
-        Ok(Err(error)) => return Err(NotOpen::NoAnswer(explain(&error))),
+        Ok(Err(no_answer)) => return Err(NotOpen::NoAnswer(no_answer)),
     };
     Ok(Page { _open: open })
 }

@@ -1,36 +1,34 @@
 //! `probe watch`: a line that rolls on a terminal, a line for each change, and one document at the end.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
-use base::duration;
+use base::terminal::Surroundings;
+use base::{Exit, duration};
 use jiff::Timestamp;
 use probe::Options;
 use probe::watch::{self, End, Seen, Watched, moment};
 use serde::Serialize;
 
 use crate::cli::{Format, Watch};
+use crate::screen::{complain, print};
 
 /// Watches until it ends; gives the exit code.
-pub(crate) async fn run(args: &Watch, options: &Options, interrupt: impl Future<Output = ()>) -> u8 {
+pub(crate) async fn run(args: &Watch, options: &Options, interrupt: impl Future<Output = ()>) -> Exit {
     let mut screen = Screen {
         json: args.format == Format::Json,
         quiet: args.quiet,
-        rolls: !args.quiet && io::stderr().is_terminal(),
+        rolls: !args.quiet && Surroundings::here().stderr.live,
     };
-    let watch = watch::Watch {
-        interval: args.interval,
-        until: args.until.map(crate::cli::Until::outcome),
-        limit: args.for_,
-    };
+    let watch = watch::Watch { interval: args.interval, until: args.until, limit: args.for_ };
     let watched = watch::watch(options, &watch, &mut |seen| screen.show(&seen), interrupt).await;
-    let code = match watched.end {
-        End::Reached => 0,
-        End::Interrupted => 130,
-        End::Limit if watch.until.is_none() && watched.logins.all_passed() => 0,
-        End::Limit | End::PasswordRefused => 1,
+    let exit = match watched.end {
+        End::Reached => Exit::Done,
+        End::Interrupted => Exit::Interrupted,
+        End::Limit if watch.until.is_none() && watched.logins.all_passed() => Exit::Done,
+        End::Limit | End::PasswordRefused => Exit::Verdict,
     };
-    screen.conclude(&watched, args, code);
-    code
+    screen.conclude(&watched, args, exit.code());
+    exit
 }
 
 struct Screen {
@@ -88,19 +86,19 @@ impl Screen {
                 until: Option<&'static str>,
                 exit: u8,
             }
-            let until = args.until.map(|until| until.outcome().name());
+            let until = args.until.map(probe::Outcome::name);
             if let Ok(document) = serde_json::to_string_pretty(&Document { watched, until, exit: code }) {
-                let _ = writeln!(io::stdout(), "{document}");
+                print(&document);
             }
         }
     }
 
     /// For people: on standard output, or beside the document.
     fn say(&self, text: &str) {
-        let _ = match self.json {
-            true => writeln!(io::stderr(), "{text}"),
-            false => writeln!(io::stdout(), "{text}"),
-        };
+        match self.json {
+            true => complain(text),
+            false => print(&Surroundings::here().stdout.fit(text)),
+        }
     }
 }
 
@@ -109,7 +107,7 @@ fn sentence(end: End, args: &Watch) -> String {
     match (end, args.until) {
         (End::Reached, _) => "it came".to_owned(),
         (End::Interrupted, _) => "interrupted".to_owned(),
-        (End::Limit, Some(until)) => format!("not {} within {limit}", until.outcome()),
+        (End::Limit, Some(until)) => format!("not {until} within {limit}"),
         (End::Limit, None) => format!("watched for {limit}"),
         (End::PasswordRefused, _) => {
             "the provider refuses user name and password, or has locked the account: none is sent again, so that \

@@ -7,8 +7,10 @@ mod watch;
 mod worker;
 
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use support::{BAD_GATEWAY, Fake, INVALID_CLIENT, PASSWORD, Reply, USER, tls::Authority};
@@ -437,6 +439,67 @@ fn proxies_are_taken_from_the_environment_as_by_curl() {
     let ran = run(&mut by(&[("all_proxy", &dead)]));
     assert!(ran.out.contains("argocd.host by the proxy 127.0.0.1:"), "{}", ran.out);
     assert!(!ran.out.contains("hunter22") && !ran.err.contains("hunter22"));
+}
+
+/// A proxy that makes ways to `server` alone; gives its address and the heads of the requests for a way.
+fn tunnels_to(server: std::net::SocketAddr) -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heads);
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).expect("a head");
+                head.push(char::from(byte[0]));
+            }
+            let allowed =
+                head.starts_with("CONNECT argocd.host:443 ") || head.starts_with("CONNECT dex.host:443 ");
+            kept.lock().expect("no panic").push(head);
+            if !allowed {
+                client.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").expect("written");
+                continue;
+            }
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("written");
+            let server = TcpStream::connect(server).expect("the server listens");
+            let ends = [(&client, &server), (&server, &client)];
+            for (from, to) in ends.map(|(from, to)| (from.try_clone(), to.try_clone())) {
+                std::thread::spawn(move || {
+                    std::io::copy(&mut from.expect("a socket"), &mut to.expect("a socket"))
+                });
+            }
+        }
+    });
+    (address, heads)
+}
+
+#[test]
+fn a_proxy_makes_a_way_for_https_and_sees_nothing_of_it() {
+    let authority = Authority::new();
+    let fake = Fake::start_tls(&authority);
+    let directory = tempfile::tempdir().expect("a directory");
+    let ca = directory.path().join("ca.pem");
+    std::fs::write(&ca, authority.pem()).expect("written");
+    let (proxy, heads) = tunnels_to(fake.address);
+    let by_proxy = |url: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
+        command.env_clear().env("PROBE_PASSWORD", PASSWORD).arg(url).args(["--user", USER]);
+        command.env("https_proxy", format!("http://me:hunter22@{proxy}"));
+        command.args(["--password-env", "PROBE_PASSWORD", "--logins", "1", "--wait", "0s", "--ca"]).arg(&ca);
+        run(&mut command)
+    };
+    let ran = by_proxy("https://argocd.host");
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let heads = heads.lock().expect("no panic").clone();
+    assert_eq!(heads.len(), 2, "a way for each host: {heads:?}");
+    let credentials = "proxy-authorization: Basic bWU6aHVudGVyMjI=";
+    assert!(heads.iter().all(|head| head.contains(credentials)), "{heads:?}");
+    assert!(fake.seen().iter().all(|request| request.target.starts_with('/')), "servers are asked as ever");
+    let ran = by_proxy("https://elsewhere.host");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.out.contains("403 Forbidden") && !ran.out.contains("hunter22"), "{}{}", ran.out, ran.err);
 }
 
 /// An address on which nobody listens.

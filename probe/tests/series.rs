@@ -12,7 +12,7 @@ use support::{BAD_GATEWAY, Fake, INVALID_CLIENT, Reply};
 
 async fn series(options: &Options) -> (Report, Vec<String>) {
     let mut events = Vec::new();
-    let mut observer = |event: Event<'_>| {
+    let mut observer = |event: &Event| {
         events.push(match event {
             Event::Waiting { step, .. } => format!("waiting at {step}"),
             Event::Answering { .. } => "answering".to_owned(),

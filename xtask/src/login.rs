@@ -66,20 +66,20 @@ pub async fn test(session: &Session, expect: Option<Verdict>, running: &Running<
     console.heading(&heading);
     options.each_exchange = console.is_live();
     let mut hops = Hops::new(logins);
-    let mut observer = |event: Event<'_>| {
-        hops.hear(&event);
+    let mut observer = |event: &Event| {
+        hops.hear(event);
         if console.is_live() {
             running.doing(&hops.ended());
             running.below(&hops.lines(Style::default()));
         }
-        tell(console, &event);
+        tell(console, event);
     };
     let report = probe::run(&options, &mut observer, std::future::pending()).await;
     Ok(Logins { argocd, report })
 }
 
 /// Says what happens while logins run.
-fn tell(console: &Console, event: &Event<'_>) {
+fn tell(console: &Console, event: &Event) {
     match event {
         Event::Waiting { step, reason, limit, .. } => {
             let limit = duration(*limit);

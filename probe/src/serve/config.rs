@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use probe::{Options, Password, PasswordHost, Resolve, Tls};
+use probe::{Options, Password, PasswordHost, Resolve, Tls, password};
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
@@ -68,31 +68,20 @@ impl Module {
 
     /// The password as it stands now.
     pub(super) fn password(&self) -> Result<Password, String> {
-        let (text, place) = match (&self.password_file, &self.password_env) {
+        let read = match (&self.password_file, &self.password_env) {
             (Some(path), None) => {
-                let place = format!("the password file {}", path.display());
-                let read = match std::fs::metadata(path) {
-                    Ok(found) if found.len() > LARGEST => {
-                        return Err(format!("{place} is no password: it is too long"));
-                    }
-                    // A pipe or a device may have no end, and everybody would wait for it.
-                    Ok(found) if !found.is_file() => return Err(format!("{place} is no file")),
-                    Ok(_) => std::fs::read_to_string(path),
-                    Err(error) => Err(error),
-                };
-                (read.map_err(|error| format!("{place} cannot be read: {error}"))?, place)
+                // A pipe or a device may have no end, and everybody would wait for it.
+                let odd = std::fs::metadata(path).is_ok_and(|it| !it.is_file() || it.len() > LARGEST);
+                if odd {
+                    let most = LARGEST / 1024;
+                    return Err(format!("password_file {} is no file of {most} KiB at most", path.display()));
+                }
+                password::of_file(path, "password_file")
             }
-            (None, Some(name)) => {
-                let place = format!("the environment variable {name} (password_env)");
-                (std::env::var(name).map_err(|_| format!("{place} is not set or not text"))?, place)
-            }
+            (None, Some(name)) => password::of_environment(name, "password_env"),
             _ => return Err("name either password_file or password_env".to_owned()),
         };
-        // Editors and `echo` end a file with a line break.
-        match text.trim_end_matches(['\n', '\r']) {
-            "" => Err(format!("{place} is empty; a password is not empty")),
-            password => Ok(Password::new(password)),
-        }
+        read.map_err(|error| error.to_string())
     }
 
     /// What a login by this module is told, all but its target and limits.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use probe::{Cause, Login, Outcome};
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,40 +15,27 @@ const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 
 type Seconds = Gauge<f64, std::sync::atomic::AtomicU64>;
 
-/// A label, by its name.
-macro_rules! label {
-    ($($set:ident { $($name:ident),+ })+) => {
-        $(
-            #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-            pub(super) struct $set { $($name: String),+ }
-        )+
-    };
-}
+/// Labels, by their names.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-label! {
-    ByOutcome { outcome }
-    ByResult { result }
-    ByServer { server }
-    ByStep { step }
-    Build { version }
-    Failed { step, answer, cause, candidates }
-}
+/// Metrics that differ in one label.
+type By<M, C = fn() -> M> = Family<Labels<1>, M, C>;
 
-fn by_outcome(outcome: Outcome) -> ByOutcome {
-    ByOutcome { outcome: outcome.name().to_owned() }
+fn by_outcome(outcome: Outcome) -> Labels<1> {
+    [("outcome", outcome.name())]
 }
 
 /// What was counted of one target since the start.
 #[derive(Clone)]
 pub(super) struct Counted {
-    logins: Family<ByOutcome, Counter>,
-    hops: Family<ByStep, Histogram, fn() -> Histogram>,
-    certificates: Family<ByServer, Gauge>,
+    logins: By<Counter>,
+    hops: By<Histogram>,
+    certificates: By<Gauge>,
 }
 
 impl Default for Counted {
     fn default() -> Self {
-        let logins = Family::<ByOutcome, Counter>::default();
+        let logins = By::<Counter>::default();
         // A counter that is not there before its first time hides that time from `increase`.
         Outcome::ALL.iter().for_each(|outcome| drop(logins.get_or_create(&by_outcome(*outcome))));
         let hops = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
@@ -60,11 +47,10 @@ impl Counted {
     pub(super) fn add(&self, login: &Login) {
         self.logins.get_or_create(&by_outcome(Outcome::of(login))).inc();
         for exchange in &login.exchanges {
-            let step = ByStep { step: exchange.step.name().to_owned() };
-            self.hops.get_or_create(&step).observe(exchange.time.as_secs_f64());
+            self.hops.get_or_create(&[("step", exchange.step.name())]).observe(exchange.time.as_secs_f64());
             if let Some(end) = exchange.certificate {
                 let server = if exchange.step.is_argocds() { "argocd" } else { "provider" };
-                self.certificates.get_or_create(&ByServer { server: server.to_owned() }).set(end.as_second());
+                self.certificates.get_or_create(&[("server", server)]).set(end.as_second());
             }
         }
     }
@@ -111,13 +97,13 @@ impl Told<'_> {
         let code = Gauge::<i64>::default();
         code.set(status.into());
         registry.register("http_status_code", "The status of the last answer, 0 if there was none", code);
-        let states = Family::<ByOutcome, Gauge>::default();
+        let states = By::<Gauge>::default();
         for state in Outcome::ALL {
             states.get_or_create(&by_outcome(state)).set((state == outcome).into());
         }
         registry.register("login_outcome", "How the last login ended: one of them is 1", states);
         if let Some(failed) = failed(login) {
-            let failure = Family::<Failed, Gauge>::default();
+            let failure = Family::<_, Gauge>::default();
             failure.get_or_create(&failed).set(1);
             registry.register("login_failure_info", "At which step the last login failed, and why", failure);
         }
@@ -137,15 +123,15 @@ impl Told<'_> {
 }
 
 /// Where and why a login failed: the kind of answer, and the causes of the catalogue that look like it.
-fn failed(login: &Login) -> Option<Failed> {
+fn failed(login: &Login) -> Option<[(&'static str, String); 4]> {
     let failure = login.outcome.as_ref().err()?;
     let ids = failure.cause.candidates(false).ids;
-    Some(Failed {
-        step: failure.step.name().to_owned(),
-        answer: answer(failure.cause),
-        cause: ids.first().map_or("none", |id| id.name()).to_owned(),
-        candidates: ids.len().to_string(),
-    })
+    Some([
+        ("step", failure.step.name().to_owned()),
+        ("answer", answer(failure.cause)),
+        ("cause", ids.first().map_or("none", |id| id.name()).to_owned()),
+        ("candidates", ids.len().to_string()),
+    ])
 }
 
 /// The name of a kind of answer, as in JSON.
@@ -170,23 +156,23 @@ pub(super) enum Scrape {
 impl Scrape {
     const ALL: [Self; 4] = [Self::Login, Self::Kept, Self::Busy, Self::Rejected];
 
-    fn label(self) -> ByResult {
+    fn label(self) -> Labels<1> {
         let result = match self {
             Self::Login => "login",
             Self::Kept => "kept",
             Self::Busy => "busy",
             Self::Rejected => "rejected",
         };
-        ByResult { result: result.to_owned() }
+        [("result", result)]
     }
 }
 
 /// The metrics of the exporter itself.
 pub(super) struct Own {
     registry: Registry,
-    logins: Family<ByOutcome, Counter>,
+    logins: By<Counter>,
     running: Gauge,
-    scrapes: Family<ByResult, Counter>,
+    scrapes: By<Counter>,
     reloaded: Gauge,
     reload_time: Seconds,
 }
@@ -194,8 +180,8 @@ pub(super) struct Own {
 impl Own {
     pub(super) fn new() -> Self {
         let mut registry = Registry::with_prefix("probe_exporter");
-        let build = Family::<Build, Gauge>::default();
-        build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
+        let build = By::<Gauge>::default();
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         let own = Self {
             registry: Registry::default(),
             logins: Family::default(),

@@ -39,9 +39,16 @@ impl Shell {
 
 /// The shells, for a program that is no plugin of kubectl.
 pub fn shells() -> impl TypedValueParser<Value = Shell> {
-    let shells = [Shell::Bash, Shell::Zsh, Shell::Fish];
-    PossibleValuesParser::new(shells.map(Shell::name))
-        .map(move |typed| shells.into_iter().find(|shell| shell.name() == typed).unwrap_or(Shell::Bash))
+    one_of([Shell::Bash, Shell::Zsh, Shell::Fish], Shell::name)
+}
+
+/// Some values, by the words for them.
+pub fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    values: [T; N],
+    word: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(values.map(word))
+        .map(move |typed| values.into_iter().find(|value| word(*value) == typed).unwrap_or(values[0]))
 }
 
 /// Answers whoever asks for completions of a command, and says whether somebody did.

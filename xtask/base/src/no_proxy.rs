@@ -40,22 +40,23 @@ fn names(entry: &str, host: &str, port: u16) -> bool {
     }
 }
 
-/// An address, or a network as `10.0.0.0/8`.
+/// An address, with a port or without, or a network.
 fn covers(entry: &str, ip: IpAddr, port: u16) -> bool {
-    if let Some((network, length)) = entry.split_once('/') {
-        let bits = |ip: IpAddr| match ip {
-            IpAddr::V4(ip) => (u128::from(ip.to_bits()) << 96, 32),
-            IpAddr::V6(ip) => (ip.to_bits(), 128),
-        };
-        let (Ok(network), Ok(length)) = (network.parse::<IpAddr>(), length.parse::<u32>()) else {
-            return false;
-        };
-        let ((network, size), (ip, own)) = (bits(network), bits(ip));
-        let mask = u128::MAX.checked_shl(128 - length.min(128)).unwrap_or(0);
-        return size == own && length <= size && network & mask == ip & mask;
-    }
-    let entry = of_port(entry, port).unwrap_or_default();
-    entry.trim_matches(['[', ']']).parse() == Ok(ip)
+    let entry = if entry.contains('/') { entry } else { of_port(entry, port).unwrap_or_default() };
+    is_in(ip, entry.trim_matches(['[', ']']))
+}
+
+/// Whether an address is `network`, or in it (`10.0.0.0/8`).
+pub fn is_in(address: IpAddr, network: &str) -> bool {
+    let Some((network, length)) = network.split_once('/') else { return network.parse() == Ok(address) };
+    let bits = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => (u128::from(ip.to_bits()) << 96, 32),
+        IpAddr::V6(ip) => (ip.to_bits(), 128),
+    };
+    let (Ok(network), Ok(length)) = (network.parse::<IpAddr>(), length.parse::<u32>()) else { return false };
+    let ((network, size), (ip, own)) = (bits(network), bits(address));
+    let mask = u128::MAX.checked_shl(128 - length.min(128)).unwrap_or(0);
+    size == own && length <= size && network & mask == ip & mask
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ async fn measured(session: &Session, rate: u32, plan: &Plan, record: &mut GoalRe
     let logging = {
         let watch = watch.clone();
         async move {
-            let mut observer = |event: Event<'_>| {
+            let mut observer = |event: &Event| {
                 if let Event::Finished(login) = event {
                     watch.add(login);
                 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use explain::Explanation;
-use probe::password::{self, NoPassword, Source};
+use probe::password::{self, Source};
 use probe::usage::nearest;
 use probe::{CauseId, Password, Tls};
 use releases::Release;
@@ -138,7 +138,7 @@ async fn subject(args: &DoctorArgs, lab: Option<Subject>, say: &Say) -> Result<S
     let say = say.clone();
     subject.say = Box::new(move |line| say(line));
     if args.token_stdin {
-        let token = probe::token_of(read_secret(Source::Token).await?.reveal());
+        let token = probe::token_of(password::read(Source::Token).await?.reveal());
         if !probe::claims(&token).is_some_and(|claims| claims.is_object()) {
             return Err(Error::usage("standard input (--token-stdin) has no token that can be read")
                 .hint("paste the value of the cookie argocd.token: three parts with dots between"));
@@ -247,7 +247,7 @@ async fn named(args: &DoctorArgs, say: &Say) -> Result<Subject> {
     }
     if let Some(user) = &args.user {
         let source = args.password_env.as_deref().map_or(Source::Input, Source::Environment);
-        subject.user = Some(User::new(user, read_secret(source).await?));
+        subject.user = Some(User::new(user, password::read(source).await?));
     }
     Ok(subject)
 }
@@ -261,17 +261,6 @@ pub fn kubectl(kubeconfig: Option<&Path>, context: &str) -> String {
         }
         None => format!("kubectl --context {context}"),
     }
-}
-
-/// A password or a token, from where it is said to be.
-///
-/// # Errors
-/// There is none, or it cannot be read.
-pub async fn read_secret(source: Source<'_>) -> Result<Password> {
-    password::read(source).await.map_err(|error| match error {
-        NoPassword::Empty(_) => Error::usage(error.to_string()),
-        NoPassword::Unreadable(message) => Error::environment(message),
-    })
 }
 
 /// Says what a pasted error, an address, a HAR or a log means; nothing is asked of anybody.

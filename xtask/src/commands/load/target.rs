@@ -3,10 +3,10 @@
 
 use std::net::SocketAddr;
 
-use doctor::command::{kubectl, read_secret};
+use doctor::command::kubectl;
 use doctor::{Access, UserCluster};
 use kube::Client;
-use probe::password::Source;
+use probe::password::{self, Source};
 use probe::{Password, Resolve};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
@@ -163,7 +163,7 @@ impl Target {
     pub async fn password(&self, args: &LoadArgs) -> Result<Password> {
         match self.cluster {
             Some(_) => {
-                read_secret(args.password_env.as_deref().map_or(Source::Input, Source::Environment)).await
+                password::read(args.password_env.as_deref().map_or(Source::Input, Source::Environment)).await
             }
             None => Ok(Password::new(PASSWORD)),
         }
