@@ -5,51 +5,27 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, ORIGIN, PROXY_AUTHORIZATION, USER_AGENT,
-};
-use hyper::{Method, Response, StatusCode};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsConnector;
-use tower::Service as _;
-use url::{Origin, Position, Url};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, HeaderMap, ORIGIN};
+use reqwest::{Client, Method};
+use url::{Origin, Url};
 
 use crate::certificate;
 use crate::options::Options;
+use crate::proxy;
+use crate::tls::Tls;
 
-/// How this program calls itself.
-const NAME: &str = concat!("argocd-oidc-lab-probe/", env!("CARGO_PKG_VERSION"));
-
-/// The connections of one login: one for each scheme, host and port that it meets.
+/// The connections of one login: a client for each scheme, host and port that it meets.
 pub struct Connections<'a> {
     options: &'a Options,
-    /// Those that may carry another request.
-    open: Vec<(Origin, Open)>,
+    clients: Vec<(Origin, Client, bool)>,
 }
 
-/// A connection to a server.
-struct Open {
-    sender: SendRequest<Full<Bytes>>,
-    /// Until when the server's certificate is good, where there is one.
-    certificate: Option<Timestamp>,
-}
-
-/// Bytes to and fro, by TCP or by TLS above it.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+/// A request under way.
+pub(crate) type Asked = Pin<Box<dyn Future<Output = reqwest::Result<reqwest::Response>> + Send>>;
 
 /// What is asked.
 pub struct Request<'a> {
@@ -189,7 +165,7 @@ pub(crate) fn seconds(time: Duration) -> String {
 impl<'a> Connections<'a> {
     /// Connections to be made as the options say; none is made yet.
     pub fn new(options: &'a Options) -> Self {
-        Self { options, open: Vec::new() }
+        Self { options, clients: Vec::new() }
     }
 
     /// Asks and reads the whole answer. Redirects are not followed.
@@ -199,23 +175,27 @@ impl<'a> Connections<'a> {
     pub async fn send(&mut self, request: Request<'_>) -> Result<Answer, (NoAnswer, Duration)> {
         let limit = request.limit;
         let max_body = self.options.max_body;
+        let (client, moved) = match self.client(request.url) {
+            Ok(found) => found,
+            Err(no_answer) => return Err((no_answer, Duration::ZERO)),
+        };
         let start = Instant::now();
         let answer = async {
-            let (response, certificate) = self.ask(&request).await?;
-            let (head, mut rest) = response.into_parts();
+            let mut response = prepare(&client, moved, request).send().await.map_err(|e| explain(&e))?;
             let mut body = Vec::new();
-            while let Some(frame) = rest.frame().await {
-                let chunk = frame.map_err(|error| explain(&error))?.into_data().unwrap_or_default();
+            while let Some(chunk) = response.chunk().await.map_err(|e| explain(&e))? {
                 if body.len() + chunk.len() > max_body {
                     // Whoever throttles is heard, however much they say.
-                    if head.status == StatusCode::TOO_MANY_REQUESTS {
+                    if response.status() == reqwest::StatusCode::TOO_MANY_REQUESTS {
                         break;
                     }
                     return Err(NoAnswer::TooLarge(max_body));
                 }
                 body.extend_from_slice(&chunk);
             }
-            let (status, headers) = (head.status.as_u16(), head.headers);
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
+            let certificate = tls.and_then(|tls| tls.peer_certificate()).and_then(certificate::not_after);
             Ok(Answer { status, headers, body, time: start.elapsed(), certificate })
         };
         match tokio::time::timeout(limit, answer).await {
@@ -224,190 +204,94 @@ impl<'a> Connections<'a> {
         }
     }
 
-    /// Asks, on the connection that is open or on a new one; gives the head of the answer, and until when the server's
-    /// certificate is good. The body ends, and with it the connection, when the answer is dropped.
-    pub(crate) async fn ask(
-        &mut self,
-        request: &Request<'_>,
-    ) -> Result<(Response<Incoming>, Option<Timestamp>), NoAnswer> {
-        let url = request.url;
-        let (to, proxy) = self.way_to(url)?;
-        let mut message = prepare(request, proxy.as_ref())?;
-        let known = self.open.iter().position(|(known, _)| *known == url.origin());
-        if let Some(mut open) = known.map(|at| self.open.swap_remove(at).1)
-            && open.sender.ready().await.is_ok()
-        {
-            match open.sender.try_send_request(message).await {
-                Ok(response) => return Ok((response, self.keep(url, open))),
-                Err(mut error) => match error.take_message() {
-                    // The server closed it before it heard of this request.
-                    Some(unsent) => message = unsent,
-                    None => return Err(explain(error.error())),
-                },
-            }
-        }
-        let mut open = self.connect(url, to, proxy.as_ref()).await?;
-        let response = open.sender.send_request(message).await.map_err(|error| explain(&error))?;
-        Ok((response, self.keep(url, open)))
+    /// Begins to ask. What comes of it has no end in view, and what is open ends when it is dropped.
+    ///
+    /// # Errors
+    /// Why nothing can be asked.
+    pub(crate) fn begin(&mut self, request: Request<'_>) -> Result<Asked, NoAnswer> {
+        let (client, moved) = self.client(request.url)?;
+        Ok(Box::pin(prepare(&client, moved, request).send()))
     }
 
-    fn keep(&mut self, url: &Url, open: Open) -> Option<Timestamp> {
-        let certificate = open.certificate;
-        self.open.push((url.origin(), open));
-        certificate
-    }
-
-    /// Where connections for a URL go instead, if the options say so; else the proxy by which it is asked, if there is
-    /// one.
-    fn way_to(&self, url: &Url) -> Result<(Option<SocketAddr>, Option<Url>), NoAnswer> {
-        let (host, port) =
-            (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
-        match self.options.resolve.iter().find(|resolve| resolve.matches(host, port)) {
-            Some(resolve) => Ok((Some(resolve.to), None)),
-            None => Ok((None, self.options.proxies.for_url(url).map_err(NoAnswer::Other)?)),
-        }
+    /// Where connections for a URL go instead, if the options say so.
+    fn override_of(&self, url: &Url) -> Option<SocketAddr> {
+        let (host, port) = (url.host_str()?, url.port_or_known_default()?);
+        self.options.resolve.iter().find(|resolve| resolve.matches(host, port)).map(|resolve| resolve.to)
     }
 
     /// Who is asked, in words: the host of a URL, and the proxy by which it is asked.
     pub(crate) fn way(&self, url: &Url) -> String {
-        match self.way_to(url) {
-            Ok((_, Some(proxy))) => format!("{} by the proxy {}", authority(url), authority(&proxy)),
-            _ => authority(url),
-        }
-    }
-
-    async fn connect(
-        &self,
-        url: &Url,
-        to: Option<SocketAddr>,
-        proxy: Option<&Url>,
-    ) -> Result<Open, NoAnswer> {
-        let first = proxy.unwrap_or(url);
-        let address = match to {
-            Some(to) => to.to_string(),
-            None => with_port(first),
+        let proxy = match self.override_of(url) {
+            Some(_) => None,
+            None => self.options.proxies.for_url(url).ok().flatten(),
         };
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let address = format!("http://{address}").parse().map_err(|_| NoAnswer::Name(authority(first)))?;
-        let stream = connector.call(address).await.map_err(|error| explain(&error))?.into_inner();
-        let (mut stream, mut certificate): (Box<dyn Stream>, _) = (Box::new(stream), None);
-        if let Some(proxy) = proxy {
-            if proxy.scheme() == "https" {
-                (stream, _) = self.secure(stream, proxy).await?;
-            }
-            if url.scheme() == "https" {
-                stream = tunnel(stream, url, proxy).await?;
-            }
+        match proxy {
+            Some(proxy) => format!("{} by the proxy {}", authority(url), authority(&proxy)),
+            None => authority(url),
         }
-        if url.scheme() == "https" {
-            (stream, certificate) = self.secure(stream, url).await?;
-        }
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| explain(&error))?;
-        // What goes wrong there, the request hears.
-        tokio::spawn(connection);
-        Ok(Open { sender, certificate })
     }
 
-    /// TLS above a stream; gives until when the server's certificate is good, too.
-    async fn secure(
-        &self,
-        stream: Box<dyn Stream>,
-        url: &Url,
-    ) -> Result<(Box<dyn Stream>, Option<Timestamp>), NoAnswer> {
-        let config = self.options.tls.config().map_err(|error| NoAnswer::Certificate(error.to_string()))?;
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host).map_err(|error| NoAnswer::Certificate(error.to_string()))?;
-        let stream =
-            TlsConnector::from(config).connect(name, stream).await.map_err(|error| explain(&error))?;
-        let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let certificate = certificate.and_then(|it| certificate::not_after(it));
-        Ok((Box::new(stream), certificate))
+    /// The client for a URL, and whether an override decides where it connects to.
+    fn client(&mut self, url: &Url) -> Result<(Client, bool), NoAnswer> {
+        let origin = url.origin();
+        if let Some((_, client, moved)) = self.clients.iter().find(|(known, ..)| *known == origin) {
+            return Ok((client.clone(), *moved));
+        }
+        let tls = match url.scheme() {
+            "https" => self.options.tls.config().map_err(|error| NoAnswer::Certificate(error.to_string()))?,
+            _ => Tls::unused(),
+        };
+        let mut builder = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .http1_only()
+            .tls_info(true)
+            .tls_backend_preconfigured(tls)
+            .user_agent(concat!("argocd-oidc-lab-probe/", env!("CARGO_PKG_VERSION")));
+        let to = self.override_of(url);
+        if let Some(to) = to {
+            builder = builder.resolve(url.host_str().unwrap_or_default(), to);
+        } else if let Some(proxy) = self.options.proxies.for_url(url).map_err(NoAnswer::Other)? {
+            let proxy = proxy::of_client(&proxy).map_err(|error| NoAnswer::Other(words(&error)))?;
+            builder = builder.proxy(proxy);
+        }
+        let client = builder.build().map_err(|error| NoAnswer::Other(words(&error)))?;
+        self.clients.push((origin, client.clone(), to.is_some()));
+        Ok((client, to.is_some()))
     }
 }
 
-/// Asks a proxy for a way to a server, which is then spoken to as if it were at the other end.
-async fn tunnel(stream: Box<dyn Stream>, url: &Url, proxy: &Url) -> Result<Box<dyn Stream>, NoAnswer> {
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| explain(&error))?;
-    tokio::spawn(connection.with_upgrades());
-    let server = with_port(url);
-    let mut request = hyper::Request::connect(&server).header(HOST, &server).header(USER_AGENT, NAME);
-    if let Some(credentials) = credentials_of(proxy) {
-        request = request.header(PROXY_AUTHORIZATION, credentials);
-    }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| NoAnswer::Other(error.to_string()))?;
-    let response = sender.send_request(request).await.map_err(|error| explain(&error))?;
-    if !response.status().is_success() {
-        return Err(NoAnswer::Other(format!(
-            "the proxy answers {} and makes no way there",
-            response.status()
-        )));
-    }
-    let stream = hyper::upgrade::on(response).await.map_err(|error| explain(&error))?;
-    Ok(Box::new(TokioIo::new(stream)))
-}
-
-/// The request as it is sent. A proxy that passes plain http on hears the whole address.
-fn prepare(request: &Request<'_>, proxy: Option<&Url>) -> Result<hyper::Request<Full<Bytes>>, NoAnswer> {
-    let url = request.url;
-    let by_proxy = proxy.filter(|_| url.scheme() == "http");
-    let target = &url[Position::BeforePath..Position::AfterQuery];
-    let target = match by_proxy {
-        Some(_) => Cow::Owned(format!("http://{}{target}", authority(url))),
-        None => Cow::Borrowed(target),
-    };
+fn prepare(client: &Client, moved: bool, request: Request<'_>) -> reqwest::RequestBuilder {
     let method = if request.form.is_some() { Method::POST } else { Method::GET };
-    let mut head = hyper::Request::builder()
-        .method(method)
-        .uri(&*target)
-        .header(HOST, authority(url))
-        .header(USER_AGENT, NAME)
-        .header(ACCEPT, request.accept.header());
-    if let Some(cookies) = &request.cookies {
-        head = head.header(COOKIE, cookies);
+    let mut url = request.url.clone();
+    if moved {
+        // A port in the URL would be used instead of the override's. The server still has to hear what
+        // the URL said.
+        let _ = url.set_port(None);
     }
-    let authorization = match (request.bearer, request.basic) {
-        (Some(token), _) => Some(format!("Bearer {token}")),
-        (None, Some((user, password))) => Some(basic(&format!("{user}:{password}"))),
-        (None, None) => credentials_of(url),
-    };
-    if let Some(authorization) = authorization {
-        head = head.header(AUTHORIZATION, authorization);
+    let mut builder = client.request(method, url);
+    if moved {
+        builder = builder.header(HOST, authority(request.url));
     }
-    if let Some(credentials) = by_proxy.and_then(credentials_of) {
-        head = head.header(PROXY_AUTHORIZATION, credentials);
+    builder = builder.header(ACCEPT, request.accept.header());
+    if let Some(cookies) = request.cookies {
+        builder = builder.header(COOKIE, cookies);
     }
-    if request.form.is_some() {
+    if let Some((user, password)) = request.basic {
+        builder = builder.basic_auth(user, Some(password));
+    }
+    if let Some(token) = request.bearer {
+        builder = builder.bearer_auth(token);
+    }
+    if let Some(form) = request.form {
         if request.from_page {
-            head = head.header(ORIGIN, url.origin().ascii_serialization());
+            builder = builder.header(ORIGIN, request.url.origin().ascii_serialization());
         }
-        head = head.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned());
     }
-    let form = Full::from(request.form.unwrap_or_default().to_owned());
-    head.body(form).map_err(|error| NoAnswer::Other(error.to_string()))
-}
-
-/// The header for basic authentication by the user and password that stand in an address.
-fn credentials_of(url: &Url) -> Option<String> {
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
-    }
-    let plain = |text: &str| {
-        let text = format!("it={}", text.replace('+', "%2B").replace('&', "%26"));
-        url::form_urlencoded::parse(text.as_bytes()).next().map(|(_, it)| it.into_owned()).unwrap_or_default()
-    };
-    Some(basic(&format!("{}:{}", plain(url.username()), plain(url.password().unwrap_or_default()))))
-}
-
-fn basic(credentials: &str) -> String {
-    format!("Basic {}", BASE64_STANDARD.encode(credentials))
-}
-
-/// Host and port, whether it is the scheme's own or not.
-fn with_port(url: &Url) -> String {
-    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+    builder
 }
 
 /// Host, and port if it is not the scheme's own.
@@ -416,9 +300,9 @@ pub(crate) fn authority(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Finds out what an error of a connection is about.
-fn explain(error: &(dyn Error + 'static)) -> NoAnswer {
-    let mut source = Some(error);
+/// Finds out what an error of the client is about.
+pub(crate) fn explain(error: &reqwest::Error) -> NoAnswer {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
     let mut chain = Vec::new();
     while let Some(error) = source {
         if let Some(no_answer) = explain_one(error) {
@@ -428,16 +312,17 @@ fn explain(error: &(dyn Error + 'static)) -> NoAnswer {
         source = error.source();
     }
     let all = chain.join(": ").to_ascii_lowercase();
-    let last = chain.pop().unwrap_or_default();
+    let last = chain.last().cloned().unwrap_or_default();
     if all.contains("dns error") {
         return NoAnswer::Name(last);
     }
     if all.contains("connection closed") || all.contains("end of file") || all.contains("unexpected eof") {
         return NoAnswer::Closed;
     }
-    match error.is::<hyper::Error>()
-        && ["invalid", "parse", "too large"].iter().any(|word| all.contains(word))
-    {
+    if error.is_connect() || !(error.is_request() || error.is_body() || error.is_decode()) {
+        return NoAnswer::Other(last);
+    }
+    match all.contains("invalid") || all.contains("parse") || all.contains("too large") {
         true => NoAnswer::NotHttp(last),
         false => NoAnswer::Other(last),
     }
@@ -462,4 +347,13 @@ fn explain_one(error: &(dyn Error + 'static)) -> Option<NoAnswer> {
         | ErrorKind::UnexpectedEof => Some(NoAnswer::Closed),
         _ => None,
     }
+}
+
+/// The innermost words of an error: the outer ones repeat the URL, which may hold secrets.
+fn words(error: &reqwest::Error) -> String {
+    let mut source: &dyn Error = error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    source.to_string()
 }

@@ -3,6 +3,7 @@
 //! are asked without one. This machine itself is never asked by a proxy.
 
 use base::no_proxy::is_in;
+use reqwest::Proxy;
 use url::{Host, Url};
 
 use crate::jar::is_loopback;
@@ -92,6 +93,14 @@ impl std::fmt::Debug for Proxies {
         let set = (self.http.is_some(), self.https.is_some());
         f.debug_struct("Proxies").field("http, https", &set).field("without", &self.without).finish()
     }
+}
+
+/// A proxy for everything that a client sends.
+///
+/// # Errors
+/// The library does not take its address.
+pub(crate) fn of_client(proxy: &Url) -> reqwest::Result<Proxy> {
+    Proxy::all(proxy.as_str())
 }
 
 #[cfg(test)]

@@ -1,14 +1,11 @@
 //! Stays on Argo CD's page of applications after a login, as a browser tab does: with one request that
 //! does not end.
 
-use std::pin::Pin;
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 
-use crate::http::{Connections, NoAnswer, Request};
+use crate::http::{Asked, Connections, NoAnswer, Request, explain};
 use crate::login::{Attempt, Failure, below};
 use crate::options::Options;
 
@@ -20,11 +17,11 @@ pub struct Page {
     _open: Open,
 }
 
-/// What keeps it open: the request that is under way, or the answer that does not end.
+/// What keeps it open.
 #[expect(dead_code, reason = "only held")]
 enum Open {
-    Asked(Pin<Box<dyn Future<Output = Result<Response<Incoming>, NoAnswer>> + Send>>),
-    Answered(Response<Incoming>),
+    Asked(Asked),
+    Answered(reqwest::Response),
 }
 
 /// Why no page is open.
@@ -47,17 +44,14 @@ pub async fn open_page(options: &Options) -> Result<Page, NotOpen> {
     attempt.run().await.map_err(NotOpen::Login)?;
     let url = below(&options.argocd, "api/v1/stream/applications");
     let cookies = attempt.cookies(&url, Timestamp::now());
-    let options = options.clone();
-    let mut asked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
-        let request = Request { cookies, ..Request::get(&url, FIRST_WORD) };
-        Connections::new(&options).ask(&request).await.map(|(answer, _)| answer)
-    });
+    let request = Request { cookies, ..Request::get(&url, FIRST_WORD) };
+    let mut asked = Connections::new(options).begin(request).map_err(NotOpen::NoAnswer)?;
     let open = match tokio::time::timeout(FIRST_WORD, &mut asked).await {
         // It is open and has nothing to say yet.
         Err(_) => Open::Asked(asked),
-        Ok(Ok(answer)) if answer.status() == StatusCode::OK => Open::Answered(answer),
+        Ok(Ok(answer)) if answer.status() == reqwest::StatusCode::OK => Open::Answered(answer),
         Ok(Ok(answer)) => return Err(NotOpen::Status(answer.status().as_u16())),
-        Ok(Err(no_answer)) => return Err(NotOpen::NoAnswer(no_answer)),
+        Ok(Err(error)) => return Err(NotOpen::NoAnswer(explain(&error))),
     };
     Ok(Page { _open: open })
 }

@@ -7,14 +7,14 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// Whom to trust over HTTPS: the system's authorities, and more or less on request.
 #[derive(Clone, Default)]
 pub struct Tls {
     authorities: Vec<CertificateDer<'static>>,
     insecure: bool,
-    made: Arc<OnceLock<Result<Arc<ClientConfig>, TlsError>>>,
+    made: Arc<OnceLock<Result<ClientConfig, TlsError>>>,
 }
 
 /// Why the certificates given could not be used.
@@ -62,8 +62,22 @@ impl Tls {
 
     /// The configuration for https, made on the first call and shared from then on: reading the
     /// system's authorities takes far longer than a login.
-    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        self.made.get_or_init(|| self.make().map(Arc::new)).clone()
+    pub(crate) fn config(&self) -> Result<ClientConfig, TlsError> {
+        self.made.get_or_init(|| self.make()).clone()
+    }
+
+    /// A configuration that trusts nobody, for clients that only ever see http URLs.
+    pub(crate) fn unused() -> ClientConfig {
+        static UNUSED: OnceLock<ClientConfig> = OnceLock::new();
+        let make = || {
+            let builder = ClientConfig::builder_with_provider(provider());
+            let versions = builder.with_protocol_versions(&[&rustls::version::TLS13]);
+            versions
+                .expect("ring offers TLS 1.3")
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth()
+        };
+        UNUSED.get_or_init(make).clone()
     }
 
     fn make(&self) -> Result<ClientConfig, TlsError> {

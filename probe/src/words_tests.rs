@@ -1,7 +1,7 @@
 use super::*;
 
 fn answer(status: u16, content_type: &str, body: &str) -> Answer {
-    let mut headers = hyper::header::HeaderMap::new();
+    let mut headers = reqwest::header::HeaderMap::new();
     headers.insert("content-type", content_type.parse().unwrap());
     Answer {
         status,
