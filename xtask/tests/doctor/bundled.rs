@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::by_hand::{Hand, patch, restart};
+use super::by_hand::{Hand, another_second, patch, restart};
 use super::diagnosis;
 use crate::support::{Lab, has};
 
@@ -53,9 +53,10 @@ fn each_mistake_has_a_cause_of_its_own() {
         ("an unknown connector", "dex-down certain", &|lab| dex(lab, "mockPassword", "nosuch")),
         ("no pods", "dex-down certain", &|lab| scale(lab, "0")),
     ];
+    let lab = Lab::new();
     for (name, expected, make) in mistakes {
-        let lab = Lab::new();
         lab.expect(0, &["--provider", "bundled", "working"]);
+        another_second();
         make(&lab);
         if !matches!(name, "no connectors" | "no pods") {
             restart(&lab, "argocd", "argocd-server");

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::by_hand::{Hand, config, lab, patch, restart};
+use super::by_hand::{Hand, another_second, config, lab, patch, restart};
 use super::{diagnosis, found};
 use crate::support::{Ended, Lab, has};
 
@@ -28,19 +28,11 @@ fn type_in(lab: &Lab, fix: &str) {
     }
 }
 
-/// kubectl restarts nothing twice within one second of the clock.
-fn another_second() {
-    let second = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let now = second();
-    while second() == now {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-}
-
-/// The lab is broken by hand, and healed by the first finding's fix alone.
+/// The lab is broken by hand, and healed by the first finding's fix alone, so that it can be broken anew.
 fn heals(release: &str, faults: &[(&str, Hand<'_>)]) {
+    let lab = lab(release);
     for (id, make) in faults {
-        let lab = lab(release);
+        another_second();
         make(&lab);
         restart(&lab, "argocd", "argocd-server");
         let document = diagnosis(&lab, &[]);
