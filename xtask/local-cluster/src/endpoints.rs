@@ -12,6 +12,19 @@ use crate::store::object::{self, items, port, text};
 /// `{"8080":"127.0.0.1:41234"}`.
 pub(crate) const LISTENING: &str = "oidc-lab/listening";
 
+/// The container port that is meant by a number, or by the name that one of these containers
+/// gives it.
+pub(crate) fn container_port<'a>(
+    containers: impl IntoIterator<Item = &'a Value>,
+    wanted: &Value,
+) -> Option<u16> {
+    let name = text(wanted);
+    port(wanted).or_else(|| name.parse().ok()).or_else(|| {
+        let mut ports = containers.into_iter().flat_map(|it| items(&it["ports"]));
+        ports.find(|it| it["name"] == name).and_then(|it| port(&it["containerPort"]))
+    })
+}
+
 /// Where the pod's container ports really listen.
 pub(crate) fn listening(pod: &Value) -> BTreeMap<u16, SocketAddr> {
     let text = object::annotation(pod, LISTENING).unwrap_or("{}");

@@ -7,13 +7,14 @@
 //! ports that were chosen for its container (nobody asks for its gRPC).
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base::files::make_private_folder;
 use base::locks::{self, Mode};
 use local_cluster::program::{Exit, Launch, Program, Running};
 
@@ -80,7 +81,7 @@ fn prepare(folder: &Path, lock: &Path, env: &mut BTreeMap<String, String>) -> Re
     let failed = |error: io::Error| format!("the Dex inside Argo CD has no place to run: {error}");
     let taken = || format!("{TAKEN} (hint: {HINT})");
     let held = locks::take(lock, Mode::Exclusive, Duration::ZERO).map_err(failed)?.ok_or_else(taken)?;
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    make_private_folder(folder).map_err(failed)?;
     let dex = folder.join("dex");
     fs::write(&dex, DEX).map_err(failed)?;
     fs::set_permissions(&dex, Permissions::from_mode(0o700)).map_err(failed)?;

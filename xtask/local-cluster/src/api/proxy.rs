@@ -12,7 +12,7 @@ use hyper::body::{Body as _, Incoming};
 use serde_json::Value;
 
 use crate::client::connect;
-use crate::endpoints::{LISTENING, addresses, listening};
+use crate::endpoints::{LISTENING, addresses, container_port, listening};
 use crate::serve::{Response, end_to_end};
 use crate::store::Key;
 use crate::store::object::{self, items, text};
@@ -102,14 +102,12 @@ fn split(asked: &str) -> Result<(&str, &str, &str), Refusal> {
 fn of_pod(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal> {
     let key = call.kind.key(call.target.namespace.as_deref(), name);
     let pod = call.api.store.get(&key).ok_or_else(|| Refusal::not_found(&call.kind.resource.id(), name))?;
-    let mut ports = items(&pod["spec"]["containers"]).flat_map(|it| items(&it["ports"]));
-    let number = match port.parse() {
-        Ok(number) => number,
-        Err(_) => ports
-            .find(|it| port.is_empty() || it["name"] == port)
-            .and_then(|it| object::port(&it["containerPort"]))
-            .ok_or_else(|| Refusal::unavailable(format!("no port {port:?} in pod {name:?}")))?,
+    let containers = || items(&pod["spec"]["containers"]);
+    let number = match port {
+        "" => containers().find_map(|it| object::port(&it["ports"][0]["containerPort"])),
+        port => container_port(containers(), &port.into()),
     };
+    let number = number.ok_or_else(|| Refusal::unavailable(format!("no port {port:?} in pod {name:?}")))?;
     let address = listening(&pod).get(&number).copied();
     address.ok_or_else(|| {
         let ip = text(&pod["status"]["podIP"]);

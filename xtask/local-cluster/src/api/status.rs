@@ -2,6 +2,7 @@
 //! worded as kube-apiserver words them, because clients and people know the words.
 
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::serve::BodyError;
@@ -21,7 +22,7 @@ pub struct Refusal {
 }
 
 /// One thing that is wrong with an object's field.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cause {
     /// `FieldValueInvalid`, `FieldManagerConflict`.
     pub reason: &'static str,
@@ -29,12 +30,6 @@ pub struct Cause {
     pub field: String,
     /// What is wrong with it.
     pub message: String,
-}
-
-impl Cause {
-    fn json(&self) -> Value {
-        json!({"reason": self.reason, "message": self.message, "field": self.field})
-    }
 }
 
 impl Refusal {
@@ -179,7 +174,7 @@ impl Refusal {
     /// Adds the causes to the details.
     #[must_use]
     pub fn because(mut self, causes: &[Cause]) -> Self {
-        self.details.insert("causes".into(), causes.iter().map(Cause::json).collect());
+        self.details.insert("causes".into(), json!(causes));
         self
     }
 }

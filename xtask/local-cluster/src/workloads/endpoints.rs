@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::machine::{ADDRESS, NODE};
 use super::pods;
-use crate::endpoints::listening;
+use crate::endpoints::{container_port, listening};
 use crate::store::Key;
-use crate::store::object::{self, items, port};
+use crate::store::object::{self, items};
 
 /// Brings the Endpoints of a Service up to its pods.
 pub(super) fn sync(context: &Context, service_key: &Key) {
@@ -57,7 +57,8 @@ fn subset(service: &Value, pod: &Value) -> Option<Value> {
         return None;
     }
     let ports = items(&service["spec"]["ports"]).filter_map(|port| {
-        let number = target(port, pod)?;
+        let target = Some(&port["targetPort"]).filter(|it| !it.is_null()).unwrap_or(&port["port"]);
+        let number = container_port(items(&pod["spec"]["containers"]), target)?;
         // Where nobody listens: in a cluster as here, a connection is refused.
         let real = listening.get(&number).map_or(0, std::net::SocketAddr::port);
         let mut entry = json!({"port": real, "protocol": "TCP"});
@@ -83,18 +84,4 @@ fn subset(service: &Value, pod: &Value) -> Option<Value> {
         },
     });
     Some(json!({field: [address], "ports": ports}))
-}
-
-/// The container port that a Service's port leads to: a number, or the name of one.
-fn target(of: &Value, pod: &Value) -> Option<u16> {
-    let name = match &of["targetPort"] {
-        Value::Null => return port(&of["port"]),
-        Value::String(name) => name,
-        value => return port(value),
-    };
-    if let Ok(number) = name.parse() {
-        return Some(number);
-    }
-    let mut ports = items(&pod["spec"]["containers"]).flat_map(|container| items(&container["ports"]));
-    ports.find(|it| it["name"] == name.as_str()).and_then(|it| port(&it["containerPort"]))
 }

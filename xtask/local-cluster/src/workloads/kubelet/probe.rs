@@ -11,7 +11,8 @@ use http_body_util::Empty;
 use serde_json::Value;
 
 use crate::client::connect;
-use crate::store::object::{items, port, text};
+use crate::endpoints::container_port;
+use crate::store::object::{items, text};
 
 /// A probe of a container, with its times.
 pub(super) struct Probe<'a> {
@@ -73,11 +74,8 @@ impl<'a> Probe<'a> {
 
     /// Where a port is, which may be a name.
     fn address(&self, wanted: &Value) -> Result<SocketAddr, String> {
-        let name = text(wanted);
-        let named = || items(&self.container["ports"]).find(|it| it["name"] == name);
-        let number = name.parse().ok().or_else(|| port(wanted));
-        let number = number.or_else(|| port(&named()?["containerPort"]));
-        let number = number.ok_or_else(|| format!("couldn't find port: {name}"))?;
+        let number = container_port([self.container], wanted)
+            .ok_or_else(|| format!("couldn't find port: {}", text(wanted)))?;
         // A port that the container does not declare is nowhere: as if nobody listened.
         let nobody = || format!("dial tcp {}:{number}: connect: connection refused", Ipv4Addr::LOCALHOST);
         self.listening.get(&number).copied().ok_or_else(nobody)
