@@ -3,9 +3,9 @@
 use cluster::names::Workload;
 
 use super::commands::{Commands, Typed};
-use super::helm::{self, Choice};
+use super::helm;
 use super::images::{self, EXPORTER_ARCHIVE};
-use super::parts::Part;
+use super::parts::{Choice, Part};
 use super::state::{Stage, State};
 use super::step::KindStep;
 

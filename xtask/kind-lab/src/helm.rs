@@ -3,94 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use releases::Release;
-use serde::{Deserialize as _, Serialize};
-use serde_json::{Map, Value, json};
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use super::commands::{Commands, Typed};
-use super::image_ref::ImageRef;
 use super::kit::Tools;
 use super::messages::{self, Trouble};
 use super::mirrors::{CHARTS, Charts};
-use super::parts::Ingress;
-use super::parts::{Chart, Part};
+use super::parts::{Chart, Choice, Part};
 use super::state::State;
 use base::files::{make_private_folder, write_private};
 use base::{Error, Result};
-use cluster::names::{Provider, Scheme, VALUES_TEMPLATE};
-
-/// On pod templates: which versions of their Secrets the pods were started with.
-const SECRETS: &str = "oidc-lab/secrets";
-/// On pod templates: the image of one's own that the pods were started with, which
-/// keeps its name when it is built anew.
-const IMAGE: &str = "oidc-lab/image-id";
-/// The image that the chart of Argo CD names by itself.
-const ARGOCD_IMAGE: &str = "quay.io/argoproj/argocd";
-
-/// What is to be installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// The ingress.
-    pub ingress: Ingress,
-    /// The release whose chart installs Argo CD.
-    pub argocd: Release,
-    /// An image of one's own instead of that release's.
-    pub image: Option<ImageRef>,
-    /// Who checks the user.
-    pub provider: Provider,
-    /// What the lab is spoken to by.
-    pub scheme: Scheme,
-}
-
-impl Choice {
-    /// The chart of a part.
-    pub(crate) fn chart(&self, part: Part) -> Chart {
-        part.chart(self.ingress, &self.argocd, self.provider, self.scheme)
-    }
-
-    /// The image of one's own that a part is to run, if it is.
-    pub(crate) fn own(&self, part: Part) -> Option<String> {
-        self.image.as_ref().filter(|_| part == Part::Argocd).map(ToString::to_string)
-    }
-
-    /// The values that a part gets besides those of its file: none of them a secret.
-    /// Pods that were started with other annotations are started anew.
-    ///
-    /// # Errors
-    /// They cannot be written as YAML.
-    pub(crate) fn values(&self, part: Part, secrets: Option<&str>, image_id: Option<&str>) -> Result<String> {
-        let annotations = [(SECRETS, secrets), (IMAGE, image_id)];
-        let annotations: Map<String, Value> = annotations
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value?.into())))
-            .collect();
-        let mut values = Map::new();
-        if part == Part::Argocd {
-            let image = match (&self.image, self.argocd.chart().1) {
-                (Some(image), _) => Some((image.repository.clone(), image.tag.clone())),
-                // A release that has no chart of its own.
-                (None, true) => Some((ARGOCD_IMAGE.into(), self.argocd.to_string().replace('+', "_"))),
-                (None, false) => None,
-            };
-            if let Some((repository, tag)) = image {
-                values.insert("global".into(), json!({"image": {"repository": repository, "tag": tag}}));
-            }
-        }
-        match part {
-            _ if annotations.is_empty() => {}
-            Part::Argocd => drop(values.insert("server".into(), json!({"podAnnotations": annotations}))),
-            Part::Dex => drop(values.insert("podAnnotations".into(), annotations.into())),
-            Part::Ingress => {}
-        }
-        if values.is_empty() { Ok(String::new()) } else { yaml(&values) }
-    }
-}
-
-/// Values as a chart reads them. Without them it would take its own.
-fn yaml(values: &impl Serialize) -> Result<String> {
-    serde_yaml::to_string(values)
-        .map_err(|error| Error::environment(format!("the values for a chart cannot be written: {error}")))
-}
+use cluster::names::VALUES_TEMPLATE;
 
 /// The commands that bring a chart here, where it is not and may come, and render it.
 pub fn chart_commands(commands: &Commands, chart: &Chart, values: &str) -> (Option<Typed>, Typed) {
@@ -258,55 +182,6 @@ fn images(text: &str) -> Result<BTreeSet<String>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn choice(argocd: &str) -> Choice {
-        Choice {
-            ingress: Ingress::Nginx,
-            argocd: Release::parse(argocd).unwrap(),
-            image: None,
-            provider: Provider::Dex,
-            scheme: Scheme::Http,
-        }
-    }
-
-    #[test]
-    fn a_release_with_a_chart_of_its_own_needs_no_values_but_its_annotations() {
-        assert_eq!(choice("v3.3.6").values(Part::Argocd, None, None).unwrap(), "");
-        assert_eq!(
-            choice("v3.3.6").values(Part::Argocd, Some("a=1,b=2"), None).unwrap(),
-            "server:\n  podAnnotations:\n    oidc-lab/secrets: a=1,b=2\n"
-        );
-        assert_eq!(
-            choice("v3.5.1").values(Part::Argocd, None, None).unwrap(),
-            "global:\n  image:\n    repository: quay.io/argoproj/argocd\n    tag: v3.5.1\n"
-        );
-        assert_eq!(
-            choice("v3.3.6").values(Part::Dex, Some("a=1"), None).unwrap(),
-            "podAnnotations:\n  oidc-lab/secrets: a=1\n"
-        );
-    }
-
-    #[test]
-    fn an_image_of_ones_own_is_named_with_its_id() {
-        let image = Some(ImageRef::parse("me/argocd:dev").unwrap());
-        let values = Choice { image, ..choice("v3.3.6") }.values(Part::Argocd, None, Some("sha256:1"));
-        assert_eq!(
-            values.unwrap(),
-            "global:\n  image:\n    repository: me/argocd\n    tag: dev\nserver:\n  podAnnotations:\n    oidc-lab/image-id: sha256:1\n"
-        );
-    }
-
-    #[test]
-    fn values_that_cannot_be_written_are_an_error_and_not_none() {
-        struct Unwritable;
-        impl Serialize for Unwritable {
-            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-                Err(serde::ser::Error::custom("no such thing in YAML"))
-            }
-        }
-        let error = yaml(&Unwritable).unwrap_err().to_string();
-        assert_eq!(error, "the values for a chart cannot be written: no such thing in YAML");
-    }
 
     #[test]
     fn images_are_those_of_what_runs() {

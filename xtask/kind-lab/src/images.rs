@@ -3,10 +3,9 @@
 //! itself, unless nothing is to be asked of the network.
 
 use super::commands::{Commands, Typed};
-use super::helm::Choice;
 use super::kit::{Ids, Needs, Saved, Tools};
 use super::messages::{self, Trouble};
-use super::parts::Part;
+use super::parts::{Choice, Part};
 use super::state::State;
 use base::process::Said;
 use base::{Error, Result};
