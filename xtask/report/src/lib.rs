@@ -46,7 +46,7 @@ pub fn write(dir: &Path, run: &Value) -> Result<()> {
 /// job, where GitHub runs this.
 ///
 /// # Errors
-/// As [`write`]; or the file that GitHub names cannot be written.
+/// As [`write()`]; or the file that GitHub names cannot be written.
 pub fn publish(run: impl FnOnce() -> Value, dir: Option<&Path>, github: bool) -> Result<()> {
     if dir.is_none() && !github {
         return Ok(());
@@ -66,7 +66,7 @@ pub fn publish(run: impl FnOnce() -> Value, dir: Option<&Path>, github: bool) ->
 /// Makes the report of a saved document again, in its own folder or another. Gives that folder, and the document.
 ///
 /// # Errors
-/// The file cannot be read or is not the document of a run; or as [`write`].
+/// The file cannot be read or is not the document of a run; or as [`write()`].
 pub fn again(run_json: &Path, into: Option<&Path>) -> Result<(PathBuf, Value)> {
     let document = files::read(run_json)?;
     files::run(run_json, &document)?;
