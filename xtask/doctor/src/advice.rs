@@ -90,6 +90,13 @@ pub fn label_own_secret(evidence: &Evidence) -> String {
     format!("{} label secret argocd-secret app.kubernetes.io/part-of=argocd", evidence.argocd_kubectl())
 }
 
+/// `kubectl … rollout restart deploy/dex`.
+pub fn restart_dex(evidence: &Evidence) -> String {
+    let dex = evidence.provider.own_dex().map(|dex| &dex.deployment);
+    let (namespace, name) = dex.map_or(("dex", "dex"), |dex| (dex.namespace.as_str(), dex.name.as_str()));
+    format!("{} rollout restart deploy/{}", evidence.kubectl_of(namespace), argument(name))
+}
+
 /// So that the next rotation does not end in the same way.
 pub fn lasting(evidence: &Evidence) -> Option<String> {
     let release = evidence.release.as_ref()?;

@@ -153,31 +153,19 @@ impl Diagnosis {
             text.push('\n');
             text.push_str(&one(number + 1, finding));
         }
-        if !self.unexplained.is_empty() {
-            text.push_str("\nseen, and not explained by any check\n");
-            for failure in &self.unexplained {
-                text.push_str(&format!("  {failure}\n"));
-            }
-        }
-        if let Some(token) = &self.token {
-            text.push_str("\nwhat the token gives\n");
-            for line in token.lines() {
-                text.push_str(&format!("  {line}\n"));
-            }
-        }
-        if !self.could_not.is_empty() {
-            text.push_str("\ncould not look at\n");
-            // What has one reason is said at once: a cluster that does not answer, for one.
-            for same in self
-                .could_not
-                .chunk_by(|one, other| (&one.because, &one.right) == (&other.because, &other.right))
-            {
-                let what: Vec<&str> = same.iter().map(|could_not| could_not.what.as_str()).collect();
-                let CouldNot { because, right, .. } = &same[0];
-                let right = right.as_ref().map_or_else(String::new, |right| format!(" (needs: {right})"));
-                text.push_str(&format!("  {}: {because}{right}\n", what.join(", ")));
-            }
-        }
+        text.push_str(&section("seen, and not explained by any check", &self.unexplained));
+        let of_token = self.token.as_ref().map(Token::lines).unwrap_or_default();
+        text.push_str(&section("what the token gives", &of_token));
+        // What has one reason is said at once: a cluster that does not answer, for one.
+        let alike =
+            |one: &CouldNot, other: &CouldNot| (&one.because, &one.right) == (&other.because, &other.right);
+        let could_not = self.could_not.chunk_by(alike).map(|same| {
+            let what: Vec<&str> = same.iter().map(|could_not| could_not.what.as_str()).collect();
+            let CouldNot { because, right, .. } = &same[0];
+            let right = right.as_ref().map_or_else(String::new, |right| format!(" (needs: {right})"));
+            format!("{}: {because}{right}", what.join(", "))
+        });
+        text.push_str(&section("could not look at", &could_not.collect::<Vec<_>>()));
         if self.asked != Asked::default() {
             let Asked { by_doctor, by_argocd } = self.asked;
             let [by_doctor, by_argocd] = [by_doctor, by_argocd].map(|times| match times {
@@ -195,12 +183,8 @@ impl Diagnosis {
                 text.push_str("\nWithout it, --url ADDRESS still tells what is seen from outside, and `explain` what an error or a log means.\n");
             }
         }
-        if !self.safe_order.is_empty() {
-            text.push_str("\nto rotate the client secret here\n");
-            for (number, step) in self.safe_order.iter().enumerate() {
-                text.push_str(&format!("  {}. {step}\n", number + 1));
-            }
-        }
+        let steps = self.safe_order.iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1));
+        text.push_str(&section("to rotate the client secret here", &steps.collect::<Vec<_>>()));
         if let (Some(release), false) =
             (&self.release, self.findings.is_empty() && self.safe_order.is_empty() && !self.files)
         {
@@ -214,30 +198,37 @@ impl Diagnosis {
         let now = self.findings.iter().filter(|finding| finding.when == When::Now).count();
         let applied = self.findings.iter().filter(|finding| finding.when == When::Applied).count();
         let later = self.findings.len() - now - applied;
-        let subject = &self.subject;
         let count = |count: usize, what: &str| match count {
             0 => None,
             1 => Some(format!("1 finding {what}")),
             _ => Some(format!("{count} findings {what}")),
         };
         let explains = if now == 1 { "explains what you see" } else { "explain what you see" };
-        let parts =
-            [count(now, explains), count(applied, When::Applied.words()), count(later, When::Later.words())];
+        let unexplained =
+            (!self.unexplained.is_empty()).then(|| "logins fail in a way that no check explains".to_owned());
+        let parts = [
+            unexplained,
+            count(now, explains),
+            count(applied, When::Applied.words()),
+            count(later, When::Later.words()),
+        ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        match (parts.is_empty(), self.looked) {
-            _ if !self.unexplained.is_empty() => {
-                let parts: Vec<String> =
-                    std::iter::once("logins fail in a way that no check explains".to_owned())
-                        .chain(parts)
-                        .collect();
-                format!("{subject}: {}", parts.join(", "))
-            }
-            (false, _) => format!("{subject}: {}", parts.join(", ")),
-            (true, true) if self.could_not.is_empty() => format!("{subject}: nothing found"),
-            (true, true) => format!("{subject}: nothing found in what could be looked at"),
-            (true, false) => format!("{subject}: could not look"),
-        }
+        let said = match (parts.is_empty(), self.looked) {
+            (false, _) => parts.join(", "),
+            (true, true) if self.could_not.is_empty() => "nothing found".to_owned(),
+            (true, true) => "nothing found in what could be looked at".to_owned(),
+            (true, false) => "could not look".to_owned(),
+        };
+        format!("{}: {said}", self.subject)
     }
+}
+
+/// Lines below a heading; nothing without lines.
+fn section(heading: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("\n{heading}\n{}", lines.iter().map(|line| format!("  {line}\n")).collect::<String>())
 }
 
 /// What was seen to fail where nothing that was found explains it.

@@ -7,6 +7,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use ring::digest::{Context, SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use super::shown::white_ends;
 use base::{Error, Result};
 
 /// The bytes of a secret. They cannot be printed.
@@ -63,8 +64,7 @@ impl Hidden {
             other if other.chars().all(|c| c == ' ') && other.len() == 1 => "a space".to_owned(),
             other => format!("{} characters of white space", other.chars().count()),
         };
-        let start = &text[..text.len() - text.trim_start().len()];
-        let end = if start.len() == text.len() { "" } else { &text[text.trim_end().len()..] };
+        let (start, end) = white_ends(&text);
         match (start.is_empty(), end.is_empty()) {
             (true, true) => None,
             (true, false) => Some(format!("{} at its end", named(end))),

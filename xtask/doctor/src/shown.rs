@@ -17,6 +17,12 @@ pub fn exact(text: &str) -> String {
     }
 }
 
+/// The white space before a text and at its end; of a text that is nothing else it is all before it.
+pub fn white_ends(text: &str) -> (&str, &str) {
+    let (start, rest) = text.split_at(text.len() - text.trim_start().len());
+    (start, &rest[rest.trim_end().len()..])
+}
+
 /// What of a value is easily overlooked, in words.
 fn odd(text: &str) -> Vec<String> {
     let white = |part: &str| match part {
@@ -28,8 +34,7 @@ fn odd(text: &str) -> Vec<String> {
         }
         _ => format!("{} characters of white space", part.chars().count()),
     };
-    let start = &text[..text.len() - text.trim_start().len()];
-    let end = if start.len() == text.len() { "" } else { &text[text.trim_end().len()..] };
+    let (start, end) = white_ends(text);
     let mut odd = vec![];
     if !start.is_empty() {
         odd.push(format!("{} before it", white(start)));

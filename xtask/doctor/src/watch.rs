@@ -71,7 +71,7 @@ pub async fn watch(subject: &Subject, wait: Duration) -> Result<(Watched, Diagno
         let now = state(&evidence, &diagnosis);
         if watched.changes.last().is_none_or(|last| last.what != now) {
             let at = Timestamp::now();
-            (subject.say)(&format!("{}  {now}", at.strftime("%H:%M:%S UTC")));
+            subject.say(&format!("{}  {now}", at.strftime("%H:%M:%S UTC")));
             watched.changes.push(Change { at, what: now });
         }
         watched.healed = diagnosis.looked && is_healed(&evidence, &diagnosis, subject.cluster.is_some());

@@ -4,7 +4,6 @@
 //! Where the right thing is known, the command writes it itself. `oidc.config` is a text
 //! inside of a ConfigMap, so jq writes the line anew; no value of a Secret is in any command.
 
-use super::secrets::restart_dex;
 use crate::advice;
 use crate::evidence::{DexConfig, Evidence};
 use crate::finding::Fix;
@@ -111,7 +110,7 @@ pub fn replace_in_dex(evidence: &Evidence, config: &DexConfig, from: &str, to: &
     let key = format!("\"{}\"", Some(&source.key).filter(|key| is_plain(key))?);
     let text = format!("{key}: (.data[{key}]{decode} | split(\"{from}\") | join(\"{to}\"){encode})");
     let object = format!("{kind} {name}");
-    let commands = format!("{}\n{}", rewrite((&kubectl, &object), &text), restart_dex(evidence));
+    let commands = format!("{}\n{}", rewrite((&kubectl, &object), &text), advice::restart_dex(evidence));
     Some(Fix::from(commands).changing(&config.at, Some(from.to_owned()), Some(to.to_owned())))
 }
 

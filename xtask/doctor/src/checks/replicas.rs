@@ -8,8 +8,8 @@ use crate::evidence::{Evidence, OWN, PodSeen, SERVER_KEY};
 use crate::finding::Finding;
 use crate::shown::{listed, object, shown};
 
-/// Findings about replicas.
-pub fn check(evidence: &Evidence) -> Vec<Finding> {
+/// A login that needs two of them.
+pub fn check(evidence: &Evidence) -> Option<Finding> {
     let crossed: Vec<String> = evidence
         .crossed
         .iter()
@@ -18,7 +18,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
         .collect();
     let seen = evidence.failure(&[Cause::ServerKeyChanged]);
     if crossed.is_empty() && seen.is_none() {
-        return vec![];
+        return None;
     }
     let secret = evidence.argocd_secret.there();
     let written = secret.and_then(|secret| secret.written(SERVER_KEY));
@@ -34,7 +34,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
             listed(&starts)
         )
     });
-    let finding = Finding::new(
+    Some(Finding::new(
         CauseId::ServerKeyChanged,
         format!("{}, key {SERVER_KEY}", object("Secret", &evidence.namespace, OWN)),
     )
@@ -44,6 +44,5 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     .quoting("Argo CD's callback says", seen)
     .seen_if(times)
     .why("the cookie that ties a login together is encrypted by one server with a key that the other does not have: each of them read server.secretkey when it was started")
-    .fix(advice::restart_argocd(evidence));
-    vec![finding]
+    .fix(advice::restart_argocd(evidence)))
 }

@@ -176,7 +176,8 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
             match &dex_secret {
                 Some((key, ..)) => {
                     let own = own_white_space(evidence).map(|(own, _)| format!("{}\n", own.cut()));
-                    format!("{}{}\n{}", own.unwrap_or_default(), key.cut(), restart_dex(evidence)).into()
+                    format!("{}{}\n{}", own.unwrap_or_default(), key.cut(), advice::restart_dex(evidence))
+                        .into()
                 }
                 None => "give the provider the secret without the white space (printf, not echo)".into(),
             },
@@ -195,7 +196,7 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
             "the provider was given the base64 of the secret, as it stands in a manifest, and Argo CD presents the secret itself",
             match of_dex {
                 Some((secret, key)) => {
-                    Fix::from(Key::of(evidence, secret, key).decode()).then(&restart_dex(evidence))
+                    Fix::from(Key::of(evidence, secret, key).decode()).then(&advice::restart_dex(evidence))
                 }
                 None => "give the provider the secret itself".into(),
             },
@@ -277,8 +278,8 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
                 "a pod of Dex does not start without that key, and takes an empty value for the empty secret",
             )
             .fix(match &own {
-                Some(own) => format!("{}\n{}", dex_key.copy(own), restart_dex(evidence)),
-                None => format!("write the client secret into {of_dex}\n{}", restart_dex(evidence)),
+                Some(own) => format!("{}\n{}", dex_key.copy(own), advice::restart_dex(evidence)),
+                None => format!("write the client secret into {of_dex}\n{}", advice::restart_dex(evidence)),
             });
     };
     let finding =
@@ -290,11 +291,11 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
         return finding
             .seen_if(times)
             .why("both Secrets agree, and Dex still has the secret that it was started with: it reads its variables once")
-            .fix(restart_dex(evidence));
+            .fix(advice::restart_dex(evidence));
     }
     // Dex has not read that value yet: then both have to start with it.
     let restart = match dex_is_stale(dex) {
-        true => format!("{}\n{restart}", restart_dex(evidence)),
+        true => format!("{}\n{restart}", advice::restart_dex(evidence)),
         false => restart,
     };
     match &own {
@@ -311,13 +312,6 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
 
 /// The key of argocd-secret that Argo CD's own documentation puts a client secret into.
 pub const OWN_KEY: &str = "oidc.dex.clientSecret";
-
-/// `kubectl … rollout restart deploy/dex`.
-pub fn restart_dex(evidence: &Evidence) -> String {
-    let dex = evidence.provider.own_dex().map(|dex| &dex.deployment);
-    let (namespace, name) = dex.map_or(("dex", "dex"), |dex| (dex.namespace.as_str(), dex.name.as_str()));
-    format!("{} rollout restart deploy/{}", evidence.kubectl_of(namespace), argument(name))
-}
 
 /// A key of a Secret, for commands. No value stands in any of them.
 pub struct Key<'a> {

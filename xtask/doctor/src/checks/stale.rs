@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 use probe::CauseId;
 use releases::Era;
+use url::Url;
 
 use super::secrets::agrees;
 use super::{at, bundled, sure};
@@ -53,39 +54,27 @@ pub fn secret(evidence: &Evidence) -> Option<Finding> {
 pub fn settings(evidence: &Evidence) -> Option<Finding> {
     let (settings, config) = (evidence.settings.there()?, evidence.oidc()?);
     let asked = evidence.asked()?;
-    let mut differ: Vec<String> = vec![];
-    if !evidence.client_id.is_empty()
-        && asked.client_id != evidence.client_id
-        && !asked.client_id.starts_with('$')
-    {
-        let (set, asked) = (shown(&evidence.client_id), shown(&asked.client_id));
-        differ.push(format!("clientID is {set}, and it asks as {asked}"));
-    }
-    let back = |url: &String| asked.redirect_uri == format!("{}/auth/callback", url.trim_end_matches('/'));
-    if !settings.url.is_empty() && !back(&settings.url) && !settings.additional_urls.iter().any(back) {
-        differ.push(format!(
-            "url is {}, and it asks to be called back at {}",
-            shown(&settings.url),
-            shown(&asked.redirect_uri)
-        ));
-    }
-    if !asked.scopes.is_empty() && asked.scopes != config.requested() {
-        differ.push(format!(
-            "the scopes are {}, and it asks for {}",
-            listed(&config.requested()),
-            listed(&asked.scopes)
-        ));
-    }
-    let endpoint = evidence.provider.document().map(|document| document.authorization_endpoint.as_str());
-    if let Some(Ok(endpoint)) = endpoint.filter(|it| !it.is_empty()).map(str::parse::<url::Url>)
-        && (endpoint.origin(), endpoint.path()) != (asked.provider.origin(), asked.provider.path())
-    {
-        differ.push(format!(
+    let (set, id) = (&evidence.client_id, &asked.client_id);
+    let client = (!set.is_empty() && set != id && !id.starts_with('$'))
+        .then(|| format!("clientID is {}, and it asks as {}", shown(set), shown(id)));
+    let (url, to) = (&settings.url, &asked.redirect_uri);
+    let back = |url: &String| *to == format!("{}/auth/callback", url.trim_end_matches('/'));
+    let url = (!url.is_empty() && !back(url) && !settings.additional_urls.iter().any(back))
+        .then(|| format!("url is {}, and it asks to be called back at {}", shown(url), shown(to)));
+    let (wanted, scopes) = (config.requested(), &asked.scopes);
+    let scopes = (!scopes.is_empty() && *scopes != wanted)
+        .then(|| format!("the scopes are {}, and it asks for {}", listed(&wanted), listed(scopes)));
+    let place = |url: &Url| (url.origin(), url.path().to_owned());
+    let document = evidence.provider.document();
+    let endpoint = document.and_then(|document| document.authorization_endpoint.parse::<Url>().ok());
+    let endpoint = endpoint.filter(|endpoint| place(endpoint) != place(&asked.provider)).map(|endpoint| {
+        format!(
             "the issuer's authorization endpoint is {}, and it sends people to {}",
             shown(endpoint.as_str()),
             shown(asked.provider.as_str())
-        ));
-    }
+        )
+    });
+    let differ: Vec<String> = [client, url, scopes, endpoint].into_iter().flatten().collect();
     if differ.is_empty() {
         return None;
     }

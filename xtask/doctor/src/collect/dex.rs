@@ -119,10 +119,10 @@ pub async fn identify(reader: &Reader, evidence: &mut Evidence, options: &Option
         // A pod that did not say may be the one.
         (found || all.is_some_and(|all| !all.is_empty())).then_some(found)
     });
-    match &mut evidence.provider.dex {
+    match evidence.provider.dex.there_mut() {
         _ if inside => evidence.bundled.same_keys = same,
-        Seen::There(dex) => dex.same_keys = same,
-        _ => {}
+        Some(dex) => dex.same_keys = same,
+        None => {}
     }
 }
 

@@ -17,6 +17,7 @@ mod reader;
 mod replicas;
 mod web;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use probe::{Options, Password, Resolve, Tls};
@@ -33,7 +34,11 @@ use super::hidden::Fingerprints;
 use super::web_address;
 use base::Result;
 
+/// Says what is about to be done, to a person.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// What is to be looked at.
+#[derive(Default)]
 pub struct Subject {
     /// The cluster, if there is access to one.
     pub cluster: Option<Reader>,
@@ -60,26 +65,24 @@ pub struct Subject {
     /// Whether the client secret is shown to the provider's token endpoint.
     pub secret_check: bool,
     /// Says what is about to be done, to a person.
-    pub say: Box<dyn Fn(&str) + Send + Sync>,
+    pub say: Option<Say>,
 }
 
 impl Subject {
     /// A subject of which nothing is known but where Argo CD would be.
     pub fn new(namespace: &str, kubectl: &str) -> Self {
         Self {
-            cluster: None,
-            context: None,
             namespace: namespace.to_owned(),
-            provider_namespace: None,
             kubectl: kubectl.to_owned(),
-            address: None,
-            resolve: vec![],
-            tls: Tls::default(),
-            user: None,
-            token: None,
-            each_replica: false,
             secret_check: true,
-            say: Box::new(|_| {}),
+            ..Self::default()
+        }
+    }
+
+    /// Says what is about to be done.
+    pub fn say(&self, line: &str) {
+        if let Some(say) = &self.say {
+            say(line);
         }
     }
 
@@ -230,7 +233,7 @@ pub async fn at_files(reader: &Reader, namespace: &str, dex: Option<&str>) -> Re
     if let Some(namespace) = dex {
         dex::look(reader, &mut evidence, namespace).await;
     }
-    if let Seen::There(dex) = &mut evidence.provider.dex {
+    if let Some(dex) = evidence.provider.dex.there_mut() {
         dex.secret = None;
     }
     let because = "these are files: they say what would be applied, and nothing of what runs";

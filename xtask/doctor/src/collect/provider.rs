@@ -130,7 +130,7 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
         return evidence.note(WHAT, format!("it was not shown the client secret: {why}"));
     }
     let Some(current) = evidence.current.clone() else { return };
-    (subject.say)(&format!(
+    subject.say(&format!(
         "the client secret is shown to {} (--no-secret-check leaves that out)",
         shown(ask.endpoint.host_str().unwrap_or_default())
     ));

@@ -6,7 +6,6 @@ mod typed;
 
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use explain::Explanation;
@@ -16,7 +15,7 @@ use probe::{CauseId, Password, Tls};
 use releases::Release;
 use serde_json::{Map, Value};
 
-use crate::collect::{Reader, Subject, User, collect};
+use crate::collect::{Reader, Say, Subject, User, collect};
 use crate::files::standard_input;
 use crate::shown::argument;
 use crate::{Diagnosis, Files, Upgrade, role, travel, upgrade, watch};
@@ -24,9 +23,6 @@ use base::{Error, Exit, Result};
 
 pub use args::{DoctorArgs, ExplainArgs, web_address};
 pub use typed::releases;
-
-/// Says what is about to be done, to a person.
-pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What `explain --help` ends with.
 pub const EXPLAIN_EXAMPLES: &str = "Examples:
@@ -135,8 +131,7 @@ async fn subject(args: &DoctorArgs, lab: Option<Subject>, say: &Say) -> Result<S
         None => named(args, say).await?,
     };
     subject.secret_check = !args.no_secret_check;
-    let say = say.clone();
-    subject.say = Box::new(move |line| say(line));
+    subject.say = Some(say.clone());
     if args.token_stdin {
         let token = probe::token_of(password::read(Source::Token).await?.reveal());
         if !probe::claims(&token).is_some_and(|claims| claims.is_object()) {

@@ -67,6 +67,14 @@ impl<T> Seen<T> {
         }
     }
 
+    /// The same, to change it.
+    pub fn there_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::There(thing) => Some(thing),
+            Self::NotLooked | Self::Absent => None,
+        }
+    }
+
     /// What is read of it, if it is there.
     pub fn map<U>(self, read: impl FnOnce(T) -> U) -> Seen<U> {
         match self {

@@ -119,17 +119,16 @@ impl DeploymentSeen {
     pub fn of(deployment: &Deployment) -> Self {
         let spec = deployment.spec.as_ref();
         let template = spec.map(|spec| &spec.template);
-        let container =
-            template.and_then(|it| it.spec.as_ref()).and_then(|it| main_container(&it.containers));
-        let mut annotations = deployment.metadata.annotations.clone().unwrap_or_default();
-        let below = template.and_then(|it| it.metadata.as_ref()).and_then(|it| it.annotations.clone());
-        annotations.extend(below.unwrap_or_default());
-        let image = container.and_then(|it| it.image.clone()).unwrap_or_default();
-        let labels = template.and_then(|it| it.metadata.as_ref()).and_then(|it| it.labels.as_ref());
-        let label = labels.and_then(|labels| labels.get("app.kubernetes.io/version"));
         let pod = template.and_then(|it| it.spec.as_ref());
+        let of_pods = template.and_then(|it| it.metadata.clone()).unwrap_or_default();
+        let container = pod.and_then(|it| main_container(&it.containers));
+        let mut annotations = deployment.metadata.annotations.clone().unwrap_or_default();
+        annotations.extend(of_pods.annotations.unwrap_or_default());
+        let image = container.and_then(|it| it.image.clone()).unwrap_or_default();
+        let labels = of_pods.labels.unwrap_or_default();
+        let version = labels.get("app.kubernetes.io/version");
+        let of_label = version.and_then(|version| Release::parse(version).ok());
         let aliases = pod.and_then(|it| it.host_aliases.as_ref()).into_iter().flatten();
-        let of_label = label.and_then(|version| Release::parse(version).ok());
         Self {
             namespace: deployment.metadata.namespace.clone().unwrap_or_default(),
             name: deployment.metadata.name.clone().unwrap_or_default(),
@@ -141,7 +140,7 @@ impl DeploymentSeen {
             env: container.map(env).unwrap_or_default(),
             env_from: container.is_some_and(|it| it.env_from.as_ref().is_some_and(|all| !all.is_empty())),
             args: container.and_then(|it| it.args.clone()).unwrap_or_default(),
-            labels: labels.cloned().unwrap_or_default(),
+            labels,
             host_aliases: aliases
                 .flat_map(|alias| {
                     let names = alias.hostnames.iter().flatten();

@@ -85,13 +85,8 @@ impl Files {
         let dexes = objects.iter().filter(dex).map(|object| object.namespace.clone()).collect();
         let secret = SecretOf::own();
         if !places.contains_key(&format!("Secret {own}/{}", secret.name)) {
-            let value = secret.object(&own, &wanted)?;
-            objects.push(Object {
-                kind: "Secret".to_owned(),
-                namespace: own.clone(),
-                name: secret.name,
-                value,
-            });
+            let (value, kind) = (secret.object(&own, &wanted)?, "Secret".to_owned());
+            objects.push(Object { kind, namespace: own.clone(), name: secret.name, value });
         }
         Ok(Self { sources, places, namespace: own, dexes, reader: Reader::of_objects(Objects::new(objects)) })
     }

@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::evidence::{DeploymentSeen, EnvSeen, Evidence, Reference, SERVER_KEY, Seen, Term};
+use super::evidence::{DeploymentSeen, EnvSeen, Evidence, Reference, SERVER_KEY, Term};
 use super::hidden::Hidden;
 use super::mask::Mask;
 use super::shown::clean;
@@ -204,12 +204,12 @@ fn reduce(seen: &mut Evidence) {
         });
     }
     seen.bundled.secrets.clear();
-    if let Seen::There(secret) = &mut seen.argocd_secret
+    if let Some(secret) = seen.argocd_secret.there_mut()
         && let Some(key) = secret.keys.get_mut(SERVER_KEY).filter(|key| !key.value.is_empty())
     {
         key.value = Hidden::new(NOT_READ);
     }
-    if let Seen::There(settings) = &mut seen.settings {
+    if let Some(settings) = seen.settings.there_mut() {
         if let super::evidence::DexSettings::Config(config) = &mut settings.dex {
             config.secrets.clear();
         }
@@ -228,15 +228,9 @@ fn reduce(seen: &mut Evidence) {
 }
 
 fn deployments(seen: &mut Evidence) -> Vec<&mut DeploymentSeen> {
-    fn one<T>(seen: &mut Seen<T>) -> Option<&mut T> {
-        match seen {
-            Seen::There(it) => Some(it),
-            Seen::NotLooked | Seen::Absent => None,
-        }
-    }
-    let dex = one(&mut seen.provider.dex).map(|dex| &mut dex.deployment);
-    let redis = one(&mut seen.redis).into_iter().flatten();
-    redis.chain(one(&mut seen.server)).chain(one(&mut seen.bundled.deployment)).chain(dex).collect()
+    let dex = seen.provider.dex.there_mut().map(|dex| &mut dex.deployment);
+    let redis = seen.redis.there_mut().into_iter().flatten();
+    redis.chain(seen.server.there_mut()).chain(seen.bundled.deployment.there_mut()).chain(dex).collect()
 }
 
 /// What matters of a certificate: whether it is one.

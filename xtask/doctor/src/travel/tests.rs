@@ -7,7 +7,7 @@ use super::*;
 use crate::access_gaps::CouldNot;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::tests::{Numbers, ill};
-use crate::evidence::{Rbac, Rule};
+use crate::evidence::{Rbac, Rule, Seen};
 use crate::finding::Finding;
 use crate::fixtures::*;
 
