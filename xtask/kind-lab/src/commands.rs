@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::KindLab;
-use super::mirrors::{Charts, Mirrors, file_name};
+use super::mirrors::{Charts, Mirrors, file_name, node_image};
 use super::parts::Chart;
 use base::children::Stdin;
 use base::shown::quoted;
@@ -51,9 +51,9 @@ pub struct Typed {
     pub label: String,
 }
 
-/// Where commands are typed, and by which programs.
+/// The commands of a lab, by these programs.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Commands {
     /// The lab.
     pub lab: KindLab,
     /// The checkout.
@@ -67,8 +67,8 @@ pub struct Place {
     pub platform: Option<String>,
     /// Where charts and images come from.
     pub mirrors: Mirrors,
-    /// The image that kind makes a node from unless told otherwise, if it says which.
-    pub node_image: Option<String>,
+    /// Where kind is.
+    pub kind: PathBuf,
     /// The longest time to wait for something in the cluster.
     pub wait: Duration,
 }
@@ -78,7 +78,7 @@ macro_rules! args {
     ($($arg:expr),* $(,)?) => { vec![$($arg.to_string()),*] };
 }
 
-impl Place {
+impl Commands {
     fn typed(&self, program: Program, label: impl Into<String>, args: Vec<String>) -> Typed {
         Typed { program, args, stdin: Stdin::Nothing, limit: SHORT, label: label.into() }
     }
@@ -94,9 +94,9 @@ impl Place {
     }
 
     /// The image that the node is made from: the one that somebody wishes for, else kind's
-    /// own, from wherever images come from.
+    /// own, from wherever images come from, if kind says which. Blocks.
     pub fn image_of_node(&self, wished: Option<&str>) -> Option<String> {
-        wished.map(str::to_owned).or_else(|| Some(self.mirrors.image(self.node_image.as_deref()?)))
+        wished.map(str::to_owned).or_else(|| Some(self.mirrors.image(&node_image(&self.kind)?)))
     }
 
     /// The folder that Helm runs in. With `--repo` it would take a folder of the chart's
@@ -105,10 +105,11 @@ impl Place {
         self.lab.folder().join("empty")
     }
 
-    fn kind(&self, label: &str, doing: &[&str], limit: Duration) -> Typed {
-        let mut args: Vec<String> = doing.iter().map(ToString::to_string).collect();
-        args.extend(args!["--name", self.lab.name(), "--kubeconfig", self.lab.kubeconfig().display()]);
-        Typed { limit, ..self.typed(Program::Kind, label, args) }
+    fn kind(&self, label: &str, does: [&str; 2]) -> Typed {
+        let [verb, what] = does;
+        let args =
+            args![verb, what, "--name", self.lab.name(), "--kubeconfig", self.lab.kubeconfig().display()];
+        self.typed(Program::Kind, label, args)
     }
 
     /// Makes the cluster. It is not told to wait: when its patience ends, kind only
@@ -123,12 +124,12 @@ impl Place {
 
     /// Removes the cluster. Done if there is none.
     pub fn delete_cluster(&self) -> Typed {
-        self.kind("delete", &["delete", "cluster"], SHORT * 3)
+        Typed { limit: SHORT * 3, ..self.kind("delete", ["delete", "cluster"]) }
     }
 
     /// Writes the kubeconfig of a cluster that is there.
     pub fn kubeconfig(&self) -> Typed {
-        self.kind("kubeconfig", &["export", "kubeconfig"], SHORT)
+        self.kind("kubeconfig", ["export", "kubeconfig"])
     }
 
     /// The clusters of all names.
@@ -136,19 +137,14 @@ impl Place {
         self.typed(Program::Kind, "clusters", args!["get", "clusters"])
     }
 
-    /// The container of the cluster's one node.
-    pub fn node(&self) -> String {
-        format!("{}-control-plane", self.lab.name())
-    }
-
     /// Starts the node again, as after a restart of the machine.
     pub fn start_node(&self) -> Typed {
-        self.typed(Program::Engine, "start", args!["start", self.node()])
+        self.typed(Program::Engine, "start", args!["start", self.lab.node()])
     }
 
     /// What the node printed last.
     pub fn node_log(&self) -> Typed {
-        self.typed(Program::Engine, "node-log", args!["logs", "--tail", "20", self.node()])
+        self.typed(Program::Engine, "node-log", args!["logs", "--tail", "20", self.lab.node()])
     }
 
     /// The id of an image that the engine has.
@@ -170,7 +166,7 @@ impl Place {
 
     /// Asks the node for an image.
     pub fn image_on_node(&self, image: &str) -> Typed {
-        let args = args!["exec", self.node(), "crictl", "inspecti", "--quiet", image];
+        let args = args!["exec", self.lab.node(), "crictl", "inspecti", "--quiet", image];
         self.typed(Program::Engine, format!("on-node-{}", file_name(image)), args)
     }
 
@@ -260,8 +256,7 @@ impl Place {
 
     /// Takes out what a chart installed, and waits until it is gone.
     pub fn uninstall(&self, chart: &Chart) -> Typed {
-        let mut args = args!["uninstall", chart.release, "--namespace", chart.namespace];
-        args.extend(args!["--wait"]);
+        let mut args = args!["uninstall", chart.release, "--namespace", chart.namespace, "--wait"];
         args.extend(args!["--timeout", format!("{}s", self.wait.as_secs())]);
         args.extend(self.helm_cluster());
         let limit = self.wait + SHORT;
@@ -272,23 +267,18 @@ impl Place {
         args!["--kubeconfig", self.lab.kubeconfig().display(), "--kube-context", self.lab.context()]
     }
 
-    /// A kubectl command.
-    pub fn kubectl(&self, label: &str, args: &[&str]) -> Typed {
-        let mut all = args!["--kubeconfig", self.lab.kubeconfig().display(), "--context", self.lab.context()];
-        all.extend(args.iter().map(ToString::to_string));
-        self.typed(Program::Kubectl, format!("kubectl-{label}"), all)
-    }
-
     /// Applies documents, and takes back fields that another manager took over.
     pub fn apply(&self, name: &str, documents: String) -> Typed {
+        let mut args =
+            args!["--kubeconfig", self.lab.kubeconfig().display(), "--context", self.lab.context()];
         let manager = format!("--field-manager={MANAGER}");
-        let args = ["apply", "--server-side", "--force-conflicts", &manager, "--filename", "-"];
+        args.extend(args!["apply", "--server-side", "--force-conflicts", manager, "--filename", "-"]);
         let stdin = Stdin::Documents(name.to_owned(), documents);
-        Typed { stdin, ..self.kubectl("apply", &args) }
+        Typed { stdin, ..self.typed(Program::Kubectl, "kubectl-apply", args) }
     }
 
     /// The name that a person types for a program.
-    pub fn name(&self, program: Program) -> &'static str {
+    fn name(&self, program: Program) -> &'static str {
         match program {
             Program::Kind => "kind",
             Program::Helm => "helm",
@@ -333,7 +323,7 @@ impl Place {
         format!("LAB={}", quoted(&self.lab.folder().display().to_string()))
     }
 
-    /// As [`Place::shown`], where Helm's folder and the values are left out: for one line.
+    /// As [`Commands::shown`], where Helm's folder and the values are left out: for one line.
     pub fn in_short(&self, typed: &Typed) -> String {
         let shown: Vec<String> = typed.args.iter().take(3).map(|arg| quoted(arg)).collect();
         format!("{} {}", self.name(typed.program), shown.join(" "))

@@ -7,7 +7,7 @@ use releases::Release;
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::commands::{Place, Typed};
+use super::commands::{Commands, Typed};
 use super::image_ref::ImageRef;
 use super::kit::Tools;
 use super::messages::{self, Trouble};
@@ -15,9 +15,9 @@ use super::mirrors::{CHARTS, Charts};
 use super::parts::Ingress;
 use super::parts::{Chart, Part};
 use super::state::State;
-use base::files::make_private_folder;
+use base::files::{make_private_folder, write_private};
 use base::{Error, Result};
-use cluster::names::{Provider, Scheme};
+use cluster::names::{Provider, Scheme, VALUES_TEMPLATE};
 
 /// On pod templates: which versions of their Secrets the pods were started with.
 const SECRETS: &str = "oidc-lab/secrets";
@@ -44,8 +44,13 @@ pub struct Choice {
 
 impl Choice {
     /// The chart of a part.
-    pub fn chart(&self, part: Part) -> Chart {
+    pub(crate) fn chart(&self, part: Part) -> Chart {
         part.chart(self.ingress, &self.argocd, self.provider, self.scheme)
+    }
+
+    /// The image of one's own that a part is to run, if it is.
+    pub(crate) fn own(&self, part: Part) -> Option<String> {
+        self.image.as_ref().filter(|_| part == Part::Argocd).map(ToString::to_string)
     }
 
     /// The values that a part gets besides those of its file: none of them a secret.
@@ -53,7 +58,7 @@ impl Choice {
     ///
     /// # Errors
     /// They cannot be written as YAML.
-    pub fn values(&self, part: Part, secrets: Option<&str>, image_id: Option<&str>) -> Result<String> {
+    pub(crate) fn values(&self, part: Part, secrets: Option<&str>, image_id: Option<&str>) -> Result<String> {
         let annotations = [(SECRETS, secrets), (IMAGE, image_id)];
         let annotations: Map<String, Value> = annotations
             .into_iter()
@@ -88,100 +93,141 @@ fn yaml(values: &impl Serialize) -> Result<String> {
 }
 
 /// The commands that bring a chart here, where it is not and may come, and render it.
-pub fn chart_commands(place: &Place, chart: &Chart, values: &str) -> (Option<Typed>, Typed) {
-    let may = !place.mirrors.offline && !matches!(place.mirrors.charts, Charts::Folder(_));
-    let wanting = !place.chart_file(chart).is_file();
-    ((may && wanting).then(|| place.pull_chart(chart)), place.template(chart, values))
+pub fn chart_commands(commands: &Commands, chart: &Chart, values: &str) -> (Option<Typed>, Typed) {
+    let may = !commands.mirrors.offline && !matches!(commands.mirrors.charts, Charts::Folder(_));
+    let wanting = !commands.chart_file(chart).is_file();
+    ((may && wanting).then(|| commands.pull_chart(chart)), commands.template(chart, values))
 }
 
-/// Pulls a chart, unless it is there, and renders it, so that values which it does not
-/// take are found before the cluster is up. Gives the images of what will run.
-///
-/// # Errors
-/// There is no such chart, the network is wanting, or it does not take the values.
-pub async fn check(tools: &Tools<'_>, choice: &Choice, part: Part) -> Result<BTreeSet<String>> {
-    let place = tools.place();
-    let chart = choice.chart(part);
-    let (file, folder) = (place.chart_file(&chart), place.mirrors.folder());
-    let (pull, template) = chart_commands(place, &chart, &choice.values(part, None, None)?);
-    match pull {
-        None if file.is_file() => {}
-        None => {
-            let named = matches!(place.mirrors.charts, Charts::Folder(_));
-            let (why, what) = if named { (CHARTS, "in it") } else { ("--offline", "in the cache") };
-            return Err(Error::environment(format!(
-                "{why}, and the {} is not {what}: there is no {}",
-                chart.described(),
-                file.display()
-            ))
-            .hint(format!("`{}` brings it there", place.shown(&place.pull_chart(&chart)))));
+impl Tools<'_> {
+    /// Writes the values of a part that are a template, which gives a file's text, for Helm to read.
+    ///
+    /// # Errors
+    /// There is no such text, or it cannot be written.
+    pub fn write_values(
+        &self,
+        choice: &Choice,
+        part: Part,
+        template: impl FnOnce(&str) -> Result<String>,
+    ) -> Result<()> {
+        if !choice.chart(part).values.contains(&VALUES_TEMPLATE) {
+            return Ok(());
         }
-        Some(pull) => {
-            make_private_folder(&folder)
-                .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
-            tools.must(&pull, &format!("pull the {}", chart.described())).await?;
+        let path = self.commands().values_file(VALUES_TEMPLATE);
+        write_private(&path, template(VALUES_TEMPLATE)?.as_bytes())
+            .map_err(|error| Error::environment(format!("{} cannot be written: {error}", path.display())))
+    }
+
+    /// Pulls the chart of a part, unless it is there, and renders it, so that values which it does
+    /// not take are found before the cluster is up. Keeps in mind the images of what will run. Says
+    /// which chart it is.
+    ///
+    /// # Errors
+    /// There is no such chart, the network is wanting, or it does not take the values.
+    pub async fn check_chart(&self, choice: &Choice, part: Part) -> Result<String> {
+        let commands = self.commands();
+        let chart = choice.chart(part);
+        let (file, folder) = (commands.chart_file(&chart), commands.mirrors.folder());
+        let (pull, template) = chart_commands(commands, &chart, &choice.values(part, None, None)?);
+        match pull {
+            None if file.is_file() => {}
+            None => {
+                let named = matches!(commands.mirrors.charts, Charts::Folder(_));
+                let (why, what) = if named { (CHARTS, "in it") } else { ("--offline", "in the cache") };
+                return Err(Error::environment(format!(
+                    "{why}, and the {} is not {what}: there is no {}",
+                    chart.described(),
+                    file.display()
+                ))
+                .hint(format!("`{}` brings it there", commands.shown(&commands.pull_chart(&chart)))));
+            }
+            Some(pull) => {
+                make_private_folder(&folder)
+                    .map_err(|error| Error::environment(format!("{}: {error}", folder.display())))?;
+                self.must(&pull, &format!("pull the {}", chart.described())).await?;
+            }
+        }
+        let said = self.must(&template, &format!("render the {}", chart.described())).await?;
+        let images = images(&said.stdout).map_err(|what| {
+            Error::environment(format!("the {} renders to what is {what}", chart.described()))
+        })?;
+        self.kit.part(part, |needs| needs.images = images);
+        Ok(chart.described())
+    }
+
+    /// Installs Dex or Argo CD, or brings it up to date. Its pods were started with these versions
+    /// of its Secrets. Says what was installed.
+    ///
+    /// # Errors
+    /// Helm fails.
+    pub async fn install(&self, choice: &Choice, part: Part, secrets: &str) -> Result<String> {
+        let (chart, own) = (choice.chart(part), choice.own(part));
+        let id = own.as_ref().and_then(|own| self.kit.part(part, |needs| needs.here.get(own).cloned()));
+        if part == Part::Argocd {
+            // Said before it is done: a run that is killed here is continued with the same.
+            State::update(self.lab(), |state| {
+                state.argocd = Some(choice.argocd.to_string());
+                state.argocd_image = own.clone();
+            })?;
+        }
+        self.install_chart(&chart, &choice.values(part, Some(secrets), id.as_deref())?).await?;
+        let image = own.map_or(String::new(), |own| format!(", image {own}"));
+        Ok(format!("{}{image}", chart.described()))
+    }
+
+    /// Installs the ingress in front. The other one goes first: the node has one port 80. Says what
+    /// was installed.
+    ///
+    /// # Errors
+    /// Helm fails.
+    pub async fn install_ingress(&self, choice: &Choice) -> Result<String> {
+        let (lab, ingress) = (self.lab(), choice.ingress);
+        let other = State::read(lab).and_then(|state| state.ingress);
+        if let Some(other) = other.filter(|installed| *installed != ingress) {
+            self.uninstall(&other.chart()).await?;
+        }
+        // Said before it is done: a run that is killed here leaves this one to take out.
+        State::update(lab, |state| state.ingress = Some(ingress))?;
+        let chart = choice.chart(Part::Ingress);
+        self.install_chart(&chart, "").await?;
+        Ok(chart.described())
+    }
+
+    /// Installs a chart, or brings what is installed up to date. A release that a killed run left
+    /// pending is taken out first: Helm would refuse it for ever.
+    async fn install_chart(&self, chart: &Chart, values: &str) -> Result<()> {
+        let typed = self.commands().install(chart, values);
+        let mut said = self.run(&typed).await?;
+        if messages::trouble(&said) == Some(Trouble::Pending) {
+            self.note(&format!(
+                "{} was being installed when an earlier run was killed; it is taken out and installed anew",
+                chart.release
+            ));
+            self.uninstall(chart).await?;
+            said = self.run(&typed).await?;
+        }
+        if !said.is_ok() {
+            return Err(self.error(&format!("install the {}", chart.described()), &said));
+        }
+        let document: Value = serde_json::from_str(&said.stdout).unwrap_or(Value::Null);
+        match document["info"]["status"].as_str() {
+            Some("deployed") => Ok(()),
+            other => {
+                let status = other.unwrap_or("no status");
+                Err(Error::environment(format!("Helm ended well and says of {}: {status}", chart.release))
+                    .hint("`-vv` shows every command and all that it says"))
+            }
         }
     }
-    let said = tools.must(&template, &format!("render the {}", chart.described())).await?;
-    images(&said.stdout)
-        .map_err(|what| Error::environment(format!("the {} renders to what is {what}", chart.described())))
-}
 
-/// Installs a part, or brings it up to date. A release that a killed run left pending
-/// is taken out first: Helm would refuse it for ever.
-///
-/// # Errors
-/// Helm fails.
-pub async fn install(tools: &Tools<'_>, chart: &Chart, values: &str) -> Result<()> {
-    let typed = tools.place().install(chart, values);
-    let mut said = tools.run(&typed).await?;
-    if messages::trouble(&said) == Some(Trouble::Pending) {
-        tools.note(&format!(
-            "{} was being installed when an earlier run was killed; it is taken out and installed anew",
-            chart.release
-        ));
-        uninstall(tools, chart).await?;
-        said = tools.run(&typed).await?;
-    }
-    if !said.is_ok() {
-        return Err(tools.error(&format!("install the {}", chart.described()), &said));
-    }
-    let document: Value = serde_json::from_str(&said.stdout).unwrap_or(Value::Null);
-    match document["info"]["status"].as_str() {
-        Some("deployed") => Ok(()),
-        other => {
-            let status = other.unwrap_or("no status").to_owned();
-            Err(Error::environment(format!("Helm ended well and says of {}: {status}", chart.release))
-                .hint("`-vv` shows every command and all that it says"))
+    /// Takes a release out, if it is there.
+    async fn uninstall(&self, chart: &Chart) -> Result<()> {
+        let said = self.run(&self.commands().uninstall(chart)).await?;
+        if said.is_ok() || messages::trouble(&said) == Some(Trouble::NoRelease) {
+            return Ok(());
         }
+        Err(self.error(&format!("take out {}", chart.release), &said))
     }
-}
-
-/// Takes a release out, if it is there.
-///
-/// # Errors
-/// Helm fails.
-pub async fn uninstall(tools: &Tools<'_>, chart: &Chart) -> Result<()> {
-    let said = tools.run(&tools.place().uninstall(chart)).await?;
-    if said.is_ok() || messages::trouble(&said) == Some(Trouble::NoRelease) {
-        return Ok(());
-    }
-    Err(tools.error(&format!("take out {}", chart.release), &said))
-}
-
-/// Installs the ingress in front. The other one goes first: the node has one port 80.
-///
-/// # Errors
-/// Helm fails.
-pub async fn install_ingress(tools: &Tools<'_>, choice: &Choice) -> Result<()> {
-    let (lab, ingress) = (tools.lab(), choice.ingress);
-    let other = State::read(lab).and_then(|state| state.ingress).filter(|installed| *installed != ingress);
-    if let Some(other) = other {
-        uninstall(tools, &other.chart()).await?;
-    }
-    // Said before it is done: a run that is killed here leaves this one to take out.
-    State::update(lab, |state| state.ingress = Some(ingress))?;
-    install(tools, &choice.chart(Part::Ingress), "").await
 }
 
 /// The images of everything in a rendered chart that will run: what is scaled to zero

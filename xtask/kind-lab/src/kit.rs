@@ -10,9 +10,9 @@ use std::time::Duration;
 use xshell::{Shell, cmd};
 
 use super::KindLab;
-use super::commands::{Place, Program, Typed};
+use super::commands::{Commands, Program, Typed};
 use super::messages;
-use super::mirrors::{self, Mirrors};
+use super::mirrors::Mirrors;
 use super::parts::Part;
 use base::children::Children;
 use base::files::make_private_folder;
@@ -24,8 +24,7 @@ use toolbox::tools::{Engine, Engines, Found, PROVIDER, Toolbox};
 
 /// Outside programs that answer.
 pub struct Kit {
-    place: Place,
-    kind: PathBuf,
+    commands: Commands,
     helm: PathBuf,
     kubectl: PathBuf,
     engine: PathBuf,
@@ -45,32 +44,11 @@ pub struct Needs {
     /// Those that are on this machine.
     pub here: Ids,
     /// Those that were saved for the node, or why they were not.
-    pub saved: Option<Result<BTreeSet<String>, Said>>,
+    pub saved: Option<Saved>,
 }
 
-/// The place of a lab with these programs. Where no engine answers, it is shown for docker.
-async fn place_of(
-    lab: &KindLab,
-    root: &Path,
-    engine: Option<&Engine>,
-    mirrors: Mirrors,
-    [kind, helm, _]: &[Found; 3],
-    wait: Duration,
-) -> Result<Place> {
-    let here = Platform::here()?;
-    let program = kind.path.clone();
-    let node_image = tokio::task::spawn_blocking(move || mirrors::node_image(&program)).await;
-    Ok(Place {
-        lab: lab.clone(),
-        root: root.to_owned(),
-        engine: engine.map_or("docker", |engine| engine.name),
-        helm: helm.version.major(),
-        platform: engine.is_some_and(|engine| engine.saves_platforms).then(|| format!("linux/{}", here.arch)),
-        mirrors,
-        node_image: node_image.ok().flatten(),
-        wait,
-    })
-}
+/// Images that were saved, or what the program said that failed at it.
+pub type Saved = Result<BTreeSet<String>, Said>;
 
 impl Kit {
     /// Finds everything, and downloads what is missing. The engine is asked first: it is
@@ -99,13 +77,12 @@ impl Kit {
         }
         lab.own_folder().claim()?;
         let described = tools.each_ref().map(|tool| format!("{} {}", tool.tool.name(), tool.version));
-        let place = place_of(lab, root, Some(engine), mirrors, &tools, wait).await?;
-        let [kind, helm, kubectl] = tools.map(|tool| tool.path);
+        let commands = commands(lab, root, Some(engine), mirrors, &tools, wait)?;
+        let [_, helm, kubectl] = tools.map(|tool| tool.path);
         Ok(Self {
-            place,
+            commands,
             described: format!("{}, {}", described.join(", "), engine.name),
             parts: Mutex::default(),
-            kind,
             helm,
             kubectl,
             engine: engine.path.clone().unwrap_or_else(|| engine.name.into()),
@@ -113,18 +90,18 @@ impl Kit {
         })
     }
 
-    /// How commands would be typed with what is here now, for `--dry-run`: nothing is
-    /// downloaded, and no engine has to answer.
+    /// The commands by what is here now, for a dry run: nothing is downloaded, and no engine has
+    /// to answer.
     ///
     /// # Errors
     /// An environment variable names nothing that could be used.
-    pub async fn outlook(lab: &KindLab, root: &Path, offline: bool, wait: Duration) -> Result<Place> {
+    pub async fn outlook(lab: &KindLab, root: &Path, offline: bool, wait: Duration) -> Result<Commands> {
         let engines = Engines::of_this_machine().await.ok();
         let engine = engines.as_ref().and_then(|engines| engines.usable().ok());
         let (downloads, mirrors) = from_environment(root, true, offline)?;
         let shell = Shell::new()?;
         let tools = Toolbox::new(&shell, &downloads, Platform::here()?).find_all().await;
-        place_of(lab, root, engine, mirrors, &tools, wait).await
+        commands(lab, root, engine, mirrors, &tools, wait)
     }
 
     /// What was found, in a line.
@@ -141,7 +118,7 @@ impl Kit {
     fn command(&self, typed: &Typed) -> Result<Command> {
         let shell = Shell::new()?;
         let program = match typed.program {
-            Program::Kind => &self.kind,
+            Program::Kind => &self.commands.kind,
             Program::Helm => &self.helm,
             Program::Kubectl => &self.kubectl,
             Program::Engine => &self.engine,
@@ -149,15 +126,15 @@ impl Kit {
         let args = &typed.args;
         let mut command = Command::from(cmd!(shell, "{program} {args...}"));
         // The user's own kubeconfig is out of the way even of a plugin that looks for it.
-        let folder = self.place.lab.folder();
-        command.env("KUBECONFIG", self.place.lab.kubeconfig());
+        let folder = self.commands.lab.folder();
+        command.env("KUBECONFIG", self.commands.lab.kubeconfig());
         // What clients keep of an API's answers belongs to the lab, and goes with it.
         command.env("KUBECACHEDIR", folder.join("kube-cache"));
-        if self.place.engine != "docker" {
-            command.env(PROVIDER, self.place.engine);
+        if self.commands.engine != "docker" {
+            command.env(PROVIDER, self.commands.engine);
         }
         if typed.program == Program::Helm {
-            let empty = self.place.empty();
+            let empty = self.commands.empty();
             make_private_folder(&empty)
                 .map_err(|error| Error::environment(format!("{}: {error}", empty.display())))?;
             command.current_dir(empty);
@@ -183,19 +160,28 @@ pub struct Tools<'a> {
 }
 
 impl Tools<'_> {
-    /// Where they run.
-    pub fn place(&self) -> &Place {
-        &self.kit.place
+    /// The commands.
+    pub fn commands(&self) -> &Commands {
+        &self.kit.commands
     }
 
     /// The lab.
     pub fn lab(&self) -> &KindLab {
-        &self.place().lab
+        &self.commands().lab
     }
 
     /// A line about what happens, which stays.
     pub fn note(&self, text: &str) {
         self.heard.note(text);
+    }
+
+    /// Applies documents, as a person would: by kubectl, which reads them from stdin.
+    ///
+    /// # Errors
+    /// kubectl fails.
+    pub async fn apply(&self, name: &str, documents: String) -> Result<()> {
+        let apply = self.commands().apply(name, documents);
+        self.must(&apply, &format!("apply {name}")).await.map(drop)
     }
 
     /// Runs a command to its end, shows what it says, and gives that.
@@ -204,8 +190,8 @@ impl Tools<'_> {
     /// It cannot be started, or does not end in time. A command that fails is none.
     pub async fn run(&self, typed: &Typed) -> Result<Said> {
         let Self { kit, heard } = self;
-        heard.detail(&format!("$ {}", kit.place.shown(typed)));
-        heard.doing(&kit.place.in_short(typed));
+        heard.detail(&format!("$ {}", kit.commands.shown(typed)));
+        heard.doing(&kit.commands.in_short(typed));
         let hear = |line: &str| {
             heard.doing(line);
             heard.detail(&format!("  {line}"));
@@ -231,6 +217,28 @@ impl Tools<'_> {
     pub fn error(&self, what: &str, said: &Said) -> Error {
         messages::error(what, self.lab().name(), (0, false), said)
     }
+}
+
+/// The commands of a lab, by these programs. Where no engine answers, they are shown for docker.
+fn commands(
+    lab: &KindLab,
+    root: &Path,
+    engine: Option<&Engine>,
+    mirrors: Mirrors,
+    [kind, helm, _]: &[Found; 3],
+    wait: Duration,
+) -> Result<Commands> {
+    let here = Platform::here()?;
+    Ok(Commands {
+        lab: lab.clone(),
+        root: root.to_owned(),
+        engine: engine.map_or("docker", |engine| engine.name),
+        helm: helm.version.major(),
+        platform: engine.is_some_and(|engine| engine.saves_platforms).then(|| format!("linux/{}", here.arch)),
+        mirrors,
+        kind: kind.path.clone(),
+        wait,
+    })
 }
 
 /// Downloads and mirrors as the environment says; each of them may be told to ask nothing of the

@@ -1,23 +1,25 @@
 //! The lab in a cluster of containers, as the post has it: kind, an ingress, Dex and Argo CD by
 //! their charts. Outside programs bring it up and take it down, each command as a person would
-//! type it ([`Place`]); what is done to its cluster after that goes through [`cluster`], as on any
+//! type it ([`Commands`]); what is done to its cluster after that goes through [`cluster`], as on any
 //! lab. Which steps there are, in which order, and what manifests say is not decided here. It
 //! knows `cluster`, `toolbox` (which finds the programs), `releases` and `base`.
 
-pub mod bring;
+mod bring;
 mod commands;
-pub mod coredns;
+mod coredns;
 mod diagnose;
-pub mod helm;
+mod dry_run;
+mod helm;
 mod image_ref;
-pub mod images;
+mod images;
 mod kit;
 mod messages;
-pub mod mirrors;
-pub mod node;
-pub mod parts;
-pub mod resolves;
+mod mirrors;
+mod node;
+mod parts;
+mod resolves;
 mod state;
+mod step;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -31,15 +33,22 @@ use tokio::time::timeout;
 
 use base::{Error, Result};
 use cluster::{Access, Cluster, names};
+use state::Stage;
 use toolbox::tools;
 
-pub use bring::{abandon, owned};
-pub use commands::Place;
+pub use bring::{Bringing, owned};
+pub use commands::Commands;
+pub use coredns::rewrite as rewrite_corefile;
 pub use diagnose::diagnosis;
+pub use dry_run::DryRun;
 pub use helm::Choice;
 pub use image_ref::ImageRef;
 pub use kit::{Kit, Tools, WAIT};
-pub use state::{Stage, State, clear};
+pub use mirrors::Mirrors;
+pub use parts::{Ingress, Part};
+pub use resolves::resolves;
+pub use state::{State, clear};
+pub use step::KindStep;
 
 /// How long a cluster that may have been paused has to accept a connection.
 const REACHABLE: Duration = Duration::from_secs(1);
@@ -87,6 +96,11 @@ impl KindLab {
     /// What the node's label says of the folder, to tell two labs of one name apart.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The container of the cluster's one node.
+    fn node(&self) -> String {
+        format!("{}-control-plane", self.name)
     }
 
     /// The kubeconfig, readable by its owner only.

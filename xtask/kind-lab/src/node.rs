@@ -11,39 +11,41 @@ use super::KindLab;
 use base::progress::{Listener, SLOW};
 use base::{Error, Result};
 
-/// Waits until a node is ready. A cluster that does not answer yet is asked again, at
-/// growing intervals, as any watch is that broke off.
-///
-/// # Errors
-/// After `limit`, with what the node said last.
-pub async fn wait_ready(lab: &KindLab, name: &str, limit: Duration, heard: &dyn Listener) -> Result<()> {
-    let cluster = lab.connect().await?;
-    let nodes: Api<Node> = Api::all(cluster.client());
-    let mut last = "it has not answered".to_owned();
-    let waiting = async {
-        let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let changes = watcher(nodes, config).default_backoff().applied_objects();
-        let mut changes = std::pin::pin!(changes);
-        // Where nothing changes any more, what was seen last is said once more.
-        let mut reminder = tokio::time::interval(SLOW);
-        loop {
-            tokio::select! {
-                _ = reminder.tick() => {}
-                Some(change) = changes.next() => match change {
-                    Ok(node) if is_ready(&node) => return,
-                    Ok(node) => last = state(&node),
-                    // What a watch says while the server starts is of no use to anybody.
-                    Err(_) => last = "its API does not answer yet".to_owned(),
-                },
+impl KindLab {
+    /// Waits until its node is ready. A cluster that does not answer yet is asked again, at
+    /// growing intervals, as any watch is that broke off.
+    ///
+    /// # Errors
+    /// After `limit`, with what the node said last.
+    pub async fn wait_ready(&self, limit: Duration, heard: &dyn Listener) -> Result<()> {
+        let cluster = self.connect().await?;
+        let nodes: Api<Node> = Api::all(cluster.client());
+        let mut last = "it has not answered".to_owned();
+        let waiting = async {
+            let config = watcher::Config::default().fields(&format!("metadata.name={}", self.node()));
+            let changes = watcher(nodes, config).default_backoff().applied_objects();
+            let mut changes = std::pin::pin!(changes);
+            // Where nothing changes any more, what was seen last is said once more.
+            let mut reminder = tokio::time::interval(SLOW);
+            loop {
+                tokio::select! {
+                    _ = reminder.tick() => {}
+                    Some(change) = changes.next() => match change {
+                        Ok(node) if is_ready(&node) => return,
+                        Ok(node) => last = state(&node),
+                        // What a watch says while the server starts is of no use to anybody.
+                        Err(_) => last = "its API does not answer yet".to_owned(),
+                    },
+                }
+                heard.waiting(&last);
             }
-            heard.waiting(&last);
+        };
+        if tokio::time::timeout(limit, waiting).await.is_ok() {
+            return Ok(());
         }
-    };
-    if tokio::time::timeout(limit, waiting).await.is_ok() {
-        return Ok(());
+        Err(Error::environment(format!("the node was not ready after {} s: {last}", limit.as_secs()))
+            .hint("memory is a frequent cause; `--keep` leaves it for a look, as with `kind export logs`"))
     }
-    Err(Error::environment(format!("the node was not ready after {} s: {last}", limit.as_secs()))
-        .hint("memory is a frequent cause; `--keep` leaves it for a look, as with `kind export logs`"))
 }
 
 fn is_ready(node: &Node) -> bool {

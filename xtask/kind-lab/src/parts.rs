@@ -52,7 +52,13 @@ impl Part {
     }
 
     /// Its chart.
-    pub fn chart(self, ingress: Ingress, argocd: &Release, provider: Provider, scheme: Scheme) -> Chart {
+    pub(crate) fn chart(
+        self,
+        ingress: Ingress,
+        argocd: &Release,
+        provider: Provider,
+        scheme: Scheme,
+    ) -> Chart {
         let chart = match self {
             Self::Argocd => {
                 let version = argocd.chart().0;
@@ -87,7 +93,7 @@ pub enum Ingress {
 
 impl Ingress {
     /// Its chart.
-    pub fn chart(self) -> Chart {
+    pub(crate) fn chart(self) -> Chart {
         match self {
             Self::Nginx => chart(
                 ("ingress-nginx", "4.15.1"),

@@ -12,18 +12,20 @@ use kube::runtime::conditions;
 use kube::runtime::wait::await_condition;
 use serde_json::json;
 
+use super::KindLab;
 use base::{Error, Result};
 use cluster::names::{DEX_HOST, OWNED, Workload};
 use cluster::{Cluster, failed};
 
 /// The pod that asks.
 const POD: &str = "oidc-lab-resolves";
-/// Asks from a pod whether the name leads to a Service, `name.namespace`. Says in a few words
+
+/// Asks from a pod on the lab's node whether the name leads to a Service, `name.namespace`. Says in a few words
 /// what came of it.
 ///
 /// # Errors
 /// The name resolves to something else, or not at all.
-pub async fn check(cluster: &Cluster, service: &str, node: &str, limit: Duration) -> Result<String> {
+pub async fn resolves(cluster: &Cluster, lab: &KindLab, service: &str, limit: Duration) -> Result<String> {
     let (name, namespace) = service.split_once('.').unwrap_or((service, Workload::Dex.namespace()));
     let services: Api<Service> = Api::namespaced(cluster.client(), namespace);
     let service = services.get(name).await.map_err(failed)?;
@@ -35,7 +37,7 @@ pub async fn check(cluster: &Cluster, service: &str, node: &str, limit: Duration
         .unwrap_or_default();
     let pods: Api<Pod> = Api::namespaced(cluster.client(), Workload::Argocd.namespace());
     remove(&pods, limit).await?;
-    pods.create(&PostParams::default(), &pod(&image, node)?).await.map_err(failed)?;
+    pods.create(&PostParams::default(), &pod(&image, &lab.node())?).await.map_err(failed)?;
     let asked = tokio::time::timeout(limit, await_condition(pods.clone(), POD, has_ended)).await;
     let answer = match asked {
         Ok(Ok(Some(pod))) => answer(&pod),

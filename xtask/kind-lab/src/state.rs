@@ -45,14 +45,14 @@ pub struct State {
     /// The file's format.
     format: u32,
     /// How far it has come.
-    pub stage: Stage,
+    pub(crate) stage: Stage,
     /// kind's name for the cluster, for people who look here.
     cluster: String,
     /// The port of the ingress on loopback.
-    pub port: u16,
+    pub(crate) port: u16,
     /// The port on loopback where it ends TLS, if it does.
     #[serde(default)]
-    pub tls_port: Option<u16>,
+    pub(crate) tls_port: Option<u16>,
     /// The ingress that was installed.
     pub ingress: Option<Ingress>,
     /// The release whose chart was installed.
@@ -68,7 +68,7 @@ pub struct State {
 
 impl State {
     /// A lab that is about to be made.
-    pub fn creating(lab: &KindLab, port: u16, tls_port: Option<u16>, provider: Provider) -> Self {
+    pub(crate) fn creating(lab: &KindLab, port: u16, tls_port: Option<u16>, provider: Provider) -> Self {
         let cluster = lab.name().to_owned();
         Self { format: FORMAT, cluster, port, tls_port, provider, ..Self::default() }
     }
@@ -89,7 +89,7 @@ impl State {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn write(&self, lab: &KindLab) -> Result<()> {
+    pub(crate) fn write(&self, lab: &KindLab) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other);
         lab.own_folder().claim()?;
         text.and_then(|text| write_private(&file(lab), &text)).map_err(|error| cannot_write(lab, &error))
@@ -99,7 +99,7 @@ impl State {
     ///
     /// # Errors
     /// There is none, or the folder cannot be written.
-    pub fn update(lab: &KindLab, change: impl FnOnce(&mut Self)) -> Result<()> {
+    pub(crate) fn update(lab: &KindLab, change: impl FnOnce(&mut Self)) -> Result<()> {
         let _writing = WRITING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut state = Self::read(lab).ok_or_else(|| {
             Error::environment(format!("{} is gone", file(lab).display()))

@@ -9,11 +9,11 @@ use cluster::Request;
 use cluster::names::OWNED;
 
 /// On everything of a run: which one it is.
-pub const RUN: &str = "oidc-lab/load";
+pub(crate) const RUN: &str = "oidc-lab/load";
 /// The worker's container.
-pub const CONTAINER: &str = "probe";
+pub(crate) const CONTAINER: &str = "probe";
 /// The field of a Job that keeps workers from being begun twice; clusters before Kubernetes 1.29 drop it.
-pub const NO_RETRY: &str = "backoffLimitPerIndex";
+pub(crate) const NO_RETRY: &str = "backoffLimitPerIndex";
 /// Where the Secret is mounted.
 const MOUNT: &str = "/run/oidc-lab";
 /// What stands in a secret's place.
@@ -61,7 +61,7 @@ impl Plan {
     }
 
     /// What selects its pods.
-    pub fn selector(&self) -> String {
+    pub(crate) fn selector(&self) -> String {
         format!("{RUN}={}", self.id)
     }
 
@@ -73,7 +73,7 @@ impl Plan {
     }
 
     /// How many logins a worker has to do.
-    pub fn share(&self, index: u32) -> u32 {
+    pub(crate) fn share(&self, index: u32) -> u32 {
         self.logins / self.workers + u32::from(index < self.logins % self.workers)
     }
 
@@ -130,7 +130,7 @@ impl Plan {
 
     /// The Job, which waits to be started. No worker is begun a second time, whatever becomes of it: it would log in
     /// more often than was said.
-    pub fn job(&self) -> Value {
+    pub(crate) fn job(&self) -> Value {
         let run = json!({"matchLabels": {RUN: self.id}});
         json!({
             "apiVersion": "batch/v1",
@@ -191,7 +191,7 @@ impl Plan {
     }
 
     /// The Secret, which goes with its Job.
-    pub fn secret(&self, password: &str, job: &str) -> Value {
+    pub(crate) fn secret(&self, password: &str, job: &str) -> Value {
         let mut data = json!({"password": password});
         if let Some(ca) = &self.ca {
             data["ca.pem"] = ca.as_str().into();

@@ -60,12 +60,12 @@ impl<'a> Jobs<'a> {
     }
 
     /// The pods.
-    pub fn pods(&self) -> Api<Pod> {
+    pub(crate) fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.plan.namespace)
     }
 
     /// What is planned.
-    pub fn plan(&self) -> &Plan {
+    pub(crate) fn plan(&self) -> &Plan {
         self.plan
     }
 
@@ -108,7 +108,7 @@ impl<'a> Jobs<'a> {
     }
 
     /// What to say of a request that came to nothing.
-    pub fn failed(&self, verb: &str, group: &str, resource: &str, error: &kube::Error) -> Error {
+    pub(crate) fn failed(&self, verb: &str, group: &str, resource: &str, error: &kube::Error) -> Error {
         match error {
             kube::Error::Api(status) if status.code == 403 && status.message.contains("cannot") => {
                 self.missing(&right(verb, group, resource))
@@ -176,7 +176,7 @@ impl<'a> Jobs<'a> {
     ///
     /// # Errors
     /// The cluster does not do it.
-    pub async fn suspend(&self, suspend: bool) -> Result<()> {
+    pub(crate) async fn suspend(&self, suspend: bool) -> Result<()> {
         let patch = Patch::Merge(json!({"spec": {"suspend": suspend}}));
         let name = self.plan.name();
         let patched = async { self.jobs().patch(&name, &PatchParams::default(), &patch).await };

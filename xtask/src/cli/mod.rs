@@ -24,7 +24,7 @@ use args::{faults, releases};
 use cluster::names::Provider;
 pub use help::{fitted, heeds};
 use kind_lab::ImageRef;
-use kind_lab::parts::Ingress;
+use kind_lab::Ingress;
 pub use range::Range;
 use word::{ingress, provider};
 

@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cluster::names::Provider;
-use kind_lab::parts::Ingress;
+use kind_lab::Ingress;
 
 /// Who checks the user.
 pub fn provider() -> impl TypedValueParser<Value = Provider> {

@@ -7,7 +7,7 @@ use super::{Step, argocds, checks_users, step};
 use crate::steps::{Action, KindStep};
 use cluster::names::Provider;
 use cluster::names::Workload::{Argocd, Dex};
-use kind_lab::parts::Part;
+use kind_lab::Part;
 
 /// The steps. Argo CD's client secret comes `late`, after its server is up, or before it.
 pub fn bring_up(late: bool, provider: Provider) -> Vec<Step> {

@@ -81,7 +81,7 @@ impl Session {
         let Some(kit) = self.kit.get() else { return Ok(()) };
         self.console.note("taking the half-made lab down");
         let running = self.console.step("down", "taking the half-made lab down");
-        kind_lab::abandon(&kind_lab::Tools { kit: kit.clone(), heard: &running }).await
+        kind_lab::Tools { kit: kit.clone(), heard: &running }.abandon().await
     }
 
     /// Takes a local lab down, whatever there is of it, without a plan. Blocks.

@@ -25,7 +25,7 @@ use base::browser::Profile;
 use base::{Error, Result};
 use cluster::names::{Place, Provider, Rollout, Scheme, Workload};
 use cluster::{Access, Cluster, Observer};
-use kind_lab::parts::Ingress;
+use kind_lab::Ingress;
 use kind_lab::{ImageRef, KindLab, Kit};
 
 pub use clean_up::Unfinished;

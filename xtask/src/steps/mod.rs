@@ -26,7 +26,7 @@ use base::{Error, Result};
 use cluster::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, Place, Workload};
 use start::{certify, start_lab, stop_local};
 
-pub use kind::KindStep;
+pub use kind_lab::KindStep;
 pub use shown::{Deed, DryRun};
 
 /// What a step does.

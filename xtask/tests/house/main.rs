@@ -70,6 +70,8 @@ const LONG: [(&str, &str); 1] =
     [("probe/src/login.rs", "one login from its first request to its last, in their order")];
 /// The most lines of code of a file, without tests, comments and blank lines.
 const LINES: usize = 400;
+/// The most of a crate.
+const LINES_OF_A_CRATE: usize = 11_000;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -155,6 +157,14 @@ fn no_file_is_too_long_to_be_read_at_once() {
         }
     }
     nothing_of(&wrong);
+}
+
+#[test]
+fn no_crate_is_too_big_to_be_known() {
+    let lines =
+        crates().iter().map(|own| (own, own.files.iter().map(source::File::code_lines).sum::<usize>()));
+    let wrong = lines.filter(|(_, lines)| *lines > LINES_OF_A_CRATE);
+    nothing_of(&wrong.map(|(own, lines)| format!("{}: {lines} lines of code", own.name)).collect::<Vec<_>>());
 }
 
 #[test]
