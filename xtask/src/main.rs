@@ -135,6 +135,7 @@ fn start(cli: &Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
         _ => on_a_lab(cli, console, Work::Command(command, &mut entry)),
     }
 }
+
 /// What is done in a place: goals, or a command, with where it is written down.
 enum Work<'a, 'report> {
     Goals(&'a mut Report),

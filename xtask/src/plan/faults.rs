@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::fault::{Fault, Part};
-use crate::steps::Action;
+use crate::steps::{Action, Change};
 use cluster::names::{Provider, Workload};
 
 /// The steps that put a fault in. They come one after another.
@@ -26,7 +26,7 @@ pub fn steps(fault: Fault, provider: Provider) -> Vec<Step> {
                 add(scaled, Action::Scale(workload, pods));
                 add(ready, Action::Ready(workload));
             }
-            Part::Settle => add("argocd-settled", Action::HearsChanges),
+            Part::Settle => add("argocd-settled", Action::Hears(Change::Update)),
             Part::LogIn => add("log-in", Action::LogInOnce),
             Part::DexTakes => add("dex-takes", Action::DexTakes),
             Part::RotateTwice => add("rotate-twice", Action::RotateTwice),

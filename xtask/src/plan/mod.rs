@@ -16,7 +16,7 @@ use probe::Verdict;
 
 use crate::cli::Goal;
 use crate::fault::{Edit, Fault};
-use crate::steps::{Action, Deed, KindStep};
+use crate::steps::{Action, Change, Deed, KindStep};
 use cluster::names::{Place, Provider, Workload};
 
 pub use rotate::rotate;
@@ -218,11 +218,11 @@ fn completed(mut steps: Vec<Step>, late: bool, provider: Provider) -> Vec<Step> 
     match (late, provider) {
         (false, _) => {}
         (true, Provider::Dex) => steps.extend([
-            step("argocd-settled", &["argocd-ready"], Action::HearsNewSecrets),
+            step("argocd-settled", &["argocd-ready"], Action::Hears(Change::Creation)),
             step("oidc-secret", &["dex-secret", "argocd-settled"], Action::OidcSecret),
         ]),
         (true, Provider::Bundled) => steps.extend([
-            step("argocd-settled", &["argocd-ready"], Action::HearsChanges),
+            step("argocd-settled", &["argocd-ready"], Action::Hears(Change::Update)),
             step(new.name(), &["argocd-settled", "dex-ready"], Action::Edit(new)),
             step("dex-takes", &[new.name()], Action::DexTakes),
         ]),

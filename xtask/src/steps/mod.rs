@@ -76,10 +76,8 @@ pub enum Action {
     Restart(Workload),
     /// Wait until a component's pods are all new and ready, and reached through the ingress.
     Ready(Workload),
-    /// Wait until Argo CD's server takes in changes of what is there already.
-    HearsChanges,
-    /// Wait until Argo CD's server takes in a Secret that is new.
-    HearsNewSecrets,
+    /// Wait until Argo CD's server can hear of this.
+    Hears(Change),
     /// Forget a rotation: all has read the new client secret, or is going to.
     RotationEnded,
     /// Log in until there is a verdict; where one is expected, no further.
@@ -128,8 +126,8 @@ impl Action {
             Self::Ready(workload) => {
                 format!("wait until {} is ready and the ingress leads to it", name(workload))
             }
-            Self::HearsChanges => "wait until argocd/argocd-server hears of changes".into(),
-            Self::HearsNewSecrets => {
+            Self::Hears(Change::Update) => "wait until argocd/argocd-server hears of changes".into(),
+            Self::Hears(Change::Creation) => {
                 "wait until argocd/argocd-server takes a Secret that is created for a new one".into()
             }
             Self::RotationEnded => "remember that the rotation has ended".into(),
@@ -244,8 +242,7 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
             cluster.restart(workload).await?;
             return Ok("restarted".into());
         }
-        Action::HearsChanges => return settle(session, &cluster, Change::Update).await,
-        Action::HearsNewSecrets => return settle(session, &cluster, Change::Creation).await,
+        Action::Hears(change) => return settle(session, &cluster, change).await,
         Action::Ready(workload) => {
             running.doing(&format!("waiting for {}/{}", workload.namespace(), workload.deployment()));
             cluster.wait_ready(workload.rollout(), session.wait(), |text| running.waiting(text)).await?;
@@ -311,9 +308,11 @@ async fn client_secret(
 }
 
 /// What a server that has just started has to be able to hear of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Changes of what is there already.
     Update,
+    /// A Secret that is new.
     Creation,
 }
 

@@ -118,8 +118,7 @@ impl Requests {
             // The lab's process and its folder; a moment; logins.
             Action::StartLab
             | Action::StopLab
-            | Action::HearsChanges
-            | Action::HearsNewSecrets
+            | Action::Hears(_)
             | Action::DexTakes
             | Action::Login(_)
             | Action::LogInOnce => vec![],

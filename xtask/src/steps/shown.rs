@@ -181,9 +181,9 @@ mod tests {
             let dry_run = dry_run(ingress, helm, argocd, of);
             let plan = Plan::of(goal, None, names::Place::Kind, of.0).unwrap();
             let plan = if of.1.is_https() { plan.over_tls() } else { plan };
-            let commands =
+            let typed =
                 |step: &Step| commands(&dry_run, step.action).into_iter().map(Deed::Command).collect();
-            texts.push(plan.describe(true, &plan.steps.iter().map(commands).collect::<Vec<_>>()));
+            texts.push(plan.describe(true, &plan.steps.iter().map(typed).collect::<Vec<_>>()));
         }
         insta::assert_snapshot!(texts.join("\n"));
     }

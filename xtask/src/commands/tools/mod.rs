@@ -16,7 +16,7 @@ use toolbox::download::{Downloads, Platform};
 use toolbox::real;
 use toolbox::tools::{self, Engines, Found, Source, Toolbox};
 
-use shown::{Program, Shed};
+use shown::Program;
 
 /// Shows all tools; downloads or locks them first if that is asked for.
 ///
@@ -44,10 +44,11 @@ pub async fn tools(session: &Session, args: &ToolsArgs, record: &mut GoalRecord)
     if session.options.real {
         programs.extend(real_programs(session, &downloads, platform)?);
     }
-    let shed = Shed { programs, engines: Engines::of_this_machine().await?, downloads: &downloads, platform };
-    session.console.result(&shed.text(session.console.results().width));
-    record.more.extend(shed.document());
-    verdict(&shed)
+    let engines = Engines::of_this_machine().await?;
+    let width = session.console.results().width;
+    session.console.result(&shown::text(&programs, &engines, &downloads, width));
+    record.more.extend(shown::document(&programs, &engines, &downloads, platform));
+    verdict(&programs, &engines, downloads.settings.offline)
 }
 
 /// Takes what is published of everything that may be downloaded into `tools.lock`.
@@ -103,15 +104,15 @@ fn real_programs(session: &Session, downloads: &Downloads, platform: Platform) -
     ])
 }
 
-fn verdict(shed: &Shed<'_>) -> Result<Exit> {
+fn verdict(programs: &[Program], engines: &Engines, offline: bool) -> Result<Exit> {
     let missing: Vec<&str> =
-        shed.programs.iter().filter(|it| it.source == Source::Download).map(|it| it.name).collect();
-    let engine = shed.engines.usable();
+        programs.iter().filter(|it| it.source == Source::Download).map(|it| it.name).collect();
+    let engine = engines.usable();
     if missing.is_empty() {
         return engine.map(|_| Exit::Done);
     }
     let real = if missing.iter().any(|name| ["argocd", "dex"].contains(name)) { " --real" } else { "" };
-    let offline = if shed.downloads.settings.offline { " without --offline" } else { "" };
+    let offline = if offline { " without --offline" } else { "" };
     let engine = if engine.is_ok() { "" } else { ", and no container engine answers" };
     Err(Error::environment(format!("not there: {}{engine}", missing.join(", ")))
         .hint(format!("`cargo xtask tools --download{real}`{offline} downloads what is missing")))

@@ -55,50 +55,39 @@ impl Program {
     }
 }
 
-/// All that `tools` shows.
-pub struct Shed<'a> {
-    /// The programs.
-    pub programs: Vec<Program>,
-    /// The container engines.
-    pub engines: Engines,
-    /// Where downloads go.
-    pub downloads: &'a Downloads,
-    /// This machine.
-    pub platform: Platform,
+/// For people.
+pub fn text(programs: &[Program], engines: &Engines, downloads: &Downloads, width: Option<usize>) -> String {
+    let mut rows: Vec<_> = programs.iter().flat_map(Program::rows).collect();
+    rows.extend(engines.all.iter().filter_map(engine_row));
+    if engines.all.iter().all(|engine| engine.state == EngineState::Absent) {
+        rows.push(row("engine", "", "missing", "none of docker, podman, nerdctl is on PATH"));
+    }
+    let settings = &downloads.settings;
+    let offline = if settings.offline { "   (--offline: the network is not asked)" } else { "" };
+    rows.push(row("cache", "", "", &format!("{}{offline}", settings.cache.display())));
+    let lock = match downloads.lock.known() {
+        0 => "tools.lock knows no file yet: downloads are held against published checksums only".to_owned(),
+        known => format!("tools.lock knows {known} files"),
+    };
+    rows.push(row("lock", "", "", &lock));
+    table::text(&rows, width)
 }
 
-impl Shed<'_> {
-    /// For people.
-    pub fn text(&self, width: Option<usize>) -> String {
-        let mut rows: Vec<_> = self.programs.iter().flat_map(Program::rows).collect();
-        rows.extend(self.engines.all.iter().filter_map(engine_row));
-        if self.engines.all.iter().all(|engine| engine.state == EngineState::Absent) {
-            rows.push(row("engine", "", "missing", "none of docker, podman, nerdctl is on PATH"));
-        }
-        let settings = &self.downloads.settings;
-        let offline = if settings.offline { "   (--offline: the network is not asked)" } else { "" };
-        rows.push(row("cache", "", "", &format!("{}{offline}", settings.cache.display())));
-        let lock = match self.downloads.lock.known() {
-            0 => {
-                "tools.lock knows no file yet: downloads are held against published checksums only".to_owned()
-            }
-            known => format!("tools.lock knows {known} files"),
-        };
-        rows.push(row("lock", "", "", &lock));
-        table::text(&rows, width)
-    }
-
-    /// For programs.
-    pub fn document(&self) -> Map<String, Value> {
-        let tools: Vec<Value> = self.programs.iter().map(Program::document).collect();
-        let engines: Vec<Value> = self.engines.all.iter().map(engine_document).collect();
-        let settings = &self.downloads.settings;
-        let engine = self.engines.usable().ok().map(|engine| engine.name);
-        let document = json!({"tools": tools, "engines": engines, "engine": engine,
-            "platform": self.platform.to_string(), "cache": settings.cache.display().to_string(),
+/// For programs, with this machine's platform.
+pub fn document(
+    programs: &[Program],
+    engines: &Engines,
+    downloads: &Downloads,
+    platform: Platform,
+) -> Map<String, Value> {
+    let tools: Vec<Value> = programs.iter().map(Program::document).collect();
+    let all: Vec<Value> = engines.all.iter().map(engine_document).collect();
+    let settings = &downloads.settings;
+    let engine = engines.usable().ok().map(|engine| engine.name);
+    let document = json!({"tools": tools, "engines": all, "engine": engine,
+            "platform": platform.to_string(), "cache": settings.cache.display().to_string(),
             "offline": settings.offline});
-        document.as_object().cloned().unwrap_or_default()
-    }
+    document.as_object().cloned().unwrap_or_default()
 }
 
 fn row(name: &str, version: &str, source: &str, place: &str) -> Vec<String> {
