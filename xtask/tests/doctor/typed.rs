@@ -62,9 +62,6 @@ fn what_stands_in_argocd_cm_is_mended_by_the_fix() {
     if !ready("what_stands_in_argocd_cm_is_mended_by_the_fix") {
         return;
     }
-    let url = |lab: &Lab, url: &str| {
-        patch(lab, "argocd", "configmap", "argocd-cm", &json!({"data": {"url": url}}));
-    };
     heals(
         "v3.3.6",
         &[
@@ -73,9 +70,21 @@ fn what_stands_in_argocd_cm_is_mended_by_the_fix() {
             ("client-id", &|lab| config(lab, "clientID: argo-cd", "clientID: argocd")),
             ("issuer-mismatch", &|lab| config(lab, "issuer: http://dex.host", "issuer: https://dex.host")),
             ("issuer-mismatch", &|lab| config(lab, "issuer: http://dex.host", "issuer: ''")),
-            ("argocd-url", &|lab| url(lab, "")),
-            ("argocd-url", &|lab| url(lab, "http://argocd.host/argo")),
         ],
+    );
+}
+
+#[test]
+fn the_url_and_the_scopes_are_mended_by_the_fix() {
+    if !ready("the_url_and_the_scopes_are_mended_by_the_fix") {
+        return;
+    }
+    let url = |lab: &Lab, url: &str| {
+        patch(lab, "argocd", "configmap", "argocd-cm", &json!({"data": {"url": url}}));
+    };
+    heals(
+        "v3.3.6",
+        &[("argocd-url", &|lab| url(lab, "")), ("argocd-url", &|lab| url(lab, "http://argocd.host/argo"))],
     );
     heals("v3.5.1", &[("scope", &|lab| config(lab, "\"email\"]", "\"email\", \"everything\"]"))]);
 }
