@@ -396,7 +396,7 @@ fn credentials_of(url: &Url) -> Option<String> {
     }
     let plain = |text: &str| {
         let text = format!("it={}", text.replace('+', "%2B").replace('&', "%26"));
-        url::form_urlencoded::parse(text.as_bytes()).next().map(|(_, it)| it.into_owned()).unwrap_or_default()
+        parameter(&text, "it").unwrap_or_default()
     };
     Some(basic(&format!("{}:{}", plain(url.username()), plain(url.password().unwrap_or_default()))))
 }
@@ -408,6 +408,12 @@ fn basic(credentials: &str) -> String {
 /// Host and port, whether it is the scheme's own or not.
 fn with_port(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
+/// The value of a parameter in a query, or in a form that is encoded like one.
+pub fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
 /// Host, and port if it is not the scheme's own.
