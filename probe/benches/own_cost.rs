@@ -48,7 +48,7 @@ fn main() {
     }
 
     // Long enough that its beginning and its end, when not all cores have something to do, weigh little.
-    let logins = 400;
+    let logins = 200;
     let (took, servers, all) = beside(|| run(&mut probe(&fake, logins, 8)));
     let own = all.saturating_sub(servers);
     said("the command, 8 at a time", logins, took, servers, own);

@@ -12,7 +12,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::catalogue::Cause;
-use crate::http::Request;
+use crate::http::{Request, parameter};
 use crate::id_token;
 use crate::login::{Arrived, Attempt, Failure, User, below};
 use crate::options::Options;
@@ -200,10 +200,7 @@ impl Attempt<'_> {
     /// The code that the provider sends to the address where the command line waits, or why it sends none.
     fn code(&mut self, back: &Url, state: &str) -> Result<String, Failure> {
         self.redactor.learn_url(back);
-        let value = |wanted: &str| {
-            let mut pairs = back.query_pairs();
-            pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned()).unwrap_or_default()
-        };
+        let value = |name| parameter(back.query().unwrap_or_default(), name).unwrap_or_default();
         let (step, status) =
             self.exchanges.last().map_or((Step::Authorize, None), |last| (last.step, last.status));
         let error = value("error");

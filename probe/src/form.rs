@@ -38,9 +38,8 @@ impl<'a> LoginForm<'a> {
     /// The login form of a page. A form with one password field is preferred to one with two, which
     /// is for registering or for changing a password.
     pub fn of(page: &'a Page) -> Option<Self> {
-        let mut forms: Vec<_> = page.forms.iter().filter_map(Self::read).collect();
-        forms.sort_by_key(|(passwords, _)| *passwords);
-        forms.first().map(|(_, form)| *form)
+        let forms = page.forms.iter().filter_map(Self::read);
+        forms.min_by_key(|(passwords, _)| *passwords).map(|(_, form)| form)
     }
 
     fn read(form: &'a Form) -> Option<(usize, Self)> {

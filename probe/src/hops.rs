@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::run::Event;
-use crate::table::Style;
 use crate::trace::Step;
 
 /// What the hops of a series are at.
@@ -73,11 +72,11 @@ impl Hops {
     }
 
     /// A line a hop: step, the last status, how many of all logins passed or were refused there, its mean time.
-    pub fn lines(&self, style: Style) -> Vec<String> {
-        self.hops.iter().map(|hop| self.line(hop, style)).collect()
+    pub fn lines(&self) -> Vec<String> {
+        self.hops.iter().map(|hop| self.line(hop)).collect()
     }
 
-    fn line(&self, hop: &Hop, style: Style) -> String {
+    fn line(&self, hop: &Hop) -> String {
         let status = hop.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
         let all = self.logins.max(self.ended);
         let ended = if hop.status.is_some() { "refused" } else { "failed" };
@@ -90,10 +89,6 @@ impl Hops {
         };
         let mean = hop.time.checked_div(hop.exchanges).unwrap_or_default().as_millis();
         let mark = if hop.failed > 0 { "✗" } else { " " };
-        let line = format!("{mark} {:<10} {status:>3}  {count:<16} {mean:>5} ms", hop.step);
-        match style.colour && hop.failed > 0 {
-            true => format!("\u{1b}[31m{line}\u{1b}[0m"),
-            false => line,
-        }
+        format!("{mark} {:<10} {status:>3}  {count:<16} {mean:>5} ms", hop.step)
     }
 }

@@ -294,6 +294,12 @@ fn prepare(client: &Client, moved: bool, request: Request<'_>) -> reqwest::Reque
     builder
 }
 
+/// The value of a parameter in a query, or in a form that is encoded like one.
+pub fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
+
 /// Host, and port if it is not the scheme's own.
 pub(crate) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use base::terminal::Screen;
 use probe::Event;
 use probe::hops::Hops;
-use probe::table::Style;
 
 /// The shortest time between two drawings; nobody reads faster.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -37,7 +36,7 @@ impl Live {
 
     fn draw(&mut self) {
         let mut lines = vec![self.hops.ended()];
-        lines.extend(self.hops.lines(Style::default()));
+        lines.extend(self.hops.lines());
         let text: String = lines.iter().map(|line| format!("{}\r\n", self.screen.cut(line))).collect();
         self.put(&text);
         self.drawn = lines.len();

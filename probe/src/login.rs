@@ -10,7 +10,7 @@ use url::Url;
 use crate::catalogue::Cause;
 use crate::cause::{self, Circumstances};
 use crate::form::LoginForm;
-use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority};
+use crate::http::{Accept, Answer, Connections, NoAnswer, Request, authority, parameter};
 use crate::id_token;
 use crate::jar::{Jar, Kept, is_trustworthy};
 use crate::lockout::{self, Sign};
@@ -224,9 +224,9 @@ impl<'a> Attempt<'a> {
     /// reports an error, or a login it still remembers.
     pub(crate) async fn authorize(&mut self, first: Url) -> Result<Arrived, Failure> {
         let step = Step::Authorize;
-        let redirect_uri = first.query_pairs().find(|(name, _)| name == "redirect_uri");
+        let redirect_uri = parameter(first.query().unwrap_or_default(), "redirect_uri");
         self.called_back_elsewhere = redirect_uri.is_some();
-        self.redirect_uri = redirect_uri.and_then(|(_, value)| value.parse().ok());
+        self.redirect_uri = redirect_uri.and_then(|value| value.parse().ok());
         if let Some(uri) = &self.redirect_uri {
             self.called_back_elsewhere = uri.origin() != self.argocd.origin();
         }

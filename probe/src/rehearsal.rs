@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::cause::{self, Circumstances};
+use crate::http::parameter;
 use crate::login::{Arrived, Attempt, Failure};
 use crate::options::Options;
 use crate::redact::Redactor;
@@ -72,10 +73,7 @@ impl Redeemed {
 impl Asked {
     /// Reads an authorize request.
     pub fn of(authorize: &Url) -> Self {
-        let value = |wanted: &str| {
-            let mut pairs = authorize.query_pairs();
-            pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned()).unwrap_or_default()
-        };
+        let value = |name| parameter(authorize.query().unwrap_or_default(), name).unwrap_or_default();
         let mut provider = authorize.clone();
         provider.set_query(None);
         Self {
@@ -98,8 +96,7 @@ pub fn failure(step: Step, status: u16, body: &str) -> Failure {
 /// Where a callback with the code that nobody gave out goes, for an authorize request.
 /// None if the request names no web address to go back to.
 pub fn callback(authorize: &Url) -> Option<Url> {
-    let state = authorize.query_pairs().find(|(name, _)| name == "state").map(|(_, state)| state)?;
-    callback_with(authorize, &state)
+    callback_with(authorize, &parameter(authorize.query()?, "state")?)
 }
 
 /// The same with a state that nobody gave out: Argo CD then reads its cookie, says that the two differ, and asks
@@ -109,8 +106,7 @@ pub fn callback_of_nobody(authorize: &Url) -> Option<Url> {
 }
 
 fn callback_with(authorize: &Url, state: &str) -> Option<Url> {
-    let mut url: Url =
-        authorize.query_pairs().find(|(name, _)| name == "redirect_uri").map(|(_, uri)| uri)?.parse().ok()?;
+    let mut url: Url = parameter(authorize.query()?, "redirect_uri")?.parse().ok()?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return None;
     }

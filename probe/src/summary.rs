@@ -23,14 +23,11 @@ pub fn headline(report: &Report) -> String {
 /// The verdict, each kind of failure with its meaning, how long logins took and what was waited for.
 pub fn render(report: &Report, style: Style) -> String {
     let colour = match report.verdict {
-        Verdict::LoggedIn => "32",
-        Verdict::Mixed => "33",
-        Verdict::Refused | Verdict::Unreachable => "31",
+        Verdict::LoggedIn => "1;32",
+        Verdict::Mixed => "1;33",
+        Verdict::Refused | Verdict::Unreachable => "1;31",
     };
-    let mut text = match style.colour {
-        true => format!("\u{1b}[1;{colour}m{}\u{1b}[0m\n", headline(report)),
-        false => format!("{}\n", headline(report)),
-    };
+    let mut text = style.painted(colour, &headline(report)) + "\n";
     for group in report.failures() {
         let status = group.status.map_or_else(String::new, |status| format!(" {status}"));
         text += &format!("  {} × {}{status}: {}\n", group.count, group.step, group.message);

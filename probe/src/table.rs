@@ -15,6 +15,13 @@ pub struct Style {
     pub width: Option<usize>,
 }
 
+impl Style {
+    /// A text in a colour, by its ANSI code, where there are colours.
+    pub(crate) fn painted(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
 impl From<Screen> for Style {
     fn from(screen: Screen) -> Self {
         Self { colour: screen.colours, width: screen.width }
@@ -62,11 +69,11 @@ pub fn render(login: &Login, style: Style) -> String {
             line.truncate(line.find('\n').unwrap_or(line.len()));
         }
         let line = line.trim_end();
-        match (style.colour, is_failing, index) {
-            (true, true, _) => text.push_str(&format!("\u{1b}[31m{line}\u{1b}[0m")),
-            (true, false, 0) => text.push_str(&format!("\u{1b}[2m{line}\u{1b}[0m")),
-            _ => text.push_str(line),
-        }
+        text += &match (is_failing, index) {
+            (true, _) => style.painted("31", line),
+            (false, 0) => style.painted("2", line),
+            _ => line.to_owned(),
+        };
         text.push('\n');
     }
     text

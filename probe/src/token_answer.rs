@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::http::parameter;
+
 /// A refusal, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct TokenAnswer {
@@ -26,7 +28,7 @@ impl TokenAnswer {
         let field = |name: &str| match &json {
             Value::Object(fields) => fields.get(name).and_then(Value::as_str).map(str::to_owned),
             // A body that was cut, or that is a form as OAuth 2's drafts had it.
-            _ => quoted_field(body, name).or_else(|| form_field(body, name)),
+            _ => quoted_field(body, name).or_else(|| parameter(body.trim(), name)),
         };
         let named = |name: &str| field(name).filter(|text| !text.is_empty());
         Self { status: Some(status), error: named("error"), description: named("error_description") }
@@ -115,11 +117,6 @@ fn unescaped(text: &str) -> String {
 fn quoted_field(body: &str, name: &str) -> Option<String> {
     let (_, rest) = body.split_once(&format!("\"{name}\""))?;
     quoted(rest.trim_start().strip_prefix(':')?.trim_start()).map(|(text, _)| text)
-}
-
-fn form_field(body: &str, name: &str) -> Option<String> {
-    let mut fields = url::form_urlencoded::parse(body.trim().as_bytes());
-    fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]

@@ -85,14 +85,10 @@ pub(crate) fn shorten(words: &str) -> String {
 pub(crate) fn found(page: &Page) -> (String, Cause) {
     let title = page.title.as_deref().map_or_else(String::new, |title| format!(" titled \"{title}\""));
     let of_a_page = |what: &str| format!("no login form: a page{title} with {what}");
-    let has_buttons = page.forms.iter().any(|form| form.fields.iter().any(|field| field.kind == "submit"));
-    let asks_consent = {
-        let names = page.forms.iter().flat_map(|form| &form.fields).filter_map(|field| field.name.as_deref());
-        names
-            .into_iter()
-            .any(|name| ["approval", "consent", "accept"].contains(&name.to_ascii_lowercase().as_str()))
-    };
-    if asks_consent {
+    let mut fields = page.forms.iter().flat_map(|form| &form.fields);
+    let has_buttons = fields.clone().any(|field| field.kind == "submit");
+    let asks = |name: &str| ["approval", "consent", "accept"].iter().any(|it| it.eq_ignore_ascii_case(name));
+    if fields.any(|field| field.name.as_deref().is_some_and(asks)) {
         return (of_a_page("a question for consent"), Cause::ConsentPage);
     }
     if page.stray_password {

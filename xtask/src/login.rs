@@ -5,7 +5,6 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use probe::hops::Hops;
-use probe::table::Style;
 use probe::{Event, Password, Report, Resolve, Tls, Verdict};
 use releases::Release;
 use serde_json::{Map, Value, json};
@@ -70,7 +69,7 @@ pub async fn test(session: &Session, expect: Option<Verdict>, running: &Running<
         hops.hear(event);
         if console.is_live() {
             running.doing(&hops.ended());
-            running.below(&hops.lines(Style::default()));
+            running.below(&hops.lines());
         }
         tell(console, event);
     };

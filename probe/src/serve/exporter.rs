@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use probe::http::parameter;
 use url::Url;
-use url::form_urlencoded;
 
 use super::config;
 use super::target::{Account, Shared, Target};
@@ -87,18 +87,14 @@ impl Exporter {
     }
 
     fn find(&self, query: &str) -> Result<(Arc<Account>, Arc<Target>), String> {
-        let value = |wanted| {
-            let mut pairs = form_urlencoded::parse(query.as_bytes());
-            pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
-        };
         let modules = self.modules();
-        let (account, targets) = match (value("module"), modules.len()) {
+        let (account, targets) = match (parameter(query, "module"), modules.len()) {
             (Some(name), _) => modules.get(&name).ok_or("the file has no module of this name")?,
             (None, 1) => modules.values().next().ok_or("there is no module")?,
             (None, _) => return Err("there are several modules; name one, as in &module=NAME".to_owned()),
         };
-        let target =
-            value("target").ok_or("name a target, as in /probe?target=https://argocd.example.com")?;
+        let target = parameter(query, "target")
+            .ok_or("name a target, as in /probe?target=https://argocd.example.com")?;
         let url = config::target(&target).map_err(|why| format!("the target is no address: {why}"))?;
         let target =
             targets.get(&url).ok_or("the module does not allow this target; add it to its targets")?;

@@ -103,19 +103,16 @@ async fn connection(stream: TcpStream, exporter: Arc<Exporter>, mut stopping: wa
 async fn answer(exporter: &Exporter, request: &Request<Incoming>) -> Reply {
     let path = request.uri().path();
     let allowed = if path == "/-/reload" { Method::POST } else { Method::GET };
-    let known = ["/", "/probe", "/metrics", "/-/healthy", "/-/reload"].contains(&path);
-    if !known {
-        return said(StatusCode::NOT_FOUND, HELP);
-    }
-    if *request.method() != allowed {
-        let mut reply =
-            said(StatusCode::METHOD_NOT_ALLOWED, &format!("{path} is asked by {allowed} alone\n"));
-        if let Ok(allowed) = allowed.as_str().parse() {
-            reply.headers_mut().insert(ALLOW, allowed);
-        }
-        return reply;
-    }
     match path {
+        "/" | "/probe" | "/metrics" | "/-/healthy" | "/-/reload" if *request.method() != allowed => {
+            let mut reply =
+                said(StatusCode::METHOD_NOT_ALLOWED, &format!("{path} is asked by {allowed} alone\n"));
+            if let Ok(allowed) = allowed.as_str().parse() {
+                reply.headers_mut().insert(ALLOW, allowed);
+            }
+            reply
+        }
+        "/" => said(StatusCode::OK, HELP),
         "/probe" => {
             let limit = request.headers().get(TIMEOUT).and_then(|limit| limit.to_str().ok()?.parse().ok());
             let query = request.uri().query().unwrap_or_default();
@@ -131,7 +128,7 @@ async fn answer(exporter: &Exporter, request: &Request<Incoming>) -> Reply {
             Ok(what) => said(StatusCode::OK, &format!("{what}\n")),
             Err(why) => said(StatusCode::INTERNAL_SERVER_ERROR, &format!("{why}\n")),
         },
-        _ => said(StatusCode::OK, HELP),
+        _ => said(StatusCode::NOT_FOUND, HELP),
     }
 }
 

@@ -246,14 +246,18 @@ fn encode(registry: &Registry) -> String {
 /// name, and nothing marks the end.
 pub(super) fn in_old_words(openmetrics: &str) -> String {
     let mut text = String::with_capacity(openmetrics.len() + 256);
-    let counter = |name: &str| openmetrics.contains(&format!("# TYPE {name} counter\n"));
+    let types = openmetrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let counters: Vec<&str> = types.filter_map(|line| line.strip_suffix(" counter")).collect();
     for line in openmetrics.lines().filter(|line| *line != "# EOF" && !line.starts_with("# UNIT ")) {
         let mut words = line.splitn(4, ' ');
         match (words.next(), words.next(), words.next(), words.next()) {
-            (Some("#"), Some(kind), Some(name), Some(rest)) if counter(name) => {
+            (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(&name) => {
                 text += &format!("# {kind} {name}_total {rest}\n");
             }
-            _ => text += &format!("{line}\n"),
+            _ => {
+                text += line;
+                text.push('\n');
+            }
         }
     }
     text
