@@ -59,6 +59,7 @@ macro_rules! edits {
     ($($edit:ident $name:literal $on:expr, $change:expr, $what:literal;)+) => {
         /// A change of objects.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(rustdoc::broken_intra_doc_links, reason = "brackets there are YAML's")]
         pub enum Edit { $(#[doc = $what] $edit,)+ }
 
         impl Edit {

@@ -2,7 +2,7 @@
 //!
 //! Steps are written so that running them twice does no harm, so a plan needs not
 //! know what state the lab is in. `--dry-run` prints it, tests snapshot it, and
-//! [`run`] runs independent steps side by side.
+//! [`run()`] runs independent steps side by side.
 
 mod faults;
 mod kind;

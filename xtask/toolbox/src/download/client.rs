@@ -39,7 +39,7 @@ pub type Client = Arc<OnceLock<Result<reqwest::Client, String>>>;
 
 impl Downloads {
     /// Asks by GET, and waits for the headers of an answer with a good status. The body has
-    /// to be read by [`chunk`].
+    /// to be read by [`Downloads::chunk`].
     ///
     /// # Errors
     /// [`Failure`]; any status but a good one is one.
