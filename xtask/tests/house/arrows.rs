@@ -13,24 +13,6 @@ pub struct Arrow {
     pub place: String,
 }
 
-/// Modules of a folder that know each other.
-pub struct Circle {
-    pub folder: String,
-    pub modules: Vec<String>,
-    arrows: Vec<Arrow>,
-}
-
-impl Circle {
-    pub fn text(&self) -> String {
-        let folder = if self.folder.is_empty() { "root" } else { &self.folder };
-        let mut text = format!("{folder}: {} know each other:", self.modules.join(", "));
-        for arrow in &self.arrows {
-            text.push_str(&format!("\n    {} -> {} ({})", arrow.from, arrow.to, arrow.place));
-        }
-        text
-    }
-}
-
 /// The arrows between the modules at a crate's root. What its root file names counts as main's.
 pub fn at_the_root(own: &Crate) -> Vec<Arrow> {
     let mut arrows: Vec<Arrow> = all(own).into_iter().filter(|arrow| arrow.folder.is_empty()).collect();
@@ -43,8 +25,8 @@ pub fn at_the_root(own: &Crate) -> Vec<Arrow> {
     arrows
 }
 
-/// The circles between modules of one folder, in all folders of a crate.
-pub fn circles(own: &Crate) -> Vec<Circle> {
+/// The circles between modules of one folder, in all folders of a crate: a text for each.
+pub fn circles(own: &Crate) -> Vec<String> {
     let mut folders: BTreeMap<Vec<String>, Vec<Arrow>> = BTreeMap::new();
     for arrow in all(own) {
         folders.entry(arrow.folder.clone()).or_default().push(arrow);
@@ -72,10 +54,15 @@ pub fn circles(own: &Crate) -> Vec<Circle> {
                 .map(|it| (*it).clone())
                 .collect();
             if with.len() > 1 && done.insert(with.clone()) {
+                let folder = if folder.is_empty() { "root" } else { &folder.join("/") };
+                let mut text = format!("{} {folder}: {} know each other:", own.name, with.join(", "));
                 let mut once = BTreeSet::new();
-                let inside = arrows.iter().filter(|it| with.contains(&it.from) && with.contains(&it.to));
-                let inside = inside.filter(|it| once.insert((&it.from, &it.to))).cloned().collect();
-                found.push(Circle { folder: folder.join("/"), modules: with, arrows: inside });
+                for arrow in arrows.iter().filter(|it| with.contains(&it.from) && with.contains(&it.to)) {
+                    if once.insert((&arrow.from, &arrow.to)) {
+                        text.push_str(&format!("\n    {} -> {} ({})", arrow.from, arrow.to, arrow.place));
+                    }
+                }
+                found.push(text);
             }
         }
     }

@@ -61,8 +61,8 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, record: &mut GoalRecor
     let options = &session.options;
     let available = match &args.argocd_bins {
         Some(folder) => Available::in_folder(folder)?,
-        // A dry run asks nothing of the network.
-        None if options.real && !options.dry_run && !options.offline => {
+        // A dry run asks nothing of the network, and who names releases need not be told which there are.
+        None if options.real && !options.dry_run && !options.offline && !select::named(&args.releases) => {
             let running = session.console.step("releases", "asking which there are");
             let released = real::released(&session.downloads()?).await?;
             running.done(&released.len().to_string());

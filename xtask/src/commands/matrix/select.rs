@@ -169,6 +169,11 @@ impl Available {
     }
 }
 
+/// Whether words name each release that they are about, so that nobody has to be asked which there are.
+pub fn named(words: &[String]) -> bool {
+    !words.is_empty() && words.iter().all(|word| word.contains('/') || Release::parse(word).is_ok())
+}
+
 /// A release of the command line.
 ///
 /// # Errors
@@ -204,6 +209,20 @@ mod tests {
             (&["./dist/argocd"], &["argocd"]),
         ] {
             assert_eq!(select(words).unwrap(), chosen, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn who_names_releases_need_not_ask_which_there_are() {
+        for (words, all) in [
+            (&["v3.3.6", "3.5.1", "./dist/argocd"][..], true),
+            (&[], false),
+            (&["v3.3.6", "newest"], false),
+            (&["v3.3.x"], false),
+            (&["v3.3.5..v3.3.7"], false),
+        ] {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            assert_eq!(named(&words), all, "{words:?}");
         }
     }
 

@@ -6,12 +6,12 @@ use futures::future::try_join_all;
 
 use super::cache::{Slot, remove};
 use super::checksums;
-use super::client::Client;
+use super::client::Downloads;
 use super::fetch::Wanted;
-use super::lockfile::{Lockfile, NAME, mismatch};
+use super::lockfile::{NAME, mismatch};
 use super::platform::Platform;
 use super::progress::Progress;
-use super::settings::{Settings, Site, shown};
+use super::settings::{Site, shown};
 use super::sha256::Sha256;
 use super::trouble::{Failure, Status, Trouble};
 use super::unpack::unpack;
@@ -51,22 +51,7 @@ impl Artifact {
     }
 }
 
-/// The one way in for whatever comes from outside.
-#[derive(Clone)]
-pub struct Downloads {
-    /// Where from, where to, how long.
-    pub settings: Settings,
-    /// What is known of outside files.
-    pub lock: Lockfile,
-    pub(super) client: Client,
-}
-
 impl Downloads {
-    /// With these settings and known checksums.
-    pub fn new(settings: Settings, lock: Lockfile) -> Self {
-        Self { settings, lock, client: Client::default() }
-    }
-
     /// The place of a file in the cache.
     pub fn slot(&self, platform: Platform, file: &str) -> Slot {
         Slot::new(&self.settings.cache, &format!("{}-{}", platform.os, platform.arch), file)

@@ -10,7 +10,7 @@ use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Response, Url};
 
-use super::artifact::Downloads;
+use super::lockfile::Lockfile;
 use super::progress::part;
 use super::settings::{Settings, is_safe};
 use super::trouble::{Failure, Status, Trouble};
@@ -33,11 +33,24 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// The one client. Nothing of it is made before the first request: reading the
-/// system's certificate authorities takes longer than most goals.
-pub type Client = Arc<OnceLock<Result<reqwest::Client, String>>>;
+/// The one way in for whatever comes from outside.
+#[derive(Clone)]
+pub struct Downloads {
+    /// Where from, where to, how long.
+    pub settings: Settings,
+    /// What is known of outside files.
+    pub lock: Lockfile,
+    /// The one client. Nothing of it is made before the first request: reading the
+    /// system's certificate authorities takes longer than most goals.
+    client: Arc<OnceLock<Result<reqwest::Client, String>>>,
+}
 
 impl Downloads {
+    /// With these settings and known checksums.
+    pub fn new(settings: Settings, lock: Lockfile) -> Self {
+        Self { settings, lock, client: Arc::default() }
+    }
+
     /// Asks by GET, and waits for the headers of an answer with a good status. The body has
     /// to be read by [`Downloads::chunk`].
     ///

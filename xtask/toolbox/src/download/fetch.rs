@@ -8,8 +8,8 @@ use reqwest::{Response, StatusCode, Url};
 use tokio::fs::OpenOptions;
 use tokio::io::{AsyncWriteExt as _, BufWriter};
 
-use super::artifact::Downloads;
 use super::cache::{bytes_of, remove};
+use super::client::Downloads;
 use super::progress::Progress;
 use super::sha256::{Hasher, Sha256};
 use super::trouble::{Failure, Status, Trouble};

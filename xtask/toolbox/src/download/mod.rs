@@ -21,9 +21,9 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use artifact::{Artifact, Downloads};
+pub use artifact::Artifact;
 pub use cache::{Slot, remove};
-pub use client::Answer;
+pub use client::{Answer, Downloads};
 pub use fetch::Wanted;
 pub use lockfile::Lockfile;
 pub use platform::Platform;
