@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams, LogParams};
 use kube::runtime::wait::await_condition;
@@ -240,7 +240,10 @@ pub fn pod_state(pod: &Pod) -> String {
             return format!("pod {name}, container {} runs and is not ready", container.name);
         }
     }
-    format!("pod {name} is {}", status.phase.as_deref().unwrap_or("in no known phase"))
+    let no_node = |it: &&PodCondition| it.type_ == "PodScheduled" && it.status == "False";
+    let no_node = status.conditions.iter().flatten().find(no_node).and_then(|it| it.message.as_deref());
+    let why = no_node.map_or(String::new(), |text| format!(" ({text})"));
+    format!("pod {name} is {}{why}", status.phase.as_deref().unwrap_or("in no known phase"))
 }
 
 #[cfg(test)]
@@ -248,6 +251,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_pod_without_a_node_says_why() {
+        let message = "0/1 nodes are available: 1 Insufficient cpu.";
+        let of = |status| {
+            pod_state(&serde_json::from_value(json!({"metadata": {"name": "x"}, "status": status})).unwrap())
+        };
+        let waits = json!({"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]});
+        assert_eq!(of(waits), format!("pod x is Pending ({message})"));
+        let has_one = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}]});
+        assert_eq!(of(has_one), "pod x is Pending");
+    }
 
     #[test]
     fn rolled_out_means_new_all_ready_and_nothing_old() {

@@ -14,7 +14,7 @@ use super::jobs::{Jobs, is_refusal, refusal};
 use super::merge::{Document, Worker};
 use base::progress::Listener;
 use base::shown::shown;
-use base::{Result, duration};
+use base::{Result, duration, innermost};
 use cluster::pod_state;
 
 /// Where Kubernetes writes which worker a pod is.
@@ -105,7 +105,7 @@ pub async fn follow(jobs: &Jobs<'_>, heard: &dyn Listener) -> Result<Followed> {
                 Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
                 Err(error) => match refusal(&error) {
                     Some(error) => return Err(jobs.failed("list and watch", "", "pods", error)),
-                    None => heard.waiting(&shown(&base::innermost(&error))),
+                    None => heard.waiting(&shown(&innermost(&error))),
                 },
             },
             Some(Read { index, pod, text }) = logs.recv() => {
@@ -113,7 +113,8 @@ pub async fn follow(jobs: &Jobs<'_>, heard: &dyn Listener) -> Result<Followed> {
                     return Err(jobs.failed("get", "", "pods/log", error));
                 }
                 let seat = &mut seats[index as usize];
-                seat.hear(text.ok().as_deref(), plan.share(index));
+                let text = text.map_err(|error| format!("its log could not be read: {}", shown(&innermost(&error))));
+                seat.hear(text, plan.share(index));
                 seat.read_again(jobs.pods(), index, &pod, &sender);
                 if let Some(Ok(Document { stopped: Some(sign), .. })) = &seat.said
                     && suspended.is_none()
@@ -143,7 +144,12 @@ pub async fn follow(jobs: &Jobs<'_>, heard: &dyn Listener) -> Result<Followed> {
         }
         let begun = seats.iter().filter(|seat| seat.begun).count();
         let told = seats.iter().filter(|seat| matches!(seat.said, Some(Ok(_)))).count();
-        heard.doing(&format!("{begun} of {} workers have begun, {told} reported", plan.workers));
+        let count = format!("{begun} of {} workers have begun, {told} reported", plan.workers);
+        match seats.iter().find(|seat| !seat.begun && seat.said.is_none()).and_then(|seat| seat.seen.as_ref())
+        {
+            Some(seen) => heard.waiting(&format!("{count}; {seen}")),
+            None => heard.doing(&count),
+        }
     }
     let worker = |(index, seat): (usize, Seat)| Worker {
         index: index as u32,
@@ -227,19 +233,17 @@ impl Seat {
     }
 
     /// Takes in a log, if it could be read.
-    fn hear(&mut self, text: Option<&str>, share: u32) {
-        let document = text.map(|text| Document::of(text, share));
-        match (document, std::mem::take(&mut self.log)) {
-            (Some(Ok(document)), _) => self.said = Some(Ok(document)),
-            (document, Log::ReadAgain(before)) => {
-                self.log = Log::Wanting(document.and_then(Result::err).unwrap_or(before));
+    fn hear(&mut self, text: Result<String, String>, share: u32) {
+        let unread = text.is_err();
+        match (text.and_then(|text| Document::of(&text, share)), std::mem::take(&mut self.log)) {
+            (Ok(document), _) => self.said = Some(Ok(document)),
+            (Err(why), Log::ReadAgain(before)) => {
+                // What the first reading found of a log says more than that it is gone by now.
+                self.log = Log::Wanting(if unread { before } else { why });
                 let how = self.ended.clone().unwrap_or_default();
                 self.gives_up(&how);
             }
-            (document, _) => {
-                let why = document.and_then(Result::err);
-                self.log = Log::Wanting(why.unwrap_or_else(|| "its log could not be read".to_owned()));
-            }
+            (Err(why), _) => self.log = Log::Wanting(why),
         }
     }
 }

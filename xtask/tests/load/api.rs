@@ -23,9 +23,14 @@ pub enum Fate {
     Killed,
     /// Half of its log is all that anybody gets.
     Cut,
+    /// Its log is asked of a node that the API does not reach.
+    Unread,
     /// Its image cannot be pulled.
     NoImage,
 }
+
+/// What the API says where it does not reach a node, as it was seen.
+pub const NO_NODE: &str = "Get \"https://node:10250/containerLogs\": dial tcp: lookup node: no such host";
 
 #[derive(Default)]
 struct Inner {
@@ -394,10 +399,13 @@ impl Shared {
             inner = self.bell.wait_timeout(inner, Duration::from_secs(1)).unwrap().0;
         }
         let index: usize = name.rsplit('-').nth(1).unwrap().parse().unwrap();
-        let cut = inner.fates.get(&index) == Some(&Fate::Cut);
+        let fate = inner.fates.get(&index).copied();
         drop(inner);
+        if fate == Some(Fate::Unread) {
+            return answer(stream, 500, &refusal(500, "InternalError", NO_NODE));
+        }
         let mut text = std::fs::read(self.folder.path().join(&name)).unwrap();
-        if cut {
+        if fate == Some(Fate::Cut) {
             text.truncate(text.len() / 2);
         }
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n";

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use api::{Api, Fate};
+use api::{Api, Fate, NO_NODE};
 use serde_json::{Value, json};
 use support::{Ended, Lab};
 
@@ -161,6 +161,13 @@ fn nobody_reports_is_no_verdict() {
     let error = ended.error();
     assert!(error.contains("none of 2 workers reported") && error.contains("ImagePullBackOff"), "{error}");
     assert!(error.contains("kubectl --context theirs -n logins get events"), "{error}");
+    let user = User::new();
+    (0..2).for_each(|index| user.api.fate(index, Fate::Unread));
+    let (ended, load) = user
+        .json(&server(Some("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")), &[]);
+    assert_eq!(ended.status, 3, "{ended}");
+    let why = load["workers"][1]["error"].as_str().unwrap();
+    assert!(why.contains(&format!("; its log could not be read: {NO_NODE}")), "{why}");
 }
 
 #[test]
