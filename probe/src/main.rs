@@ -128,7 +128,11 @@ fn told(who: &Who, runtime: &Runtime, interrupted: impl Future<Output = ()>) -> 
     let password = runtime.block_on(async {
         tokio::select! {
             password = password::read(source) => password,
-            () = interrupted => Err(Error::interrupted()),
+            () = interrupted => {
+                let mut error = Error::environment("interrupted while it waited for the password");
+                error.exit = Exit::Interrupted;
+                Err(error)
+            }
         }
     })?;
     options(who, password).map_err(Error::environment)

@@ -45,14 +45,16 @@ pub async fn read(source: Source<'_>) -> Result<Password> {
     }
 }
 
-/// The password in an environment variable, which `option` names.
+/// The password in an environment variable, which `option` names. Without the line break at its end that `echo` and
+/// editors leave in the Secrets from which variables are filled.
 ///
 /// # Errors
 /// As [`read`].
 pub fn of_environment(name: &str, option: &str) -> Result<Password> {
     let unset = |_| format!("the environment variable {name} ({option}) is not set or not text");
     let value = std::env::var(name).map_err(unset).map_err(Error::environment)?;
-    not_empty(&value, || format!("the environment variable {name} ({option}) is empty"))
+    let password = value.trim_end_matches(['\n', '\r']);
+    not_empty(password, || format!("the environment variable {name} ({option}) is empty"))
 }
 
 /// The password on the first line of a file, which `option` names.

@@ -170,6 +170,16 @@ fn the_password_can_come_by_standard_input() {
 }
 
 #[test]
+fn a_line_break_at_the_end_of_a_variable_is_no_part_of_the_password() {
+    let fake = Fake::start();
+    for (value, code) in [(format!("{PASSWORD}\n"), 0), (format!("{PASSWORD}\r\n"), 0), ("\n".to_owned(), 2)]
+    {
+        let ran = run(command(&fake).env("PROBE_PASSWORD", &value).args(["--logins", "1"]));
+        assert_eq!(ran.code, Some(code), "{value:?}: {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
 fn wrong_usage_is_told_and_exits_with_2() {
     let fake = Fake::start();
     for (arguments, words) in [
@@ -395,6 +405,7 @@ fn a_signal_ends_the_wait_for_a_password() {
         assert_eq!(child.wait().expect("ends").code(), Some(130), "{signal}");
         let json: serde_json::Value = serde_json::from_str(&out).expect("one document");
         assert_eq!(json["exit"], 130);
+        assert_eq!(json["error"], "interrupted while it waited for the password");
     }
 }
 

@@ -83,7 +83,7 @@ pub fn is_one(text: &str) -> bool {
 /// What it shows.
 ///
 /// # Errors
-/// It is no JSON, or has no entries.
+/// It is no JSON.
 pub fn read(text: &str) -> base::Result<(Vec<Fits>, Vec<String>)> {
     let har: Value = serde_json::from_str(text).map_err(|error| {
         // What the parser says may quote what was recorded.

@@ -151,16 +151,16 @@ fn tamed(list: &[Value], most: usize, limits: &Limits) -> Vec<Value> {
     list.iter().take(most).map(|it| tame(it, limits)).collect()
 }
 
-/// A part of the document as the page may show it: no text in it and no list is longer than the
-/// limits say.
+/// A part of the document as the page may show it: of its fields all that are texts or lists of them, none longer than
+/// the limits say, and those that are one number or nothing.
 fn tame(part: &Value, limits: &Limits) -> Value {
-    match part {
-        Value::String(text) => lines(text, limits.rows / 3, limits.words).into(),
-        Value::Array(list) => tamed(list, limits.rows, limits).into(),
-        Value::Object(fields) => {
-            let fields = fields.iter().take(limits.rows);
-            fields.map(|(name, it)| (words(name, 60), tame(it, limits))).collect::<Map<_, _>>().into()
-        }
+    let text = |text: &str| Value::from(lines(text, limits.rows / 3, limits.words));
+    let field = |it: &Value| match it {
+        Value::String(said) => text(said),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).take(limits.rows / 4).map(text).collect(),
+        Value::Object(_) => Value::Null,
         other => other.clone(),
-    }
+    };
+    let fields = part.as_object().into_iter().flatten();
+    fields.map(|(name, it)| (name.clone(), field(it))).collect::<Map<_, _>>().into()
 }

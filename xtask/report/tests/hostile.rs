@@ -283,3 +283,36 @@ fn there_may_be_any_number_of_everything() {
         assert!(page.contains("more"), "{name}: it is said that something was left out");
     }
 }
+
+#[test]
+fn the_least_that_is_shown_of_a_finding_says_why_and_where() {
+    let mut run = document("doctor");
+    let goals = run["goals"].as_array_mut().unwrap();
+    let doctor = goals.iter_mut().find(|entry| entry["goal"] == "doctor").unwrap();
+    let finding = &mut doctor["findings"][0];
+    let fields = ["candidates", "change", "decides", "file", "lasting_fix", "evidence", "fix", "line"];
+    fields.iter().for_each(|field| finding[field] = Value::from(vec!["<".repeat(300); 20]));
+    (finding["why"], finding["where"]) = ("Because.".into(), "Somewhere.".into());
+    for field in ["fix", "change", "lasting_fix"] {
+        finding[field] = vec!["<".repeat(300); 20].join("\n").into();
+    }
+    doctor["findings"] = vec![doctor["findings"][0].clone(); 20].into();
+    run["goals"] = vec![run["goals"].as_array().unwrap().last().unwrap().clone(); 30].into();
+    let page = written(&run).page;
+    is_tame_page("findings", &page);
+    assert!(page.contains("Because.") && page.contains("Somewhere."));
+}
+
+#[test]
+fn lists_of_lists_are_passed_over() {
+    let mut deep = json!("deep");
+    (0..3).for_each(|_| deep = vec![deep.clone(); 10].into());
+    let mut run = document("doctor");
+    for entry in run["goals"].as_array_mut().unwrap().iter_mut().filter(|it| it["goal"] == "doctor") {
+        entry["findings"][0]["why"] = deep.clone();
+        entry["findings"][0]["evidence"] = deep.clone();
+    }
+    let page = written(&run).page;
+    is_tame_page("a deep list", &page);
+    assert!(!page.contains("deep"));
+}
