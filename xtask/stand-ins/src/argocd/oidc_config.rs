@@ -190,7 +190,9 @@ impl Fields<'_> {
     }
 
     fn texts(&self, name: &str) -> Result<Vec<String>, String> {
-        self.read(name, "list of strings", |value| value.as_array()?.iter().map(scalar).collect())
+        // Of a list, what is wrong is an element.
+        let wanted = if self.find(name).is_some_and(Value::is_array) { "string" } else { "list of strings" };
+        self.read(name, wanted, |value| value.as_array()?.iter().map(scalar).collect())
     }
 
     fn flag(&self, name: &str) -> Result<bool, String> {
