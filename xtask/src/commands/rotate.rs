@@ -219,7 +219,7 @@ fn show(session: &Session, plan: &Plan, phases: &[Phase], seen: &[Seen], record:
         .result(&console.toned(tone, &format!("rotated: {failed} of {} logins failed{lasted}", seen.len())));
     let mut cells = vec![["  during", "logins", "failed"].map(str::to_owned).to_vec()];
     cells.extend(phases.iter().map(|Phase { step, logins, failed }| {
-        vec![format!("  {step}"), logins.to_string(), failed.to_string()]
+        vec![format!("  {step}"), format!("{logins:>6}"), format!("{failed:>6}")]
     }));
     console.explain(&table::text(&cells, None));
     let total = json!({"total": seen.len(), "ok": seen.len() - failed, "failed": failed});
