@@ -113,19 +113,22 @@ fn report_folder(cli: &Cli, shows: bool) -> Result<Option<PathBuf>> {
 }
 
 fn start(cli: &Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit> {
-    if cli.options.fault == Some(Choice::List) {
+    // These two heed no option: what they print is for a shell and a reader.
+    let heeds = !matches!(cli.command, Some(Command::Completions { .. } | Command::Man { .. }));
+    if heeds && cli.options.fault == Some(Choice::List) {
         console.result(&Fault::list());
         report.begin("break").more.insert("faults".into(), fault::catalogue());
         return Ok(Exit::Done);
     }
-    if let Some(fault) = cli.options.fault()
-        && !cli.goals.iter().any(|goal| matches!(goal, Goal::Break | Goal::Fix))
-    {
-        return Err(Error::usage(format!("no goal here uses --fault {}", fault.name()))
-            .hint("`break` puts it in and `fix` heals it; leave it out, or name one of them"));
-    }
-    let Some(command) = &cli.command else { return on_a_lab(cli, console, Work::Goals(report)) };
+    let Some(command) = &cli.command else {
+        uses_its_fault(cli)?;
+        return on_a_lab(cli, console, Work::Goals(report));
+    };
+    // A command is one entry, also where it comes to nothing.
     let mut entry = report.begin(&cli.word);
+    if heeds {
+        uses_its_fault(cli)?;
+    }
     match command {
         Command::Completions { shell } => Ok(commands::completions(console, *shell, &mut entry)),
         Command::Man { folder } => commands::man(console, folder.as_deref(), &mut entry),
@@ -133,6 +136,17 @@ fn start(cli: &Cli, console: &Arc<Console>, report: &mut Report) -> Result<Exit>
         Command::Report(args) => commands::report(console, args, &mut entry),
         Command::Check => commands::check(console, cli.options.dry_run, &mut entry),
         _ => on_a_lab(cli, console, Work::Command(command, &mut entry)),
+    }
+}
+
+/// Refuses a fault that nothing on the line puts in or heals.
+fn uses_its_fault(cli: &Cli) -> Result<()> {
+    match cli.options.fault() {
+        Some(fault) if !cli.goals.iter().any(|goal| matches!(goal, Goal::Break | Goal::Fix)) => {
+            Err(Error::usage(format!("no goal here uses --fault {}", fault.name()))
+                .hint("`break` puts it in and `fix` heals it; leave it out, or name one of them"))
+        }
+        _ => Ok(()),
     }
 }
 

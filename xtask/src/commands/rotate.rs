@@ -57,12 +57,11 @@ struct Phase {
 /// No lab is up, logins fail beforehand, or a step cannot be done.
 pub async fn rotate(session: &Session, args: &RotateArgs, entry: &mut Entry<'_>) -> Result<Exit> {
     of_its_own(session, "rotate")?;
+    // Before anything is read: what somebody else changes meanwhile would make the plan another.
+    let lock = if session.options.dry_run { None } else { Some(Lock::take(session.lab.own_folder())?) };
     let argocd = session.program(Workload::Argocd).await?;
     let plan = plan::rotate(argocd.as_ref().and_then(|program| program.release()).as_ref());
-    if session.options.dry_run {
-        return goals::show_plan(session, &plan, entry).await;
-    }
-    let _lock = Lock::take(session.lab.own_folder())?;
+    let Some(_lock) = lock else { return goals::show_plan(session, &plan, entry).await };
     entry.report.dex = session.program(session.dex()).await?;
     entry.report.argocd = argocd;
     session.console.heading(&format!("rotate: {} logins begin each second", args.rate));
@@ -220,7 +219,7 @@ fn show(session: &Session, plan: &Plan, phases: &[Phase], seen: &[Seen], record:
         .result(&console.toned(tone, &format!("rotated: {failed} of {} logins failed{lasted}", seen.len())));
     let mut cells = vec![["  during", "logins", "failed"].map(str::to_owned).to_vec()];
     cells.extend(phases.iter().map(|Phase { step, logins, failed }| {
-        vec![format!("  {step}"), logins.to_string(), failed.to_string()]
+        vec![format!("  {step}"), format!("{logins:>6}"), format!("{failed:>6}")]
     }));
     console.explain(&table::text(&cells, None));
     let total = json!({"total": seen.len(), "ok": seen.len() - failed, "failed": failed});

@@ -54,6 +54,12 @@ fn a_command_is_one_entry_whether_it_passes_or_fails() {
         assert!(goals[0]["ms"].is_number() && goals[0]["steps"].is_array(), "{line}: {document}");
     }
     assert!(lab.json(0, &["completions", "zsh"])["goals"][0]["script"].as_str().unwrap().contains("xtask"));
+    // Also where nothing of it was begun.
+    let refused = lab.json(2, &["--fault", "scope", "doctor"]);
+    assert_eq!(refused["goals"][0]["goal"], "doctor");
+    // Its words are for a shell, whatever else stands on the line.
+    let script = lab.json(0, &["--fault", "scope", "completions", "bash"]);
+    assert_eq!(script["goals"][0]["shell"], "bash");
     let faults = lab.json(0, &["break", "--fault", "list"]);
     assert_eq!(faults["goals"][0]["faults"].as_array().unwrap().len(), 49);
 }

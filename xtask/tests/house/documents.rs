@@ -83,6 +83,30 @@ pub fn wrong_paths(root: &Path) -> Vec<String> {
     wrong
 }
 
+/// What README's map names and is not there, and which of these folders it does not name.
+pub fn wrong_map(root: &Path, folders: &[&str]) -> Vec<String> {
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let map = readme.split("## The map").nth(1).and_then(|rest| rest.split("```").nth(1)).unwrap();
+    let (mut named, mut top) = (BTreeSet::new(), PathBuf::new());
+    for line in map.lines().filter(|line| !line.is_empty()) {
+        let names = line.trim_start().split("  ").next().unwrap().split(", ");
+        // What is indented is below the last that is not; what stands beside a name is in its folder.
+        let mut folder = if line.starts_with(' ') { top.clone() } else { PathBuf::new() };
+        for name in names {
+            let path = folder.join(name.trim_end_matches('/'));
+            folder = path.parent().unwrap().to_owned();
+            named.insert(path);
+        }
+        if !line.starts_with(' ') {
+            top = PathBuf::from(line.split('/').next().unwrap());
+        }
+    }
+    let gone = named.iter().filter(|path| !root.join(path).exists());
+    let gone = gone.map(|path| format!("README.md's map: {} is not there", path.display()));
+    let unnamed = folders.iter().filter(|folder| !named.contains(Path::new(folder)));
+    gone.chain(unnamed.map(|folder| format!("README.md's map does not name {folder}"))).collect()
+}
+
 /// A line of `--help`: options with whether they take a value, and words.
 struct Help {
     options: Vec<(String, bool)>,

@@ -150,6 +150,12 @@ fn what_the_documents_name_is_there() {
 }
 
 #[test]
+fn the_map_names_what_is_there_and_each_crate() {
+    let folders = CRATES.iter().map(|(_, folder, _)| *folder).chain(["docs"]);
+    nothing_of(&documents::wrong_map(&root(), &folders.collect::<Vec<_>>()));
+}
+
+#[test]
 fn every_command_in_the_documents_is_one() {
     nothing_of(&documents::wrong_commands(&root()));
 }

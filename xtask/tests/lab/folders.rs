@@ -69,6 +69,18 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_folder_of_ones_own_is_refused_before_anybody_is_asked_which_releases_there_are() {
+    let lab = Lab::new();
+    let own = made(&lab, "work");
+    fill(&own);
+    let mut command = lab.command(&words("--real matrix"));
+    // Nobody is there.
+    command.env("OIDC_LAB_DIR", &own).env("OIDC_LAB_GITHUB", "http://127.0.0.1:1/");
+    let ended = Ended::of(&mut command);
+    assert!(ended.status == 3 && ended.error().contains("lacks the lab's marker"), "{ended}");
+}
+
+#[test]
 fn a_folder_of_ones_own_is_refused_and_left_as_it_is() {
     let lab = Lab::new();
     let own = made(&lab, "work");

@@ -1,9 +1,10 @@
 //! Bad surroundings: taken ports, read-only folders, killed labs, two at once, Ctrl-C, no browser.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::support::{Ended, Lab, files, has, ports, processes_of};
 
@@ -129,6 +130,19 @@ fn two_goals_at_once_do_not_mix() {
     let status = first.wait().unwrap();
     assert_eq!(status.code(), Some(130), "{rest} more lines");
     lab.expect(0, &["test"]);
+}
+
+#[test]
+fn a_rotation_reads_nothing_of_a_lab_that_somebody_changes() {
+    let lab = Lab::new();
+    let path = lab.path().with_extension("lock");
+    let mut lock = base::locks::take(&path, base::locks::Mode::Exclusive, Duration::ZERO).unwrap().unwrap();
+    write!(lock, "{}", std::process::id()).unwrap();
+    let ended = lab.expect(3, &["rotate"]);
+    assert!(ended.error().contains("another `cargo xtask` is working on this lab"), "{ended}");
+    // Looking is allowed, and finds none.
+    let ended = lab.expect(3, &["--dry-run", "rotate"]);
+    assert!(ended.error().contains("no lab is up"), "{ended}");
 }
 
 #[test]

@@ -146,6 +146,11 @@ fn faults_of_https_are_refused_where_there_is_none() {
         lab.expect(2, &["--tls", "--provider", "bundled", "working", "break", "--fault", "ca-missing"]);
     assert!(ended.error().contains("the fault ca-missing is of a Dex of its own"), "{ended}");
     assert!(!lab.path().exists());
+    // A plan is what runs.
+    for dry_run in [&[][..], &["--dry-run"]] {
+        let ended = lab.expect(2, &[dry_run, &["--tls", "faults", "--update"]].concat());
+        assert!(ended.error().contains("is for the faults of https alone"), "{ended}");
+    }
     let ended = lab.expect(2, &["--tls", "compare"]);
     assert!(ended.error().contains("`compare` is over plain http"), "{ended}");
     let plan = lab.expect(0, &["--tls", "--dry-run", "working", "test"]).stdout;

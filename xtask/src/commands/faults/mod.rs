@@ -52,12 +52,12 @@ fn chosen(args: &FaultsArgs, session: &Session) -> Result<Vec<Fault>> {
 /// finished until then are shown.
 pub async fn faults(session: &Session, args: &FaultsArgs, entry: &mut Entry<'_>) -> Result<Exit> {
     let faults = chosen(args, session)?;
-    if session.options.dry_run {
-        return Ok(dry_run::show(&session.console, faults.iter().map(|it| (it.name(), it.what())), entry));
-    }
     if args.update && session.scheme().is_https() && faults.iter().any(|fault| fault.over().is_none()) {
         return Err(Error::usage("--update with --tls is for the faults of https alone")
             .hint("name them: the others' rows are of a lab over http"));
+    }
+    if session.options.dry_run {
+        return Ok(dry_run::show(&session.console, faults.iter().map(|it| (it.name(), it.what())), entry));
     }
     let labs = OwnLabs::of(&session.lab, "faults")?;
     entry.report.place = Some(Place::Local);

@@ -59,6 +59,8 @@ fn all_acts(provider: Provider) -> Vec<Act> {
 /// be run is a row of the table and makes the exit 3.
 pub async fn matrix(session: &Session, args: &MatrixArgs, record: &mut GoalRecord) -> Result<Exit> {
     let options = &session.options;
+    // Whoever is in the way is told before anybody is asked.
+    let labs = if options.dry_run { None } else { Some(OwnLabs::of(&session.lab, "matrix")?) };
     let available = match &args.argocd_bins {
         Some(folder) => Available::in_folder(folder)?,
         // A dry run asks nothing of the network, and who names releases need not be told which there are.
@@ -79,12 +81,11 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, record: &mut GoalRecor
         Some(range) => (bisect::subjects(range, &available)?, acts(args.story)),
         None => (available.select(&args.releases)?, all_acts(session.provider)),
     };
-    if options.dry_run {
+    let Some(labs) = labs else {
         let goals: Vec<&str> = acts.iter().flat_map(|act| [act.goal.name(), "test"]).collect();
         let goals = goals.join(" ");
         return Ok(dry_run::show(&session.console, subjects.iter().map(|it| (it.label(), &goals)), record));
-    }
-    let labs = OwnLabs::of(&session.lab, "matrix")?;
+    };
     let real = args.argocd_bins.is_some() || options.real || options.dex_bin.is_some();
     // A machine has one place for the configuration of a real Dex inside Argo CD.
     let one = (inside && real).then_some(1);
