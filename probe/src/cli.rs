@@ -93,7 +93,7 @@ pub(crate) struct Watch {
     #[arg(
         long,
         value_name = "OUTCOME",
-        value_parser = one_of([Outcome::LoggedIn, Outcome::Refused], Outcome::name)
+        value_parser = one_of([Outcome::LoggedIn, Outcome::Refused], |outcome| outcome.name().into())
     )]
     pub(crate) until: Option<Outcome>,
 
@@ -197,7 +197,7 @@ pub(crate) struct Series {
         long,
         value_name = "VERDICT",
         default_value = "logged-in",
-        value_parser = one_of([Verdict::LoggedIn, Verdict::Refused, Verdict::Mixed], Verdict::name)
+        value_parser = one_of([Verdict::LoggedIn, Verdict::Refused, Verdict::Mixed], |verdict| verdict.name().into())
     )]
     pub(crate) expect: Verdict,
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Command, ValueEnum};
 use clap_complete::engine;
 
@@ -39,16 +39,17 @@ impl Shell {
 
 /// The shells, for a program that is no plugin of kubectl.
 pub fn shells() -> impl TypedValueParser<Value = Shell> {
-    one_of([Shell::Bash, Shell::Zsh, Shell::Fish], Shell::name)
+    one_of([Shell::Bash, Shell::Zsh, Shell::Fish], |shell| shell.name().into())
 }
 
-/// Some values, by the words for them.
+/// Some values, each by its word and what the help says of it.
 pub fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     values: [T; N],
-    word: fn(T) -> &'static str,
+    said: fn(T) -> PossibleValue,
 ) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(values.map(word))
-        .map(move |typed| values.into_iter().find(|value| word(*value) == typed).unwrap_or(values[0]))
+    PossibleValuesParser::new(values.map(said)).map(move |typed| {
+        values.into_iter().find(|value| said(*value).get_name() == typed).unwrap_or(values[0])
+    })
 }
 
 /// Answers whoever asks for completions of a command, and says whether somebody did.

@@ -37,6 +37,18 @@ pub struct Right {
     pub optional: bool,
 }
 
+/// A right in a namespace, or in all where that is empty.
+pub fn right(
+    namespace: &str,
+    group: &'static str,
+    resource: &'static str,
+    verb: &'static str,
+    name: Option<&str>,
+) -> Right {
+    let (namespace, name) = (namespace.to_owned(), name.map(str::to_owned));
+    Right { namespace, group, resource, verb, name, optional: false }
+}
+
 impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { namespace, group, resource, verb, name, optional: _ } = self;
@@ -106,23 +118,6 @@ pub fn roles<'a>(rights: impl IntoIterator<Item = &'a Right>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn right(
-        namespace: &str,
-        group: &'static str,
-        resource: &'static str,
-        verb: &'static str,
-        name: Option<&str>,
-    ) -> Right {
-        Right {
-            namespace: namespace.into(),
-            group,
-            resource,
-            verb,
-            name: name.map(str::to_owned),
-            optional: false,
-        }
-    }
 
     #[test]
     fn a_role_grants_what_is_needed_and_names_the_objects() {

@@ -19,6 +19,18 @@ fn is_running(pid: u32) -> bool {
     !state.is_empty() && !state.starts_with('Z')
 }
 
+/// A lab whose process was killed, and which process that was.
+fn killed_lab() -> (Lab, u32) {
+    let lab = Lab::new();
+    lab.expect(0, &["working"]);
+    let pid = lab.pid();
+    kill("-KILL", pid);
+    while is_running(pid) {
+        std::thread::yield_now();
+    }
+    (lab, pid)
+}
+
 #[test]
 fn a_taken_port_is_named_and_nothing_is_left() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -51,13 +63,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 
 #[test]
 fn a_killed_lab_is_told_apart_from_one_that_is_up_and_made_anew() {
-    let lab = Lab::new();
-    lab.expect(0, &["working"]);
-    let pid = lab.pid();
-    kill("-KILL", pid);
-    while is_running(pid) {
-        std::thread::yield_now();
-    }
+    let (lab, pid) = killed_lab();
     assert!(lab.expect(3, &["test"]).error().contains("no lab is up"));
     lab.expect(0, &["working", "test"]);
     assert_ne!(lab.pid(), pid);
@@ -65,13 +71,7 @@ fn a_killed_lab_is_told_apart_from_one_that_is_up_and_made_anew() {
 
 #[test]
 fn a_lab_that_ended_by_itself_is_told_of_by_the_next_goals() {
-    let lab = Lab::new();
-    lab.expect(0, &["working"]);
-    let pid = lab.pid();
-    kill("-KILL", pid);
-    while is_running(pid) {
-        std::thread::yield_now();
-    }
+    let (lab, _) = killed_lab();
     // What its process prints last when a part of it panics.
     let said = "the lab ended: the janitor panicked: on purpose";
     std::fs::write(lab.path().join("lab.log"), format!("thread panicked\nerror: {said}\n")).unwrap();

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::core::v1::{Pod, Secret};
 
-use super::cluster::{MOST_PODS, one, right, seen};
+use super::cluster::{MOST_PODS, one, seen};
 use super::reader::Reader;
+use crate::access_gaps::right;
 use crate::evidence::bundled::{NAME, trouble};
 use crate::evidence::{Evidence, PodSeen, Reference, SecretSeen, Seen, Unresolved};
 use crate::shown::shown;

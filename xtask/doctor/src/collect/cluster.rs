@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 
 use super::reader::{Reader, Unread};
-use crate::access_gaps::{CouldNot, Right};
+use crate::access_gaps::{CouldNot, Right, right};
 use crate::evidence::bundled::{CLIENT, NAME, PATH};
 use crate::evidence::{
     DeploymentSeen, Evidence, LogSeen, Oidc, PodSeen, Rbac, Reference, SERVER_KEY, SecretSeen, Seen,
@@ -26,18 +26,6 @@ const LOG_END: (Option<usize>, usize) = (Some(1000), 2 * 1024 * 1024);
 /// argocd-server by the label that names it, in the chart and in Argo CD's own manifests.
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 const SERVER: &str = "argocd-server";
-
-/// Rights in one namespace.
-pub fn right(
-    namespace: &str,
-    group: &'static str,
-    resource: &'static str,
-    verb: &'static str,
-    name: Option<&str>,
-) -> Right {
-    let (namespace, name) = (namespace.to_owned(), name.map(str::to_owned));
-    Right { namespace, group, resource, verb, name, optional: false }
-}
 
 /// A right to one object of the core group.
 pub fn one(namespace: &str, resource: &'static str, name: &str) -> Right {

@@ -6,10 +6,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Volume};
 use probe::Options;
 use url::Url;
 
-use super::cluster::{MOST_PODS, one, right, seen};
+use super::cluster::{MOST_PODS, one, seen};
 use super::reader::Reader;
 use super::web;
-use crate::access_gaps::Right;
+use crate::access_gaps::{Right, right};
 use crate::evidence::bundled::PATH;
 use crate::evidence::{
     DeploymentSeen, DexConfig, DexSeen, EnvSeen, Evidence, PodSeen, SecretSeen, Seen, Source,

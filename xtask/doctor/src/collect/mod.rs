@@ -29,6 +29,7 @@ pub use objects::{Object, Objects};
 pub use outside::User;
 pub use reader::Reader;
 
+use super::access_gaps::right;
 use super::evidence::{Evidence, Form, Provider, Seen, Taken, Term};
 use super::hidden::Fingerprints;
 use super::web_address;
@@ -203,7 +204,7 @@ async fn of_cluster(subject: &Subject, reader: &Reader, evidence: &mut Evidence)
     match (evidence.provider.issuer.parse::<Url>(), &subject.provider_namespace, &evidence.settings) {
         (Ok(issuer), ..) => reader.will_ask(provider::proxied(&issuer).map(|(right, _)| right)),
         (Err(_), Some(namespace), Seen::NotLooked) => {
-            reader.will_ask([cluster::right(namespace, "", "services/proxy", "get", None)]);
+            reader.will_ask([right(namespace, "", "services/proxy", "get", None)]);
         }
         _ => {}
     }
