@@ -15,6 +15,7 @@ mod ready;
 mod request;
 mod requests;
 mod secrets;
+mod shared;
 
 use std::net::IpAddr;
 use std::path::Path;

@@ -29,7 +29,12 @@ impl Cluster {
     /// # Errors
     /// After `limit`, with what the pods were waiting for at that moment; sooner where an
     /// image is not to be had, or a container ends by itself again and again.
-    pub async fn wait_ready(&self, rollout: Rollout, limit: Duration, seen: impl FnMut(&str)) -> Result<()> {
+    pub async fn wait_ready(
+        &self,
+        rollout: Rollout,
+        limit: Duration,
+        seen: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<()> {
         let Rollout { namespace, name, .. } = rollout;
         let api: Api<Deployment> = Api::namespaced(self.client(), namespace);
         let waiting = await_condition(api, name, rolled_out);
@@ -48,7 +53,7 @@ impl Cluster {
     }
 
     /// Says what a Deployment's pods wait for, until one waits for what will not come.
-    async fn look(&self, rollout: Rollout, mut seen: impl FnMut(&str)) -> Error {
+    async fn look(&self, rollout: Rollout, seen: &mut (dyn FnMut(&str) + Send)) -> Error {
         let Rollout { namespace, name, selector } = rollout;
         let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
         let events: Api<Event> = Api::namespaced(self.client(), namespace);

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{Api, DeleteParams, PostParams};
+use kube::ResourceExt as _;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, PostParams};
 use kube::runtime::conditions;
 use kube::runtime::wait::await_condition;
 use serde_json::json;
@@ -37,7 +38,10 @@ pub async fn resolves(cluster: &Cluster, lab: &KindLab, service: &str, limit: Du
         .unwrap_or_default();
     let pods: Api<Pod> = Api::namespaced(cluster.client(), Workload::Argocd.namespace());
     remove(&pods, limit).await?;
-    pods.create(&PostParams::default(), &pod(&image, &lab.node())?).await.map_err(failed)?;
+    let pod = pod(&image, &lab.node());
+    let untyped: Api<DynamicObject> =
+        Api::namespaced_with(cluster.client(), Workload::Argocd.namespace(), &ApiResource::erase::<Pod>(&()));
+    untyped.create(&PostParams::default(), &pod).await.map_err(failed)?;
     let asked = tokio::time::timeout(limit, await_condition(pods.clone(), POD, has_ended)).await;
     let answer = match asked {
         Ok(Ok(Some(pod))) => answer(&pod),
@@ -61,25 +65,24 @@ async fn remove(pods: &Api<Pod>, limit: Duration) -> Result<()> {
     }
 }
 
-fn pod(image: &str, node: &str) -> Result<Pod> {
+/// Written without a type: all that a pod can have would be code for these few lines.
+fn pod(image: &str, node: &str) -> DynamicObject {
     let ask = format!("getent ahostsv4 {DEX_HOST} > /dev/termination-log");
-    let pod = json!({
-        "metadata": {"name": POD, "labels": {OWNED: "true"}},
-        "spec": {
-            // The one that there is: no scheduler has to be waited for.
-            "nodeName": node,
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": false,
-            "containers": [{
-                "name": "getent",
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                "command": ["sh", "-c", ask],
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-            }],
-        },
-    });
-    serde_json::from_value(pod).map_err(|error| Error::environment(format!("the pod {POD}: {error}")))
+    let mut pod = DynamicObject::new(POD, &ApiResource::erase::<Pod>(&())).data(json!({"spec": {
+        // The one that there is: no scheduler has to be waited for.
+        "nodeName": node,
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": false,
+        "containers": [{
+            "name": "getent",
+            "image": image,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["sh", "-c", ask],
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+        }],
+    }}));
+    pod.labels_mut().insert(OWNED.to_owned(), "true".to_owned());
+    pod
 }
 
 fn has_ended(pod: Option<&Pod>) -> bool {

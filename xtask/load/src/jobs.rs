@@ -8,7 +8,7 @@ use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Client;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use probe::Password;
 use serde::de::DeserializeOwned;
@@ -69,12 +69,15 @@ impl<'a> Jobs<'a> {
         self.plan
     }
 
-    fn jobs(&self) -> Api<Job> {
-        Api::namespaced(self.client.clone(), &self.plan.namespace)
+    /// Without types: all that a Job can have would be code for the one that is written here.
+    fn jobs(&self) -> Api<DynamicObject> {
+        let kind = ApiResource::erase::<Job>(&());
+        Api::namespaced_with(self.client.clone(), &self.plan.namespace, &kind)
     }
 
-    fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), &self.plan.namespace)
+    fn secrets(&self) -> Api<DynamicObject> {
+        let kind = ApiResource::erase::<Secret>(&());
+        Api::namespaced_with(self.client.clone(), &self.plan.namespace, &kind)
     }
 
     /// Asks the cluster whether all of it may be done, so that nothing is begun that cannot be followed.
@@ -149,10 +152,10 @@ impl<'a> Jobs<'a> {
     /// # Errors
     /// [`NotMade`].
     pub async fn create(&self) -> Result<String, NotMade> {
-        let job: Job = typed(self.plan.job()).map_err(NotMade::Refused)?;
+        let job = typed(self.plan.job()).map_err(NotMade::Refused)?;
         let create = async { self.jobs().create(&PostParams::default(), &job).await };
         let made = self.asked(RIGHTS[0], create).await?;
-        if made.spec.is_none_or(|spec| spec.backoff_limit_per_index.is_none()) {
+        if made.data["spec"]["backoffLimitPerIndex"].is_null() {
             return Err(NotMade::Unknown(
                 Error::environment(format!("this cluster's Jobs do not know {NO_RETRY}, without which a worker that fails would log in again"))
                     .hint("Kubernetes has it from 1.29 on; `probe --concurrency` logs in from this machine"),
@@ -166,7 +169,7 @@ impl<'a> Jobs<'a> {
     /// # Errors
     /// The cluster does not do it.
     pub async fn start(&self, password: &Password, job: &str) -> Result<()> {
-        let secret: Secret = typed(self.plan.secret(password.reveal(), job))?;
+        let secret = typed(self.plan.secret(password.reveal(), job))?;
         let create = async { self.secrets().create(&PostParams::default(), &secret).await };
         self.asked(RIGHTS[3], create).await?;
         self.suspend(false).await

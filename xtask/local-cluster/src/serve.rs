@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderMap, HeaderName};
 use http_body_util::combinators::BoxBody;
@@ -87,6 +89,14 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// The answer to one request from `peer`.
     fn handle(&self, peer: SocketAddr, request: Request) -> impl Future<Output = Response> + Send;
 }
+
+/// What answers the requests of one connection.
+type Answer = Box<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
+
+/// A connection, encrypted or not.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// A body of bytes at hand.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
@@ -232,24 +242,16 @@ pub async fn serve(
         };
         // Answers are small and written whole; waiting to fill a segment only costs.
         let _ = stream.set_nodelay(true);
-        let (handler, tls, stop, abort) = (handler.connection(), tls.clone(), stop.clone(), abort.clone());
+        let handler = handler.connection();
+        let answer: Answer = Box::new(move |request| {
+            let handler = handler.clone();
+            async move { handler.handle(peer, request).await }.boxed()
+        });
+        let serving = connection(stream, tls.clone(), answer, limits, stop.clone());
+        let abort = abort.clone();
         tasks.spawn(async move {
             let _slot = slot;
-            let serving = async {
-                match tls {
-                    None => connection(stream, peer, handler, limits, stop).await,
-                    Some(tls) => {
-                        let handshake = tokio::time::timeout(limits.header_time, tls.accept(stream));
-                        if let Ok(Ok(stream)) = handshake.await {
-                            connection(stream, peer, handler, limits, stop).await;
-                        }
-                    }
-                }
-            };
-            tokio::select! {
-                () = serving => {}
-                () = abort.cancelled() => {}
-            }
+            abort.run_until_cancelled(serving).await;
         });
     }
     // Unless somebody else serves on it, the port refuses connections from here on,
@@ -270,17 +272,21 @@ async fn accept(
     Some((listener.accept().await?, slot))
 }
 
+/// Without parameters for handlers and streams: the code of hyper's server is large, and is there once.
 async fn connection(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
-    handler: impl Handler,
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    answer: Answer,
     limits: Limits,
     stop: CancellationToken,
 ) {
-    let service = service_fn(move |request: Request| {
-        let handler = handler.clone();
-        async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
-    });
+    let stream: Box<dyn Stream> = match tls {
+        None => Box::new(stream),
+        Some(tls) => match tokio::time::timeout(limits.header_time, tls.accept(stream)).await {
+            Ok(Ok(stream)) => Box::new(stream),
+            _ => return,
+        },
+    };
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
@@ -288,7 +294,10 @@ async fn connection(
         .title_case_headers(true)
         // A response that came through a proxy keeps its names as they were sent.
         .preserve_header_case(true)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(|request| answer(request).map(Ok::<_, Infallible>)),
+        )
         .with_upgrades();
     tokio::pin!(connection);
     // An error here is the client's: it went away, or spoke no HTTP and has its 400.

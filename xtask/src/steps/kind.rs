@@ -60,7 +60,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
             let lines = session.sources.text(Manifest::COREDNS, &session.variables().await?)?;
             let cluster = session.cluster().await?;
             let outcome = rewrite_corefile(&cluster, &lines).await?;
-            cluster.wait_ready(COREDNS, session.wait(), |text| running.waiting(text)).await?;
+            cluster.wait_ready(COREDNS, session.wait(), &mut |text| running.waiting(text)).await?;
             return Ok(outcome.into());
         }
         KindStep::Ingress => return tools.install_ingress(choice).await,
@@ -71,7 +71,7 @@ pub async fn act(session: &Session, step: KindStep, running: &Running<'_>) -> Re
         KindStep::IngressReady => {
             let cluster = session.cluster().await?;
             let rollout = choice.ingress.rollout();
-            cluster.wait_ready(rollout, session.wait(), |text| running.waiting(text)).await?;
+            cluster.wait_ready(rollout, session.wait(), &mut |text| running.waiting(text)).await?;
         }
         KindStep::Resolves => {
             let service = session.variables().await?.dex_service;

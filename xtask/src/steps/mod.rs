@@ -245,10 +245,10 @@ async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result
         Action::Hears(change) => return settle(session, &cluster, change).await,
         Action::Ready(workload) => {
             running.doing(&format!("waiting for {}/{}", workload.namespace(), workload.deployment()));
-            cluster.wait_ready(workload.rollout(), session.wait(), |text| running.waiting(text)).await?;
+            cluster.wait_ready(workload.rollout(), session.wait(), &mut |text| running.waiting(text)).await?;
             if workload == Workload::Argocd && cluster.find_deployment(Workload::Redis).await?.is_some() {
                 let redis = Workload::Redis.rollout();
-                cluster.wait_ready(redis, session.wait(), |text| running.waiting(text)).await?;
+                cluster.wait_ready(redis, session.wait(), &mut |text| running.waiting(text)).await?;
             }
             session.saw_ready(workload);
             let (place, options) = (session.lab.place(), login::options(session).await?);

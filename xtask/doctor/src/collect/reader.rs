@@ -12,8 +12,8 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::kubeconfig::{self, Access, UserCluster, words};
 use super::objects::Objects;
@@ -29,6 +29,9 @@ const OBJECT: usize = 4 * 1024 * 1024;
 const LIST: usize = 16 * 1024 * 1024;
 /// The largest page of a server behind the API's proxy.
 const PAGE: usize = 256 * 1024;
+
+const ANSWER: &str = "the cluster's answer is";
+const FILES: &str = "the files have";
 
 /// What the cluster's own record calls it.
 const AGENT: &str = concat!("argocd-oidc-lab-doctor/", env!("CARGO_PKG_VERSION"));
@@ -179,12 +182,12 @@ impl Reader {
                 }),
                 _ => Unread::Untold,
             };
-            return objects.one(right).ok_or(absent).and_then(|object| typed(object, right));
+            return objects.one(right).ok_or(absent).and_then(|object| typed(object, right, FILES));
         }
         let name = right.name.as_deref().unwrap_or_default();
         let path = format!("{}/{}", base(right)?, segment(name)?);
         let raw = self.read(right, &path, OBJECT).await?;
-        parse(&raw, right)
+        typed(&parse(&raw, right)?, right, ANSWER)
     }
 
     /// The first objects of a kind that carry labels.
@@ -197,35 +200,30 @@ impl Reader {
         labels: &str,
         most: usize,
     ) -> Result<Listed<T>, Unread> {
-        #[derive(Deserialize)]
-        struct List<T> {
-            #[serde(default)]
-            metadata: Metadata,
-            #[serde(default = "Vec::new")]
-            items: Vec<T>,
-        }
-        #[derive(Default, Deserialize)]
-        struct Metadata {
-            #[serde(default, rename = "continue")]
-            more: Option<String>,
-        }
         if let Behind::Files(objects) = &self.behind {
             let found = objects.list(right, labels);
-            let items: Vec<T> = found.iter().take(most).filter_map(|item| typed(item, right).ok()).collect();
+            let items: Vec<T> =
+                found.iter().take(most).filter_map(|item| typed(item, right, FILES).ok()).collect();
             return match (items.is_empty(), found.is_empty()) {
                 (false, _) => Ok(Listed { items, more: false }),
                 (true, true) => Err(Unread::Untold),
-                (true, false) => Err(unknown("the files have", right)),
+                (true, false) => Err(unknown(FILES, right)),
             };
         }
         let labels: String = url::form_urlencoded::byte_serialize(labels.as_bytes()).collect();
         let path = format!("{}?limit={most}&labelSelector={labels}", base(right)?);
         let raw = self.read(right, &path, LIST).await?;
-        let list: List<T> = parse(&raw, right)?;
+        let list = parse(&raw, right)?;
+        let found = match &list["items"] {
+            Value::Array(items) => items.as_slice(),
+            Value::Null if list.is_object() => &[],
+            _ => return Err(unknown(ANSWER, right)),
+        };
         // A server may know nothing of limits.
-        let more = list.metadata.more.is_some_and(|more| !more.is_empty()) || list.items.len() > most;
-        let items = list.items.into_iter().take(most).collect();
-        Ok(Listed { items, more })
+        let more =
+            list["metadata"]["continue"].as_str().is_some_and(|more| !more.is_empty()) || found.len() > most;
+        let items = found.iter().take(most).map(|item| typed(item, right, ANSWER));
+        Ok(Listed { items: items.collect::<Result<_, _>>()?, more })
     }
 
     /// A part of a container's log, with times: of its last lines, or of all, so many bytes.
@@ -362,16 +360,16 @@ fn segment(name: &str) -> Result<&str, Unread> {
 }
 
 /// Reads a document. What the parser says may quote a secret, so it is not said.
-fn parse<T: DeserializeOwned>(raw: &Page, right: &Right) -> Result<T, Unread> {
+fn parse(raw: &Page, right: &Right) -> Result<Value, Unread> {
     if raw.cut {
         return Err(Unread::Failed(format!("the answer is larger than {} KiB", raw.body.len() / 1024)));
     }
-    serde_json::from_slice(&raw.body).map_err(|_| unknown("the cluster's answer is", right))
+    serde_json::from_slice(&raw.body).map_err(|_| unknown(ANSWER, right))
 }
 
-/// Reads an object of a file.
-fn typed<T: DeserializeOwned>(value: &serde_json::Value, right: &Right) -> Result<T, Unread> {
-    T::deserialize(value).map_err(|_| unknown("the files have", right))
+/// Reads an object, of an answer as of a file: from one format, or the code of all kinds would be there twice.
+fn typed<T: DeserializeOwned>(value: &Value, right: &Right, whose: &str) -> Result<T, Unread> {
+    T::deserialize(value).map_err(|_| unknown(whose, right))
 }
 
 fn unknown(what: &str, right: &Right) -> Unread {
@@ -381,6 +379,6 @@ fn unknown(what: &str, right: &Right) -> Unread {
 /// Whether it was the API that answered, and not the server behind its proxy.
 fn is_status_of_the_api(raw: &Page) -> bool {
     raw.status >= 400
-        && serde_json::from_slice::<serde_json::Value>(&raw.body)
+        && serde_json::from_slice::<Value>(&raw.body)
             .is_ok_and(|body| body["kind"] == "Status" && body["apiVersion"] == "v1")
 }

@@ -94,10 +94,10 @@ impl Case {
                 log_in(session).await?;
                 let cluster = session.cluster().await?;
                 cluster.scale(Workload::Dex, 0).await?;
-                cluster.wait_ready(Workload::Dex.rollout(), session.wait(), |_| {}).await?;
+                cluster.wait_ready(Workload::Dex.rollout(), session.wait(), &mut |_| {}).await?;
                 let answers = log_in(session).await;
                 cluster.scale(Workload::Dex, 1).await?;
-                cluster.wait_ready(Workload::Dex.rollout(), session.wait(), |_| {}).await?;
+                cluster.wait_ready(Workload::Dex.rollout(), session.wait(), &mut |_| {}).await?;
                 answers
             }
             Self::Under(fault) => {
