@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::catalogue::Cause;
@@ -56,6 +56,10 @@ impl fmt::Display for PasswordHost {
     }
 }
 
+/// How many logins may send a host the password at once that it took before: so often it is sent at the most once it is
+/// wrong there. Whoever counts attempts allows more.
+const AT_ONCE: usize = 3;
+
 /// To whom one password may be sent. Clones share what became of it: as long as nobody knows whether a host takes it,
 /// one login at a time finds out, so that a wrong one is sent there once.
 #[derive(Debug, Clone, Default)]
@@ -65,9 +69,10 @@ pub struct PasswordHosts {
 }
 
 /// What a host made of the password.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Met {
-    trial: Arc<tokio::sync::Mutex<()>>,
+    /// One, until the host took the password.
+    leaves: Arc<Semaphore>,
     took: AtomicBool,
     refused: AtomicBool,
 }
@@ -76,18 +81,27 @@ struct Met {
 #[derive(Debug)]
 pub(crate) struct Leave {
     met: Arc<Met>,
-    _trial: Option<OwnedMutexGuard<()>>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Leave {
-    /// The host took the password: from now on any number of logins may send it.
+    /// The host took the password: from now on several logins may send it at once.
     pub(crate) fn taken(&self) {
-        self.met.took.store(true, Ordering::Relaxed);
+        if !self.met.took.swap(true, Ordering::Relaxed) {
+            self.met.leaves.add_permits(AT_ONCE - 1);
+        }
     }
 
     /// The host refused it, and gets it no more.
     pub(crate) fn refused(&self) {
         self.met.refused.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Met {
+    fn new() -> Arc<Self> {
+        let leaves = Arc::new(Semaphore::new(1));
+        Arc::new(Self { leaves, took: AtomicBool::new(false), refused: AtomicBool::new(false) })
     }
 }
 
@@ -111,16 +125,14 @@ impl PasswordHosts {
         let place = url.origin().ascii_serialization();
         let met = {
             let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(met.entry(place).or_default())
+            Arc::clone(met.entry(place).or_insert_with(Met::new))
         };
-        let trial = match met.took.load(Ordering::Relaxed) {
-            true => None,
-            false => Some(Arc::clone(&met.trial).lock_owned().await),
-        };
+        // It is never closed.
+        let permit = Arc::clone(&met.leaves).acquire_owned().await.map_err(|_| Cause::PasswordWithheld)?;
         if met.refused.load(Ordering::Relaxed) {
             return Err(Cause::PasswordWithheld);
         }
-        Ok(Leave { met, _trial: trial })
+        Ok(Leave { met, _permit: permit })
     }
 }
 
@@ -185,9 +197,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_took_it_gets_it_from_any_number_at_once() {
+    async fn whoever_took_it_gets_it_from_few_at_once() {
         let (hosts, url) = (hosts(&["a"]), "https://a/login".parse().unwrap());
         hosts.leave(&url).await.unwrap().taken();
-        let (_one, _two) = (hosts.leave(&url).await.unwrap(), hosts.leave(&url).await.unwrap());
+        let mut leaves = vec![];
+        for _ in 0..AT_ONCE {
+            let leave = hosts.leave(&url).await.unwrap();
+            leave.taken();
+            leaves.push(leave);
+        }
+        // It has become wrong meanwhile: the others do not send it any more.
+        let other = tokio::spawn(async move { hosts.leave(&url).await.map(drop) });
+        tokio::task::yield_now().await;
+        assert!(!other.is_finished());
+        leaves[0].refused();
+        drop(leaves);
+        assert_eq!(other.await.unwrap(), Err(Cause::PasswordWithheld));
     }
 }

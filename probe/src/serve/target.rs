@@ -1,10 +1,12 @@
 //! One Argo CD that is watched: one login at a time, never faster than its interval, and what came of the last one.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base::duration;
 use probe::pace::{self, Backoff, Outcome};
-use probe::{Cause, Failure, Login, Options, Password, PasswordHosts};
+use probe::{Cause, Failure, Login, Options, Password, PasswordHost, PasswordHosts};
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use url::Url;
 
@@ -12,11 +14,13 @@ use super::config::Module;
 use super::log;
 use super::metrics::{Counted, Own, Scrape, Told};
 
-/// What all targets share: how many logins may run at once, and what is counted of them.
+/// What all targets share: how many logins may run at once, which providers are left alone, and what is counted.
 pub(super) struct Shared {
     slots: Arc<Semaphore>,
     /// For those that nobody answered the last time: they may hang again, and must not keep the others waiting.
     patient_slots: Arc<Semaphore>,
+    /// By a provider's host: until when.
+    pauses: Mutex<HashMap<String, Instant>>,
     pub(super) own: Own,
 }
 
@@ -25,8 +29,21 @@ impl Shared {
         Self {
             slots: Arc::new(Semaphore::new(concurrency)),
             patient_slots: Arc::new(Semaphore::new(concurrency.div_ceil(4))),
+            pauses: Mutex::default(),
             own: Own::new(),
         }
+    }
+
+    /// Until when one of these providers is to be left alone, if any is.
+    fn paused_until(&self, hosts: &[PasswordHost]) -> Option<Instant> {
+        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.iter().filter_map(|host| pauses.get(&host.to_string())).max().copied()
+    }
+
+    /// Leaves providers alone until then: whoever wants fewer requests of one target wants them of all.
+    fn pause(&self, hosts: &[PasswordHost], until: Instant) {
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.extend(hosts.iter().map(|host| (host.to_string(), until)));
     }
 }
 
@@ -111,10 +128,16 @@ impl Target {
             format!("{}: {what} for {:.1} s, the limit of this scrape", self.url, limit.as_secs_f64())
         };
         let state = tokio::time::timeout(limit, Arc::clone(&self.state).lock_owned()).await;
-        let state = state.map_err(|_| busy("another login to it was under way"))?;
+        let mut state = state.map_err(|_| busy("another login to it was under way"))?;
+        state.paused_until = state.paused_until.max(shared.paused_until(&self.account.module.password_hosts));
         if let Some(text) = state.kept(self.account.module.interval) {
             shared.own.scraped(Scrape::Kept);
             return Ok(text);
+        }
+        if !state.pause().is_zero() {
+            shared.own.scraped(Scrape::Busy);
+            let left = duration(state.pause());
+            return Err(format!("{}: its provider wants to be left alone for {left} more", self.url));
         }
         let slots = if state.was_unreachable() { &shared.patient_slots } else { &shared.slots };
         let left = limit.saturating_sub(begin.elapsed());
@@ -132,10 +155,10 @@ impl Target {
         let options = self.account.options(&self.url, left)?;
         shared.own.scraped(Scrape::Login);
         // Prometheus may go away. What was begun ends, or nobody would know that it was.
-        let shared = Arc::clone(shared);
+        let (shared, account) = (Arc::clone(shared), Arc::clone(&self.account));
         let login = tokio::spawn(async move {
             let _slot = slot;
-            log_in(state, &options, &shared.own).await
+            log_in(state, &options, &account.module, &shared).await
         });
         // It has a limit of its own; what comes after it, a look at /healthz, may take longer.
         let told = tokio::time::timeout(left + GRACE, login).await;
@@ -179,11 +202,16 @@ impl State {
 }
 
 /// Logs in, writes down what came of it, and says on standard error what is another outcome than before.
-async fn log_in(mut state: OwnedMutexGuard<State>, options: &Options, own: &Own) -> String {
+async fn log_in(
+    mut state: OwnedMutexGuard<State>,
+    options: &Options,
+    module: &Module,
+    shared: &Shared,
+) -> String {
     state.began = Some(Instant::now());
-    own.began();
+    shared.own.began();
     let login = probe::login(options).await;
-    own.ended(&login);
+    shared.own.ended(&login);
     let kind = |login: &Login| login.outcome.as_ref().err().map(|failure| (failure.step, failure.cause));
     let before = state.last.as_ref().and_then(|last| kind(&last.login));
     if before != kind(&login) {
@@ -192,6 +220,12 @@ async fn log_in(mut state: OwnedMutexGuard<State>, options: &Options, own: &Own)
     state.counted.add(&login);
     let pause = state.backoff.after(&login);
     state.paused_until = pause.map(|pause| Instant::now() + pause);
+    if let (Some(until), Err(failure)) = (state.paused_until, &login.outcome)
+        && failure.cause == Cause::Throttled
+        && !failure.step.is_argocds()
+    {
+        shared.pause(&module.password_hosts, until);
+    }
     let last = Last { login, ended: Instant::now() };
     let text = state.text(&last);
     state.last = Some(last);

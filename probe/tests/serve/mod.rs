@@ -224,6 +224,22 @@ fn a_provider_that_throttles_is_left_alone_and_told_from_one_that_refuses() {
 }
 
 #[test]
+fn a_provider_that_throttles_one_target_is_left_alone_by_all() {
+    let fake = at_the_form(|_| Some(Reply::plain(429, "slower").header("Retry-After", "600")));
+    let targets = ["http://argocd.host".to_owned(), "http://argocd.host:8081".to_owned()];
+    let exporter = Exporter::start(&modules(&fake, &targets, "    interval: 1s\n"));
+    exporter.probe(&targets[0]).says(&["probe_login_outcome{outcome=\"throttled\"} 1"]);
+    let said = exporter.ask("GET", &format!("/probe?target={}", targets[1]), "");
+    assert_eq!(said.status, 503, "{}", said.body);
+    assert!(
+        said.body.contains("argocd.host:8081/: its provider wants to be left alone for 9 min 5"),
+        "{}",
+        said.body
+    );
+    assert_eq!(posts(&fake), 1);
+}
+
+#[test]
 fn the_password_goes_to_no_other_host_and_never_from_https_to_http() {
     let authority = Authority::new();
     let page = "<form method=post><input name=login><input type=password name=password></form>";
