@@ -103,6 +103,10 @@ struct Oidc {
 
 /// The answer to a request below `/api/`.
 pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
+    if server.gateway.is_cancelled() {
+        // 408 is what grpc-gateway makes of a cancelled call.
+        return error(StatusCode::REQUEST_TIMEOUT, CANCELLED, "grpc: the client connection is closing");
+    }
     let response = route(server, request).await.unwrap_or_else(|refused| *refused);
     if server.details.varies_encoding { go_http::with(response, VARY, "Accept-Encoding") } else { response }
 }
@@ -152,12 +156,6 @@ async fn route(server: &Server, request: &Incoming) -> Result<Response, Box<Resp
 fn settings(server: &Server) -> Result<settings::Settings, Box<Response>> {
     let refused = |why: String| Box::new(error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, &why));
     server.manager.complete_settings().map_err(refused)
-}
-
-/// What a gateway says whose connection to its own server was closed.
-pub(super) fn gateway_closed() -> Response {
-    // 408 is what grpc-gateway makes of a cancelled call.
-    error(StatusCode::REQUEST_TIMEOUT, CANCELLED, "grpc: the client connection is closing")
 }
 
 fn ok(body: &impl Serialize) -> Response {

@@ -1,7 +1,7 @@
 //! Follows what settings are made of, and tells those who asked when they may have
 //! changed: argo-cd's settings manager.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -15,6 +15,7 @@ use super::details::Details;
 use super::informer::{self, Change, PART_OF};
 use super::log::Log;
 use super::settings::Settings;
+use crate::lock;
 use local_cluster::program::ClusterAccess;
 
 /// The ConfigMap of settings.
@@ -67,10 +68,6 @@ impl Drop for Subscription {
             manager.log.info(format!("{:#x} unsubscribed from settings updates", self.id));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A client for the cluster API with the service account's token.
@@ -159,10 +156,8 @@ impl Manager {
     /// # Errors
     /// There is none, in the words of the API.
     pub(super) fn config_map(&self, name: &str) -> Result<Arc<ConfigMap>, String> {
-        self.informers()?
-            .config_maps
-            .find(|it| it.name_any() == name)
-            .ok_or_else(|| format!("configmap {name:?} not found"))
+        let found = self.informers()?.config_maps.find(|it| it.name_any() == name);
+        found.ok_or_else(|| format!("configmap {name:?} not found"))
     }
 
     /// A Secret.
@@ -170,10 +165,8 @@ impl Manager {
     /// # Errors
     /// There is none, in the words of the API.
     pub(super) fn secret(&self, name: &str) -> Result<Arc<Secret>, String> {
-        self.informers()?
-            .secrets
-            .find(|it| it.name_any() == name)
-            .ok_or_else(|| format!("secret {name:?} not found"))
+        let found = self.informers()?.secrets.find(|it| it.name_any() == name);
+        found.ok_or_else(|| format!("secret {name:?} not found"))
     }
 
     /// The settings as they are in the store now, and whether they are complete.
@@ -225,11 +218,7 @@ impl Manager {
             return;
         }
         let names: Vec<_> = subscribers.all.iter().map(|(id, _)| format!("{id:#x}")).collect();
-        self.log.info(format!(
-            "Notifying {} settings subscribers: [{}]",
-            subscribers.all.len(),
-            names.join(" ")
-        ));
+        self.log.info(format!("Notifying {} settings subscribers: [{}]", names.len(), names.join(" ")));
         for (_, subscriber) in &subscribers.all {
             // One that has just gone needs no settings.
             let _ = subscriber.send(settings.clone());

@@ -104,19 +104,11 @@ impl Outbound {
         rewritten().unwrap_or_else(|| url.to_owned())
     }
 
-    /// GETs a URL.
+    /// GETs a URL, with a bearer's token where there is one, which no other host is shown.
     ///
     /// # Errors
     /// Why there is no answer, in Go's words.
-    pub(super) async fn get(&self, url: &str) -> Result<Answer, String> {
-        self.get_as(url, None).await
-    }
-
-    /// GETs a URL with a bearer's token, which no other host is shown.
-    ///
-    /// # Errors
-    /// Why there is no answer, in Go's words.
-    pub(super) async fn get_as(&self, url: &str, bearer: Option<&str>) -> Result<Answer, String> {
+    pub(super) async fn get(&self, url: &str, bearer: Option<&str>) -> Result<Answer, String> {
         let origin = |url: &str| url::Url::parse(url).ok().map(|url| url.origin());
         let url = &*self.target(url);
         let mut at = url.to_owned();

@@ -1,7 +1,7 @@
 //! The identity provider as a client sees it: found by discovery when it is first
 //! needed, and kept.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
 
@@ -11,6 +11,7 @@ use super::log::Log;
 use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
 use crate::go_http::quote;
+use crate::lock;
 
 /// A provider. An issuer that changes later is not this one.
 pub(super) struct Provider {
@@ -51,19 +52,14 @@ impl Provider {
     /// # Errors
     /// The sentence that a browser is shown.
     pub(super) async fn get(&self) -> Result<Arc<Found>, String> {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = lock(&self.found).clone();
         match found {
             Some(found) => Ok(found),
             None => {
                 let found = self.discover().await?;
-                self.keep(&found);
-                Ok(found)
+                Ok(lock(&self.found).insert(found).clone())
             }
         }
-    }
-
-    fn keep(&self, found: &Arc<Found>) {
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
     }
 
     async fn discover(&self) -> Result<Arc<Found>, String> {
@@ -95,7 +91,7 @@ impl Provider {
 
     async fn query(&self) -> Result<Discovery, String> {
         let issuer = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
-        let answer = self.client.get(&format!("{issuer}/.well-known/openid-configuration")).await?;
+        let answer = self.client.get(&format!("{issuer}/.well-known/openid-configuration"), None).await?;
         if answer.status != http::StatusCode::OK {
             return Err(format!("{}: {}", answer.status_text(), answer.text()));
         }
@@ -132,7 +128,7 @@ impl Provider {
                 let Ok(found) = self.discover().await else { return Err(VerifyError::Signature(why)) };
                 let claims = found.verifier.verify(token, config).await?;
                 self.log.info("New OIDC settings detected");
-                self.keep(&found);
+                *lock(&self.found) = Some(found);
                 Ok(claims)
             }
             other => other,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
 
 use super::client_app::ClientApp;
 use super::details::Details;
@@ -14,6 +16,7 @@ use super::outbound::Outbound;
 use super::process::Process;
 use super::session::Sessions;
 use super::settings::Settings;
+use crate::lock;
 
 /// What outlives a change of settings.
 pub(super) struct Server {
@@ -30,6 +33,8 @@ pub(super) struct Server {
     settings: Mutex<Arc<Settings>>,
     /// The client app of the run that began last.
     client_app: Mutex<Option<Arc<ClientApp>>>,
+    /// Set when the way from HTTP to its own gRPC is closed.
+    pub(super) gateway: CancellationToken,
     /// Whether it serves.
     pub(super) available: AtomicBool,
     /// Whether it was told to end.
@@ -57,6 +62,7 @@ impl Server {
             manager,
             settings: Mutex::new(Arc::new(settings)),
             client_app: Mutex::default(),
+            gateway: CancellationToken::new(),
             available: AtomicBool::new(false),
             ending: AtomicBool::new(false),
         }))
@@ -64,22 +70,22 @@ impl Server {
 
     /// The settings that it runs with.
     pub(super) fn settings(&self) -> Arc<Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.settings).clone()
     }
 
     /// Runs with these from now on.
     pub(super) fn set_settings(&self, settings: Arc<Settings>) {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        *lock(&self.settings) = settings;
     }
 
     /// The client app of the run that began last, if a login was configured then.
     pub(super) fn client_app(&self) -> Option<Arc<ClientApp>> {
-        self.client_app.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.client_app).clone()
     }
 
     /// A run with this client app begins.
     pub(super) fn set_client_app(&self, app: Option<Arc<ClientApp>>) {
-        *self.client_app.lock().unwrap_or_else(PoisonError::into_inner) = app;
+        *lock(&self.client_app) = app;
     }
 
     /// Whether a login is configured.

@@ -4,7 +4,7 @@
 //! long as the server is: an issuer or a CA that changes later is not noticed, by
 //! any release.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use super::outbound::Outbound;
 use super::provider::Provider;
 use super::proxies::Proxies;
 use crate::expiring::Expiring;
+use crate::lock;
 
 /// The issuer of Argo CD's own tokens.
 const ARGO_CD: &str = "argocd";
@@ -73,7 +74,7 @@ impl Sessions {
     }
 
     fn provider(&self) -> Result<Arc<Provider>, String> {
-        let mut kept = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.provider);
         if let Some(provider) = &*kept {
             return Ok(provider.clone());
         }

@@ -29,32 +29,27 @@ pub(super) async fn with_groups(server: &Server, mut claims: Value) -> Result<Va
     let Some(config) = wanted else { return Ok(claims) };
     let base = [&config.user_info_base_url, &config.issuer].into_iter().find(|base| !base.is_empty());
     let url = format!("{}{}", base.map_or("", String::as_str), config.user_info_path);
-    let why = match app.user_info(&url, &claims).await {
+    let (why, instead) = match app.user_info(&url, &claims).await {
         Ok(info) if info["sub"] == claims["sub"] => {
             claims["groups"] = info["groups"].clone();
             return Ok(claims);
         }
-        Ok(_) => OTHER_SUBJECT.to_owned(),
+        Ok(_) => (OTHER_SUBJECT.to_owned(), (StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, OTHER_SUBJECT)),
         Err(Unknown::Unauthorized(why)) => {
             // It was misspelled up to v3.4.
             let querying = if details.user_info_base_url { "querying" } else { "quering" };
-            format!("error while {querying} userinfo endpoint: {why}")
+            let why = format!("error while {querying} userinfo endpoint: {why}");
+            (why, (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "invalid session"))
         }
-        Err(Unknown::Failed(why)) => format!("error fetching user info endpoint: {why}"),
+        Err(Unknown::Failed(why)) => (
+            format!("error fetching user info endpoint: {why}"),
+            (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "invalid userinfo response"),
+        ),
     };
-    let instead = match details.user_info {
-        UserInfoBy::ClientApp => None,
+    let logged = details.user_info != UserInfoBy::ClientApp;
+    if logged {
         // Why is for the log alone.
-        _ => {
-            server.log.error(&why);
-            Some(if why == OTHER_SUBJECT {
-                (StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, OTHER_SUBJECT)
-            } else if why.starts_with("error while") {
-                (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "invalid session")
-            } else {
-                (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "invalid userinfo response")
-            })
-        }
-    };
-    Err(BadToken { why, claims: Some(claims), instead })
+        server.log.error(&why);
+    }
+    Err(BadToken { why, claims: Some(claims), instead: logged.then_some(instead) })
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::config::Client;
 use super::pages;
 use super::state::Dex;
-use super::storage::{AuthRequest, Pkce, new_id};
+use super::storage::{AuthRequest, new_id};
 use crate::go_http::{self, Values, quote, quoted_list};
 use crate::incoming::Incoming;
 use local_cluster::serve::Response;
@@ -58,7 +58,7 @@ pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response 
     let id = new_id();
     let to = format!("{}?back=&state={id}", dex.path(&format!("/auth/{connector}/login")));
     let expires = i64::try_from(dex.config.auth_requests.as_secs()).unwrap_or(i64::MAX);
-    dex.storage.requests.put(&id, dex.now().saturating_add(expires), wish);
+    dex.requests.put(&id, dex.now().saturating_add(expires), wish);
     go_http::redirect(&request.method, StatusCode::FOUND, &to)
 }
 
@@ -130,7 +130,8 @@ fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, R
         scopes: scopes.into_iter().map(Into::into).collect(),
         state: values.get("state").to_owned(),
         nonce: values.get("nonce").to_owned(),
-        pkce: Pkce { challenge: values.get("code_challenge").to_owned(), method: method.to_owned() },
+        code_challenge: values.get("code_challenge").to_owned(),
+        code_challenge_method: method.to_owned(),
     })
 }
 

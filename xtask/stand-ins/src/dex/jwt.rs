@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::config::Config;
 use super::keys::SigningKey;
-use super::storage::{AuthCode, new_id};
+use super::storage::AuthCode;
 
 #[derive(Serialize)]
 struct Payload<'a> {
@@ -73,19 +73,6 @@ pub(super) fn sign(
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = key.sign(signed.as_bytes())?;
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
-}
-
-/// An access token: an ID token whose `at_hash` is of something random.
-///
-/// # Errors
-/// As [`sign`].
-pub(super) fn access_token(
-    key: &SigningKey,
-    config: &Config,
-    grant: &AuthCode,
-    now: i64,
-) -> Result<String, String> {
-    sign(key, config, grant, now, &new_id(), None)
 }
 
 /// The claims of a token that this key signed, as it signs all, and that has not expired.

@@ -20,13 +20,13 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::expiring::Expiring;
 use config::Config;
 use local_cluster::program::{Exit, Launch, Program};
 use local_cluster::serve::{Limits, serve};
 use log::{Level, Log};
 use server::{Telemetry, Web};
 use state::Dex;
-use storage::Storage;
 
 /// The image name under which it is known, without tag.
 pub const IMAGE: &str = "oidc-lab/stand-in-dex";
@@ -88,7 +88,8 @@ async fn try_run(mut launch: Launch) -> Result<Exit, Exit> {
     let limits = Limits::default();
     let dex = Dex {
         config,
-        storage: Storage::default(),
+        requests: Expiring::default(),
+        codes: Expiring::default(),
         key: keys::start(),
         log: log.clone(),
         bcrypts: Semaphore::new(std::thread::available_parallelism().map_or(1, Into::into)),

@@ -6,13 +6,16 @@ use tokio::sync::Semaphore;
 use super::config::Config;
 use super::keys::PendingKey;
 use super::log::Log;
-use super::storage::Storage;
+use super::storage::{AuthCode, AuthRequest};
+use crate::expiring::Expiring;
 use local_cluster::serve::Limits;
 
 /// Everything that requests share.
 pub(super) struct Dex {
     pub(super) config: Config,
-    pub(super) storage: Storage,
+    /// Memory storage: until they are used, expire, or the process ends.
+    pub(super) requests: Expiring<AuthRequest>,
+    pub(super) codes: Expiring<AuthCode>,
     pub(super) key: PendingKey,
     pub(super) log: Log,
     /// As many bcrypts at once as there are cores: more would only make each of

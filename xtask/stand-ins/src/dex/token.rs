@@ -11,7 +11,7 @@ use serde_json::json;
 use super::config::Client;
 use super::jwt;
 use super::state::Dex;
-use super::storage::{AuthCode, Pkce, new_id};
+use super::storage::{AuthCode, AuthRequest, new_id};
 use crate::go_http;
 use crate::incoming::Incoming;
 use local_cluster::serve::Response;
@@ -62,7 +62,12 @@ pub(super) async fn token(dex: &Dex, request: &Incoming) -> Response {
     }
     match client(dex, request) {
         Err(response) => *response,
-        Ok(_) if grant == "refresh_token" => refresh(request),
+        // A refresh token is issued to whoever asks for one and kept by nobody: whoever brings
+        // it is told what Dex tells after a restart with its storage in memory.
+        Ok(_) if grant == "refresh_token" => bad(match request.form.get("refresh_token") {
+            "" => "No refresh token is found in request.",
+            _ => "Refresh token is invalid or has already been claimed by another client.",
+        }),
         Ok(client) => redeem(dex, request, client).await,
     }
 }
@@ -83,12 +88,9 @@ fn client<'a>(dex: &'a Dex, request: &Incoming) -> Result<&'a Client, Box<Respon
     // Hashes are compared, so that how long it takes says nothing about the secret.
     let hash = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
     if hash(&client.secret).as_ref() != hash(&secret).as_ref() {
-        let message = if secret.is_empty() {
-            "missing client_secret on token request"
-        } else {
-            "invalid client_secret on token request"
-        };
-        dex.log.info(message, &[("client_id", &client.id), ("request_id", &request.id)]);
+        let what = if secret.is_empty() { "missing" } else { "invalid" };
+        let message = format!("{what} client_secret on token request");
+        dex.log.info(&message, &[("client_id", &client.id), ("request_id", &request.id)]);
         return Err(refused());
     }
     Ok(client)
@@ -107,7 +109,7 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     if code.is_empty() {
         return bad("Required param: code.");
     }
-    let Some(grant) = dex.storage.codes.get(code) else {
+    let Some(grant) = dex.codes.get(code) else {
         return invalid_grant("Invalid or expired code parameter.");
     };
     // As the real one: a code that is not for this client is its own fault.
@@ -115,7 +117,7 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
         dex.log.error("failed to get auth code", &[("err", "<nil>"), ("request_id", &request.id)]);
         return server_error();
     }
-    if let Some(response) = refused_by_pkce(&grant.wish.pkce, request.form.get("code_verifier")) {
+    if let Some(response) = refused_by_pkce(&grant.wish, request.form.get("code_verifier")) {
         return response;
     }
     if grant.wish.redirect_uri != request.form.get("redirect_uri") {
@@ -124,29 +126,29 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     let tokens = match issue(dex, &grant, code).await {
         Ok(tokens) => tokens,
         Err(message) => {
-            dex.log.error(
-                "failed to create new access token",
-                &[("err", &message), ("request_id", &request.id)],
-            );
+            let fields = [("err", message.as_str()), ("request_id", &request.id)];
+            dex.log.error("failed to create new access token", &fields);
             return server_error();
         }
     };
-    if dex.storage.codes.take(code).is_none() {
+    if dex.codes.take(code).is_none() {
         return invalid_grant("Invalid or expired code parameter.");
     }
     let refresh_token = grant.wish.scopes.iter().any(|scope| scope == "offline_access");
     let refresh_token = refresh_token.then(|| jwt::pair(&new_id(), &new_id()));
-    answer(&Tokens { refresh_token, ..tokens })
+    let response =
+        go_http::with(go_http::json(&Tokens { refresh_token, ..tokens }), CACHE_CONTROL, "no-store");
+    go_http::with(response, PRAGMA, "no-cache")
 }
 
 /// Why a verifier does not fit what the login began with, if it does not.
-fn refused_by_pkce(pkce: &Pkce, verifier: &str) -> Option<Response> {
-    match (verifier, pkce.challenge.as_str()) {
+fn refused_by_pkce(wish: &AuthRequest, verifier: &str) -> Option<Response> {
+    match (verifier, wish.code_challenge.as_str()) {
         ("", "") => None,
         (_, "") => Some(bad("No PKCE flow started. Cannot check code_verifier.")),
         ("", _) => Some(invalid_grant("Expecting parameter code_verifier in PKCE flow.")),
         (verifier, challenge) => {
-            let computed = match pkce.method.as_str() {
+            let computed = match wish.code_challenge_method.as_str() {
                 "S256" => URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes())),
                 _ => verifier.to_owned(),
             };
@@ -155,28 +157,15 @@ fn refused_by_pkce(pkce: &Pkce, verifier: &str) -> Option<Response> {
     }
 }
 
-/// A refresh token is issued to whoever asks for one and kept by nobody: whoever brings
-/// it is told what Dex tells after a restart with its storage in memory.
-fn refresh(request: &Incoming) -> Response {
-    match request.form.get("refresh_token") {
-        "" => bad("No refresh token is found in request."),
-        _ => bad("Refresh token is invalid or has already been claimed by another client."),
-    }
-}
-
 async fn issue(dex: &Dex, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
     let key = dex.key.clone().await?;
     let now = dex.now();
-    let access_token = jwt::access_token(&key, &dex.config, grant, now)?;
+    // An ID token too, whose `at_hash` is of something random.
+    let access_token = jwt::sign(&key, &dex.config, grant, now, &new_id(), None)?;
     let id_token = jwt::sign(&key, &dex.config, grant, now, &access_token, Some(code))?;
     // Go truncates the little time that has passed since: one second less.
     let expires_in = dex.config.id_tokens.as_secs().saturating_sub(1);
     Ok(Tokens { access_token, token_type: "bearer", expires_in, refresh_token: None, id_token })
-}
-
-fn answer(tokens: &Tokens) -> Response {
-    let response = go_http::with(go_http::json(tokens), CACHE_CONTROL, "no-store");
-    go_http::with(response, PRAGMA, "no-cache")
 }
 
 /// `/userinfo`: the claims of a token that this process signed.
