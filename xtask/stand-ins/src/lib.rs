@@ -9,6 +9,7 @@ pub mod argocd;
 pub mod dex;
 mod expiring;
 mod go_http;
+mod go_json;
 mod incoming;
 mod multipart;
 mod page;

@@ -29,16 +29,15 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
     if state.is_empty() {
         return pages::error(StatusCode::BAD_REQUEST, "User session error.");
     }
-    let id = ("request_id", request.id.as_str());
     let Some(wish) = dex.requests.get(state) else {
-        dex.log.error("invalid 'state' parameter provided", &[("err", "not found"), id]);
+        dex.error(request, "invalid 'state' parameter provided", &[("err", "not found")]);
         return pages::error(StatusCode::BAD_REQUEST, "Requested resource does not exist.");
     };
     if connector != dex.connector() {
-        dex.log.error(
-            "connector mismatch: password login triggered for different connector from authentication start",
-            &[("start_connector_id", dex.connector()), ("password_connector_id", connector), id],
-        );
+        let message =
+            "connector mismatch: password login triggered for different connector from authentication start";
+        let fields = [("start_connector_id", dex.connector()), ("password_connector_id", connector)];
+        dex.error(request, message, &fields);
         return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Requested resource does not exist.");
     }
     if request.method == Method::GET {
@@ -50,12 +49,12 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
     let username = request.value("login");
     match check(dex, username, request.value("password")).await {
         Err(error) => {
-            dex.log.error("failed to login user", &[("err", &error), id]);
+            dex.error(request, "failed to login user", &[("err", &error)]);
             let message = "Login error. Please contact your administrator or try again later.";
             pages::error(StatusCode::INTERNAL_SERVER_ERROR, message)
         }
         Ok(None) => {
-            dex.log.error("failed login attempt: Invalid credentials.", &[("user", username), id]);
+            dex.error(request, "failed login attempt: Invalid credentials.", &[("user", username)]);
             pages::form(dex, request, &wish, Some(username))
         }
         Ok(Some(claims)) => logged_in(dex, request, state, claims),
@@ -103,10 +102,10 @@ fn kilgore_trout() -> Claims {
 
 /// Uses the request up and sends the browser back with a code.
 fn logged_in(dex: &Dex, request: &Incoming, wish: &str, claims: Claims) -> Response {
-    let id = ("request_id", request.id.as_str());
     // Somebody else may have used it up since the form was read.
     let Some(wish) = dex.requests.take(wish) else {
-        dex.log.error("failed to finalize login", &[("err", "failed to update auth request: not found"), id]);
+        let why = "failed to update auth request: not found";
+        dex.error(request, "failed to finalize login", &[("err", why)]);
         return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Login error.");
     };
     let email =
@@ -119,7 +118,7 @@ fn logged_in(dex: &Dex, request: &Incoming, wish: &str, claims: Claims) -> Respo
             ("preferred_username", &claims.preferred_username),
             ("email", &email),
             ("groups", &format!("[{}]", claims.groups.join(" "))),
-            id,
+            ("request_id", &request.id),
         ],
     );
     let code = new_id();
@@ -142,8 +141,7 @@ pub(super) fn callback(dex: &Dex, request: &Incoming) -> Response {
         return pages::error(StatusCode::BAD_REQUEST, "User session error.");
     }
     if dex.requests.get(state).is_none() {
-        let fields = [("err", "not found"), ("request_id", request.id.as_str())];
-        dex.log.error("invalid 'state' parameter provided", &fields);
+        dex.error(request, "invalid 'state' parameter provided", &[("err", "not found")]);
         return pages::error(StatusCode::BAD_REQUEST, "Requested resource does not exist.");
     }
     pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Requested resource does not exist.")

@@ -8,6 +8,7 @@ use super::keys::PendingKey;
 use super::log::Log;
 use super::storage::{AuthCode, AuthRequest};
 use crate::expiring::Expiring;
+use crate::incoming::Incoming;
 use local_cluster::serve::Limits;
 
 /// Everything that requests share.
@@ -28,6 +29,11 @@ impl Dex {
     /// Seconds since 1970.
     pub(super) fn now(&self) -> i64 {
         Timestamp::now().as_second()
+    }
+
+    /// Writes an error about a request, whose id stands behind the fields.
+    pub(super) fn error(&self, request: &Incoming, message: &str, fields: &[(&str, &str)]) {
+        self.log.error(message, &[fields, &[("request_id", &request.id)]].concat());
     }
 
     /// The id of the one connector.

@@ -5,7 +5,6 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use ring::digest;
-use serde::Serialize;
 use serde_json::json;
 
 use super::config::Client;
@@ -13,21 +12,12 @@ use super::jwt;
 use super::state::Dex;
 use super::storage::{AuthCode, AuthRequest, new_id};
 use crate::go_http;
+use crate::go_json::Object;
 use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// What can be asked for here. The real Dex has device codes and token exchange too.
 pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
-
-#[derive(Serialize)]
-struct Tokens {
-    access_token: String,
-    token_type: &'static str,
-    expires_in: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    id_token: String,
-}
 
 /// An error of the token endpoint, for programs.
 pub(super) fn error(error: &str, description: &str, status: StatusCode) -> Response {
@@ -57,7 +47,7 @@ pub(super) async fn token(dex: &Dex, request: &Incoming) -> Response {
     }
     let grant = request.form.get("grant_type");
     if !GRANT_TYPES.contains(&grant) {
-        dex.log.error("unsupported grant type", &[("grant_type", grant), ("request_id", &request.id)]);
+        dex.error(request, "unsupported grant type", &[("grant_type", grant)]);
         return error("unsupported_grant_type", "", StatusCode::BAD_REQUEST);
     }
     match client(dex, request) {
@@ -114,7 +104,7 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     };
     // As the real one: a code that is not for this client is its own fault.
     if grant.wish.client_id != client.id {
-        dex.log.error("failed to get auth code", &[("err", "<nil>"), ("request_id", &request.id)]);
+        dex.error(request, "failed to get auth code", &[("err", "<nil>")]);
         return server_error();
     }
     if let Some(response) = refused_by_pkce(&grant.wish, request.form.get("code_verifier")) {
@@ -126,18 +116,14 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     let tokens = match issue(dex, &grant, code).await {
         Ok(tokens) => tokens,
         Err(message) => {
-            let fields = [("err", message.as_str()), ("request_id", &request.id)];
-            dex.log.error("failed to create new access token", &fields);
+            dex.error(request, "failed to create new access token", &[("err", &message)]);
             return server_error();
         }
     };
     if dex.codes.take(code).is_none() {
         return invalid_grant("Invalid or expired code parameter.");
     }
-    let refresh_token = grant.wish.scopes.iter().any(|scope| scope == "offline_access");
-    let refresh_token = refresh_token.then(|| jwt::pair(&new_id(), &new_id()));
-    let response =
-        go_http::with(go_http::json(&Tokens { refresh_token, ..tokens }), CACHE_CONTROL, "no-store");
+    let response = go_http::with(go_http::json(&tokens), CACHE_CONTROL, "no-store");
     go_http::with(response, PRAGMA, "no-cache")
 }
 
@@ -157,7 +143,7 @@ fn refused_by_pkce(wish: &AuthRequest, verifier: &str) -> Option<Response> {
     }
 }
 
-async fn issue(dex: &Dex, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
+async fn issue(dex: &Dex, grant: &AuthCode, code: &str) -> Result<Object, String> {
     let key = dex.key.clone().await?;
     let now = dex.now();
     // An ID token too, whose `at_hash` is of something random.
@@ -165,7 +151,13 @@ async fn issue(dex: &Dex, grant: &AuthCode, code: &str) -> Result<Tokens, String
     let id_token = jwt::sign(&key, &dex.config, grant, now, &access_token, Some(code))?;
     // Go truncates the little time that has passed since: one second less.
     let expires_in = dex.config.id_tokens.as_secs().saturating_sub(1);
-    Ok(Tokens { access_token, token_type: "bearer", expires_in, refresh_token: None, id_token })
+    let offline = grant.wish.scopes.iter().any(|scope| scope == "offline_access");
+    Ok(Object::default()
+        .with("access_token", access_token)
+        .with("token_type", "bearer")
+        .with("expires_in", expires_in)
+        .if_some("refresh_token", offline.then(|| jwt::pair(&new_id(), &new_id())))
+        .with("id_token", id_token))
 }
 
 /// `/userinfo`: the claims of a token that this process signed.
@@ -180,7 +172,7 @@ pub(super) async fn userinfo(dex: &Dex, request: &Incoming) -> Response {
     match jwt::verify(&key, dex.now(), token) {
         Some(claims) => go_http::json(&claims),
         None => {
-            dex.log.error("failed to verify ID token", &[("request_id", &request.id)]);
+            dex.error(request, "failed to verify ID token", &[]);
             error("access_denied", "Invalid bearer token.", StatusCode::FORBIDDEN)
         }
     }
