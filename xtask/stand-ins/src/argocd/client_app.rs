@@ -71,9 +71,9 @@ impl ClientApp {
     pub(super) fn new(process: Arc<Process>, settings: Arc<Settings>) -> Result<Self, String> {
         let Process { details, log, proxies, flags, .. } = &*process;
         let config = settings.oidc_config(details, log);
-        let outbound = Outbound::new(proxies, config.as_ref(), settings.skip_verify, log)?;
         let inside = !settings.dex_config_raw.is_empty() && settings.oidc_config_raw.is_empty();
-        let outbound = if inside { outbound.towards_dex(&flags.dex_server) } else { outbound };
+        let dex = inside.then_some(flags.dex_server.as_str());
+        let outbound = Outbound::new(proxies, config.as_ref(), settings.skip_verify, dex, log)?;
         let config = settings.sso_config(details, log).unwrap_or_default();
         log.info(format!("Creating client app ({})", config.client_id));
         let signature = settings.server_signature.as_deref().unwrap_or_default();
@@ -146,7 +146,7 @@ impl ClientApp {
             query.add("code_challenge", &challenge);
             query.add("code_challenge_method", "S256");
         }
-        let grant = match provider.response_types.iter().any(|kind| kind == "code") {
+        let grant = match provider.said.response_types_supported.iter().any(|kind| kind == "code") {
             true => {
                 query.add("response_type", "code");
                 "authorization_code"
@@ -169,8 +169,9 @@ impl ClientApp {
                 Some(app_state::set_cookie(&value, self.secure_cookie, Timestamp::now()))
             }
         };
-        let separator = if provider.authorization_endpoint.contains('?') { '&' } else { '?' };
-        let to = format!("{}{separator}{}", provider.authorization_endpoint, query.encode());
+        let endpoint = &provider.said.authorization_endpoint;
+        let separator = if endpoint.contains('?') { '&' } else { '?' };
+        let to = format!("{endpoint}{separator}{}", query.encode());
         // The state is worth a login to whoever reads it in time.
         self.log().info(format!("Performing {grant} flow login: {}", to.replace(&state, "REDACTED")));
         let response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to);
@@ -316,7 +317,7 @@ impl ClientApp {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let endpoint = &provider.token_endpoint;
+        let endpoint = &provider.said.token_endpoint;
         let shows_code = self.details().shows_error_code;
         let answer = self.outbound.post_form(endpoint, form.encode(), headers).await;
         if let Ok(tokens) = answer.and_then(|answer| oauth2::tokens(&answer, shows_code)) {

@@ -174,6 +174,15 @@ pub(super) fn unverified_claims(token: &str) -> Option<Value> {
     parts.next().is_none().then_some(claims)
 }
 
+/// The texts of a claim, which may be one or a list of them.
+pub(super) fn texts(claim: &Value) -> Vec<&str> {
+    match claim {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => vec![],
+    }
+}
+
 fn check_claims(claims: &Value, wanted: &str, config: &OidcConfig, now: i64) -> Result<(), VerifyError> {
     let other = |text: String| Err(VerifyError::Other(text));
     let issuer = claims["iss"].as_str().unwrap_or_default();
@@ -184,11 +193,7 @@ fn check_claims(claims: &Value, wanted: &str, config: &OidcConfig, now: i64) -> 
             quote(issuer)
         ));
     }
-    let audience: Vec<&str> = match &claims["aud"] {
-        Value::String(one) => vec![one],
-        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
-        _ => vec![],
-    };
+    let audience = texts(&claims["aud"]);
     if audience.is_empty() && !config.skip_audience_check {
         return other("oidc: expected audience, got []".into());
     }

@@ -24,20 +24,19 @@ pub(super) struct Provider {
 
 /// What discovery found.
 pub(super) struct Found {
-    pub(super) authorization_endpoint: String,
-    pub(super) token_endpoint: String,
-    pub(super) response_types: Vec<String>,
+    pub(super) said: Discovery,
     verifier: Verifier,
 }
 
+/// What a provider says of itself.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Discovery {
+pub(super) struct Discovery {
     issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
+    pub(super) authorization_endpoint: String,
+    pub(super) token_endpoint: String,
     jwks_uri: String,
-    response_types_supported: Vec<String>,
+    pub(super) response_types_supported: Vec<String>,
     scopes_supported: Vec<String>,
     id_token_signing_alg_values_supported: Vec<String>,
 }
@@ -69,23 +68,21 @@ impl Provider {
         })?;
         self.log.info(format!("OIDC supported scopes: [{}]", discovery.scopes_supported.join(" ")));
         let known = |name: &String| id_token::ALGORITHMS.iter().any(|(known, _)| known == name);
-        let mut algorithms = discovery.id_token_signing_alg_values_supported;
+        let mut algorithms = discovery.id_token_signing_alg_values_supported.clone();
         algorithms.retain(known);
         if algorithms.is_empty() {
             algorithms.push("RS256".into());
         }
         Ok(Arc::new(Found {
-            authorization_endpoint: discovery.authorization_endpoint,
-            token_endpoint: discovery.token_endpoint,
-            response_types: discovery.response_types_supported,
             verifier: Verifier {
                 issuer: self.issuer.clone(),
                 algorithms,
                 signature_first: self.details.newer_go_oidc,
-                url: discovery.jwks_uri,
+                url: discovery.jwks_uri.clone(),
                 client: self.client.clone(),
                 keys: Mutex::default(),
             },
+            said: discovery,
         }))
     }
 

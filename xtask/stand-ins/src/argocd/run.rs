@@ -26,6 +26,7 @@ use super::manager::Manager;
 use super::process::{FATAL, Process, terminated};
 use super::server::Server;
 use super::site::Site;
+use crate::lock;
 use local_cluster::program::Exit;
 use local_cluster::serve::{Accept, Limits, serve};
 use releases::Era;
@@ -269,7 +270,7 @@ impl Process {
             self.namespace,
             server.sso_configured()
         ));
-        server.set_client_app(app.clone());
+        lock(&server.client_app).clone_from(&app);
         // How long is for whoever waits to say; how large a head may be is Go's own limit.
         let limits = Limits { grace: Duration::MAX, header_bytes: 1024 * 1024, ..Limits::default() };
         let site = Site { server: server.clone(), app, limits };

@@ -30,9 +30,9 @@ pub(super) struct Server {
     pub(super) dex: Outbound,
     /// The settings that this server runs with: as they were at its start, then as
     /// they were told to it last.
-    settings: Mutex<Arc<Settings>>,
-    /// The client app of the run that began last.
-    client_app: Mutex<Option<Arc<ClientApp>>>,
+    pub(super) settings: Mutex<Arc<Settings>>,
+    /// The client app of the run that began last, if a login was configured then.
+    pub(super) client_app: Mutex<Option<Arc<ClientApp>>>,
     /// Set when the way from HTTP to its own gRPC is closed.
     pub(super) gateway: CancellationToken,
     /// Whether it serves.
@@ -56,7 +56,7 @@ impl Server {
             version: version.clone(),
             details: *details,
             log: log.clone(),
-            dex: Outbound::new(proxies, None, false, log)?.towards_dex(&flags.dex_server),
+            dex: Outbound::new(proxies, None, false, Some(&flags.dex_server), log)?,
             sessions: Sessions::new(manager.clone(), proxies, &flags.dex_server)?,
             flags: flags.clone(),
             manager,
@@ -71,21 +71,6 @@ impl Server {
     /// The settings that it runs with.
     pub(super) fn settings(&self) -> Arc<Settings> {
         lock(&self.settings).clone()
-    }
-
-    /// Runs with these from now on.
-    pub(super) fn set_settings(&self, settings: Arc<Settings>) {
-        *lock(&self.settings) = settings;
-    }
-
-    /// The client app of the run that began last, if a login was configured then.
-    pub(super) fn client_app(&self) -> Option<Arc<ClientApp>> {
-        lock(&self.client_app).clone()
-    }
-
-    /// A run with this client app begins.
-    pub(super) fn set_client_app(&self, app: Option<Arc<ClientApp>>) {
-        *lock(&self.client_app) = app;
     }
 
     /// Whether a login is configured.

@@ -8,6 +8,7 @@ use super::client_app::Unknown;
 use super::details::UserInfoBy;
 use super::server::Server;
 use super::session::{BadToken, INTERNAL, UNAUTHENTICATED, UNKNOWN};
+use crate::lock;
 
 const OTHER_SUBJECT: &str = "subject of claims from user info endpoint didn't match subject of idToken, see https://openid.net/specs/openid-connect-core-1_0.html#UserInfo";
 
@@ -18,7 +19,8 @@ const OTHER_SUBJECT: &str = "subject of claims from user info endpoint didn't ma
 /// It does not say them.
 pub(super) async fn with_groups(server: &Server, mut claims: Value) -> Result<Value, BadToken> {
     let details = &server.details;
-    let (Some(app), false) = (server.client_app(), details.user_info == UserInfoBy::Nobody) else {
+    let app = lock(&server.client_app).clone();
+    let (Some(app), false) = (app, details.user_info == UserInfoBy::Nobody) else {
         return Ok(claims);
     };
     let config = match details.user_info {

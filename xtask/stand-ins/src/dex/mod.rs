@@ -41,7 +41,7 @@ const CONFIG_FILE: &str = "/etc/dex/config.yaml";
 
 /// The program. Its image's tag is the Dex release that it says it stands in for.
 pub fn program() -> impl Program {
-    run
+    |launch| async { run(launch).await.unwrap_or_else(|exit| exit) }
 }
 
 /// Dex ends with this status when it cannot run.
@@ -50,11 +50,7 @@ fn failure(log: &Log, message: String) -> Exit {
     Exit { code: 2, message }
 }
 
-async fn run(launch: Launch) -> Exit {
-    try_run(launch).await.unwrap_or_else(|exit| exit)
-}
-
-async fn try_run(mut launch: Launch) -> Result<Exit, Exit> {
+async fn run(mut launch: Launch) -> Result<Exit, Exit> {
     let version = format!("{}+stand-in", super::tag(&launch.image));
     let log = Log::new(launch.log.clone(), Level::Info);
     log.info("this is a stand-in for Dex, not Dex itself", &[("dex_version", &version)]);
