@@ -98,9 +98,7 @@ impl Error {
         }
         self
     }
-}
 
-impl Error {
     /// What went wrong, without what to do about it.
     pub fn message(&self) -> &str {
         &self.message

@@ -4,12 +4,14 @@
 //! marker is written first and goes last, so that a folder is known again wherever a run was
 //! killed. What is removed is known by name; anything else keeps the folder.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::files::{make_private_folder, write_new_private};
 
 /// The marker's name.
 const MARKER: &str = "oidc-lab.json";
@@ -120,11 +122,8 @@ impl Folder {
             // Its program would have removed it whole.
             Standing::Older => true,
             Standing::Absent => {
-                let mut builder = DirBuilder::new();
-                builder.mode(0o700);
-                let parent = self.path.parent().unwrap_or(Path::new("/"));
-                let made = builder.recursive(true).create(parent);
-                made.and_then(|()| builder.recursive(false).create(&self.path))
+                make_private_folder(self.path.parent().unwrap_or(Path::new("/")))
+                    .and_then(|()| DirBuilder::new().mode(0o700).create(&self.path))
                     .map_err(|error| self.failed("written", error))?;
                 true
             }
@@ -234,9 +233,7 @@ impl Folder {
     fn mark(&self, made: bool) -> Result<(), FolderError> {
         let folder_of = "argocd-oidc-lab: `cargo xtask down` removes what it put here".to_owned();
         let text = serde_json::to_vec_pretty(&Marker { folder_of, made }).unwrap_or_default();
-        let mut options = OpenOptions::new();
-        let file = options.create_new(true).write(true).mode(0o600).open(self.path.join(MARKER));
-        match file.and_then(|mut file| file.write_all(&text)) {
+        match write_new_private(&self.path.join(MARKER), &text) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(self.failed("written", error)),
             _ => Ok(()),
         }

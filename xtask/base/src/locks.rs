@@ -26,40 +26,33 @@ pub enum Mode {
 /// # Errors
 /// The file cannot be opened, or not be locked at all.
 pub fn take(path: &Path, mode: Mode, limit: Duration) -> io::Result<Option<File>> {
-    loop {
-        let file = open(path, mode)?;
-        let tried = match mode {
-            Mode::Shared => file.try_lock_shared(),
-            Mode::Exclusive => file.try_lock(),
-        };
-        match tried {
-            Ok(()) if is_still(&file, path)? => return Ok(Some(file)),
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if limit.is_zero() => return Ok(None),
-            Err(TryLockError::WouldBlock) => break,
-        }
+    let at_once = lock(path, mode, false)?;
+    if at_once.is_some() || limit.is_zero() {
+        return Ok(at_once);
     }
     let (got, wait) = mpsc::channel();
     let path = path.to_owned();
     // Who waited too long is gone when it gets it, and it is let go of at once.
-    thread::spawn(move || got.send(wait_for(&path, mode)));
-    match wait.recv_timeout(limit) {
-        Ok(result) => result.map(Some),
-        Err(_) => Ok(None),
-    }
+    thread::spawn(move || got.send(lock(&path, mode, true)));
+    wait.recv_timeout(limit).unwrap_or(Ok(None))
 }
 
-fn wait_for(path: &Path, mode: Mode) -> io::Result<File> {
+/// Takes the lock, if need be after others; `None` if it does not wait and another has it.
+fn lock(path: &Path, mode: Mode, waits: bool) -> io::Result<Option<File>> {
     loop {
         let file = open(path, mode)?;
-        let locked = match mode {
-            Mode::Shared => file.lock_shared(),
-            Mode::Exclusive => file.lock(),
+        let locked = match (mode, waits) {
+            (Mode::Shared, false) => file.try_lock_shared(),
+            (Mode::Shared, true) => file.lock_shared().map_err(TryLockError::Error),
+            (Mode::Exclusive, false) => file.try_lock(),
+            (Mode::Exclusive, true) => file.lock().map_err(TryLockError::Error),
         };
         match locked {
-            Ok(()) if is_still(&file, path)? => return Ok(file),
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Ok(()) if is_still(&file, path)? => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Interrupted => {
+                return Err(error);
+            }
             _ => {}
         }
     }

@@ -47,7 +47,6 @@ enum Event {
     Stdout(String),
     Stderr(String),
     Exited(ExitStatus),
-    Closed,
 }
 
 /// Runs a program without input. One that takes longer than `limit` is killed.
@@ -127,7 +126,6 @@ impl Running {
             }
             drop(group);
             let _ = child.wait();
-            let _ = sender.send(Event::Closed);
         });
         Ok(Self { pid, signal, events, said: Said::default(), closed: false })
     }
@@ -135,7 +133,7 @@ impl Running {
     async fn wait(mut self, limit: Duration, mut line: impl FnMut(&str)) -> io::Result<Said> {
         let until = Instant::now() + limit;
         while !self.closed
-            && let Ok(Some(event)) = timeout_at(until, self.events.recv()).await
+            && let Ok(event) = timeout_at(until, self.events.recv()).await
         {
             if let Some(text) = self.take(event) {
                 line(&text);
@@ -146,21 +144,21 @@ impl Running {
         // What it said before its time was up may say why. One that left the group may still
         // hold the output open: it is not waited for.
         while !self.closed
-            && let Ok(Some(event)) = timeout(GRACE, self.events.recv()).await
+            && let Ok(event) = timeout(GRACE, self.events.recv()).await
         {
             self.take(event);
         }
         Ok(Said { status, ..std::mem::take(&mut self.said) })
     }
 
-    /// Takes an event in; gives the line, if it is one.
-    fn take(&mut self, event: Event) -> Option<String> {
+    /// Takes an event in, after the last of which nothing comes; gives the line, if it is one.
+    fn take(&mut self, event: Option<Event>) -> Option<String> {
         match event {
-            Event::Line(line) => return Some(line),
-            Event::Stdout(text) => self.said.stdout = text,
-            Event::Stderr(text) => self.said.stderr = text,
-            Event::Exited(status) => self.said.status = Some(status),
-            Event::Closed => self.closed = true,
+            Some(Event::Line(line)) => return Some(line),
+            Some(Event::Stdout(text)) => self.said.stdout = text,
+            Some(Event::Stderr(text)) => self.said.stderr = text,
+            Some(Event::Exited(status)) => self.said.status = Some(status),
+            None => self.closed = true,
         }
         None
     }

@@ -13,7 +13,7 @@ pub struct Hidden {
     /// What Argo CD asked for.
     pub asks: &'static str,
     /// What came of it.
-    pub came: String,
+    pub came: &'static str,
     /// Whether it failed.
     pub failed: bool,
     /// Whether the provider was reached.
@@ -38,9 +38,9 @@ pub fn of(trace: &Value) -> Option<Hidden> {
         return None;
     }
     let failure = trace.at("failure");
-    let hidden = |asks, came: &str, failed, arrived| {
+    let refused = |asks, came, arrived| {
         let within = exchanges.len().checked_sub(1)?;
-        Some(Hidden { within, asks, came: came.to_owned(), failed, arrived })
+        Some(Hidden { within, asks, came, failed: true, arrived })
     };
     match failure.text("answer").unwrap_or_default() {
         "invalid-client" | "secret-expired" | "client-disabled" | "invalid-grant" | "invalid-scope"
@@ -52,15 +52,15 @@ pub fn of(trace: &Value) -> Option<Hidden> {
                 Some("invalid-grant" | "invalid-scope") => "token endpoint: redeems the code",
                 _ => "token endpoint: code, client secret",
             };
-            hidden(asks, code.unwrap_or("refused"), true, true)
+            refused(asks, code.unwrap_or("refused"), true)
         }
-        "provider-unknown-host" => hidden("discovery", "cannot resolve the provider's name", true, false),
-        "provider-by-proxy" => hidden("discovery", "the proxy cannot be reached", true, false),
-        "provider-refuses-connections" => hidden("discovery", "nothing listens there", true, false),
-        "provider-certificate" => hidden("discovery", "does not trust the certificate", true, true),
-        "provider-bad-gateway" => hidden("discovery", "a front without a server", true, true),
-        "provider-unreachable" => hidden("discovery", "could not be read", true, false),
-        "issuer-mismatch" => hidden("discovery", "calls itself by another issuer", true, true),
+        "provider-unknown-host" => refused("discovery", "cannot resolve the provider's name", false),
+        "provider-by-proxy" => refused("discovery", "the proxy cannot be reached", false),
+        "provider-refuses-connections" => refused("discovery", "nothing listens there", false),
+        "provider-certificate" => refused("discovery", "does not trust the certificate", true),
+        "provider-bad-gateway" => refused("discovery", "a front without a server", true),
+        "provider-unreachable" => refused("discovery", "could not be read", false),
+        "issuer-mismatch" => refused("discovery", "calls itself by another issuer", true),
         _ => {
             // Argo CD gives a token of its own to nobody for whom the provider gave it none.
             let within = at("callback")?;
@@ -68,10 +68,10 @@ pub fn of(trace: &Value) -> Option<Hidden> {
                 let kept = cookie.text("name").is_some_and(|name| name.starts_with("argocd.token"));
                 kept && cookie.at("empty").as_bool() == Some(false)
             });
-            (given || passed(trace) && trace.at("user").is_object()).then(|| Hidden {
+            (given || passed(trace) && trace.at("user").is_object()).then_some(Hidden {
                 within,
                 asks: "token endpoint: code, client secret",
-                came: "a token".to_owned(),
+                came: "a token",
                 failed: false,
                 arrived: true,
             })

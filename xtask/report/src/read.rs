@@ -11,45 +11,41 @@ static NULL: Value = Value::Null;
 pub trait Read {
     /// A field; null where there is none.
     fn at(&self, field: &str) -> &Value;
+
     /// A text.
-    fn text(&self, field: &str) -> Option<&str>;
+    fn text(&self, field: &str) -> Option<&str> {
+        self.at(field).as_str().filter(|text| !text.is_empty())
+    }
+
     /// A text as [`words`]; a question mark where there is none.
     fn named(&self, field: &str, most: usize) -> String {
         words(self.text(field).unwrap_or("?"), most)
     }
+
     /// A list; empty where there is none.
-    fn list(&self, field: &str) -> &[Value];
+    fn list(&self, field: &str) -> &[Value] {
+        self.at(field).as_array().map_or(&[], Vec::as_slice)
+    }
+
     /// A number.
-    fn number(&self, field: &str) -> Option<f64>;
+    fn number(&self, field: &str) -> Option<f64> {
+        self.at(field).as_f64()
+    }
+
     /// A number of things.
-    fn count(&self, field: &str) -> usize;
+    fn count(&self, field: &str) -> usize {
+        self.at(field).as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
+    }
+
     /// Texts of a list.
-    fn texts(&self, field: &str) -> impl Iterator<Item = &str>;
+    fn texts(&self, field: &str) -> impl Iterator<Item = &str> {
+        self.list(field).iter().filter_map(Value::as_str)
+    }
 }
 
 impl Read for Value {
     fn at(&self, field: &str) -> &Value {
         self.get(field).unwrap_or(&NULL)
-    }
-
-    fn text(&self, field: &str) -> Option<&str> {
-        self.at(field).as_str().filter(|text| !text.is_empty())
-    }
-
-    fn list(&self, field: &str) -> &[Value] {
-        self.at(field).as_array().map_or(&[], Vec::as_slice)
-    }
-
-    fn number(&self, field: &str) -> Option<f64> {
-        self.at(field).as_f64()
-    }
-
-    fn count(&self, field: &str) -> usize {
-        self.at(field).as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
-    }
-
-    fn texts(&self, field: &str) -> impl Iterator<Item = &str> {
-        self.list(field).iter().filter_map(Value::as_str)
     }
 }
 

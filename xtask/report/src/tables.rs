@@ -8,47 +8,43 @@ use crate::login::login;
 use crate::read::{Read as _, goal, passed};
 use crate::text::{Limits, grouped, millis, words};
 
-/// What a cell has: a text, what kind of text it is, and a small drawing.
-struct Cell {
-    text: String,
-    tone: &'static str,
-    glyph: Option<String>,
+/// A cell: a text, what kind of text it is, and a small drawing of a login, where there is one.
+fn cell(text: &str, most: usize, tone: &str, trace: &Value) -> Value {
+    let glyph = trace.is_object().then(|| glyph::draw(trace).within());
+    json!({"text": words(text, most), "tone": tone, "glyph": glyph})
 }
 
-impl Cell {
-    fn plain(text: &str, limits: &Limits) -> Self {
-        Self { text: words(text, limits.words.min(300)), tone: "", glyph: None }
-    }
+fn plain(text: &str, limits: &Limits) -> Value {
+    toned(text, "", limits)
+}
 
-    fn verdict(text: Option<&str>, trace: &Value, limits: &Limits) -> Self {
-        let tone = match text {
-            Some("logged-in" | "named" | "as known") => "good word",
-            Some("refused" | "unreachable" | "differs" | "not as known") => "bad word",
-            Some("mixed") => "mixed word",
-            _ => "mute",
-        };
-        let glyph = trace.is_object().then(|| glyph::draw(trace).within());
-        Self { text: words(text.unwrap_or("–"), limits.words.min(60)), tone, glyph }
-    }
+fn toned(text: &str, tone: &str, limits: &Limits) -> Value {
+    cell(text, limits.words.min(300), tone, &Value::Null)
+}
 
-    /// Whether something ended as is known of it, where that is said.
-    fn known(as_known: Option<bool>, limits: &Limits) -> Self {
-        match as_known {
-            Some(true) => Self::verdict(Some("as known"), &Value::Null, limits),
-            Some(false) => Self::verdict(Some("not as known"), &Value::Null, limits),
-            None => Self::plain("–", limits),
-        }
-    }
+fn verdict(text: Option<&str>, trace: &Value, limits: &Limits) -> Value {
+    let tone = match text {
+        Some("logged-in" | "named" | "as known") => "good word",
+        Some("refused" | "unreachable" | "differs" | "not as known") => "bad word",
+        Some("mixed") => "mixed word",
+        _ => "mute",
+    };
+    cell(text.unwrap_or("–"), limits.words.min(60), tone, trace)
+}
 
-    fn json(self) -> Value {
-        json!({"text": self.text, "tone": self.tone, "glyph": self.glyph})
+/// Whether something ended as is known of it, where that is said.
+fn known(as_known: Option<bool>, limits: &Limits) -> Value {
+    match as_known {
+        Some(true) => verdict(Some("as known"), &Value::Null, limits),
+        Some(false) => verdict(Some("not as known"), &Value::Null, limits),
+        None => plain("–", limits),
     }
 }
 
 /// What makes a row of an entry's list.
 type MakesRow = for<'a> fn(&'a Value, &Limits) -> Row<'a>;
-/// A row, and the login that stands for it, with its caption.
-type Row<'a> = (Vec<Cell>, Option<(String, &'a Value)>);
+/// The cells of a row, and the login that stands for it, with its caption.
+type Row<'a> = (Vec<Value>, Option<(String, &'a Value)>);
 
 /// The table of an entry, if it has one.
 pub fn of(entry: &Value, limits: &Limits) -> Option<Value> {
@@ -91,8 +87,7 @@ pub fn of(entry: &Value, limits: &Limits) -> Option<Value> {
         .take(limits.drawings)
         .map(|(caption, trace)| login(trace, true, caption, limits))
         .collect();
-    let rows: Vec<Vec<Value>> =
-        rows.into_iter().map(|(cells, _)| cells.into_iter().map(Cell::json).collect()).collect();
+    let rows: Vec<Vec<Value>> = rows.into_iter().map(|(cells, _)| cells).collect();
     Some(json!({
         "caption": caption,
         "head": head,
@@ -109,15 +104,15 @@ fn release<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
         _ => version.clone(),
     };
     let traces = row.at("traces");
-    let mut cells = vec![Cell::plain(&name, limits), Cell::plain(row.text("era").unwrap_or("–"), limits)];
+    let mut cells = vec![plain(&name, limits), plain(row.text("era").unwrap_or("–"), limits)];
     for stage in ["working", "break", "broken", "fix", "first_start"] {
-        cells.push(Cell::verdict(row.text(stage), traces.at(stage), limits));
+        cells.push(verdict(row.text(stage), traces.at(stage), limits));
     }
     cells.push(match row.text("error") {
-        Some(error) => Cell { tone: "bad", ..Cell::plain(error, limits) },
-        None => Cell::known(Some(row.at("as_known").as_bool() == Some(true)), limits),
+        Some(error) => toned(error, "bad", limits),
+        None => known(Some(row.at("as_known").as_bool() == Some(true)), limits),
     });
-    cells.push(Cell::plain(&millis(row.number("ms")), limits));
+    cells.push(plain(&millis(row.number("ms")), limits));
     // The post's own story where it failed, else what failed, else the story as it passed.
     let stages = ["broken", "break", "first_start", "fix", "working"].map(|stage| (stage, traces.at(stage)));
     let there = || stages.iter().filter(|(_, trace)| trace.is_object());
@@ -133,17 +128,14 @@ fn fault<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
     let named: Vec<String> = row.texts("answer").take(6).map(|id| words(id, 60)).collect();
     let named = if named.is_empty() { "–".to_owned() } else { named.join(", ") };
     let trace = row.at("trace");
-    let symptom = Cell {
-        glyph: trace.is_object().then(|| glyph::draw(trace).within()),
-        ..Cell::plain(row.text("symptom").unwrap_or("–"), limits)
-    };
+    let symptom = cell(row.text("symptom").unwrap_or("–"), limits.words.min(300), "", trace);
     let cells = vec![
-        Cell::plain(&name, limits),
+        plain(&name, limits),
         symptom,
-        Cell::plain(&named, limits),
-        Cell::plain(row.text("certainty").unwrap_or("–"), limits),
-        Cell::plain(&millis(row.number("diagnosis_ms")), limits),
-        Cell::verdict(row.text("outcome").or(not_here.as_deref()), &Value::Null, limits),
+        plain(&named, limits),
+        plain(row.text("certainty").unwrap_or("–"), limits),
+        plain(&millis(row.number("diagnosis_ms")), limits),
+        verdict(row.text("outcome").or(not_here.as_deref()), &Value::Null, limits),
     ];
     (cells, trace.is_object().then(|| (format!("with the fault {fault}"), trace)))
 }
@@ -153,31 +145,32 @@ fn story<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
     let trace = row.list("traces").first().unwrap_or(&Value::Null);
     let logins = row.at("logins");
     let counted = format!("{} of {} passed", logins.count("ok"), logins.count("total"));
-    let known = Cell::known(row.at("as_known").as_bool(), limits);
     let cells = vec![
-        Cell::plain(&after, limits),
-        Cell::verdict(row.text("verdict"), trace, limits),
-        Cell::plain(&counted, limits),
-        known,
-        Cell::plain(row.text("message").unwrap_or("–"), limits),
+        plain(&after, limits),
+        verdict(row.text("verdict"), trace, limits),
+        plain(&counted, limits),
+        known(row.at("as_known").as_bool(), limits),
+        plain(row.text("message").unwrap_or("–"), limits),
     ];
     (cells, trace.is_object().then(|| (format!("after {after}"), trace)))
 }
 
 fn phase<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
     let failed = row.count("failed");
-    let failed =
-        Cell { tone: if failed > 0 { "bad" } else { "" }, ..Cell::plain(&failed.to_string(), limits) };
-    let step = Cell::plain(row.text("step").unwrap_or("?"), limits);
-    (vec![step, Cell::plain(&row.count("logins").to_string(), limits), failed], None)
+    let cells = vec![
+        plain(row.text("step").unwrap_or("?"), limits),
+        plain(&row.count("logins").to_string(), limits),
+        toned(&failed.to_string(), if failed > 0 { "bad" } else { "" }, limits),
+    ];
+    (cells, None)
 }
 
 fn change<'a>(row: &'a Value, limits: &Limits) -> Row<'a> {
     let cells = vec![
-        Cell::plain(&row.count("login").to_string(), limits),
-        Cell::plain(row.text("at").unwrap_or("–"), limits),
-        Cell::verdict(row.text("outcome"), &Value::Null, limits),
-        Cell::plain(row.at("failure").text("message").unwrap_or("–"), limits),
+        plain(&row.count("login").to_string(), limits),
+        plain(row.text("at").unwrap_or("–"), limits),
+        verdict(row.text("outcome"), &Value::Null, limits),
+        plain(row.at("failure").text("message").unwrap_or("–"), limits),
     ];
     (cells, None)
 }

@@ -1,9 +1,11 @@
 //! What a program keeps for a while and may lose: logins that are under way, codes, tokens.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use jiff::Timestamp;
+
+use crate::lock;
 
 /// The most values. The real programs keep all of them; here those that would end first go,
 /// so that a client that never ends what it begins cannot fill the memory.
@@ -23,13 +25,9 @@ impl<V> Default for Expiring<V> {
 }
 
 impl<V: Clone> Expiring<V> {
-    fn lock(&self) -> MutexGuard<'_, Entries<V>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Keeps a value until this second, instead of the one that has its name.
     pub(crate) fn put(&self, name: &str, until: i64, value: V) {
-        let mut entries = self.lock();
+        let mut entries = lock(&self.0);
         let number = entries.values().map(|((_, number), _)| number + 1).max().unwrap_or_default();
         entries.insert(name.to_owned(), ((until, number), value));
         entries.retain(|_, ((until, _), _)| is_ahead(*until));
@@ -43,12 +41,12 @@ impl<V: Clone> Expiring<V> {
 
     /// A value, if it has not ended.
     pub(crate) fn get(&self, name: &str) -> Option<V> {
-        self.lock().get(name).filter(|((until, _), _)| is_ahead(*until)).map(|(_, value)| value.clone())
+        lock(&self.0).get(name).filter(|((until, _), _)| is_ahead(*until)).map(|(_, value)| value.clone())
     }
 
     /// Takes a value out, if it has not ended; only one caller gets it.
     pub(crate) fn take(&self, name: &str) -> Option<V> {
-        self.lock().remove(name).filter(|((until, _), _)| is_ahead(*until)).map(|(_, value)| value)
+        lock(&self.0).remove(name).filter(|((until, _), _)| is_ahead(*until)).map(|(_, value)| value)
     }
 }
 
@@ -72,7 +70,7 @@ mod tests {
         );
         kept.put("late", now, 3);
         assert_eq!((kept.get("late"), kept.take("late")), (None, None));
-        assert_eq!(kept.lock().len(), 0);
+        assert_eq!(lock(&kept.0).len(), 0);
     }
 
     #[test]
@@ -88,6 +86,6 @@ mod tests {
             (kept.get("first"), kept.get("0"), kept.get("1"), kept.get("long")),
             (None, None, Some(1), Some(0))
         );
-        assert_eq!(kept.lock().len(), MOST);
+        assert_eq!(lock(&kept.0).len(), MOST);
     }
 }

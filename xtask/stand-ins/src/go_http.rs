@@ -4,7 +4,7 @@
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 
-use local_cluster::serve::{Response, full};
+use local_cluster::serve::{Response, empty, full};
 
 /// Plain text, as `http.Error` names it.
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
@@ -64,6 +64,13 @@ pub(crate) fn reply(
     response
 }
 
+/// A response without a body, of which nothing is said but the status.
+pub(crate) fn bare(status: StatusCode) -> Response {
+    let mut response = Response::new(empty());
+    *response.status_mut() = status;
+    response
+}
+
 /// JSON with 200.
 pub(crate) fn json(body: &impl serde::Serialize) -> Response {
     // What is serialised here are maps with string keys, which cannot fail.
@@ -105,10 +112,7 @@ pub(crate) fn redirect(method: &Method, status: StatusCode, to: &str) -> Respons
         let name = status.canonical_reason().unwrap_or_default();
         reply(status, HTML, format!("<a href=\"{}\">{name}</a>.\n\n", escape_html(to)))
     } else {
-        let mut response = Response::new(full(""));
-        *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        response
+        with(bare(status), CONTENT_LENGTH, "0")
     };
     response.headers_mut().insert(LOCATION, value);
     response

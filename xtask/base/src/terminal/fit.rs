@@ -58,13 +58,7 @@ impl Screen {
             return text.to_owned();
         }
         let known = |c: char| MARKS.iter().find(|(mark, _)| *mark == c).map(|(_, ascii)| *ascii);
-        text.chars().fold(String::with_capacity(text.len()), |mut plain, c| {
-            match known(c) {
-                Some(ascii) => plain.push_str(ascii),
-                None => plain.push(c),
-            }
-            plain
-        })
+        text.chars().map(|c| known(c).map_or_else(|| c.to_string(), str::to_owned)).collect()
     }
 
     /// A line that stays one: cut where it is too wide, for what is drawn over.
@@ -104,16 +98,9 @@ fn wrapped(line: &str, width: usize) -> String {
     if COMMANDS.iter().any(|command| text.starts_with(command)) {
         return line.to_owned();
     }
-    let (before, mut lines) = (&line[..start], String::with_capacity(line.len() + 16));
+    let before = &line[..start];
     let broken = broken(text, width.saturating_sub(columns(before)), width.saturating_sub(hang));
-    for (number, part) in broken.iter().enumerate() {
-        match number {
-            0 => lines.push_str(before),
-            _ => lines.push_str(&format!("\n{}", " ".repeat(hang))),
-        }
-        lines.push_str(part);
-    }
-    lines
+    format!("{before}{}", broken.join(&format!("\n{}", " ".repeat(hang))))
 }
 
 /// A text in lines that are no wider than `width` where its words allow it.

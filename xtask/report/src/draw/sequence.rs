@@ -192,7 +192,7 @@ impl<'a> Sequence<'a> {
         if !hidden.arrived {
             svg.cross("back bad", head + 7.0, asked);
         }
-        let mut y = above(svg, &format!("call{bad}"), &hidden.came, asked - 1.0);
+        let mut y = above(svg, &format!("call{bad}"), hidden.came, asked - 1.0);
         if hidden.arrived {
             svg.arrow(&format!("back unseen{bad}"), to - 3.0, from + 3.0, y);
             svg.rect("busy unseen", [to - 3.0, asked - 3.0, 6.0, y - asked + 6.0], 2.0);

@@ -78,14 +78,10 @@ pub fn draw(steps: &[Value], most: usize, wide: f64, title: &str) -> Option<Draw
         described += &format!("; the longest, {}, took {}", step.named("name", 60), millis(Some(*ms)));
     }
     let mut height = bottom + 20.0;
-    if !placed {
+    let unplaced = || "When each step began is not in the file: all bars begin at 0.".to_owned();
+    let more = || format!("{} more steps are not drawn; run.json has them.", rows.len() - shown);
+    for said in [(!placed).then(unplaced), (rows.len() > shown).then(more)].into_iter().flatten() {
         height += 14.0;
-        let said = "When each step began is not in the file: all bars begin at 0.";
-        svg.text("end", [left, height - 6.0], Anchor::Start, said);
-    }
-    if rows.len() > shown {
-        height += 14.0;
-        let said = format!("{} more steps are not drawn; run.json has them.", rows.len() - shown);
         svg.text("end", [left, height - 6.0], Anchor::Start, &said);
     }
     Some(svg.finish(height, title, &described))

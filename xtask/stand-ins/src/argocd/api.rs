@@ -12,52 +12,12 @@ use super::settings;
 use super::token_cookie;
 use super::user_info;
 use crate::go_http;
+use crate::go_json::Object;
 use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// A code of gRPC.
 const CANCELLED: i32 = 1;
-
-#[derive(Serialize)]
-struct Error<'a> {
-    error: &'a str,
-    code: i32,
-    message: &'a str,
-}
-
-#[derive(Serialize)]
-struct UserInfo<'a> {
-    #[serde(rename = "loggedIn", skip_serializing_if = "std::ops::Not::not")]
-    logged_in: bool,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    username: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    iss: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    groups: Vec<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Settings {
-    url: String,
-    #[serde(rename = "dexConfig", skip_serializing_if = "Option::is_none")]
-    dex: Option<Dex>,
-    #[serde(rename = "oidcConfig", skip_serializing_if = "Option::is_none")]
-    oidc: Option<Oidc>,
-    app_label_key: &'static str,
-    google_analytics: Value,
-    kustomize_options: Kustomize,
-    help: Value,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    user_logins_disabled: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tracking_method: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    controller_namespace: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    sync_with_replace_allowed: bool,
-}
 
 /// What of `dex.config` the page names its button by.
 #[derive(Serialize, Deserialize)]
@@ -74,35 +34,12 @@ struct Connector {
     kind: String,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Kustomize {
-    build_options: String,
-    binary_path: &'static str,
-    /// `null` in newer releases, not there in older ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    versions: Option<Value>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Oidc {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    name: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    issuer: String,
-    #[serde(rename = "clientID", skip_serializing_if = "String::is_empty")]
-    client_id: String,
-    #[serde(rename = "cliClientID", skip_serializing_if = "String::is_empty")]
-    cli_client_id: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    scopes: Vec<String>,
-    #[serde(rename = "enablePKCEAuthentication", skip_serializing_if = "std::ops::Not::not")]
-    enable_pkce: bool,
-}
-
 /// The answer to a request below `/api/`.
 pub(super) async fn answer(server: &Server, request: &Incoming) -> Response {
+    if server.gateway.is_cancelled() {
+        // 408 is what grpc-gateway makes of a cancelled call.
+        return error(StatusCode::REQUEST_TIMEOUT, CANCELLED, "grpc: the client connection is closing");
+    }
     let response = route(server, request).await.unwrap_or_else(|refused| *refused);
     if server.details.varies_encoding { go_http::with(response, VARY, "Accept-Encoding") } else { response }
 }
@@ -154,20 +91,14 @@ fn settings(server: &Server) -> Result<settings::Settings, Box<Response>> {
     server.manager.complete_settings().map_err(refused)
 }
 
-/// What a gateway says whose connection to its own server was closed.
-pub(super) fn gateway_closed() -> Response {
-    // 408 is what grpc-gateway makes of a cancelled call.
-    error(StatusCode::REQUEST_TIMEOUT, CANCELLED, "grpc: the client connection is closing")
-}
-
 fn ok(body: &impl Serialize) -> Response {
     let name = HeaderName::from_static("grpc-metadata-content-type");
     go_http::with(go_http::json(body), name, "application/grpc")
 }
 
 fn error(status: StatusCode, code: i32, message: &str) -> Response {
-    let body = serde_json::to_vec(&Error { error: message, code, message }).unwrap_or_default();
-    go_http::reply(status, go_http::JSON, body)
+    let body = Object::default().with("error", message).with("code", code).with("message", message);
+    go_http::reply(status, go_http::JSON, serde_json::to_vec(&body).unwrap_or_default())
 }
 
 /// The token that a request shows: a bearer's, or a cookie's.
@@ -202,12 +133,11 @@ async fn userinfo(server: &Server, request: &Incoming) -> Response {
         Some(Err(bad)) => (bad.claims.unwrap_or_default(), false),
         None => (Value::Null, false),
     };
-    ok(&UserInfo {
-        logged_in: good && !session::user(&claims).is_empty(),
-        username: session::username(&claims),
-        iss: claims["iss"].as_str().unwrap_or_default(),
-        groups: session::groups(&claims, &server.policy_scopes()),
-    })
+    ok(&Object::default()
+        .unless_empty("loggedIn", good && !session::user(&claims).is_empty())
+        .unless_empty("username", session::username(&claims))
+        .unless_empty("iss", claims["iss"].as_str())
+        .unless_empty("groups", session::groups(&claims, &server.policy_scopes())))
 }
 
 /// What the login page needs to know, of the settings as they are now.
@@ -215,35 +145,36 @@ async fn page_settings(server: &Server, request: &Incoming) -> Result<Response, 
     let settings = settings(server)?;
     let data = |key: &str| settings.data.get(key).filter(|value| !value.is_empty()).cloned();
     let details = &server.details;
-    let oidc = settings.oidc_config(details, &server.log).map(|config| Oidc {
-        name: config.name,
-        issuer: config.issuer,
-        client_id: config.client_id,
-        cli_client_id: config.cli_client_id,
-        scopes: config.requested_scopes,
-        enable_pkce: config.enable_pkce,
+    let oidc = settings.oidc_config(details, &server.log).map(|config| {
+        Object::default()
+            .unless_empty("name", config.name)
+            .unless_empty("issuer", config.issuer)
+            .unless_empty("clientID", config.client_id)
+            .unless_empty("cliClientID", config.cli_client_id)
+            .unless_empty("scopes", config.requested_scopes)
+            .unless_empty("enablePKCEAuthentication", config.enable_pkce)
     });
     let logged_in = matches!(authenticate(server, request).await, Some(Ok(_)));
     let dex = Some(&settings.dex_config_raw).filter(|text| !text.is_empty());
-    Ok(ok(&Settings {
-        dex: dex.and_then(|text| serde_yaml::from_str(text).ok()),
-        oidc,
-        app_label_key: "app.kubernetes.io/instance",
-        google_analytics: json!({ "anonymizeUsers": true }),
-        kustomize_options: Kustomize {
-            build_options: data("kustomize.buildOptions").unwrap_or_default(),
-            binary_path: "",
-            versions: details.shows_tracking_method.then_some(Value::Null),
-        },
-        help: json!({}),
-        user_logins_disabled: data("admin.enabled").is_some_and(|enabled| enabled == "false"),
-        tracking_method: details
-            .shows_tracking_method
-            .then(|| data("application.resourceTrackingMethod").unwrap_or_else(|| "annotation".into())),
-        controller_namespace: logged_in.then(|| server.manager.namespace.clone()),
-        sync_with_replace_allowed: details.shows_replace,
-        url: settings.url,
-    }))
+    let dex: Option<Dex> = dex.and_then(|text| serde_yaml::from_str(text).ok());
+    let kustomize = Object::default()
+        .with("BuildOptions", data("kustomize.buildOptions").unwrap_or_default())
+        .with("BinaryPath", "")
+        // `null` in newer releases, not there in older ones.
+        .if_some("Versions", details.shows_tracking_method.then_some(Value::Null));
+    let tracking = data("application.resourceTrackingMethod").unwrap_or_else(|| "annotation".into());
+    Ok(ok(&Object::default()
+        .with("url", settings.url)
+        .if_some("dexConfig", dex.map(|dex| json!(dex)))
+        .if_some("oidcConfig", oidc)
+        .with("appLabelKey", "app.kubernetes.io/instance")
+        .with("googleAnalytics", json!({ "anonymizeUsers": true }))
+        .with("kustomizeOptions", kustomize)
+        .with("help", json!({}))
+        .unless_empty("userLoginsDisabled", data("admin.enabled").is_some_and(|enabled| enabled == "false"))
+        .if_some("trackingMethod", details.shows_tracking_method.then_some(tracking))
+        .if_some("controllerNamespace", logged_in.then(|| server.manager.namespace.clone()))
+        .unless_empty("syncWithReplaceAllowed", details.shows_replace)))
 }
 
 /// What the page's button names the login by, if there is a login.

@@ -6,6 +6,7 @@ use super::manager::Subscription;
 use super::oidc_config::OidcConfig;
 use super::server::Server;
 use super::settings::Settings;
+use crate::lock;
 
 /// What is compared of `oidc.config`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(super) async fn wait(
     let dex = dex_config::generate(&before, &server.details, &server.log)?;
     let oidc = exported(server, &before);
     while let Some(now) = updates.next().await {
-        server.set_settings(now.clone());
+        *lock(&server.settings) = now.clone();
         let oidc_differs = || match compare {
             Compare::Text => before.oidc_config_raw != now.oidc_config_raw,
             Compare::Resolved => oidc != exported(server, &now),

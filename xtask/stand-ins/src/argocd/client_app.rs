@@ -53,7 +53,7 @@ pub(super) struct ClientApp {
 }
 
 /// A request that ends here.
-type Refused = Box<Response>;
+pub(super) type Refused = Box<Response>;
 
 fn refuse(status: StatusCode, text: impl AsRef<str>) -> Refused {
     Box::new(go_http::error(status, text))
@@ -71,9 +71,9 @@ impl ClientApp {
     pub(super) fn new(process: Arc<Process>, settings: Arc<Settings>) -> Result<Self, String> {
         let Process { details, log, proxies, flags, .. } = &*process;
         let config = settings.oidc_config(details, log);
-        let outbound = Outbound::new(proxies, config.as_ref(), settings.skip_verify, log)?;
         let inside = !settings.dex_config_raw.is_empty() && settings.oidc_config_raw.is_empty();
-        let outbound = if inside { outbound.towards_dex(&flags.dex_server) } else { outbound };
+        let dex = inside.then_some(flags.dex_server.as_str());
+        let outbound = Outbound::new(proxies, config.as_ref(), settings.skip_verify, dex, log)?;
         let config = settings.sso_config(details, log).unwrap_or_default();
         log.info(format!("Creating client app ({})", config.client_id));
         let signature = settings.server_signature.as_deref().unwrap_or_default();
@@ -97,16 +97,20 @@ impl ClientApp {
         &self.process.log
     }
 
+    /// Whether a login proves who began it (PKCE).
+    fn with_verifier(&self) -> bool {
+        self.config.enable_pkce && self.details().state == StateKept::CookieWithVerifier
+    }
+
     fn redirect_uri(&self, request: &Incoming) -> String {
         append_path(self.settings.url_for(&request.host, &request.target, self.details()), "/auth/callback")
     }
 
     /// `/auth/login`: sends the browser to the provider.
-    pub(super) async fn login(&self, request: &Incoming) -> Response {
-        self.try_login(request).await.unwrap_or_else(|refused| *refused)
-    }
-
-    async fn try_login(&self, request: &Incoming) -> Result<Response, Refused> {
+    ///
+    /// # Errors
+    /// The answer to a login that does not begin.
+    pub(super) async fn login(&self, request: &Incoming) -> Result<Response, Refused> {
         let provider = self.provider.get().await.map_err(refuse_500)?;
         let config = self.settings.sso_config(self.details(), self.log());
         let return_url = request.value("return_url");
@@ -118,7 +122,7 @@ impl ClientApp {
         }
         let no_random = || refuse_500("Failed to initiate login flow");
         let state = app_state::new_state().ok_or_else(no_random)?;
-        let with_verifier = self.config.enable_pkce && self.details().state == StateKept::CookieWithVerifier;
+        let with_verifier = self.with_verifier();
         let verifier = match with_verifier {
             true => URL_SAFE_NO_PAD.encode(random::<32>().ok_or_else(no_random)?),
             false => String::new(),
@@ -142,7 +146,7 @@ impl ClientApp {
             query.add("code_challenge", &challenge);
             query.add("code_challenge_method", "S256");
         }
-        let grant = match provider.response_types.iter().any(|kind| kind == "code") {
+        let grant = match provider.said.response_types_supported.iter().any(|kind| kind == "code") {
             true => {
                 query.add("response_type", "code");
                 "authorization_code"
@@ -165,8 +169,9 @@ impl ClientApp {
                 Some(app_state::set_cookie(&value, self.secure_cookie, Timestamp::now()))
             }
         };
-        let separator = if provider.authorization_endpoint.contains('?') { '&' } else { '?' };
-        let to = format!("{}{separator}{}", provider.authorization_endpoint, query.encode());
+        let endpoint = &provider.said.authorization_endpoint;
+        let separator = if endpoint.contains('?') { '&' } else { '?' };
+        let to = format!("{endpoint}{separator}{}", query.encode());
         // The state is worth a login to whoever reads it in time.
         self.log().info(format!("Performing {grant} flow login: {}", to.replace(&state, "REDACTED")));
         let response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to);
@@ -177,11 +182,10 @@ impl ClientApp {
     }
 
     /// `/auth/callback`: the browser is back.
-    pub(super) async fn callback(&self, request: &Incoming) -> Response {
-        self.try_callback(request).await.unwrap_or_else(|refused| *refused)
-    }
-
-    async fn try_callback(&self, request: &Incoming) -> Result<Response, Refused> {
+    ///
+    /// # Errors
+    /// The answer to one that comes from no login.
+    pub(super) async fn callback(&self, request: &Incoming) -> Result<Response, Refused> {
         let provider = self.provider.get().await.map_err(refuse_500)?;
         self.log().info(format!("Callback: {}?REDACTED", request.path));
         let error = request.value("error");
@@ -196,19 +200,21 @@ impl ClientApp {
         }
         let (return_url, verifier) =
             self.check_state(request, state).map_err(|error| refuse(StatusCode::BAD_REQUEST, error))?;
-        let response = if code.is_empty() {
-            no_code()
-        } else {
-            let finished = self.finish(request, &provider, code, &verifier, &return_url).await;
-            finished.unwrap_or_else(|refused| *refused)
-        };
-        Ok(match self.details().state {
-            StateKept::Cache => response,
-            // The state is used up, whatever came of it.
-            StateKept::Cookie | StateKept::CookieWithVerifier => {
-                with_cookie_first(response, &app_state::clear_cookie(self.secure_cookie))
+        let (mut response, mut cookies) = (no_code(), vec![]);
+        if !code.is_empty() {
+            match self.finish(request, &provider, code, &verifier).await {
+                Ok(token) => {
+                    response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, &return_url);
+                    cookies = token;
+                }
+                Err(refused) => response = *refused,
             }
-        })
+        }
+        if self.details().state != StateKept::Cache {
+            // The state is used up, whatever came of it.
+            cookies.insert(0, app_state::clear_cookie(self.secure_cookie));
+        }
+        Ok(cookies.into_iter().fold(response, |response, cookie| go_http::with(response, SET_COOKIE, cookie)))
     }
 
     /// Where the browser wanted to go, and the PKCE verifier.
@@ -242,25 +248,19 @@ impl ClientApp {
         Ok((return_url, returned.verifier))
     }
 
-    /// Exchanges the code for a token and hands it to the browser.
+    /// Exchanges the code for a token: the cookies with it.
     async fn finish(
         &self,
         request: &Incoming,
         provider: &Found,
         code: &str,
         verifier: &str,
-        return_url: &str,
-    ) -> Result<Response, Refused> {
+    ) -> Result<Vec<String>, Refused> {
         let redirect_uri = self.redirect_uri(request);
-        let assertion = match self.config.use_workload_identity {
-            true => Some(
-                self.process
-                    .workload_identity
-                    .token()
-                    .map_err(|error| refuse_500(format!("failed to generate client assertion: {error}")))?,
-            ),
-            false => None,
-        };
+        let assertion = self.config.use_workload_identity.then(|| self.process.workload_identity.token());
+        let assertion = assertion
+            .transpose()
+            .map_err(|error| refuse_500(format!("failed to generate client assertion: {error}")))?;
         let tokens = self
             .exchange(provider, code, verifier, assertion, &redirect_uri)
             .await
@@ -282,8 +282,7 @@ impl ClientApp {
             token_cookie::set_cookies(&id_token, &flags.base_href, self.secure_cookie, *max_cookies)
                 .map_err(|error| refuse_500(format!("claims={claims}, err={error}")))?;
         self.log().info(format!("Web login successful. Claims: {claims}"));
-        let response = go_http::redirect(&request.method, StatusCode::SEE_OTHER, return_url);
-        Ok(cookies.into_iter().fold(response, |response, cookie| go_http::with(response, SET_COOKIE, cookie)))
+        Ok(cookies)
     }
 
     /// The tokens for a code. Nobody said how the client
@@ -305,7 +304,7 @@ impl ClientApp {
             form.add("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
             form.add("client_assertion", assertion);
         }
-        if self.config.enable_pkce && self.details().state == StateKept::CookieWithVerifier {
+        if self.with_verifier() {
             form.add("code_verifier", verifier);
         }
         let credentials = format!(
@@ -318,7 +317,7 @@ impl ClientApp {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let endpoint = &provider.token_endpoint;
+        let endpoint = &provider.said.token_endpoint;
         let shows_code = self.details().shows_error_code;
         let answer = self.outbound.post_form(endpoint, form.encode(), headers).await;
         if let Ok(tokens) = answer.and_then(|answer| oauth2::tokens(&answer, shows_code)) {
@@ -346,7 +345,7 @@ impl ClientApp {
         let token = self.process.access_tokens.get(sub);
         let token = token.ok_or_else(|| Unknown::Unauthorized(format!("no accessToken for {sub}")))?;
         let answer =
-            self.outbound.get_as(url, Some(&token)).await.map_err(|error| {
+            self.outbound.get(url, Some(&token)).await.map_err(|error| {
                 Unknown::Failed(format!("failed to query userinfo endpoint of IDP: {error}"))
             })?;
         if answer.status == StatusCode::UNAUTHORIZED {
@@ -355,17 +354,6 @@ impl ClientApp {
         serde_json::from_slice(&answer.body)
             .map_err(|error| Unknown::Failed(format!("failed to decode response body to struct: {error}")))
     }
-}
-
-/// Puts a cookie before those that a response has.
-fn with_cookie_first(mut response: Response, cookie: &str) -> Response {
-    let others: Vec<HeaderValue> = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
-    response.headers_mut().remove(SET_COOKIE);
-    let mut response = go_http::with(response, SET_COOKIE, cookie);
-    for other in others {
-        response.headers_mut().append(SET_COOKIE, other);
-    }
-    response
 }
 
 /// A callback without a code: the implicit flow, which happens in the browser.

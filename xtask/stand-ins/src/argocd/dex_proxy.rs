@@ -4,8 +4,9 @@ use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, LOCATION, TRANSFER_ENCODING};
 
 use super::server::Server;
+use crate::go_http::bare;
 use crate::incoming::Incoming;
-use local_cluster::serve::{Response, empty, full};
+use local_cluster::serve::{Response, full};
 
 /// Passes a request on to Dex, and its answer back: 502 where nobody is.
 pub(super) async fn pass(server: &Server, request: &Incoming) -> Response {
@@ -18,9 +19,7 @@ pub(super) async fn pass(server: &Server, request: &Incoming) -> Response {
         Ok(answered) => answered,
         Err(error) => {
             server.log.error(format!("http: proxy error: {error}"));
-            let mut response = Response::new(empty());
-            *response.status_mut() = StatusCode::BAD_GATEWAY;
-            return response;
+            return bare(StatusCode::BAD_GATEWAY);
         }
     };
     for name in [CONNECTION, TRANSFER_ENCODING] {
@@ -33,9 +32,7 @@ pub(super) async fn pass(server: &Server, request: &Incoming) -> Response {
             // A path with anything else in it would not have been served.
             headers.extend(to.parse().map(|to| (LOCATION, to)));
             headers.insert(CONTENT_LENGTH, 0.into());
-            let mut response = Response::new(empty());
-            *response.status_mut() = StatusCode::SEE_OTHER;
-            response
+            bare(StatusCode::SEE_OTHER)
         }
         status => {
             let mut response = Response::new(full(answer.body));

@@ -33,7 +33,7 @@ const TRIES: usize = 4;
 /// The line that argocd-server prints before it exits.
 pub(super) async fn initialize(manager: &Arc<Manager>) -> Result<Settings, String> {
     initialize_admin(manager).await?;
-    let (mut settings, _) = manager.settings()?;
+    let mut settings = manager.settings()?;
     if settings.server_signature.is_some() {
         return Ok(settings);
     }

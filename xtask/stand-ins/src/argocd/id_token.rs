@@ -1,6 +1,6 @@
 //! ID tokens: who signed them, for whom, and until when.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
 use crate::go_http::quote;
+use crate::lock;
 
 /// How a signature is checked.
 pub(super) enum Algorithm {
@@ -98,11 +99,8 @@ impl Verifier {
         if !self.signature_first {
             check_claims(&claims, &self.issuer, config, now())?;
         }
-        let header: Header = URL_SAFE_NO_PAD
-            .decode(header)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .ok_or_else(malformed)?;
+        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| malformed())?;
+        let header: Header = serde_json::from_slice(&header).map_err(|_| malformed())?;
         if !self.algorithms.contains(&header.alg) {
             return Err(VerifyError::Other(format!(
                 "oidc: id token signed with unsupported algorithm, expected {:?} got {}",
@@ -125,7 +123,7 @@ impl Verifier {
                 .filter(|key| header.kid.is_empty() || key.kid == header.kid)
                 .any(|key| key.verifies(&header.alg, signed.as_bytes(), signature))
         };
-        let at_hand = self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let at_hand = lock(&self.keys).clone();
         if good(&at_hand) {
             return Ok(());
         }
@@ -134,15 +132,15 @@ impl Verifier {
     }
 
     async fn fetch(&self) -> Result<Arc<Vec<Jwk>>, String> {
-        let answer =
-            self.client.get(&self.url).await.map_err(|error| format!("oidc: get keys failed {error}"))?;
+        let answer = self.client.get(&self.url, None).await;
+        let answer = answer.map_err(|error| format!("oidc: get keys failed {error}"))?;
         if answer.status != http::StatusCode::OK {
             return Err(format!("oidc: get keys failed: {} {}", answer.status_text(), answer.text()));
         }
         let keys: Keys = serde_json::from_slice(&answer.body)
             .map_err(|error| format!("oidc: failed to decode keys: {error}"))?;
         let keys = Arc::new(keys.keys);
-        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys.clone();
+        *lock(&self.keys) = keys.clone();
         Ok(keys)
     }
 }
@@ -176,6 +174,15 @@ pub(super) fn unverified_claims(token: &str) -> Option<Value> {
     parts.next().is_none().then_some(claims)
 }
 
+/// The texts of a claim, which may be one or a list of them.
+pub(super) fn texts(claim: &Value) -> Vec<&str> {
+    match claim {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => vec![],
+    }
+}
+
 fn check_claims(claims: &Value, wanted: &str, config: &OidcConfig, now: i64) -> Result<(), VerifyError> {
     let other = |text: String| Err(VerifyError::Other(text));
     let issuer = claims["iss"].as_str().unwrap_or_default();
@@ -186,11 +193,7 @@ fn check_claims(claims: &Value, wanted: &str, config: &OidcConfig, now: i64) -> 
             quote(issuer)
         ));
     }
-    let audience: Vec<&str> = match &claims["aud"] {
-        Value::String(one) => vec![one],
-        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
-        _ => vec![],
-    };
+    let audience = texts(&claims["aud"]);
     if audience.is_empty() && !config.skip_audience_check {
         return other("oidc: expected audience, got []".into());
     }

@@ -7,7 +7,6 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::api::Api;
 use kube::runtime::WatchStreamExt as _;
-use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Resource, ResourceExt as _};
@@ -42,8 +41,37 @@ where
 {
     let label_selector = labels.map(ToOwned::to_owned);
     let config = watcher::Config { label_selector, ..Default::default() };
-    let (store, writer) = reflector::store();
-    (store, AbortOnDropHandle::new(tokio::spawn(follow(api, config, writer, log, changes))))
+    let (store, mut writer) = reflector::store();
+    let known: Store<K> = store.clone();
+    let following = async move {
+        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+        let (mut synced, mut noticed) = (false, vec![]);
+        while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    log.warn(format!("Failed to watch *v1.{}: {}", K::kind(&()), watch_words(error)));
+                    continue;
+                }
+            };
+            match &event {
+                Event::Init => noticed.clear(),
+                // A list after the first is what a broken watch has missed.
+                Event::Apply(object) | Event::InitApply(object) if synced => {
+                    let before = known.get(&ObjectRef::from_obj(object));
+                    noticed.extend(change(before.as_deref(), object));
+                }
+                _ => {}
+            }
+            writer.apply_watcher_event(&event);
+            synced |= matches!(event, Event::InitDone);
+            if !matches!(event, Event::InitApply(_)) {
+                // An error means that nobody listens any more: the store is about to be dropped.
+                noticed.drain(..).for_each(|change| drop(changes.send(change)));
+            }
+        }
+    };
+    (store, AbortOnDropHandle::new(tokio::spawn(following)))
 }
 
 /// An error in the words of the API.
@@ -61,44 +89,6 @@ fn watch_words(error: watcher::Error) -> String {
         | watcher::Error::WatchFailed(error) => words(error),
         watcher::Error::WatchError(status) => status.message,
         other => other.to_string(),
-    }
-}
-
-async fn follow<K>(
-    api: Api<K>,
-    config: watcher::Config,
-    mut writer: Writer<K>,
-    log: Log,
-    changes: mpsc::UnboundedSender<Change>,
-) where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-{
-    let (kind, store) = (K::kind(&()).into_owned(), writer.as_reader());
-    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
-    let (mut synced, mut noticed) = (false, vec![]);
-    while let Some(event) = events.next().await {
-        let event = match event {
-            Ok(event) => event,
-            Err(error) => {
-                log.warn(format!("Failed to watch *v1.{kind}: {}", watch_words(error)));
-                continue;
-            }
-        };
-        match &event {
-            Event::Init => noticed.clear(),
-            // A list after the first is what a broken watch has missed.
-            Event::Apply(object) | Event::InitApply(object) if synced => {
-                let before = store.get(&ObjectRef::from_obj(object));
-                noticed.extend(change(before.as_deref(), object));
-            }
-            _ => {}
-        }
-        writer.apply_watcher_event(&event);
-        synced |= matches!(event, Event::InitDone);
-        if !matches!(event, Event::InitApply(_)) {
-            // An error means that nobody listens any more: the store is about to be dropped.
-            noticed.drain(..).for_each(|change| drop(changes.send(change)));
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::go_http::random;
+use crate::lock;
 use local_cluster::serve::Accept;
 
 /// A listener from which several servers accept, each with a clone.
@@ -65,7 +66,7 @@ impl ClosableListener {
 
     /// Closes it: from here on the port refuses connections.
     pub(super) fn close(&self) {
-        self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.listener).take();
         self.closed.cancel();
     }
 }
@@ -73,8 +74,7 @@ impl ClosableListener {
 impl Accept for ClosableListener {
     async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
         let accepting = std::future::poll_fn(|context| {
-            let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-            listener.as_ref().map_or(Poll::Pending, |listener| listener.poll_accept(context))
+            lock(&self.listener).as_ref().map_or(Poll::Pending, |listener| listener.poll_accept(context))
         });
         tokio::select! {
             () = self.closed.cancelled() => None,

@@ -1,13 +1,17 @@
 //! Follows what settings are made of, and tells those who asked when they may have
 //! changed: argo-cd's settings manager.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::Api;
 use kube::runtime::reflector::Store;
 use kube::{Client, Config, ResourceExt as _};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -15,6 +19,7 @@ use super::details::Details;
 use super::informer::{self, Change, PART_OF};
 use super::log::Log;
 use super::settings::Settings;
+use crate::lock;
 use local_cluster::program::ClusterAccess;
 
 /// The ConfigMap of settings.
@@ -30,7 +35,8 @@ pub(super) struct Manager {
     pub(super) log: Log,
     /// `None` until the first list is in.
     informers: Mutex<Option<Arc<Informers>>>,
-    subscribers: Mutex<Subscribers>,
+    /// By number.
+    subscribers: Mutex<BTreeMap<u64, mpsc::UnboundedSender<Arc<Settings>>>>,
 }
 
 struct Informers {
@@ -38,12 +44,6 @@ struct Informers {
     secrets: Store<Secret>,
     /// What fills both, and what passes on what changes.
     tasks: [AbortOnDropHandle<()>; 3],
-}
-
-#[derive(Default)]
-struct Subscribers {
-    next: u64,
-    all: Vec<(u64, mpsc::UnboundedSender<Arc<Settings>>)>,
 }
 
 /// Hears of new settings until it is dropped.
@@ -63,14 +63,10 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(manager) = self.manager.upgrade() {
-            lock(&manager.subscribers).all.retain(|(id, _)| *id != self.id);
+            lock(&manager.subscribers).remove(&self.id);
             manager.log.info(format!("{:#x} unsubscribed from settings updates", self.id));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A client for the cluster API with the service account's token.
@@ -82,18 +78,12 @@ pub(super) fn client(access: &ClusterAccess, namespace: &str) -> Result<Client, 
     let server: http::Uri = access.server.parse().map_err(|error| unusable(format!("{error}")))?;
     let mut config = Config::new(server);
     config.default_namespace = namespace.to_owned();
-    config.root_cert = Some(certificates(&access.ca_pem).map_err(unusable)?);
+    let certificates = CertificateDer::pem_slice_iter(access.ca_pem.as_bytes())
+        .map(|certificate| certificate.map(|der| der.to_vec()))
+        .collect::<Result<_, _>>();
+    config.root_cert = Some(certificates.map_err(|error| unusable(error.to_string()))?);
     config.auth_info.token = Some(access.token.clone().into());
     Client::try_from(config).map_err(|error| unusable(error.to_string()))
-}
-
-/// Certificates of a PEM text, as DER.
-fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, String> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
-    CertificateDer::pem_slice_iter(pem.as_bytes())
-        .map(|certificate| certificate.map(|der| der.to_vec()).map_err(|error| error.to_string()))
-        .collect()
 }
 
 impl Manager {
@@ -159,10 +149,8 @@ impl Manager {
     /// # Errors
     /// There is none, in the words of the API.
     pub(super) fn config_map(&self, name: &str) -> Result<Arc<ConfigMap>, String> {
-        self.informers()?
-            .config_maps
-            .find(|it| it.name_any() == name)
-            .ok_or_else(|| format!("configmap {name:?} not found"))
+        let found = self.informers()?.config_maps.find(|it| it.name_any() == name);
+        found.ok_or_else(|| format!("configmap {name:?} not found"))
     }
 
     /// A Secret.
@@ -170,17 +158,15 @@ impl Manager {
     /// # Errors
     /// There is none, in the words of the API.
     pub(super) fn secret(&self, name: &str) -> Result<Arc<Secret>, String> {
-        self.informers()?
-            .secrets
-            .find(|it| it.name_any() == name)
-            .ok_or_else(|| format!("secret {name:?} not found"))
+        let found = self.informers()?.secrets.find(|it| it.name_any() == name);
+        found.ok_or_else(|| format!("secret {name:?} not found"))
     }
 
-    /// The settings as they are in the store now, and whether they are complete.
+    /// The settings as they are in the store now, complete or not.
     ///
     /// # Errors
     /// argocd-cm or argocd-secret is not there.
-    pub(super) fn settings(&self) -> Result<(Settings, Result<(), &'static str>), String> {
+    pub(super) fn settings(&self) -> Result<Settings, String> {
         let wrap = |name: &'static str| move |error: String| format!("error retrieving {name}: {error}");
         let config_map = self.config_map(CONFIG_MAP).map_err(wrap(CONFIG_MAP))?;
         let secret = self.secret(SECRET).map_err(wrap(SECRET))?;
@@ -194,18 +180,20 @@ impl Manager {
     /// # Errors
     /// Something is missing.
     pub(super) fn complete_settings(&self) -> Result<Settings, String> {
-        let (settings, complete) = self.settings()?;
-        complete?;
-        Ok(settings)
+        let settings = self.settings()?;
+        if settings.server_signature.is_some() {
+            Ok(settings)
+        } else {
+            Err("server.secretkey is missing".into())
+        }
     }
 
     /// Hears of settings from now on. What changed before is not told.
     pub(super) fn subscribe(self: &Arc<Self>) -> Subscription {
         let (sender, updates) = mpsc::unbounded_channel();
-        let mut subscribers = lock(&self.subscribers);
-        subscribers.next += 1;
-        let id = subscribers.next;
-        subscribers.all.push((id, sender));
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        lock(&self.subscribers).insert(id, sender);
         self.log.info(format!("{id:#x} subscribed to settings updates"));
         Subscription { manager: Arc::downgrade(self), id, updates }
     }
@@ -221,16 +209,12 @@ impl Manager {
                 return;
             }
         };
-        if subscribers.all.is_empty() {
+        if subscribers.is_empty() {
             return;
         }
-        let names: Vec<_> = subscribers.all.iter().map(|(id, _)| format!("{id:#x}")).collect();
-        self.log.info(format!(
-            "Notifying {} settings subscribers: [{}]",
-            subscribers.all.len(),
-            names.join(" ")
-        ));
-        for (_, subscriber) in &subscribers.all {
+        let names: Vec<_> = subscribers.keys().map(|id| format!("{id:#x}")).collect();
+        self.log.info(format!("Notifying {} settings subscribers: [{}]", names.len(), names.join(" ")));
+        for subscriber in subscribers.values() {
             // One that has just gone needs no settings.
             let _ = subscriber.send(settings.clone());
         }

@@ -78,7 +78,7 @@ pub const PORT: u16 = 8080;
 
 /// The program.
 pub fn program() -> impl Program {
-    start
+    |launch| async { serve(launch).await.unwrap_or_else(|exit| exit) }
 }
 
 fn failure(log: &Log, code: i32, message: String) -> Exit {
@@ -95,10 +95,6 @@ fn begin(launch: &Launch, log_format: Option<&str>) -> Result<(Release, Details,
     let details = Details::of(&release);
     let json = log_format.map_or(details.json_log, |format| format.eq_ignore_ascii_case("json"));
     Ok((release, details, Log::new(launch.log.clone(), json)))
-}
-
-async fn start(launch: Launch) -> Exit {
-    serve(launch).await.unwrap_or_else(|exit| exit)
 }
 
 async fn serve(mut launch: Launch) -> Result<Exit, Exit> {

@@ -30,17 +30,13 @@ pub(super) fn tokens(answer: &Answer, shows_code: bool) -> Result<Tokens, String
         Err(_) if failed => return Err(whole()),
         Err(error) => return Err(format!("oauth2: cannot parse json: {error}")),
     };
-    if failed || (shows_code && !tokens.error.is_empty()) {
-        if !shows_code || tokens.error.is_empty() {
-            return Err(whole());
-        }
-        let mut error = format!("oauth2: {}", quote(&tokens.error));
-        for more in [&tokens.error_description, &tokens.error_uri] {
-            if !more.is_empty() {
-                error.push_str(&format!(" {}", quote(more)));
-            }
-        }
-        return Err(error);
+    if shows_code && !tokens.error.is_empty() {
+        let said = [&tokens.error, &tokens.error_description, &tokens.error_uri];
+        let said: Vec<_> = said.iter().filter(|text| !text.is_empty()).map(|text| quote(text)).collect();
+        return Err(format!("oauth2: {}", said.join(" ")));
+    }
+    if failed {
+        return Err(whole());
     }
     if tokens.access_token.is_empty() {
         return Err("oauth2: server response missing access_token".into());

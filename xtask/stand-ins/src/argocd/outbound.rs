@@ -3,7 +3,7 @@
 
 use std::error::Error as _;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -34,13 +34,14 @@ pub(super) struct Outbound {
     dex: Option<Arc<str>>,
 }
 
+/// What is made when it is first asked for.
+type Late<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
+
 struct Clients {
     plain: Client,
     /// Made when it is first needed: the system's certificates take longer to read
     /// than everything else that a server does until it serves.
-    tls: OnceLock<Result<Client, String>>,
-    root_ca: Vec<Certificate>,
-    skip_verify: bool,
+    tls: Late<Result<Client, String>>,
 }
 
 /// An answer, read whole.
@@ -63,7 +64,8 @@ impl Answer {
 }
 
 impl Outbound {
-    /// A client that trusts what `oidc.config` says.
+    /// A client that trusts what `oidc.config` says. The Dex inside Argo CD is asked where it is, and not by the way
+    /// that browsers take.
     ///
     /// # Errors
     /// No client can be made.
@@ -71,6 +73,7 @@ impl Outbound {
         proxies: &Proxies,
         config: Option<&OidcConfig>,
         skip_verify: bool,
+        dex: Option<&str>,
         log: &Log,
     ) -> Result<Self, String> {
         // Whoever comes first in this process decides; all of them choose this one.
@@ -82,14 +85,11 @@ impl Outbound {
         }
         let plain = builder(proxies).tls_certs_only([]).build().map_err(|error| error.to_string())?;
         let skip_verify = skip_verify && config.is_some();
-        let clients = Clients { plain, tls: OnceLock::new(), root_ca, skip_verify };
-        Ok(Self { clients: Arc::new(clients), proxies: proxies.clone(), dex: None })
-    }
-
-    /// The same for the Dex inside Argo CD, which is asked where it is and not by the way
-    /// that browsers take.
-    pub(super) fn towards_dex(self, address: &str) -> Self {
-        Self { dex: Some(address.into()), ..self }
+        let tls = builder(proxies).tls_danger_accept_invalid_certs(skip_verify);
+        let tls = if root_ca.is_empty() { tls } else { tls.tls_certs_only(root_ca) };
+        let tls = LazyLock::new(Box::new(|| tls.build().map_err(|error| error.to_string())) as Box<_>);
+        let clients = Arc::new(Clients { plain, tls });
+        Ok(Self { clients, proxies: proxies.clone(), dex: dex.map(Into::into) })
     }
 
     /// Where a request for a URL goes.
@@ -104,19 +104,11 @@ impl Outbound {
         rewritten().unwrap_or_else(|| url.to_owned())
     }
 
-    /// GETs a URL.
+    /// GETs a URL, with a bearer's token where there is one, which no other host is shown.
     ///
     /// # Errors
     /// Why there is no answer, in Go's words.
-    pub(super) async fn get(&self, url: &str) -> Result<Answer, String> {
-        self.get_as(url, None).await
-    }
-
-    /// GETs a URL with a bearer's token, which no other host is shown.
-    ///
-    /// # Errors
-    /// Why there is no answer, in Go's words.
-    pub(super) async fn get_as(&self, url: &str, bearer: Option<&str>) -> Result<Answer, String> {
+    pub(super) async fn get(&self, url: &str, bearer: Option<&str>) -> Result<Answer, String> {
         let origin = |url: &str| url::Url::parse(url).ok().map(|url| url.origin());
         let url = &*self.target(url);
         let mut at = url.to_owned();
@@ -188,7 +180,7 @@ impl Outbound {
             let host = host.split(':').next().unwrap_or_default();
             return Err(failed(method, url, &format!("dial tcp: lookup {host}: no such host")));
         }
-        let client = if tls { self.clients.tls(&self.proxies) } else { Ok(&self.clients.plain) };
+        let client = if tls { self.clients.tls.as_ref() } else { Ok(&self.clients.plain) };
         let client = client.map_err(|why| failed(method, url, why))?;
         request(client).send().await.map_err(|error| {
             let parsed = url::Url::parse(url).ok();
@@ -197,20 +189,6 @@ impl Outbound {
             let by_proxy = proxy.is_some() && error.is_connect() && cause.starts_with("dial tcp ");
             failed(method, url, &if by_proxy { format!("proxyconnect tcp: {cause}") } else { cause })
         })
-    }
-}
-
-impl Clients {
-    fn tls(&self, proxies: &Proxies) -> Result<&Client, &str> {
-        let make = || {
-            let builder = builder(proxies).tls_danger_accept_invalid_certs(self.skip_verify);
-            let builder = match self.root_ca.is_empty() {
-                true => builder,
-                false => builder.tls_certs_only(self.root_ca.iter().cloned()),
-            };
-            builder.build().map_err(|error| error.to_string())
-        };
-        self.tls.get_or_init(make).as_ref().map_err(String::as_str)
     }
 }
 

@@ -15,7 +15,7 @@ use super::token_cookie::TOKEN_COOKIE;
 use crate::go_http::{self, Values};
 use crate::incoming::Incoming;
 use crate::page::page;
-use local_cluster::serve::{Response, empty};
+use local_cluster::serve::Response;
 
 /// By what a client spoke to the ingress in front.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -39,9 +39,7 @@ pub(super) async fn static_assets(server: &Server, request: &Incoming, sso: bool
     } else if request.path == "/" {
         page().await
     } else if request.path.ends_with("/index.html") {
-        let mut response = Response::new(empty());
-        *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
-        go_http::with(response, LOCATION, "./")
+        go_http::with(go_http::bare(StatusCode::MOVED_PERMANENTLY), LOCATION, "./")
     } else {
         go_http::not_found()
     };

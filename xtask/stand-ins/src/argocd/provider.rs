@@ -1,7 +1,7 @@
 //! The identity provider as a client sees it: found by discovery when it is first
 //! needed, and kept.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
 
@@ -11,6 +11,7 @@ use super::log::Log;
 use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
 use crate::go_http::quote;
+use crate::lock;
 
 /// A provider. An issuer that changes later is not this one.
 pub(super) struct Provider {
@@ -23,20 +24,19 @@ pub(super) struct Provider {
 
 /// What discovery found.
 pub(super) struct Found {
-    pub(super) authorization_endpoint: String,
-    pub(super) token_endpoint: String,
-    pub(super) response_types: Vec<String>,
+    pub(super) said: Discovery,
     verifier: Verifier,
 }
 
+/// What a provider says of itself.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Discovery {
+pub(super) struct Discovery {
     issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
+    pub(super) authorization_endpoint: String,
+    pub(super) token_endpoint: String,
     jwks_uri: String,
-    response_types_supported: Vec<String>,
+    pub(super) response_types_supported: Vec<String>,
     scopes_supported: Vec<String>,
     id_token_signing_alg_values_supported: Vec<String>,
 }
@@ -51,19 +51,14 @@ impl Provider {
     /// # Errors
     /// The sentence that a browser is shown.
     pub(super) async fn get(&self) -> Result<Arc<Found>, String> {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = lock(&self.found).clone();
         match found {
             Some(found) => Ok(found),
             None => {
                 let found = self.discover().await?;
-                self.keep(&found);
-                Ok(found)
+                Ok(lock(&self.found).insert(found).clone())
             }
         }
-    }
-
-    fn keep(&self, found: &Arc<Found>) {
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
     }
 
     async fn discover(&self) -> Result<Arc<Found>, String> {
@@ -73,29 +68,27 @@ impl Provider {
         })?;
         self.log.info(format!("OIDC supported scopes: [{}]", discovery.scopes_supported.join(" ")));
         let known = |name: &String| id_token::ALGORITHMS.iter().any(|(known, _)| known == name);
-        let mut algorithms = discovery.id_token_signing_alg_values_supported;
+        let mut algorithms = discovery.id_token_signing_alg_values_supported.clone();
         algorithms.retain(known);
         if algorithms.is_empty() {
             algorithms.push("RS256".into());
         }
         Ok(Arc::new(Found {
-            authorization_endpoint: discovery.authorization_endpoint,
-            token_endpoint: discovery.token_endpoint,
-            response_types: discovery.response_types_supported,
             verifier: Verifier {
                 issuer: self.issuer.clone(),
                 algorithms,
                 signature_first: self.details.newer_go_oidc,
-                url: discovery.jwks_uri,
+                url: discovery.jwks_uri.clone(),
                 client: self.client.clone(),
                 keys: Mutex::default(),
             },
+            said: discovery,
         }))
     }
 
     async fn query(&self) -> Result<Discovery, String> {
         let issuer = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
-        let answer = self.client.get(&format!("{issuer}/.well-known/openid-configuration")).await?;
+        let answer = self.client.get(&format!("{issuer}/.well-known/openid-configuration"), None).await?;
         if answer.status != http::StatusCode::OK {
             return Err(format!("{}: {}", answer.status_text(), answer.text()));
         }
@@ -132,7 +125,7 @@ impl Provider {
                 let Ok(found) = self.discover().await else { return Err(VerifyError::Signature(why)) };
                 let claims = found.verifier.verify(token, config).await?;
                 self.log.info("New OIDC settings detected");
-                self.keep(&found);
+                *lock(&self.found) = Some(found);
                 Ok(claims)
             }
             other => other,

@@ -25,8 +25,8 @@ use super::listeners::{ClosableListener, SharedListener};
 use super::manager::Manager;
 use super::process::{FATAL, Process, terminated};
 use super::server::Server;
-use super::settings::Settings;
 use super::site::Site;
+use crate::lock;
 use local_cluster::program::Exit;
 use local_cluster::serve::{Accept, Limits, serve};
 use releases::Era;
@@ -46,20 +46,12 @@ pub(super) async fn run(process: &Arc<Process>, era: Era, listener: TcpListener)
         Era::NoReferences | Era::ComparesText => rebuild(process, listener, Compare::Text).await,
         Era::ReloadsInLoop => rebuild(process, listener, Compare::Resolved).await,
         Era::BothAnswer => add(process, listener).await,
-        Era::Reloads | Era::ReloadsAgain => restart(process, listener, ClientApps::AnewForEachRun).await,
-        Era::KeepsClientApp => restart(process, listener, ClientApps::OnceForTheProcess).await,
+        Era::Reloads | Era::ReloadsAgain | Era::KeepsClientApp => restart(process, listener, era).await,
     };
     ended.unwrap_or_else(|message| {
         process.log.fatal(&message);
         Exit { code: FATAL, message }
     })
-}
-
-/// When client apps are made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ClientApps {
-    AnewForEachRun,
-    OnceForTheProcess,
 }
 
 /// Up to v2.4.2: when settings differ, the listener is closed, and everything is
@@ -75,18 +67,15 @@ async fn rebuild(process: &Arc<Process>, first: TcpListener, compare: Compare) -
     // Servers that are no more, for the connections that they still have.
     let mut lingering = vec![];
     loop {
-        let server = select_stop(process, process.server()).await?;
-        let Some(server) = server else { return Ok(terminated()) };
-        let gateway = CancellationToken::new();
-        let app = if server.sso_configured() { Some(process.client_app(server.settings())?) } else { None };
+        let Some(server) = process.server().await? else { return Ok(terminated()) };
+        let app = process.configured_app(&server)?;
         let listening = match listener.take() {
             Some(listener) => listener,
             None => listen(address).await?,
         };
         let listening = Arc::new(ClosableListener::new(listening));
-        process.announce(&server);
         lingering.retain(|serving: &AbortOnDropHandle<()>| !serving.is_finished());
-        lingering.push(process.serve(&server, app, &gateway, &listening, CancellationToken::new()));
+        lingering.push(process.serve(&server, app, &listening, CancellationToken::new()));
         tokio::select! {
             biased;
             () = process.stop.cancelled() => {
@@ -97,7 +86,7 @@ async fn rebuild(process: &Arc<Process>, first: TcpListener, compare: Compare) -
         }
         let log = &server.log;
         listening.close();
-        gateway.cancel();
+        server.gateway.cancel();
         server.manager.stop();
         log.info(format!(
             "graceful shutdown tcpm: accept tcp [::]:{}: use of closed network connection",
@@ -112,14 +101,12 @@ async fn rebuild(process: &Arc<Process>, first: TcpListener, compare: Compare) -
 /// app of its own, on the listener of the one before. That one is told nothing: it
 /// goes on accepting, and each connection is answered by whoever takes it first.
 async fn add(process: &Arc<Process>, listener: TcpListener) -> Result<Exit, String> {
-    let Some(server) = select_stop(process, process.server()).await? else { return Ok(terminated()) };
+    let Some(server) = process.server().await? else { return Ok(terminated()) };
     let listener = Arc::new(SharedListener::new(listener));
     let mut serving = vec![];
     loop {
-        let app = if server.sso_configured() { Some(process.client_app(server.settings())?) } else { None };
-        process.announce(&server);
-        let gateway = CancellationToken::new();
-        serving.push(process.serve(&server, app, &gateway, &listener, CancellationToken::new()));
+        let app = process.configured_app(&server)?;
+        serving.push(process.serve(&server, app, &listener, CancellationToken::new()));
         tokio::select! {
             biased;
             () = process.stop.cancelled() => {
@@ -141,32 +128,26 @@ async fn add(process: &Arc<Process>, listener: TcpListener) -> Result<Exit, Stri
 /// The watch ends with the difference that it found, and the next one begins with
 /// the next run. What changes in between is told to nobody: the new server starts
 /// with the settings that ended the old one.
-async fn restart(process: &Arc<Process>, first: TcpListener, apps: ClientApps) -> Result<Exit, String> {
-    let Some(server) = select_stop(process, process.server()).await? else { return Ok(terminated()) };
-    let once = match apps {
-        ClientApps::OnceForTheProcess => Some(process.client_app(server.settings())?),
-        ClientApps::AnewForEachRun => None,
+async fn restart(process: &Arc<Process>, first: TcpListener, era: Era) -> Result<Exit, String> {
+    let Some(server) = process.server().await? else { return Ok(terminated()) };
+    let once = match era {
+        Era::KeepsClientApp => Some(process.client_app(&server)?),
+        _ => None,
     };
     let address = local_address(&first)?;
-    let mut listener = Some(first);
+    let mut listening = first;
     // Requests that did not end in time go on, with the server that took them.
     let mut lingering: Vec<AbortOnDropHandle<()>> = vec![];
     loop {
-        let listening = match listener.take() {
-            Some(listener) => listener,
-            None => listen(address).await?,
-        };
         let app = match &once {
             Some(app) => app.clone(),
-            None => process.client_app(server.settings())?,
+            None => process.client_app(&server)?,
         };
-        process.announce(&server);
-        let log = &server.log;
-        log.info(format!("Enabled application namespace patterns: {}", process.namespace));
         let app = server.sso_configured().then_some(app);
+        let log = &server.log;
         let stop = CancellationToken::new();
-        let gateway = CancellationToken::new();
-        let mut serving = process.serve(&server, app, &gateway, &Arc::new(listening), stop.clone());
+        let mut serving = process.serve(&server, app, &Arc::new(listening), stop.clone());
+        log.info(format!("Enabled application namespace patterns: {}", process.namespace));
         let mut changed = pin!(changes::wait(&server, server.manager.subscribe(), Compare::Resolved));
         server.available.store(true, Ordering::Release);
         let (signal, ends) = tokio::select! {
@@ -203,18 +184,7 @@ async fn restart(process: &Arc<Process>, first: TcpListener, apps: ClientApps) -
         if ends {
             return Ok(Exit::success());
         }
-    }
-}
-
-/// A result, or `None` if the process is told to stop first.
-async fn select_stop<T>(
-    process: &Arc<Process>,
-    starting: impl Future<Output = Result<T, String>>,
-) -> Result<Option<T>, String> {
-    tokio::select! {
-        biased;
-        () = process.stop.cancelled() => Ok(None),
-        started = starting => started.map(Some),
+        listening = listen(address).await?;
     }
 }
 
@@ -258,19 +228,39 @@ async fn told_to_stop(server: &Arc<Server>, compare: Compare, new: bool) -> Resu
 }
 
 impl Process {
-    /// A server with everything that it needs, from the objects as they are now.
-    async fn server(&self) -> Result<Arc<Server>, String> {
+    /// A server with everything that it needs, from the objects as they are now; `None` if the process is told to
+    /// stop first.
+    async fn server(&self) -> Result<Option<Arc<Server>>, String> {
         let Self { client, namespace, details, log, .. } = self;
-        let manager = Manager::start(client.clone(), namespace, *details, log.clone()).await;
-        let settings = first_start::initialize(&manager).await?;
-        Server::new(self, manager, settings)
+        let start = async {
+            let manager = Manager::start(client.clone(), namespace, *details, log.clone()).await;
+            let settings = first_start::initialize(&manager).await?;
+            Server::new(self, manager, settings).map(Some)
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Ok(None),
+            started = start => started,
+        }
     }
 
-    fn client_app(self: &Arc<Self>, settings: Arc<Settings>) -> Result<Arc<ClientApp>, String> {
-        ClientApp::new(self.clone(), settings).map(Arc::new)
+    fn client_app(self: &Arc<Self>, server: &Server) -> Result<Arc<ClientApp>, String> {
+        ClientApp::new(self.clone(), server.settings()).map(Arc::new)
     }
 
-    fn announce(&self, server: &Server) {
+    /// The client app of a server whose settings configure a login.
+    fn configured_app(self: &Arc<Self>, server: &Server) -> Result<Option<Arc<ClientApp>>, String> {
+        if server.sso_configured() { self.client_app(server).map(Some) } else { Ok(None) }
+    }
+
+    /// Serves on a listener until `stop`, then as long as requests are open, and says so.
+    fn serve(
+        &self,
+        server: &Arc<Server>,
+        app: Option<Arc<ClientApp>>,
+        listener: &Arc<impl Accept>,
+        stop: CancellationToken,
+    ) -> AbortOnDropHandle<()> {
         self.log.info(format!(
             "argocd {} serving on port {} (url: {}, tls: {}, namespace: {}, sso: {})",
             self.version,
@@ -280,21 +270,10 @@ impl Process {
             self.namespace,
             server.sso_configured()
         ));
-    }
-
-    /// Serves on a listener until `stop`, then as long as requests are open.
-    fn serve(
-        &self,
-        server: &Arc<Server>,
-        app: Option<Arc<ClientApp>>,
-        gateway: &CancellationToken,
-        listener: &Arc<impl Accept>,
-        stop: CancellationToken,
-    ) -> AbortOnDropHandle<()> {
-        server.set_client_app(app.clone());
+        lock(&server.client_app).clone_from(&app);
         // How long is for whoever waits to say; how large a head may be is Go's own limit.
         let limits = Limits { grace: Duration::MAX, header_bytes: 1024 * 1024, ..Limits::default() };
-        let site = Site { server: server.clone(), app, gateway: gateway.clone(), limits };
+        let site = Site { server: server.clone(), app, limits };
         AbortOnDropHandle::new(tokio::spawn(serve(listener.clone(), None, site, limits, stop)))
     }
 }

@@ -23,15 +23,12 @@ pub const IMAGE: &str = "oidc-lab/stand-in-argocd-dex";
 const FILE: &str = "/tmp/dex.yaml";
 /// The program.
 pub fn program() -> impl Program {
-    start
+    |launch| async { start(launch).await.unwrap_or_else(|exit| exit) }
 }
 
-async fn start(launch: Launch) -> Exit {
+async fn start(launch: Launch) -> Result<Exit, Exit> {
     let format = launch.env.get("ARGOCD_DEX_SERVER_LOGFORMAT").map(String::as_str);
-    let (release, details, log) = match begin(&launch, format) {
-        Ok(begun) => begun,
-        Err(exit) => return exit,
-    };
+    let (release, details, log) = begin(&launch, format)?;
     log.info("this is a stand-in for argocd-dex, not argocd-dex itself");
     log.info(format!(
         "ArgoCD Dex Server is starting (namespace: {}, version: {release}+stand-in)",
@@ -40,13 +37,10 @@ async fn start(launch: Launch) -> Exit {
     let told = find(&launch.args, "disable-tls");
     let plaintext = told.as_ref().or_else(|| launch.env.get("ARGOCD_DEX_SERVER_DISABLE_TLS"));
     if !plaintext.and_then(|value| parse_bool(value)).unwrap_or(false) {
-        return failure(
-            &log,
-            FATAL,
-            "the stand-in for argocd-dex speaks no TLS: set dexserver.disable.tls".into(),
-        );
+        let message = "the stand-in for argocd-dex speaks no TLS: set dexserver.disable.tls";
+        return Err(failure(&log, FATAL, message.into()));
     }
-    run(launch, details, &log).await.unwrap_or_else(|message| failure(&log, FATAL, message))
+    run(launch, details, &log).await.map_err(|message| failure(&log, FATAL, message))
 }
 
 async fn run(mut launch: Launch, details: Details, log: &Log) -> Result<Exit, String> {
@@ -61,7 +55,7 @@ async fn run(mut launch: Launch, details: Details, log: &Log) -> Result<Exit, St
     loop {
         let config = dex_config::generate(&settings, &details, log)?;
         let running = match &config {
-            Some(config) => Some(Running::start(&launch, &addresses, config)?),
+            Some(config) => Some(start_dex(&launch, &addresses, config)?),
             None => {
                 log.info("dex is not configured");
                 None
@@ -81,8 +75,10 @@ async fn run(mut launch: Launch, details: Details, log: &Log) -> Result<Exit, St
             }
             log.info("dex config unmodified");
         };
-        if let Some(running) = running {
-            running.end().await;
+        if let Some((stop, dex)) = running {
+            stop.cancel();
+            // However it ended, it is no more.
+            let _ = dex.await;
         }
         if ends {
             return Ok(terminated());
@@ -90,41 +86,32 @@ async fn run(mut launch: Launch, details: Details, log: &Log) -> Result<Exit, St
     }
 }
 
-/// A Dex that runs. One that ends by itself is not started again, until its configuration
-/// is another.
-struct Running {
-    stop: CancellationToken,
-    task: AbortOnDropHandle<Exit>,
-}
-
-impl Running {
-    fn start(launch: &Launch, addresses: &BTreeMap<u16, SocketAddr>, config: &Value) -> Result<Self, String> {
-        let listen = |(port, address): (&u16, &SocketAddr)| {
-            let socket = TcpListener::bind(address).map_err(|error| format!("listen tcp {address}: {error}"));
-            Ok((*port, socket?))
-        };
-        let stop = CancellationToken::new();
-        let dex = dex::program().run(Launch {
-            namespace: launch.namespace.clone(),
-            pod: launch.pod.clone(),
-            container: launch.container.clone(),
-            image: format!("{}:{}", dex::IMAGE, dex::RELEASE),
-            command: vec!["dex".into()],
-            args: ["serve", FILE].map(Into::into).into(),
-            env: launch.env.clone(),
-            // JSON is YAML, and keeps every string a string.
-            files: BTreeMap::from([(FILE.to_owned(), config.to_string().into_bytes())]),
-            ports: addresses.iter().map(listen).collect::<Result<_, String>>()?,
-            log: launch.log.clone(),
-            stop: stop.clone(),
-            cluster: launch.cluster.clone(),
-        });
-        Ok(Self { stop, task: AbortOnDropHandle::new(tokio::spawn(dex)) })
-    }
-
-    async fn end(self) {
-        self.stop.cancel();
-        // However it ended, it is no more.
-        let _ = self.task.await;
-    }
+/// A Dex that runs, and what ends it. One that ends by itself is not started again, until its
+/// configuration is another.
+fn start_dex(
+    launch: &Launch,
+    addresses: &BTreeMap<u16, SocketAddr>,
+    config: &Value,
+) -> Result<(CancellationToken, AbortOnDropHandle<Exit>), String> {
+    let listen = |(port, address): (&u16, &SocketAddr)| {
+        let socket = TcpListener::bind(address).map_err(|error| format!("listen tcp {address}: {error}"));
+        Ok((*port, socket?))
+    };
+    let stop = CancellationToken::new();
+    let dex = dex::program().run(Launch {
+        namespace: launch.namespace.clone(),
+        pod: launch.pod.clone(),
+        container: launch.container.clone(),
+        image: format!("{}:{}", dex::IMAGE, dex::RELEASE),
+        command: vec!["dex".into()],
+        args: ["serve", FILE].map(Into::into).into(),
+        env: launch.env.clone(),
+        // JSON is YAML, and keeps every string a string.
+        files: BTreeMap::from([(FILE.to_owned(), config.to_string().into_bytes())]),
+        ports: addresses.iter().map(listen).collect::<Result<_, String>>()?,
+        log: launch.log.clone(),
+        stop: stop.clone(),
+        cluster: launch.cluster.clone(),
+    });
+    Ok((stop, AbortOnDropHandle::new(tokio::spawn(dex))))
 }

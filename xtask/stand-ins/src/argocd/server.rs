@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
 
 use super::client_app::ClientApp;
 use super::details::Details;
@@ -14,6 +16,7 @@ use super::outbound::Outbound;
 use super::process::Process;
 use super::session::Sessions;
 use super::settings::Settings;
+use crate::lock;
 
 /// What outlives a change of settings.
 pub(super) struct Server {
@@ -27,9 +30,11 @@ pub(super) struct Server {
     pub(super) dex: Outbound,
     /// The settings that this server runs with: as they were at its start, then as
     /// they were told to it last.
-    settings: Mutex<Arc<Settings>>,
-    /// The client app of the run that began last.
-    client_app: Mutex<Option<Arc<ClientApp>>>,
+    pub(super) settings: Mutex<Arc<Settings>>,
+    /// The client app of the run that began last, if a login was configured then.
+    pub(super) client_app: Mutex<Option<Arc<ClientApp>>>,
+    /// Set when the way from HTTP to its own gRPC is closed.
+    pub(super) gateway: CancellationToken,
     /// Whether it serves.
     pub(super) available: AtomicBool,
     /// Whether it was told to end.
@@ -51,12 +56,13 @@ impl Server {
             version: version.clone(),
             details: *details,
             log: log.clone(),
-            dex: Outbound::new(proxies, None, false, log)?.towards_dex(&flags.dex_server),
+            dex: Outbound::new(proxies, None, false, Some(&flags.dex_server), log)?,
             sessions: Sessions::new(manager.clone(), proxies, &flags.dex_server)?,
             flags: flags.clone(),
             manager,
             settings: Mutex::new(Arc::new(settings)),
             client_app: Mutex::default(),
+            gateway: CancellationToken::new(),
             available: AtomicBool::new(false),
             ending: AtomicBool::new(false),
         }))
@@ -64,22 +70,7 @@ impl Server {
 
     /// The settings that it runs with.
     pub(super) fn settings(&self) -> Arc<Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Runs with these from now on.
-    pub(super) fn set_settings(&self, settings: Arc<Settings>) {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
-    }
-
-    /// The client app of the run that began last, if a login was configured then.
-    pub(super) fn client_app(&self) -> Option<Arc<ClientApp>> {
-        self.client_app.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// A run with this client app begins.
-    pub(super) fn set_client_app(&self, app: Option<Arc<ClientApp>>) {
-        *self.client_app.lock().unwrap_or_else(PoisonError::into_inner) = app;
+        lock(&self.settings).clone()
     }
 
     /// Whether a login is configured.

@@ -4,17 +4,18 @@
 //! long as the server is: an issuer or a CA that changes later is not noticed, by
 //! any release.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::id_token::{VerifyError, unverified_claims};
+use super::id_token::{VerifyError, texts, unverified_claims};
 use super::manager::Manager;
 use super::outbound::Outbound;
 use super::provider::Provider;
 use super::proxies::Proxies;
 use crate::expiring::Expiring;
+use crate::lock;
 
 /// The issuer of Argo CD's own tokens.
 const ARGO_CD: &str = "argocd";
@@ -66,14 +67,14 @@ impl Sessions {
     pub(super) fn new(manager: Arc<Manager>, proxies: &Proxies, dex: &str) -> Result<Self, String> {
         let settings = manager.complete_settings()?;
         let config = settings.oidc_config(&manager.details, &manager.log);
-        let outbound = Outbound::new(proxies, config.as_ref(), settings.skip_verify, &manager.log)?;
         // Whoever is the issuer: with both configurations, the keys are those of the Dex inside.
-        let outbound = if settings.dex_config_raw.is_empty() { outbound } else { outbound.towards_dex(dex) };
+        let dex = Some(dex).filter(|_| !settings.dex_config_raw.is_empty());
+        let outbound = Outbound::new(proxies, config.as_ref(), settings.skip_verify, dex, &manager.log)?;
         Ok(Self { manager, outbound, provider: Mutex::default(), revoked: Expiring::default() })
     }
 
     fn provider(&self) -> Result<Arc<Provider>, String> {
-        let mut kept = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.provider);
         if let Some(provider) = &*kept {
             return Ok(provider.clone());
         }
@@ -147,15 +148,7 @@ pub(super) fn username(claims: &Value) -> &str {
 
 /// The values of the claims that policies look at.
 pub(super) fn groups<'a>(claims: &'a Value, scopes: &[String]) -> Vec<&'a str> {
-    let mut groups = vec![];
-    for scope in scopes {
-        match &claims[scope] {
-            Value::String(one) => groups.push(one.as_str()),
-            Value::Array(many) => groups.extend(many.iter().filter_map(Value::as_str)),
-            _ => {}
-        }
-    }
-    groups
+    scopes.iter().flat_map(|scope| texts(&claims[scope])).collect()
 }
 
 #[cfg(test)]

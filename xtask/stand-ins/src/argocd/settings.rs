@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use url::{Position, Url};
 
 use super::details::{Details, ReadOrder};
 use super::log::Log;
@@ -21,7 +23,7 @@ pub(super) struct Settings {
     pub(super) dex_config_raw: String,
     /// `oidc.tls.insecure.skip.verify`.
     pub(super) skip_verify: bool,
-    /// `server.secretkey`, which signs and encrypts.
+    /// `server.secretkey`, which signs and encrypts: without it settings are not complete.
     pub(super) server_signature: Option<Vec<u8>>,
     pub(super) secrets: Secrets,
     /// The rest of argocd-cm.
@@ -48,16 +50,17 @@ impl Settings {
         labelled: &[impl AsRef<Secret>],
         details: &Details,
         log: &Log,
-    ) -> (Self, Result<(), &'static str>) {
+    ) -> Self {
         let (mut settings, order) = (Self::default(), details.read_order);
         if order == ReadOrder::ConfigMapFirst {
             settings.take_config_map(config_map, details, log);
         }
-        let complete = settings.take_secret(secret, labelled, details, log);
-        if order == ReadOrder::SecretFirst || (order == ReadOrder::SecretFirstStops && complete.is_ok()) {
+        settings.take_secret(secret, labelled, details, log);
+        let stops = order == ReadOrder::SecretFirstStops && settings.server_signature.is_none();
+        if order != ReadOrder::ConfigMapFirst && !stops {
             settings.take_config_map(config_map, details, log);
         }
-        (settings, complete)
+        settings
     }
 
     fn take_config_map(&mut self, config_map: &ConfigMap, details: &Details, log: &Log) {
@@ -89,7 +92,7 @@ impl Settings {
         labelled: &[impl AsRef<Secret>],
         details: &Details,
         log: &Log,
-    ) -> Result<(), &'static str> {
+    ) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         self.server_signature = data(secret).get("server.secretkey").map(|key| key.0.clone());
         if details.other_secrets {
@@ -108,7 +111,6 @@ impl Settings {
             (name, self.secrets.resolve(&value, details, log))
         };
         self.webhooks = WEBHOOKS.into_iter().map(webhook).collect();
-        self.server_signature.as_ref().map(|_| ()).ok_or("server.secretkey is missing")
     }
 
     /// `oidc.config` with its references resolved, now.
@@ -129,8 +131,10 @@ impl Settings {
         if !details.additional_urls {
             return &self.url;
         }
+        // `host` or `host:port`, as in a Host header.
+        let authority = Position::BeforeHost..Position::AfterPort;
         let fits = |url: &&String| {
-            url::Url::parse(url).is_ok_and(|url| host == authority(&url) && target.starts_with(url.path()))
+            Url::parse(url).is_ok_and(|url| host == &url[authority.clone()] && target.starts_with(url.path()))
         };
         std::iter::once(&self.url).chain(&self.additional_urls).find(fits).unwrap_or(&self.url)
     }
@@ -141,14 +145,8 @@ impl Settings {
     }
 }
 
-/// `host` or `host:port`, as in a Host header.
-pub(super) fn authority(url: &url::Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
 fn check_external_url(text: &str) -> Result<(), String> {
-    let url = url::Url::parse(text).map_err(|error| format!("failed to parse URL: {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("failed to parse URL: {error}"))?;
     match url.scheme() {
         "http" | "https" => Ok(()),
         _ => Err("URL must include http or https protocol".into()),
@@ -156,7 +154,7 @@ fn check_external_url(text: &str) -> Result<(), String> {
 }
 
 /// The data of a Secret.
-pub(super) fn data(secret: &Secret) -> &BTreeMap<String, k8s_openapi::ByteString> {
-    static NONE: BTreeMap<String, k8s_openapi::ByteString> = BTreeMap::new();
+pub(super) fn data(secret: &Secret) -> &BTreeMap<String, ByteString> {
+    static NONE: BTreeMap<String, ByteString> = BTreeMap::new();
     secret.data.as_ref().unwrap_or(&NONE)
 }

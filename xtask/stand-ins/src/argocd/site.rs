@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::{Method, StatusCode};
-use tokio_util::sync::CancellationToken;
 
 use super::client_app::ClientApp;
 use super::oidc_config::DEX_PATH;
@@ -22,8 +21,6 @@ pub(super) struct Site {
     pub(super) server: Arc<Server>,
     /// `None` where no login was configured when this run began.
     pub(super) app: Option<Arc<ClientApp>>,
-    /// Set when the way from HTTP to the server's own gRPC is closed.
-    pub(super) gateway: CancellationToken,
     pub(super) limits: Limits,
 }
 
@@ -71,15 +68,10 @@ impl Site {
         match (request.path.as_str(), &self.app) {
             ("/auth/logout", _) => logout::answer(server, request).await,
             ("/healthz", _) => healthz(server),
-            ("/auth/login", Some(app)) => app.login(request).await,
-            ("/auth/callback", Some(app)) => app.callback(request).await,
+            ("/auth/login", Some(app)) => app.login(request).await.unwrap_or_else(|refused| *refused),
+            ("/auth/callback", Some(app)) => app.callback(request).await.unwrap_or_else(|refused| *refused),
             (path, Some(_)) if below_dex(path) => dex_proxy::pass(server, request).await,
-            (path, _) if path.starts_with("/api/") => {
-                if self.gateway.is_cancelled() {
-                    return api::gateway_closed();
-                }
-                api::answer(server, request).await
-            }
+            (path, _) if path.starts_with("/api/") => api::answer(server, request).await,
             _ => pages::static_assets(server, request, self.app.is_some()).await,
         }
     }
@@ -107,9 +99,7 @@ fn healthz(server: &Server) -> Response {
                 "Error serving health check request",
                 &[("component", "healthcheck"), ("error", problem)],
             );
-            let mut response = Response::new(local_cluster::serve::empty());
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            response
+            go_http::bare(StatusCode::SERVICE_UNAVAILABLE)
         }
     }
 }

@@ -42,16 +42,16 @@ pub(super) fn set_cookies(
     let count = token.len().div_ceil(room);
     let length = token.len();
     let MaxCookies { number: max, highest } = max;
-    if count > max && highest.is_none() {
-        let longest = room * max;
-        return Err(format!(
-            "invalid cookie value, at {length} long it is longer than the max length of {longest}"
-        ));
-    }
     if count > max {
-        return Err(format!(
-            "the authentication token is {length} characters long and requires {count} cookies but the max number of cookies is {max}. Contact your Argo CD administrator to increase the max number of cookies"
-        ));
+        let longest = room * max;
+        return Err(match highest {
+            None => format!(
+                "invalid cookie value, at {length} long it is longer than the max length of {longest}"
+            ),
+            Some(_) => format!(
+                "the authentication token is {length} characters long and requires {count} cookies but the max number of cookies is {max}. Contact your Argo CD administrator to increase the max number of cookies"
+            ),
+        });
     }
     let parts = token.as_bytes().chunks(room).map(String::from_utf8_lossy).enumerate();
     Ok(parts

@@ -8,6 +8,7 @@ use super::client_app::Unknown;
 use super::details::UserInfoBy;
 use super::server::Server;
 use super::session::{BadToken, INTERNAL, UNAUTHENTICATED, UNKNOWN};
+use crate::lock;
 
 const OTHER_SUBJECT: &str = "subject of claims from user info endpoint didn't match subject of idToken, see https://openid.net/specs/openid-connect-core-1_0.html#UserInfo";
 
@@ -18,7 +19,8 @@ const OTHER_SUBJECT: &str = "subject of claims from user info endpoint didn't ma
 /// It does not say them.
 pub(super) async fn with_groups(server: &Server, mut claims: Value) -> Result<Value, BadToken> {
     let details = &server.details;
-    let (Some(app), false) = (server.client_app(), details.user_info == UserInfoBy::Nobody) else {
+    let app = lock(&server.client_app).clone();
+    let (Some(app), false) = (app, details.user_info == UserInfoBy::Nobody) else {
         return Ok(claims);
     };
     let config = match details.user_info {
@@ -29,32 +31,27 @@ pub(super) async fn with_groups(server: &Server, mut claims: Value) -> Result<Va
     let Some(config) = wanted else { return Ok(claims) };
     let base = [&config.user_info_base_url, &config.issuer].into_iter().find(|base| !base.is_empty());
     let url = format!("{}{}", base.map_or("", String::as_str), config.user_info_path);
-    let why = match app.user_info(&url, &claims).await {
+    let (why, instead) = match app.user_info(&url, &claims).await {
         Ok(info) if info["sub"] == claims["sub"] => {
             claims["groups"] = info["groups"].clone();
             return Ok(claims);
         }
-        Ok(_) => OTHER_SUBJECT.to_owned(),
+        Ok(_) => (OTHER_SUBJECT.to_owned(), (StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, OTHER_SUBJECT)),
         Err(Unknown::Unauthorized(why)) => {
             // It was misspelled up to v3.4.
             let querying = if details.user_info_base_url { "querying" } else { "quering" };
-            format!("error while {querying} userinfo endpoint: {why}")
+            let why = format!("error while {querying} userinfo endpoint: {why}");
+            (why, (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "invalid session"))
         }
-        Err(Unknown::Failed(why)) => format!("error fetching user info endpoint: {why}"),
+        Err(Unknown::Failed(why)) => (
+            format!("error fetching user info endpoint: {why}"),
+            (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "invalid userinfo response"),
+        ),
     };
-    let instead = match details.user_info {
-        UserInfoBy::ClientApp => None,
+    let logged = details.user_info != UserInfoBy::ClientApp;
+    if logged {
         // Why is for the log alone.
-        _ => {
-            server.log.error(&why);
-            Some(if why == OTHER_SUBJECT {
-                (StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN, OTHER_SUBJECT)
-            } else if why.starts_with("error while") {
-                (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "invalid session")
-            } else {
-                (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "invalid userinfo response")
-            })
-        }
-    };
-    Err(BadToken { why, claims: Some(claims), instead })
+        server.log.error(&why);
+    }
+    Err(BadToken { why, claims: Some(claims), instead: logged.then_some(instead) })
 }

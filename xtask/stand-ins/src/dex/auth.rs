@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::config::Client;
 use super::pages;
 use super::state::Dex;
-use super::storage::{AuthRequest, Pkce, new_id};
+use super::storage::{AuthRequest, new_id};
 use crate::go_http::{self, Values, quote, quoted_list};
 use crate::incoming::Incoming;
 use local_cluster::serve::Response;
@@ -37,8 +37,7 @@ pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response 
         Ok(wish) => wish,
         Err(refusal) => {
             let (Refusal::Shown(_, why) | Refusal::Sent(_, why)) = &refusal;
-            let fields = [("err", why.as_str()), ("request_id", &request.id)];
-            dex.log.error("failed to parse authorization request", &fields);
+            dex.error(request, "failed to parse authorization request", &[("err", why)]);
             return match refusal {
                 Refusal::Shown(status, message) => pages::error(status, &message),
                 Refusal::Sent(error, description) => send_error(request, &values, error, &description),
@@ -46,10 +45,8 @@ pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response 
         }
     };
     if connector != dex.connector() {
-        dex.log.error(
-            "Failed to get connector",
-            &[("err", "failed to get connector object from storage: not found"), ("request_id", &request.id)],
-        );
+        let why = "failed to get connector object from storage: not found";
+        dex.error(request, "Failed to get connector", &[("err", why)]);
         return pages::error(StatusCode::BAD_REQUEST, "Connector failed to initialize");
     }
     if request.method != http::Method::GET {
@@ -58,7 +55,7 @@ pub(super) fn start(dex: &Dex, connector: &str, request: &Incoming) -> Response 
     let id = new_id();
     let to = format!("{}?back=&state={id}", dex.path(&format!("/auth/{connector}/login")));
     let expires = i64::try_from(dex.config.auth_requests.as_secs()).unwrap_or(i64::MAX);
-    dex.storage.requests.put(&id, dex.now().saturating_add(expires), wish);
+    dex.requests.put(&id, dex.now().saturating_add(expires), wish);
     go_http::redirect(&request.method, StatusCode::FOUND, &to)
 }
 
@@ -78,17 +75,13 @@ fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, R
         return show(StatusCode::BAD_REQUEST, "No redirect_uri provided.");
     };
     let id = values.get("client_id");
-    let log = |message: &str, fields: &[(&str, &str)]| {
-        let mut fields = fields.to_vec();
-        fields.push(("request_id", &request.id));
-        dex.log.error(message, &fields);
-    };
     let Some(client) = dex.config.client(id) else {
-        log("invalid client_id provided", &[("client_id", id)]);
+        dex.error(request, "invalid client_id provided", &[("client_id", id)]);
         return show(StatusCode::NOT_FOUND, "Invalid client_id.");
     };
     if !may_redirect(client, &redirect_uri) {
-        log("unregistered redirect_uri", &[("redirect_uri", &redirect_uri), ("client_id", id)]);
+        let fields = [("redirect_uri", redirect_uri.as_str()), ("client_id", id)];
+        dex.error(request, "unregistered redirect_uri", &fields);
         return show(StatusCode::BAD_REQUEST, "Unregistered redirect_uri.");
     }
     if !["", dex.connector()].contains(&values.get("connector_id")) {
@@ -130,7 +123,8 @@ fn read(dex: &Dex, request: &Incoming, values: &Values) -> Result<AuthRequest, R
         scopes: scopes.into_iter().map(Into::into).collect(),
         state: values.get("state").to_owned(),
         nonce: values.get("nonce").to_owned(),
-        pkce: Pkce { challenge: values.get("code_challenge").to_owned(), method: method.to_owned() },
+        code_challenge: values.get("code_challenge").to_owned(),
+        code_challenge_method: method.to_owned(),
     })
 }
 

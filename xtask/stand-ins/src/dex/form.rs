@@ -1,7 +1,7 @@
 //! The login form, and the redirect with the code.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use http::{Method, StatusCode};
 use ring::digest::{SHA256, digest};
@@ -11,6 +11,7 @@ use super::state::Dex;
 use super::storage::{AuthCode, Claims, new_id};
 use crate::go_http::{self, Values};
 use crate::incoming::Incoming;
+use crate::lock;
 use local_cluster::serve::Response;
 
 /// How long a code is good, in seconds.
@@ -28,16 +29,15 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
     if state.is_empty() {
         return pages::error(StatusCode::BAD_REQUEST, "User session error.");
     }
-    let id = ("request_id", request.id.as_str());
-    let Some(wish) = dex.storage.requests.get(state) else {
-        dex.log.error("invalid 'state' parameter provided", &[("err", "not found"), id]);
+    let Some(wish) = dex.requests.get(state) else {
+        dex.error(request, "invalid 'state' parameter provided", &[("err", "not found")]);
         return pages::error(StatusCode::BAD_REQUEST, "Requested resource does not exist.");
     };
     if connector != dex.connector() {
-        dex.log.error(
-            "connector mismatch: password login triggered for different connector from authentication start",
-            &[("start_connector_id", dex.connector()), ("password_connector_id", connector), id],
-        );
+        let message =
+            "connector mismatch: password login triggered for different connector from authentication start";
+        let fields = [("start_connector_id", dex.connector()), ("password_connector_id", connector)];
+        dex.error(request, message, &fields);
         return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Requested resource does not exist.");
     }
     if request.method == Method::GET {
@@ -49,12 +49,12 @@ pub(super) async fn login(dex: &Dex, connector: &str, request: &Incoming) -> Res
     let username = request.value("login");
     match check(dex, username, request.value("password")).await {
         Err(error) => {
-            dex.log.error("failed to login user", &[("err", &error), id]);
+            dex.error(request, "failed to login user", &[("err", &error)]);
             let message = "Login error. Please contact your administrator or try again later.";
             pages::error(StatusCode::INTERNAL_SERVER_ERROR, message)
         }
         Ok(None) => {
-            dex.log.error("failed login attempt: Invalid credentials.", &[("user", username), id]);
+            dex.error(request, "failed login attempt: Invalid credentials.", &[("user", username)]);
             pages::form(dex, request, &wish, Some(username))
         }
         Ok(Some(claims)) => logged_in(dex, request, state, claims),
@@ -74,7 +74,7 @@ async fn check(dex: &Dex, email: &str, password: &str) -> Result<Option<Claims>,
     }
     let _slot = dex.bcrypts.acquire().await.map_err(|error| error.to_string())?;
     let both = digest(&SHA256, format!("{}{password}", user.hash).as_bytes()).as_ref().to_vec();
-    if fitting().contains(&both) {
+    if lock(&FITTING).contains(&both) {
         return Ok(Some(user.claims()));
     }
     let (hash, password) = (user.hash.clone(), password.to_owned());
@@ -85,12 +85,8 @@ async fn check(dex: &Dex, email: &str, password: &str) -> Result<Option<Claims>,
     if !matches.unwrap_or(false) {
         return Ok(None);
     }
-    fitting().insert(both);
+    lock(&FITTING).insert(both);
     Ok(Some(user.claims()))
-}
-
-fn fitting() -> MutexGuard<'static, BTreeSet<Vec<u8>>> {
-    FITTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whoever logs in at a `mockPassword` is him.
@@ -106,10 +102,10 @@ fn kilgore_trout() -> Claims {
 
 /// Uses the request up and sends the browser back with a code.
 fn logged_in(dex: &Dex, request: &Incoming, wish: &str, claims: Claims) -> Response {
-    let id = ("request_id", request.id.as_str());
     // Somebody else may have used it up since the form was read.
-    let Some(wish) = dex.storage.requests.take(wish) else {
-        dex.log.error("failed to finalize login", &[("err", "failed to update auth request: not found"), id]);
+    let Some(wish) = dex.requests.take(wish) else {
+        let why = "failed to update auth request: not found";
+        dex.error(request, "failed to finalize login", &[("err", why)]);
         return pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Login error.");
     };
     let email =
@@ -122,7 +118,7 @@ fn logged_in(dex: &Dex, request: &Incoming, wish: &str, claims: Claims) -> Respo
             ("preferred_username", &claims.preferred_username),
             ("email", &email),
             ("groups", &format!("[{}]", claims.groups.join(" "))),
-            id,
+            ("request_id", &request.id),
         ],
     );
     let code = new_id();
@@ -130,7 +126,7 @@ fn logged_in(dex: &Dex, request: &Incoming, wish: &str, claims: Claims) -> Respo
     values.add("code", &code);
     values.add("state", &wish.state);
     let to = go_http::with_query(&wish.redirect_uri, values);
-    dex.storage.codes.put(&code, dex.now() + CODE_SECONDS, AuthCode { wish, claims });
+    dex.codes.put(&code, dex.now() + CODE_SECONDS, AuthCode { wish, claims });
     go_http::redirect(&request.method, StatusCode::SEE_OTHER, &to)
 }
 
@@ -144,9 +140,8 @@ pub(super) fn callback(dex: &Dex, request: &Incoming) -> Response {
     if state.is_empty() {
         return pages::error(StatusCode::BAD_REQUEST, "User session error.");
     }
-    if dex.storage.requests.get(state).is_none() {
-        let fields = [("err", "not found"), ("request_id", request.id.as_str())];
-        dex.log.error("invalid 'state' parameter provided", &fields);
+    if dex.requests.get(state).is_none() {
+        dex.error(request, "invalid 'state' parameter provided", &[("err", "not found")]);
         return pages::error(StatusCode::BAD_REQUEST, "Requested resource does not exist.");
     }
     pages::error(StatusCode::INTERNAL_SERVER_ERROR, "Requested resource does not exist.")

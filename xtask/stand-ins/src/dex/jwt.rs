@@ -2,38 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::config::Config;
 use super::keys::SigningKey;
-use super::storage::{AuthCode, new_id};
-
-#[derive(Serialize)]
-struct Payload<'a> {
-    iss: &'a str,
-    sub: String,
-    aud: &'a str,
-    exp: i64,
-    iat: i64,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    nonce: &'a str,
-    at_hash: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    c_hash: Option<String>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    email: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email_verified: Option<bool>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    groups: &'a [String],
-    #[serde(skip_serializing_if = "str::is_empty")]
-    name: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    preferred_username: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    federated_claims: Option<Value>,
-}
+use super::storage::AuthCode;
+use crate::go_json::Object;
 
 /// Signs a token for who logged in, from `now` (seconds since 1970), that belongs to an access
 /// token, and to a code, if any.
@@ -51,41 +25,29 @@ pub(super) fn sign(
     let has = |wanted: &str| wish.scopes.iter().any(|scope| scope == wanted);
     let connector_id = &config.connector.id;
     let seconds = i64::try_from(config.id_tokens.as_secs()).unwrap_or(i64::MAX);
-    let payload = Payload {
-        iss: &config.issuer,
-        sub: pair(&claims.user_id, connector_id),
-        aud: &wish.client_id,
-        exp: now.saturating_add(seconds),
-        iat: now,
-        nonce: &wish.nonce,
-        at_hash: half_hash(access_token),
-        c_hash: code.map(half_hash),
-        email: if has("email") { &claims.email } else { "" },
-        email_verified: has("email").then_some(claims.email_verified),
-        groups: if has("groups") { &claims.groups } else { &[] },
-        name: if has("profile") { &claims.username } else { "" },
-        preferred_username: if has("profile") { &claims.preferred_username } else { "" },
-        federated_claims: has("federated:id")
-            .then(|| json!({ "connector_id": connector_id, "user_id": claims.user_id })),
-    };
+    let payload = Object::default()
+        .with("iss", config.issuer.as_str())
+        .with("sub", pair(&claims.user_id, connector_id))
+        .with("aud", wish.client_id.as_str())
+        .with("exp", now.saturating_add(seconds))
+        .with("iat", now)
+        .unless_empty("nonce", wish.nonce.as_str())
+        .with("at_hash", half_hash(access_token))
+        .if_some("c_hash", code.map(half_hash))
+        .unless_empty("email", has("email").then_some(claims.email.as_str()))
+        .if_some("email_verified", has("email").then_some(claims.email_verified))
+        .unless_empty("groups", has("groups").then_some(claims.groups.as_slice()))
+        .unless_empty("name", has("profile").then_some(claims.username.as_str()))
+        .unless_empty("preferred_username", has("profile").then_some(claims.preferred_username.as_str()))
+        .if_some(
+            "federated_claims",
+            has("federated:id").then(|| json!({ "connector_id": connector_id, "user_id": claims.user_id })),
+        );
     let header = json!({ "alg": "RS256", "kid": key.id }).to_string();
     let payload = serde_json::to_vec(&payload).map_err(|error| error.to_string())?;
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = key.sign(signed.as_bytes())?;
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
-}
-
-/// An access token: an ID token whose `at_hash` is of something random.
-///
-/// # Errors
-/// As [`sign`].
-pub(super) fn access_token(
-    key: &SigningKey,
-    config: &Config,
-    grant: &AuthCode,
-    now: i64,
-) -> Result<String, String> {
-    sign(key, config, grant, now, &new_id(), None)
 }
 
 /// The claims of a token that this key signed, as it signs all, and that has not expired.

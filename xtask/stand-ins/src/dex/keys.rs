@@ -12,9 +12,9 @@ use ring::signature::{
     KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
 };
 use rsa::pkcs1::EncodeRsaPrivateKey as _;
-use serde::Serialize;
 
 use crate::go_http::{hex, random};
+use crate::go_json::Object;
 
 /// A key and its name.
 pub(super) struct SigningKey {
@@ -31,18 +31,6 @@ pub(super) type PendingKey = Shared<BoxFuture<'static, Result<Arc<SigningKey>, S
 pub(super) fn start() -> PendingKey {
     let made = tokio::task::spawn_blocking(SigningKey::generate);
     async move { made.await.map_err(|error| error.to_string())?.map(Arc::new) }.boxed().shared()
-}
-
-/// A public key as it stands in a key set.
-#[derive(Serialize)]
-pub(super) struct Jwk {
-    #[serde(rename = "use")]
-    usage: &'static str,
-    kty: &'static str,
-    kid: String,
-    alg: &'static str,
-    n: String,
-    e: String,
 }
 
 impl SigningKey {
@@ -72,17 +60,16 @@ impl SigningKey {
         public.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
     }
 
-    /// The public part.
-    pub(super) fn jwk(&self) -> Jwk {
+    /// The public part as it stands in a key set.
+    pub(super) fn jwk(&self) -> Object {
         let public = RsaPublicKeyComponents::<Vec<u8>>::from(self.pair.public_key());
-        Jwk {
-            usage: "sig",
-            kty: "RSA",
-            kid: self.id.clone(),
-            alg: "RS256",
-            n: URL_SAFE_NO_PAD.encode(public.n),
-            e: URL_SAFE_NO_PAD.encode(public.e),
-        }
+        Object::default()
+            .with("use", "sig")
+            .with("kty", "RSA")
+            .with("kid", self.id.as_str())
+            .with("alg", "RS256")
+            .with("n", URL_SAFE_NO_PAD.encode(public.n))
+            .with("e", URL_SAFE_NO_PAD.encode(public.e))
     }
 }
 

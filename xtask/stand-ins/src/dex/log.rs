@@ -44,12 +44,7 @@ impl Log {
         if level < self.level {
             return;
         }
-        let name = match level {
-            Level::Debug => "DEBUG",
-            Level::Info => "INFO",
-            Level::Warn => "WARN",
-            Level::Error => "ERROR",
-        };
+        let name = format!("{level:?}").to_uppercase();
         let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
         let mut line = format!("time={time} level={name} msg={}", value(message));
         for (key, field) in fields {

@@ -20,13 +20,13 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::expiring::Expiring;
 use config::Config;
 use local_cluster::program::{Exit, Launch, Program};
 use local_cluster::serve::{Limits, serve};
 use log::{Level, Log};
 use server::{Telemetry, Web};
 use state::Dex;
-use storage::Storage;
 
 /// The image name under which it is known, without tag.
 pub const IMAGE: &str = "oidc-lab/stand-in-dex";
@@ -41,7 +41,7 @@ const CONFIG_FILE: &str = "/etc/dex/config.yaml";
 
 /// The program. Its image's tag is the Dex release that it says it stands in for.
 pub fn program() -> impl Program {
-    run
+    |launch| async { run(launch).await.unwrap_or_else(|exit| exit) }
 }
 
 /// Dex ends with this status when it cannot run.
@@ -50,11 +50,7 @@ fn failure(log: &Log, message: String) -> Exit {
     Exit { code: 2, message }
 }
 
-async fn run(launch: Launch) -> Exit {
-    try_run(launch).await.unwrap_or_else(|exit| exit)
-}
-
-async fn try_run(mut launch: Launch) -> Result<Exit, Exit> {
+async fn run(mut launch: Launch) -> Result<Exit, Exit> {
     let version = format!("{}+stand-in", super::tag(&launch.image));
     let log = Log::new(launch.log.clone(), Level::Info);
     log.info("this is a stand-in for Dex, not Dex itself", &[("dex_version", &version)]);
@@ -88,7 +84,8 @@ async fn try_run(mut launch: Launch) -> Result<Exit, Exit> {
     let limits = Limits::default();
     let dex = Dex {
         config,
-        storage: Storage::default(),
+        requests: Expiring::default(),
+        codes: Expiring::default(),
         key: keys::start(),
         log: log.clone(),
         bcrypts: Semaphore::new(std::thread::available_parallelism().map_or(1, Into::into)),

@@ -5,30 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde::Serialize;
 
 use super::state::Dex;
 use super::{auth, form, pages, token};
 use crate::go_http;
+use crate::go_json::Object;
 use crate::incoming::Incoming;
 use local_cluster::serve::{Handler, Request, Response};
-
-#[derive(Serialize)]
-struct Discovery<'a> {
-    issuer: &'a str,
-    authorization_endpoint: String,
-    token_endpoint: String,
-    jwks_uri: String,
-    userinfo_endpoint: String,
-    grant_types_supported: &'a [&'a str],
-    response_types_supported: [&'a str; 1],
-    subject_types_supported: [&'a str; 1],
-    id_token_signing_alg_values_supported: [&'a str; 1],
-    code_challenge_methods_supported: [&'a str; 2],
-    scopes_supported: [&'a str; 5],
-    token_endpoint_auth_methods_supported: [&'a str; 2],
-    claims_supported: [&'a str; 11],
-}
 
 /// Serves the web port. Cheap to clone.
 #[derive(Clone)]
@@ -97,33 +80,35 @@ impl Dex {
     }
 
     fn discovery(&self) -> Response {
-        let discovery = Discovery {
-            issuer: &self.config.issuer,
-            authorization_endpoint: self.url("/auth"),
-            token_endpoint: self.url("/token"),
-            jwks_uri: self.url("/keys"),
-            userinfo_endpoint: self.url("/userinfo"),
-            grant_types_supported: token::GRANT_TYPES,
-            response_types_supported: ["code"],
-            subject_types_supported: ["public"],
-            id_token_signing_alg_values_supported: ["RS256"],
-            code_challenge_methods_supported: ["S256", "plain"],
-            scopes_supported: ["openid", "email", "groups", "profile", "offline_access"],
-            token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
-            claims_supported: [
-                "iss",
-                "sub",
-                "aud",
-                "iat",
-                "exp",
-                "email",
-                "email_verified",
-                "locale",
-                "name",
-                "preferred_username",
-                "at_hash",
-            ],
-        };
+        let discovery = Object::default()
+            .with("issuer", self.config.issuer.as_str())
+            .with("authorization_endpoint", self.url("/auth"))
+            .with("token_endpoint", self.url("/token"))
+            .with("jwks_uri", self.url("/keys"))
+            .with("userinfo_endpoint", self.url("/userinfo"))
+            .with("grant_types_supported", token::GRANT_TYPES)
+            .with("response_types_supported", ["code"])
+            .with("subject_types_supported", ["public"])
+            .with("id_token_signing_alg_values_supported", ["RS256"])
+            .with("code_challenge_methods_supported", ["S256", "plain"])
+            .with("scopes_supported", ["openid", "email", "groups", "profile", "offline_access"])
+            .with("token_endpoint_auth_methods_supported", ["client_secret_basic", "client_secret_post"])
+            .with(
+                "claims_supported",
+                [
+                    "iss",
+                    "sub",
+                    "aud",
+                    "iat",
+                    "exp",
+                    "email",
+                    "email_verified",
+                    "locale",
+                    "name",
+                    "preferred_username",
+                    "at_hash",
+                ],
+            );
         let body = serde_json::to_vec_pretty(&discovery).unwrap_or_default();
         go_http::reply(StatusCode::OK, go_http::JSON, body)
     }

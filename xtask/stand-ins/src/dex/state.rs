@@ -6,13 +6,17 @@ use tokio::sync::Semaphore;
 use super::config::Config;
 use super::keys::PendingKey;
 use super::log::Log;
-use super::storage::Storage;
+use super::storage::{AuthCode, AuthRequest};
+use crate::expiring::Expiring;
+use crate::incoming::Incoming;
 use local_cluster::serve::Limits;
 
 /// Everything that requests share.
 pub(super) struct Dex {
     pub(super) config: Config,
-    pub(super) storage: Storage,
+    /// Memory storage: until they are used, expire, or the process ends.
+    pub(super) requests: Expiring<AuthRequest>,
+    pub(super) codes: Expiring<AuthCode>,
     pub(super) key: PendingKey,
     pub(super) log: Log,
     /// As many bcrypts at once as there are cores: more would only make each of
@@ -25,6 +29,11 @@ impl Dex {
     /// Seconds since 1970.
     pub(super) fn now(&self) -> i64 {
         Timestamp::now().as_second()
+    }
+
+    /// Writes an error about a request, whose id stands behind the fields.
+    pub(super) fn error(&self, request: &Incoming, message: &str, fields: &[(&str, &str)]) {
+        self.log.error(message, &[fields, &[("request_id", &request.id)]].concat());
     }
 
     /// The id of the one connector.

@@ -1,15 +1,6 @@
-//! Dex's memory storage: requests for a login and codes, until they are used, expire, or
-//! the process ends.
+//! What is in Dex's memory storage: requests for a login and codes.
 
-use crate::expiring::Expiring;
 use crate::go_http::random_text;
-
-/// All of it.
-#[derive(Default)]
-pub(super) struct Storage {
-    pub(super) requests: Expiring<AuthRequest>,
-    pub(super) codes: Expiring<AuthCode>,
-}
 
 /// Who logged in.
 #[derive(Clone, Default)]
@@ -22,13 +13,6 @@ pub(super) struct Claims {
     pub(super) groups: Vec<String>,
 }
 
-/// Proof that who redeems a code is who asked for it (RFC 7636).
-#[derive(Clone, Default)]
-pub(super) struct Pkce {
-    pub(super) challenge: String,
-    pub(super) method: String,
-}
-
 /// A login that was asked for.
 #[derive(Clone)]
 pub(super) struct AuthRequest {
@@ -37,7 +21,9 @@ pub(super) struct AuthRequest {
     pub(super) scopes: Vec<String>,
     pub(super) state: String,
     pub(super) nonce: String,
-    pub(super) pkce: Pkce,
+    /// What whoever redeems the code has to prove, and by which method (RFC 7636).
+    pub(super) code_challenge: String,
+    pub(super) code_challenge_method: String,
 }
 
 /// A code that was sent to the client.

@@ -5,29 +5,19 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use ring::digest;
-use serde::Serialize;
 use serde_json::json;
 
 use super::config::Client;
 use super::jwt;
 use super::state::Dex;
-use super::storage::{AuthCode, Pkce, new_id};
+use super::storage::{AuthCode, AuthRequest, new_id};
 use crate::go_http;
+use crate::go_json::Object;
 use crate::incoming::Incoming;
 use local_cluster::serve::Response;
 
 /// What can be asked for here. The real Dex has device codes and token exchange too.
 pub(super) const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token"];
-
-#[derive(Serialize)]
-struct Tokens {
-    access_token: String,
-    token_type: &'static str,
-    expires_in: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    id_token: String,
-}
 
 /// An error of the token endpoint, for programs.
 pub(super) fn error(error: &str, description: &str, status: StatusCode) -> Response {
@@ -57,12 +47,17 @@ pub(super) async fn token(dex: &Dex, request: &Incoming) -> Response {
     }
     let grant = request.form.get("grant_type");
     if !GRANT_TYPES.contains(&grant) {
-        dex.log.error("unsupported grant type", &[("grant_type", grant), ("request_id", &request.id)]);
+        dex.error(request, "unsupported grant type", &[("grant_type", grant)]);
         return error("unsupported_grant_type", "", StatusCode::BAD_REQUEST);
     }
     match client(dex, request) {
         Err(response) => *response,
-        Ok(_) if grant == "refresh_token" => refresh(request),
+        // A refresh token is issued to whoever asks for one and kept by nobody: whoever brings
+        // it is told what Dex tells after a restart with its storage in memory.
+        Ok(_) if grant == "refresh_token" => bad(match request.form.get("refresh_token") {
+            "" => "No refresh token is found in request.",
+            _ => "Refresh token is invalid or has already been claimed by another client.",
+        }),
         Ok(client) => redeem(dex, request, client).await,
     }
 }
@@ -83,12 +78,9 @@ fn client<'a>(dex: &'a Dex, request: &Incoming) -> Result<&'a Client, Box<Respon
     // Hashes are compared, so that how long it takes says nothing about the secret.
     let hash = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
     if hash(&client.secret).as_ref() != hash(&secret).as_ref() {
-        let message = if secret.is_empty() {
-            "missing client_secret on token request"
-        } else {
-            "invalid client_secret on token request"
-        };
-        dex.log.info(message, &[("client_id", &client.id), ("request_id", &request.id)]);
+        let what = if secret.is_empty() { "missing" } else { "invalid" };
+        let message = format!("{what} client_secret on token request");
+        dex.log.info(&message, &[("client_id", &client.id), ("request_id", &request.id)]);
         return Err(refused());
     }
     Ok(client)
@@ -107,15 +99,15 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     if code.is_empty() {
         return bad("Required param: code.");
     }
-    let Some(grant) = dex.storage.codes.get(code) else {
+    let Some(grant) = dex.codes.get(code) else {
         return invalid_grant("Invalid or expired code parameter.");
     };
     // As the real one: a code that is not for this client is its own fault.
     if grant.wish.client_id != client.id {
-        dex.log.error("failed to get auth code", &[("err", "<nil>"), ("request_id", &request.id)]);
+        dex.error(request, "failed to get auth code", &[("err", "<nil>")]);
         return server_error();
     }
-    if let Some(response) = refused_by_pkce(&grant.wish.pkce, request.form.get("code_verifier")) {
+    if let Some(response) = refused_by_pkce(&grant.wish, request.form.get("code_verifier")) {
         return response;
     }
     if grant.wish.redirect_uri != request.form.get("redirect_uri") {
@@ -124,29 +116,25 @@ async fn redeem(dex: &Dex, request: &Incoming, client: &Client) -> Response {
     let tokens = match issue(dex, &grant, code).await {
         Ok(tokens) => tokens,
         Err(message) => {
-            dex.log.error(
-                "failed to create new access token",
-                &[("err", &message), ("request_id", &request.id)],
-            );
+            dex.error(request, "failed to create new access token", &[("err", &message)]);
             return server_error();
         }
     };
-    if dex.storage.codes.take(code).is_none() {
+    if dex.codes.take(code).is_none() {
         return invalid_grant("Invalid or expired code parameter.");
     }
-    let refresh_token = grant.wish.scopes.iter().any(|scope| scope == "offline_access");
-    let refresh_token = refresh_token.then(|| jwt::pair(&new_id(), &new_id()));
-    answer(&Tokens { refresh_token, ..tokens })
+    let response = go_http::with(go_http::json(&tokens), CACHE_CONTROL, "no-store");
+    go_http::with(response, PRAGMA, "no-cache")
 }
 
 /// Why a verifier does not fit what the login began with, if it does not.
-fn refused_by_pkce(pkce: &Pkce, verifier: &str) -> Option<Response> {
-    match (verifier, pkce.challenge.as_str()) {
+fn refused_by_pkce(wish: &AuthRequest, verifier: &str) -> Option<Response> {
+    match (verifier, wish.code_challenge.as_str()) {
         ("", "") => None,
         (_, "") => Some(bad("No PKCE flow started. Cannot check code_verifier.")),
         ("", _) => Some(invalid_grant("Expecting parameter code_verifier in PKCE flow.")),
         (verifier, challenge) => {
-            let computed = match pkce.method.as_str() {
+            let computed = match wish.code_challenge_method.as_str() {
                 "S256" => URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes())),
                 _ => verifier.to_owned(),
             };
@@ -155,28 +143,21 @@ fn refused_by_pkce(pkce: &Pkce, verifier: &str) -> Option<Response> {
     }
 }
 
-/// A refresh token is issued to whoever asks for one and kept by nobody: whoever brings
-/// it is told what Dex tells after a restart with its storage in memory.
-fn refresh(request: &Incoming) -> Response {
-    match request.form.get("refresh_token") {
-        "" => bad("No refresh token is found in request."),
-        _ => bad("Refresh token is invalid or has already been claimed by another client."),
-    }
-}
-
-async fn issue(dex: &Dex, grant: &AuthCode, code: &str) -> Result<Tokens, String> {
+async fn issue(dex: &Dex, grant: &AuthCode, code: &str) -> Result<Object, String> {
     let key = dex.key.clone().await?;
     let now = dex.now();
-    let access_token = jwt::access_token(&key, &dex.config, grant, now)?;
+    // An ID token too, whose `at_hash` is of something random.
+    let access_token = jwt::sign(&key, &dex.config, grant, now, &new_id(), None)?;
     let id_token = jwt::sign(&key, &dex.config, grant, now, &access_token, Some(code))?;
     // Go truncates the little time that has passed since: one second less.
     let expires_in = dex.config.id_tokens.as_secs().saturating_sub(1);
-    Ok(Tokens { access_token, token_type: "bearer", expires_in, refresh_token: None, id_token })
-}
-
-fn answer(tokens: &Tokens) -> Response {
-    let response = go_http::with(go_http::json(tokens), CACHE_CONTROL, "no-store");
-    go_http::with(response, PRAGMA, "no-cache")
+    let offline = grant.wish.scopes.iter().any(|scope| scope == "offline_access");
+    Ok(Object::default()
+        .with("access_token", access_token)
+        .with("token_type", "bearer")
+        .with("expires_in", expires_in)
+        .if_some("refresh_token", offline.then(|| jwt::pair(&new_id(), &new_id())))
+        .with("id_token", id_token))
 }
 
 /// `/userinfo`: the claims of a token that this process signed.
@@ -191,7 +172,7 @@ pub(super) async fn userinfo(dex: &Dex, request: &Incoming) -> Response {
     match jwt::verify(&key, dex.now(), token) {
         Some(claims) => go_http::json(&claims),
         None => {
-            dex.log.error("failed to verify ID token", &[("request_id", &request.id)]);
+            dex.error(request, "failed to verify ID token", &[]);
             error("access_denied", "Invalid bearer token.", StatusCode::FORBIDDEN)
         }
     }

@@ -151,7 +151,7 @@ fn hello(client: &mut Client<'_>, args: &[Bytes]) -> Result<Reply, String> {
         ("role", Reply::text("master")),
         ("modules", Reply::Array(vec![])),
     ];
-    Ok(Reply::Map(pairs.map(|(name, value)| (Reply::text(name), value)).into()))
+    Ok(Reply::Map(pairs.into_iter().flat_map(|(name, value)| [Reply::text(name), value]).collect()))
 }
 
 fn set(server: &Server, key: &Bytes, value: &Bytes, options: &[Bytes]) -> Result<Reply, String> {

@@ -102,7 +102,7 @@ async fn serve(listener: TcpListener, server: Arc<Server>, stop: CancellationTok
         tasks.spawn(async move {
             let _slot = slot;
             tokio::select! {
-                () = session::talk(&server, id, stream) => {}
+                _ = session::talk(&server, id, stream) => {}
                 () = closing.cancelled() => {}
             }
         });

@@ -65,7 +65,8 @@ pub(super) enum Reply {
     /// No value.
     Null,
     Array(Vec<Reply>),
-    Map(Vec<(Reply, Reply)>),
+    /// Names, each with its value behind it.
+    Map(Vec<Reply>),
     /// What nobody asked for just now.
     Push(Vec<Reply>),
     /// One after the other.
@@ -103,22 +104,14 @@ impl Reply {
             }
             Self::Null if protocol == 3 => out.extend_from_slice(b"_\r\n"),
             Self::Null => out.extend_from_slice(b"$-1\r\n"),
-            Self::Array(all) | Self::Push(all) => {
-                let push = protocol == 3 && matches!(self, Self::Push(_));
-                head(out, if push { '>' } else { '*' }, all.len());
+            Self::Array(all) | Self::Push(all) | Self::Map(all) | Self::Several(all) => {
+                match self {
+                    Self::Several(_) => {}
+                    Self::Push(_) if protocol == 3 => head(out, '>', all.len()),
+                    Self::Map(_) if protocol == 3 => head(out, '%', all.len() / 2),
+                    _ => head(out, '*', all.len()),
+                }
                 all.iter().for_each(|it| it.write(protocol, out));
-            }
-            Self::Several(all) => all.iter().for_each(|it| it.write(protocol, out)),
-            Self::Map(pairs) => {
-                if protocol == 3 {
-                    head(out, '%', pairs.len());
-                } else {
-                    head(out, '*', pairs.len() * 2);
-                }
-                for (key, value) in pairs {
-                    key.write(protocol, out);
-                    value.write(protocol, out);
-                }
             }
         }
     }
@@ -174,8 +167,7 @@ mod tests {
 
     #[test]
     fn replies_differ_between_the_protocols() {
-        let reply =
-            Reply::Map(vec![(Reply::text("a"), Reply::Null), (Reply::text("b"), Reply::Push(vec![]))]);
+        let reply = Reply::Map(vec![Reply::text("a"), Reply::Null, Reply::text("b"), Reply::Push(vec![])]);
         let bytes = |protocol| {
             let mut out = vec![];
             reply.write(protocol, &mut out);

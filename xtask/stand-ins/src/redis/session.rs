@@ -14,20 +14,18 @@ use super::state::Server;
 const WRITE: usize = 64 * 1024;
 
 /// Talks until the client goes, breaks the protocol, or cannot follow.
-pub(super) async fn talk(server: &Server, id: u64, stream: TcpStream) {
+///
+/// # Errors
+/// The client's own: it went away.
+pub(super) async fn talk(server: &Server, id: u64, mut stream: TcpStream) -> io::Result<()> {
     let mut client = Client::new(server, id);
-    // An error here is the client's: it went away.
-    let _ = exchange(&mut client, stream).await;
-}
-
-async fn exchange(client: &mut Client<'_>, mut stream: TcpStream) -> io::Result<()> {
     let mut input = BytesMut::new();
     loop {
         // What came in one piece is answered in one piece.
         let mut output = vec![];
         loop {
             match resp::request(&mut input) {
-                Ok(Some(words)) => answer(client, &words).write(client.protocol, &mut output),
+                Ok(Some(words)) => answer(&mut client, &words).write(client.protocol, &mut output),
                 Ok(None) => break,
                 Err(why) => {
                     Reply::Error(format!("ERR Protocol error: {why}")).write(client.protocol, &mut output);

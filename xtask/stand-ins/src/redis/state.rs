@@ -1,13 +1,14 @@
 //! What all connections share: keys and values in bounded memory, and who listens to what.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::resp::Reply;
+use crate::lock;
 
 /// All keys and values together.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -32,7 +33,7 @@ impl Server {
 
     /// Locked for one command: they are done one after the other, as Redis does them.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
