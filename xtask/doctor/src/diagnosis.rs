@@ -243,9 +243,9 @@ fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
         format!("{step}: {status}{}", shown(message))
     };
     let rehearsed = evidence.failures().into_iter().map(|it| words(it.step, it.status, &it.message));
-    let logins = evidence.logins().into_iter().flat_map(|logins| &logins.failures);
+    let logins = evidence.login_failures().iter().map(|it| words(it.step, it.status, &it.message));
     let mut all: Vec<String> = not_there(evidence);
-    for failure in rehearsed.chain(logins.map(|it| words(it.step, it.status, &it.message))) {
+    for failure in rehearsed.chain(logins) {
         if !all.contains(&failure) {
             all.push(failure);
         }

@@ -94,9 +94,7 @@ fn no_groups(evidence: &Evidence, claims: &Value) -> Option<String> {
     if !claims["groups"].is_null() && !claims["groups"].is_array() {
         return Some("the claim groups is no list: claim-shape".to_owned());
     }
-    if let Some(config) = evidence.settings.there().and_then(|settings| settings.dex.config())
-        && evidence.uses_bundled()
-    {
+    if let Some(config) = evidence.dex_settings().filter(|_| evidence.uses_bundled()) {
         let connectors: Vec<&str> = config.connectors.iter().map(String::as_str).collect();
         return Some(format!(
             "the connector ({}) hands none on: its own settings ask for them (oidc: insecureEnableGroups, ldap: groupSearch, google: serviceAccountFilePath, saml: groupsAttr)",

@@ -151,7 +151,7 @@ fn when_settings(evidence: &Evidence) -> When {
 
 /// A login of a user that came back from the provider and failed then, in words.
 fn ends_late(evidence: &Evidence) -> Option<String> {
-    let failure = evidence.logins()?.failures.first()?;
+    let failure = evidence.login_failures().first()?;
     matches!(failure.step, Step::Callback | Step::Userinfo)
         .then(|| format!("a login ends at {}: {}", failure.step, shown(&failure.message)))
 }

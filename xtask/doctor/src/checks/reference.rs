@@ -88,7 +88,7 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
     let own = Key::own(evidence, secret, key);
     let kubectl = &own.kubectl;
     let reference = Reference::Of { secret: secret.to_owned(), key: key.to_owned() }.shown(false);
-    if evidence.release.as_ref().is_some_and(|release| release.era() == Era::NoReferences) {
+    if evidence.era() == Some(Era::NoReferences) {
         return Some(
             Finding::new(CauseId::SecretReference, at_field("clientSecret"))
                 .seen(format!("clientSecret is {reference}"))

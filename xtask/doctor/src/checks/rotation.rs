@@ -3,7 +3,7 @@
 use probe::CauseId;
 use releases::Era;
 
-use super::at_field;
+use super::{at_field, stale};
 use crate::advice::{self, Reloader};
 use crate::evidence::{Evidence, OWN, Reference, Term};
 use crate::finding::{Certainty, Finding, When};
@@ -35,7 +35,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
         });
         Finding::new(id, deployment.clone())
             .when(When::Later)
-            .seen(format!("argocd {release}, era `{}`: {}", release.era().name(), release.era().because()))
+            .seen_if(stale::era(evidence))
             .seen_if(auto)
             .fix(format!("after the rotation: {}", advice::restart_argocd(evidence)))
             .lasting(advice::lasting(evidence))

@@ -99,8 +99,7 @@ fn dex_will_differ(evidence: &Evidence, current: &Hidden) -> bool {
 /// The provider says that the secret has expired, or that the client is disabled.
 fn ended_at_provider(evidence: &Evidence) -> Option<Finding> {
     let of_codes = evidence.redeemed().map(|redeemed| (redeemed.0.cause, &redeemed.0.message));
-    let logins = evidence.logins().into_iter().flat_map(|logins| &logins.failures);
-    let of_logins = logins.map(|it| (it.answer, &it.message));
+    let of_logins = evidence.login_failures().iter().map(|it| (it.answer, &it.message));
     let ended = |cause: &Cause| matches!(cause, Cause::SecretExpired | Cause::ClientDisabled);
     let (cause, message) = of_codes.chain(of_logins).find(|(cause, _)| ended(cause))?;
     let finding = match cause {

@@ -172,9 +172,8 @@ fn wrong_path(evidence: &Evidence, url: &Url) -> Option<Finding> {
     if path(url.path()) == path(&evidence.root_path) {
         return None;
     }
-    let rehearsals = &evidence.outside.as_ref()?.rehearsals;
-    let failures = rehearsals.iter().filter_map(|rehearsal| Some(&rehearsal.redeemed.as_ref()?.0));
-    let nobody = failures.into_iter().find(|it| it.step == Step::Callback && it.status == Some(404))?;
+    let mut failures = evidence.rehearsals().iter().filter_map(|it| Some(&it.redeemed.as_ref()?.0));
+    let nobody = failures.find(|it| it.step == Step::Callback && it.status == Some(404))?;
     Some(
         Finding::new(CauseId::ArgocdUrl, URL)
             .when(when_settings(evidence))

@@ -111,8 +111,10 @@ fn running(evidence: &Evidence) -> impl Iterator<Item = &PodSeen> {
 /// Whether the release goes on with what it read at its start. `None` if the release is
 /// not known.
 fn never_notices(evidence: &Evidence) -> Option<bool> {
-    let era = evidence.release.as_ref()?.era();
-    Some(matches!(era, Era::NoReferences | Era::ComparesText | Era::KeepsClientApp | Era::BothAnswer))
+    Some(matches!(
+        evidence.era()?,
+        Era::NoReferences | Era::ComparesText | Era::KeepsClientApp | Era::BothAnswer
+    ))
 }
 
 fn times(evidence: &Evidence) -> Option<String> {
@@ -129,10 +131,9 @@ fn times(evidence: &Evidence) -> Option<String> {
     Some(format!("{what} was written at {}{by}; argocd-server {from} at {}", at(written.at), at(since)))
 }
 
-fn era(evidence: &Evidence) -> Option<String> {
-    let release = evidence.release.as_ref()?;
-    let era = release.era();
-    Some(format!("argocd {release}, era `{}`: {}", era.name(), era.because()))
+pub fn era(evidence: &Evidence) -> Option<String> {
+    let (release, era) = (evidence.release.as_ref()?, evidence.era()?);
+    Some(format!("argocd {release}, era `{era}`: {}", era.because()))
 }
 
 /// The line of the log that shows that a release restarted its servers and kept its
@@ -210,15 +211,10 @@ fn by_time(evidence: &Evidence) -> Option<Finding> {
     if !behind || never_notices(evidence) != Some(true) {
         return None;
     }
-    let id = match evidence.release.as_ref().map(|release| release.era()) {
-        Some(Era::BothAnswer) => CauseId::StaleReplica,
-        _ => CauseId::StaleArgocd,
-    };
-    Some(
-        behind_its_secret(evidence, id, None).certainty(Certainty::Likely).why(
-            "the Secret was written after the server read it, and this release does not take a change over",
-        ),
-    )
+    let both = evidence.era() == Some(Era::BothAnswer);
+    let id = if both { CauseId::StaleReplica } else { CauseId::StaleArgocd };
+    let why = "the Secret was written after the server read it, and this release does not take a change over";
+    Some(behind_its_secret(evidence, id, None).certainty(Certainty::Likely).why(why))
 }
 
 /// Refused, and nobody can tell whether the Secret is right.
@@ -283,7 +279,7 @@ fn undecided(evidence: &Evidence) -> Finding {
 
 /// The log of a release that starts a second handler beside the first, where it did.
 fn two_handlers(evidence: &Evidence) -> Option<String> {
-    if evidence.release.as_ref().is_some_and(|release| release.era() != Era::BothAnswer) {
+    if evidence.era().is_some_and(|era| era != Era::BothAnswer) {
         return None;
     }
     let logs = running(evidence).filter_map(|pod| pod.log.as_ref());

@@ -2,9 +2,8 @@
 
 use k8s_openapi::api::core::v1::{Pod, Secret};
 
-use super::cluster::{MOST_PODS, one, seen};
+use super::cluster::{one, seen};
 use super::reader::Reader;
-use crate::access_gaps::right;
 use crate::evidence::bundled::{NAME, trouble};
 use crate::evidence::{Evidence, PodSeen, Reference, SecretSeen, Seen, Unresolved};
 use crate::shown::shown;
@@ -19,11 +18,10 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
     let namespace = evidence.namespace.clone();
     let Some(settings) = evidence.settings.there().filter(|settings| settings.dex.is_there()) else { return };
     let references = settings.dex.config().map(|config| config.references.clone()).unwrap_or_default();
-    let pods = right(&namespace, "", "pods", "list", None);
     let deployment = evidence.bundled.deployment.there();
     let name = deployment.and_then(|it| it.labels.get("app.kubernetes.io/name")).map_or(NAME, String::as_str);
     let label = format!("app.kubernetes.io/name={name}");
-    let pods = reader.list::<Pod>(&pods, &label, MOST_PODS).await;
+    let pods = reader.list::<Pod>(&namespace, &label).await;
     let what = format!("Pods of {NAME} (whether the Dex inside Argo CD runs)");
     let pods = seen(pods, &what, evidence);
     for pod in pods.there().into_iter().flat_map(|listed| &listed.items) {
@@ -48,7 +46,7 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
                     if secrets.len() >= MOST_SECRETS {
                         continue;
                     }
-                    let read = reader.object::<Secret>(&one(&namespace, "secrets", secret)).await;
+                    let read = reader.object::<Secret>(&namespace, secret).await;
                     let what = format!("Secret {} (a reference of dex.config)", shown(secret));
                     match seen(read, &what, evidence) {
                         Seen::NotLooked => continue,

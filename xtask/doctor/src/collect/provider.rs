@@ -109,7 +109,8 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
         Ok(endpoint) => endpoint,
         Err(because) => return evidence.note(WHAT, because),
     };
-    let (client_id, redirect_uri) = (evidence.client_id.clone(), redirect_uri(evidence));
+    let client_id = evidence.client_id.clone();
+    let redirect_uri = format!("{}/auth/callback", evidence.url().trim_end_matches('/'));
     let ask = Ask { options, endpoint, client_id, redirect_uri };
     let Ok(wrong) = Hidden::random() else { return };
     evidence.provider.tried = ask.both(Form::Wrong, &wrong).await;
@@ -197,12 +198,6 @@ pub(super) fn endpoint(provider: &Provider) -> Result<Url, String> {
     };
     web_address(&document.token_endpoint)
         .ok_or_else(|| "its discovery document names no web address for it".to_owned())
-}
-
-fn redirect_uri(evidence: &Evidence) -> String {
-    let url =
-        evidence.settings.there().map(|settings| settings.url.trim_end_matches('/')).unwrap_or_default();
-    format!("{url}/auth/callback")
 }
 
 /// Other forms of the secret, each once.

@@ -216,9 +216,8 @@ impl Evidence {
 
     /// All that came of codes that nobody gave out, outside and at each pod.
     pub fn redeemed(&self) -> impl Iterator<Item = &Redeemed> {
-        let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
+        let outside = self.rehearsals().iter().filter_map(|rehearsal| rehearsal.redeemed.as_ref());
         let of_pods = self.pods.iter().flat_map(|pod| &pod.rehearsed);
-        let outside = outside.filter_map(|rehearsal| rehearsal.redeemed.as_ref());
         outside.chain(of_pods.filter_map(Rehearsed::redeemed))
     }
 }

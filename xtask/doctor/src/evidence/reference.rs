@@ -31,6 +31,22 @@ impl Term {
             None => Self::Plain(Hidden::new(text)),
         }
     }
+
+    /// The value itself, if it stands there.
+    pub fn plain(&self) -> Option<&Hidden> {
+        match self {
+            Self::Plain(value) => Some(value),
+            Self::Reference(_) => None,
+        }
+    }
+
+    /// The name for it, if that stands there.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::Reference(reference) => Some(reference),
+            Self::Plain(_) => None,
+        }
+    }
 }
 
 /// What a `$…` names. What somebody wrote behind the `$` may be a secret by mistake

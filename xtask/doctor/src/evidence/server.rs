@@ -107,6 +107,14 @@ impl Rehearsed {
             Self::NotBegun(_) => None,
         }
     }
+
+    /// Why no login began, if none did.
+    pub fn not_begun(&self) -> Option<&Failure> {
+        match self {
+            Self::NotBegun(failure) => Some(failure),
+            Self::Redeemed(_) => None,
+        }
+    }
 }
 
 impl DeploymentSeen {

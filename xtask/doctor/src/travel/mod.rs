@@ -253,17 +253,16 @@ fn open(seen: &Evidence) -> Vec<Hidden> {
     let mut open = vec![Hidden::new(NOT_READ)];
     if let Some(config) = seen.oidc() {
         let public = [&config.issuer, &config.client_id, &config.cli_client_id];
-        open.extend(public.into_iter().filter_map(|term| match term {
-            Term::Plain(value) => Some(value.clone()),
-            Term::Reference(_) => None,
-        }));
-        open.extend(public.into_iter().chain([&config.client_secret]).filter_map(|term| match term {
-            Term::Reference(reference) if is_name(reference) => Some(reference.clone().into()),
-            Term::Reference(_) | Term::Plain(_) => None,
-        }));
+        open.extend(public.into_iter().filter_map(Term::plain).cloned());
+        let references = public.into_iter().chain([&config.client_secret]).filter_map(Term::reference);
+        open.extend(references.filter(|it| is_name(it)).map(|it| it.clone().into()));
     }
-    let dex = seen.settings.there().and_then(|settings| settings.dex.config());
-    open.extend(dex.into_iter().flat_map(|config| &config.references).map(|(_, it)| it.clone().into()));
+    open.extend(
+        seen.dex_settings()
+            .into_iter()
+            .flat_map(|config| &config.references)
+            .map(|(_, it)| it.clone().into()),
+    );
     for deployment in deployments(&mut seen.clone()) {
         open.extend(deployment.env.values().filter_map(|value| match value {
             EnvSeen::Text(value) => Some(value.clone()),

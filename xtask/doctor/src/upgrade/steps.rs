@@ -170,7 +170,7 @@ fn first_start(way: &Way<'_>) -> Option<Step> {
 /// How a changed client secret is treated from then on.
 fn era(way: &Way<'_>) -> Option<Step> {
     let (before, after) = (Change::of(way.from.era()), Change::of(way.to.era()));
-    let plain = way.config().is_some_and(|config| matches!(config.client_secret, Term::Plain(_)));
+    let plain = way.config().is_some_and(|config| config.client_secret.plain().is_some());
     // Whatever compares the text sees a secret that stands in it.
     let sees = |release: &Release| plain && matches!(release.era(), Era::ComparesText | Era::NoReferences);
     if before == after
@@ -201,7 +201,7 @@ fn era(way: &Way<'_>) -> Option<Step> {
         after,
         format!("when {what} changes, {happens}"),
         [&way.to, &way.from]
-            .map(|it| format!("{it} (era `{}`): {}", it.era().name(), it.era().because()))
+            .map(|it| format!("{it} (era `{}`): {}", it.era(), it.era().because()))
             .join("; "),
         Some(avoid),
     ))
