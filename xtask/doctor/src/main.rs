@@ -12,7 +12,7 @@ use probe::typing::{self, Shell};
 use probe::usage::refuse;
 use releases::Release;
 use report::Begun;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use base::terminal::{Surroundings, github};
 use base::{Error, Exit, Result, interrupt};
@@ -241,17 +241,15 @@ fn document(
     error: Option<&Error>,
 ) -> Value {
     let ms = (since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
-    let mut document = Map::from_iter([
-        ("goal".to_owned(), name.into()),
-        ("ms".to_owned(), ms.into()),
-        ("steps".to_owned(), Value::Array(vec![])),
-    ]);
-    document.extend(fields);
-    document.insert("exit".to_owned(), exit.code().into());
+    let mut document = Value::Object(fields);
+    document["goal"] = name.into();
+    document["ms"] = ms.into();
+    document["steps"] = json!([]);
+    document["exit"] = exit.code().into();
     if let Some(error) = error {
-        document.insert("error".to_owned(), error.to_string().into());
+        document["error"] = error.to_string().into();
     }
-    document.into()
+    document
 }
 
 fn put(stream: &mut dyn Write, text: &str) {

@@ -1,5 +1,6 @@
 //! The identity provider: whether Argo CD reaches it, trusts it and means the same one.
 
+use jiff::SignedDuration;
 use probe::{Cause, CauseId, Failure};
 use url::Url;
 
@@ -301,17 +302,14 @@ pub(super) fn several_replicas(evidence: &Evidence) -> Option<Finding> {
     let dex = evidence.provider.own_dex()?;
     let config = dex.config.as_ref()?;
     let running = dex.pods.iter().filter(|pod| pod.ready && !pod.ending).count();
-    if config.storage != "memory" || (dex.deployment.wanted < 2 && running < 2) {
-        return None;
-    }
-    Some(
+    (config.storage == "memory" && (dex.deployment.wanted > 1 || running > 1)).then(|| {
         Finding::new(CauseId::CodeReused, format!("{}, spec.replicas", dex.deployment.place()))
             .seen(format!("Dex has {} replicas, of which {running} are ready", dex.deployment.wanted))
             .seen(format!("storage.type is memory ({})", shown(&config.at)))
             .why("each replica knows only the logins and codes that it began itself, and signs with keys of its own; a login whose requests meet two of them fails")
             .fix(advice::scale_to_one(evidence, &dex.deployment))
-            .lasting(Some("give Dex a storage that its replicas share (kubernetes)".to_owned())),
-    )
+            .lasting(Some("give Dex a storage that its replicas share (kubernetes)".to_owned()))
+    })
 }
 
 /// Tokens that end before anybody can use them.
@@ -322,38 +320,23 @@ fn lifetimes(evidence: &Evidence) -> Option<Finding> {
     let text = config.id_tokens.as_ref()?;
     let seconds = go_seconds(text)?;
     // Zero is Go's word for the default.
-    if seconds == 0.0 || seconds >= SHORTEST {
-        return None;
-    }
     let said = ends_late(evidence);
-    Some(
+    (seconds != 0.0 && seconds < SHORTEST).then(|| {
         Finding::new(CauseId::Clock, format!("{}, expiry.idTokens", shown(&config.at)))
             .certain_if(said.is_some())
             .seen(format!("Dex's ID tokens live for {}", shown(text)))
             .seen_if(said)
             .why("a token that is expired when Argo CD looks at it opens nothing, and a page that finds itself logged out begins a new login")
-            .fix(format!("let tokens live longer: expiry.idTokens in {} (Dex's default is 24h), and restart Dex", shown(&config.at))),
-    )
+            .fix(format!("let tokens live longer: expiry.idTokens in {} (Dex's default is 24h), and restart Dex", shown(&config.at)))
+    })
 }
 
 /// A duration as Go writes it (`1h30m`, `100ms`), in seconds.
 fn go_seconds(text: &str) -> Option<f64> {
-    const UNITS: [(&str, f64); 7] =
-        [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    let (mut rest, mut sum) = (text.trim(), 0.0);
-    if rest == "0" {
-        return Some(0.0);
+    match text.trim() {
+        "0" => Some(0.0),
+        text => Some(text.parse::<SignedDuration>().ok()?.as_secs_f64()),
     }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..end].parse().ok()?;
-        rest = &rest[end..];
-        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let (_, unit) = UNITS.iter().find(|(name, _)| *name == &rest[..end])?;
-        sum += number * unit;
-        rest = &rest[end..];
-    }
-    (!text.trim().is_empty()).then_some(sum)
 }
 
 #[cfg(test)]

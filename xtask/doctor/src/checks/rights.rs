@@ -210,9 +210,9 @@ fn known(user: &User) -> Vec<Known> {
 /// comes first.
 fn near<'a>(rbac: &'a Rbac, known: &'a [Known]) -> Option<Near<'a>> {
     let all = rbac.subjects().into_iter().flat_map(|subject| {
-        known
-            .iter()
-            .filter_map(move |known| Some(Near { subject, known, how: likeness(subject, &known.value)? }))
+        let near =
+            move |known: &'a Known| Some(Near { subject, known, how: likeness(subject, &known.value)? });
+        known.iter().filter_map(near)
     });
     all.min_by_key(|near| !near.how.is_empty())
 }
@@ -345,10 +345,9 @@ fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) 
 
 /// The claim that has the name by which Argo CD shows a user.
 fn claim_of(user: &User) -> String {
-    let claims = user.claims.as_object().into_iter().flatten();
-    let mut has =
-        claims.filter(|(_, value)| value.as_str() == Some(&user.username)).map(|(name, _)| name.clone());
-    has.next().unwrap_or_else(|| "email".to_owned())
+    let mut claims = user.claims.as_object().into_iter().flatten();
+    let named = claims.find(|(_, value)| value.as_str() == Some(&user.username));
+    named.map_or("email", |(name, _)| name).to_owned()
 }
 
 /// Whether a text means itself in a field of CSV, in a string of jq and between single quotes of a shell.

@@ -64,10 +64,7 @@ fn unlabelled_own(evidence: &Evidence) -> Option<Finding> {
     let own = matches!(evidence.client_reference(), Some(Reference::Own(_)));
     let secret = evidence.argocd_secret.there()?;
     let release = evidence.release.as_ref()?;
-    if !own || secret.labelled || !release.is_at_least(3, 5, 0) {
-        return None;
-    }
-    Some(
+    (own && !secret.labelled && release.is_at_least(3, 5, 0)).then(|| {
         Finding::new(
             CauseId::SecretUnlabelled,
             format!("{}, metadata.labels", object("Secret", &evidence.namespace, OWN)),
@@ -75,8 +72,8 @@ fn unlabelled_own(evidence: &Evidence) -> Option<Finding> {
         .when(When::Later)
         .seen("argocd-secret holds the client secret and has no label app.kubernetes.io/part-of=argocd")
         .why(advice::LABELLED_ALONE)
-        .fix(advice::label_own_secret(evidence)),
-    )
+        .fix(advice::label_own_secret(evidence))
+    })
 }
 
 /// How a rotation is done safely here, in order.

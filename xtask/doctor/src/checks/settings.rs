@@ -2,6 +2,7 @@
 //! and against what a login needs.
 
 use probe::{Cause, CauseId, Step};
+use releases::Release;
 use url::Url;
 
 use super::commands::{PARAMS, edit_settings, replace_in_dex, set_data, set_list, set_url};
@@ -317,10 +318,8 @@ fn scope(evidence: &Evidence) -> Option<Finding> {
 pub fn audience(evidence: &Evidence) -> Option<Finding> {
     let config = evidence.oidc()?;
     let client = &evidence.client_id;
-    if client.is_empty() || config.audiences.is_empty() || config.audiences.contains(client) {
-        return None;
-    }
-    if evidence.release.as_ref().is_some_and(|release| !release.knows_allowed_audiences()) {
+    let knows = evidence.release.as_ref().is_none_or(Release::knows_allowed_audiences);
+    if !knows || client.is_empty() || config.audiences.is_empty() || config.audiences.contains(client) {
         return None;
     }
     let said = ends_late(evidence);

@@ -207,6 +207,13 @@ impl Evidence {
         }
     }
 
+    /// Every Deployment that was looked at.
+    pub fn deployments(&self) -> impl Iterator<Item = &DeploymentSeen> {
+        let dex = self.provider.dex.there().map(|dex| &dex.deployment);
+        let others = [self.server.there(), self.bundled.deployment.there(), dex];
+        others.into_iter().flatten().chain(self.redis.there().into_iter().flatten())
+    }
+
     /// `oidc.config`, if it could be read.
     pub fn oidc(&self) -> Option<&OidcConfig> {
         self.settings.there().and_then(Settings::config)

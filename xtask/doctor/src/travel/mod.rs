@@ -263,11 +263,9 @@ fn open(seen: &Evidence) -> Vec<Hidden> {
             .flat_map(|config| &config.references)
             .map(|(_, it)| it.clone().into()),
     );
-    for deployment in deployments(&mut seen.clone()) {
-        open.extend(deployment.env.values().filter_map(|value| match value {
-            EnvSeen::Text(value) => Some(value.clone()),
-            EnvSeen::Secret { .. } | EnvSeen::Other => None,
-        }));
-    }
+    open.extend(seen.deployments().flat_map(|it| it.env.values()).filter_map(|value| match value {
+        EnvSeen::Text(value) => Some(value.clone()),
+        EnvSeen::Secret { .. } | EnvSeen::Other => None,
+    }));
     open
 }

@@ -152,19 +152,18 @@ fn starts_anew(way: &Way<'_>) -> Vec<Step> {
 fn first_start(way: &Way<'_>) -> Option<Step> {
     let secret = &way.evidence.argocd_secret;
     let lacks = secret.is_absent() || secret.there().is_some_and(|secret| secret.value(SERVER_KEY).is_none());
-    if !lacks || !way.to.first_start_loses_sso() {
-        return None;
-    }
     let cluster = if way.evidence.files { " (the files have none; the cluster may)" } else { "" };
-    Some(step(
-        Change::FirstStart,
-        format!("where argocd-secret has no {SERVER_KEY}{cluster}, {} starts without SSO", way.to),
-        format!("{} reads argocd-secret before argocd-cm and stops at the first error", way.to),
-        Some(format!(
-            "write {SERVER_KEY} into argocd-secret first, or go to {}",
-            way.to.keeps_its_first_start()
-        )),
-    ))
+    (lacks && way.to.first_start_loses_sso()).then(|| {
+        step(
+            Change::FirstStart,
+            format!("where argocd-secret has no {SERVER_KEY}{cluster}, {} starts without SSO", way.to),
+            format!("{} reads argocd-secret before argocd-cm and stops at the first error", way.to),
+            Some(format!(
+                "write {SERVER_KEY} into argocd-secret first, or go to {}",
+                way.to.keeps_its_first_start()
+            )),
+        )
+    })
 }
 
 /// How a changed client secret is treated from then on.
@@ -291,8 +290,7 @@ fn additional_urls(way: &Way<'_>) -> Option<Step> {
         return None;
     }
     let path = if way.evidence.uses_bundled() { "/api/dex/callback" } else { "/auth/callback" };
-    let callbacks: Vec<String> =
-        urls.iter().map(|url| format!("{}{path}", url.trim_end_matches('/'))).collect();
+    let callbacks: Vec<_> = urls.iter().map(|url| format!("{}{path}", url.trim_end_matches('/'))).collect();
     Some(step(
         Change::AdditionalUrls,
         format!("who logs in at {} is sent back there", listed(urls)),
@@ -307,25 +305,18 @@ fn subjects(way: &Way<'_>) -> Option<Step> {
     let federated = way.config().is_some_and(|config| config.scopes.iter().any(|it| it == "federated:id"));
     let told = way.evidence.uses_bundled() || federated;
     let rbac = way.evidence.rbac.there().filter(|_| told && way.brings(3, 0, 0))?;
-    let named: Vec<(&str, String)> =
-        rbac.subjects().into_iter().filter_map(|subject| Some((subject, behind_sub(subject)?))).collect();
-    if named.is_empty() {
-        return None;
-    }
-    let lines = named.iter().flat_map(|(subject, id)| {
+    let named = rbac.subjects().into_iter().filter_map(|subject| Some((subject, behind_sub(subject)?)));
+    let (subjects, ids): (Vec<&str>, Vec<String>) = named.unzip();
+    let lines = subjects.iter().zip(&ids).flat_map(|(subject, id)| {
         rbac.roles(subject).into_iter().map(move |role| format!("g, {}, {}", exact(id), exact(role)))
     });
     let lines: Vec<String> = lines.collect();
-    let subjects: Vec<&str> = named.iter().map(|(subject, _)| *subject).collect();
-    Some(step(
+    (!subjects.is_empty()).then(|| step(
         Change::Subjects,
         format!("what policies give to {} nobody gets any more", listed(&subjects)),
         "that is the `sub` of Dex's tokens; from v3.0.0 on users of Dex are known by federated_claims.user_id",
         Some(match lines.is_empty() {
-            true => format!(
-                "name the users as their connector does: {}",
-                listed(&named.iter().map(|(_, id)| id).collect::<Vec<_>>())
-            ),
+            true => format!("name the users as their connector does: {}", listed(&ids)),
             false => format!("add to policy.csv: {}", lines.join("; ")),
         }),
     ))
