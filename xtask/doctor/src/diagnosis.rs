@@ -195,24 +195,17 @@ impl Diagnosis {
 
     /// The outcome in a line.
     pub fn headline(&self) -> String {
-        let now = self.findings.iter().filter(|finding| finding.when == When::Now).count();
-        let applied = self.findings.iter().filter(|finding| finding.when == When::Applied).count();
-        let later = self.findings.len() - now - applied;
-        let count = |count: usize, what: &str| match count {
-            0 => None,
-            1 => Some(format!("1 finding {what}")),
-            _ => Some(format!("{count} findings {what}")),
-        };
-        let explains = if now == 1 { "explains what you see" } else { "explain what you see" };
         let unexplained =
             (!self.unexplained.is_empty()).then(|| "logins fail in a way that no check explains".to_owned());
-        let parts = [
-            unexplained,
-            count(now, explains),
-            count(applied, When::Applied.words()),
-            count(later, When::Later.words()),
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let counts = [When::Now, When::Applied, When::Later].into_iter().filter_map(|when| {
+            match (self.findings.iter().filter(|finding| finding.when == when).count(), when) {
+                (0, _) => None,
+                (1, _) => Some(format!("1 finding {}", when.words())),
+                (count, When::Now) => Some(format!("{count} findings explain what you see")),
+                (count, _) => Some(format!("{count} findings {}", when.words())),
+            }
+        });
+        let parts: Vec<String> = unexplained.into_iter().chain(counts).collect();
         let said = match (parts.is_empty(), self.looked) {
             (false, _) => parts.join(", "),
             (true, true) if self.could_not.is_empty() => "nothing found".to_owned(),

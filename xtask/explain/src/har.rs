@@ -121,9 +121,8 @@ pub fn read(text: &str) -> base::Result<(Vec<Fits>, Vec<String>)> {
     if causes.is_empty() {
         causes.extend(not_taken(&hops).into_iter().flatten());
     }
-    if let Some(hop) =
-        hops.iter().rev().find(|hop| hop.place == Place::Userinfo && hop.logged_in() == Some(true))
-    {
+    let logged_in = |hop: &&Hop| hop.place == Place::Userinfo && hop.logged_in() == Some(true);
+    if let Some(hop) = hops.iter().rev().find(logged_in) {
         notes.push(format!("{}: logged in", hop.named()));
     }
     let unanswered = |hop: &&Hop| hop.place != Place::Other && hop.status == 0;
@@ -179,10 +178,7 @@ impl Hop {
             Place::Provider | Place::Other => "/…",
             _ => self.url.path(),
         };
-        let status = match self.status {
-            0 => String::new(),
-            status => format!(" {status}"),
-        };
+        let status = if self.status == 0 { String::new() } else { format!(" {}", self.status) };
         format!("{method} {}{}{status}", shown(host), shown(path))
     }
 
@@ -230,11 +226,8 @@ fn failed(hop: &Hop, hops: &[Hop]) -> Vec<Fits> {
         let by_its_front = (502..=504).contains(&hop.status);
         let others = || hops.iter().any(|it| it.url.host() == hop.url.host() && it.status < 500);
         if hop.place == Place::Callback && by_its_front && others() {
-            causes = vec![Fits::new(
-                CauseId::TokenTooLarge,
-                Certainty::Likely,
-                "the front answers for the callback alone, and hands on everything else",
-            )];
+            let seen = "the front answers for the callback alone, and hands on everything else";
+            causes = vec![Fits::new(CauseId::TokenTooLarge, Certainty::Likely, seen)];
         }
         if hop.place == Place::Settings && hop.status == 200 {
             causes = no_button(hop);

@@ -178,7 +178,7 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
     let says = |words: &str| failure.message.contains(words);
     let at_provider = "the provider's certificate".to_owned();
     let (place, why, fix) = if says("expired") || says("not yet valid") {
-        let fix = Fix::from("renew the certificate at the provider, or set the clocks");
+        let fix = "renew the certificate at the provider, or set the clocks".into();
         (at_provider, "the provider's certificate is not valid at the time that Argo CD's clock shows", fix)
     } else if says("is valid for") || says("doesn't contain any IP SANs") || says("not valid for any names") {
         let issuer = shown(&evidence.provider.issuer);
@@ -195,26 +195,25 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
         )
     };
     // The doctor trusts the system's authorities and rootCA, as Argo CD does with what is set now.
-    let held = match (root, &evidence.provider.discovery) {
-        (None, _) => None,
-        (Some(root), Discovery::Document(_)) => Some(match root.is_empty() {
-            true => "rootCA is not set; this machine trusts what the provider shows".to_owned(),
-            false => "rootCA is set, and what the provider shows is signed by it or by an authority of this machine"
-                .to_owned(),
-        }),
-        (Some(""), _) => Some("rootCA is not set".to_owned()),
-        (Some(root), _) if !root.contains("-----BEGIN CERTIFICATE-----") => {
-            Some("rootCA is set, and is no certificate in PEM".to_owned())
+    let held = root.map(|root| match (root, &evidence.provider.discovery) {
+        ("", Discovery::Document(_)) => "is not set; this machine trusts what the provider shows".to_owned(),
+        (_, Discovery::Document(_)) => {
+            "is set, and what the provider shows is signed by it or by an authority of this machine"
+                .to_owned()
         }
-        (Some(_), Discovery::NoAnswer(words)) => {
-            Some(format!("rootCA is set, and the doctor, which trusts it, is told: {}", shown(words)))
+        ("", _) => "is not set".to_owned(),
+        (root, _) if !root.contains("-----BEGIN CERTIFICATE-----") => {
+            "is set, and is no certificate in PEM".to_owned()
         }
-        (Some(_), _) => Some("rootCA is set".to_owned()),
-    };
+        (_, Discovery::NoAnswer(words)) => {
+            format!("is set, and the doctor, which trusts it, is told: {}", shown(words))
+        }
+        _ => "is set".to_owned(),
+    });
     Some(
         Finding::new(CauseId::ProviderCa, place)
             .quoting("Argo CD says", failure)
-            .seen_if(held)
+            .seen_if(held.map(|held| format!("rootCA {held}")))
             .why(why)
             .fix(fix),
     )
@@ -235,20 +234,15 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
     if failure.is_none() && (down.is_none() || (asked && own.is_none())) {
         return None;
     }
-    let place = match down {
-        Some(dex) => {
-            format!("Deployment {}/{}", shown(&dex.deployment.namespace), shown(&dex.deployment.name))
-        }
-        None => ISSUER.to_owned(),
-    };
     let by_whom =
         |failure: &Failure| if failure.step.is_argocds() { "Argo CD says" } else { "on the way to its form" };
     // By a proxy, who says so may be the proxy.
     let proxied = egress::of_issuer(evidence).filter(|_| down.is_none());
-    let in_the_way = if down.is_none() { egress::in_the_way(evidence, failure) } else { None };
-    let (place, way, fix) = match in_the_way {
-        Some((place, seen, fix)) => (place, Some(seen), Some(fix)),
-        None => (place, None, None),
+    let in_the_way = egress::in_the_way(evidence, failure).filter(|_| down.is_none());
+    let (place, way, fix) = match (down, in_the_way) {
+        (_, Some((place, seen, fix))) => (place, Some(seen), Some(fix)),
+        (Some(dex), None) => (dex.deployment.place(), None, None),
+        (None, None) => (ISSUER.to_owned(), None, None),
     };
     let reached = egress::answers(evidence) && failure.is_some();
     let finding = Finding::new(CauseId::ProviderUnreachable, place)

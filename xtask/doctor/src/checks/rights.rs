@@ -39,17 +39,15 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
     let known = known(user);
     let near = near(rbac, &known);
     let subjects = rbac.subjects();
-    let place = match rbac.unknown.iter().find(|key| is_policy(key)) {
-        Some(key) => format!("ConfigMap argocd-rbac-cm, {}", shown(key)),
-        None if near.as_ref().is_some_and(|near| near.how.is_empty()) => {
-            "ConfigMap argocd-rbac-cm, scopes".to_owned()
-        }
-        None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
+    let key = match rbac.unknown.iter().find(|key| is_policy(key)) {
+        Some(key) => shown(key),
+        None if near.as_ref().is_some_and(|near| near.how.is_empty()) => "scopes".to_owned(),
+        None => "policy.csv".to_owned(),
     };
     if is_overage(&user.claims) {
         return Some(overage(user));
     }
-    let finding = Finding::new(CauseId::NoRights, place)
+    let finding = Finding::new(CauseId::NoRights, format!("ConfigMap argocd-rbac-cm, {key}"))
         // A project may have roles of its own.
         .certainty(Certainty::Likely)
         .seen(format!(
@@ -61,10 +59,9 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
         .seen(format!(
             "the policies name {}, and policy.default is {}",
             if subjects.is_empty() { "nobody".to_owned() } else { listed(&subjects) },
-            if rbac.default.is_empty() {
-                "empty".to_owned()
-            } else {
-                format!("{}, a role that gives nothing", exact(&rbac.default))
+            match rbac.default.as_str() {
+                "" => "empty".to_owned(),
+                role => format!("{}, a role that gives nothing", exact(role)),
             }
         ));
     Some(
@@ -94,11 +91,8 @@ pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
     let starting = evidence.pods.iter().find_map(|pod| Some((pod, pod.waiting.as_ref()?)));
     let runs = evidence.pods.iter().any(|pod| pod.runs() && pod.ready);
     let (key, seen) = match (&rbac.scopes_unreadable, rbac.invalid.first()) {
-        (None, Some((key, line))) => (key.as_str(), format!("{NO_POLICY}{}", exact(line))),
-        (text, _) => {
-            let text = text.as_deref().unwrap_or_default();
-            ("scopes", format!("scopes is {}, which is no list", exact(text)))
-        }
+        (Some(text), _) => ("scopes", format!("scopes is {}, which is no list", exact(text))),
+        (None, line) => line.map(|(key, line)| (key.as_str(), format!("{NO_POLICY}{}", exact(line))))?,
     };
     let logged = evidence.logged(|log| log.invalid_rbac.as_ref());
     Some(

@@ -232,40 +232,24 @@ fn undecided(evidence: &Evidence) -> Finding {
         return stale(evidence, Certainty::Likely)
             .one_of(&[StaleArgocd, SecretMismatch, SecretWhitespace], decides);
     }
-    let (id, candidates): (_, &[CauseId]) = match (looked, behind) {
-        _ if evidence.uses_bundled() => (StaleArgocd, &[StaleArgocd, SecretMismatch]),
+    let not_read = [SecretUnlabelled, SecretKeyMissing, SecretReference].as_slice();
+    // The likeliest comes first.
+    let candidates = match (looked, behind) {
+        _ if evidence.uses_bundled() => vec![StaleArgocd, SecretMismatch],
         // The Secret was read: it is there, with its label and key.
-        (true, Some(false)) => (SecretMismatch, &[SecretMismatch, SecretWhitespace]),
-        (true, _) => (SecretMismatch, &[SecretMismatch, SecretWhitespace, StaleArgocd]),
-        (false, _) if never_notices(evidence) == Some(false) => (
-            SecretMismatch,
-            &[
-                SecretMismatch,
-                SecretWhitespace,
-                SecretUnlabelled,
-                SecretKeyMissing,
-                SecretReference,
-                StaleArgocd,
-            ],
-        ),
-        (false, _) => (
-            StaleArgocd,
-            &[
-                StaleArgocd,
-                SecretMismatch,
-                SecretUnlabelled,
-                SecretKeyMissing,
-                SecretReference,
-                SecretWhitespace,
-            ],
-        ),
+        (true, Some(false)) => vec![SecretMismatch, SecretWhitespace],
+        (true, _) => vec![SecretMismatch, SecretWhitespace, StaleArgocd],
+        (false, _) if never_notices(evidence) == Some(false) => {
+            [&[SecretMismatch, SecretWhitespace], not_read, &[StaleArgocd]].concat()
+        }
+        (false, _) => [&[StaleArgocd, SecretMismatch], not_read, &[SecretWhitespace]].concat(),
     };
-    let place = advice::at_server(evidence);
+    let id = candidates[0];
     let fix = match id {
         StaleArgocd => format!("{}   # if a restart heals it, it was this", advice::restart_argocd(evidence)),
         _ => "compare the client secret at the provider with the one in Argo CD's Secret".to_owned(),
     };
-    Finding::new(id, place)
+    Finding::new(id, advice::at_server(evidence))
         .certainty(Certainty::Possible)
         .seen(rehearsed(evidence))
         .seen_if(evidence.provider.said_of(Form::Presented))
@@ -274,7 +258,7 @@ fn undecided(evidence: &Evidence) -> Finding {
         .why("the provider does not take the client secret that Argo CD presents; several causes look like this")
         .fix(fix)
         .lasting(advice::lasting(evidence))
-        .one_of(candidates, decides)
+        .one_of(&candidates, decides)
 }
 
 /// The log of a release that starts a second handler beside the first, where it did.

@@ -1,12 +1,11 @@
 //! Looks at the Dex inside Argo CD, where the settings have one.
 
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::Pod;
 
-use super::cluster::{one, seen};
+use super::cluster::{one, secret, seen};
 use super::reader::Reader;
 use crate::evidence::bundled::{NAME, trouble};
 use crate::evidence::{Evidence, PodSeen, Reference, SecretSeen, Seen, Unresolved};
-use crate::shown::shown;
 
 /// The Secrets that references of connectors name, and that are looked at.
 const MOST_SECRETS: usize = 8;
@@ -41,20 +40,18 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
             Reference::Own(key) => {
                 evidence.argocd_secret.there().is_none_or(|secret| secret.value(key).is_some())
             }
-            Reference::Of { secret, key } => {
-                if !secrets.iter().any(|known| known.name == *secret) {
+            Reference::Of { secret: name, key } => {
+                if !secrets.iter().any(|known| known.name == *name) {
                     if secrets.len() >= MOST_SECRETS {
                         continue;
                     }
-                    let read = reader.object::<Secret>(&namespace, secret).await;
-                    let what = format!("Secret {} (a reference of dex.config)", shown(secret));
-                    match seen(read, &what, evidence) {
+                    match secret(reader, evidence, name, "a reference of dex.config").await {
                         Seen::NotLooked => continue,
-                        Seen::There(found) => secrets.push(SecretSeen::of(&found)),
+                        Seen::There(found) => secrets.push(found),
                         Seen::Absent => {}
                     }
                 }
-                let known = secrets.iter().find(|known| known.name == *secret);
+                let known = secrets.iter().find(|known| known.name == *name);
                 known.is_some_and(|known| known.labelled && known.value(key).is_some())
             }
         };

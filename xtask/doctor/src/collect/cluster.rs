@@ -44,6 +44,12 @@ pub fn seen<T>(result: Result<T, Unread>, what: &str, evidence: &mut Evidence) -
     }
 }
 
+/// A Secret of Argo CD's namespace; `of` says what it is read for.
+pub async fn secret(reader: &Reader, evidence: &mut Evidence, name: &str, of: &str) -> Seen<SecretSeen> {
+    let read = reader.object::<Secret>(&evidence.namespace, name).await;
+    seen(read, &format!("Secret {} ({of})", shown(name)), evidence).map(|it| SecretSeen::of(&it))
+}
+
 /// A note about something that could not be looked at.
 pub fn note(what: &str, unread: &Unread) -> CouldNot {
     let (because, right) = match unread {
@@ -224,17 +230,11 @@ fn told(evidence: &Evidence, params: Option<&ConfigMap>, flag: &str, key: &str) 
 /// Whether the server leaves TLS to others: by its arguments, its environment, or the
 /// ConfigMap that the environment comes from.
 fn insecure(evidence: &Evidence, params: Option<&ConfigMap>) -> Option<bool> {
-    let server = evidence.server.there();
-    let argument = server.and_then(|server| {
-        server.args.iter().find_map(|arg| match arg.strip_prefix("--insecure")? {
-            "" => Some(true),
-            value => Some(value.trim_start_matches('=') == "true"),
-        })
-    });
-    let param = params.map(|params| {
-        params.data.as_ref().and_then(|data| data.get("server.insecure")).is_some_and(|value| value == "true")
-    });
-    argument.or(param)
+    let args = evidence.server.there().into_iter().flat_map(|server| &server.args);
+    let argument = args.filter_map(|arg| arg.strip_prefix("--insecure")).next();
+    let argument = argument.map(|value| value.is_empty() || value.trim_start_matches('=') == "true");
+    let data = params.map(|params| params.data.clone().unwrap_or_default());
+    argument.or(data.map(|data| data.get("server.insecure").is_some_and(|value| value == "true")))
 }
 
 /// Reads the Secrets that the settings name, and resolves what stands behind them.
@@ -251,10 +251,8 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
         }
         return;
     };
-    if let Term::Reference(Reference::Of { secret, .. }) = &config.client_secret {
-        let read = reader.object::<Secret>(&namespace, secret).await;
-        let what = format!("Secret {} (the client secret)", shown(secret));
-        evidence.named_secret = seen(read, &what, evidence).map(|it| SecretSeen::of(&it));
+    if let Term::Reference(Reference::Of { secret: name, .. }) = &config.client_secret {
+        evidence.named_secret = secret(reader, evidence, name, "the client secret").await;
     }
     if let (Term::Reference(Reference::Own(key)), Seen::NotLooked) =
         (&config.client_secret, &evidence.argocd_secret)
@@ -322,13 +320,9 @@ async fn text(reader: &Reader, evidence: &mut Evidence, term: &Term) -> Seen<Str
     };
     let secret = match reference {
         Reference::Own(_) => evidence.argocd_secret.clone(),
-        Reference::Of { secret, .. } => match evidence.named_secret.there() {
-            Some(named) if named.name == *secret => evidence.named_secret.clone(),
-            _ => {
-                let read = reader.object::<Secret>(&evidence.namespace, secret).await;
-                let what = format!("Secret {} (a reference of oidc.config)", shown(secret));
-                seen(read, &what, evidence).map(|it| SecretSeen::of(&it))
-            }
+        Reference::Of { secret: name, .. } => match evidence.named_secret.there() {
+            Some(named) if named.name == *name => evidence.named_secret.clone(),
+            _ => secret(reader, evidence, name, "a reference of oidc.config").await,
         },
     };
     match secret {

@@ -75,9 +75,7 @@ pub async fn ask(options: &Options) -> Told {
 pub async fn look(evidence: &mut Evidence, options: &Options, told: Told, given: bool, user: Option<&User>) {
     let address = options.argocd.clone();
     let Told { public, release, ahead } = told;
-    if evidence.release.is_none() {
-        evidence.release = release;
-    }
+    evidence.release = evidence.release.take().or(release);
     let answered = |it: &Rehearsed| it.redeemed().is_some_and(|redeemed| redeemed.answer().is_some());
     let running = || evidence.pods.iter().filter(|pod| pod.runs());
     let met = running().all(|pod| pod.rehearsed.iter().any(answered));

@@ -278,10 +278,7 @@ impl Ask<'_> {
 /// it is asked too often.
 fn comparable(answer: &Answer) -> Result<TokenAnswer, String> {
     let said = TokenAnswer::of(answer.status, &answer.text());
-    match said.is_passing() {
-        true => Err(format!("status {}", answer.status)),
-        false => Ok(said),
-    }
+    if said.is_passing() { Err(format!("status {}", answer.status)) } else { Ok(said) }
 }
 
 #[cfg(test)]

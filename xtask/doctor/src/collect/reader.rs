@@ -277,10 +277,7 @@ impl Reader {
             segment(part)?;
         }
         let raw = self.send(right, &format!("{}/{place}/proxy{path}", base(right)?), PAGE, cookie).await?;
-        match is_status_of_the_api(&raw) {
-            true => Err(self.refused(right, &raw)),
-            false => Ok(raw),
-        }
+        if is_status_of_the_api(&raw) { Err(self.refused(right, &raw)) } else { Ok(raw) }
     }
 
     async fn read(&self, right: &Right, path: &str, most: usize) -> Result<Page, Unread> {

@@ -184,9 +184,7 @@ fn reduce(seen: &mut Evidence) {
         "force-ssl-redirect",
     ];
     let of_front = |key: &str| FRONT.contains(&key.rsplit('/').next().unwrap_or(key));
-    for annotations in
-        seen.ingresses.iter_mut().map(|(_, all)| all).chain(seen.controller.as_mut().map(|(_, all)| all))
-    {
+    for (_, annotations) in seen.ingresses.iter_mut().chain(&mut seen.controller) {
         annotations.retain(|key, _| of_front(key));
     }
     for deployment in deployments(seen) {

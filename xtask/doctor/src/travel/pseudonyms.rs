@@ -109,10 +109,7 @@ impl Pseudonyms {
         let mut all = String::new();
         let mut rest = name;
         while let Some(first) = rest.chars().next() {
-            let end = match is_end(first) {
-                true => first.len_utf8(),
-                false => rest.find(is_end).unwrap_or(rest.len()),
-            };
+            let end = if is_end(first) { first.len_utf8() } else { rest.find(is_end).unwrap_or(rest.len()) };
             let part = &rest[..end];
             let is_domain = all.ends_with('@') && part.contains('.');
             all.push_str(&match (is_end(first), is_domain) {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::advice::{self, Reloader};
 use crate::checks;
 use crate::evidence::claims::behind_sub;
-use crate::evidence::{Evidence, Form, OidcConfig, Reference, SERVER_KEY, Term};
+use crate::evidence::{Evidence, Form, Reference, SERVER_KEY, Term};
 use crate::finding::{Certainty, When};
 use crate::shown::{exact, listed, shown};
 
@@ -84,10 +84,6 @@ impl Way<'_> {
     /// Whether something that came with a release comes on this way.
     fn brings(&self, major: u32, minor: u32, patch: u32) -> bool {
         !self.from.is_at_least(major, minor, patch) && self.to.is_at_least(major, minor, patch)
-    }
-
-    fn config(&self) -> Option<&OidcConfig> {
-        self.evidence.oidc()
     }
 }
 
@@ -169,7 +165,7 @@ fn first_start(way: &Way<'_>) -> Option<Step> {
 /// How a changed client secret is treated from then on.
 fn era(way: &Way<'_>) -> Option<Step> {
     let (before, after) = (Change::of(way.from.era()), Change::of(way.to.era()));
-    let plain = way.config().is_some_and(|config| config.client_secret.plain().is_some());
+    let plain = way.evidence.oidc().is_some_and(|config| config.client_secret.plain().is_some());
     // Whatever compares the text sees a secret that stands in it.
     let sees = |release: &Release| plain && matches!(release.era(), Era::ComparesText | Era::NoReferences);
     if before == after
@@ -208,7 +204,7 @@ fn era(way: &Way<'_>) -> Option<Step> {
 
 /// References that older releases take for the value itself.
 fn references(way: &Way<'_>) -> Vec<Step> {
-    let Some(config) = way.config() else { return vec![] };
+    let Some(config) = way.evidence.oidc() else { return vec![] };
     let mut steps = vec![];
     if let Term::Reference(reference @ Reference::Of { .. }) = &config.client_secret
         && way.brings(2, 1, 0)
@@ -238,7 +234,7 @@ fn references(way: &Way<'_>) -> Vec<Step> {
 }
 
 fn audiences(way: &Way<'_>) -> Option<Step> {
-    let (config, client) = (way.config()?, &way.evidence.client_id);
+    let (config, client) = (way.evidence.oidc()?, &way.evidence.client_id);
     let begins = !way.from.knows_allowed_audiences() && way.to.knows_allowed_audiences();
     if !begins || config.audiences.is_empty() || client.is_empty() || config.audiences.contains(client) {
         return None;
@@ -258,7 +254,7 @@ fn audiences(way: &Way<'_>) -> Option<Step> {
 /// Who logs in by PKCE: nobody up to v2.9, then Argo CD's page, and from v3.1.0 on its server.
 fn pkce(way: &Way<'_>) -> Option<Step> {
     let url = way.evidence.settings.there()?.url.trim_end_matches('/');
-    way.config().filter(|config| config.pkce)?;
+    way.evidence.oidc().filter(|config| config.pkce)?;
     if way.brings(3, 1, 0) {
         return Some(step(
             Change::Pkce,
@@ -302,7 +298,8 @@ fn additional_urls(way: &Way<'_>) -> Option<Step> {
 /// Policies that name what Dex makes of a user.
 fn subjects(way: &Way<'_>) -> Option<Step> {
     // Of a Dex of its own only who asks for that scope is told.
-    let federated = way.config().is_some_and(|config| config.scopes.iter().any(|it| it == "federated:id"));
+    let federated =
+        way.evidence.oidc().is_some_and(|config| config.scopes.iter().any(|it| it == "federated:id"));
     let told = way.evidence.uses_bundled() || federated;
     let rbac = way.evidence.rbac.there().filter(|_| told && way.brings(3, 0, 0))?;
     let named = rbac.subjects().into_iter().filter_map(|subject| Some((subject, behind_sub(subject)?)));
