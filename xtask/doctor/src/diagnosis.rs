@@ -305,17 +305,15 @@ fn subject(evidence: &Evidence) -> String {
     let server = evidence.server.there();
     let stand_in = server.is_some_and(|server| server.image.starts_with(STAND_INS));
     let kind = if stand_in { " (stand-in)" } else { "" };
-    let release = match &evidence.release {
-        Some(release) => format!("argocd {release}{kind}"),
-        None => "argocd of an unknown release".to_owned(),
-    };
+    let release = evidence.release.as_ref().map(|release| format!("{release}{kind}"));
+    let release = release.as_deref().unwrap_or("of an unknown release");
     let replicas = match server.map(|server| server.wanted) {
         None => String::new(),
         Some(1) => ", 1 replica".to_owned(),
         Some(wanted) => format!(", {wanted} replicas"),
     };
     let of_files = if evidence.files { ", from files" } else { "" };
-    format!("{release}{replicas}{of_files}")
+    format!("argocd {release}{replicas}{of_files}")
 }
 
 #[cfg(test)]

@@ -309,8 +309,7 @@ pub(super) fn several_replicas(evidence: &Evidence) -> Option<Finding> {
 /// Tokens that end before anybody can use them.
 fn lifetimes(evidence: &Evidence) -> Option<Finding> {
     const SHORTEST: f64 = 60.0;
-    let dex = evidence.provider.own_dex()?;
-    let config = dex.config.as_ref()?;
+    let config = evidence.provider.own_config()?;
     let text = config.id_tokens.as_ref()?;
     let seconds = go_seconds(text)?;
     // Zero is Go's word for the default.

@@ -40,22 +40,20 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
             .fix(format!("after the rotation: {}", advice::restart_argocd(evidence)))
             .lasting(advice::lasting(evidence))
     };
-    match release.era() {
-        Era::NoReferences | Era::ComparesText | Era::KeepsClientApp => {
-            findings.push(finding(CauseId::StaleArgocd).why(
-                "this release goes on with the old client secret: every login is refused until a restart",
-            ))
-        }
-        Era::BothAnswer => findings.push(finding(CauseId::StaleReplica).why(
+    let of_era = match release.era() {
+        Era::NoReferences | Era::ComparesText | Era::KeepsClientApp => finding(CauseId::StaleArgocd)
+            .why("this release goes on with the old client secret: every login is refused until a restart"),
+        Era::BothAnswer => finding(CauseId::StaleReplica).why(
             "the old handler goes on beside the new one: logins are refused now and then until a restart",
-        )),
-        Era::ReloadsInLoop => findings.push(
-            finding(CauseId::StaleArgocd)
-                .certainty(Certainty::Likely)
-                .why("this release rebuilds its server when the secret changes, and may hang while it does"),
         ),
-        Era::Reloads | Era::ReloadsAgain => findings.extend(unlabelled_own(evidence)),
-    }
+        Era::ReloadsInLoop => finding(CauseId::StaleArgocd)
+            .certainty(Certainty::Likely)
+            .why("this release rebuilds its server when the secret changes, and may hang while it does"),
+        Era::Reloads | Era::ReloadsAgain => {
+            return findings.into_iter().chain(unlabelled_own(evidence)).collect();
+        }
+    };
+    findings.push(of_era);
     findings
 }
 
@@ -78,15 +76,14 @@ fn unlabelled_own(evidence: &Evidence) -> Option<Finding> {
 
 /// How a rotation is done safely here, in order.
 pub fn safe_order(evidence: &Evidence) -> Vec<String> {
-    let restart = advice::restart_argocd(evidence);
     let reloads = evidence.release.as_ref().is_some_and(advice::reloads);
-    let mut order = vec![
+    let then = match reloads {
+        true => "wait until logins pass again: this release takes it over by itself, after open requests have ended (20 s at most); change nothing else meanwhile, since a second change in that time is lost".to_owned(),
+        false => format!("restart argocd-server: {}", advice::restart_argocd(evidence)),
+    };
+    vec![
         "write the new secret at the provider; where it takes the old one for a while too, let it".to_owned(),
         "write it into Argo CD's Secret".to_owned(),
-    ];
-    order.push(match reloads {
-        true => "wait until logins pass again: this release takes it over by itself, after open requests have ended (20 s at most); change nothing else meanwhile, since a second change in that time is lost".to_owned(),
-        false => format!("restart argocd-server: {restart}"),
-    });
-    order
+        then,
+    ]
 }

@@ -122,10 +122,10 @@ fn times(evidence: &Evidence) -> Option<String> {
     let said = !written.by.is_empty() && written.by != "unknown";
     let by = if said { format!(" by {}", shown(&written.by)) } else { String::new() };
     let since = oldest(evidence)?;
-    let from = if running(evidence).any(|pod| pod.log.as_ref().is_some_and(|log| log.client_app.is_some())) {
-        "made its client app last"
-    } else {
-        "was started"
+    let mut logs = running(evidence).filter_map(|pod| pod.log.as_ref());
+    let from = match logs.any(|log| log.client_app.is_some()) {
+        true => "made its client app last",
+        false => "was started",
     };
     let what = if evidence.uses_bundled() { "server.secretkey" } else { "the Secret" };
     Some(format!("{what} was written at {}{by}; argocd-server {from} at {}", at(written.at), at(since)))
@@ -302,12 +302,7 @@ fn two_minds(evidence: &Evidence) -> Finding {
         format!("the provider refuses the secret of {} and takes that of {}", listed(&stale), listed(&fresh))
     });
     let pods = running(evidence).count();
-    let why = match by_pod.is_some() || pods > 1 {
-        true => "replicas hold different client secrets, and each connection meets one of them",
-        false => {
-            "several handlers of one server hold different client secrets, and each connection meets one of them"
-        }
-    };
+    let who = if by_pod.is_some() || pods > 1 { "replicas" } else { "several handlers of one server" };
     Finding::new(CauseId::StaleReplica, place)
         .seen(format!(
             "brought a code that nobody gave out, Argo CD presented a secret that the provider takes in {} of {} tries, and another one in {}",
@@ -320,7 +315,7 @@ fn two_minds(evidence: &Evidence) -> Finding {
         .seen_if(two_handlers(evidence))
         .seen_if(times(evidence))
         .seen_if(era(evidence))
-        .why(why)
+        .why(format!("{who} hold different client secrets, and each connection meets one of them"))
         .fix(advice::restart_argocd(evidence))
         .lasting(advice::lasting(evidence))
 }

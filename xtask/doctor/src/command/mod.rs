@@ -294,19 +294,18 @@ pub fn explain(args: &ExplainArgs) -> Result<Answer> {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     let name = path.display().to_string();
-    let mut file = std::fs::File::open(path)
-        .map_err(|error| Error::environment(format!("{name} cannot be read: {error}")))?;
-    bounded(&mut file, &name)
+    bounded(&mut std::fs::File::open(path).map_err(|error| unreadable(&name, &error))?, &name)
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> Error {
+    Error::environment(format!("{name} cannot be read: {error}"))
 }
 
 /// An input, up to what is looked at.
 fn bounded(input: &mut dyn std::io::Read, name: &str) -> Result<Vec<u8>> {
     let mut bytes = vec![];
     let limit = explain::MOST as u64 + 1;
-    input
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::environment(format!("{name} cannot be read: {error}")))?;
+    input.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
     if bytes.len() > explain::MOST {
         return Err(Error::environment(format!("{name} is larger than {} MiB", explain::MOST >> 20))
             .hint("cut out the part around the error"));

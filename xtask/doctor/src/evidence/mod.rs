@@ -31,9 +31,7 @@ pub use dex_settings::{DexSettings, DexSettingsConfig};
 pub use log::Serving;
 pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
-pub use provider::{
-    AsCommandLine, DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way,
-};
+pub use provider::{AsCommandLine, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way};
 pub use rbac::{Rbac, Rule};
 pub use reference::{Reference, Term};
 pub use secret::{OWN, PART_OF, SERVER_KEY, SecretSeen, Written, written};

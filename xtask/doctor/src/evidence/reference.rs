@@ -93,13 +93,18 @@ impl Reference {
     /// The reference as it is written, if it is certain to be a name and no secret:
     /// `$secret:key` of the right letters, or a key that `exists`.
     pub fn shown(&self, exists: bool) -> String {
+        let text = self.written();
+        let is_certain = match self {
+            Self::Of { .. } => exists || self.is_name(),
+            Self::Own(_) => exists && self.is_name(),
+        };
+        if is_certain { text } else { format!("$… ({} characters)", text.len()) }
+    }
+
+    fn written(&self) -> String {
         match self {
-            Self::Of { secret, key } if exists || (is_secret_name(secret) && is_key(key)) => {
-                format!("${secret}:{key}")
-            }
-            Self::Own(key) if exists && is_key(key) => format!("${key}"),
-            Self::Of { secret, key } => format!("$… ({} characters)", secret.len() + key.len() + 2),
-            Self::Own(key) => format!("$… ({} characters)", key.len() + 1),
+            Self::Of { secret, key } => format!("${secret}:{key}"),
+            Self::Own(key) => format!("${key}"),
         }
     }
 
@@ -121,10 +126,7 @@ impl Reference {
 
 impl From<Reference> for Hidden {
     fn from(reference: Reference) -> Self {
-        match reference {
-            Reference::Of { secret, key } => Self::new(format!("${secret}:{key}")),
-            Reference::Own(key) => Self::new(format!("${key}")),
-        }
+        Self::new(reference.written())
     }
 }
 

@@ -84,13 +84,6 @@ pub struct PodSeen {
     pub rehearsed: Vec<Rehearsed>,
 }
 
-impl PodSeen {
-    /// Whether it runs, and is to go on.
-    pub fn runs(&self) -> bool {
-        self.waiting.is_none() && !self.ending
-    }
-}
-
 /// What a rehearsal that met one pod alone showed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -179,6 +172,11 @@ fn main_container(containers: &[Container]) -> Option<&Container> {
 }
 
 impl PodSeen {
+    /// Whether it runs, and is to go on.
+    pub fn runs(&self) -> bool {
+        self.waiting.is_none() && !self.ending
+    }
+
     /// Reads a pod by its main container.
     pub fn of(pod: &Pod) -> Self {
         let status = pod.status.as_ref();

@@ -167,11 +167,10 @@ fn indented(text: &str, line: usize) -> String {
     let of = |number: usize| {
         let line = text.lines().nth(number.checked_sub(1)?)?;
         let blanks = line.len() - line.trim_start_matches(' ').len();
-        let name = line.trim().split(':').next().filter(|name| FIELDS.contains(name));
-        Some((
-            blanks,
-            name.map_or_else(|| format!("line {number}"), |name| format!("{name} (line {number})")),
-        ))
+        match line.trim().split(':').next().filter(|name| FIELDS.contains(name)) {
+            Some(name) => Some((blanks, format!("{name} (line {number})"))),
+            None => Some((blanks, format!("line {number}"))),
+        }
     };
     match (of(line), line.checked_sub(1).and_then(of)) {
         (Some((blanks, this)), Some((before, other))) if blanks != before => {

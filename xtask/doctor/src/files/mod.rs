@@ -155,20 +155,16 @@ impl Files {
 
 /// What is to be written into a file: commands for a cluster say it behind their `#`, or by what they change.
 fn mended(finding: &Finding, place: &str) -> String {
-    let is_command = |line: &str| line.contains("kubectl ");
-    let comment = |line: &str| line.split_once("   # ").map(|(_, comment)| comment.to_owned());
-    let mut lines: Vec<String> = finding
-        .fix
-        .lines()
-        .filter_map(|line| if is_command(line) { comment(line) } else { Some(line.to_owned()) })
-        .collect();
-    if lines.is_empty() {
-        lines.push(match finding.change.is_empty() {
-            false => "as `change` has it".to_owned(),
-            true => "what is missing there, or apply it with what makes it".to_owned(),
-        });
-    }
-    format!("in {place}: {}", lines.join("\n"))
+    let lines = finding.fix.lines().filter_map(|line| match line.contains("kubectl ") {
+        true => line.split_once("   # ").map(|(_, comment)| comment),
+        false => Some(line),
+    });
+    let said = match lines.collect::<Vec<_>>().join("\n") {
+        said if !said.is_empty() => said,
+        _ if finding.change.is_empty() => "what is missing there, or apply it with what makes it".to_owned(),
+        _ => "as `change` has it".to_owned(),
+    };
+    format!("in {place}: {said}")
 }
 
 fn namespace_of(object: &Value) -> Option<&str> {

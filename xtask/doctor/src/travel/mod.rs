@@ -102,14 +102,10 @@ fn write(evidence: &Evidence, names: bool) -> Result<String> {
         roles: roles.as_str().unwrap_or_default().to_owned(),
     };
     let text = serde_json::to_string_pretty(&document).map_err(failed)? + "\n";
-    match read(&text) {
-        Ok(_) => Ok(text),
-        // A word that the form needs may be a secret, and was taken out.
-        Err(error) => Err(Error::environment(format!(
-            "what was seen cannot be written so that it can be read again: {}",
-            error.message()
-        ))),
-    }
+    // A word that the form needs may be a secret, and was taken out.
+    let unread = |why: &str| format!("what was seen cannot be written so that it can be read again: {why}");
+    read(&text).map_err(|error| Error::environment(unread(error.message())))?;
+    Ok(text)
 }
 
 /// What was seen by whoever wrote a document.
@@ -129,15 +125,10 @@ fn read(text: &str) -> Result<Evidence> {
     };
     let value: Value = serde_json::from_str(text).map_err(no_json)?;
     let it = |what: &str| Error::environment(format!("it is no file of the doctor's evidence: {what}"));
-    match value.get("schema").map(Value::as_u64) {
-        Some(Some(SCHEMA)) => {}
-        Some(schema) => {
-            let schema = schema.map_or_else(|| "no number".to_owned(), |schema| schema.to_string());
-            return Err(Error::environment(format!(
-                "its schema is {schema}, and this doctor reads {SCHEMA}"
-            )));
-        }
-        None => return Err(it("it has no `schema`")),
+    let schema = value.get("schema").ok_or_else(|| it("it has no `schema`"))?.as_u64();
+    if schema != Some(SCHEMA) {
+        let schema = schema.map_or_else(|| "no number".to_owned(), |schema| schema.to_string());
+        return Err(Error::environment(format!("its schema is {schema}, and this doctor reads {SCHEMA}")));
     }
     // What the parser says quotes what it met.
     let wrong = |error: serde_json::Error| it(&super::shown::shown(&error.to_string()));
