@@ -195,24 +195,17 @@ impl Diagnosis {
 
     /// The outcome in a line.
     pub fn headline(&self) -> String {
-        let now = self.findings.iter().filter(|finding| finding.when == When::Now).count();
-        let applied = self.findings.iter().filter(|finding| finding.when == When::Applied).count();
-        let later = self.findings.len() - now - applied;
-        let count = |count: usize, what: &str| match count {
-            0 => None,
-            1 => Some(format!("1 finding {what}")),
-            _ => Some(format!("{count} findings {what}")),
-        };
-        let explains = if now == 1 { "explains what you see" } else { "explain what you see" };
         let unexplained =
             (!self.unexplained.is_empty()).then(|| "logins fail in a way that no check explains".to_owned());
-        let parts = [
-            unexplained,
-            count(now, explains),
-            count(applied, When::Applied.words()),
-            count(later, When::Later.words()),
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let counts = [When::Now, When::Applied, When::Later].into_iter().filter_map(|when| {
+            match (self.findings.iter().filter(|finding| finding.when == when).count(), when) {
+                (0, _) => None,
+                (1, _) => Some(format!("1 finding {}", when.words())),
+                (count, When::Now) => Some(format!("{count} findings explain what you see")),
+                (count, _) => Some(format!("{count} findings {}", when.words())),
+            }
+        });
+        let parts: Vec<String> = unexplained.into_iter().chain(counts).collect();
         let said = match (parts.is_empty(), self.looked) {
             (false, _) => parts.join(", "),
             (true, true) if self.could_not.is_empty() => "nothing found".to_owned(),
@@ -243,9 +236,9 @@ fn unexplained(evidence: &Evidence, findings: &[Finding]) -> Vec<String> {
         format!("{step}: {status}{}", shown(message))
     };
     let rehearsed = evidence.failures().into_iter().map(|it| words(it.step, it.status, &it.message));
-    let logins = evidence.logins().into_iter().flat_map(|logins| &logins.failures);
+    let logins = evidence.login_failures().iter().map(|it| words(it.step, it.status, &it.message));
     let mut all: Vec<String> = not_there(evidence);
-    for failure in rehearsed.chain(logins.map(|it| words(it.step, it.status, &it.message))) {
+    for failure in rehearsed.chain(logins) {
         if !all.contains(&failure) {
             all.push(failure);
         }
@@ -312,17 +305,15 @@ fn subject(evidence: &Evidence) -> String {
     let server = evidence.server.there();
     let stand_in = server.is_some_and(|server| server.image.starts_with(STAND_INS));
     let kind = if stand_in { " (stand-in)" } else { "" };
-    let release = match &evidence.release {
-        Some(release) => format!("argocd {release}{kind}"),
-        None => "argocd of an unknown release".to_owned(),
-    };
+    let release = evidence.release.as_ref().map(|release| format!("{release}{kind}"));
+    let release = release.as_deref().unwrap_or("of an unknown release");
     let replicas = match server.map(|server| server.wanted) {
         None => String::new(),
         Some(1) => ", 1 replica".to_owned(),
         Some(wanted) => format!(", {wanted} replicas"),
     };
     let of_files = if evidence.files { ", from files" } else { "" };
-    format!("{release}{replicas}{of_files}")
+    format!("argocd {release}{replicas}{of_files}")
 }
 
 #[cfg(test)]

@@ -61,16 +61,10 @@ impl Hidden {
         let named = |part: &str| match part {
             "\n" => "a line break".to_owned(),
             "\r\n" => "a line break of Windows".to_owned(),
-            other if other.chars().all(|c| c == ' ') && other.len() == 1 => "a space".to_owned(),
+            " " => "a space".to_owned(),
             other => format!("{} characters of white space", other.chars().count()),
         };
-        let (start, end) = white_ends(&text);
-        match (start.is_empty(), end.is_empty()) {
-            (true, true) => None,
-            (true, false) => Some(format!("{} at its end", named(end))),
-            (false, true) => Some(format!("{} before it", named(start))),
-            (false, false) => Some(format!("{} before it and {} at its end", named(start), named(end))),
-        }
+        Some(white_ends(&text, named)).filter(|ends| !ends.is_empty()).map(|ends| ends.join(" and "))
     }
 
     /// The value with a line break at its end, as `echo` writes one.

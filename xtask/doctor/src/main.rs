@@ -12,7 +12,7 @@ use probe::typing::{self, Shell};
 use probe::usage::refuse;
 use releases::Release;
 use report::Begun;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use base::terminal::{Surroundings, github};
 use base::{Error, Exit, Result, interrupt};
@@ -209,11 +209,9 @@ fn run(cli: &Cli) -> Result<Answer> {
 
 fn completions(shell: Shell) -> Answer {
     let script = typing::script(shell, PROGRAM, &typing::this_program(), false);
-    let fields = Map::from_iter([
-        ("shell".to_owned(), shell.name().into()),
-        ("script".to_owned(), script.clone().into()),
-    ]);
-    Answer { headline: script, fields, ..Answer::default() }
+    let mut answer = Answer::text("script", script);
+    answer.fields.insert("shell".to_owned(), shell.name().into());
+    answer
 }
 
 fn man(folder: Option<&Path>) -> Result<Answer> {
@@ -223,13 +221,9 @@ fn man(folder: Option<&Path>) -> Result<Answer> {
         return Ok(Answer { headline: typing::page(command), ..Answer::default() });
     };
     typing::pages(command, folder).map_err(|error| typing::cannot_write(folder, &error))?;
-    let (fields, shown) =
-        (Map::from_iter([("folder".to_owned(), folder.display().to_string().into())]), folder.display());
-    Ok(Answer {
-        headline: format!("the pages are in {shown}: man {shown}/{PROGRAM}.1"),
-        fields,
-        ..Answer::default()
-    })
+    let shown = folder.display().to_string();
+    let headline = format!("the pages are in {shown}: man {shown}/{PROGRAM}.1");
+    Ok(Answer { headline, ..Answer::text("folder", shown) })
 }
 
 /// The one document of `--format json`: what `cargo xtask` has as the entry of the command.
@@ -241,17 +235,15 @@ fn document(
     error: Option<&Error>,
 ) -> Value {
     let ms = (since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
-    let mut document = Map::from_iter([
-        ("goal".to_owned(), name.into()),
-        ("ms".to_owned(), ms.into()),
-        ("steps".to_owned(), Value::Array(vec![])),
-    ]);
-    document.extend(fields);
-    document.insert("exit".to_owned(), exit.code().into());
+    let mut document = Value::Object(fields);
+    document["goal"] = name.into();
+    document["ms"] = ms.into();
+    document["steps"] = json!([]);
+    document["exit"] = exit.code().into();
     if let Some(error) = error {
-        document.insert("error".to_owned(), error.to_string().into());
+        document["error"] = error.to_string().into();
     }
-    document.into()
+    document
 }
 
 fn put(stream: &mut dyn Write, text: &str) {

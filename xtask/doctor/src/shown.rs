@@ -17,10 +17,13 @@ pub fn exact(text: &str) -> String {
     }
 }
 
-/// The white space before a text and at its end; of a text that is nothing else it is all before it.
-pub fn white_ends(text: &str) -> (&str, &str) {
+/// The white space before a text and at its end, as it is `named`, where there is some; of a text that is nothing else
+/// it is all before it.
+pub fn white_ends(text: &str, named: impl Fn(&str) -> String) -> Vec<String> {
     let (start, rest) = text.split_at(text.len() - text.trim_start().len());
-    (start, &rest[rest.trim_end().len()..])
+    let ends = [(start, "before it"), (&rest[rest.trim_end().len()..], "at its end")];
+    let ends = ends.into_iter().filter(|(white, _)| !white.is_empty());
+    ends.map(|(white, place)| format!("{} {place}", named(white))).collect()
 }
 
 /// What of a value is easily overlooked, in words.
@@ -34,14 +37,7 @@ fn odd(text: &str) -> Vec<String> {
         }
         _ => format!("{} characters of white space", part.chars().count()),
     };
-    let (start, end) = white_ends(text);
-    let mut odd = vec![];
-    if !start.is_empty() {
-        odd.push(format!("{} before it", white(start)));
-    }
-    if !end.is_empty() {
-        odd.push(format!("{} at its end", white(end)));
-    }
+    let mut odd = white_ends(text, white);
     let inner = text.trim();
     let quote = inner.chars().next().filter(|c| "\"'`‘“".contains(*c) && inner.chars().count() > 1);
     if quote.is_some_and(|_| inner.ends_with(['"', '\'', '`', '’', '”'])) {

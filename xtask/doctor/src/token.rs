@@ -72,13 +72,12 @@ impl Token {
                 lines.push(format!("policy   {policy}"));
             }
         }
-        lines.push(match self.may_look {
-            Some(true) => "can-i    yes: Argo CD says that this user may look at all applications".to_owned(),
-            Some(false) => {
-                "can-i    no: Argo CD says that this user may not look at all applications".to_owned()
-            }
-            None => "can-i    Argo CD did not say whether this user may look at applications".to_owned(),
-        });
+        let may_look = match self.may_look {
+            Some(true) => "yes: Argo CD says that this user may look at all applications",
+            Some(false) => "no: Argo CD says that this user may not look at all applications",
+            None => "Argo CD did not say whether this user may look at applications",
+        };
+        lines.push(format!("can-i    {may_look}"));
         lines
     }
 }
@@ -94,9 +93,7 @@ fn no_groups(evidence: &Evidence, claims: &Value) -> Option<String> {
     if !claims["groups"].is_null() && !claims["groups"].is_array() {
         return Some("the claim groups is no list: claim-shape".to_owned());
     }
-    if let Some(config) = evidence.settings.there().and_then(|settings| settings.dex.config())
-        && evidence.uses_bundled()
-    {
+    if let Some(config) = evidence.dex_settings().filter(|_| evidence.uses_bundled()) {
         let connectors: Vec<&str> = config.connectors.iter().map(String::as_str).collect();
         return Some(format!(
             "the connector ({}) hands none on: its own settings ask for them (oidc: insecureEnableGroups, ldap: groupSearch, google: serviceAccountFilePath, saml: groupsAttr)",
@@ -106,15 +103,12 @@ fn no_groups(evidence: &Evidence, claims: &Value) -> Option<String> {
     let asked = &evidence.oidc()?.scopes;
     let offers =
         evidence.provider.document().is_some_and(|document| document.scopes.iter().any(|it| it == "groups"));
-    match (asked.is_empty() || asked.iter().any(|scope| scope == "groups"), offers) {
-        (false, true) => Some("requestedScopes lacks groups, which the provider offers".to_owned()),
-        (false, false) => {
-            Some("requestedScopes lacks groups, and the provider does not list that scope".to_owned())
-        }
-        (true, _) => Some(
-            "they were asked for: the provider has none for this user, or puts them elsewhere".to_owned(),
-        ),
-    }
+    let why = match (asked.is_empty() || asked.iter().any(|scope| scope == "groups"), offers) {
+        (false, true) => "requestedScopes lacks groups, which the provider offers",
+        (false, false) => "requestedScopes lacks groups, and the provider does not list that scope",
+        (true, _) => "they were asked for: the provider has none for this user, or puts them elsewhere",
+    };
+    Some(why.to_owned())
 }
 
 /// The first line that gives the user anything.

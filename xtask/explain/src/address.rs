@@ -38,24 +38,15 @@ pub fn read(text: &str) -> Option<(Vec<Fits>, Vec<String>)> {
 pub fn of(url: &Url) -> Vec<Fits> {
     let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
     if value("client_id").is_some_and(|id| id.starts_with('$')) {
-        return vec![Fits::new(
-            CauseId::SecretReference,
-            Certainty::Likely,
-            "the address has a reference (`$…`) as client_id, not what it stands for",
-        )];
+        let seen = "the address has a reference (`$…`) as client_id, not what it stands for";
+        return vec![Fits::new(CauseId::SecretReference, Certainty::Likely, seen)];
     }
     let said: String =
         ["error", "error_description"].into_iter().filter_map(value).collect::<Vec<_>>().join(" ");
-    if !said.is_empty() {
-        let causes = signs::read(&said);
-        if !causes.is_empty() {
-            return causes;
-        }
-        return vec![Fits::new(
-            CauseId::IdpRefused,
-            Certainty::Possible,
-            "the provider sent the user back with an `error` of its own",
-        )];
+    let mut causes = signs::read(&said);
+    if causes.is_empty() && !said.is_empty() {
+        let seen = "the provider sent the user back with an `error` of its own";
+        causes.push(Fits::new(CauseId::IdpRefused, Certainty::Possible, seen));
     }
-    vec![]
+    causes
 }

@@ -112,18 +112,17 @@ pub fn read(text: &str) -> base::Result<(Vec<Fits>, Vec<String>)> {
                 .to_owned(),
         );
     }
-    let mut causes = looped(&hops);
+    let mut causes: Vec<Fits> = looped(&hops).into_iter().collect();
     causes.extend(hops.iter().flat_map(|hop| failed(hop, &hops)));
     if recorded {
-        causes.extend(state_cookie(&hops));
+        causes.extend(state_cookie(&hops).into_iter().flatten());
         causes.extend(hops.iter().filter_map(long_header));
     }
     if causes.is_empty() {
-        causes.extend(not_taken(&hops));
+        causes.extend(not_taken(&hops).into_iter().flatten());
     }
-    if let Some(hop) =
-        hops.iter().rev().find(|hop| hop.place == Place::Userinfo && hop.logged_in() == Some(true))
-    {
+    let logged_in = |hop: &&Hop| hop.place == Place::Userinfo && hop.logged_in() == Some(true);
+    if let Some(hop) = hops.iter().rev().find(logged_in) {
         notes.push(format!("{}: logged in", hop.named()));
     }
     let unanswered = |hop: &&Hop| hop.place != Place::Other && hop.status == 0;
@@ -179,10 +178,7 @@ impl Hop {
             Place::Provider | Place::Other => "/…",
             _ => self.url.path(),
         };
-        let status = match self.status {
-            0 => String::new(),
-            status => format!(" {status}"),
-        };
+        let status = if self.status == 0 { String::new() } else { format!(" {}", self.status) };
         format!("{method} {}{}{status}", shown(host), shown(path))
     }
 
@@ -230,11 +226,8 @@ fn failed(hop: &Hop, hops: &[Hop]) -> Vec<Fits> {
         let by_its_front = (502..=504).contains(&hop.status);
         let others = || hops.iter().any(|it| it.url.host() == hop.url.host() && it.status < 500);
         if hop.place == Place::Callback && by_its_front && others() {
-            causes = vec![Fits::new(
-                CauseId::TokenTooLarge,
-                Certainty::Likely,
-                "the front answers for the callback alone, and hands on everything else",
-            )];
+            let seen = "the front answers for the callback alone, and hands on everything else";
+            causes = vec![Fits::new(CauseId::TokenTooLarge, Certainty::Likely, seen)];
         }
         if hop.place == Place::Settings && hop.status == 200 {
             causes = no_button(hop);
@@ -264,31 +257,21 @@ fn no_button(hop: &Hop) -> Vec<Fits> {
 }
 
 /// A state cookie that was set and did not come back.
-fn state_cookie(hops: &[Hop]) -> Vec<Fits> {
-    let Some((at, login)) = hops.iter().enumerate().find(|(_, hop)| hop.place == Place::Login) else {
-        return vec![];
-    };
-    let (Some(attributes), Some(callback)) =
-        (login.sets(STATE), hops[at..].iter().find(|hop| hop.place == Place::Callback))
-    else {
-        return vec![];
-    };
-    if callback.brings(STATE) {
-        return vec![];
-    }
+fn state_cookie(hops: &[Hop]) -> Option<Vec<Fits>> {
+    let after = &hops[hops.iter().position(|hop| hop.place == Place::Login)?..];
+    let (login, attributes) = (&after[0], after[0].sets(STATE)?);
+    let callback = after.iter().find(|hop| hop.place == Place::Callback).filter(|it| !it.brings(STATE))?;
     let hosts = [&login.url, &callback.url].map(|url| shown(url.host_str().unwrap_or_default()));
     if hosts[0] != hosts[1] {
         let seen = format!("the login began at {} and was called back at {}", hosts[0], hosts[1]);
-        return vec![
-            Fits::new(CauseId::ArgocdUrl, Certainty::Likely, seen.clone()),
-            Fits::new(CauseId::StateCookie, Certainty::Likely, seen),
-        ];
+        let causes = [CauseId::ArgocdUrl, CauseId::StateCookie];
+        return Some(causes.map(|id| Fits::new(id, Certainty::Likely, seen.clone())).into());
     }
     let why = match attributes.split(';').any(|it| it.trim() == "secure") && login.url.scheme() == "http" {
         true => format!("{STATE} was set as Secure over plain http, and no browser takes that"),
         false => format!("{STATE} was set by /auth/login and did not come back with the callback"),
     };
-    vec![Fits::new(CauseId::StateCookie, Certainty::Likely, why)]
+    Some(vec![Fits::new(CauseId::StateCookie, Certainty::Likely, why)])
 }
 
 /// Request headers longer than a front takes, where it refused them.
@@ -300,32 +283,26 @@ fn long_header(hop: &Hop) -> Option<Fits> {
 }
 
 /// One address over and over.
-fn looped(hops: &[Hop]) -> Vec<Fits> {
+fn looped(hops: &[Hop]) -> Option<Fits> {
     let redirects = |hop: &Hop| (300..400).contains(&hop.status);
     let looping = hops.windows(LOOP).find(|window| {
         let address = |hop: &Hop| (hop.url.host_str().map(str::to_owned), hop.url.path().to_owned());
         window.iter().all(|hop| redirects(hop) && address(hop) == address(&window[0]))
     });
-    let seen = looping.map(|window| format!("{}: {LOOP} times and more in a row", window[0].named()));
-    seen.into_iter().map(|seen| Fits::new(CauseId::RedirectLoop, Certainty::Likely, seen)).collect()
+    let seen = format!("{}: {LOOP} times and more in a row", looping?[0].named());
+    Some(Fits::new(CauseId::RedirectLoop, Certainty::Likely, seen))
 }
 
 /// A login that went through, and whose token then was not taken.
-fn not_taken(hops: &[Hop]) -> Vec<Fits> {
-    let called_back =
-        hops.iter().position(|hop| hop.place == Place::Callback && (300..400).contains(&hop.status));
-    let Some(at) = called_back else { return vec![] };
-    let Some(refused) = hops[at..]
-        .iter()
-        .find(|hop| hop.place == Place::Userinfo && (hop.status == 401 || hop.logged_in() == Some(false)))
-    else {
-        return vec![];
-    };
+fn not_taken(hops: &[Hop]) -> Option<Vec<Fits>> {
+    let at = hops.iter().position(|hop| hop.place == Place::Callback && (300..400).contains(&hop.status))?;
+    let not_known = |hop: &&Hop| hop.status == 401 || hop.logged_in() == Some(false);
+    let refused = hops[at..].iter().filter(|hop| hop.place == Place::Userinfo).find(not_known)?;
     let mut seen = format!("the callback went through, and {} does not know the user", refused.named());
     if hops.iter().any(Hop::has_cookies) && !refused.brings(TOKEN) {
         seen.push_str("; the request did not bring the cookie argocd.token");
-        return vec![Fits::new(CauseId::OldCookie, Certainty::Possible, seen)];
+        return Some(vec![Fits::new(CauseId::OldCookie, Certainty::Possible, seen)]);
     }
     let causes = [CauseId::StaleSessionManager, CauseId::TwoProviders, CauseId::Audience, CauseId::Clock];
-    causes.map(|id| Fits::new(id, Certainty::Possible, seen.clone())).into()
+    Some(causes.map(|id| Fits::new(id, Certainty::Possible, seen.clone())).into())
 }

@@ -81,6 +81,23 @@ impl Fits {
     }
 }
 
+/// Each cause once, with all that speaks for it.
+fn joined(causes: impl IntoIterator<Item = Fits>) -> Vec<Fits> {
+    let mut joined: Vec<Fits> = vec![];
+    for fits in causes {
+        match joined.iter_mut().find(|known| known.id == fits.id) {
+            Some(known) => {
+                known.confidence = known.confidence.min(fits.confidence);
+                // Each of many logins that failed alike says the same again.
+                let news = fits.evidence.into_iter().filter(|seen| !known.evidence.contains(seen));
+                known.evidence.extend(news.collect::<Vec<_>>());
+            }
+            None => joined.push(fits),
+        }
+    }
+    joined
+}
+
 /// Says what an input means.
 ///
 /// # Errors
@@ -110,19 +127,7 @@ impl Explanation {
     }
 
     fn of(input: Kind, causes: Vec<Fits>, notes: Vec<String>) -> Self {
-        let mut joined: Vec<Fits> = vec![];
-        for fits in causes {
-            match joined.iter_mut().find(|known| known.id == fits.id) {
-                Some(known) => {
-                    known.confidence = known.confidence.min(fits.confidence);
-                    // Each of many logins that failed alike says the same again.
-                    let news = fits.evidence.into_iter().filter(|seen| !known.evidence.contains(seen));
-                    known.evidence.extend(news.collect::<Vec<_>>());
-                }
-                None => joined.push(fits),
-            }
-        }
-        let causes = joined.into_iter().map(|Fits { id, confidence, evidence }| {
+        let causes = joined(causes).into_iter().map(|Fits { id, confidence, evidence }| {
             let Page { why, tell, fix, lasting, .. } = page(id);
             Explained { id, confidence, evidence, why, decides: tell, fix, lasting_fix: lasting }
         });

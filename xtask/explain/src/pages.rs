@@ -24,15 +24,12 @@ pub struct Page {
 /// The section of a cause.
 pub fn page(id: CauseId) -> Page {
     let text = section(id).unwrap_or_default();
+    let up_to_next = |text: &str| in_line(text.split("\n- **").next().unwrap_or_default());
     let part = |name: &str| {
-        let start = format!("- **{name}** ");
-        let found = text.split("\n- **").find_map(|part| {
-            let part = format!("- **{part}");
-            part.strip_prefix(&start).map(in_line)
-        });
-        found.unwrap_or_default()
+        let found = text.split_once(&format!("\n- **{name}** "));
+        found.map_or_else(String::new, |(_, rest)| up_to_next(rest))
     };
-    let summary = in_line(text.split("\n- **").next().unwrap_or_default());
+    let summary = up_to_next(text);
     Page {
         text,
         summary,

@@ -6,7 +6,7 @@ use base::shown::shown;
 use probe::CauseId::{self, *};
 use probe::Certainty;
 
-use super::{Fits, plain::plain};
+use super::{Fits, joined, plain::plain};
 
 /// A row: a text has one of the words of each group and none of `never`.
 struct Sign {
@@ -202,8 +202,7 @@ pub fn read(text: &str) -> Vec<Fits> {
     let vague = ABOUT.iter().any(|word| text.contains(word));
     let tiers = [(SURE, true), (CLEAR, true), (VAGUE, vague)];
     for (tier, _) in tiers.into_iter().filter(|(_, asked)| *asked) {
-        let fitting: Vec<(&Sign, String)> =
-            tier.iter().filter_map(|sign| Some((sign, found(sign, &text)?))).collect();
+        let fitting: Vec<_> = tier.iter().filter_map(|sign| Some((sign, found(sign, &text)?))).collect();
         if !fitting.is_empty() {
             return ranked(&fitting, std::ptr::eq(tier, VAGUE), &text);
         }
@@ -250,18 +249,11 @@ fn marks(text: &str) -> String {
 
 /// The causes of signs in their order. One that stands alone is likely; of several all are possible.
 fn ranked(fitting: &[(&Sign, String)], vague: bool, text: &str) -> Vec<Fits> {
-    let mut causes: Vec<Fits> = vec![];
     // What each sign says first comes before what each says second.
     let most = fitting.iter().map(|(sign, _)| sign.causes.len()).max().unwrap_or_default();
     let in_turn = (0..most)
         .flat_map(|at| fitting.iter().filter_map(move |(sign, seen)| Some((*sign.causes.get(at)?, seen))));
-    for (id, seen) in in_turn {
-        match causes.iter_mut().find(|known| known.id == id) {
-            Some(known) if !known.evidence.contains(seen) => known.evidence.push(seen.clone()),
-            Some(_) => {}
-            None => causes.push(Fits::new(id, Certainty::Possible, seen.clone())),
-        }
-    }
+    let mut causes = joined(in_turn.map(|(id, seen)| Fits::new(id, Certainty::Possible, seen.as_str())));
     causes.truncate(MOST);
     if let ([only], false) = (causes.as_mut_slice(), vague) {
         only.confidence = Certainty::Likely;
@@ -292,13 +284,9 @@ fn issuers(text: &str) -> Option<String> {
         ("port", expected.port() != got.port()),
         ("path", expected.path() != got.path()),
     ];
-    let differs: Vec<&str> =
-        differs.into_iter().filter(|(_, differs)| *differs).map(|(part, _)| part).collect();
-    let in_what = if differs.is_empty() {
-        "a slash or a letter".to_owned()
-    } else {
-        format!("the {}", differs.join(" and the "))
-    };
+    let differs = differs.into_iter().filter(|(_, differs)| *differs);
+    let differs: Vec<String> = differs.map(|(part, _)| format!("the {part}")).collect();
+    let in_what = if differs.is_empty() { "a slash or a letter" } else { &differs.join(" and ") };
     Some(format!(
         "the settings name {} and the provider calls itself {}: they differ in {in_what}",
         shown(expected.as_str()),

@@ -23,9 +23,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
         return vec![finding];
     }
     // Without `url` there is none, whatever else is said of it.
-    if !evidence.uses_bundled()
-        || evidence.settings.there().is_none_or(|settings| settings.url.trim().is_empty())
-    {
+    if !evidence.uses_bundled() || evidence.url().trim().is_empty() {
         return vec![];
     }
     let mut findings = vec![];
@@ -55,12 +53,11 @@ pub fn explains(id: CauseId) -> &'static [CauseId] {
 
 /// Whether there is a configuration of the Dex inside beside that of another provider.
 pub fn two_providers(evidence: &Evidence) -> bool {
-    let settings = evidence.settings.there();
-    settings.is_some_and(|settings| settings.dex.config().is_some() && settings.config().is_some())
+    evidence.dex_settings().is_some() && evidence.oidc().is_some()
 }
 
 fn both_set(evidence: &Evidence) -> Finding {
-    let mut failures = evidence.logins().into_iter().flat_map(|logins| &logins.failures);
+    let mut failures = evidence.login_failures().iter();
     let failure = failures.find(|it| matches!(it.answer, Cause::NotLoggedIn | Cause::TokenRejected));
     Finding::new(CauseId::TwoProviders, "ConfigMap argocd-cm, dex.config and oidc.config")
         .certain_if(failure.is_some())
@@ -89,7 +86,7 @@ fn unusable(evidence: &Evidence) -> Option<Finding> {
                 .why("Argo CD takes it for not there and runs without SSO: /auth/login is 404, and its page has no button"),
         ),
         // Without an address Argo CD does not look at it.
-        DexSettings::Malformed(words) if !evidence.settings.there()?.url.is_empty() => (
+        DexSettings::Malformed(words) if !evidence.url().is_empty() => (
             None,
             finding
                 .seen(format!("dex.config can be read, and {words}"))
@@ -108,8 +105,7 @@ fn unusable(evidence: &Evidence) -> Option<Finding> {
 
 /// Argo CD puts `/api/dex` behind `url` as it stands.
 fn url_with_slash(evidence: &Evidence) -> Option<Finding> {
-    let url =
-        evidence.settings.there().map(|settings| settings.url.as_str()).filter(|url| url.ends_with('/'))?;
+    let url = Some(evidence.url()).filter(|url| url.ends_with('/'))?;
     let failure = evidence.failures().into_iter().find(|it| it.message.contains(&format!("/{PATH}")));
     // Whoever asks for it finds nobody; in files nobody does.
     if failure.is_none() && !evidence.files {
@@ -214,10 +210,7 @@ fn down(evidence: &Evidence) -> Option<Finding> {
 
 /// A static client of the same name comes after Argo CD's own and takes its place.
 fn hidden_client(evidence: &Evidence) -> Option<Finding> {
-    let config = evidence.settings.there()?.dex.config()?;
-    if !config.hides_own_client() {
-        return None;
-    }
+    evidence.dex_settings().filter(|config| config.hides_own_client())?;
     let said = evidence.failure(&[Cause::UnregisteredRedirect, Cause::RedirectElsewhere]);
     let refused = evidence.takes(Form::Presented) != Taken::Yes && evidence.presented().refused > 0;
     Some(
@@ -249,9 +242,9 @@ fn unresolved(evidence: &Evidence) -> Option<Finding> {
 
 /// A connector that is called back at an address which is not Dex's.
 fn callback(evidence: &Evidence) -> Option<Finding> {
-    let settings = evidence.settings.there()?;
-    let wanted = format!("{}{PATH}/callback", settings.url.trim_end_matches('/'));
-    let (id, callback) = settings.dex.config()?.callbacks.iter().find(|(_, callback)| *callback != wanted)?;
+    let wanted = format!("{}{PATH}/callback", evidence.url().trim_end_matches('/'));
+    let (id, callback) =
+        evidence.dex_settings()?.callbacks.iter().find(|(_, callback)| *callback != wanted)?;
     Some(
         Finding::new(CauseId::RedirectUri, format!("{CONFIG} connectors, {}", shown(id)))
             .certainty(Certainty::Likely)
@@ -264,16 +257,12 @@ fn callback(evidence: &Evidence) -> Option<Finding> {
 
 /// Without a connector the page has no button.
 fn no_connector(evidence: &Evidence) -> Option<Finding> {
-    let config = evidence.settings.there()?.dex.config()?;
-    if !config.connectors.is_empty() {
-        return None;
-    }
-    Some(
+    evidence.dex_settings()?.connectors.is_empty().then(|| {
         Finding::new(CauseId::DexConnector, format!("{CONFIG} connectors"))
             .seen("connectors is an empty list")
             .why("Argo CD's page shows a button for a login only where dex.config has a connector, although /auth/login works")
-            .fix(edit_settings(evidence, "dex.config: a connector")),
-    )
+            .fix(edit_settings(evidence, "dex.config: a connector"))
+    })
 }
 
 /// Several of it have each their own memory.
@@ -289,11 +278,8 @@ fn several(evidence: &Evidence) -> Option<Finding> {
 
 /// It does not take the secret that is derived from `server.secretkey` now.
 fn behind(evidence: &Evidence) -> Option<Finding> {
-    let config = evidence.settings.there()?.dex.config()?;
-    if !evidence.takes(Form::Presented).is_refusal() || config.hides_own_client() {
-        return None;
-    }
-    Some(
+    let own_client = !evidence.dex_settings()?.hides_own_client();
+    (own_client && evidence.takes(Form::Presented).is_refusal()).then(|| {
         Finding::new(CauseId::SecretMismatch, object("Deployment", &evidence.namespace, NAME))
             .certainty(sure(evidence))
             .when(when(evidence))
@@ -301,8 +287,8 @@ fn behind(evidence: &Evidence) -> Option<Finding> {
             .seen_if(key_written(evidence))
             .seen_if(of_openshift(evidence))
             .why("Dex does not take the client secret that is derived from server.secretkey as it is now: it still runs with the one of before")
-            .fix(format!("{} rollout restart deploy/{}", evidence.argocd_kubectl(), deployment(evidence))),
-    )
+            .fix(format!("{} rollout restart deploy/{}", evidence.argocd_kubectl(), deployment(evidence)))
+    })
 }
 
 /// The name of its Deployment, for a command.
@@ -318,10 +304,8 @@ fn when_it_fails(evidence: &Evidence) -> When {
 /// When `server.secretkey` was written, and by whom.
 fn key_written(evidence: &Evidence) -> Option<String> {
     let written = evidence.secret_written()?;
-    let by = match written.by.as_str() {
-        "" => "nobody says by whom".to_owned(),
-        manager => format!("by {}", shown(manager)),
-    };
+    let by =
+        if written.by.is_empty() { "nobody says by whom" } else { &format!("by {}", shown(&written.by)) };
     Some(format!(
         "server.secretkey, from which both sides derive the client secret, was written at {}, {by}",
         super::at(written.at)

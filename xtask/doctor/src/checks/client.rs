@@ -110,12 +110,11 @@ pub fn pkce(evidence: &Evidence) -> Vec<Finding> {
                 )).then(&set_field(evidence, "enablePKCEAuthentication", "false").commands)),
         );
     }
-    let wanted = evidence.settings.there().map(|it| format!("{}/pkce/verify", it.url.trim_end_matches('/')));
+    let wanted = format!("{}/pkce/verify", evidence.url().trim_end_matches('/'));
     let dex = evidence.provider.own_config();
     let registered = dex.and_then(|config| Some((config, &config.client.as_ref()?.redirect_uris)));
-    if let (true, Some(wanted), Some((dex, uris))) = (by_page, wanted, registered)
-        && !uris.is_empty()
-        && !uris.contains(&wanted)
+    if let Some((dex, uris)) = registered.filter(|(_, uris)| !uris.is_empty() && !uris.contains(&wanted))
+        && by_page
     {
         findings.push(
             Finding::new(

@@ -47,7 +47,7 @@ pub fn rewrite(object: Place<'_>, fields: &str) -> String {
 
 /// Writes `url` in argocd-cm, and restarts the server.
 pub fn set_url(evidence: &Evidence, url: &str) -> Fix {
-    let now = evidence.settings.there().map(|settings| settings.url.as_str()).filter(|now| !now.is_empty());
+    let now = Some(evidence.url()).filter(|now| !now.is_empty());
     let line = |url: &str| format!("url: {}", exact(url));
     let fix = match is_plain(url) {
         true => {

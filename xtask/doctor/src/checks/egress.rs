@@ -10,31 +10,17 @@ use crate::evidence::{Discovery, Evidence};
 use crate::finding::{Finding, Fix};
 use crate::shown::{argument, exact, listed, shown};
 
-/// What Argo CD or a browser is told when nobody answers at the provider's address.
-const NOBODY: [Cause; 5] = [
-    Cause::ProviderUnknownHost,
-    Cause::ProviderRefusesConnections,
-    Cause::ProviderBadGateway,
-    Cause::ProviderUnreachable,
-    Cause::FrontWithoutBackend,
-];
-
-/// Whether a failure is about the provider: Argo CD's own words say so, and elsewhere
-/// the step does.
-fn is_providers(failure: &Failure) -> bool {
+/// Whether a failure says that nobody answers at the provider's address: Argo CD's own words say so, and of what a
+/// browser is told the step does.
+pub fn is_nobody(failure: &Failure) -> bool {
     match failure.cause {
-        Cause::ProviderByProxy
-        | Cause::ProviderUnknownHost
+        Cause::ProviderUnknownHost
         | Cause::ProviderRefusesConnections
         | Cause::ProviderBadGateway
         | Cause::ProviderUnreachable => true,
-        _ => matches!(failure.step, Step::Authorize | Step::Form),
+        Cause::FrontWithoutBackend => matches!(failure.step, Step::Authorize | Step::Form),
+        _ => false,
     }
-}
-
-/// Whether a failure says that nobody answers at the provider's address.
-pub fn is_nobody(failure: &Failure) -> bool {
-    NOBODY.contains(&failure.cause) && is_providers(failure)
 }
 
 /// Argo CD asks by a proxy that does not lead to the provider.
@@ -102,8 +88,7 @@ fn exempt(evidence: &Evidence, proxied: &Proxied) -> String {
 }
 
 fn host(evidence: &Evidence) -> Option<String> {
-    let issuer: Url = evidence.provider.issuer.parse().ok()?;
-    issuer.host_str().map(str::to_owned)
+    evidence.provider.issuer.parse::<Url>().ok()?.host_str().map(str::to_owned)
 }
 
 fn leave_out(evidence: &Evidence, proxied: Option<&Proxied>) -> Fix {
@@ -147,12 +132,10 @@ pub fn in_the_way(evidence: &Evidence, failure: Option<&Failure>) -> Option<(Str
     }
     let names: Vec<&String> = policies.iter().map(|policy| &policy.name).collect();
     let nobody = policies.iter().all(|policy| policy.nobody);
+    let does = if nobody { "lets them reach nobody" } else { "restricts whom they reach" };
     Some((
         format!("NetworkPolicy {}", listed(&names)),
-        match nobody {
-            true => "it holds for argocd-server's pods and lets them reach nobody".to_owned(),
-            false => "it holds for argocd-server's pods and restricts whom they reach".to_owned(),
-        },
+        format!("it holds for argocd-server's pods and {does}"),
         format!(
             "{kubectl} edit networkpolicy {}   # egress: to {}, and to the cluster's DNS (port 53)",
             argument(&policies[0].name),

@@ -127,20 +127,14 @@ fn sure(evidence: &Evidence) -> Certainty {
     // Pods that were started at different times may take different secrets.
     let several = own_dex.is_some_and(|dex| running(dex) > 1);
     let known = own_dex.is_some() || evidence.bundled.same_keys == Some(true);
-    match !several && (evidence.refuses_surely() || known) {
-        true => Certainty::Certain,
-        false => Certainty::Likely,
-    }
+    if !several && (evidence.refuses_surely() || known) { Certainty::Certain } else { Certainty::Likely }
 }
 
 /// When something that is wrong with the secret matters: now, unless Argo CD was seen to
 /// present one that the provider takes, which it then still has from before.
 fn when(evidence: &Evidence) -> When {
     let presented = evidence.presented();
-    match presented.refused == 0 && presented.taken > 0 {
-        true => When::Later,
-        false => When::Now,
-    }
+    if presented.refused == 0 && presented.taken > 0 { When::Later } else { When::Now }
 }
 
 /// When something that is wrong in the settings matters: later, if logins are seen to pass
@@ -151,7 +145,7 @@ fn when_settings(evidence: &Evidence) -> When {
 
 /// A login of a user that came back from the provider and failed then, in words.
 fn ends_late(evidence: &Evidence) -> Option<String> {
-    let failure = evidence.logins()?.failures.first()?;
+    let failure = evidence.login_failures().first()?;
     matches!(failure.step, Step::Callback | Step::Userinfo)
         .then(|| format!("a login ends at {}: {}", failure.step, shown(&failure.message)))
 }

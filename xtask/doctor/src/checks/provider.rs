@@ -1,5 +1,6 @@
 //! The identity provider: whether Argo CD reaches it, trusts it and means the same one.
 
+use jiff::SignedDuration;
 use probe::{Cause, CauseId, Failure};
 use url::Url;
 
@@ -177,7 +178,7 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
     let says = |words: &str| failure.message.contains(words);
     let at_provider = "the provider's certificate".to_owned();
     let (place, why, fix) = if says("expired") || says("not yet valid") {
-        let fix = Fix::from("renew the certificate at the provider, or set the clocks");
+        let fix = "renew the certificate at the provider, or set the clocks".into();
         (at_provider, "the provider's certificate is not valid at the time that Argo CD's clock shows", fix)
     } else if says("is valid for") || says("doesn't contain any IP SANs") || says("not valid for any names") {
         let issuer = shown(&evidence.provider.issuer);
@@ -194,26 +195,25 @@ fn certificate(evidence: &Evidence) -> Option<Finding> {
         )
     };
     // The doctor trusts the system's authorities and rootCA, as Argo CD does with what is set now.
-    let held = match (root, &evidence.provider.discovery) {
-        (None, _) => None,
-        (Some(root), Discovery::Document(_)) => Some(match root.is_empty() {
-            true => "rootCA is not set; this machine trusts what the provider shows".to_owned(),
-            false => "rootCA is set, and what the provider shows is signed by it or by an authority of this machine"
-                .to_owned(),
-        }),
-        (Some(""), _) => Some("rootCA is not set".to_owned()),
-        (Some(root), _) if !root.contains("-----BEGIN CERTIFICATE-----") => {
-            Some("rootCA is set, and is no certificate in PEM".to_owned())
+    let held = root.map(|root| match (root, &evidence.provider.discovery) {
+        ("", Discovery::Document(_)) => "is not set; this machine trusts what the provider shows".to_owned(),
+        (_, Discovery::Document(_)) => {
+            "is set, and what the provider shows is signed by it or by an authority of this machine"
+                .to_owned()
         }
-        (Some(_), Discovery::NoAnswer(words)) => {
-            Some(format!("rootCA is set, and the doctor, which trusts it, is told: {}", shown(words)))
+        ("", _) => "is not set".to_owned(),
+        (root, _) if !root.contains("-----BEGIN CERTIFICATE-----") => {
+            "is set, and is no certificate in PEM".to_owned()
         }
-        (Some(_), _) => Some("rootCA is set".to_owned()),
-    };
+        (_, Discovery::NoAnswer(words)) => {
+            format!("is set, and the doctor, which trusts it, is told: {}", shown(words))
+        }
+        _ => "is set".to_owned(),
+    });
     Some(
         Finding::new(CauseId::ProviderCa, place)
             .quoting("Argo CD says", failure)
-            .seen_if(held)
+            .seen_if(held.map(|held| format!("rootCA {held}")))
             .why(why)
             .fix(fix),
     )
@@ -234,20 +234,15 @@ fn unreachable(evidence: &Evidence) -> Option<Finding> {
     if failure.is_none() && (down.is_none() || (asked && own.is_none())) {
         return None;
     }
-    let place = match down {
-        Some(dex) => {
-            format!("Deployment {}/{}", shown(&dex.deployment.namespace), shown(&dex.deployment.name))
-        }
-        None => ISSUER.to_owned(),
-    };
     let by_whom =
         |failure: &Failure| if failure.step.is_argocds() { "Argo CD says" } else { "on the way to its form" };
     // By a proxy, who says so may be the proxy.
     let proxied = egress::of_issuer(evidence).filter(|_| down.is_none());
-    let in_the_way = if down.is_none() { egress::in_the_way(evidence, failure) } else { None };
-    let (place, way, fix) = match in_the_way {
-        Some((place, seen, fix)) => (place, Some(seen), Some(fix)),
-        None => (place, None, None),
+    let in_the_way = egress::in_the_way(evidence, failure).filter(|_| down.is_none());
+    let (place, way, fix) = match (down, in_the_way) {
+        (_, Some((place, seen, fix))) => (place, Some(seen), Some(fix)),
+        (Some(dex), None) => (dex.deployment.place(), None, None),
+        (None, None) => (ISSUER.to_owned(), None, None),
     };
     let reached = egress::answers(evidence) && failure.is_some();
     let finding = Finding::new(CauseId::ProviderUnreachable, place)
@@ -301,59 +296,40 @@ pub(super) fn several_replicas(evidence: &Evidence) -> Option<Finding> {
     let dex = evidence.provider.own_dex()?;
     let config = dex.config.as_ref()?;
     let running = dex.pods.iter().filter(|pod| pod.ready && !pod.ending).count();
-    if config.storage != "memory" || (dex.deployment.wanted < 2 && running < 2) {
-        return None;
-    }
-    Some(
+    (config.storage == "memory" && (dex.deployment.wanted > 1 || running > 1)).then(|| {
         Finding::new(CauseId::CodeReused, format!("{}, spec.replicas", dex.deployment.place()))
             .seen(format!("Dex has {} replicas, of which {running} are ready", dex.deployment.wanted))
             .seen(format!("storage.type is memory ({})", shown(&config.at)))
             .why("each replica knows only the logins and codes that it began itself, and signs with keys of its own; a login whose requests meet two of them fails")
             .fix(advice::scale_to_one(evidence, &dex.deployment))
-            .lasting(Some("give Dex a storage that its replicas share (kubernetes)".to_owned())),
-    )
+            .lasting(Some("give Dex a storage that its replicas share (kubernetes)".to_owned()))
+    })
 }
 
 /// Tokens that end before anybody can use them.
 fn lifetimes(evidence: &Evidence) -> Option<Finding> {
     const SHORTEST: f64 = 60.0;
-    let dex = evidence.provider.own_dex()?;
-    let config = dex.config.as_ref()?;
+    let config = evidence.provider.own_config()?;
     let text = config.id_tokens.as_ref()?;
     let seconds = go_seconds(text)?;
     // Zero is Go's word for the default.
-    if seconds == 0.0 || seconds >= SHORTEST {
-        return None;
-    }
     let said = ends_late(evidence);
-    Some(
+    (seconds != 0.0 && seconds < SHORTEST).then(|| {
         Finding::new(CauseId::Clock, format!("{}, expiry.idTokens", shown(&config.at)))
             .certain_if(said.is_some())
             .seen(format!("Dex's ID tokens live for {}", shown(text)))
             .seen_if(said)
             .why("a token that is expired when Argo CD looks at it opens nothing, and a page that finds itself logged out begins a new login")
-            .fix(format!("let tokens live longer: expiry.idTokens in {} (Dex's default is 24h), and restart Dex", shown(&config.at))),
-    )
+            .fix(format!("let tokens live longer: expiry.idTokens in {} (Dex's default is 24h), and restart Dex", shown(&config.at)))
+    })
 }
 
 /// A duration as Go writes it (`1h30m`, `100ms`), in seconds.
 fn go_seconds(text: &str) -> Option<f64> {
-    const UNITS: [(&str, f64); 7] =
-        [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    let (mut rest, mut sum) = (text.trim(), 0.0);
-    if rest == "0" {
-        return Some(0.0);
+    match text.trim() {
+        "0" => Some(0.0),
+        text => Some(text.parse::<SignedDuration>().ok()?.as_secs_f64()),
     }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..end].parse().ok()?;
-        rest = &rest[end..];
-        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let (_, unit) = UNITS.iter().find(|(name, _)| *name == &rest[..end])?;
-        sum += number * unit;
-        rest = &rest[end..];
-    }
-    (!text.trim().is_empty()).then_some(sum)
 }
 
 #[cfg(test)]

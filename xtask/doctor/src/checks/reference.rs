@@ -52,10 +52,7 @@ fn of_other_fields(evidence: &Evidence) -> Option<Finding> {
 fn no_secret(evidence: &Evidence) -> Option<Finding> {
     // A public client with PKCE has none; in files a field that nobody knows may be meant for it.
     let misspelt = client::unknown_fields(evidence).filter(|_| evidence.files);
-    if evidence.pkce() || evidence.presented().refused == 0 && misspelt.is_none() {
-        return None;
-    }
-    Some(
+    (!evidence.pkce() && (evidence.presented().refused > 0 || misspelt.is_some())).then(|| {
         Finding::new(CauseId::SecretKeyMissing, at_field("clientSecret"))
             .certain_if(!evidence.files)
             .seen(match evidence.files {
@@ -66,8 +63,8 @@ fn no_secret(evidence: &Evidence) -> Option<Finding> {
             })
             .seen_if(misspelt)
             .why("Argo CD presents an empty secret")
-            .fix(edit(evidence, "argocd-cm", "clientSecret: $argocd-oidc:clientSecret")),
-    )
+            .fix(edit(evidence, "argocd-cm", "clientSecret: $argocd-oidc:clientSecret"))
+    })
 }
 
 /// A reference with another character than `:`, without `$`, or with braces.
@@ -88,7 +85,7 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
     let own = Key::own(evidence, secret, key);
     let kubectl = &own.kubectl;
     let reference = Reference::Of { secret: secret.to_owned(), key: key.to_owned() }.shown(false);
-    if evidence.release.as_ref().is_some_and(|release| release.era() == Era::NoReferences) {
+    if evidence.era() == Some(Era::NoReferences) {
         return Some(
             Finding::new(CauseId::SecretReference, at_field("clientSecret"))
                 .seen(format!("clientSecret is {reference}"))

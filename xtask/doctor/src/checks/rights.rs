@@ -39,17 +39,15 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
     let known = known(user);
     let near = near(rbac, &known);
     let subjects = rbac.subjects();
-    let place = match rbac.unknown.iter().find(|key| is_policy(key)) {
-        Some(key) => format!("ConfigMap argocd-rbac-cm, {}", shown(key)),
-        None if near.as_ref().is_some_and(|near| near.how.is_empty()) => {
-            "ConfigMap argocd-rbac-cm, scopes".to_owned()
-        }
-        None => "ConfigMap argocd-rbac-cm, policy.csv".to_owned(),
+    let key = match rbac.unknown.iter().find(|key| is_policy(key)) {
+        Some(key) => shown(key),
+        None if near.as_ref().is_some_and(|near| near.how.is_empty()) => "scopes".to_owned(),
+        None => "policy.csv".to_owned(),
     };
     if is_overage(&user.claims) {
         return Some(overage(user));
     }
-    let finding = Finding::new(CauseId::NoRights, place)
+    let finding = Finding::new(CauseId::NoRights, format!("ConfigMap argocd-rbac-cm, {key}"))
         // A project may have roles of its own.
         .certainty(Certainty::Likely)
         .seen(format!(
@@ -61,10 +59,9 @@ pub fn check(evidence: &Evidence, user: &User) -> Option<Finding> {
         .seen(format!(
             "the policies name {}, and policy.default is {}",
             if subjects.is_empty() { "nobody".to_owned() } else { listed(&subjects) },
-            if rbac.default.is_empty() {
-                "empty".to_owned()
-            } else {
-                format!("{}, a role that gives nothing", exact(&rbac.default))
+            match rbac.default.as_str() {
+                "" => "empty".to_owned(),
+                role => format!("{}, a role that gives nothing", exact(role)),
             }
         ));
     Some(
@@ -94,11 +91,8 @@ pub fn ends_on(evidence: &Evidence) -> Option<Finding> {
     let starting = evidence.pods.iter().find_map(|pod| Some((pod, pod.waiting.as_ref()?)));
     let runs = evidence.pods.iter().any(|pod| pod.runs() && pod.ready);
     let (key, seen) = match (&rbac.scopes_unreadable, rbac.invalid.first()) {
-        (None, Some((key, line))) => (key.as_str(), format!("{NO_POLICY}{}", exact(line))),
-        (text, _) => {
-            let text = text.as_deref().unwrap_or_default();
-            ("scopes", format!("scopes is {}, which is no list", exact(text)))
-        }
+        (Some(text), _) => ("scopes", format!("scopes is {}, which is no list", exact(text))),
+        (None, line) => line.map(|(key, line)| (key.as_str(), format!("{NO_POLICY}{}", exact(line))))?,
     };
     let logged = evidence.logged(|log| log.invalid_rbac.as_ref());
     Some(
@@ -210,9 +204,9 @@ fn known(user: &User) -> Vec<Known> {
 /// comes first.
 fn near<'a>(rbac: &'a Rbac, known: &'a [Known]) -> Option<Near<'a>> {
     let all = rbac.subjects().into_iter().flat_map(|subject| {
-        known
-            .iter()
-            .filter_map(move |known| Some(Near { subject, known, how: likeness(subject, &known.value)? }))
+        let near =
+            move |known: &'a Known| Some(Near { subject, known, how: likeness(subject, &known.value)? });
+        known.iter().filter_map(near)
     });
     all.min_by_key(|near| !near.how.is_empty())
 }
@@ -345,10 +339,9 @@ fn give(evidence: &Evidence, rbac: &Rbac, user: &User, near: Option<&Near<'_>>) 
 
 /// The claim that has the name by which Argo CD shows a user.
 fn claim_of(user: &User) -> String {
-    let claims = user.claims.as_object().into_iter().flatten();
-    let mut has =
-        claims.filter(|(_, value)| value.as_str() == Some(&user.username)).map(|(name, _)| name.clone());
-    has.next().unwrap_or_else(|| "email".to_owned())
+    let mut claims = user.claims.as_object().into_iter().flatten();
+    let named = claims.find(|(_, value)| value.as_str() == Some(&user.username));
+    named.map_or("email", |(name, _)| name).to_owned()
 }
 
 /// Whether a text means itself in a field of CSV, in a string of jq and between single quotes of a shell.

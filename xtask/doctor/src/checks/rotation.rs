@@ -3,7 +3,7 @@
 use probe::CauseId;
 use releases::Era;
 
-use super::at_field;
+use super::{at_field, stale};
 use crate::advice::{self, Reloader};
 use crate::evidence::{Evidence, OWN, Reference, Term};
 use crate::finding::{Certainty, Finding, When};
@@ -35,27 +35,25 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
         });
         Finding::new(id, deployment.clone())
             .when(When::Later)
-            .seen(format!("argocd {release}, era `{}`: {}", release.era().name(), release.era().because()))
+            .seen_if(stale::era(evidence))
             .seen_if(auto)
             .fix(format!("after the rotation: {}", advice::restart_argocd(evidence)))
             .lasting(advice::lasting(evidence))
     };
-    match release.era() {
-        Era::NoReferences | Era::ComparesText | Era::KeepsClientApp => {
-            findings.push(finding(CauseId::StaleArgocd).why(
-                "this release goes on with the old client secret: every login is refused until a restart",
-            ))
-        }
-        Era::BothAnswer => findings.push(finding(CauseId::StaleReplica).why(
+    let of_era = match release.era() {
+        Era::NoReferences | Era::ComparesText | Era::KeepsClientApp => finding(CauseId::StaleArgocd)
+            .why("this release goes on with the old client secret: every login is refused until a restart"),
+        Era::BothAnswer => finding(CauseId::StaleReplica).why(
             "the old handler goes on beside the new one: logins are refused now and then until a restart",
-        )),
-        Era::ReloadsInLoop => findings.push(
-            finding(CauseId::StaleArgocd)
-                .certainty(Certainty::Likely)
-                .why("this release rebuilds its server when the secret changes, and may hang while it does"),
         ),
-        Era::Reloads | Era::ReloadsAgain => findings.extend(unlabelled_own(evidence)),
-    }
+        Era::ReloadsInLoop => finding(CauseId::StaleArgocd)
+            .certainty(Certainty::Likely)
+            .why("this release rebuilds its server when the secret changes, and may hang while it does"),
+        Era::Reloads | Era::ReloadsAgain => {
+            return findings.into_iter().chain(unlabelled_own(evidence)).collect();
+        }
+    };
+    findings.push(of_era);
     findings
 }
 
@@ -64,10 +62,7 @@ fn unlabelled_own(evidence: &Evidence) -> Option<Finding> {
     let own = matches!(evidence.client_reference(), Some(Reference::Own(_)));
     let secret = evidence.argocd_secret.there()?;
     let release = evidence.release.as_ref()?;
-    if !own || secret.labelled || !release.is_at_least(3, 5, 0) {
-        return None;
-    }
-    Some(
+    (own && !secret.labelled && release.is_at_least(3, 5, 0)).then(|| {
         Finding::new(
             CauseId::SecretUnlabelled,
             format!("{}, metadata.labels", object("Secret", &evidence.namespace, OWN)),
@@ -75,21 +70,20 @@ fn unlabelled_own(evidence: &Evidence) -> Option<Finding> {
         .when(When::Later)
         .seen("argocd-secret holds the client secret and has no label app.kubernetes.io/part-of=argocd")
         .why(advice::LABELLED_ALONE)
-        .fix(advice::label_own_secret(evidence)),
-    )
+        .fix(advice::label_own_secret(evidence))
+    })
 }
 
 /// How a rotation is done safely here, in order.
 pub fn safe_order(evidence: &Evidence) -> Vec<String> {
-    let restart = advice::restart_argocd(evidence);
     let reloads = evidence.release.as_ref().is_some_and(advice::reloads);
-    let mut order = vec![
+    let then = match reloads {
+        true => "wait until logins pass again: this release takes it over by itself, after open requests have ended (20 s at most); change nothing else meanwhile, since a second change in that time is lost".to_owned(),
+        false => format!("restart argocd-server: {}", advice::restart_argocd(evidence)),
+    };
+    vec![
         "write the new secret at the provider; where it takes the old one for a while too, let it".to_owned(),
         "write it into Argo CD's Secret".to_owned(),
-    ];
-    order.push(match reloads {
-        true => "wait until logins pass again: this release takes it over by itself, after open requests have ended (20 s at most); change nothing else meanwhile, since a second change in that time is lost".to_owned(),
-        false => format!("restart argocd-server: {restart}"),
-    });
-    order
+        then,
+    ]
 }

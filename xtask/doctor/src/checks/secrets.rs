@@ -13,9 +13,8 @@ use crate::shown::{argument, object, shown};
 /// What a reference that leads nowhere would lead to, held against what Dex takes: a second
 /// fault that the first one hides.
 pub fn behind_reference(evidence: &Evidence) -> Option<Finding> {
-    let dex = evidence.provider.own_dex()?;
-    let (secret, key) = dex.secret.as_ref()?;
-    let value = secret.value(key).filter(|_| !dex_is_stale(dex))?;
+    let (secret, key) = evidence.provider.own_secret()?;
+    let value = secret.value(key).filter(|_| !dex_is_stale(evidence))?;
     let meant = match &evidence.oidc()?.client_secret {
         Term::Reference(Reference::Of { key, .. }) => evidence.named_secret.there()?.value(key)?,
         _ => evidence.meant_secret.as_ref().and_then(|(secret, key)| secret.value(key))?,
@@ -57,50 +56,42 @@ pub fn agrees(evidence: &Evidence) -> Option<bool> {
         Taken::Unclear => {}
     }
     let current = evidence.current.as_ref()?;
-    let dex = evidence.provider.own_dex()?;
-    let (secret, key) = dex.secret.as_ref()?;
+    let (secret, key) = evidence.provider.own_secret()?;
     let same = secret.value(key)? == current;
     // Dex that was started before the Secret was written has another value.
-    match (same, dex_is_stale(dex)) {
-        (true, false) => Some(true),
-        (false, false) => Some(false),
-        (_, true) => None,
-    }
+    (!dex_is_stale(evidence)).then_some(same)
 }
 
 /// Whether Dex runs since before its Secret was written.
-fn dex_is_stale(dex: &DexSeen) -> bool {
-    let written = dex.secret.as_ref().and_then(|(secret, key)| secret.written(key));
-    dex.oldest().zip(written).is_some_and(|(oldest, written)| oldest < written.at)
+fn dex_is_stale(evidence: &Evidence) -> bool {
+    let written = evidence.provider.own_secret().and_then(|(secret, key)| secret.written(key));
+    let oldest = evidence.provider.own_dex().and_then(DexSeen::oldest);
+    oldest.zip(written).is_some_and(|(oldest, written)| oldest < written.at)
 }
 
 /// Dex's Secret has white space around the value. Where Dex itself still takes the value
 /// without, it has not read that yet.
 fn dex_has_white_space(evidence: &Evidence, current: &Hidden) -> Option<Form> {
-    let dex = evidence.provider.own_dex()?;
-    let (secret, key) = dex.secret.as_ref()?;
+    let (secret, key) = evidence.provider.own_secret()?;
     let value = secret.value(key)?;
     let differs = value != current && value.trimmed() == *current;
     let takes = evidence.takes(Form::Presented) == Taken::Yes;
-    (differs && (!takes || dex_is_stale(dex))).then_some(Form::WithLineBreak)
+    (differs && (!takes || dex_is_stale(evidence))).then_some(Form::WithLineBreak)
 }
 
 /// Dex takes the secret that Argo CD has, and its Secret was given another one since: the
 /// next start of Dex ends that.
 fn dex_will_differ(evidence: &Evidence, current: &Hidden) -> bool {
-    let takes = evidence.takes(Form::Presented) == Taken::Yes;
-    takes
-        && evidence.provider.own_dex().is_some_and(|dex| {
-            let value = dex.secret.as_ref().map(|(secret, key)| secret.value(key));
-            value.is_some_and(|value| value.is_none() || value != Some(current) && dex_is_stale(dex))
-        })
+    let Some((secret, key)) = evidence.provider.own_secret() else { return false };
+    let value = secret.value(key);
+    evidence.takes(Form::Presented) == Taken::Yes
+        && (value.is_none() || value != Some(current) && dex_is_stale(evidence))
 }
 
 /// The provider says that the secret has expired, or that the client is disabled.
 fn ended_at_provider(evidence: &Evidence) -> Option<Finding> {
     let of_codes = evidence.redeemed().map(|redeemed| (redeemed.0.cause, &redeemed.0.message));
-    let logins = evidence.logins().into_iter().flat_map(|logins| &logins.failures);
-    let of_logins = logins.map(|it| (it.answer, &it.message));
+    let of_logins = evidence.login_failures().iter().map(|it| (it.answer, &it.message));
     let ended = |cause: &Cause| matches!(cause, Cause::SecretExpired | Cause::ClientDisabled);
     let (cause, message) = of_codes.chain(of_logins).find(|(cause, _)| ended(cause))?;
     let finding = match cause {
@@ -166,22 +157,6 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
         _ => place(evidence),
     };
     let (why, fix): (&str, Fix) = match form {
-        Form::AsStored
-        | Form::WithLineBreak
-        | Form::Presented
-        | Form::Wrong
-        | Form::WrongAgain
-        | Form::None => (
-            "the provider was given white space as a part of the secret; Argo CD cuts it off before it presents the secret, so the two differ",
-            match &dex_secret {
-                Some((key, ..)) => {
-                    let own = own_white_space(evidence).map(|(own, _)| format!("{}\n", own.cut()));
-                    format!("{}{}\n{}", own.unwrap_or_default(), key.cut(), advice::restart_dex(evidence))
-                        .into()
-                }
-                None => "give the provider the secret without the white space (printf, not echo)".into(),
-            },
-        ),
         Form::Decoded => (
             "the value was encoded in base64 twice: what Kubernetes decodes is base64 still, and Argo CD presents that",
             match own(evidence) {
@@ -199,6 +174,17 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
                     Fix::from(Key::of(evidence, secret, key).decode()).then(&advice::restart_dex(evidence))
                 }
                 None => "give the provider the secret itself".into(),
+            },
+        ),
+        _ => (
+            "the provider was given white space as a part of the secret; Argo CD cuts it off before it presents the secret, so the two differ",
+            match &dex_secret {
+                Some((key, ..)) => {
+                    let own = own_white_space(evidence).map(|(own, _)| format!("{}\n", own.cut()));
+                    format!("{}{}\n{}", own.unwrap_or_default(), key.cut(), advice::restart_dex(evidence))
+                        .into()
+                }
+                None => "give the provider the secret without the white space (printf, not echo)".into(),
             },
         ),
     };
@@ -294,7 +280,7 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
             .fix(advice::restart_dex(evidence));
     }
     // Dex has not read that value yet: then both have to start with it.
-    let restart = match dex_is_stale(dex) {
+    let restart = match dex_is_stale(evidence) {
         true => format!("{}\n{restart}", advice::restart_dex(evidence)),
         false => restart,
     };

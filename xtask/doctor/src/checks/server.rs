@@ -61,16 +61,14 @@ fn first_start(evidence: &Evidence) -> Option<Finding> {
     });
     let failure = evidence.failure(&[Cause::SsoOff, Cause::FirstStart])?;
     // That a pod by itself knows no /auth/login may be a root path that nobody told of.
-    let at_front = evidence.outside.as_ref().is_some_and(|outside| {
-        outside.rehearsals.iter().any(|rehearsal| rehearsal.form.as_ref().err() == Some(failure))
-    });
+    let mut forms = evidence.rehearsals().iter().map(|rehearsal| rehearsal.form.as_ref());
+    let at_front = forms.any(|form| form.err() == Some(failure));
     if failure.cause == Cause::SsoOff && !at_front && pod.is_none() {
         return None;
     }
     let shows = evidence.public().is_some_and(|public| public.issuer.is_some() && !public.url.is_empty());
-    let configured = evidence.settings.there().is_some_and(|settings| {
-        (settings.config().is_some() || settings.dex.config().is_some()) && !settings.url.trim().is_empty()
-    });
+    let configured =
+        (evidence.oidc().is_some() || evidence.dex_settings().is_some()) && !evidence.url().trim().is_empty();
     // Below a root path that the address does not have there is nothing else to expect.
     let root = evidence.root_path.trim_matches('/');
     let below = |address: &str| {
@@ -163,10 +161,8 @@ fn redis(evidence: &Evidence) -> Option<Finding> {
         return None;
     }
     let logged = evidence.logged(|log| log.redis);
-    let logins = evidence.logins();
-    let failed =
-        logins.is_some_and(|logins| logins.failures.iter().any(|it| it.answer == Cause::SessionStore));
-    let passes = logins.is_some_and(|logins| logins.ok == logins.total);
+    let failed = evidence.login_failures().iter().any(|it| it.answer == Cause::SessionStore);
+    let passes = evidence.logins().is_some_and(|logins| logins.ok == logins.total);
     Some(
         Finding::new(CauseId::Redis, down.place())
             .certain_if(failed)

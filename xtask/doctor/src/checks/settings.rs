@@ -2,12 +2,13 @@
 //! and against what a login needs.
 
 use probe::{Cause, CauseId, Step};
+use releases::Release;
 use url::Url;
 
 use super::commands::{PARAMS, edit_settings, replace_in_dex, set_data, set_list, set_url};
 use super::{at, at_field, ends_late, when_settings};
 use crate::advice;
-use crate::evidence::{DexClient, Evidence, Outside, Settings};
+use crate::evidence::{Evidence, Outside, Settings};
 use crate::finding::{Certainty, Finding, Fix, When};
 use crate::shown::{listed, shown};
 use crate::web_address;
@@ -148,10 +149,7 @@ fn wrong_root(evidence: &Evidence, url: &Url) -> Option<Finding> {
     let failure = evidence.failure(&[Cause::SsoOff])?;
     let path = |path: &str| path.trim_matches('/').to_owned();
     let (root, outside) = (path(&evidence.root_path), typed(evidence)?);
-    if root.is_empty() || path(url.path()) == root || path(outside.address.path()) == root {
-        return None;
-    }
-    Some(
+    (!root.is_empty() && path(url.path()) != root && path(outside.address.path()) != root).then(|| {
         Finding::new(CauseId::ArgocdUrl, "ConfigMap argocd-cmd-params-cm, server.rootpath")
             .seen(format!("argocd-server answers below /{}, and url is {}", shown(&root), shown(url.as_str())))
             .quoting("/auth/login at the address that users type says", failure)
@@ -161,8 +159,8 @@ fn wrong_root(evidence: &Evidence, url: &Url) -> Option<Finding> {
                 set_data(evidence, PARAMS, "server.rootpath", ""),
                 shown(&root),
                 advice::restart_argocd(evidence)
-            )),
-    )
+            ))
+    })
 }
 
 /// `url` has a path below which Argo CD does not answer: a code that is brought there
@@ -172,9 +170,8 @@ fn wrong_path(evidence: &Evidence, url: &Url) -> Option<Finding> {
     if path(url.path()) == path(&evidence.root_path) {
         return None;
     }
-    let rehearsals = &evidence.outside.as_ref()?.rehearsals;
-    let failures = rehearsals.iter().filter_map(|rehearsal| Some(&rehearsal.redeemed.as_ref()?.0));
-    let nobody = failures.into_iter().find(|it| it.step == Step::Callback && it.status == Some(404))?;
+    let mut failures = evidence.rehearsals().iter().filter_map(|it| Some(&it.redeemed.as_ref()?.0));
+    let nobody = failures.find(|it| it.step == Step::Callback && it.status == Some(404))?;
     Some(
         Finding::new(CauseId::ArgocdUrl, URL)
             .when(when_settings(evidence))
@@ -252,10 +249,8 @@ fn redirect_uri(evidence: &Evidence) -> Option<Finding> {
     let refused = evidence.failure(&[Cause::UnregisteredRedirect, Cause::RedirectElsewhere]);
     let url = configured_url(evidence).filter(|url| !url.trim().is_empty())?;
     let wanted = format!("{}/auth/callback", url.trim_end_matches('/'));
-    let dex = evidence.provider.own_dex();
-    let config = dex.and_then(|dex| dex.config.as_ref());
-    let registered =
-        config.and_then(|config| config.client.as_ref()).map(|client: &DexClient| &client.redirect_uris);
+    let config = evidence.provider.own_config();
+    let registered = config.and_then(|config| Some(&config.client.as_ref()?.redirect_uris));
     let missing = registered.is_some_and(|uris| !uris.is_empty() && !uris.contains(&wanted));
     if refused.is_none() && !missing {
         return None;
@@ -318,10 +313,8 @@ fn scope(evidence: &Evidence) -> Option<Finding> {
 pub fn audience(evidence: &Evidence) -> Option<Finding> {
     let config = evidence.oidc()?;
     let client = &evidence.client_id;
-    if client.is_empty() || config.audiences.is_empty() || config.audiences.contains(client) {
-        return None;
-    }
-    if evidence.release.as_ref().is_some_and(|release| !release.knows_allowed_audiences()) {
+    let knows = evidence.release.as_ref().is_none_or(Release::knows_allowed_audiences);
+    if !knows || client.is_empty() || config.audiences.is_empty() || config.audiences.contains(client) {
         return None;
     }
     let said = ends_late(evidence);

@@ -111,8 +111,10 @@ fn running(evidence: &Evidence) -> impl Iterator<Item = &PodSeen> {
 /// Whether the release goes on with what it read at its start. `None` if the release is
 /// not known.
 fn never_notices(evidence: &Evidence) -> Option<bool> {
-    let era = evidence.release.as_ref()?.era();
-    Some(matches!(era, Era::NoReferences | Era::ComparesText | Era::KeepsClientApp | Era::BothAnswer))
+    Some(matches!(
+        evidence.era()?,
+        Era::NoReferences | Era::ComparesText | Era::KeepsClientApp | Era::BothAnswer
+    ))
 }
 
 fn times(evidence: &Evidence) -> Option<String> {
@@ -120,19 +122,18 @@ fn times(evidence: &Evidence) -> Option<String> {
     let said = !written.by.is_empty() && written.by != "unknown";
     let by = if said { format!(" by {}", shown(&written.by)) } else { String::new() };
     let since = oldest(evidence)?;
-    let from = if running(evidence).any(|pod| pod.log.as_ref().is_some_and(|log| log.client_app.is_some())) {
-        "made its client app last"
-    } else {
-        "was started"
+    let mut logs = running(evidence).filter_map(|pod| pod.log.as_ref());
+    let from = match logs.any(|log| log.client_app.is_some()) {
+        true => "made its client app last",
+        false => "was started",
     };
     let what = if evidence.uses_bundled() { "server.secretkey" } else { "the Secret" };
     Some(format!("{what} was written at {}{by}; argocd-server {from} at {}", at(written.at), at(since)))
 }
 
-fn era(evidence: &Evidence) -> Option<String> {
-    let release = evidence.release.as_ref()?;
-    let era = release.era();
-    Some(format!("argocd {release}, era `{}`: {}", era.name(), era.because()))
+pub fn era(evidence: &Evidence) -> Option<String> {
+    let (release, era) = (evidence.release.as_ref()?, evidence.era()?);
+    Some(format!("argocd {release}, era `{era}`: {}", era.because()))
 }
 
 /// The line of the log that shows that a release restarted its servers and kept its
@@ -210,15 +211,10 @@ fn by_time(evidence: &Evidence) -> Option<Finding> {
     if !behind || never_notices(evidence) != Some(true) {
         return None;
     }
-    let id = match evidence.release.as_ref().map(|release| release.era()) {
-        Some(Era::BothAnswer) => CauseId::StaleReplica,
-        _ => CauseId::StaleArgocd,
-    };
-    Some(
-        behind_its_secret(evidence, id, None).certainty(Certainty::Likely).why(
-            "the Secret was written after the server read it, and this release does not take a change over",
-        ),
-    )
+    let both = evidence.era() == Some(Era::BothAnswer);
+    let id = if both { CauseId::StaleReplica } else { CauseId::StaleArgocd };
+    let why = "the Secret was written after the server read it, and this release does not take a change over";
+    Some(behind_its_secret(evidence, id, None).certainty(Certainty::Likely).why(why))
 }
 
 /// Refused, and nobody can tell whether the Secret is right.
@@ -236,40 +232,24 @@ fn undecided(evidence: &Evidence) -> Finding {
         return stale(evidence, Certainty::Likely)
             .one_of(&[StaleArgocd, SecretMismatch, SecretWhitespace], decides);
     }
-    let (id, candidates): (_, &[CauseId]) = match (looked, behind) {
-        _ if evidence.uses_bundled() => (StaleArgocd, &[StaleArgocd, SecretMismatch]),
+    let not_read = [SecretUnlabelled, SecretKeyMissing, SecretReference].as_slice();
+    // The likeliest comes first.
+    let candidates = match (looked, behind) {
+        _ if evidence.uses_bundled() => vec![StaleArgocd, SecretMismatch],
         // The Secret was read: it is there, with its label and key.
-        (true, Some(false)) => (SecretMismatch, &[SecretMismatch, SecretWhitespace]),
-        (true, _) => (SecretMismatch, &[SecretMismatch, SecretWhitespace, StaleArgocd]),
-        (false, _) if never_notices(evidence) == Some(false) => (
-            SecretMismatch,
-            &[
-                SecretMismatch,
-                SecretWhitespace,
-                SecretUnlabelled,
-                SecretKeyMissing,
-                SecretReference,
-                StaleArgocd,
-            ],
-        ),
-        (false, _) => (
-            StaleArgocd,
-            &[
-                StaleArgocd,
-                SecretMismatch,
-                SecretUnlabelled,
-                SecretKeyMissing,
-                SecretReference,
-                SecretWhitespace,
-            ],
-        ),
+        (true, Some(false)) => vec![SecretMismatch, SecretWhitespace],
+        (true, _) => vec![SecretMismatch, SecretWhitespace, StaleArgocd],
+        (false, _) if never_notices(evidence) == Some(false) => {
+            [&[SecretMismatch, SecretWhitespace], not_read, &[StaleArgocd]].concat()
+        }
+        (false, _) => [&[StaleArgocd, SecretMismatch], not_read, &[SecretWhitespace]].concat(),
     };
-    let place = advice::at_server(evidence);
+    let id = candidates[0];
     let fix = match id {
         StaleArgocd => format!("{}   # if a restart heals it, it was this", advice::restart_argocd(evidence)),
         _ => "compare the client secret at the provider with the one in Argo CD's Secret".to_owned(),
     };
-    Finding::new(id, place)
+    Finding::new(id, advice::at_server(evidence))
         .certainty(Certainty::Possible)
         .seen(rehearsed(evidence))
         .seen_if(evidence.provider.said_of(Form::Presented))
@@ -278,12 +258,12 @@ fn undecided(evidence: &Evidence) -> Finding {
         .why("the provider does not take the client secret that Argo CD presents; several causes look like this")
         .fix(fix)
         .lasting(advice::lasting(evidence))
-        .one_of(candidates, decides)
+        .one_of(&candidates, decides)
 }
 
 /// The log of a release that starts a second handler beside the first, where it did.
 fn two_handlers(evidence: &Evidence) -> Option<String> {
-    if evidence.release.as_ref().is_some_and(|release| release.era() != Era::BothAnswer) {
+    if evidence.era().is_some_and(|era| era != Era::BothAnswer) {
         return None;
     }
     let logs = running(evidence).filter_map(|pod| pod.log.as_ref());
@@ -322,12 +302,7 @@ fn two_minds(evidence: &Evidence) -> Finding {
         format!("the provider refuses the secret of {} and takes that of {}", listed(&stale), listed(&fresh))
     });
     let pods = running(evidence).count();
-    let why = match by_pod.is_some() || pods > 1 {
-        true => "replicas hold different client secrets, and each connection meets one of them",
-        false => {
-            "several handlers of one server hold different client secrets, and each connection meets one of them"
-        }
-    };
+    let who = if by_pod.is_some() || pods > 1 { "replicas" } else { "several handlers of one server" };
     Finding::new(CauseId::StaleReplica, place)
         .seen(format!(
             "brought a code that nobody gave out, Argo CD presented a secret that the provider takes in {} of {} tries, and another one in {}",
@@ -340,7 +315,7 @@ fn two_minds(evidence: &Evidence) -> Finding {
         .seen_if(two_handlers(evidence))
         .seen_if(times(evidence))
         .seen_if(era(evidence))
-        .why(why)
+        .why(format!("{who} hold different client secrets, and each connection meets one of them"))
         .fix(advice::restart_argocd(evidence))
         .lasting(advice::lasting(evidence))
 }

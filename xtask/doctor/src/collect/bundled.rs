@@ -1,13 +1,11 @@
 //! Looks at the Dex inside Argo CD, where the settings have one.
 
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::Pod;
 
-use super::cluster::{MOST_PODS, one, seen};
+use super::cluster::{one, secret, seen};
 use super::reader::Reader;
-use crate::access_gaps::right;
 use crate::evidence::bundled::{NAME, trouble};
 use crate::evidence::{Evidence, PodSeen, Reference, SecretSeen, Seen, Unresolved};
-use crate::shown::shown;
 
 /// The Secrets that references of connectors name, and that are looked at.
 const MOST_SECRETS: usize = 8;
@@ -19,11 +17,10 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
     let namespace = evidence.namespace.clone();
     let Some(settings) = evidence.settings.there().filter(|settings| settings.dex.is_there()) else { return };
     let references = settings.dex.config().map(|config| config.references.clone()).unwrap_or_default();
-    let pods = right(&namespace, "", "pods", "list", None);
     let deployment = evidence.bundled.deployment.there();
     let name = deployment.and_then(|it| it.labels.get("app.kubernetes.io/name")).map_or(NAME, String::as_str);
     let label = format!("app.kubernetes.io/name={name}");
-    let pods = reader.list::<Pod>(&pods, &label, MOST_PODS).await;
+    let pods = reader.list::<Pod>(&namespace, &label).await;
     let what = format!("Pods of {NAME} (whether the Dex inside Argo CD runs)");
     let pods = seen(pods, &what, evidence);
     for pod in pods.there().into_iter().flat_map(|listed| &listed.items) {
@@ -43,20 +40,18 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence) {
             Reference::Own(key) => {
                 evidence.argocd_secret.there().is_none_or(|secret| secret.value(key).is_some())
             }
-            Reference::Of { secret, key } => {
-                if !secrets.iter().any(|known| known.name == *secret) {
+            Reference::Of { secret: name, key } => {
+                if !secrets.iter().any(|known| known.name == *name) {
                     if secrets.len() >= MOST_SECRETS {
                         continue;
                     }
-                    let read = reader.object::<Secret>(&one(&namespace, "secrets", secret)).await;
-                    let what = format!("Secret {} (a reference of dex.config)", shown(secret));
-                    match seen(read, &what, evidence) {
+                    match secret(reader, evidence, name, "a reference of dex.config").await {
                         Seen::NotLooked => continue,
-                        Seen::There(found) => secrets.push(SecretSeen::of(&found)),
+                        Seen::There(found) => secrets.push(found),
                         Seen::Absent => {}
                     }
                 }
-                let known = secrets.iter().find(|known| known.name == *secret);
+                let known = secrets.iter().find(|known| known.name == *name);
                 known.is_some_and(|known| known.labelled && known.value(key).is_some())
             }
         };

@@ -3,8 +3,9 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use kube::ResourceExt as _;
 
-use super::reader::{Reader, Unread};
+use super::reader::{MOST_LISTED, Reader, Unread};
 use crate::access_gaps::{CouldNot, Right, right};
 use crate::evidence::bundled::{CLIENT, NAME, PATH};
 use crate::evidence::{
@@ -14,8 +15,6 @@ use crate::evidence::{
 use crate::hidden::Hidden;
 use crate::shown::{argument, listed, shown};
 
-/// The pods that are looked at. An argocd-server has a handful.
-pub const MOST_PODS: usize = 100;
 /// The pods whose logs are read.
 const MOST_LOGS: usize = 10;
 /// How much of a log is read: its start, where a server says what it runs with, and its
@@ -45,6 +44,12 @@ pub fn seen<T>(result: Result<T, Unread>, what: &str, evidence: &mut Evidence) -
     }
 }
 
+/// A Secret of Argo CD's namespace; `of` says what it is read for.
+pub async fn secret(reader: &Reader, evidence: &mut Evidence, name: &str, of: &str) -> Seen<SecretSeen> {
+    let read = reader.object::<Secret>(&evidence.namespace, name).await;
+    seen(read, &format!("Secret {} ({of})", shown(name)), evidence).map(|it| SecretSeen::of(&it))
+}
+
 /// A note about something that could not be looked at.
 pub fn note(what: &str, unread: &Unread) -> CouldNot {
     let (because, right) = match unread {
@@ -61,25 +66,16 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
     let namespace = evidence.namespace.clone();
     reader.will_ask(["pods/log", "pods/proxy"].map(|resource| right(&namespace, "", resource, "get", None)));
     reader.will_ask(CONTROLLERS.map(of_controller));
-    let config_map = |name: &'static str| {
-        let right = one(&namespace, "configmaps", name);
-        async move { reader.object::<ConfigMap>(&right).await }
-    };
-    let secret = one(&namespace, "secrets", "argocd-secret");
-    let deployments = right(&namespace, "apps", "deployments", "list", None);
-    let pods_right = right(&namespace, "", "pods", "list", None);
-    let ingresses = right(&namespace, "networking.k8s.io", "ingresses", "list", None);
-    let policies = right(&namespace, "networking.k8s.io", "networkpolicies", "list", None);
     let of_server = format!("{NAME_LABEL}={SERVER}");
     let (settings, params, rbac, secret, deployments, pods, ingresses, policies) = futures::join!(
-        config_map("argocd-cm"),
-        config_map("argocd-cmd-params-cm"),
-        config_map("argocd-rbac-cm"),
-        reader.object::<Secret>(&secret),
-        reader.list::<Deployment>(&deployments, "app.kubernetes.io/part-of=argocd", MOST_PODS),
-        reader.list::<Pod>(&pods_right, &of_server, MOST_PODS),
-        reader.list::<Ingress>(&ingresses, "", MOST_PODS),
-        reader.list::<NetworkPolicy>(&policies, "", MOST_PODS),
+        reader.object::<ConfigMap>(&namespace, "argocd-cm"),
+        reader.object::<ConfigMap>(&namespace, "argocd-cmd-params-cm"),
+        reader.object::<ConfigMap>(&namespace, "argocd-rbac-cm"),
+        reader.object::<Secret>(&namespace, "argocd-secret"),
+        reader.list::<Deployment>(&namespace, "app.kubernetes.io/part-of=argocd"),
+        reader.list::<Pod>(&namespace, &of_server),
+        reader.list::<Ingress>(&namespace, ""),
+        reader.list::<NetworkPolicy>(&namespace, ""),
     );
     evidence.settings =
         seen(settings, "ConfigMap argocd-cm (the settings)", evidence).map(|it| Settings::of(&it));
@@ -99,18 +95,18 @@ pub async fn objects(reader: &Reader, evidence: &mut Evidence, secret_check: boo
         take_deployments(evidence, &listed.items);
     }
     if evidence.settings.there().is_none() && evidence.server.there().is_none() {
-        reader.will_ask([everywhere()]);
+        reader.will_ask([Right { optional: true, ..right("", "apps", "deployments", "list", None) }]);
     }
     let labelled = evidence.server.there().and_then(|server| server.labels.get(NAME_LABEL));
     let pods = match labelled.filter(|name| *name != SERVER) {
-        Some(name) => reader.list::<Pod>(&pods_right, &format!("{NAME_LABEL}={name}"), MOST_PODS).await,
+        Some(name) => reader.list::<Pod>(&namespace, &format!("{NAME_LABEL}={name}")).await,
         None => pods,
     };
     let pods = seen(pods, "Pods of argocd-server (when each was started)", evidence);
     if let Seen::There(listed) = pods {
         evidence.pods = listed.items.iter().map(PodSeen::of).collect();
         if listed.more {
-            let what = format!("all Pods of argocd-server but the first {MOST_PODS}");
+            let what = format!("all Pods of argocd-server but the first {MOST_LISTED}");
             evidence.note(what, "there are too many");
         }
     }
@@ -158,15 +154,9 @@ fn of_controller(namespace: &str) -> Right {
     Right { optional: true, ..one(namespace, "configmaps", "ingress-nginx-controller") }
 }
 
-fn everywhere() -> Right {
-    Right { optional: true, ..right("", "apps", "deployments", "list", None) }
-}
-
 /// The namespaces that have an argocd-server, as far as this user may see them.
 async fn elsewhere(reader: &Reader) -> Vec<String> {
-    let all = everywhere();
-    let label = "app.kubernetes.io/name=argocd-server";
-    let listed = reader.list::<Deployment>(&all, label, MOST_PODS).await;
+    let listed = reader.list::<Deployment>("", &format!("{NAME_LABEL}={SERVER}")).await;
     let items = listed.map(|listed| listed.items).unwrap_or_default();
     let mut namespaces: Vec<String> = items.into_iter().filter_map(|it| it.metadata.namespace).collect();
     namespaces.dedup();
@@ -176,14 +166,14 @@ async fn elsewhere(reader: &Reader) -> Vec<String> {
 /// Asks for the settings of each controller: what is not there needs no right.
 pub async fn controllers(reader: &Reader) {
     for right in CONTROLLERS.map(of_controller) {
-        let _ = reader.object::<ConfigMap>(&right).await;
+        let _ = reader.object_by::<ConfigMap>(&right).await;
     }
 }
 
 /// The settings of ingress-nginx' controller.
 pub async fn controller(reader: &Reader, evidence: &mut Evidence) {
     for namespace in CONTROLLERS {
-        match reader.object::<ConfigMap>(&of_controller(namespace)).await {
+        match reader.object_by::<ConfigMap>(&of_controller(namespace)).await {
             Ok(found) => {
                 evidence.controller = Some((namespace.to_owned(), found.data.unwrap_or_default()));
                 return;
@@ -198,22 +188,19 @@ pub async fn controller(reader: &Reader, evidence: &mut Evidence) {
 }
 
 fn take_deployments(evidence: &mut Evidence, deployments: &[Deployment]) {
-    let label = |deployment: &Deployment, key: &str| {
-        deployment.metadata.labels.as_ref().and_then(|labels| labels.get(key)).cloned().unwrap_or_default()
-    };
-    let name = |deployment: &&Deployment| label(deployment, "app.kubernetes.io/name");
     // The operator names each after its own object, and says the part in another label.
-    let is = |it: &&Deployment, known: &[&str], part: &str| {
-        known.contains(&name(it).as_str()) || label(it, "app.kubernetes.io/component") == part
+    let all = |names: &[&str], part: &str| {
+        let is = |it: &&Deployment| {
+            let label = |key| it.labels().get(key).map_or("", String::as_str);
+            names.contains(&label(NAME_LABEL)) || label("app.kubernetes.io/component") == part
+        };
+        deployments.iter().filter(is).map(DeploymentSeen::of).collect::<Vec<_>>()
     };
-    let server = deployments.iter().find(|it| is(it, &[SERVER], "server"));
-    evidence.server = server.map_or(Seen::Absent, |it| Seen::There(DeploymentSeen::of(it)));
+    evidence.server = all(&[SERVER], "server").into_iter().next().into();
     evidence.release = evidence.server.there().and_then(|server| server.release.clone());
-    let is_redis = |it: &&Deployment| is(it, &["argocd-redis", "argocd-redis-ha-haproxy"], "redis");
-    let redis: Vec<_> = deployments.iter().filter(is_redis).map(DeploymentSeen::of).collect();
-    let bundled = deployments.iter().find(|it| is(it, &[NAME], "dex-server"));
-    evidence.bundled.deployment = bundled.map_or(Seen::Absent, |it| Seen::There(DeploymentSeen::of(it)));
-    evidence.redis = if redis.is_empty() { Seen::Absent } else { Seen::There(redis) };
+    evidence.bundled.deployment = all(&[NAME], "dex-server").into_iter().next().into();
+    let redis = all(&["argocd-redis", "argocd-redis-ha-haproxy"], "redis");
+    evidence.redis = Some(redis).filter(|redis| !redis.is_empty()).into();
 }
 
 /// The hosts of the Ingresses whose paths lead to a Service of argocd-server; it is called as its Deployment where
@@ -243,17 +230,11 @@ fn told(evidence: &Evidence, params: Option<&ConfigMap>, flag: &str, key: &str) 
 /// Whether the server leaves TLS to others: by its arguments, its environment, or the
 /// ConfigMap that the environment comes from.
 fn insecure(evidence: &Evidence, params: Option<&ConfigMap>) -> Option<bool> {
-    let server = evidence.server.there();
-    let argument = server.and_then(|server| {
-        server.args.iter().find_map(|arg| match arg.strip_prefix("--insecure")? {
-            "" => Some(true),
-            value => Some(value.trim_start_matches('=') == "true"),
-        })
-    });
-    let param = params.map(|params| {
-        params.data.as_ref().and_then(|data| data.get("server.insecure")).is_some_and(|value| value == "true")
-    });
-    argument.or(param)
+    let args = evidence.server.there().into_iter().flat_map(|server| &server.args);
+    let argument = args.filter_map(|arg| arg.strip_prefix("--insecure")).next();
+    let argument = argument.map(|value| value.is_empty() || value.trim_start_matches('=') == "true");
+    let data = params.map(|params| params.data.clone().unwrap_or_default());
+    argument.or(data.map(|data| data.get("server.insecure").is_some_and(|value| value == "true")))
 }
 
 /// Reads the Secrets that the settings name, and resolves what stands behind them.
@@ -261,8 +242,7 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
     let namespace = evidence.namespace.clone();
     if evidence.uses_bundled() {
         evidence.client_id = CLIENT.to_owned();
-        let url = evidence.settings.there().map(|settings| settings.url.as_str()).unwrap_or_default();
-        evidence.provider.issuer = format!("{url}{PATH}");
+        evidence.provider.issuer = format!("{}{PATH}", evidence.url());
         return;
     }
     let Some(config) = evidence.oidc().cloned() else {
@@ -271,10 +251,8 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
         }
         return;
     };
-    if let Term::Reference(Reference::Of { secret, .. }) = &config.client_secret {
-        let read = reader.object::<Secret>(&one(&namespace, "secrets", secret)).await;
-        let what = format!("Secret {} (the client secret)", shown(secret));
-        evidence.named_secret = seen(read, &what, evidence).map(|it| SecretSeen::of(&it));
+    if let Term::Reference(Reference::Of { secret: name, .. }) = &config.client_secret {
+        evidence.named_secret = secret(reader, evidence, name, "the client secret").await;
     }
     if let (Term::Reference(Reference::Own(key)), Seen::NotLooked) =
         (&config.client_secret, &evidence.argocd_secret)
@@ -283,7 +261,7 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
         reader.will_ask(meant.map(|(secret, _)| one(&namespace, "secrets", &secret)));
     }
     for (secret, key) in meant(evidence, &config.client_secret) {
-        if let Ok(found) = reader.object::<Secret>(&one(&namespace, "secrets", &secret)).await {
+        if let Ok(found) = reader.object::<Secret>(&namespace, &secret).await {
             let found = SecretSeen::of(&found);
             if found.value(&key).is_some() {
                 evidence.meant_secret = Some((found, key));
@@ -322,11 +300,14 @@ fn meant(evidence: &Evidence, term: &Term) -> Vec<(String, String)> {
 
 /// What Argo CD would present if it read its settings now.
 fn current(evidence: &Evidence, term: &Term) -> Option<Hidden> {
-    let reference = match term {
-        Term::Plain(value) => return (!value.is_empty()).then(|| value.clone()),
-        Term::Reference(reference) => reference,
-    };
-    let secret = evidence.secret_of(reference)?;
+    match term {
+        Term::Plain(value) => Some(value.clone()).filter(|value| !value.is_empty()),
+        Term::Reference(reference) => behind(reference, evidence.secret_of(reference)?),
+    }
+}
+
+/// What Argo CD reads behind a reference in the Secret that it names, if it sees that.
+fn behind(reference: &Reference, secret: &SecretSeen) -> Option<Hidden> {
     let visible = secret.labelled || matches!(reference, Reference::Own(_));
     Some(secret.value(reference.place().1).filter(|_| visible)?.trimmed())
 }
@@ -337,25 +318,17 @@ async fn text(reader: &Reader, evidence: &mut Evidence, term: &Term) -> Seen<Str
         Term::Plain(value) => return Seen::There(value.text()),
         Term::Reference(reference) => reference,
     };
-    let (secret, key) = match reference {
-        Reference::Own(key) => (evidence.argocd_secret.clone(), key),
-        Reference::Of { secret, key } => match evidence.named_secret.there() {
-            Some(named) if named.name == *secret => (evidence.named_secret.clone(), key),
-            _ => {
-                let read = reader.object::<Secret>(&one(&evidence.namespace, "secrets", secret)).await;
-                let what = format!("Secret {} (a reference of oidc.config)", shown(secret));
-                (seen(read, &what, evidence).map(|it| SecretSeen::of(&it)), key)
-            }
+    let secret = match reference {
+        Reference::Own(_) => evidence.argocd_secret.clone(),
+        Reference::Of { secret: name, .. } => match evidence.named_secret.there() {
+            Some(named) if named.name == *name => evidence.named_secret.clone(),
+            _ => secret(reader, evidence, name, "a reference of oidc.config").await,
         },
     };
     match secret {
         Seen::NotLooked => Seen::NotLooked,
         Seen::Absent => Seen::Absent,
-        Seen::There(secret) => {
-            let visible = secret.labelled || matches!(reference, Reference::Own(_));
-            let value = secret.value(key).filter(|_| visible);
-            value.map_or(Seen::Absent, |value| Seen::There(value.trimmed().text()))
-        }
+        Seen::There(secret) => behind(reference, &secret).map(|value| value.text()).into(),
     }
 }
 

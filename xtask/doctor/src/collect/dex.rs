@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Volume};
 use probe::Options;
 use url::Url;
 
-use super::cluster::{MOST_PODS, one, seen};
+use super::cluster::{one, seen};
 use super::reader::Reader;
 use super::web;
 use crate::access_gaps::{Right, right};
@@ -24,12 +24,8 @@ const MOST_VOLUMES: usize = 4;
 
 /// Reads Dex's Deployment, pods, configuration and the Secret of its client.
 pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
-    let deployments = right(namespace, "apps", "deployments", "list", None);
-    let pods = right(namespace, "", "pods", "list", None);
-    let (deployments, pods) = futures::join!(
-        reader.list::<Deployment>(&deployments, LABEL, MOST_PODS),
-        reader.list::<Pod>(&pods, LABEL, MOST_PODS),
-    );
+    let (deployments, pods) =
+        futures::join!(reader.list::<Deployment>(namespace, LABEL), reader.list::<Pod>(namespace, LABEL),);
     let what = |what: &str| format!("{what} in namespace {}", shown(namespace));
     let deployments = seen(deployments, &what("the provider's Deployment"), evidence);
     let pods = seen(pods, &what("the provider's Pods"), evidence);
@@ -46,9 +42,7 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
     let mut dex = DexSeen {
         deployment: DeploymentSeen::of(deployment),
         pods: pods.there().map(|pods| pods.items.iter().map(PodSeen::of).collect()).unwrap_or_default(),
-        config: None,
-        secret: None,
-        same_keys: None,
+        ..DexSeen::default()
     };
     dex.config = config(reader, evidence, namespace, deployment).await;
     if dex.config.is_none() {
@@ -61,7 +55,7 @@ pub async fn look(reader: &Reader, evidence: &mut Evidence, namespace: &str) {
     let client = dex.config.as_ref().and_then(|config| config.client.as_ref());
     let env = client.and_then(|client| client.secret_env.as_ref());
     if let Some(EnvSeen::Secret { name, key }) = env.and_then(|env| dex.deployment.env.get(env)) {
-        let read = reader.object::<Secret>(&one(namespace, "secrets", name)).await;
+        let read = reader.object::<Secret>(namespace, name).await;
         let named = what(&format!("Secret {} (the client secret as Dex expects it)", shown(name)));
         let read = seen(read, &named, evidence);
         let (namespace, name) = (namespace.to_owned(), name.clone());
@@ -145,21 +139,14 @@ async fn config(
     let path = args.and_then(|args| args.last()).map_or("config.yaml", String::as_str);
     let key = path.rsplit('/').next().unwrap_or(path);
     for volume in pod.volumes.iter().flatten().take(MOST_VOLUMES) {
-        let Some((resource, name)) = source(volume) else { continue };
-        let right = one(namespace, resource, name);
+        let Some((kind, name)) = source(volume) else { continue };
         let what = format!("Dex's configuration in namespace {}", shown(namespace));
-        let (kind, text) = match resource {
-            "secrets" => {
-                let read = seen(reader.object::<Secret>(&right).await, &what, evidence);
-                ("Secret", read.there().and_then(|it| Some(it.data.as_ref()?.get(key)?.0.clone())))
-            }
-            _ => {
-                let read = seen(reader.object::<ConfigMap>(&right).await, &what, evidence);
-                (
-                    "ConfigMap",
-                    read.there().and_then(|it| Some(it.data.as_ref()?.get(key)?.clone().into_bytes())),
-                )
-            }
+        let text = if kind == "Secret" {
+            let read = seen(reader.object::<Secret>(namespace, name).await, &what, evidence);
+            read.there().and_then(|it| Some(it.data.as_ref()?.get(key)?.0.clone()))
+        } else {
+            let read = seen(reader.object::<ConfigMap>(namespace, name).await, &what, evidence);
+            read.there().and_then(|it| Some(it.data.as_ref()?.get(key)?.clone().into_bytes()))
         };
         let at = format!("{}, key {}", object(kind, namespace, name), shown(key));
         if let Some(config) = text.and_then(|text| DexConfig::read(&at, &text, &evidence.client_id)) {
@@ -174,5 +161,5 @@ async fn config(
 fn source(volume: &Volume) -> Option<(&'static str, &str)> {
     let secret = volume.secret.as_ref().and_then(|secret| secret.secret_name.as_deref());
     let config_map = volume.config_map.as_ref().map(|map| map.name.as_str());
-    secret.map(|name| ("secrets", name)).or(config_map.map(|name| ("configmaps", name)))
+    secret.map(|name| ("Secret", name)).or(config_map.map(|name| ("ConfigMap", name)))
 }

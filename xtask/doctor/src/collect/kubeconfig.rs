@@ -81,8 +81,7 @@ impl UserCluster {
             Ok(Ok(client)) => client,
             Ok(Err(_)) => Err(unusable("its credential plugin cannot be run")),
             Err(_) => {
-                let limit = duration(PLUGIN);
-                Err(unusable(&format!("its credential plugin gave no answer within {limit}")))
+                Err(unusable(&format!("its credential plugin gave no answer within {}", duration(PLUGIN))))
             }
         }
     }

@@ -133,10 +133,8 @@ pub async fn collect_again(subject: &Subject, before: Option<&Evidence>) -> Resu
         None => provider(subject, &mut evidence).await,
     }
     let running = evidence.pods.iter().filter(|pod| pod.runs()).count();
-    let both_answer = evidence.release.as_ref().is_some_and(|release| release.era() == Era::BothAnswer);
-    if let Some(reader) =
-        subject.cluster.as_ref().filter(|_| running > 1 || both_answer || subject.each_replica)
-    {
+    let each = running > 1 || subject.each_replica || evidence.era() == Some(Era::BothAnswer);
+    if let Some(reader) = subject.cluster.as_ref().filter(|_| each) {
         replicas::meet(reader, &mut evidence).await;
     }
     let address = subject.address.clone().or_else(|| outside::address(&evidence));

@@ -75,13 +75,11 @@ pub async fn ask(options: &Options) -> Told {
 pub async fn look(evidence: &mut Evidence, options: &Options, told: Told, given: bool, user: Option<&User>) {
     let address = options.argocd.clone();
     let Told { public, release, ahead } = told;
-    if evidence.release.is_none() {
-        evidence.release = release;
-    }
+    evidence.release = evidence.release.take().or(release);
     let answered = |it: &Rehearsed| it.redeemed().is_some_and(|redeemed| redeemed.answer().is_some());
     let running = || evidence.pods.iter().filter(|pod| pod.runs());
     let met = running().all(|pod| pod.rehearsed.iter().any(answered));
-    let count = match evidence.release.as_ref().map(Release::era) {
+    let count = match evidence.era() {
         Some(Era::BothAnswer) => TWO_HANDLERS,
         Some(_) if running().count() == 1 || met && running().count() > 1 => ONE,
         _ => UNKNOWN,
@@ -255,7 +253,7 @@ fn settings(body: &[u8]) -> Option<Public> {
 
 /// The address of an installation, by its settings.
 pub fn address(evidence: &Evidence) -> Option<Url> {
-    web_address(&evidence.settings.there()?.url)
+    web_address(evidence.url())
 }
 
 #[cfg(test)]

@@ -109,7 +109,8 @@ pub async fn preflight(evidence: &mut Evidence, options: &Options, subject: &Sub
         Ok(endpoint) => endpoint,
         Err(because) => return evidence.note(WHAT, because),
     };
-    let (client_id, redirect_uri) = (evidence.client_id.clone(), redirect_uri(evidence));
+    let client_id = evidence.client_id.clone();
+    let redirect_uri = format!("{}/auth/callback", evidence.url().trim_end_matches('/'));
     let ask = Ask { options, endpoint, client_id, redirect_uri };
     let Ok(wrong) = Hidden::random() else { return };
     evidence.provider.tried = ask.both(Form::Wrong, &wrong).await;
@@ -199,12 +200,6 @@ pub(super) fn endpoint(provider: &Provider) -> Result<Url, String> {
         .ok_or_else(|| "its discovery document names no web address for it".to_owned())
 }
 
-fn redirect_uri(evidence: &Evidence) -> String {
-    let url =
-        evidence.settings.there().map(|settings| settings.url.trim_end_matches('/')).unwrap_or_default();
-    format!("{url}/auth/callback")
-}
-
 /// Other forms of the secret, each once.
 fn other_forms(evidence: &Evidence, current: &Hidden) -> Vec<(Form, Hidden)> {
     let stored = stored(evidence).filter(|stored| stored != current);
@@ -283,10 +278,7 @@ impl Ask<'_> {
 /// it is asked too often.
 fn comparable(answer: &Answer) -> Result<TokenAnswer, String> {
     let said = TokenAnswer::of(answer.status, &answer.text());
-    match said.is_passing() {
-        true => Err(format!("status {}", answer.status)),
-        false => Ok(said),
-    }
+    if said.is_passing() { Err(format!("status {}", answer.status)) } else { Ok(said) }
 }
 
 #[cfg(test)]

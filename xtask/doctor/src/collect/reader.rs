@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::header::{COOKIE, HeaderMap};
 use http_body_util::BodyExt as _;
+use k8s_openapi::Resource;
 use kube::client::Body;
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
@@ -25,6 +26,8 @@ use base::Result;
 const LIMIT: Duration = Duration::from_secs(10);
 /// The largest object that is read. The API keeps none that is larger than 1.5 MiB.
 const OBJECT: usize = 4 * 1024 * 1024;
+/// The objects of a list that are looked at. An argocd-server has a handful of pods.
+pub const MOST_LISTED: usize = 100;
 /// The largest list that is read.
 const LIST: usize = 16 * 1024 * 1024;
 /// The largest page of a server behind the API's proxy.
@@ -118,8 +121,8 @@ impl Reader {
     pub async fn of_user(access: &Access) -> Result<(Self, String)> {
         let cluster = UserCluster::read(access).await?;
         let context = cluster.context.clone();
-        let behind = Behind::Cluster(cluster.connect(AGENT).await?);
-        Ok((Self { behind, limit: access.limit.unwrap_or(LIMIT), rights: Mutex::default() }, context))
+        let reader = Self::over(Behind::Cluster(cluster.connect(AGENT).await?));
+        Ok((Self { limit: access.limit.unwrap_or(LIMIT), ..reader }, context))
     }
 
     /// The cluster behind a context of a lab's kubeconfig.
@@ -134,13 +137,16 @@ impl Reader {
     }
 
     fn connected(config: Config) -> Result<Self> {
-        let client = kubeconfig::client(config, AGENT)?;
-        Ok(Self { behind: Behind::Cluster(client), limit: LIMIT, rights: Mutex::default() })
+        Ok(Self::over(Behind::Cluster(kubeconfig::client(config, AGENT)?)))
     }
 
     /// Objects from files.
     pub fn of_objects(objects: Objects) -> Self {
-        Self { behind: Behind::Files(objects), limit: LIMIT, rights: Mutex::default() }
+        Self::over(Behind::Files(objects))
+    }
+
+    fn over(behind: Behind) -> Self {
+        Self { behind, limit: LIMIT, rights: Mutex::default() }
     }
 
     /// A cluster at an address, which has to answer within `limit`.
@@ -168,7 +174,18 @@ impl Reader {
     ///
     /// # Errors
     /// It is not there, may not be read, or is something else.
-    pub async fn object<T: DeserializeOwned>(&self, right: &Right) -> Result<T, Unread> {
+    pub async fn object<T>(&self, namespace: &str, name: &str) -> Result<T, Unread>
+    where
+        T: Resource + DeserializeOwned,
+    {
+        self.object_by(&access_gaps::right(namespace, T::GROUP, T::URL_PATH_SEGMENT, "get", Some(name))).await
+    }
+
+    /// The same, by the right that it takes.
+    ///
+    /// # Errors
+    /// As [`Reader::object`].
+    pub async fn object_by<T: DeserializeOwned>(&self, right: &Right) -> Result<T, Unread> {
         if let Behind::Files(objects) = &self.behind {
             // What files do not have says nothing of the cluster.
             let absent = match right.resource {
@@ -190,20 +207,22 @@ impl Reader {
         typed(&parse(&raw, right)?, right, ANSWER)
     }
 
-    /// The first objects of a kind that carry labels.
+    /// The first objects of a kind that carry labels, [`MOST_LISTED`] at most; those of all namespaces, where none is
+    /// named, the doctor does without.
     ///
     /// # Errors
     /// They may not be read, or are something else.
-    pub async fn list<T: DeserializeOwned>(
-        &self,
-        right: &Right,
-        labels: &str,
-        most: usize,
-    ) -> Result<Listed<T>, Unread> {
+    pub async fn list<T>(&self, namespace: &str, labels: &str) -> Result<Listed<T>, Unread>
+    where
+        T: Resource + DeserializeOwned,
+    {
+        let right = access_gaps::right(namespace, T::GROUP, T::URL_PATH_SEGMENT, "list", None);
+        let right = &Right { optional: namespace.is_empty(), ..right };
         if let Behind::Files(objects) = &self.behind {
             let found = objects.list(right, labels);
-            let items: Vec<T> =
-                found.iter().take(most).filter_map(|item| typed(item, right, FILES).ok()).collect();
+            let found_typed =
+                found.iter().take(MOST_LISTED).filter_map(|item| typed(item, right, FILES).ok());
+            let items: Vec<T> = found_typed.collect();
             return match (items.is_empty(), found.is_empty()) {
                 (false, _) => Ok(Listed { items, more: false }),
                 (true, true) => Err(Unread::Untold),
@@ -211,7 +230,7 @@ impl Reader {
             };
         }
         let labels: String = url::form_urlencoded::byte_serialize(labels.as_bytes()).collect();
-        let path = format!("{}?limit={most}&labelSelector={labels}", base(right)?);
+        let path = format!("{}?limit={MOST_LISTED}&labelSelector={labels}", base(right)?);
         let raw = self.read(right, &path, LIST).await?;
         let list = parse(&raw, right)?;
         let found = match &list["items"] {
@@ -220,9 +239,9 @@ impl Reader {
             _ => return Err(unknown(ANSWER, right)),
         };
         // A server may know nothing of limits.
-        let more =
-            list["metadata"]["continue"].as_str().is_some_and(|more| !more.is_empty()) || found.len() > most;
-        let items = found.iter().take(most).map(|item| typed(item, right, ANSWER));
+        let more = list["metadata"]["continue"].as_str().is_some_and(|more| !more.is_empty())
+            || found.len() > MOST_LISTED;
+        let items = found.iter().take(MOST_LISTED).map(|item| typed(item, right, ANSWER));
         Ok(Listed { items: items.collect::<Result<_, _>>()?, more })
     }
 
@@ -258,10 +277,7 @@ impl Reader {
             segment(part)?;
         }
         let raw = self.send(right, &format!("{}/{place}/proxy{path}", base(right)?), PAGE, cookie).await?;
-        match is_status_of_the_api(&raw) {
-            true => Err(self.refused(right, &raw)),
-            false => Ok(raw),
-        }
+        if is_status_of_the_api(&raw) { Err(self.refused(right, &raw)) } else { Ok(raw) }
     }
 
     async fn read(&self, right: &Right, path: &str, most: usize) -> Result<Page, Unread> {

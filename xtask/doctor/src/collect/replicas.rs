@@ -30,10 +30,7 @@ struct Begun {
 /// Rehearses at each pod, and across pods where there are several.
 pub async fn meet(reader: &Reader, evidence: &mut Evidence) {
     const WHAT: &str = "each replica by itself (whether all of them present the same client secret)";
-    let times = match evidence.release.as_ref().map(|release| release.era()) {
-        Some(Era::BothAnswer) => BOTH_ANSWER,
-        _ => 1,
-    };
+    let times = if evidence.era() == Some(Era::BothAnswer) { BOTH_ANSWER } else { 1 };
     let way = Way::of(reader, evidence);
     let running: Vec<usize> = (0..evidence.pods.len()).filter(|at| evidence.pods[*at].runs()).collect();
     if running.len() > MOST {

@@ -89,9 +89,7 @@ pub async fn doctor(args: &DoctorArgs, around: Around, say: Say) -> Result<Answe
             let subject = subject(args, around.lab, &say).await?;
             context.clone_from(&subject.context);
             if args.print_role {
-                let role = role(&subject).await?;
-                let fields = Map::from_iter([("role".to_owned(), role.clone().into())]);
-                return Ok(Answer { headline: role, fields, ..Answer::default() });
+                return Ok(Answer::text("role", role(&subject).await?));
             }
             if args.watch {
                 return watched(subject, around.wait).await;
@@ -175,6 +173,12 @@ async fn of_files(args: &DoctorArgs, release: Option<Release>) -> Result<Answer>
 }
 
 impl Answer {
+    /// A text that is printed as it is, and stands in this field of the document.
+    pub fn text(field: &str, text: String) -> Self {
+        let fields = Map::from_iter([(field.to_owned(), text.clone().into())]);
+        Self { headline: text, fields, ..Self::default() }
+    }
+
     fn new(headline: String, body: String, fields: Map<String, Value>, exit: Exit) -> Self {
         Self { headline, body, fields, exit, ..Self::default() }
     }
@@ -290,19 +294,18 @@ pub fn explain(args: &ExplainArgs) -> Result<Answer> {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     let name = path.display().to_string();
-    let mut file = std::fs::File::open(path)
-        .map_err(|error| Error::environment(format!("{name} cannot be read: {error}")))?;
-    bounded(&mut file, &name)
+    bounded(&mut std::fs::File::open(path).map_err(|error| unreadable(&name, &error))?, &name)
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> Error {
+    Error::environment(format!("{name} cannot be read: {error}"))
 }
 
 /// An input, up to what is looked at.
 fn bounded(input: &mut dyn std::io::Read, name: &str) -> Result<Vec<u8>> {
     let mut bytes = vec![];
     let limit = explain::MOST as u64 + 1;
-    input
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::environment(format!("{name} cannot be read: {error}")))?;
+    input.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
     if bytes.len() > explain::MOST {
         return Err(Error::environment(format!("{name} is larger than {} MiB", explain::MOST >> 20))
             .hint("cut out the part around the error"));

@@ -58,13 +58,9 @@ pub fn trouble(log: &str) -> Option<String> {
     // The kubelet's time comes before each line.
     let line = log.lines().rev().find(says)?;
     let line = line.split_once(' ').map_or(line, |(_, words)| words);
-    Some(crate::shown::shown(&message(line)))
-}
-
-/// The message of a line of a log, in JSON as the wrapper writes it, or as text.
-fn message(line: &str) -> String {
+    // The wrapper writes JSON, and others text.
     let json: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-    json["msg"].as_str().map_or_else(|| line.to_owned(), str::to_owned)
+    Some(crate::shown::shown(json["msg"].as_str().unwrap_or(line)))
 }
 
 #[cfg(test)]

@@ -183,7 +183,11 @@ impl Evidence {
     /// Whether the provider takes a form of the secret that is set. What Argo CD presents counts as well: where
     /// that is answered otherwise than a wrong one, the provider does tell.
     pub fn takes(&self, form: Form) -> Taken {
-        match self.provider.says_of(form) {
+        self.surer(self.provider.says_of(form))
+    }
+
+    fn surer(&self, taken: Taken) -> Taken {
+        match taken {
             Taken::NoByItsWords if self.argocds_tells() => Taken::No,
             taken => taken,
         }
@@ -198,11 +202,7 @@ impl Evidence {
 
     /// Whether the provider takes what a server presented.
     pub fn takes_presented(&self, redeemed: &Redeemed) -> Taken {
-        let taken = redeemed.answer().map_or(Taken::Unclear, |answer| self.provider.says_of_argocds(&answer));
-        match taken {
-            Taken::NoByItsWords if self.argocds_tells() => Taken::No,
-            taken => taken,
-        }
+        self.surer(redeemed.answer().map_or(Taken::Unclear, |answer| self.provider.says_of_argocds(&answer)))
     }
 
     /// Whether one of Argo CD's own tries was answered otherwise than the control.
@@ -216,9 +216,8 @@ impl Evidence {
 
     /// All that came of codes that nobody gave out, outside and at each pod.
     pub fn redeemed(&self) -> impl Iterator<Item = &Redeemed> {
-        let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
+        let outside = self.rehearsals().iter().filter_map(|rehearsal| rehearsal.redeemed.as_ref());
         let of_pods = self.pods.iter().flat_map(|pod| &pod.rehearsed);
-        let outside = outside.filter_map(|rehearsal| rehearsal.redeemed.as_ref());
         outside.chain(of_pods.filter_map(Rehearsed::redeemed))
     }
 }

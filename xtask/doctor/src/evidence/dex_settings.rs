@@ -69,9 +69,8 @@ impl DexSettings {
             return Self::Absent;
         }
         let fields = match yaml::read::<Value>(text) {
-            Ok(Value::Mapping(fields)) if fields.is_empty() => return Self::Absent,
-            Ok(Value::Mapping(fields)) => fields,
-            Ok(Value::Null) => return Self::Absent,
+            Ok(Value::Mapping(fields)) if !fields.is_empty() => fields,
+            Ok(Value::Mapping(_) | Value::Null) => return Self::Absent,
             Ok(_) => return Self::Unreadable(None),
             Err(unreadable) => return Self::Unreadable(unreadable.line),
         };

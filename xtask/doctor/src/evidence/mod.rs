@@ -21,19 +21,17 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use probe::rehearsal::Asked;
-use releases::Release;
+use releases::{Era, Release};
 use serde::{Deserialize, Serialize};
 
 pub use bundled::{Bundled, Unresolved};
 pub use control::Taken;
-pub use dex_settings::DexSettings;
+pub use dex_settings::{DexSettings, DexSettingsConfig};
 #[cfg(test)]
 pub use log::Serving;
 pub use log::{LogSeen, Rejected};
 pub use outside::{Logins, Outside, Public};
-pub use provider::{
-    AsCommandLine, DexClient, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way,
-};
+pub use provider::{AsCommandLine, DexConfig, DexSeen, Discovery, Document, Provider, Source, Way};
 pub use rbac::{Rbac, Rule};
 pub use reference::{Reference, Term};
 pub use secret::{OWN, PART_OF, SERVER_KEY, SecretSeen, Written, written};
@@ -56,6 +54,12 @@ pub enum Seen<T> {
     Absent,
     /// It is there.
     There(T),
+}
+
+impl<T> From<Option<T>> for Seen<T> {
+    fn from(found: Option<T>) -> Self {
+        found.map_or(Self::Absent, Self::There)
+    }
 }
 
 impl<T> Seen<T> {
@@ -201,6 +205,13 @@ impl Evidence {
         }
     }
 
+    /// Every Deployment that was looked at.
+    pub fn deployments(&self) -> impl Iterator<Item = &DeploymentSeen> {
+        let dex = self.provider.dex.there().map(|dex| &dex.deployment);
+        let others = [self.server.there(), self.bundled.deployment.there(), dex];
+        others.into_iter().flatten().chain(self.redis.there().into_iter().flatten())
+    }
+
     /// `oidc.config`, if it could be read.
     pub fn oidc(&self) -> Option<&OidcConfig> {
         self.settings.there().and_then(Settings::config)
@@ -208,10 +219,22 @@ impl Evidence {
 
     /// What `clientSecret` names, if it is a reference.
     pub fn client_reference(&self) -> Option<&Reference> {
-        match &self.oidc()?.client_secret {
-            Term::Reference(reference) => Some(reference),
-            Term::Plain(_) => None,
-        }
+        self.oidc()?.client_secret.reference()
+    }
+
+    /// `dex.config`, if it can be used.
+    pub fn dex_settings(&self) -> Option<&DexSettingsConfig> {
+        self.settings.there()?.dex.config()
+    }
+
+    /// `url`; empty if there is none, or it could not be read.
+    pub fn url(&self) -> &str {
+        self.settings.there().map_or("", |settings| &settings.url)
+    }
+
+    /// How the release that runs treats a changed client secret, if it is known.
+    pub fn era(&self) -> Option<Era> {
+        self.release.as_ref().map(Release::era)
     }
 
     /// The Secret that `clientSecret` names, by a reference to it, if it is there.
@@ -241,9 +264,19 @@ impl Evidence {
         self.outside.as_ref()?.logins.as_ref()
     }
 
+    /// The failures of these logins by kind.
+    pub fn login_failures(&self) -> &[probe::FailureGroup] {
+        self.logins().map_or(&[], |logins| &logins.failures)
+    }
+
+    /// Rehearsals at Argo CD's address.
+    pub fn rehearsals(&self) -> &[probe::Rehearsal] {
+        self.outside.as_ref().map_or(&[], |outside| &outside.rehearsals)
+    }
+
     /// What Argo CD was seen to ask the provider for.
     pub fn asked(&self) -> Option<&Asked> {
-        self.outside.as_ref()?.rehearsals.iter().find_map(|rehearsal| rehearsal.asked.as_ref())
+        self.rehearsals().iter().find_map(|rehearsal| rehearsal.asked.as_ref())
     }
 
     /// The last of what the logs of argocd-server's pods say of one thing.
@@ -299,14 +332,13 @@ impl Evidence {
 
     /// The logins of a user that ended on a refusal of the client, although their codes were the provider's own.
     pub fn refused_logins(&self) -> Option<&probe::FailureGroup> {
-        self.logins()?.failures.iter().find(|failure| failure.answer == probe::Cause::InvalidClient)
+        self.login_failures().iter().find(|failure| failure.answer == probe::Cause::InvalidClient)
     }
 
     /// Whether a login of a user ended where somebody found the token too large.
     pub fn token_is_too_large(&self) -> bool {
         use probe::Cause::{CookieTooLarge, TokenTooLarge};
-        let mut failures = self.logins().into_iter().flat_map(|logins| &logins.failures);
-        failures.any(|failure| matches!(failure.answer, TokenTooLarge | CookieTooLarge))
+        self.login_failures().iter().any(|failure| matches!(failure.answer, TokenTooLarge | CookieTooLarge))
     }
 
     /// Whose token there is: of the user who logged in, else of the one who pasted it.
@@ -336,19 +368,13 @@ impl Evidence {
     /// this machine, or a code that nobody gave out, is treated in a way of its own is none.
     pub fn failures(&self) -> Vec<&probe::Failure> {
         let mut all: Vec<&probe::Failure> = vec![];
-        let outside = self.outside.iter().flat_map(|outside| &outside.rehearsals);
-        let of_forms = outside.filter_map(|rehearsal| rehearsal.form.as_ref().err());
-        let of_pods =
-            self.pods.iter().flat_map(|pod| &pod.rehearsed).filter_map(|rehearsed| match rehearsed {
-                Rehearsed::NotBegun(failure) if is_known(failure) => Some(failure),
-                _ => None,
-            });
+        let of_forms = self.rehearsals().iter().filter_map(|rehearsal| rehearsal.form.as_ref().err());
+        let of_pods = self.pods.iter().flat_map(|pod| &pod.rehearsed).filter_map(Rehearsed::not_begun);
         // What the token endpoint answered to the code is held against the control, and is no failure by itself.
         let of_codes =
             self.redeemed().filter(|redeemed| redeemed.answer().is_none()).map(|redeemed| &redeemed.0);
-        let of_codes = of_codes.filter(|failure| is_known(failure));
-        let of_forms = of_forms.filter(|failure| tells(failure));
-        for failure in of_forms.chain(of_codes).chain(of_pods) {
+        let known = of_codes.chain(of_pods).filter(|failure| is_known(failure));
+        for failure in of_forms.filter(|failure| tells(failure)).chain(known) {
             if !all.iter().any(|known| known.step == failure.step && known.cause == failure.cause) {
                 all.push(failure);
             }
@@ -380,10 +406,7 @@ impl Evidence {
         let dex = self.provider.dex.there().and_then(|dex| dex.secret.as_ref()).map(|(secret, _)| secret);
         let meant = self.meant_secret.as_ref().map(|(secret, _)| secret);
         let secrets = seen.into_iter().flatten().chain(dex).chain(meant).chain(&self.bundled.secrets);
-        let plain = self.oidc().and_then(|config| match &config.client_secret {
-            Term::Plain(value) => Some(value),
-            Term::Reference(_) => None,
-        });
+        let plain = self.oidc().and_then(|config| config.client_secret.plain());
         // The name and a key of a Secret that is there: what was to be a reference is no secret.
         let was_meant = |value: &&Hidden| {
             let names = |(secret, key): &(SecretSeen, String)| {
@@ -398,12 +421,11 @@ impl Evidence {
             let text = value.trimmed().text();
             self.current.as_ref() != Some(*value) && public.iter().any(|known| **known == text)
         };
-        let inside = self.settings.there().and_then(|settings| settings.dex.config());
         secrets
             .flat_map(|secret| secret.keys.values().map(|key| &key.value))
             .filter(|value| !is_public(value))
             .chain(plain.into_iter().chain(&self.current).filter(|value| !was_meant(value)))
-            .chain(inside.into_iter().flat_map(|config| &config.secrets))
+            .chain(self.dex_settings().into_iter().flat_map(|config| &config.secrets))
             .collect()
     }
 }

@@ -232,15 +232,12 @@ impl DexConfig {
             let named = clients.iter().filter(|client| of(client)).filter_map(|client| client["id"].as_str());
             named.map(str::to_owned).collect()
         };
+        let port = config["web"]["http"].as_str().and_then(|at| at.rsplit(':').next());
         config.is_object().then(|| Self {
             at: at.to_owned(),
             source: None,
             issuer: text(&config["issuer"]),
-            port: config["web"]["http"]
-                .as_str()
-                .and_then(|at| at.rsplit(':').next())
-                .unwrap_or(Self::PORT)
-                .to_owned(),
+            port: port.unwrap_or(Self::PORT).to_owned(),
             client_ids: ids(&|_| true),
             public_ids: ids(&|client| client["public"] == true),
             command_line_ids: ids(&|client| {

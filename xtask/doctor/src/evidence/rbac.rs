@@ -46,23 +46,14 @@ impl Rule {
         }
     }
 
-    /// The role that it puts somebody into.
-    fn role(&self) -> Option<&str> {
-        match self {
-            Self::Member { role, .. } => Some(role),
-            Self::Permission { .. } => None,
-        }
-    }
-
     /// `p, SUBJECT, …` and `g, SUBJECT, ROLE`, one line of CSV.
     fn of(line: &str) -> Option<Self> {
-        let fields: Vec<String> = fields(line)?;
-        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        match fields.as_slice() {
-            ["p", subject, _, _, _, _] => Some(Self::Permission { subject: (*subject).to_owned() }),
-            ["g", subject, role] => {
-                Some(Self::Member { subject: (*subject).to_owned(), role: (*role).to_owned() })
-            }
+        let mut fields = fields(line)?.into_iter();
+        let (kind, subject) = (fields.next()?, fields.next()?);
+        let others: Vec<String> = fields.collect();
+        match (kind.as_str(), others.as_slice()) {
+            ("p", [_, _, _, _]) => Some(Self::Permission { subject }),
+            ("g", [role]) => Some(Self::Member { subject, role: role.clone() }),
             _ => None,
         }
     }
@@ -147,20 +138,17 @@ impl Rbac {
 
     /// The roles that a subject is put into.
     pub fn roles(&self, subject: &str) -> Vec<&str> {
-        let of = |rule: &Rule| match rule {
-            Rule::Member { subject: who, .. } => who == subject,
-            Rule::Permission { .. } => false,
-        };
-        self.rules.iter().filter(|rule| of(rule)).filter_map(Rule::role).collect()
+        let roles = self.rules.iter().filter_map(|rule| match rule {
+            Rule::Member { subject: who, role } if who == subject => Some(role.as_str()),
+            _ => None,
+        });
+        roles.collect()
     }
 
     /// Whether a role gives anything: it is one of Argo CD's own, or a line says what it may.
     pub fn gives(&self, role: &str) -> bool {
-        let known = |rule: &Rule| match rule {
-            Rule::Permission { subject } => subject == role,
-            Rule::Member { subject, .. } => subject == role,
-        };
-        ["role:admin", "role:readonly"].contains(&role) || self.rules.iter().any(known)
+        ["role:admin", "role:readonly"].contains(&role)
+            || self.rules.iter().any(|rule| rule.subject() == role)
     }
 
     /// Whether this user is given anything: by the name that the token has for them (`sub`), or by one of the

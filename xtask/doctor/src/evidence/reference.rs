@@ -31,6 +31,22 @@ impl Term {
             None => Self::Plain(Hidden::new(text)),
         }
     }
+
+    /// The value itself, if it stands there.
+    pub fn plain(&self) -> Option<&Hidden> {
+        match self {
+            Self::Plain(value) => Some(value),
+            Self::Reference(_) => None,
+        }
+    }
+
+    /// The name for it, if that stands there.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::Reference(reference) => Some(reference),
+            Self::Plain(_) => None,
+        }
+    }
 }
 
 /// What a `$…` names. What somebody wrote behind the `$` may be a secret by mistake
@@ -77,13 +93,18 @@ impl Reference {
     /// The reference as it is written, if it is certain to be a name and no secret:
     /// `$secret:key` of the right letters, or a key that `exists`.
     pub fn shown(&self, exists: bool) -> String {
+        let text = self.written();
+        let is_certain = match self {
+            Self::Of { .. } => exists || self.is_name(),
+            Self::Own(_) => exists && self.is_name(),
+        };
+        if is_certain { text } else { format!("$… ({} characters)", text.len()) }
+    }
+
+    fn written(&self) -> String {
         match self {
-            Self::Of { secret, key } if exists || (is_secret_name(secret) && is_key(key)) => {
-                format!("${secret}:{key}")
-            }
-            Self::Own(key) if exists && is_key(key) => format!("${key}"),
-            Self::Of { secret, key } => format!("$… ({} characters)", secret.len() + key.len() + 2),
-            Self::Own(key) => format!("$… ({} characters)", key.len() + 1),
+            Self::Of { secret, key } => format!("${secret}:{key}"),
+            Self::Own(key) => format!("${key}"),
         }
     }
 
@@ -105,10 +126,7 @@ impl Reference {
 
 impl From<Reference> for Hidden {
     fn from(reference: Reference) -> Self {
-        match reference {
-            Reference::Of { secret, key } => Self::new(format!("${secret}:{key}")),
-            Reference::Own(key) => Self::new(format!("${key}")),
-        }
+        Self::new(reference.written())
     }
 }
 

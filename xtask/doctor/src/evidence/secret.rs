@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt as _;
 use serde::{Deserialize, Serialize};
 
 use crate::hidden::Hidden;
@@ -57,7 +58,6 @@ impl SecretSeen {
     /// Reads a Secret.
     pub fn of(secret: &Secret) -> Self {
         let metadata = &secret.metadata;
-        let label = metadata.labels.as_ref().and_then(|labels| labels.get(PART_OF.0));
         let key = |(name, value): (&String, &k8s_openapi::ByteString)| {
             let written = written(metadata, "data", Some(name));
             // It signs sessions: all that may be known of it is whether it is there.
@@ -68,11 +68,11 @@ impl SecretSeen {
             (name.clone(), KeySeen { value, written })
         };
         Self {
-            namespace: metadata.namespace.clone().unwrap_or_default(),
-            name: metadata.name.clone().unwrap_or_default(),
-            labelled: label.is_some_and(|value| value == PART_OF.1),
+            namespace: secret.namespace().unwrap_or_default(),
+            name: secret.name_any(),
+            labelled: secret.labels().get(PART_OF.0).is_some_and(|value| value == PART_OF.1),
             keys: secret.data.iter().flatten().map(key).collect(),
-            maker: maker(metadata),
+            maker: maker(secret),
         }
     }
 
@@ -99,12 +99,11 @@ impl SecretSeen {
 
 /// What an object is made from: its owner (External Secrets, Sealed Secrets, an operator), an application of Argo
 /// CD's, a Helm release.
-fn maker(metadata: &ObjectMeta) -> Option<String> {
-    if let Some(owner) = metadata.owner_references.iter().flatten().next() {
+fn maker(secret: &Secret) -> Option<String> {
+    if let [owner, ..] = secret.owner_references() {
         return Some(format!("{} {}", owner.kind, owner.name));
     }
-    let label = |key: &str| metadata.labels.as_ref()?.get(key).cloned();
-    let annotation = |key: &str| metadata.annotations.as_ref()?.get(key).cloned();
+    let (label, annotation) = (|key| secret.labels().get(key), |key| secret.annotations().get(key));
     if label("reconcile.external-secrets.io/managed").is_some_and(|managed| managed == "true") {
         return Some("an ExternalSecret".to_owned());
     }

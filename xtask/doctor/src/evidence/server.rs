@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
+use kube::ResourceExt as _;
 use probe::Failure;
 use probe::rehearsal::Redeemed;
 use releases::Release;
 use serde::{Deserialize, Serialize};
 
 use super::log::LogSeen;
+use crate::hidden::Hidden;
 use crate::shown::object;
 
 /// A Deployment, as far as a login depends on it.
@@ -49,7 +51,7 @@ pub struct DeploymentSeen {
 #[serde(rename_all = "snake_case")]
 pub enum EnvSeen {
     /// Its text. It may be a secret, so it is only compared.
-    Text(crate::hidden::Hidden),
+    Text(Hidden),
     /// A key of a Secret.
     Secret {
         /// The Secret.
@@ -82,13 +84,6 @@ pub struct PodSeen {
     pub rehearsed: Vec<Rehearsed>,
 }
 
-impl PodSeen {
-    /// Whether it runs, and is to go on.
-    pub fn runs(&self) -> bool {
-        self.waiting.is_none() && !self.ending
-    }
-}
-
 /// What a rehearsal that met one pod alone showed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -107,6 +102,14 @@ impl Rehearsed {
             Self::NotBegun(_) => None,
         }
     }
+
+    /// Why no login began, if none did.
+    pub fn not_begun(&self) -> Option<&Failure> {
+        match self {
+            Self::NotBegun(failure) => Some(failure),
+            Self::Redeemed(_) => None,
+        }
+    }
 }
 
 impl DeploymentSeen {
@@ -122,16 +125,18 @@ impl DeploymentSeen {
         let pod = template.and_then(|it| it.spec.as_ref());
         let of_pods = template.and_then(|it| it.metadata.clone()).unwrap_or_default();
         let container = pod.and_then(|it| main_container(&it.containers));
-        let mut annotations = deployment.metadata.annotations.clone().unwrap_or_default();
+        let mut annotations = deployment.annotations().clone();
         annotations.extend(of_pods.annotations.unwrap_or_default());
         let image = container.and_then(|it| it.image.clone()).unwrap_or_default();
         let labels = of_pods.labels.unwrap_or_default();
         let version = labels.get("app.kubernetes.io/version");
         let of_label = version.and_then(|version| Release::parse(version).ok());
         let aliases = pod.and_then(|it| it.host_aliases.as_ref()).into_iter().flatten();
+        let host_aliases = aliases
+            .flat_map(|alias| alias.hostnames.iter().flatten().map(|name| (name.clone(), alias.ip.clone())));
         Self {
-            namespace: deployment.metadata.namespace.clone().unwrap_or_default(),
-            name: deployment.metadata.name.clone().unwrap_or_default(),
+            namespace: deployment.namespace().unwrap_or_default(),
+            name: deployment.name_any(),
             wanted: spec.and_then(|it| it.replicas).unwrap_or(1),
             ready: deployment.status.as_ref().and_then(|it| it.ready_replicas).unwrap_or(0),
             release: Release::of_image(&image).or(of_label),
@@ -141,24 +146,17 @@ impl DeploymentSeen {
             env_from: container.is_some_and(|it| it.env_from.as_ref().is_some_and(|all| !all.is_empty())),
             args: container.and_then(|it| it.args.clone()).unwrap_or_default(),
             labels,
-            host_aliases: aliases
-                .flat_map(|alias| {
-                    let names = alias.hostnames.iter().flatten();
-                    names.map(|name| (name.clone(), alias.ip.clone()))
-                })
-                .collect(),
+            host_aliases: host_aliases.collect(),
         }
     }
 }
 
 fn env(container: &Container) -> BTreeMap<String, EnvSeen> {
-    let one = |variable: &k8s_openapi::api::core::v1::EnvVar| {
+    let one = |variable: &EnvVar| {
         let reference = variable.value_from.as_ref().and_then(|source| source.secret_key_ref.as_ref());
         let seen = match (&variable.value, reference) {
-            (Some(value), _) => EnvSeen::Text(crate::hidden::Hidden::new(value.as_str())),
-            (None, Some(reference)) => {
-                EnvSeen::Secret { name: reference.name.clone(), key: reference.key.clone() }
-            }
+            (Some(value), _) => EnvSeen::Text(Hidden::new(value.as_str())),
+            (None, Some(it)) => EnvSeen::Secret { name: it.name.clone(), key: it.key.clone() },
             (None, None) => EnvSeen::Other,
         };
         (variable.name.clone(), seen)
@@ -174,27 +172,29 @@ fn main_container(containers: &[Container]) -> Option<&Container> {
 }
 
 impl PodSeen {
+    /// Whether it runs, and is to go on.
+    pub fn runs(&self) -> bool {
+        self.waiting.is_none() && !self.ending
+    }
+
     /// Reads a pod by its main container.
     pub fn of(pod: &Pod) -> Self {
         let status = pod.status.as_ref();
         let first = pod.spec.as_ref().and_then(|spec| main_container(&spec.containers));
         let first = first.map(|it| it.name.as_str());
-        let containers = status.and_then(|status| status.container_statuses.as_ref());
-        let container = containers
-            .and_then(|all| all.iter().find(|it| Some(it.name.as_str()) == first).or_else(|| all.first()));
+        let all = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+        let container = all.iter().find(|it| Some(it.name.as_str()) == first).or_else(|| all.first());
         let state = container.and_then(|it| it.state.as_ref());
+        let waiting = state.and_then(|it| it.waiting.as_ref());
         let running = state.and_then(|it| it.running.as_ref()).and_then(|it| it.started_at.as_ref());
         Self {
-            name: pod.metadata.name.clone().unwrap_or_default(),
+            name: pod.name_any(),
             container: first.unwrap_or_default().to_owned(),
             started: running.map(|time| time.0),
             ready: container.is_some_and(|it| it.ready),
             ending: pod.metadata.deletion_timestamp.is_some(),
-            waiting: state
-                .and_then(|it| it.waiting.as_ref())
-                .map(|it| it.reason.clone().unwrap_or_else(|| "waiting".to_owned())),
-            log: None,
-            rehearsed: vec![],
+            waiting: waiting.map(|it| it.reason.clone().unwrap_or_else(|| "waiting".to_owned())),
+            ..Self::default()
         }
     }
 

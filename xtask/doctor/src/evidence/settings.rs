@@ -159,10 +159,6 @@ impl Unreadable {
             "oidc.config: `|` behind its name, and every field below it with the same blanks before it";
         Self { field: None, why, mend: mend.to_owned() }
     }
-
-    fn field(name: &str, is: &str, mend: &str) -> Self {
-        Self { field: Some(name.to_owned()), why: format!("{name} is {is}"), mend: format!("{name}: {mend}") }
-    }
 }
 
 /// How a line is indented beside the one before it, where the two differ; nothing of what
@@ -171,11 +167,10 @@ fn indented(text: &str, line: usize) -> String {
     let of = |number: usize| {
         let line = text.lines().nth(number.checked_sub(1)?)?;
         let blanks = line.len() - line.trim_start_matches(' ').len();
-        let name = line.trim().split(':').next().filter(|name| FIELDS.contains(name));
-        Some((
-            blanks,
-            name.map_or_else(|| format!("line {number}"), |name| format!("{name} (line {number})")),
-        ))
+        match line.trim().split(':').next().filter(|name| FIELDS.contains(name)) {
+            Some(name) => Some((blanks, format!("{name} (line {number})"))),
+            None => Some((blanks, format!("line {number}"))),
+        }
     };
     match (of(line), line.checked_sub(1).and_then(of)) {
         (Some((blanks, this)), Some((before, other))) if blanks != before => {
@@ -241,6 +236,10 @@ fn fields_on_lines(text: &str) -> Vec<String> {
     names.filter(|name| is_name(name)).map(str::to_owned).collect()
 }
 
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
 /// Fields by name, whatever the case of its letters, as Go's JSON reads them. One of the
 /// wrong type is an error: Argo CD then reads nothing at all.
 struct Fields<'a>(&'a Mapping);
@@ -258,30 +257,32 @@ impl Fields<'_> {
         names.filter(|name| !known(name)).map(str::to_owned).collect()
     }
 
+    /// A field, as `read` takes it; `is` and `mend` say of another what it is and how it would be right.
+    fn field<T: Default>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+        (is, mend): (&str, &str),
+    ) -> Result<T, Unreadable> {
+        let Some(value) = self.find(name) else { return Ok(T::default()) };
+        read(value).ok_or_else(|| Unreadable {
+            field: Some(name.to_owned()),
+            why: format!("{name} is {is}"),
+            mend: format!("{name}: {mend}"),
+        })
+    }
+
     fn text(&self, name: &str) -> Result<String, Unreadable> {
-        match self.find(name) {
-            None => Ok(String::new()),
-            Some(value) => {
-                let wrong = || Unreadable::field(name, "no text", "its value in quotes");
-                value.as_str().map(str::to_owned).ok_or_else(wrong)
-            }
-        }
+        self.field(name, text, ("no text", "its value in quotes"))
     }
 
     fn texts(&self, name: &str) -> Result<Vec<String>, Unreadable> {
-        let wrong = || Unreadable::field(name, "no list of texts", "[one, another]");
-        match self.find(name) {
-            None => Ok(vec![]),
-            Some(value) => {
-                let items = value.as_sequence().ok_or_else(wrong)?;
-                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
-            }
-        }
+        let texts = |value: &Value| value.as_sequence()?.iter().map(text).collect();
+        self.field(name, texts, ("no list of texts", "[one, another]"))
     }
 
     fn flag(&self, name: &str) -> Result<bool, Unreadable> {
-        let wrong = || Unreadable::field(name, "neither true nor false", "true, without quotes");
-        self.find(name).map_or(Ok(false), |value| value.as_bool().ok_or_else(wrong))
+        self.field(name, Value::as_bool, ("neither true nor false", "true, without quotes"))
     }
 }
 

@@ -155,20 +155,16 @@ impl Files {
 
 /// What is to be written into a file: commands for a cluster say it behind their `#`, or by what they change.
 fn mended(finding: &Finding, place: &str) -> String {
-    let is_command = |line: &str| line.contains("kubectl ");
-    let comment = |line: &str| line.split_once("   # ").map(|(_, comment)| comment.to_owned());
-    let mut lines: Vec<String> = finding
-        .fix
-        .lines()
-        .filter_map(|line| if is_command(line) { comment(line) } else { Some(line.to_owned()) })
-        .collect();
-    if lines.is_empty() {
-        lines.push(match finding.change.is_empty() {
-            false => "as `change` has it".to_owned(),
-            true => "what is missing there, or apply it with what makes it".to_owned(),
-        });
-    }
-    format!("in {place}: {}", lines.join("\n"))
+    let lines = finding.fix.lines().filter_map(|line| match line.contains("kubectl ") {
+        true => line.split_once("   # ").map(|(_, comment)| comment),
+        false => Some(line),
+    });
+    let said = match lines.collect::<Vec<_>>().join("\n") {
+        said if !said.is_empty() => said,
+        _ if finding.change.is_empty() => "what is missing there, or apply it with what makes it".to_owned(),
+        _ => "as `change` has it".to_owned(),
+    };
+    format!("in {place}: {said}")
 }
 
 fn namespace_of(object: &Value) -> Option<&str> {
@@ -204,27 +200,23 @@ fn settings<'a>(found: &'a [Found], sources: &[Source], namespace: Option<&str>)
         namespace.is_none_or(|wanted| own.is_none_or(|own| own == wanted))
     };
     let chosen: Vec<&&Found> = all.iter().filter(of).collect();
-    let found = match (chosen.as_slice(), all.first()) {
-        ([one], _) => **one,
+    let (what, hint) = match (chosen.as_slice(), all.first()) {
+        ([one], _) => return Ok(one),
         ([], None) => {
             let names: Vec<String> = sources.iter().map(|source| named(&source.name)).collect();
-            return Err(Error::environment(format!(
-                "no ConfigMap argocd-cm is in {}",
-                crate::shown::listed(&names)
-            ))
-            .hint(
-                "Argo CD's settings stand in it: name the file that has it, or what `helm template` prints",
-            ));
+            let hint =
+                "Argo CD's settings stand in it: name the file that has it, or what `helm template` prints";
+            (format!("no ConfigMap argocd-cm is in {}", crate::shown::listed(&names)), hint.to_owned())
         }
         ([], Some(other)) => {
             let (file, line) = place(other);
             let elsewhere = namespace_of(&other.value).unwrap_or_default();
-            return Err(Error::environment(format!(
+            let what = format!(
                 "no argocd-cm of namespace {} is in these files; the one in {file}, line {line}, is of {}",
                 shown(namespace.unwrap_or_default()),
                 shown(elsewhere)
-            ))
-            .hint(format!("-n {} looks at that one", argument(elsewhere))));
+            );
+            (what, format!("-n {} looks at that one", argument(elsewhere)))
         }
         ([one, two, ..], _) => {
             let ((file, line), (other, other_line)) = (place(one), place(two));
@@ -233,13 +225,13 @@ fn settings<'a>(found: &'a [Found], sources: &[Source], namespace: Option<&str>)
                 true => "-n NAMESPACE chooses",
                 false => "name what is applied together: one overlay, as `kustomize build` prints it",
             };
-            return Err(Error::environment(format!(
+            let what = format!(
                 "argocd-cm is in {file}, line {line}, and in {other}, line {other_line}: which one counts they do not say"
-            ))
-            .hint(hint));
+            );
+            (what, hint.to_owned())
         }
     };
-    Ok(found)
+    Err(Error::environment(what).hint(hint))
 }
 
 /// The API takes nothing but text in a ConfigMap, and refuses the whole.

@@ -89,11 +89,13 @@ fn below(path: &Path) -> Result<Vec<PathBuf>> {
     if !std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
+    let name = shown(&path.display().to_string());
     let (mut folders, mut files) = (vec![path.to_owned()], vec![]);
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))? {
-            let entry = entry.map_err(|error| unreadable(&folder, &error))?;
-            let kind = entry.file_type().map_err(|error| unreadable(&folder, &error))?;
+        let failed = |error| unreadable(&folder, &error);
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let kind = entry.file_type().map_err(failed)?;
             let path = entry.path();
             let hidden = entry.file_name().to_string_lossy().starts_with('.');
             let manifest =
@@ -107,32 +109,22 @@ fn below(path: &Path) -> Result<Vec<PathBuf>> {
             }
         }
         if files.len() > MOST {
-            return Err(Error::environment(format!(
-                "{} has more than {MOST} files",
-                shown(&path.display().to_string())
-            ))
-            .hint("name the folder with Argo CD's manifests"));
+            return Err(Error::environment(format!("{name} has more than {MOST} files"))
+                .hint("name the folder with Argo CD's manifests"));
         }
     }
     files.sort();
     if files.is_empty() {
-        return Err(Error::environment(format!(
-            "{} has no *.yaml, *.yml or *.json",
-            shown(&path.display().to_string())
-        ))
-        .hint("name a file, or pipe what `helm template` or `kustomize build` prints to `-f -`"));
+        return Err(Error::environment(format!("{name} has no *.yaml, *.yml or *.json"))
+            .hint("name a file, or pipe what `helm template` or `kustomize build` prints to `-f -`"));
     }
     Ok(files)
 }
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<Source> {
     if bytes.len() as u64 > LARGEST {
-        return Err(Error::environment(format!(
-            "{} is larger than {} MiB",
-            named(name),
-            LARGEST / 1024 / 1024
-        ))
-        .hint("name the files with Argo CD's manifests alone"));
+        return Err(Error::environment(format!("{} is larger than {} MiB", named(name), LARGEST >> 20))
+            .hint("name the files with Argo CD's manifests alone"));
     }
     match utf16::text(&bytes).map_or_else(|| String::from_utf8(bytes), Ok) {
         Ok(text) => Ok(Source { name: name.to_owned(), text }),

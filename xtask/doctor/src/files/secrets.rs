@@ -9,7 +9,7 @@ use crate::hidden::Hidden;
 use base::Result;
 
 /// A Secret that files have, or what would make one of that name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SecretOf {
     /// Its name.
     pub name: String,
@@ -36,7 +36,7 @@ impl SecretOf {
                 // Of its own Secret an installation's manifests have the name, and Argo CD writes the rest.
                 let open = keys.is_empty() && name == OWN;
                 let (labels, annotations) = (metadata["labels"].clone(), metadata["annotations"].clone());
-                Some(Self { name, keys, open, labels, annotations, maker: None })
+                Some(Self { name, keys, open, labels, annotations, ..Self::default() })
             }
             "ExternalSecret" => {
                 let (target, template) = (&spec["target"], &spec["target"]["template"]);
@@ -53,8 +53,8 @@ impl SecretOf {
                     keys: if of_template.is_empty() { own.collect() } else { of_template },
                     open,
                     labels: if merges { json!({PART_OF.0: PART_OF.1}) } else { labels.clone() },
-                    annotations: Value::Null,
                     maker,
+                    ..Self::default()
                 })
             }
             "SealedSecret" => {
@@ -63,10 +63,9 @@ impl SecretOf {
                 Some(Self {
                     name,
                     keys: sealed.chain(keys(&template["data"])).collect(),
-                    open: false,
                     labels: template["metadata"]["labels"].clone(),
-                    annotations: Value::Null,
                     maker,
+                    ..Self::default()
                 })
             }
             _ => None,
@@ -106,8 +105,7 @@ impl SecretOf {
             keys: vec![(SERVER_KEY.to_owned(), true)],
             open: true,
             labels: json!({PART_OF.0: PART_OF.1}),
-            annotations: Value::Null,
-            maker: None,
+            ..Self::default()
         }
     }
 }

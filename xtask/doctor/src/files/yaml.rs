@@ -164,15 +164,11 @@ fn merged(mut fields: Map<String, Value>) -> Map<String, Value> {
         Some(Value::Array(others)) => others,
         Some(other) => vec![other],
     };
-    for (name, value) in others
-        .into_iter()
-        .filter_map(|other| match other {
-            Value::Object(other) => Some(other),
-            _ => None,
-        })
-        .flatten()
-    {
-        fields.entry(name).or_insert(value);
+    for other in others {
+        let Value::Object(other) = other else { continue };
+        for (name, value) in other {
+            fields.entry(name).or_insert(value);
+        }
     }
     fields
 }

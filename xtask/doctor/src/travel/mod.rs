@@ -102,14 +102,10 @@ fn write(evidence: &Evidence, names: bool) -> Result<String> {
         roles: roles.as_str().unwrap_or_default().to_owned(),
     };
     let text = serde_json::to_string_pretty(&document).map_err(failed)? + "\n";
-    match read(&text) {
-        Ok(_) => Ok(text),
-        // A word that the form needs may be a secret, and was taken out.
-        Err(error) => Err(Error::environment(format!(
-            "what was seen cannot be written so that it can be read again: {}",
-            error.message()
-        ))),
-    }
+    // A word that the form needs may be a secret, and was taken out.
+    let unread = |why: &str| format!("what was seen cannot be written so that it can be read again: {why}");
+    read(&text).map_err(|error| Error::environment(unread(error.message())))?;
+    Ok(text)
 }
 
 /// What was seen by whoever wrote a document.
@@ -129,15 +125,10 @@ fn read(text: &str) -> Result<Evidence> {
     };
     let value: Value = serde_json::from_str(text).map_err(no_json)?;
     let it = |what: &str| Error::environment(format!("it is no file of the doctor's evidence: {what}"));
-    match value.get("schema").map(Value::as_u64) {
-        Some(Some(SCHEMA)) => {}
-        Some(schema) => {
-            let schema = schema.map_or_else(|| "no number".to_owned(), |schema| schema.to_string());
-            return Err(Error::environment(format!(
-                "its schema is {schema}, and this doctor reads {SCHEMA}"
-            )));
-        }
-        None => return Err(it("it has no `schema`")),
+    let schema = value.get("schema").ok_or_else(|| it("it has no `schema`"))?.as_u64();
+    if schema != Some(SCHEMA) {
+        let schema = schema.map_or_else(|| "no number".to_owned(), |schema| schema.to_string());
+        return Err(Error::environment(format!("its schema is {schema}, and this doctor reads {SCHEMA}")));
     }
     // What the parser says quotes what it met.
     let wrong = |error: serde_json::Error| it(&super::shown::shown(&error.to_string()));
@@ -184,9 +175,7 @@ fn reduce(seen: &mut Evidence) {
         "force-ssl-redirect",
     ];
     let of_front = |key: &str| FRONT.contains(&key.rsplit('/').next().unwrap_or(key));
-    for annotations in
-        seen.ingresses.iter_mut().map(|(_, all)| all).chain(seen.controller.as_mut().map(|(_, all)| all))
-    {
+    for (_, annotations) in seen.ingresses.iter_mut().chain(&mut seen.controller) {
         annotations.retain(|key, _| of_front(key));
     }
     for deployment in deployments(seen) {
@@ -253,22 +242,19 @@ fn open(seen: &Evidence) -> Vec<Hidden> {
     let mut open = vec![Hidden::new(NOT_READ)];
     if let Some(config) = seen.oidc() {
         let public = [&config.issuer, &config.client_id, &config.cli_client_id];
-        open.extend(public.into_iter().filter_map(|term| match term {
-            Term::Plain(value) => Some(value.clone()),
-            Term::Reference(_) => None,
-        }));
-        open.extend(public.into_iter().chain([&config.client_secret]).filter_map(|term| match term {
-            Term::Reference(reference) if is_name(reference) => Some(reference.clone().into()),
-            Term::Reference(_) | Term::Plain(_) => None,
-        }));
+        open.extend(public.into_iter().filter_map(Term::plain).cloned());
+        let references = public.into_iter().chain([&config.client_secret]).filter_map(Term::reference);
+        open.extend(references.filter(|it| is_name(it)).map(|it| it.clone().into()));
     }
-    let dex = seen.settings.there().and_then(|settings| settings.dex.config());
-    open.extend(dex.into_iter().flat_map(|config| &config.references).map(|(_, it)| it.clone().into()));
-    for deployment in deployments(&mut seen.clone()) {
-        open.extend(deployment.env.values().filter_map(|value| match value {
-            EnvSeen::Text(value) => Some(value.clone()),
-            EnvSeen::Secret { .. } | EnvSeen::Other => None,
-        }));
-    }
+    open.extend(
+        seen.dex_settings()
+            .into_iter()
+            .flat_map(|config| &config.references)
+            .map(|(_, it)| it.clone().into()),
+    );
+    open.extend(seen.deployments().flat_map(|it| it.env.values()).filter_map(|value| match value {
+        EnvSeen::Text(value) => Some(value.clone()),
+        EnvSeen::Secret { .. } | EnvSeen::Other => None,
+    }));
     open
 }

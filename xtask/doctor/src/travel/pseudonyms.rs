@@ -51,6 +51,7 @@ impl Kind {
 }
 
 /// Pseudonyms by what they stand for.
+#[derive(Default)]
 pub struct Pseudonyms {
     /// Names of objects in the cluster.
     objects: BTreeSet<String>,
@@ -71,13 +72,7 @@ pub struct Pseudonyms {
 impl Pseudonyms {
     /// None yet. Names of objects that were seen are no names.
     pub fn new(seen: &Evidence) -> Self {
-        let deployments = [
-            seen.server.there(),
-            seen.bundled.deployment.there(),
-            seen.provider.dex.there().map(|dex| &dex.deployment),
-        ];
-        let deployments: Vec<_> =
-            deployments.into_iter().flatten().chain(seen.redis.there().into_iter().flatten()).collect();
+        let deployments: Vec<_> = seen.deployments().collect();
         let secrets = [seen.argocd_secret.there(), seen.named_secret.there()];
         let meant = seen.meant_secret.iter().map(|(secret, _)| secret);
         let secrets = secrets.into_iter().flatten().chain(meant).map(|it| (&it.namespace, &it.name));
@@ -86,13 +81,7 @@ impl Pseudonyms {
         Self {
             objects: objects.map(|name| name.to_lowercase()).collect(),
             services: deployments.iter().map(|it| format!("{}.{}", it.name, it.namespace)).collect(),
-            hosts: BTreeMap::new(),
-            hosts_met: 0,
-            parts: BTreeMap::new(),
-            addresses: BTreeMap::new(),
-            ids: BTreeMap::new(),
-            cases: BTreeMap::new(),
-            whole: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
@@ -120,10 +109,7 @@ impl Pseudonyms {
         let mut all = String::new();
         let mut rest = name;
         while let Some(first) = rest.chars().next() {
-            let end = match is_end(first) {
-                true => first.len_utf8(),
-                false => rest.find(is_end).unwrap_or(rest.len()),
-            };
+            let end = if is_end(first) { first.len_utf8() } else { rest.find(is_end).unwrap_or(rest.len()) };
             let part = &rest[..end];
             let is_domain = all.ends_with('@') && part.contains('.');
             all.push_str(&match (is_end(first), is_domain) {

@@ -92,10 +92,7 @@ impl Describing {
         let mut masked = text.clone();
         self.mask.apply(&mut masked);
         let is_open = self.open.contains(value) && !self.secrets.contains(value) && masked == text;
-        match value.is_empty() || is_open {
-            true => Written::Text(text),
-            false => Written::Secret(self.id(value)),
-        }
+        if value.is_empty() || is_open { Written::Text(text) } else { Written::Secret(self.id(value)) }
     }
 
     fn id(&mut self, value: &Hidden) -> String {

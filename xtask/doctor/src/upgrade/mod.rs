@@ -91,17 +91,14 @@ impl Upgrade {
 
     /// The outcome in a line.
     pub fn headline(&self) -> String {
-        let from = self
-            .from
-            .as_ref()
-            .map_or_else(|| "argocd of an unknown release".to_owned(), |it| format!("argocd {it}"));
+        let from = self.from.as_ref().map_or("of an unknown release".to_owned(), ToString::to_string);
         let what = match (self.steps.len(), &self.unknown) {
             (0, Some(_)) => "not known".to_owned(),
             (0, None) => "nothing changes for logins".to_owned(),
             (1, _) => "1 thing changes for logins".to_owned(),
             (count, _) => format!("{count} things change for logins"),
         };
-        format!("{from} to {}: {what}", self.to)
+        format!("argocd {from} to {}: {what}", self.to)
     }
 
     /// For a person, below the headline.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::advice::{self, Reloader};
 use crate::checks;
 use crate::evidence::claims::behind_sub;
-use crate::evidence::{Evidence, Form, OidcConfig, Reference, SERVER_KEY, Term};
+use crate::evidence::{Evidence, Form, Reference, SERVER_KEY, Term};
 use crate::finding::{Certainty, When};
 use crate::shown::{exact, listed, shown};
 
@@ -85,10 +85,6 @@ impl Way<'_> {
     fn brings(&self, major: u32, minor: u32, patch: u32) -> bool {
         !self.from.is_at_least(major, minor, patch) && self.to.is_at_least(major, minor, patch)
     }
-
-    fn config(&self) -> Option<&OidcConfig> {
-        self.evidence.oidc()
-    }
 }
 
 fn step(id: Change, what: impl Into<String>, because: impl Into<String>, avoid: Option<String>) -> Step {
@@ -152,25 +148,24 @@ fn starts_anew(way: &Way<'_>) -> Vec<Step> {
 fn first_start(way: &Way<'_>) -> Option<Step> {
     let secret = &way.evidence.argocd_secret;
     let lacks = secret.is_absent() || secret.there().is_some_and(|secret| secret.value(SERVER_KEY).is_none());
-    if !lacks || !way.to.first_start_loses_sso() {
-        return None;
-    }
     let cluster = if way.evidence.files { " (the files have none; the cluster may)" } else { "" };
-    Some(step(
-        Change::FirstStart,
-        format!("where argocd-secret has no {SERVER_KEY}{cluster}, {} starts without SSO", way.to),
-        format!("{} reads argocd-secret before argocd-cm and stops at the first error", way.to),
-        Some(format!(
-            "write {SERVER_KEY} into argocd-secret first, or go to {}",
-            way.to.keeps_its_first_start()
-        )),
-    ))
+    (lacks && way.to.first_start_loses_sso()).then(|| {
+        step(
+            Change::FirstStart,
+            format!("where argocd-secret has no {SERVER_KEY}{cluster}, {} starts without SSO", way.to),
+            format!("{} reads argocd-secret before argocd-cm and stops at the first error", way.to),
+            Some(format!(
+                "write {SERVER_KEY} into argocd-secret first, or go to {}",
+                way.to.keeps_its_first_start()
+            )),
+        )
+    })
 }
 
 /// How a changed client secret is treated from then on.
 fn era(way: &Way<'_>) -> Option<Step> {
     let (before, after) = (Change::of(way.from.era()), Change::of(way.to.era()));
-    let plain = way.config().is_some_and(|config| matches!(config.client_secret, Term::Plain(_)));
+    let plain = way.evidence.oidc().is_some_and(|config| config.client_secret.plain().is_some());
     // Whatever compares the text sees a secret that stands in it.
     let sees = |release: &Release| plain && matches!(release.era(), Era::ComparesText | Era::NoReferences);
     if before == after
@@ -201,7 +196,7 @@ fn era(way: &Way<'_>) -> Option<Step> {
         after,
         format!("when {what} changes, {happens}"),
         [&way.to, &way.from]
-            .map(|it| format!("{it} (era `{}`): {}", it.era().name(), it.era().because()))
+            .map(|it| format!("{it} (era `{}`): {}", it.era(), it.era().because()))
             .join("; "),
         Some(avoid),
     ))
@@ -209,7 +204,7 @@ fn era(way: &Way<'_>) -> Option<Step> {
 
 /// References that older releases take for the value itself.
 fn references(way: &Way<'_>) -> Vec<Step> {
-    let Some(config) = way.config() else { return vec![] };
+    let Some(config) = way.evidence.oidc() else { return vec![] };
     let mut steps = vec![];
     if let Term::Reference(reference @ Reference::Of { .. }) = &config.client_secret
         && way.brings(2, 1, 0)
@@ -239,7 +234,7 @@ fn references(way: &Way<'_>) -> Vec<Step> {
 }
 
 fn audiences(way: &Way<'_>) -> Option<Step> {
-    let (config, client) = (way.config()?, &way.evidence.client_id);
+    let (config, client) = (way.evidence.oidc()?, &way.evidence.client_id);
     let begins = !way.from.knows_allowed_audiences() && way.to.knows_allowed_audiences();
     if !begins || config.audiences.is_empty() || client.is_empty() || config.audiences.contains(client) {
         return None;
@@ -259,7 +254,7 @@ fn audiences(way: &Way<'_>) -> Option<Step> {
 /// Who logs in by PKCE: nobody up to v2.9, then Argo CD's page, and from v3.1.0 on its server.
 fn pkce(way: &Way<'_>) -> Option<Step> {
     let url = way.evidence.settings.there()?.url.trim_end_matches('/');
-    way.config().filter(|config| config.pkce)?;
+    way.evidence.oidc().filter(|config| config.pkce)?;
     if way.brings(3, 1, 0) {
         return Some(step(
             Change::Pkce,
@@ -291,8 +286,7 @@ fn additional_urls(way: &Way<'_>) -> Option<Step> {
         return None;
     }
     let path = if way.evidence.uses_bundled() { "/api/dex/callback" } else { "/auth/callback" };
-    let callbacks: Vec<String> =
-        urls.iter().map(|url| format!("{}{path}", url.trim_end_matches('/'))).collect();
+    let callbacks: Vec<_> = urls.iter().map(|url| format!("{}{path}", url.trim_end_matches('/'))).collect();
     Some(step(
         Change::AdditionalUrls,
         format!("who logs in at {} is sent back there", listed(urls)),
@@ -304,28 +298,22 @@ fn additional_urls(way: &Way<'_>) -> Option<Step> {
 /// Policies that name what Dex makes of a user.
 fn subjects(way: &Way<'_>) -> Option<Step> {
     // Of a Dex of its own only who asks for that scope is told.
-    let federated = way.config().is_some_and(|config| config.scopes.iter().any(|it| it == "federated:id"));
+    let federated =
+        way.evidence.oidc().is_some_and(|config| config.scopes.iter().any(|it| it == "federated:id"));
     let told = way.evidence.uses_bundled() || federated;
     let rbac = way.evidence.rbac.there().filter(|_| told && way.brings(3, 0, 0))?;
-    let named: Vec<(&str, String)> =
-        rbac.subjects().into_iter().filter_map(|subject| Some((subject, behind_sub(subject)?))).collect();
-    if named.is_empty() {
-        return None;
-    }
-    let lines = named.iter().flat_map(|(subject, id)| {
+    let named = rbac.subjects().into_iter().filter_map(|subject| Some((subject, behind_sub(subject)?)));
+    let (subjects, ids): (Vec<&str>, Vec<String>) = named.unzip();
+    let lines = subjects.iter().zip(&ids).flat_map(|(subject, id)| {
         rbac.roles(subject).into_iter().map(move |role| format!("g, {}, {}", exact(id), exact(role)))
     });
     let lines: Vec<String> = lines.collect();
-    let subjects: Vec<&str> = named.iter().map(|(subject, _)| *subject).collect();
-    Some(step(
+    (!subjects.is_empty()).then(|| step(
         Change::Subjects,
         format!("what policies give to {} nobody gets any more", listed(&subjects)),
         "that is the `sub` of Dex's tokens; from v3.0.0 on users of Dex are known by federated_claims.user_id",
         Some(match lines.is_empty() {
-            true => format!(
-                "name the users as their connector does: {}",
-                listed(&named.iter().map(|(_, id)| id).collect::<Vec<_>>())
-            ),
+            true => format!("name the users as their connector does: {}", listed(&ids)),
             false => format!("add to policy.csv: {}", lines.join("; ")),
         }),
     ))
