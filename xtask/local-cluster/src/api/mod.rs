@@ -5,7 +5,6 @@
 //! controllers do with objects as such (garbage, namespaces) is done by the
 //! [`janitor`].
 
-mod accept;
 mod access;
 mod admission;
 mod audit;
@@ -46,7 +45,6 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::logs::Logs;
-use crate::resources::{self, Resource};
 use crate::schema::{VERSION, openapi};
 use crate::serve::{Handler, Limits, Request, Response, drain, text};
 use crate::store::Store;
@@ -142,15 +140,10 @@ async fn answer(
         }
         Route::OpenApi => openapi::index(&discovery::versions(&api.store)),
         Route::OpenApiOf(group, version) => {
-            let all = resources::all(&api.store).into_iter();
-            let served: Vec<Resource> = all.filter(|it| it.group == group && it.version == version).collect();
-            if served.is_empty() {
-                return Err(Refusal::no_such_path());
-            }
-            openapi::document(&served)
+            openapi::document(&discovery::served(&api.store, &group, &version)?)
         }
     };
-    accept::negotiate(&parts.headers)?;
+    reply::negotiate(&parts.headers)?;
     Ok(reply::object(StatusCode::OK, &document))
 }
 

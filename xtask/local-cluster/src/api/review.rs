@@ -8,7 +8,6 @@ use crate::serve::Response;
 use crate::store::Store;
 use crate::store::object::text;
 
-use super::accept::negotiate;
 use super::access::User;
 use super::body;
 use super::call::Call;
@@ -18,7 +17,7 @@ use super::status::Refusal;
 
 /// Answers a question.
 pub fn answer(call: &Call<'_>, user: &User, bytes: &Bytes) -> Result<Response, Refusal> {
-    negotiate(&call.headers)?;
+    reply::negotiate(&call.headers)?;
     let resource = &call.kind.resource;
     let mut review = body::decode(&call.headers, bytes, &resource.kind)?;
     let kind = review["kind"].as_str().unwrap_or(&resource.kind);

@@ -9,7 +9,6 @@ use crate::schema::table;
 use crate::serve::Response;
 use crate::store::object;
 
-use super::accept::negotiate;
 use super::body;
 use super::call::Call;
 use super::patch::Patch;
@@ -19,7 +18,7 @@ use super::write::Writing;
 
 /// GET, PUT and PATCH of `/scale`.
 pub fn answer(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
-    negotiate(&call.headers)?;
+    reply::negotiate(&call.headers)?;
     if call.reads() {
         return Ok(reply::object(StatusCode::OK, &scale(&*call.found()?)));
     }

@@ -15,7 +15,6 @@ use super::body;
 use super::call::Call;
 use super::managed::{Writer, same_but_for_times};
 use super::query::WriteOptions;
-use super::read::shaper;
 use super::reply::{self, Shaper};
 use super::status::{Cause, Refusal};
 use super::{admission, defaults, validate};
@@ -36,7 +35,7 @@ impl<'a> Writing<'a> {
     pub fn begin(call: &'a Call<'a>) -> Result<Self, Refusal> {
         let agent = call.headers.get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
         let options = WriteOptions::parse(&call.query, agent)?;
-        Ok(Self { call, options, applies: false, shaper: shaper(call)? })
+        Ok(Self { call, options, applies: false, shaper: Shaper::of(call)? })
     }
 
     /// The answer.
