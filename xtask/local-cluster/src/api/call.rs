@@ -83,8 +83,16 @@ impl Call<'_> {
     /// # Errors
     /// 404.
     pub fn found(&self) -> Result<Arc<Value>, Refusal> {
-        let found = self.api.store.get(&self.key());
-        found.ok_or_else(|| Refusal::not_found(&self.kind.resource.id(), self.name()))
+        self.named(self.name())
+    }
+
+    /// The object of this name where the path leads.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn named(&self, name: &str) -> Result<Arc<Value>, Refusal> {
+        let key = self.kind.key(self.target.namespace.as_deref(), name);
+        self.api.store.get(&key).ok_or_else(|| Refusal::not_found(&key.resource, name))
     }
 
     /// Whether it only reads.

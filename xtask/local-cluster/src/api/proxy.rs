@@ -100,8 +100,7 @@ fn split(asked: &str) -> Result<(&str, &str, &str), Refusal> {
 }
 
 fn of_pod(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal> {
-    let key = call.kind.key(call.target.namespace.as_deref(), name);
-    let pod = call.api.store.get(&key).ok_or_else(|| Refusal::not_found(&call.kind.resource.id(), name))?;
+    let pod = call.named(name)?;
     let containers = || items(&pod["spec"]["containers"]);
     let number = match port {
         "" => containers().find_map(|it| object::port(&it["ports"][0]["containerPort"])),
@@ -117,9 +116,7 @@ fn of_pod(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal
 
 fn of_service(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal> {
     let namespace = call.target.namespace.as_deref().unwrap_or_default();
-    let store = &call.api.store;
-    let key = call.kind.key(Some(namespace), name);
-    let service = store.get(&key).ok_or_else(|| Refusal::not_found(&key.resource, name))?;
+    let service = call.named(name)?;
     let number = port.parse::<u64>().ok();
     let is_wanted = |it: &&Value| {
         port.is_empty() || it["name"] == port || number.is_some_and(|number| it["port"] == number)
@@ -127,7 +124,7 @@ fn of_service(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Ref
     let wanted = items(&service["spec"]["ports"]).find(is_wanted).ok_or_else(|| {
         Refusal::unavailable(format!("no service port {port:?} found for service {name:?}"))
     })?;
-    let endpoints = store.get(&Key::new("endpoints", namespace, name)).unwrap_or_default();
+    let endpoints = call.api.store.get(&Key::new("endpoints", namespace, name)).unwrap_or_default();
     addresses(&endpoints, &wanted["name"])
         .first()
         .copied()

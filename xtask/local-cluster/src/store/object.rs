@@ -168,11 +168,19 @@ pub fn set_resource_version(object: &mut Value, version: u64) {
 /// What no write changes: uid, creation time, generation (counted, not set) and
 /// the version it stands at.
 pub fn keep_identity(old: &Value, new: &mut Value) {
-    let Some(metadata) = metadata_mut(new) else { return };
-    for field in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
-        match old["metadata"].get(field) {
-            Some(value) => metadata.insert(field.into(), value.clone()),
-            None => metadata.remove(field),
+    if metadata_mut(new).is_some() {
+        let fields = ["uid", "creationTimestamp", "generation", "resourceVersion"];
+        keep(&mut new["metadata"], &old["metadata"], &fields);
+    }
+}
+
+/// Gives an object the fields of another one.
+pub fn keep(object: &mut Value, of: &Value, fields: &[&str]) {
+    let Some(object) = object.as_object_mut() else { return };
+    for field in fields {
+        match of.get(field) {
+            Some(value) => object.insert((*field).into(), value.clone()),
+            None => object.remove(*field),
         };
     }
 }

@@ -40,12 +40,13 @@ use self::pages::{Refusal, page};
 use self::proxy::{Exchange, Upstreams};
 use self::settings::Settings;
 use self::table::{Builder, INGRESSES, Route, Table};
+use self::tls::Certificates;
 use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Request, Response};
 use local_cluster::store::object::{items, text};
 use local_cluster::store::{Key, Store};
 use local_cluster::tasks::Tasks;
-use local_cluster::tls::TlsError;
+use local_cluster::tls::{TlsError, acceptor};
 use local_cluster::workloads::Recorder;
 
 /// The ports that a URL without one means, and that an ingress of a cluster has.
@@ -101,7 +102,7 @@ impl Ingress {
     /// # Errors
     /// The TLS library refuses its own defaults.
     pub fn over_tls(&self, port: u16) -> Result<(Self, TlsAcceptor), TlsError> {
-        let acceptor = tls::acceptor(self.table.clone())?;
+        let acceptor = acceptor(Arc::new(Certificates(self.table.clone())))?;
         let ports = [HTTPS, port];
         Ok((Self { scheme: Scheme::HTTPS, ports, tunnels: None, ..self.clone() }, acceptor))
     }

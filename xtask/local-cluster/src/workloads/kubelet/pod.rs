@@ -103,7 +103,8 @@ impl Pod {
 
     /// Called with the containers locked, so that statuses are written in order.
     fn write(&self, containers: &[ContainerStatus]) {
-        let written = self.node.store.update(&self.key, |old| {
+        // A pod that is gone has no status, and its task knows.
+        let _ = self.node.store.update(&self.key, |old| {
             if object::uid_of(old) != self.uid() || !old["spec"].is_object() {
                 return Err(WriteError::NotFound(self.key.clone()));
             }
@@ -111,8 +112,6 @@ impl Pod {
             status::write(&mut new, containers);
             Ok(new)
         });
-        // A pod that is gone has no status, and its task knows.
-        let _ = written;
     }
 
     /// All containers have ended: waits until the pod is to go, and removes it.
