@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
+use http::request::Parts;
 use hyper::body::Incoming;
 use ring::digest::Digest;
 use serde_json::Value;
@@ -61,10 +62,8 @@ pub struct Call<'a> {
     pub target: Target,
     /// Its parameters.
     pub query: Query,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its method.
-    pub method: Method,
+    /// Its method, its headers, and its path as it came.
+    pub parts: &'a Parts,
 }
 
 impl Call<'_> {
@@ -97,6 +96,6 @@ impl Call<'_> {
 
     /// Whether it only reads.
     pub fn reads(&self) -> bool {
-        matches!(self.method, Method::GET | Method::HEAD)
+        matches!(self.parts.method, Method::GET | Method::HEAD)
     }
 }

@@ -34,10 +34,10 @@ fn check(preconditions: &Value, call: &Call<'_>, object: &Value) -> Result<(), R
 
 /// DELETE of one object.
 pub fn delete(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
-    reply::negotiate(&call.headers)?;
+    reply::negotiate(&call.parts.headers)?;
     let options = match bytes.is_empty() {
         true => Value::Null,
-        false => body::decode(&call.headers, bytes, "DeleteOptions")?,
+        false => body::decode(&call.parts.headers, bytes, "DeleteOptions")?,
     };
     if !matches!(options["kind"].as_str(), None | Some("" | "DeleteOptions")) {
         return Err(Refusal::bad_request("decoded object cannot be converted to DeleteOptions"));

@@ -162,18 +162,17 @@ async fn objects(
     if kind.resource.namespaced && outside || !kind.resource.namespaced && target.namespace.is_some() {
         return Err(Refusal::no_such_path());
     }
-    let (headers, method) = (parts.headers.clone(), parts.method.clone());
-    let call = Call { api, kind, target, query, headers, method };
+    let call = Call { api, kind, target, query, parts };
     let resource = &call.kind.resource;
     if patch::applies(&call) && call.found().is_err() {
         user.check(&api.store, "create", &call.target)?;
     }
     let subresource = call.target.subresource.clone();
     if subresource.as_deref() == Some("proxy") {
-        return proxy::forward(&call, parts.clone(), body).await;
+        return proxy::forward(&call, body).await;
     }
     let body = if call.reads() { Bytes::new() } else { api.read(body).await? };
-    match (subresource.as_deref(), call.method.as_str(), call.target.name.is_some()) {
+    match (subresource.as_deref(), parts.method.as_str(), call.target.name.is_some()) {
         (None, "POST", false) if resource.review => review::answer(&call, user, &body),
         _ if resource.review => Err(Refusal::method_not_allowed()),
         (None, "GET" | "HEAD", false) if call.query.flag("watch") => watch::watch(&call),

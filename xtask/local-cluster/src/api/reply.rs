@@ -116,7 +116,7 @@ impl Shaper {
     /// # Errors
     /// 406.
     pub fn of(call: &Call<'_>) -> Result<Self, Refusal> {
-        Ok(Self { kind: call.kind.clone(), view: negotiate(&call.headers)? })
+        Ok(Self { kind: call.kind.clone(), view: negotiate(&call.parts.headers)? })
     }
 
     /// One object, as an answer of its own or in a watch.

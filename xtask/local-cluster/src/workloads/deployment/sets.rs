@@ -66,6 +66,16 @@ impl<'a> Sets<'a> {
         self.all().map(|it| wanted(it)).sum()
     }
 
+    /// A count of the statuses of all of them.
+    pub(super) fn count(&self, field: &str) -> i64 {
+        self.all().map(|it| count(it, field)).sum()
+    }
+
+    /// How many pods are of the newest template.
+    pub(super) fn updated(&self) -> i64 {
+        self.new.as_deref().map_or(0, |it| count(it, "replicas"))
+    }
+
     /// Whether a pod of an older template is left, on its way out or not.
     pub(super) fn old_pods_are_left(&self) -> bool {
         let (all, _) = self.context.store.list("pods", Some(object::namespace(&self.deployment)));

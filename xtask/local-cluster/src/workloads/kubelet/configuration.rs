@@ -59,7 +59,7 @@ pub(super) fn environment(
     store: &Store,
     pod: &Value,
     container: &Value,
-    defaults: BTreeMap<String, String>,
+    mut defaults: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, Unready> {
     let mut env = BTreeMap::new();
     for variable in items(&container["env"]) {
@@ -76,10 +76,8 @@ pub(super) fn environment(
             env.insert(name.to_owned(), value);
         }
     }
-    for (name, value) in defaults {
-        env.entry(name).or_insert(value);
-    }
-    Ok(env)
+    defaults.extend(env);
+    Ok(defaults)
 }
 
 /// What a `secretKeyRef` or a `configMapKeyRef` names; `None` if it is not there and need not be.
