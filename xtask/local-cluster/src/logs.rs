@@ -53,7 +53,7 @@ impl Logs {
             OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(self.path(&key))?;
         let (changed, receiver) = watch::channel(false);
         self.live.lock().unwrap_or_else(PoisonError::into_inner).insert(key, receiver);
-        Ok(LogWriter { inner: Arc::new(Writer { file: Mutex::new((file, 0)), changed }) })
+        Ok(LogWriter { file: Arc::new(Mutex::new((file, 0))), changed })
     }
 
     /// Opens a log for reading from its start; `None` if there is none.
@@ -86,11 +86,8 @@ impl Logs {
 /// Writes lines to a container's log. The log ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct LogWriter {
-    inner: Arc<Writer>,
-}
-
-struct Writer {
-    file: Mutex<(File, u64)>,
+    /// With how many bytes are in it.
+    file: Arc<Mutex<(File, u64)>>,
     changed: watch::Sender<bool>,
 }
 
@@ -98,7 +95,7 @@ impl LogWriter {
     /// Adds a line (without its newline), with the time before it.
     pub fn line(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
-        let mut file = self.inner.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.1 >= MAX_BYTES {
             return;
         }
@@ -109,7 +106,7 @@ impl LogWriter {
             let _ = file.0.write_all(line.as_bytes());
         }
         drop(file);
-        self.inner.changed.send_replace(true);
+        self.changed.send_replace(true);
     }
 }
 

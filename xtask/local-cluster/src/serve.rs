@@ -22,7 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -228,10 +228,14 @@ pub async fn serve(
     let abort = CancellationToken::new();
     let _killed = abort.clone().drop_guard();
     loop {
+        let accept = async {
+            let slot = slots.clone().acquire_owned().await.ok()?;
+            Some((listener.accept().await?, slot))
+        };
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept => accepted,
         };
         let Some((accepted, slot)) = accepted else { break };
         let Ok((stream, peer)) = accepted else {
@@ -262,14 +266,6 @@ pub async fn serve(
         abort.cancel();
         tasks.wait().await;
     }
-}
-
-async fn accept(
-    listener: &Arc<impl Accept>,
-    slots: &Arc<Semaphore>,
-) -> Option<(io::Result<(TcpStream, SocketAddr)>, OwnedSemaphorePermit)> {
-    let slot = slots.clone().acquire_owned().await.ok()?;
-    Some((listener.accept().await?, slot))
 }
 
 /// Without parameters for handlers and streams: the code of hyper's server is large, and is there once.

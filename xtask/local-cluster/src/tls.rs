@@ -11,7 +11,10 @@ use rcgen::{
     KeyUsagePurpose,
 };
 use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::ResolvesServerCert;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::TlsAcceptor;
 
 /// A server certificate for loopback and the CA that clients check it against.
@@ -47,11 +50,20 @@ pub fn identity() -> Result<Identity, TlsError> {
     let certificate = server.signed_by(&key, &issuer)?;
 
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let certified = CertifiedKey::from_der(vec![certificate.der().clone()], private, &default_provider())?;
+    let acceptor = acceptor(Arc::new(SingleCertAndKey::from(certified)))?;
+    Ok(Identity { ca_pem: ca_certificate.pem(), acceptor })
+}
+
+/// Accepts TLS connections for HTTP/1.1 with the certificates that `certificates` chooses.
+///
+/// # Errors
+/// The TLS library refuses its own defaults.
+pub fn acceptor(certificates: Arc<dyn ResolvesServerCert>) -> Result<TlsAcceptor, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], private)?;
+        .with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Identity { ca_pem: ca_certificate.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) })
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use futures::future::join_all;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -70,15 +71,11 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     let identity = tls::identity().map_err(no_certificate)?;
     let (token, readers) = (token()?, token()?);
     let others = [(READER, readers.as_str())];
-    let api_listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-    let ingress_listener = listen(options.ingress).await?;
-    let api_address = api_listener.local_addr().map_err(system)?;
-    let ingress_address = ingress_listener.local_addr().map_err(system)?;
-    let tls_listener = match options.tls {
-        true => Some(listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?),
-        false => None,
-    };
-    let tls_address = tls_listener.as_ref().map(|it| it.local_addr()).transpose().map_err(system)?;
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let (api_listener, api_address) = listen(any).await?;
+    let (ingress_listener, ingress_address) = listen(options.ingress).await?;
+    let tls = if options.tls { Some(listen(any).await?) } else { None };
+    let tls_address = tls.as_ref().map(|(_, address)| *address);
     let cluster = ClusterAccess { server: format!("https://{api_address}"), ca_pem: identity.ca_pem, token };
 
     let stop = CancellationToken::new();
@@ -103,20 +100,17 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     };
     let mut handler = Ingress::new(store.clone(), routes.clone(), &tasks).on_port(ingress_address.port());
     let serving_api = serve_http(api_listener, Some(identity.acceptor), api, limits, servers.clone());
-    let serving_api = tasks.spawn("the cluster API", serving_api);
+    let mut serving = vec![tasks.spawn("the cluster API", serving_api)];
     // What is too large for it, the ingress says itself.
     let heads = Limits { header_bytes: 1024 * 1024, ..limits };
-    let serving_tls = match (tls_listener, tls_address) {
-        (Some(listener), Some(address)) => {
-            let (own, acceptor) = handler.over_tls(address.port()).map_err(no_certificate)?;
-            handler = handler.with_tunnels(address);
-            let serving = serve_http(listener, Some(acceptor), own, heads, servers.clone());
-            Some(tasks.spawn("the ingress's TLS", serving))
-        }
-        _ => None,
-    };
+    if let Some((listener, address)) = tls {
+        let (own, acceptor) = handler.over_tls(address.port()).map_err(no_certificate)?;
+        handler = handler.with_tunnels(address);
+        let over_tls = serve_http(listener, Some(acceptor), own, heads, servers.clone());
+        serving.push(tasks.spawn("the ingress's TLS", over_tls));
+    }
     let serving_ingress = serve_http(ingress_listener, None, handler, heads, servers.clone());
-    let serving_ingress = tasks.spawn("the ingress", serving_ingress);
+    serving.push(tasks.spawn("the ingress", serving_ingress));
     let machine =
         Machine { images, cluster: cluster.clone(), ingress: ingress_address, routes, tasks: tasks.clone() };
     let workloads = workloads::start(store, logs, machine, stop.clone());
@@ -146,10 +140,7 @@ pub async fn serve(home: Home, options: Options, tasks: Tasks, ready: impl FnOnc
     }
     let _ = workloads.await;
     servers.cancel();
-    let _ = tokio::join!(serving_api, serving_ingress);
-    if let Some(serving) = serving_tls {
-        let _ = serving.await;
-    }
+    join_all(serving).await;
     Ok(())
 }
 
@@ -162,11 +153,14 @@ fn no_certificate(error: tls::TlsError) -> Error {
     Error::environment(format!("the lab's certificate could not be made: {error}"))
 }
 
-async fn listen(address: SocketAddr) -> Result<Arc<TcpListener>> {
-    TcpListener::bind(address).await.map(Arc::new).map_err(|error| {
+/// A listener, and where it is.
+async fn listen(address: SocketAddr) -> Result<(Arc<TcpListener>, SocketAddr)> {
+    let listener = TcpListener::bind(address).await.map_err(|error| {
         Error::environment(format!("{address} cannot be listened on: {error}"))
             .hint("another program has the port; leave out --port for a free one")
-    })
+    })?;
+    let own = listener.local_addr().map_err(system)?;
+    Ok((Arc::new(listener), own))
 }
 
 fn token() -> Result<String> {

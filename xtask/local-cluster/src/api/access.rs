@@ -81,7 +81,7 @@ impl User {
             || "at the cluster scope".to_owned(),
             |namespace| format!("in the namespace {namespace:?}"),
         );
-        let (user, group, resource) = (&self.name, &target.group, resource(target));
+        let (user, group, resource) = (&self.name, &target.group, target.with_subresource(&target.plural));
         let why = format!("User {user:?} cannot {verb} resource {resource:?} in API group {group:?} {place}");
         Err(Refusal::forbidden(&target.id(), target.name.as_deref().unwrap_or_default(), &why))
     }
@@ -131,12 +131,6 @@ impl User {
     }
 }
 
-/// `pods`, `pods/log`.
-fn resource(target: &Target) -> String {
-    let below = target.subresource.as_ref().map_or_else(String::new, |it| format!("/{it}"));
-    format!("{}{below}", target.plural)
-}
-
 /// A namespace counts as being inside itself.
 fn namespace(target: &Target) -> Option<&str> {
     let itself = target.name.as_deref().filter(|_| target.group.is_empty() && target.plural == "namespaces");
@@ -150,7 +144,8 @@ fn grants(rule: &Value, verb: &str, target: &Target) -> bool {
     let names = &rule["resourceNames"];
     has("verbs", verb)
         && has("apiGroups", &target.group)
-        && (has("resources", &resource(target)) || below.is_some_and(|it| has("resources", &it)))
+        && (has("resources", &target.with_subresource(&target.plural))
+            || below.is_some_and(|it| has("resources", &it)))
         && (items(names).next().is_none() || items(names).any(|it| target.name.as_deref() == it.as_str()))
 }
 

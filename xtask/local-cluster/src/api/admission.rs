@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::resources::CRDS;
-use crate::store::object::{self, items};
+use crate::store::object::{self, items, keep};
 
 use super::kinds::Kind;
 
@@ -46,17 +46,6 @@ pub fn before_update(kind: &Kind, subresource: Option<&str>, old: &Value, new: &
     keep(&mut new["metadata"], &old["metadata"], &["deletionTimestamp", "deletionGracePeriodSeconds"]);
     if kind.is_core("Namespace") && subresource.is_none() {
         new["spec"]["finalizers"] = old["spec"]["finalizers"].clone();
-    }
-}
-
-/// Gives an object the fields of another one.
-fn keep(object: &mut Value, of: &Value, fields: &[&str]) {
-    let Some(object) = object.as_object_mut() else { return };
-    for field in fields {
-        match of.get(field) {
-            Some(value) => object.insert((*field).into(), value.clone()),
-            None => object.remove(*field),
-        };
     }
 }
 

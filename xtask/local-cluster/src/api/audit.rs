@@ -84,8 +84,7 @@ pub(super) fn entry(request: &Request, route: &Route, query: &Query) -> Value {
         return entry;
     };
     entry["verb"] = verb(request.method(), Some(target), query).into();
-    let below = target.subresource.as_ref().map_or_else(String::new, |it| format!("/{it}"));
-    entry["resource"] = cut(&format!("{}{below}", target.id())).into();
+    entry["resource"] = cut(&target.with_subresource(&target.id())).into();
     for (field, text) in [("namespace", &target.namespace), ("name", &target.name)] {
         if let Some(text) = text {
             entry[field] = cut(text).into();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
+use http::request::Parts;
 use hyper::body::Incoming;
 use ring::digest::Digest;
 use serde_json::Value;
@@ -61,10 +62,8 @@ pub struct Call<'a> {
     pub target: Target,
     /// Its parameters.
     pub query: Query,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its method.
-    pub method: Method,
+    /// Its method, its headers, and its path as it came.
+    pub parts: &'a Parts,
 }
 
 impl Call<'_> {
@@ -83,12 +82,20 @@ impl Call<'_> {
     /// # Errors
     /// 404.
     pub fn found(&self) -> Result<Arc<Value>, Refusal> {
-        let found = self.api.store.get(&self.key());
-        found.ok_or_else(|| Refusal::not_found(&self.kind.resource.id(), self.name()))
+        self.named(self.name())
+    }
+
+    /// The object of this name where the path leads.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn named(&self, name: &str) -> Result<Arc<Value>, Refusal> {
+        let key = self.kind.key(self.target.namespace.as_deref(), name);
+        self.api.store.get(&key).ok_or_else(|| Refusal::not_found(&key.resource, name))
     }
 
     /// Whether it only reads.
     pub fn reads(&self) -> bool {
-        matches!(self.method, Method::GET | Method::HEAD)
+        matches!(self.parts.method, Method::GET | Method::HEAD)
     }
 }

@@ -10,7 +10,6 @@ use crate::serve::Response;
 use crate::store::deletion::{Deletion, deletion};
 use crate::store::object;
 
-use super::accept::negotiate;
 use super::body;
 use super::call::Call;
 use super::query::{dry_run, unreadable};
@@ -35,10 +34,10 @@ fn check(preconditions: &Value, call: &Call<'_>, object: &Value) -> Result<(), R
 
 /// DELETE of one object.
 pub fn delete(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
-    negotiate(&call.headers)?;
+    reply::negotiate(&call.parts.headers)?;
     let options = match bytes.is_empty() {
         true => Value::Null,
-        false => body::decode(&call.headers, bytes, "DeleteOptions")?,
+        false => body::decode(&call.parts.headers, bytes, "DeleteOptions")?,
     };
     if !matches!(options["kind"].as_str(), None | Some("" | "DeleteOptions")) {
         return Err(Refusal::bad_request("decoded object cannot be converted to DeleteOptions"));

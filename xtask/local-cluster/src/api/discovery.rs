@@ -50,15 +50,21 @@ pub fn groups(store: &Store) -> Value {
 /// # Errors
 /// 404.
 pub fn resources(store: &Store, group: &str, version: &str) -> Result<Value, Refusal> {
-    let mut own = resources::all(store);
-    own.retain(|it| it.group == group && it.version == version);
-    let Some(group_version) = own.first().map(Resource::api_version) else {
-        return Err(Refusal::no_such_path());
-    };
+    let own = served(store, group, version)?;
     let list: Vec<Value> = own.iter().flat_map(with_subresources).collect();
     Ok(json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list,
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": own[0].api_version(), "resources": list,
     }))
+}
+
+/// The resources of a group's version: there is one at least.
+///
+/// # Errors
+/// 404.
+pub fn served(store: &Store, group: &str, version: &str) -> Result<Vec<Resource>, Refusal> {
+    let mut own = resources::all(store);
+    own.retain(|it| it.group == group && it.version == version);
+    if own.is_empty() { Err(Refusal::no_such_path()) } else { Ok(own) }
 }
 
 fn with_subresources(resource: &Resource) -> Vec<Value> {

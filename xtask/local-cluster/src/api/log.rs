@@ -20,43 +20,17 @@ use super::status::Refusal;
 /// How much is read from a log at a time.
 const PIECE: usize = 64 * 1024;
 
-/// What a reader of logs asks for.
-struct Options {
-    follow: bool,
-    previous: bool,
-    timestamps: bool,
-    since: Option<Timestamp>,
-    tail: Option<usize>,
-    limit: Option<usize>,
-}
-
-impl Options {
-    fn parse(query: &Query) -> Result<Self, Refusal> {
-        let ago = |seconds: u32| Timestamp::now().checked_sub(i64::from(seconds).seconds());
-        let since = match query.text("sinceTime") {
-            "" => query.number("sinceSeconds")?.and_then(|seconds| ago(seconds).ok()),
-            text => Some(text.parse().map_err(|_| unreadable("sinceTime", text))?),
-        };
-        Ok(Self {
-            follow: query.flag("follow"),
-            previous: query.flag("previous"),
-            timestamps: query.flag("timestamps"),
-            since,
-            tail: query.number("tailLines")?,
-            limit: query.number("limitBytes")?,
-        })
-    }
-}
-
 /// GET of a log.
 pub async fn read(call: &Call<'_>) -> Result<Response, Refusal> {
-    let (name, options) = (call.name(), Options::parse(&call.query)?);
+    let (name, query) = (call.name(), &call.query);
+    let (follow, previous, timestamps) =
+        (query.flag("follow"), query.flag("previous"), query.flag("timestamps"));
+    let (since, tail, limit) = (since(query)?, query.number("tailLines")?, query.number("limitBytes")?);
     let pod = call.found()?;
-    let container = container(&pod, name, call.query.text("container"))?;
+    let container = container(&pod, name, query.text("container"))?;
     let status = items(&pod["status"]["containerStatuses"]).find(|it| it["name"] == container.as_str());
     let status = status.unwrap_or(&Value::Null);
     let restarts = status["restartCount"].as_u64().and_then(|it| u32::try_from(it).ok()).unwrap_or_default();
-    let previous = options.previous;
     let key = restarts.checked_sub(previous.into()).map(|restart| LogKey {
         namespace: object::namespace(&pod).into(),
         pod: name.into(),
@@ -65,8 +39,11 @@ pub async fn read(call: &Call<'_>) -> Result<Response, Refusal> {
     });
     let logs = call.api.logs.clone();
     let opened = aside(move || {
-        let mut tailing = Tailing { reader: logs.open(&key?)?, options, pending: VecDeque::new() };
-        tailing.skip_to_tail();
+        let (reader, pending) = (logs.open(&key?)?, VecDeque::new());
+        let mut tailing = Tailing { reader, follow, timestamps, since, limit, pending };
+        if let Some(tail) = tail {
+            tailing.skip_to(tail);
+        }
         Some(tailing)
     });
     if let Some(tailing) = opened.await.flatten() {
@@ -78,6 +55,17 @@ pub async fn read(call: &Call<'_>) -> Result<Response, Refusal> {
         true => format!("previous terminated container {container:?} in pod {name:?} not found"),
         false => format!("container {container:?} in pod {name:?} is waiting to start: {waiting}"),
     }))
+}
+
+/// The time from which on lines are wanted.
+fn since(query: &Query) -> Result<Option<Timestamp>, Refusal> {
+    match query.text("sinceTime") {
+        "" => {
+            let ago = |seconds: u32| Timestamp::now().checked_sub(i64::from(seconds).seconds());
+            Ok(query.number("sinceSeconds")?.and_then(|seconds| ago(seconds).ok()))
+        }
+        text => text.parse().map(Some).map_err(|_| unreadable("sinceTime", text)),
+    }
 }
 
 /// Works on files away from the runtime, whose threads are for those who wait for
@@ -103,7 +91,11 @@ fn container(pod: &Value, name: &str, asked: &str) -> Result<String, Refusal> {
 /// A log being read.
 struct Tailing {
     reader: LogReader,
-    options: Options,
+    follow: bool,
+    timestamps: bool,
+    since: Option<Timestamp>,
+    /// How many bytes are still wanted, if not all.
+    limit: Option<usize>,
     pending: VecDeque<String>,
 }
 
@@ -113,19 +105,18 @@ impl Tailing {
         loop {
             let line = self.reader.line()?;
             let (time, text) = line.split_once(' ').unwrap_or((&line, ""));
-            if let Some(since) = self.options.since
+            if let Some(since) = self.since
                 && time.parse::<Timestamp>().is_ok_and(|time| time < since)
             {
                 continue;
             }
-            let mut line = if self.options.timestamps { line } else { text.to_owned() };
+            let mut line = if self.timestamps { line } else { text.to_owned() };
             line.push('\n');
             return Some(line);
         }
     }
 
-    fn skip_to_tail(&mut self) {
-        let Some(tail) = self.options.tail else { return };
+    fn skip_to(&mut self, tail: usize) {
         while let Some(line) = self.line() {
             self.pending.push_back(line);
             if self.pending.len() > tail {
@@ -146,18 +137,18 @@ impl Tailing {
     }
 
     async fn next(mut self) -> Option<(Bytes, Self)> {
-        if self.options.limit == Some(0) {
+        if self.limit == Some(0) {
             return None;
         }
-        let mut ended = !self.options.follow;
+        let mut ended = !self.follow;
         loop {
             let piece;
             (piece, self) = aside(move || (self.piece(), self)).await?;
             if !piece.is_empty() {
                 let mut piece = Bytes::from(piece);
-                if let Some(left) = self.options.limit {
+                if let Some(left) = self.limit {
                     piece.truncate(left);
-                    self.options.limit = Some(left - piece.len());
+                    self.limit = Some(left - piece.len());
                 }
                 return Some((piece, self));
             }

@@ -5,7 +5,6 @@
 //! controllers do with objects as such (garbage, namespaces) is done by the
 //! [`janitor`].
 
-mod accept;
 mod access;
 mod admission;
 mod audit;
@@ -46,7 +45,6 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::logs::Logs;
-use crate::resources::{self, Resource};
 use crate::schema::{VERSION, openapi};
 use crate::serve::{Handler, Limits, Request, Response, drain, text};
 use crate::store::Store;
@@ -142,15 +140,10 @@ async fn answer(
         }
         Route::OpenApi => openapi::index(&discovery::versions(&api.store)),
         Route::OpenApiOf(group, version) => {
-            let all = resources::all(&api.store).into_iter();
-            let served: Vec<Resource> = all.filter(|it| it.group == group && it.version == version).collect();
-            if served.is_empty() {
-                return Err(Refusal::no_such_path());
-            }
-            openapi::document(&served)
+            openapi::document(&discovery::served(&api.store, &group, &version)?)
         }
     };
-    accept::negotiate(&parts.headers)?;
+    reply::negotiate(&parts.headers)?;
     Ok(reply::object(StatusCode::OK, &document))
 }
 
@@ -169,18 +162,17 @@ async fn objects(
     if kind.resource.namespaced && outside || !kind.resource.namespaced && target.namespace.is_some() {
         return Err(Refusal::no_such_path());
     }
-    let (headers, method) = (parts.headers.clone(), parts.method.clone());
-    let call = Call { api, kind, target, query, headers, method };
+    let call = Call { api, kind, target, query, parts };
     let resource = &call.kind.resource;
     if patch::applies(&call) && call.found().is_err() {
         user.check(&api.store, "create", &call.target)?;
     }
     let subresource = call.target.subresource.clone();
     if subresource.as_deref() == Some("proxy") {
-        return proxy::forward(&call, parts.clone(), body).await;
+        return proxy::forward(&call, body).await;
     }
     let body = if call.reads() { Bytes::new() } else { api.read(body).await? };
-    match (subresource.as_deref(), call.method.as_str(), call.target.name.is_some()) {
+    match (subresource.as_deref(), parts.method.as_str(), call.target.name.is_some()) {
         (None, "POST", false) if resource.review => review::answer(&call, user, &body),
         _ if resource.review => Err(Refusal::method_not_allowed()),
         (None, "GET" | "HEAD", false) if call.query.flag("watch") => watch::watch(&call),

@@ -31,7 +31,7 @@ const DEPTH: usize = 128;
 
 /// Whether it is an apply, which creates what is not there.
 pub fn applies(call: &Call<'_>) -> bool {
-    call.method == Method::PATCH && content_type(&call.headers) == APPLY
+    call.parts.method == Method::PATCH && content_type(&call.parts.headers) == APPLY
 }
 
 /// PATCH of an object or its status.
@@ -73,7 +73,7 @@ impl Patch {
     /// # Errors
     /// 400, 413 and 415.
     pub fn parse(call: &Call<'_>, body: &Bytes) -> Result<Self, Refusal> {
-        let kind = content_type(&call.headers);
+        let kind = content_type(&call.parts.headers);
         let known: &[&str] = match call.kind.resource.custom {
             true => &[JSON_PATCH, MERGE, APPLY],
             false => &[JSON_PATCH, MERGE, STRATEGIC, APPLY],

@@ -51,6 +51,14 @@ impl Target {
     pub fn id(&self) -> String {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
+
+    /// `pods`, `pods/log`, for `pods`.
+    pub fn with_subresource(&self, resource: &str) -> String {
+        match &self.subresource {
+            None => resource.to_owned(),
+            Some(below) => format!("{resource}/{below}"),
+        }
+    }
 }
 
 /// Reads a path.

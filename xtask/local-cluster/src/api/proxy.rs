@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::Uri;
 use http::header::{AUTHORIZATION, HOST, HeaderValue};
-use http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as _, Incoming};
 use serde_json::Value;
@@ -27,11 +26,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: usize = 16 * 1024 * 1024;
 
 /// Passes a request on.
-pub async fn forward(
-    call: &Call<'_>,
-    parts: Parts,
-    body: &mut Option<Incoming>,
-) -> Result<Response, Refusal> {
+pub async fn forward(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Response, Refusal> {
     let (scheme, name, port) = split(call.name())?;
     let address = match call.kind.resource.id().as_str() {
         "pods" => of_pod(call, name, port)?,
@@ -41,15 +36,15 @@ pub async fn forward(
     if scheme == "https" {
         return Err(unreachable("the lab reaches its pods by plain HTTP only"));
     }
-    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = call.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let body = body.take().ok_or_else(|| Refusal::internal("the body has been read"))?;
     let rest = if call.target.rest.is_empty() { "/" } else { &call.target.rest };
     let uri: Uri =
         format!("{rest}{query}").parse().map_err(|_| Refusal::bad_request("the path cannot be passed on"))?;
     let mut request = http::Request::new(body);
-    *request.method_mut() = parts.method;
+    *request.method_mut() = call.parts.method.clone();
     *request.uri_mut() = uri;
-    *request.headers_mut() = end_to_end(&parts.headers);
+    *request.headers_mut() = end_to_end(&call.parts.headers);
     // The token is for the API, and only for it.
     request.headers_mut().remove(AUTHORIZATION);
     if let Ok(host) = HeaderValue::from_str(&address.to_string()) {
@@ -100,8 +95,7 @@ fn split(asked: &str) -> Result<(&str, &str, &str), Refusal> {
 }
 
 fn of_pod(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal> {
-    let key = call.kind.key(call.target.namespace.as_deref(), name);
-    let pod = call.api.store.get(&key).ok_or_else(|| Refusal::not_found(&call.kind.resource.id(), name))?;
+    let pod = call.named(name)?;
     let containers = || items(&pod["spec"]["containers"]);
     let number = match port {
         "" => containers().find_map(|it| object::port(&it["ports"][0]["containerPort"])),
@@ -117,9 +111,7 @@ fn of_pod(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal
 
 fn of_service(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Refusal> {
     let namespace = call.target.namespace.as_deref().unwrap_or_default();
-    let store = &call.api.store;
-    let key = call.kind.key(Some(namespace), name);
-    let service = store.get(&key).ok_or_else(|| Refusal::not_found(&key.resource, name))?;
+    let service = call.named(name)?;
     let number = port.parse::<u64>().ok();
     let is_wanted = |it: &&Value| {
         port.is_empty() || it["name"] == port || number.is_some_and(|number| it["port"] == number)
@@ -127,7 +119,7 @@ fn of_service(call: &Call<'_>, name: &str, port: &str) -> Result<SocketAddr, Ref
     let wanted = items(&service["spec"]["ports"]).find(is_wanted).ok_or_else(|| {
         Refusal::unavailable(format!("no service port {port:?} found for service {name:?}"))
     })?;
-    let endpoints = store.get(&Key::new("endpoints", namespace, name)).unwrap_or_default();
+    let endpoints = call.api.store.get(&Key::new("endpoints", namespace, name)).unwrap_or_default();
     addresses(&endpoints, &wanted["name"])
         .first()
         .copied()

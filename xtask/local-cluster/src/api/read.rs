@@ -4,16 +4,10 @@ use http::StatusCode;
 
 use crate::serve::Response;
 
-use super::accept::negotiate;
 use super::call::Call;
 use super::reply::{self, Shaper};
 use super::selector::Selector;
 use super::status::Refusal;
-
-/// What turns objects into what the request wants to read.
-pub fn shaper(call: &Call<'_>) -> Result<Shaper, Refusal> {
-    Ok(Shaper::new(&call.kind, negotiate(&call.headers)?))
-}
 
 /// Which objects a request is about.
 pub fn selector(call: &Call<'_>) -> Result<Selector, Refusal> {
@@ -23,14 +17,13 @@ pub fn selector(call: &Call<'_>) -> Result<Selector, Refusal> {
 
 /// GET of one object.
 pub fn get(call: &Call<'_>) -> Result<Response, Refusal> {
-    let shaper = shaper(call)?;
-    Ok(reply::object(StatusCode::OK, &shaper.one(&*call.found()?, true)))
+    Ok(reply::object(StatusCode::OK, &Shaper::of(call)?.one(&*call.found()?, true)))
 }
 
 /// GET of a list. It is always whole and the newest that there is, whatever `limit` and
 /// `resourceVersion` say.
 pub fn list(call: &Call<'_>) -> Result<Response, Refusal> {
-    let (selector, shaper) = (selector(call)?, shaper(call)?);
+    let (selector, shaper) = (selector(call)?, Shaper::of(call)?);
     let (all, version) = call.api.store.list(&call.kind.resource.id(), call.target.namespace.as_deref());
     let selected = all.iter().map(|object| &**object).filter(|object| selector.matches(object));
     Ok(reply::object(StatusCode::OK, &shaper.list(version, selected)))

@@ -1,12 +1,12 @@
-//! Answers on their way out: objects, lists, tables, streams.
+//! Answers on their way out: objects, lists, tables, streams. All but logs are JSON.
 
 use std::io;
 
 use bytes::Bytes;
 use futures::Stream;
 use futures::StreamExt as _;
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use jiff::Timestamp;
@@ -16,9 +16,45 @@ use serde_json::{Value, json};
 use crate::schema::columns;
 use crate::serve::{Body, Response, full};
 
-use super::accept::View;
+use super::body::JSON;
+use super::call::Call;
 use super::kinds::Kind;
 use super::status::Refusal;
+
+/// The shape of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// As it is.
+    Plain,
+    /// Rows and columns for people.
+    Table,
+}
+
+/// Chooses the first of what the client takes that the API can give.
+///
+/// # Errors
+/// 406 if there is none.
+pub fn negotiate(headers: &HeaderMap) -> Result<View, Refusal> {
+    let given = || headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok());
+    if given().all(|header| header.trim().is_empty()) {
+        return Ok(View::Plain);
+    }
+    let mut all = given().flat_map(|header| header.split(','));
+    all.find_map(view).ok_or_else(|| Refusal::not_acceptable(JSON))
+}
+
+fn view(clause: &str) -> Option<View> {
+    let mut parts = clause.split(';').map(str::trim);
+    if !matches!(parts.next()?, JSON | "*/*" | "application/*") {
+        return None;
+    }
+    let parameters: Vec<&str> = parts.collect();
+    match parameters.iter().find_map(|it| it.strip_prefix("as=")) {
+        None => Some(View::Plain),
+        Some("Table") if parameters.contains(&"v=v1") => Some(View::Table),
+        Some(_) => None,
+    }
+}
 
 /// A response of an object.
 pub fn object(code: StatusCode, value: &impl Serialize) -> Response {
@@ -75,9 +111,12 @@ pub struct Shaper {
 }
 
 impl Shaper {
-    /// Shapes objects of `kind` as asked.
-    pub fn new(kind: &Kind, view: View) -> Self {
-        Self { kind: kind.clone(), view }
+    /// Shapes objects as a request asks.
+    ///
+    /// # Errors
+    /// 406.
+    pub fn of(call: &Call<'_>) -> Result<Self, Refusal> {
+        Ok(Self { kind: call.kind.clone(), view: negotiate(&call.parts.headers)? })
     }
 
     /// One object, as an answer of its own or in a watch.
@@ -132,5 +171,31 @@ impl Shaper {
             "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": version},
             "columnDefinitions": columns, "rows": rows,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn negotiated(header: &str) -> Result<View, Refusal> {
+        negotiate(&HeaderMap::from_iter([(ACCEPT, header.parse().unwrap())]))
+    }
+
+    #[test]
+    fn the_first_that_can_be_given_is_given() {
+        for (header, view) in [
+            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", View::Table),
+            ("application/vnd.kubernetes.protobuf,application/json", View::Plain),
+            ("application/json;as=Other;v=v1;g=meta.k8s.io, */*", View::Plain),
+            (
+                "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json",
+                View::Plain,
+            ),
+        ] {
+            assert_eq!(negotiated(header).unwrap(), view, "{header}");
+        }
+        assert_eq!(negotiated("text/html").unwrap_err().code, 406);
+        assert_eq!(negotiated("application/vnd.kubernetes.protobuf").unwrap_err().code, 406);
     }
 }

@@ -8,7 +8,6 @@ use crate::serve::Response;
 use crate::store::Store;
 use crate::store::object::text;
 
-use super::accept::negotiate;
 use super::access::User;
 use super::body;
 use super::call::Call;
@@ -18,9 +17,9 @@ use super::status::Refusal;
 
 /// Answers a question.
 pub fn answer(call: &Call<'_>, user: &User, bytes: &Bytes) -> Result<Response, Refusal> {
-    negotiate(&call.headers)?;
+    reply::negotiate(&call.parts.headers)?;
     let resource = &call.kind.resource;
-    let mut review = body::decode(&call.headers, bytes, &resource.kind)?;
+    let mut review = body::decode(&call.parts.headers, bytes, &resource.kind)?;
     let kind = review["kind"].as_str().unwrap_or(&resource.kind);
     if !review.is_object() || kind != resource.kind {
         return Err(Refusal::bad_request(format!("{kind} cannot be handled as a {}", resource.kind)));

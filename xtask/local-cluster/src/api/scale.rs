@@ -9,7 +9,6 @@ use crate::schema::table;
 use crate::serve::Response;
 use crate::store::object;
 
-use super::accept::negotiate;
 use super::body;
 use super::call::Call;
 use super::patch::Patch;
@@ -19,15 +18,15 @@ use super::write::Writing;
 
 /// GET, PUT and PATCH of `/scale`.
 pub fn answer(call: &Call<'_>, bytes: &Bytes) -> Result<Response, Refusal> {
-    negotiate(&call.headers)?;
+    reply::negotiate(&call.parts.headers)?;
     if call.reads() {
         return Ok(reply::object(StatusCode::OK, &scale(&*call.found()?)));
     }
     let writing = Writing::begin(call)?;
     let stored = writing.store_change(|_, old| {
         let mut scale = scale(old);
-        match call.method {
-            Method::PUT => scale = body::decode(&call.headers, bytes, "Scale")?,
+        match call.parts.method {
+            Method::PUT => scale = body::decode(&call.parts.headers, bytes, "Scale")?,
             Method::PATCH => Patch::parse(call, bytes)?.make_to(&mut scale, "Scale")?,
             _ => return Err(Refusal::method_not_allowed()),
         }

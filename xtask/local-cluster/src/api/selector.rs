@@ -1,6 +1,6 @@
 //! Label and field selectors.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::resources::Resource;
 use crate::store::object;
@@ -9,29 +9,19 @@ use super::names;
 use super::status::Refusal;
 
 /// Which objects a request is about.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug)]
 pub struct Selector {
-    labels: Vec<(String, Test)>,
-    fields: Vec<(String, Test)>,
+    /// As objects hold one (`matchExpressions`), unless every label will do.
+    labels: Option<Value>,
+    fields: Vec<Comparison>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Test {
-    In(Vec<String>),
-    NotIn(Vec<String>),
-    Exists,
-    Missing,
-}
-
-impl Test {
-    fn passes(&self, value: Option<&str>) -> bool {
-        match self {
-            Self::In(values) => value.is_some_and(|it| values.iter().any(|one| one == it)),
-            Self::NotIn(values) => value.is_none_or(|it| values.iter().all(|one| one != it)),
-            Self::Exists => value.is_some(),
-            Self::Missing => value.is_none(),
-        }
-    }
+/// A name with the value that it has to have, or is not to have.
+#[derive(Debug)]
+struct Comparison {
+    name: String,
+    equal: bool,
+    value: String,
 }
 
 impl Selector {
@@ -41,19 +31,21 @@ impl Selector {
     /// 400 for a selector that cannot be read, or a field that this kind's objects
     /// cannot be selected by.
     pub fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, Refusal> {
+        let labels =
+            split_outside_parentheses(labels).into_iter().map(of_label).collect::<Result<Vec<_>, _>>()?;
         let parts = fields.split(',').filter(|part| !part.is_empty());
         Ok(Self {
-            labels: split_outside_parentheses(labels).into_iter().map(of_label).collect::<Result<_, _>>()?,
+            labels: Some(labels).filter(|it| !it.is_empty()).map(|it| json!({"matchExpressions": it})),
             fields: parts.map(|part| of_field(resource, part)).collect::<Result<_, _>>()?,
         })
     }
 
     /// Whether an object is selected.
     pub fn matches(&self, object: &Value) -> bool {
-        self.labels.iter().all(|(key, test)| test.passes(object::label(object, key)))
-            && self.fields.iter().all(|(field, test)| {
-                let value = field.split('.').fold(object, |value, name| &value[name]);
-                test.passes(Some(value.as_str().unwrap_or_default()))
+        self.labels.as_ref().is_none_or(|labels| object::selects(labels, object))
+            && self.fields.iter().all(|it| {
+                let value = it.name.split('.').fold(object, |value, name| &value[name]);
+                (object::text(value) == it.value) == it.equal
             })
     }
 }
@@ -68,54 +60,52 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
     parts.filter(|_| !text.trim().is_empty()).collect()
 }
 
-/// `KEY=VALUE`, `KEY==VALUE` and `KEY!=VALUE`.
-fn compared(text: &str) -> Option<(&str, Test)> {
-    if let Some((key, value)) = text.split_once("!=") {
-        return Some((key.trim(), Test::NotIn(vec![value.trim().into()])));
-    }
-    let (key, value) = text.split_once("==").or_else(|| text.split_once('='))?;
-    Some((key.trim(), Test::In(vec![value.trim().into()])))
+/// `NAME=VALUE`, `NAME==VALUE` and `NAME!=VALUE`.
+fn compared(text: &str) -> Option<Comparison> {
+    let (equal, (name, value)) = match text.split_once("!=") {
+        Some(parts) => (false, parts),
+        None => (true, text.split_once("==").or_else(|| text.split_once('='))?),
+    };
+    Some(Comparison { name: name.trim().into(), equal, value: value.trim().into() })
 }
 
-fn of_label(text: &str) -> Result<(String, Test), Refusal> {
+/// One of `matchExpressions`.
+fn of_label(text: &str) -> Result<Value, Refusal> {
     let refused =
         |why: &str| Err(Refusal::bad_request(format!("unable to parse requirement: {text:?}: {why}")));
     let text = text.trim();
-    let (key, test) = if let Some(key) = text.strip_prefix('!') {
-        (key.trim(), Test::Missing)
-    } else if let Some(compared) = compared(text) {
-        compared
+    let (key, operator, values) = if let Some(key) = text.strip_prefix('!') {
+        (key.trim().to_owned(), "DoesNotExist", vec![])
+    } else if let Some(Comparison { name, equal, value }) = compared(text) {
+        (name, if equal { "In" } else { "NotIn" }, vec![value])
     } else if let Some((key, rest)) = text.split_once(char::is_whitespace) {
         let list = rest.trim().strip_suffix(')').and_then(|it| it.split_once('('));
-        let values = |list: &str| list.split(',').map(|value| value.trim().to_owned()).collect();
-        match list.map(|(operator, list)| (operator.trim(), list)) {
-            Some(("in", list)) => (key, Test::In(values(list))),
-            Some(("notin", list)) => (key, Test::NotIn(values(list))),
+        let operator = match list.map(|(operator, _)| operator.trim()) {
+            Some("in") => "In",
+            Some("notin") => "NotIn",
             _ => return refused("expected: =, ==, !=, in (…), notin (…)"),
-        }
+        };
+        let values = list.into_iter().flat_map(|(_, list)| list.split(','));
+        (key.to_owned(), operator, values.map(|value| value.trim().to_owned()).collect())
     } else {
-        (text, Test::Exists)
+        (text.to_owned(), "Exists", vec![])
     };
-    if let Some(why) = names::qualified_name(key) {
+    let wrong = || values.iter().find_map(|it| names::label_value(it));
+    if let Some(why) = names::qualified_name(&key).or_else(wrong) {
         return refused(why);
     }
-    if let Test::In(values) | Test::NotIn(values) = &test
-        && let Some(why) = values.iter().find_map(|it| names::label_value(it))
-    {
-        return refused(why);
-    }
-    Ok((key.to_owned(), test))
+    Ok(json!({"key": key, "operator": operator, "values": values}))
 }
 
-fn of_field(resource: &Resource, text: &str) -> Result<(String, Test), Refusal> {
-    let Some((field, test)) = compared(text) else {
+fn of_field(resource: &Resource, text: &str) -> Result<Comparison, Refusal> {
+    let Some(asked) = compared(text) else {
         return Err(Refusal::bad_request(format!("invalid selector: can't understand '{text}'")));
     };
-    let known = ["metadata.name", "metadata.namespace"];
-    if known.contains(&field) || selectable(resource).contains(&field) {
-        return Ok((field.to_owned(), test));
+    let known = ["metadata.name", "metadata.namespace"].iter().chain(selectable(resource));
+    if known.clone().any(|it| *it == asked.name) {
+        return Ok(asked);
     }
-    let known: Vec<String> = known.iter().chain(selectable(resource)).map(|it| format!("{it:?}")).collect();
+    let (field, known) = (asked.name, known.map(|it| format!("{it:?}")).collect::<Vec<_>>());
     Err(Refusal::bad_request(format!("{field:?} is not a known field selector: only {}", known.join(", "))))
 }
 
@@ -145,7 +135,6 @@ mod tests {
     use super::*;
     use crate::resources;
     use crate::store::Store;
-    use serde_json::json;
 
     fn selects(labels: &str, fields: &str, object: &Value) -> bool {
         let pods = resources::find(&Store::new(), "", "v1", "pods").unwrap();

@@ -13,7 +13,7 @@ use crate::store::{Expired, WriteError};
 pub struct Refusal {
     /// The HTTP status.
     pub code: StatusCode,
-    /// The machine-readable reason (`NotFound`), or empty.
+    /// The machine-readable reason (`NotFound`).
     pub reason: &'static str,
     /// The sentence for people.
     pub message: String,
@@ -48,14 +48,10 @@ impl Refusal {
 
     /// The body that says it.
     pub fn status(&self) -> Value {
-        let mut status = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": self.reason,
             "message": self.message, "code": self.code.as_u16(), "details": self.details,
-        });
-        if !self.reason.is_empty() {
-            status["reason"] = self.reason.into();
-        }
-        status
+        })
     }
 
     /// A refusal about an object of a resource (`deployments.apps`); `{}` in the message is its
@@ -120,11 +116,6 @@ impl Refusal {
     pub fn not_acceptable(available: &str) -> Self {
         let message = format!("406: Not Acceptable\n\nAvailable representations: {available}");
         Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
-    }
-
-    /// 410: the version that was asked for is no longer known.
-    pub fn expired(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::GONE, "Expired", message)
     }
 
     /// 413.
@@ -196,7 +187,7 @@ impl From<WriteError> for Refusal {
 
 impl From<Expired> for Refusal {
     fn from(expired: Expired) -> Self {
-        Self::expired(expired.to_string())
+        Self::new(StatusCode::GONE, "Expired", expired.to_string())
     }
 }
 

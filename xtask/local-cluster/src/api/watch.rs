@@ -13,7 +13,7 @@ use crate::serve::Response;
 use crate::store::{Change, Event, Watch, object};
 
 use super::call::Call;
-use super::read::{selector, shaper};
+use super::read::selector;
 use super::reply::{self, Shaper};
 use super::selector::Selector;
 use super::status::Refusal;
@@ -27,7 +27,7 @@ const LONGEST: u64 = 366 * 24 * 3600;
 /// Answers a watch. A client that does not read costs no more than its connection and what was
 /// there when it began: the watch is a cursor, and no change is written ahead.
 pub fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
-    let (selector, shaper, query) = (selector(call)?, shaper(call)?, &call.query);
+    let (selector, shaper, query) = (selector(call)?, Shaper::of(call)?, &call.query);
     let given = |name| Ok::<_, Refusal>(query.number(name)?.filter(|it: &u64| *it > 0));
     let timeout = given("timeoutSeconds")?.unwrap_or(TIMEOUT).min(LONGEST);
     let (resource, namespace) = (call.kind.resource.id(), call.target.namespace.as_deref());
@@ -101,9 +101,7 @@ fn seen(selector: &Selector, event: &Event) -> Option<(&'static str, Arc<Value>)
         (Some(previous), None) => {
             // As it was when it still matched, at the version that ended that.
             let mut last = Value::clone(previous);
-            if let Some(metadata) = object::metadata_mut(&mut last) {
-                metadata.insert("resourceVersion".into(), event.version.to_string().into());
-            }
+            object::set_resource_version(&mut last, event.version);
             Some(("DELETED", Arc::new(last)))
         }
     }

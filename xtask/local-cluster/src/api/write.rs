@@ -15,7 +15,6 @@ use super::body;
 use super::call::Call;
 use super::managed::{Writer, same_but_for_times};
 use super::query::WriteOptions;
-use super::read::shaper;
 use super::reply::{self, Shaper};
 use super::status::{Cause, Refusal};
 use super::{admission, defaults, validate};
@@ -34,9 +33,9 @@ pub struct Writing<'a> {
 impl<'a> Writing<'a> {
     /// Reads the parameters of a write.
     pub fn begin(call: &'a Call<'a>) -> Result<Self, Refusal> {
-        let agent = call.headers.get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
+        let agent = call.parts.headers.get("User-Agent").and_then(|it| it.to_str().ok()).unwrap_or_default();
         let options = WriteOptions::parse(&call.query, agent)?;
-        Ok(Self { call, options, applies: false, shaper: shaper(call)? })
+        Ok(Self { call, options, applies: false, shaper: Shaper::of(call)? })
     }
 
     /// The answer.
@@ -72,7 +71,7 @@ impl<'a> Writing<'a> {
 
     /// Decodes a body into an object of the request's kind.
     pub fn decode(&self, body: &Bytes) -> Result<Value, Refusal> {
-        let mut value = body::decode(&self.call.headers, body, &self.call.kind.resource.kind)?;
+        let mut value = body::decode(&self.call.parts.headers, body, &self.call.kind.resource.kind)?;
         is_of_kind(&self.call.kind.resource, &mut value)?;
         self.shape_up(&mut value)?;
         Ok(value)

@@ -19,24 +19,19 @@ pub enum Deletion {
 /// What becomes of an object that is deleted; `grace` are the seconds that a pod is given
 /// in place of its own.
 pub fn deletion(object: &Value, grace: Option<i64>) -> Deletion {
-    if object["kind"] == "Namespace" {
-        let mut new = if object::is_terminating(object) { object.clone() } else { marked(object, None) };
-        new["status"]["phase"] = "Terminating".into();
-        return Deletion::Marked(new);
-    }
-    if object["kind"] == "Pod" {
-        let period = grace_of(object, grace);
-        let last = marked(object, Some(period));
-        return if period == 0 && !has_finalizers(object) {
-            Deletion::Gone(last)
-        } else {
-            Deletion::Marked(last)
-        };
-    }
-    match has_finalizers(object) {
-        true if object::is_terminating(object) => Deletion::Marked(object.clone()),
-        true => Deletion::Marked(marked(object, None)),
-        false => Deletion::Gone(object.clone()),
+    match object["kind"].as_str() {
+        Some("Namespace") => {
+            let mut new = marked(object, None);
+            new["status"]["phase"] = "Terminating".into();
+            Deletion::Marked(new)
+        }
+        Some("Pod") => {
+            let period = grace_of(object, grace);
+            let last = marked(object, Some(period));
+            if period == 0 && !has_finalizers(object) { Deletion::Gone(last) } else { Deletion::Marked(last) }
+        }
+        _ if has_finalizers(object) => Deletion::Marked(marked(object, None)),
+        _ => Deletion::Gone(object.clone()),
     }
 }
 
@@ -61,9 +56,9 @@ pub fn has_finalizers(object: &Value) -> bool {
 fn marked(old: &Value, period: Option<i64>) -> Value {
     let mut new = old.clone();
     let known = old["metadata"]["deletionGracePeriodSeconds"].as_i64();
-    if let Some(metadata) = object::metadata_mut(&mut new)
-        && known.is_none_or(|known| period.is_none_or(|period| period < known))
-    {
+    let is_sooner =
+        period.map_or(!object::is_terminating(old), |period| known.is_none_or(|known| period < known));
+    if let (true, Some(metadata)) = (is_sooner, object::metadata_mut(&mut new)) {
         let end =
             Timestamp::now().checked_add(period.unwrap_or_default().seconds()).unwrap_or(Timestamp::MAX);
         metadata.insert("deletionTimestamp".into(), end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());

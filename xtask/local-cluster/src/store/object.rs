@@ -21,12 +21,17 @@ pub fn uid() -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-/// Random characters as Kubernetes puts behind generated names: no vowels, so no words.
+/// Random characters as Kubernetes puts behind generated names.
 pub fn suffix(length: usize) -> String {
-    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut bytes = vec![0_u8; length];
     let _ = SystemRandom::new().fill(&mut bytes);
-    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+    safe(bytes)
+}
+
+/// Bytes in the characters of generated names: no vowels, so no words.
+pub fn safe(bytes: impl IntoIterator<Item = u8>) -> String {
+    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    bytes.into_iter().map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).collect()
 }
 
 /// `metadata.name`.
@@ -121,17 +126,17 @@ pub fn controller(object: &Value) -> Option<(&str, &str)> {
 /// The `metadata` of an object, made if it is missing; `None` if the object is
 /// not a JSON object.
 pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
-    let metadata = object.as_object_mut()?.entry("metadata").or_insert_with(|| json!({}));
-    if !metadata.is_object() {
-        *metadata = json!({});
-    }
-    metadata.as_object_mut()
+    map_in(object.as_object_mut()?, "metadata")
 }
 
 /// A map of an object's metadata (labels, annotations), made if it is missing; `None` if the
 /// object is not a JSON object.
 pub fn metadata_map<'a>(object: &'a mut Value, field: &str) -> Option<&'a mut Map<String, Value>> {
-    let map = metadata_mut(object)?.entry(field).or_insert_with(|| json!({}));
+    map_in(metadata_mut(object)?, field)
+}
+
+fn map_in<'a>(outer: &'a mut Map<String, Value>, field: &str) -> Option<&'a mut Map<String, Value>> {
+    let map = outer.entry(field).or_insert_with(|| json!({}));
     if !map.is_object() {
         *map = json!({});
     }
@@ -153,7 +158,8 @@ pub fn born(object: &mut Value) -> Option<()> {
     Some(())
 }
 
-pub(super) fn set_resource_version(object: &mut Value, version: u64) {
+/// Writes the version that an object stands at.
+pub fn set_resource_version(object: &mut Value, version: u64) {
     if let Some(metadata) = metadata_mut(object) {
         metadata.insert("resourceVersion".into(), version.to_string().into());
     }
@@ -162,11 +168,19 @@ pub(super) fn set_resource_version(object: &mut Value, version: u64) {
 /// What no write changes: uid, creation time, generation (counted, not set) and
 /// the version it stands at.
 pub fn keep_identity(old: &Value, new: &mut Value) {
-    let Some(metadata) = metadata_mut(new) else { return };
-    for field in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
-        match old["metadata"].get(field) {
-            Some(value) => metadata.insert(field.into(), value.clone()),
-            None => metadata.remove(field),
+    if metadata_mut(new).is_some() {
+        let fields = ["uid", "creationTimestamp", "generation", "resourceVersion"];
+        keep(&mut new["metadata"], &old["metadata"], &fields);
+    }
+}
+
+/// Gives an object the fields of another one.
+pub fn keep(object: &mut Value, of: &Value, fields: &[&str]) {
+    let Some(object) = object.as_object_mut() else { return };
+    for field in fields {
+        match of.get(field) {
+            Some(value) => object.insert((*field).into(), value.clone()),
+            None => object.remove(*field),
         };
     }
 }

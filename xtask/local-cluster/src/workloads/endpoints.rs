@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::machine::{ADDRESS, NODE};
-use super::pods;
+use super::owners;
 use crate::endpoints::{container_port, listening};
 use crate::store::Key;
 use crate::store::object::{self, items};
@@ -71,7 +71,7 @@ fn subset(service: &Value, pod: &Value) -> Option<Value> {
     if ports.is_empty() {
         return None;
     }
-    let ready = pods::is_ready(pod) || service["spec"]["publishNotReadyAddresses"] == true;
+    let ready = owners::is_ready(pod) || service["spec"]["publishNotReadyAddresses"] == true;
     let field = if ready { "addresses" } else { "notReadyAddresses" };
     let address = json!({
         "ip": ADDRESS,

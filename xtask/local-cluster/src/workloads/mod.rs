@@ -15,7 +15,6 @@ mod host;
 mod kubelet;
 mod machine;
 mod owners;
-mod pods;
 mod replicaset;
 mod services;
 

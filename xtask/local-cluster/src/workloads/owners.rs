@@ -1,4 +1,4 @@
-//! Owner references: who controls what.
+//! What controllers ask of objects: who controls them, and whether a pod is ready.
 
 use serde_json::{Value, json};
 
@@ -25,4 +25,9 @@ pub(super) fn controller(object: &Value, kind: &str, resource: &str) -> Option<K
 /// Whether `owner` controls an object.
 pub(super) fn controls(owner: &Value, object: &Value) -> bool {
     object::controller(object).is_some_and(|(_, uid)| uid == object::uid_of(owner))
+}
+
+/// The pod's condition `Ready` is true.
+pub(super) fn is_ready(pod: &Value) -> bool {
+    object::condition(pod, "Ready").is_some_and(|it| it["status"] == "True")
 }

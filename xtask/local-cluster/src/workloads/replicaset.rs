@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::events::Recorder;
-use super::owners::{self, reference};
-use super::pods;
+use super::owners::{self, is_ready, reference};
+use crate::store::deletion::deletion;
 use crate::store::object::{self, text};
 use crate::store::{Key, Store, WriteError};
 
@@ -87,20 +87,31 @@ fn end_pods(context: &Context, set: &Value, mut owned: Vec<Arc<Value>>, wanted: 
         let running = pod["status"]["phase"] == "Running";
         // The oldest stays longest.
         let born = text(&pod["metadata"]["creationTimestamp"]).to_owned();
-        (running, pods::is_ready(pod), Reverse(born))
+        (running, is_ready(pod), Reverse(born))
     });
     let surplus = owned.len().saturating_sub(wanted);
     for pod in owned.iter().take(surplus) {
         let key = Key::of("pods", pod);
-        if pods::end(&context.store, &key, object::uid_of(pod)) {
+        if end(&context.store, &key, object::uid_of(pod)) {
             let message = format!("Deleted pod: {}", key.name);
             recorder(context).normal(set, "SuccessfulDelete", message);
         }
     }
 }
 
+/// Asks a pod to end, with the grace that it has set itself. The kubelet removes it
+/// when its containers have ended.
+fn end(store: &Store, key: &Key, uid: &str) -> bool {
+    let asked =
+        store.delete_if(key, |pod| match object::uid_of(pod) == uid && !object::is_terminating(pod) {
+            true => Ok(deletion(pod, None)),
+            false => Err(WriteError::NotFound(key.clone())),
+        });
+    asked.is_ok()
+}
+
 fn write_status(store: &Store, key: &Key, set: &Value, owned: &[Arc<Value>]) {
-    let ready = owned.iter().filter(|pod| pods::is_ready(pod)).count();
+    let ready = owned.iter().filter(|pod| is_ready(pod)).count();
     let mut status = json!({"replicas": owned.len(), "observedGeneration": set["metadata"]["generation"]});
     for (field, count) in
         [("fullyLabeledReplicas", owned.len()), ("readyReplicas", ready), ("availableReplicas", ready)]

@@ -29,10 +29,7 @@ pub fn argocd(
     // Before the server, which is told where its Service is.
     objects.extend(dex_server::objects(&values, runs, dex)?);
     let server = Component::of_argocd("server", "argocd-server");
-    objects.push(server.service(&json!([
-        {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080},
-        {"name": "https", "protocol": "TCP", "port": 443, "targetPort": 8080},
-    ])));
+    objects.push(server.service(&[("http", 80, 8080.into()), ("https", 443, 8080.into())]));
     let mut deployment = server.deployment(values.number("server.replicas", 1)?, &container(&values, runs)?);
     deployment["spec"]["revisionHistoryLimit"] = 3.into();
     let template = &mut deployment["spec"]["template"];
@@ -53,25 +50,18 @@ fn config_map(name: &'static str, values: &Values<'_>, path: &str) -> Result<Val
 
 fn container(values: &Values<'_>, runs: Runs<'_>) -> Result<Value, ValuesError> {
     let probe = |key: &str| values.number(&format!("server.readinessProbe.{key}"), 10);
-    Ok(json!({
-        "name": "server",
-        "image": runs.image,
-        "command": runs.executable.map(|path| vec![path]),
-        "args": arguments(values, runs),
-        "env": environment(runs),
-        "ports": [
-            {"name": "server", "containerPort": 8080, "protocol": "TCP"},
-            {"name": "metrics", "containerPort": 8083, "protocol": "TCP"},
-        ],
-        "readinessProbe": {
-            "httpGet": {"path": "/healthz", "port": "server"},
-            "initialDelaySeconds": probe("initialDelaySeconds")?,
-            "periodSeconds": probe("periodSeconds")?,
-            "timeoutSeconds": 1,
-            "successThreshold": 1,
-            "failureThreshold": 3,
-        },
-    }))
+    let ports = [("server", 8080), ("metrics", 8083)];
+    let mut server = runs.container("server", &arguments(values, runs), &ports);
+    server["env"] = environment(runs).into();
+    server["readinessProbe"] = json!({
+        "httpGet": {"path": "/healthz", "port": "server"},
+        "initialDelaySeconds": probe("initialDelaySeconds")?,
+        "periodSeconds": probe("periodSeconds")?,
+        "timeoutSeconds": 1,
+        "successThreshold": 1,
+        "failureThreshold": 3,
+    });
+    Ok(server)
 }
 
 /// The arguments as in the chart, and where the Dex inside Argo CD is: this lab has no name

@@ -26,10 +26,8 @@ pub fn dex(values: &Value, runs: Runs<'_>, secrets: &str) -> Result<Vec<Value>, 
         // JSON is YAML, and keeps every string a string.
         "stringData": {"config.yaml": Value::Object(config.clone()).to_string()},
     });
-    let service = dex.service(&json!([
-        {"name": "http", "port": values.number("service.ports.http.port", 5556)?, "targetPort": "http", "protocol": "TCP"},
-        {"name": "telemetry", "port": 5558, "targetPort": "telemetry", "protocol": "TCP"},
-    ]));
+    let port = values.number("service.ports.http.port", 5556)?;
+    let service = dex.service(&[("http", port, "http".into()), ("telemetry", 5558, "telemetry".into())]);
     let mut deployment = dex.deployment(values.number("replicaCount", 1)?, &container(&values, runs)?);
     let template = &mut deployment["spec"]["template"];
     template["metadata"]["annotations"] = json!({SECRETS_ANNOTATION: secrets});
@@ -53,18 +51,10 @@ fn container(values: &Values<'_>, runs: Runs<'_>) -> Result<Value, ValuesError> 
         list @ Value::Array(_) => list.clone(),
         _ => return Err(values.error("envVars", "must be a list")),
     };
-    Ok(json!({
-        "name": "dex",
-        "image": runs.image,
-        "command": runs.executable.map(|path| vec![path]),
-        "args": arguments(runs),
-        "env": env,
-        "ports": [
-            {"name": "http", "containerPort": 5556, "protocol": "TCP"},
-            {"name": "telemetry", "containerPort": 5558, "protocol": "TCP"},
-        ],
-        "livenessProbe": {"httpGet": {"path": "/healthz/live", "port": "telemetry"}},
-        "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": "telemetry"}},
-        "volumeMounts": [{"name": "config", "mountPath": "/etc/dex", "readOnly": true}],
-    }))
+    let mut dex = runs.container("dex", &arguments(runs), &[("http", 5556), ("telemetry", 5558)]);
+    dex["env"] = env;
+    dex["livenessProbe"] = json!({"httpGet": {"path": "/healthz/live", "port": "telemetry"}});
+    dex["readinessProbe"] = json!({"httpGet": {"path": "/healthz/ready", "port": "telemetry"}});
+    dex["volumeMounts"] = json!([{"name": "config", "mountPath": "/etc/dex", "readOnly": true}]);
+    Ok(dex)
 }

@@ -35,27 +35,16 @@ pub(super) fn objects(
         env.push(json!({"name": "ARGOCD_BINARY_NAME", "value": "argocd-dex"}));
         env.push(json!({"name": real_dex::VARIABLE, "value": dex}));
     }
-    let probe = |key: &str, default| values.number(&format!("dex.readinessProbe.{key}"), default);
-    let service = dex_server.service(&json!([
-        {"name": "http", "protocol": "TCP", "port": 5556, "targetPort": "http"},
-        {"name": "grpc", "protocol": "TCP", "port": 5557, "targetPort": "grpc"},
-    ]));
-    let container = json!({
-        "name": "dex-server",
-        "image": dex.image,
-        "command": program.map(|path| vec![path]),
-        "args": ["rundex"],
-        "env": env,
-        "ports": [
-            {"name": "http", "containerPort": 5556, "protocol": "TCP"},
-            {"name": "grpc", "containerPort": 5557, "protocol": "TCP"},
-            {"name": "metrics", "containerPort": 5558, "protocol": "TCP"},
-        ],
-        "readinessProbe": {
-            "httpGet": {"path": "/healthz/ready", "port": "metrics"},
-            "initialDelaySeconds": probe("initialDelaySeconds", 10)?,
-            "periodSeconds": probe("periodSeconds", 10)?,
-        },
+    let probe = |key: &str| values.number(&format!("dex.readinessProbe.{key}"), 10);
+    let service = dex_server.service(&[("http", 5556, "http".into()), ("grpc", 5557, "grpc".into())]);
+    let runs = Runs { executable: program, ..dex };
+    let ports = [("http", 5556), ("grpc", 5557), ("metrics", 5558)];
+    let mut container = runs.container("dex-server", &["rundex"], &ports);
+    container["env"] = env.into();
+    container["readinessProbe"] = json!({
+        "httpGet": {"path": "/healthz/ready", "port": "metrics"},
+        "initialDelaySeconds": probe("initialDelaySeconds")?,
+        "periodSeconds": probe("periodSeconds")?,
     });
     let mut deployment = dex_server.deployment(1, &container);
     // A machine has one place for its configuration.

@@ -9,19 +9,10 @@ pub fn redis(runs: Runs<'_>) -> Vec<Value> {
     let redis = Component::of_argocd("redis", "argocd-redis");
     // Nothing is kept on disk, in the chart as here.
     let arguments = match runs.executable {
-        Some(_) => {
-            json!(["--port", "$(PORT_6379)", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        }
-        None => json!(["--save", "", "--appendonly", "no"]),
+        Some(_) => &["--port", "$(PORT_6379)", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"][..],
+        None => &["--save", "", "--appendonly", "no"],
     };
-    let container = json!({
-        "name": "redis",
-        "image": runs.image,
-        "command": runs.executable.map(|path| vec![path]),
-        "args": arguments,
-        "ports": [{"name": "redis", "containerPort": 6379, "protocol": "TCP"}],
-        "readinessProbe": {"tcpSocket": {"port": "redis"}, "periodSeconds": 2},
-    });
-    let ports = json!([{"name": "tcp-redis", "port": 6379, "targetPort": "redis", "protocol": "TCP"}]);
-    vec![redis.service(&ports), redis.deployment(1, &container)]
+    let mut container = runs.container("redis", arguments, &[("redis", 6379)]);
+    container["readinessProbe"] = json!({"tcpSocket": {"port": "redis"}, "periodSeconds": 2});
+    vec![redis.service(&[("tcp-redis", 6379, "redis".into())]), redis.deployment(1, &container)]
 }

@@ -26,6 +26,21 @@ pub struct Runs<'a> {
     pub executable: Option<&'a str>,
 }
 
+impl Runs<'_> {
+    /// A container that runs it, with these ports.
+    pub(super) fn container(self, name: &str, args: &[&str], ports: &[(&str, u16)]) -> Value {
+        let port =
+            |(name, number): &(&str, u16)| json!({"name": name, "containerPort": number, "protocol": "TCP"});
+        json!({
+            "name": name,
+            "image": self.image,
+            "command": self.executable.map(|path| vec![path]),
+            "args": args,
+            "ports": ports.iter().map(port).collect::<Vec<_>>(),
+        })
+    }
+}
+
 /// A values file with the name to use in errors.
 pub(super) struct Values<'a> {
     pub(super) chart: &'static str,
@@ -89,7 +104,9 @@ impl Component {
     }
 
     /// Its Service within the cluster.
-    pub(super) fn service(&self, ports: &Value) -> Value {
+    pub(super) fn service(&self, ports: &[(&str, u64, Value)]) -> Value {
+        let port = |(name, number, target): &(&str, u64, Value)| json!({"name": name, "protocol": "TCP", "port": number, "targetPort": target});
+        let ports: Vec<_> = ports.iter().map(port).collect();
         json!({
             "apiVersion": "v1",
             "kind": "Service",

@@ -23,51 +23,34 @@ pub(super) struct Way<'a> {
 /// The headers of a request on its way to a server: the client's in their order,
 /// without those of its connection, then those of ingress-nginx.
 pub(super) fn to_server(client: &HeaderMap, way: &Way<'_>) -> HeaderMap {
+    let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    let (address, scheme) = (text(&way.client.to_string()), text(way.scheme.as_str()));
+    let id = client.get("x-request-id").cloned();
     // What a client may not claim, because the ingress says it.
-    const OURS: [&str; 9] = [
-        "x-request-id",
-        "x-real-ip",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-proto",
-        "x-forwarded-scheme",
-        "x-scheme",
-        "x-original-forwarded-for",
+    let ours = [
+        ("x-request-id", Some(id.unwrap_or_else(|| text(&object::uid().replace('-', ""))))),
+        ("x-real-ip", Some(address.clone())),
+        ("x-forwarded-for", Some(address)),
+        ("x-forwarded-host", Some(way.host.clone())),
+        ("x-forwarded-port", Some(way.port.into())),
+        ("x-forwarded-proto", Some(scheme.clone())),
+        ("x-forwarded-scheme", Some(scheme.clone())),
+        ("x-scheme", Some(scheme)),
+        ("x-original-forwarded-for", client.get("x-forwarded-for").cloned()),
     ];
     let chunked = client.contains_key(TRANSFER_ENCODING);
-    let mut headers = HeaderMap::with_capacity(client.len() + OURS.len());
-    headers.insert(HOST, way.host.clone());
-    for (name, value) in &end_to_end(client) {
+    let dropped = |name: &HeaderName| {
         // `Proxy` would be HTTP_PROXY to a CGI program: nginx drops it for that reason.
-        let dropped = name == HOST
-            || name == EXPECT
-            || name.as_str() == "proxy"
-            || OURS.contains(&name.as_str())
+        [HOST.as_str(), EXPECT.as_str(), "proxy"].contains(&name.as_str())
+            || ours.iter().any(|(ours, _)| name == ours)
             // Of two lengths, the one that frames the message is true.
-            || (chunked && name == CONTENT_LENGTH);
-        if !dropped {
-            headers.append(name.clone(), value.clone());
-        }
-    }
-    let mut set =
-        |name: &'static str, value: HeaderValue| headers.insert(HeaderName::from_static(name), value);
-    let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
-    let address = text(&way.client.to_string());
-    let scheme = text(way.scheme.as_str());
-    let id = client.get("x-request-id").cloned();
-    set("x-request-id", id.unwrap_or_else(|| text(&object::uid().replace('-', ""))));
-    set("x-real-ip", address.clone());
-    set("x-forwarded-for", address);
-    set("x-forwarded-host", way.host.clone());
-    set("x-forwarded-port", HeaderValue::from(way.port));
-    set("x-forwarded-proto", scheme.clone());
-    set("x-forwarded-scheme", scheme.clone());
-    set("x-scheme", scheme);
-    if let Some(claimed) = client.get("x-forwarded-for") {
-        set("x-original-forwarded-for", claimed.clone());
-    }
-    headers
+            || (chunked && name == CONTENT_LENGTH)
+    };
+    let passed = end_to_end(client);
+    let passed =
+        passed.iter().filter(|(name, _)| !dropped(name)).map(|(name, value)| (name.clone(), value.clone()));
+    let said = ours.iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), value.clone()?)));
+    std::iter::once((HOST, way.host.clone())).chain(passed).chain(said).collect()
 }
 
 #[cfg(test)]

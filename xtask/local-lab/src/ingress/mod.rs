@@ -7,7 +7,7 @@
 //! connection could not be made or a harmless request got no answer. It has nginx' limits
 //! of headers ([`settings`]): 502 to an answer whose head is larger than one buffer, 400
 //! and 414 to a request with a line that is. What differs: connections to servers are
-//! never shared between clients ([`upstream`]), bodies are passed on as they come and not
+//! never shared between clients ([`Upstreams`]), bodies are passed on as they come and not
 //! gathered first, there are no websockets, no wildcard hosts and no default backends (an
 //! event says so of an Ingress that has one), `ImplementationSpecific` paths are `Prefix`
 //! ones, and of an Ingress's annotations only `proxy-buffer-size`, `proxy-connect-timeout`
@@ -17,8 +17,6 @@
 //! knows the hosts of Ingress objects and the names of Services. Where it ends TLS too
 //! ([`tls`]), it opens tunnels to itself. It is no way out to the internet.
 
-mod body;
-mod certificate;
 mod headers;
 mod pages;
 mod paths;
@@ -26,7 +24,6 @@ mod proxy;
 mod settings;
 mod table;
 mod tls;
-mod upstream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,16 +37,16 @@ use tokio_rustls::TlsAcceptor;
 
 use self::headers::Way;
 use self::pages::{Refusal, page};
-use self::proxy::Exchange;
+use self::proxy::{Exchange, Upstreams};
 use self::settings::Settings;
 use self::table::{Builder, INGRESSES, Route, Table};
-use self::upstream::Upstreams;
+use self::tls::Certificates;
 use local_cluster::routes::Routes;
 use local_cluster::serve::{Handler, Request, Response};
 use local_cluster::store::object::{items, text};
 use local_cluster::store::{Key, Store};
 use local_cluster::tasks::Tasks;
-use local_cluster::tls::TlsError;
+use local_cluster::tls::{TlsError, acceptor};
 use local_cluster::workloads::Recorder;
 
 /// The ports that a URL without one means, and that an ingress of a cluster has.
@@ -105,7 +102,7 @@ impl Ingress {
     /// # Errors
     /// The TLS library refuses its own defaults.
     pub fn over_tls(&self, port: u16) -> Result<(Self, TlsAcceptor), TlsError> {
-        let acceptor = tls::acceptor(self.table.clone())?;
+        let acceptor = acceptor(Arc::new(Certificates(self.table.clone())))?;
         let ports = [HTTPS, port];
         Ok((Self { scheme: Scheme::HTTPS, ports, tunnels: None, ..self.clone() }, acceptor))
     }

@@ -1,21 +1,61 @@
-//! One request passed on to a server, and its answer passed back.
+//! One request passed on to a server, and its answer passed back. Bodies are counted one way, and timed the other.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use bytes::Bytes;
+use futures::stream;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{StatusCode, Uri, Version};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::SendRequest;
 
-use super::body::{Upload, download, is_too_large, nothing, upload};
 use super::headers::{Way, to_server};
 use super::pages::Refusal;
 use super::settings::{Settings, head_length};
-use super::upstream::Upstreams;
 use local_cluster::client::connect;
 use local_cluster::routes::Gone;
-use local_cluster::serve::{Request, Response, end_to_end};
+use local_cluster::serve::{Body, Request, Response, end_to_end};
+
+/// A request's body on its way to a server.
+type Upload = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+
+/// The connections to servers that belong to one connection of a client.
+///
+/// nginx keeps its connections to servers for whoever comes next, so a client with a
+/// new connection may be led onto an old one. A server whose connections are answered
+/// by different handlers then looks as if it had only one of them. Here, what a client
+/// asks on one connection goes to a server on one connection, and nobody else's.
+#[derive(Clone, Default)]
+pub(super) struct Upstreams {
+    open: Arc<Mutex<HashMap<SocketAddr, SendRequest<Upload>>>>,
+}
+
+impl Upstreams {
+    /// The connection to `address` that this client's connection has used before, if it
+    /// is still good.
+    async fn reuse(&self, address: SocketAddr) -> Option<SendRequest<Upload>> {
+        let mut sender = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&address)?;
+        // The answer before has been passed on to its end, or this fails.
+        sender.ready().await.ok()?;
+        Some(sender)
+    }
+
+    /// Keeps a connection for this client's next request.
+    fn keep(&self, address: SocketAddr, sender: SendRequest<Upload>) {
+        if !sender.is_closed() {
+            self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(address, sender);
+        }
+    }
+}
 
 /// A request on its way.
 pub(super) struct Exchange {
@@ -44,7 +84,7 @@ impl Exchange {
         head.uri = Uri::from(path);
         head.version = Version::HTTP_11;
         let harmless = head.method.is_idempotent() && body.is_end_stream();
-        Self { settings, head, body: Some(upload(body, settings.body_bytes)), harmless }
+        Self { settings, head, body: Some(Limited::new(body, settings.body_bytes).boxed_unsync()), harmless }
     }
 
     /// Asks one server after the other, as `next` names them, until one answers.
@@ -96,7 +136,7 @@ impl Exchange {
     ) -> Tried {
         let body = match self.body.take() {
             Some(body) => body,
-            None if self.harmless => nothing(),
+            None if self.harmless => Empty::new().map_err(|never: Infallible| match never {}).boxed_unsync(),
             None => return Tried::Failed(StatusCode::BAD_GATEWAY),
         };
         let request = http::Request::from_parts(self.head.clone(), body);
@@ -137,4 +177,21 @@ impl Exchange {
         parts.version = Version::HTTP_11;
         Ok(Response::from_parts(parts, download(body, self.settings.silence)))
     }
+}
+
+/// Whether a request was broken off because its body is too large.
+fn is_too_large(error: &hyper::Error) -> bool {
+    error.source().is_some_and(|cause| cause.is::<LengthLimitError>())
+}
+
+/// Passes a response's body on, and breaks off when nothing of it comes for as long as `silence`.
+fn download(body: Incoming, silence: Duration) -> Body {
+    let frames = stream::unfold(body, move |mut body| async move {
+        let frame = match tokio::time::timeout(silence, body.frame()).await {
+            Ok(frame) => frame?.map_err(io::Error::other),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        Some((frame, body))
+    });
+    BodyExt::boxed(StreamBody::new(frames))
 }

@@ -5,11 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use serde_json::Value;
 
+use super::paths;
 use super::settings::{CONFIG_MAP, Settings};
-use super::{certificate, paths};
 use local_cluster::addresses;
 use local_cluster::routes::Routes;
 use local_cluster::store::object::{self, items, text};
@@ -118,7 +123,7 @@ impl Builder {
         }
         for entry in items(&ingress["spec"]["tls"]) {
             let secret = self.store.get(&Key::new("secrets", namespace, text(&entry["secretName"])));
-            let certificate = secret.and_then(|secret| certificate::certificate(&secret));
+            let certificate = secret.and_then(|secret| certificate(&secret));
             for host in items(&entry["hosts"]).filter_map(Value::as_str) {
                 table.tls.entry(host.to_ascii_lowercase()).or_insert_with(|| certificate.clone());
             }
@@ -183,4 +188,13 @@ impl Table {
         let port = ports.iter().find(|it| it.number == port)?;
         Some(Route { backend: port.backend.clone(), settings: self.settings })
     }
+}
+
+/// The certificate in a Secret of type `kubernetes.io/tls`, if it can be used.
+fn certificate(secret: &Value) -> Option<Arc<CertifiedKey>> {
+    let pem = |key: &str| BASE64_STANDARD.decode(secret["data"][key].as_str()?).ok();
+    let (chain, key) = (pem("tls.crt")?, pem("tls.key")?);
+    let chain = CertificateDer::pem_slice_iter(&chain).collect::<Result<_, _>>().ok()?;
+    let key = PrivateKeyDer::from_pem_slice(&key).ok()?;
+    CertifiedKey::from_der(chain, key, &ring::default_provider()).ok().map(Arc::new)
 }

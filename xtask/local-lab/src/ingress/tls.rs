@@ -9,20 +9,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper_util::rt::TokioIo;
-use rustls::ServerConfig;
-use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use super::table::Table;
 use local_cluster::serve::{Request, Response, empty};
-use local_cluster::tls::TlsError;
 
 /// The certificates of the table of the moment.
-struct Certificates(watch::Receiver<Arc<Table>>);
+pub(super) struct Certificates(pub(super) watch::Receiver<Arc<Table>>);
 
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,16 +30,6 @@ impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.0.borrow().certificate(&hello.server_name()?.to_ascii_lowercase())
     }
-}
-
-/// Accepts TLS with the certificates of the table.
-pub(super) fn acceptor(table: watch::Receiver<Arc<Table>>) -> Result<TlsAcceptor, TlsError> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Certificates(table)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Leads a client's CONNECT to the listener that ends TLS.

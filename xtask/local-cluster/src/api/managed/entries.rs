@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::schema::fields::{Set, from_json, readable, to_json};
+use crate::schema::fields::{Set, from_json, to_json};
 use crate::store::object;
 
 /// How a manager writes.
@@ -50,7 +50,7 @@ impl Manager {
     }
 
     /// As a conflict names it.
-    pub(super) fn readable(&self) -> String {
+    pub(super) fn named(&self) -> String {
         let mut text = format!("{:?}", self.manager);
         if !self.subresource.is_empty() {
             text += &format!(" with subresource {:?}", self.subresource);
@@ -59,11 +59,6 @@ impl Manager {
             text += &format!(" using {}", self.api_version);
         }
         text
-    }
-
-    /// The paths of its set as people read them.
-    pub(super) fn paths(&self) -> Vec<String> {
-        self.set.iter().map(|path| readable(path)).collect()
     }
 }
 

@@ -6,7 +6,7 @@ mod entries;
 use serde_json::{Value, json};
 
 use crate::resources::Resource;
-use crate::schema::fields::{Path, Set};
+use crate::schema::fields::{Path, Set, readable};
 use crate::schema::typed::{Fields, compare, merge, remove};
 use crate::schema::types::Struct;
 use crate::store::object;
@@ -162,10 +162,11 @@ impl Writer<'_> {
         }
         let mut causes = vec![];
         for other in others {
-            let message = format!("conflict with {}", other.readable());
-            let conflict = Manager { set: &other.set & &changed, ..other.clone() };
-            let cause = |field| Cause { reason: "FieldManagerConflict", message: message.clone(), field };
-            causes.extend(conflict.paths().into_iter().map(cause));
+            causes.extend((&other.set & &changed).iter().map(|path| Cause {
+                reason: "FieldManagerConflict",
+                message: format!("conflict with {}", other.named()),
+                field: readable(path),
+            }));
         }
         if causes.is_empty() {
             return Ok(());

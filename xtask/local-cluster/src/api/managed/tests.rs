@@ -22,7 +22,10 @@ fn stored(mut object: Value) -> Value {
 }
 
 fn owners(object: &Value) -> Vec<(String, Vec<String>)> {
-    managers(object).into_iter().map(|it| (it.manager.clone(), it.paths())).collect()
+    managers(object)
+        .into_iter()
+        .map(|it| (it.manager.clone(), it.set.iter().map(|path| readable(path)).collect()))
+        .collect()
 }
 
 #[test]

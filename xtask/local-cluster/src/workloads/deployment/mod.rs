@@ -2,9 +2,7 @@
 
 mod arithmetic;
 mod conditions;
-mod revisions;
 mod sets;
-mod template;
 
 use serde_json::Value;
 

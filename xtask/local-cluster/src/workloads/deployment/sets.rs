@@ -1,19 +1,21 @@
-//! The ReplicaSets of a Deployment: found, scaled, forgotten.
+//! The ReplicaSets of a Deployment: found, made, numbered by revision, scaled, forgotten.
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::arithmetic::wanted;
-use super::template::{HASH_LABEL, labelled};
 use crate::store::Key;
 use crate::store::object::{self, text};
 use crate::workloads::context::Context;
 use crate::workloads::events::Recorder;
-use crate::workloads::owners;
+use crate::workloads::owners::{self, reference};
 
-pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
-pub(super) const SETS: &str = "replicasets.apps";
+const REVISION: &str = "deployment.kubernetes.io/revision";
+const SETS: &str = "replicasets.apps";
+
+/// The label that tells the pods of one template from those of another.
+const HASH_LABEL: &str = "pod-template-hash";
 
 /// A Deployment with its ReplicaSets.
 pub(super) struct Sets<'a> {
@@ -31,11 +33,11 @@ pub(super) fn count(object: &Value, field: &str) -> i64 {
     object["status"][field].as_i64().unwrap_or(0)
 }
 
-pub(super) fn revision(set: &Value) -> i64 {
+fn revision(set: &Value) -> i64 {
     object::annotation(set, REVISION).and_then(|it| it.parse().ok()).unwrap_or(0)
 }
 
-pub(super) fn annotate(object: &mut Value, annotation: &str, value: String) {
+fn annotate(object: &mut Value, annotation: &str, value: String) {
     object::metadata_map(object, "annotations").map(|all| all.insert(annotation.into(), value.into()));
 }
 
@@ -64,13 +66,23 @@ impl<'a> Sets<'a> {
         self.all().map(|it| wanted(it)).sum()
     }
 
+    /// A count of the statuses of all of them.
+    pub(super) fn count(&self, field: &str) -> i64 {
+        self.all().map(|it| count(it, field)).sum()
+    }
+
+    /// How many pods are of the newest template.
+    pub(super) fn updated(&self) -> i64 {
+        self.new.as_deref().map_or(0, |it| count(it, "replicas"))
+    }
+
     /// Whether a pod of an older template is left, on its way out or not.
     pub(super) fn old_pods_are_left(&self) -> bool {
         let (all, _) = self.context.store.list("pods", Some(object::namespace(&self.deployment)));
         all.iter().any(|pod| self.old.iter().any(|set| owners::controls(set, pod)))
     }
 
-    pub(super) fn recorder(&self) -> Recorder {
+    fn recorder(&self) -> Recorder {
         self.context.recorder.speaking_as("deployment-controller")
     }
 
@@ -96,5 +108,113 @@ impl<'a> Sets<'a> {
         for set in empty.iter().take(surplus) {
             let _ = self.context.store.delete(&Key::of(SETS, set));
         }
+    }
+
+    /// Makes the ReplicaSet of the Deployment's template, with `size` pods.
+    pub(super) fn create_new(&self, size: i64) {
+        let deployment = &self.deployment;
+        let revision = self.next_revision();
+        let hash = template_hash(&deployment["spec"]["template"]);
+        let name = format!("{}-{hash}", object::name(deployment));
+        let set = self.new_set(&name, &hash, size, revision);
+        let recorder = self.recorder();
+        match self.context.store.create(&Key::new(SETS, object::namespace(deployment), &name), set) {
+            Ok(_) => {
+                self.number_deployment(revision);
+                if size > 0 {
+                    let message = format!("Scaled up replica set {name} from 0 to {size}");
+                    recorder.normal(deployment, "ScalingReplicaSet", message);
+                }
+            }
+            // Of a Deployment of this name that is gone, most likely: tried again when it is gone too.
+            Err(error) => {
+                let message = format!("Failed to create new replica set {name:?}: {error}");
+                recorder.warning(deployment, "ReplicaSetCreateError", message);
+            }
+        }
+    }
+
+    fn new_set(&self, name: &str, hash: &str, size: i64, revision: i64) -> Value {
+        let deployment = &self.deployment;
+        let template = labelled(&deployment["spec"]["template"], hash);
+        let mut selector = deployment["spec"]["selector"].clone();
+        selector["matchLabels"][HASH_LABEL] = hash.into();
+        let mut set = json!({
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": {
+                "name": name,
+                "namespace": object::namespace(deployment),
+                "labels": template["metadata"]["labels"],
+                "annotations": self.copied_annotations(),
+                "ownerReferences": [reference(deployment)],
+            },
+            "spec": {"replicas": size, "selector": selector, "template": template},
+            "status": {"replicas": 0},
+        });
+        annotate(&mut set, REVISION, revision.to_string());
+        set
+    }
+
+    /// The Deployment's annotations are its ReplicaSets' too: `rollout history` finds the
+    /// change cause there.
+    fn copied_annotations(&self) -> Map<String, Value> {
+        let own = [REVISION, "kubectl.kubernetes.io/last-applied-configuration"];
+        let annotations = self.deployment["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+        annotations.into_iter().filter(|(key, _)| !own.contains(&key.as_str())).collect()
+    }
+
+    fn next_revision(&self) -> i64 {
+        self.old.iter().map(|it| revision(it)).max().unwrap_or(0) + 1
+    }
+
+    /// The newest template has the highest number, also when it has been there before
+    /// (a rollback).
+    pub(super) fn keep_revisions(&self) {
+        let Some(new) = &self.new else { return };
+        let (next, had) = (self.next_revision(), revision(new));
+        if had < next {
+            self.context.store.change(&Key::of(SETS, new), |it| annotate(it, REVISION, next.to_string()));
+        }
+        self.number_deployment(next.max(had));
+    }
+
+    fn number_deployment(&self, revision: i64) {
+        self.context.store.change(&self.key, |it| annotate(it, REVISION, revision.to_string()));
+    }
+}
+
+/// A pod template with the label that tells its ReplicaSet's pods from others'.
+fn labelled(template: &Value, hash: &str) -> Value {
+    let mut template = template.clone();
+    object::metadata_map(&mut template, "labels").map(|labels| labels.insert(HASH_LABEL.into(), hash.into()));
+    template
+}
+
+/// A short name for a template, the same for equal ones.
+fn template_hash(template: &Value) -> String {
+    // FNV-1a, as the real controller's; what it is fed with differs (Go's print of the
+    // struct there), so the names are alike and not equal.
+    let mut hash = 0x811c_9dc5_u32;
+    for byte in template.to_string().bytes() {
+        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    object::safe(hash.to_string().bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn equal_templates_have_equal_hashes_that_fit_into_a_name() {
+        let one = template_hash(&json!({"spec": {"a": 1, "b": 2}}));
+        assert_eq!(one, template_hash(&json!({"spec": {"b": 2, "a": 1}})));
+        assert_ne!(one, template_hash(&json!({"spec": {"a": 1, "b": 3}})));
+        assert!(
+            one.len() <= 10 && one.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        );
     }
 }

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::pipe;
 use tokio::net::{TcpSocket, UnixStream};
 
@@ -45,7 +45,7 @@ use crate::program::{Exit, Launch, Program, Running, START_ERROR};
 pub const HOST_PROCESS_IMAGE: &str = "oidc-lab/host-process";
 
 /// A line of a log is cut here.
-const LINE: usize = 16 * 1024;
+const LINE: u64 = 16 * 1024;
 /// How much of a failed program's log goes into its container's status: as much as a
 /// kubelet takes.
 const LAST_WORDS: usize = 2048;
@@ -247,30 +247,13 @@ async fn run(
 /// Passes lines on to the log until the last writer is gone.
 async fn print(mut output: impl AsyncBufRead + Unpin, log: &LogWriter, last: &mut LastWords) {
     let mut line = Vec::new();
-    while let Ok(bytes) = output.fill_buf().await {
-        if bytes.is_empty() {
-            break;
-        }
-        let room = LINE - line.len();
-        let end = bytes.iter().take(room).position(|byte| *byte == b'\n');
-        let taken = end.map_or(bytes.len().min(room), |end| end + 1);
-        line.extend_from_slice(&bytes[..taken]);
-        output.consume(taken);
-        if end.is_some() || line.len() == LINE {
-            say(&mut line, log, last);
-        }
+    while (&mut output).take(LINE).read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\r', '\n']);
+        log.line(text);
+        last.add(text);
+        line.clear();
     }
-    if !line.is_empty() {
-        say(&mut line, log, last);
-    }
-}
-
-fn say(line: &mut Vec<u8>, log: &LogWriter, last: &mut LastWords) {
-    let text = String::from_utf8_lossy(line);
-    let text = text.trim_end_matches(['\r', '\n']);
-    log.line(text);
-    last.add(text);
-    line.clear();
 }
 
 /// The end of a log.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::container::Container;
+use super::pod::Container;
 use super::probe::Probe;
 
 /// Asks a running container's probes, and writes what they say into its status. Ends when

@@ -4,19 +4,14 @@
 //! a pod cannot do without is said in its status and its events.
 
 mod backoff;
-mod container;
-mod environment;
-mod expand;
+mod configuration;
 mod health;
-mod node;
 mod pod;
 mod prepare;
 mod probe;
 mod run;
-mod sources;
 mod status;
 mod unsupported;
-mod volumes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,15 +20,29 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use self::pod::{Pod, Work, grace};
-use super::machine::NODE;
-use crate::store::{Change, Key, Seen, object};
-pub(super) use node::Node;
+use super::events::Recorder;
+use super::machine::{Machine, NODE};
+use super::services::Services;
+use crate::logs::Logs;
+use crate::store::{Change, Key, Seen, Store, object};
 
 /// How long programs have to stop when the whole lab does. Whoever stops the lab
 /// waits a little longer than this.
 const LAB_GRACE: Duration = Duration::from_secs(5);
+
+/// The node, as its pods need it.
+pub(super) struct Node {
+    pub(super) store: Store,
+    pub(super) logs: Logs,
+    pub(super) machine: Machine,
+    pub(super) recorder: Recorder,
+    pub(super) services: Services,
+    /// The lab stops: containers end, but their pods stay in the store.
+    pub(super) stop: CancellationToken,
+}
 
 /// A pod's task, as the kubelet knows it.
 struct PodWorker {

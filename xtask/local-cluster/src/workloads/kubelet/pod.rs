@@ -1,13 +1,13 @@
-//! One pod: what is to become of it, its status, and the end of its object.
+//! One pod and its containers: what is to become of them, their status, and the end of the object.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::node::Node;
+use super::Node;
 use super::status::{self, ContainerStatus};
 use crate::store::deletion::deletion;
 use crate::store::{Key, WriteError, object};
@@ -103,7 +103,8 @@ impl Pod {
 
     /// Called with the containers locked, so that statuses are written in order.
     fn write(&self, containers: &[ContainerStatus]) {
-        let written = self.node.store.update(&self.key, |old| {
+        // A pod that is gone has no status, and its task knows.
+        let _ = self.node.store.update(&self.key, |old| {
             if object::uid_of(old) != self.uid() || !old["spec"].is_object() {
                 return Err(WriteError::NotFound(self.key.clone()));
             }
@@ -111,8 +112,6 @@ impl Pod {
             status::write(&mut new, containers);
             Ok(new)
         });
-        // A pod that is gone has no status, and its task knows.
-        let _ = written;
     }
 
     /// All containers have ended: waits until the pod is to go, and removes it.
@@ -127,5 +126,40 @@ impl Pod {
             false => Err(WriteError::NotFound(self.key.clone())),
         });
         self.node.logs.forget(&self.key.namespace, &self.key.name);
+    }
+}
+
+/// A container of a pod.
+pub(super) struct Container<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) index: usize,
+    pub(super) spec: &'a Value,
+    pub(super) name: &'a str,
+}
+
+impl Container<'_> {
+    /// Changes what is known of it, and writes the pod's status.
+    pub(super) fn change(&self, change: impl FnOnce(&mut ContainerStatus)) {
+        self.pod.change(self.index, change);
+    }
+
+    /// It does not run, and why.
+    pub(super) fn wait(&self, reason: &'static str, message: String) {
+        self.change(|it| it.go_on("waiting", json!({"reason": reason, "message": message})));
+    }
+
+    /// Something that is meant to happen.
+    pub(super) fn normal(&self, reason: &'static str, message: impl Into<String>) {
+        self.say(false, reason, message.into());
+    }
+
+    /// Something that is not.
+    pub(super) fn warning(&self, reason: &'static str, message: impl Into<String>) {
+        self.say(true, reason, message.into());
+    }
+
+    fn say(&self, warning: bool, reason: &'static str, message: String) {
+        let field = format!("spec.containers{{{}}}", self.name);
+        self.pod.node.recorder.say(&self.pod.object, field, warning, reason, message);
     }
 }

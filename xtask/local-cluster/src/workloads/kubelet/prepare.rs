@@ -9,10 +9,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::container::Container;
-use super::environment::{environment, words};
-use super::sources::Unready;
-use super::{unsupported, volumes};
+use super::configuration::{Unready, environment, files, words};
+use super::pod::Container;
+use super::unsupported;
 use crate::logs::LogKey;
 use crate::program::{Launch, Program};
 use crate::store::object::{self, items, port, text};
@@ -62,11 +61,13 @@ impl Container<'_> {
             return Err(Unready::Configuration(why));
         }
         // In a kubelet's order: volumes are mounted before images are pulled.
-        let files = volumes::files(&node.store, pod, self.spec)?;
+        let files = files(&node.store, pod, self.spec)?;
         let image = text(&self.spec["image"]);
         let program = node.machine.images.find(image).ok_or(Unready::Image)?;
         self.normal("Pulled", format!("Container image {image:?} already present on machine"));
-        let (ports, listening) = listen(self.spec).map_err(Unready::System)?;
+        let ports = listen(self.spec).map_err(Unready::System)?;
+        let address = |(port, socket): (&u16, &TcpListener)| Ok((*port, socket.local_addr()?));
+        let listening = ports.iter().map(address).collect::<io::Result<_>>().map_err(Unready::System)?;
         let mut defaults = self.defaults();
         defaults.extend(program.variables(&listening));
         let env = environment(&node.store, pod, self.spec, defaults)?;
@@ -159,16 +160,9 @@ impl Container<'_> {
     }
 }
 
-type Sockets = (BTreeMap<u16, TcpListener>, BTreeMap<u16, SocketAddr>);
-
 /// A listening socket for each `containerPort`.
-fn listen(container: &Value) -> io::Result<Sockets> {
-    let (mut ports, mut listening) = (BTreeMap::new(), BTreeMap::new());
+fn listen(container: &Value) -> io::Result<BTreeMap<u16, TcpListener>> {
     let tcp = items(&container["ports"]).filter(|it| it["protocol"].as_str().is_none_or(|it| it == "TCP"));
-    for number in tcp.filter_map(|it| port(&it["containerPort"])) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listening.insert(number, listener.local_addr()?);
-        ports.insert(number, listener);
-    }
-    Ok((ports, listening))
+    let numbers = tcp.filter_map(|it| port(&it["containerPort"]));
+    numbers.map(|number| Ok((number, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?))).collect()
 }

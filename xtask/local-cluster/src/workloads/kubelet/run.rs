@@ -13,9 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::backoff::Backoff;
-use super::container::Container;
 use super::health;
-use super::pod::Pod;
+use super::pod::{Container, Pod};
 use super::prepare::{Ready, prepare};
 use crate::program::{Exit, START_ERROR};
 use crate::store::object::{self, timestamp};

@@ -2,8 +2,8 @@
 //!
 //! It could run and be wrong without these, so its containers do not start, and say why:
 //! init containers and sidecars, a `restartPolicy` but `Always`, `envFrom`, `subPath`, startup
-//! probes (all in [`reason`]); variables of a pod's fields ([`super::environment`]);
-//! volumes other than Secrets, ConfigMaps and empty directories ([`super::volumes`]); probes
+//! probes (all in [`reason`]); variables of a pod's fields ([`super::configuration`]);
+//! volumes other than Secrets, ConfigMaps and empty directories (there too); probes
 //! other than `httpGet` over http and `tcpSocket`, which fail with that reason
 //! ([`super::probe`]). Ignored are resources and their limits, lifecycle hooks, security
 //! contexts, and files that follow their Secret while a container runs.
