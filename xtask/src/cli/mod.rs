@@ -19,7 +19,7 @@ use releases::Release;
 
 pub use self::load::LoadArgs;
 use crate::fault::{Choice, Fault};
-pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
+pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Stage, ToolsArgs};
 use args::{faults, releases};
 use cluster::names::Provider;
 pub use help::{fitted, heeds};

@@ -6,7 +6,6 @@ mod programs;
 mod provider;
 mod which_lab;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +22,7 @@ use crate::programs::Program;
 use crate::render::{Sources, Variables};
 use base::browser::Profile;
 use base::{Error, Result};
-use cluster::names::{Place, Provider, Rollout, Scheme, Workload};
+use cluster::names::{Place, Provider, Rollout, Scheme};
 use cluster::{Access, Cluster, Observer};
 use kind_lab::Ingress;
 use kind_lab::{ImageRef, KindLab, Kit};
@@ -49,8 +48,8 @@ pub struct Session {
     cluster: AsyncMutex<Option<Cluster>>,
     /// The outside programs of a lab on kind.
     kit: OnceCell<Arc<Kit>>,
-    /// Since when this run has seen a component ready.
-    ready: Mutex<HashMap<Workload, Timestamp>>,
+    /// Since when this run has seen Argo CD ready.
+    ready: Mutex<Option<Timestamp>>,
     /// What the named binaries said of themselves: Argo CD's, Dex's.
     binaries: AsyncMutex<[Option<Program>; 2]>,
     /// What this run would have to clean up.
@@ -242,13 +241,13 @@ impl Session {
         Ok(variables)
     }
 
-    /// Remembers that a component has become ready just now.
-    pub fn saw_ready(&self, workload: Workload) {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(workload, Timestamp::now());
+    /// Remembers that Argo CD has become ready just now.
+    pub fn saw_ready(&self) {
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(Timestamp::now());
     }
 
-    /// Since when a component is ready, if this run has waited for it.
-    pub fn ready_since(&self, workload: Workload) -> Option<Timestamp> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(&workload).copied()
+    /// Since when Argo CD is ready, if this run has waited for it.
+    pub fn ready_since(&self) -> Option<Timestamp> {
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
