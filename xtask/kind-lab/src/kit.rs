@@ -222,7 +222,7 @@ fn commands(
         lab: lab.clone(),
         root: root.to_owned(),
         engine: engine.map_or("docker", |engine| engine.name),
-        helm: helm.version.major(),
+        helm: helm.version.numbers().0,
         platform: engine.is_some_and(|engine| engine.saves_platforms).then(|| format!("linux/{}", here.arch)),
         mirrors,
         kind: kind.path.clone(),

@@ -2,7 +2,7 @@
 //! and whether that is what the release is known to do.
 
 use probe::Verdict;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::cli::Goal;
@@ -42,7 +42,6 @@ pub const FIRST_START: [Act; 2] = [act(Goal::Break, Stage::FirstStart), act(Goal
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// The goal that was reached before the test.
-    #[serde(serialize_with = "goal_name")]
     pub after: Goal,
     /// The stage.
     #[serde(skip)]
@@ -98,10 +97,6 @@ pub struct Logins {
     pub ok: usize,
     /// Those that did not.
     pub failed: usize,
-}
-
-fn goal_name<S: Serializer>(goal: &Goal, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(goal.name())
 }
 
 /// Plays acts one after another and records their steps; `seen` hears of each row.

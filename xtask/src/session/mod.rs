@@ -186,24 +186,18 @@ impl Session {
     /// else the defaults.
     pub fn choice(&self, lab: &KindLab) -> kind_lab::Choice {
         let options = &self.options;
-        let state = kind_lab::State::read(lab);
-        let known = |text: Option<&String>| text.and_then(|text| Release::parse(text).ok());
-        let installed = known(state.as_ref().and_then(|state| state.argocd.as_ref()));
+        let (ingress, argocd, own) = kind_lab::State::read(lab)
+            .map_or((None, None, None), |state| (state.ingress, state.argocd, state.argocd_image));
+        let installed = argocd.and_then(|text| Release::parse(&text).ok());
         let image = match (&options.argocd_image, &options.argocd) {
             (Some(image), _) => Some(image.clone()),
             // Another release is asked for, and no image: the release's own.
             (None, Some(_)) => None,
-            (None, None) => state
-                .as_ref()
-                .and_then(|state| state.argocd_image.as_ref())
-                .and_then(|text| ImageRef::parse(text).ok()),
+            (None, None) => own.and_then(|text| ImageRef::parse(&text).ok()),
         };
         let of_tag = image.as_ref().and_then(|image| Release::parse(&image.tag).ok());
         kind_lab::Choice {
-            ingress: options
-                .ingress
-                .or_else(|| state.as_ref().and_then(|state| state.ingress))
-                .unwrap_or(Ingress::Nginx),
+            ingress: options.ingress.or(ingress).unwrap_or(Ingress::Nginx),
             argocd: options.argocd.clone().or(of_tag).or(installed).unwrap_or_default(),
             image,
             provider: self.provider,
