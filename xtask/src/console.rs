@@ -42,15 +42,6 @@ pub struct Console {
     grouped: AtomicBool,
 }
 
-/// What a line is about; on a terminal with colours it shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// As it should be.
-    Good,
-    /// Not as it should be.
-    Bad,
-}
-
 impl Console {
     /// A console as it is wanted.
     pub fn new(wanted: Wanted, surroundings: Surroundings) -> Self {
@@ -92,9 +83,9 @@ impl Console {
         !self.bars.is_hidden()
     }
 
-    /// Text with a tone, where the stream of results has colours.
-    pub fn toned(&self, tone: Tone, text: &str) -> String {
-        paint(self.results().colours, tone, text)
+    /// What a goal found, in the colour of what is as it should be or of what is not. Also with `--quiet`.
+    pub fn judged(&self, good: bool, text: &str) {
+        self.result(&paint(self.results().colours, good, text));
     }
 
     /// What begins; GitHub folds the lines from here to the next result.
@@ -199,7 +190,7 @@ impl Console {
     /// An error: one sentence.
     pub fn error(&self, error: &Error) {
         self.end_group();
-        self.err(&format!("{} {error}", paint(self.surroundings.stderr.colours, Tone::Bad, "error:")));
+        self.err(&format!("{} {error}", paint(self.surroundings.stderr.colours, false, "error:")));
         self.annotate(&github::error(None, "cargo xtask", &error.to_string()));
     }
 
@@ -375,14 +366,11 @@ impl Drop for Running<'_> {
     }
 }
 
-fn paint(colours: bool, tone: Tone, text: &str) -> String {
+fn paint(colours: bool, good: bool, text: &str) -> String {
     if !colours {
         return text.to_owned();
     }
-    let code = match tone {
-        Tone::Good => "32",
-        Tone::Bad => "31",
-    };
+    let code = if good { "32" } else { "31" };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
@@ -412,7 +400,7 @@ mod tests {
 
     #[test]
     fn colours_only_where_asked_for() {
-        assert_eq!(paint(false, Tone::Bad, "x"), "x");
-        assert_eq!(paint(true, Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
+        assert_eq!(paint(false, false, "x"), "x");
+        assert_eq!(paint(true, false, "x"), "\u{1b}[31mx\u{1b}[0m");
     }
 }

@@ -6,23 +6,9 @@ use releases::{Era, Release};
 use serde::Serialize;
 use std::fmt;
 
+pub use crate::cli::Stage;
 use crate::programs::Kind;
 use cluster::names::Provider;
-
-/// A place in the two stories.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// After `working`.
-    Working,
-    /// After `break`.
-    Break,
-    /// After `broken`.
-    Broken,
-    /// After `fix`.
-    Fix,
-    /// After a first start on an argocd-secret that holds nothing.
-    FirstStart,
-}
 
 /// The verdict that is known of a release at a stage; `None` where it is not certain.
 pub fn verdict(release: &Release, stage: Stage, provider: Provider) -> Option<Verdict> {

@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use probe::hops::Hops;
-use probe::{Event, Password, Report, Resolve, Tls, Verdict};
+use probe::{Event, FailureGroup, Password, Report, Resolve, Tls, Verdict};
 use releases::Release;
 use serde_json::{Map, Value, json};
 
@@ -95,6 +95,19 @@ fn tell(console: &Console, event: &Event) {
             console.detail(2, &probe::table::answers(login));
         }
         Event::Finished(_) | Event::Exchange { .. } => {}
+    }
+}
+
+/// Says how logins failed that are alike, and behind that whose they were and how to tell which of several causes it is.
+pub fn tell_failure(console: &Console, failure: &FailureGroup, whose: &str, which: &str) {
+    let status = failure.status.map_or(String::new(), |status| format!("{status} "));
+    console.result(&format!("  {} x at {}: {status}{}{whose}", failure.count, failure.step, failure.message));
+    console.explain(&format!("  means: {}", failure.explanation));
+    let names: Vec<&str> = failure.candidates.iter().map(|id| id.name()).collect();
+    match names.as_slice() {
+        [] => {}
+        [one] => console.explain(&format!("  cause: {one}")),
+        several => console.explain(&format!("  cause: one of {}{which}", several.join(", "))),
     }
 }
 

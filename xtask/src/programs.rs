@@ -24,7 +24,7 @@ use cluster::names::{
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
 
 /// What argocd says that was built without a version.
-const UNVERSIONED: (u32, u32, u32) = (99, 99, 99);
+const UNVERSIONED: (u64, u64, u64) = (99, 99, 99);
 const UNVERSIONED_BUILD: &str = "unversioned";
 
 /// A program that a lab runs, or is to run.

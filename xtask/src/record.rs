@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use releases::Era;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::programs::Program;
@@ -61,16 +62,20 @@ impl GoalRecord {
         }
     }
 
+    /// Takes in what else it has to say, by its fields.
+    pub fn say(&mut self, fields: impl Serialize) {
+        if let Value::Object(fields) = json!(fields) {
+            self.more.extend(fields);
+        }
+    }
+
     fn document(&self, run: Instant) -> Value {
         let step = |step: &StepRecord| json!({"name": step.name, "at_ms": since(self.began, step.began), "ms": step.ms, "outcome": step.outcome});
         let steps: Vec<Value> = self.steps.iter().map(step).collect();
-        let mut document = Map::new();
-        document.insert("goal".into(), self.goal.clone().into());
-        document.insert("at_ms".into(), since(run, self.began).into());
-        document.insert("ms".into(), millis(self.time).into());
-        document.insert("steps".into(), steps.into());
-        document.extend(self.more.clone());
-        document.into()
+        let (at, ms) = (since(run, self.began), millis(self.time));
+        let mut document = json!({"goal": self.goal, "at_ms": at, "ms": ms, "steps": steps});
+        merge(&mut document, Value::Object(self.more.clone()));
+        document
     }
 }
 

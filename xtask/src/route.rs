@@ -205,14 +205,8 @@ async fn ask(
 ///
 /// # Errors
 /// It did not within the limit, with what was seen last.
-pub async fn dex_takes(
-    options: &Options,
-    scheme: Scheme,
-    secret: &ClientSecret,
-    limit: Duration,
-    running: &Running<'_>,
-) -> Result<()> {
-    let url = format!("{}{INSIDE}/token", scheme.url(ARGOCD_HOST));
+pub async fn dex_takes(lab: &Front, secret: &ClientSecret, running: &Running<'_>) -> Result<()> {
+    let url = format!("{}{INSIDE}/token", lab.scheme.url(ARGOCD_HOST));
     let seen = Seen::new(running, &url, "there was no answer");
     // Nothing in it that a form would write otherwise.
     let form = format!(
@@ -220,10 +214,10 @@ pub async fn dex_takes(
         secret.reveal()
     );
     let right = |answer: &Answer| answer.text().contains("\"invalid_grant\"");
-    let asking = async || ask(options, &url, Some(&form), right).await;
-    let taken = tokio::time::timeout(limit, until(1, asking, |what| seen.add(what))).await;
+    let asking = async || ask(&lab.options, &url, Some(&form), right).await;
+    let taken = tokio::time::timeout(lab.limit, until(1, asking, |what| seen.add(what))).await;
     taken.map_err(|_| {
-        let (seconds, seen) = (limit.as_secs(), seen.last());
+        let (seconds, seen) = (lab.limit.as_secs(), seen.last());
         Error::environment(format!(
             "the Dex inside Argo CD did not take the client secret of the new server.secretkey within {seconds} s: {seen}"
         ))

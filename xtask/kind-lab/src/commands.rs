@@ -279,12 +279,7 @@ impl Commands {
 
     /// The name that a person types for a program.
     fn name(&self, program: Program) -> &'static str {
-        match program {
-            Program::Kind => "kind",
-            Program::Helm => "helm",
-            Program::Kubectl => "kubectl",
-            Program::Engine => self.engine,
-        }
+        ["kind", "helm", "kubectl", self.engine][program as usize]
     }
 
     /// A command as a person would type it in the checkout.

@@ -25,10 +25,10 @@ use toolbox::tools::{Engine, Engines, Found, PROVIDER, Toolbox};
 /// Outside programs that answer.
 pub struct Kit {
     commands: Commands,
-    helm: PathBuf,
-    kubectl: PathBuf,
-    engine: PathBuf,
-    described: String,
+    /// Where each [`Program`] is, in their order.
+    programs: [PathBuf; 4],
+    /// What was found, in a line.
+    pub described: String,
     parts: Mutex<BTreeMap<Part, Needs>>,
     children: Children,
 }
@@ -78,14 +78,13 @@ impl Kit {
         lab.own_folder().claim()?;
         let described = tools.each_ref().map(|tool| format!("{} {}", tool.tool.name(), tool.version));
         let commands = commands(lab, root, Some(engine), mirrors, &tools, wait)?;
-        let [_, helm, kubectl] = tools.map(|tool| tool.path);
+        let [kind, helm, kubectl] = tools.map(|tool| tool.path);
+        let of_engine = engine.path.clone().unwrap_or_else(|| engine.name.into());
         Ok(Self {
             commands,
             described: format!("{}, {}", described.join(", "), engine.name),
             parts: Mutex::default(),
-            helm,
-            kubectl,
-            engine: engine.path.clone().unwrap_or_else(|| engine.name.into()),
+            programs: [kind, helm, kubectl, of_engine],
             children: Children::new(lab.children()),
         })
     }
@@ -104,11 +103,6 @@ impl Kit {
         commands(lab, root, engine, mirrors, &tools, wait)
     }
 
-    /// What was found, in a line.
-    pub fn described(&self) -> String {
-        self.described.clone()
-    }
-
     /// Looks at the images of a part, or keeps in mind what came of them.
     pub fn part<T>(&self, part: Part, act: impl FnOnce(&mut Needs) -> T) -> T {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,12 +111,7 @@ impl Kit {
 
     fn command(&self, typed: &Typed) -> Result<Command> {
         let shell = Shell::new()?;
-        let program = match typed.program {
-            Program::Kind => &self.commands.kind,
-            Program::Helm => &self.helm,
-            Program::Kubectl => &self.kubectl,
-            Program::Engine => &self.engine,
-        };
+        let program = &self.programs[typed.program as usize];
         let args = &typed.args;
         let mut command = Command::from(cmd!(shell, "{program} {args...}"));
         // The user's own kubeconfig is out of the way even of a plugin that looks for it.
@@ -233,7 +222,7 @@ fn commands(
         lab: lab.clone(),
         root: root.to_owned(),
         engine: engine.map_or("docker", |engine| engine.name),
-        helm: helm.version.major(),
+        helm: helm.version.numbers().0,
         platform: engine.is_some_and(|engine| engine.saves_platforms).then(|| format!("linux/{}", here.arch)),
         mirrors,
         kind: kind.path.clone(),

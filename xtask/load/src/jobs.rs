@@ -112,18 +112,15 @@ impl<'a> Jobs<'a> {
 
     /// What to say of a request that came to nothing.
     pub(crate) fn failed(&self, verb: &str, group: &str, resource: &str, error: &kube::Error) -> Error {
-        match error {
+        let right = right(verb, group, resource);
+        let what = match error {
             kube::Error::Api(status) if status.code == 403 && status.message.contains("cannot") => {
-                self.missing(&right(verb, group, resource))
+                return self.missing(&right);
             }
-            kube::Error::Api(status) => {
-                let right = right(verb, group, resource);
-                Error::environment(format!("{right}: the cluster answered: {}", shown(&status.message)))
-                    .hint(format!("`{} get namespaces` asks the same cluster", self.kubectl))
-            }
-            other => Error::environment(format!("the cluster's API: {}", (self.words)(other)))
-                .hint(format!("`{} get namespaces` asks the same cluster", self.kubectl)),
-        }
+            kube::Error::Api(status) => format!("{right}: the cluster answered: {}", shown(&status.message)),
+            other => format!("the cluster's API: {}", (self.words)(other)),
+        };
+        Error::environment(what).hint(format!("`{} get namespaces` asks the same cluster", self.kubectl))
     }
 
     async fn asked<T>(
@@ -198,29 +195,21 @@ impl<'a> Jobs<'a> {
             self.asked(RIGHTS[2], async { gone_is_gone(job.await) }),
             self.asked(RIGHTS[4], async { gone_is_gone(secret.await) })
         );
+        let kubectl = format!("{} -n {}", self.kubectl, self.plan.namespace);
         if let Err(error) = job.and(secret) {
-            let kubectl = format!("{} -n {}", self.kubectl, self.plan.namespace);
             return Err(Error::environment(format!(
                 "the Job {name} or its Secret may be left: {}",
                 Error::from(error).message()
             ))
             .hint(format!("`{kubectl} delete job,secret {name}` removes both")));
         }
-        match tokio::time::timeout(GONE, self.empty()).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                let limit = duration(GONE);
-                Err(Error::environment(format!(
-                    "the Job {name} is removed, and its pods were still there {limit} later"
-                ))
-                .hint(format!(
-                    "`{} -n {} get pods -l {}` shows them",
-                    self.kubectl,
-                    self.plan.namespace,
-                    self.plan.selector()
-                )))
-            }
-        }
+        tokio::time::timeout(GONE, self.empty()).await.map_err(|_| {
+            let (limit, selector) = (duration(GONE), self.plan.selector());
+            Error::environment(format!(
+                "the Job {name} is removed, and its pods were still there {limit} later"
+            ))
+            .hint(format!("`{kubectl} get pods -l {selector}` shows them"))
+        })
     }
 
     /// Comes about when none of the pods is left.

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use semver::Version;
+
 use super::Release;
 
 /// Releases that a chart was published for, with the first chart of each, oldest
@@ -142,11 +144,12 @@ impl Release {
     /// nearest older release that has one (then with the image's tag set), or the
     /// oldest known one. The flag says whether the tag has to be set.
     pub fn chart(&self) -> (&'static str, bool) {
-        let plain = Self::new(self.major, self.minor, self.patch);
+        let Version { major, minor, patch, pre, build } = &self.0;
+        let plain = Self::new(*major, *minor, *patch);
         let mut nearest = CHARTS[0].1;
         for (release, chart) in CHARTS {
             match Self::read(release).map(|release| release.cmp(&plain)) {
-                Some(Ordering::Equal) => return (chart, !self.pre.is_empty() || !self.build.is_empty()),
+                Some(Ordering::Equal) => return (chart, !pre.is_empty() || !build.is_empty()),
                 Some(Ordering::Less) => nearest = chart,
                 _ => break,
             }

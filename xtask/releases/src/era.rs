@@ -97,7 +97,7 @@ impl Release {
             (3, 2, patch) => (7..=9).contains(&patch),
             (3, 3, patch) => (1..=7).contains(&patch),
             // The candidates up to rc6.
-            (3, 4, 0) => !self.pre.is_empty() && numbered(&self.pre) < ("rc", 7),
+            (3, 4, 0) => !self.0.pre.is_empty() && numbered(&self.0.pre) < ("rc", 7),
             _ => false,
         }
     }

@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use semver::Version;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -25,13 +26,7 @@ use published::suggestion;
 /// Releases are ordered as semantic versions are: a pre-release comes before its
 /// release, build metadata does not count.
 #[derive(Clone, Debug)]
-pub struct Release {
-    major: u32,
-    minor: u32,
-    patch: u32,
-    pre: String,
-    build: String,
-}
+pub struct Release(Version);
 
 /// The text names no release.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +47,8 @@ pub const DEFAULT: &str = "v3.3.6";
 
 impl Release {
     /// A release from its three numbers.
-    pub fn new(major: u32, minor: u32, patch: u32) -> Self {
-        Self { major, minor, patch, pre: String::new(), build: String::new() }
+    pub fn new(major: u64, minor: u64, patch: u64) -> Self {
+        Self(Version::new(major, minor, patch))
     }
 
     /// The release that an image's tag names, whatever digest is behind it. A tag has no `+`; an underscore stands
@@ -77,31 +72,25 @@ impl Release {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let version = semver::Version::parse(text.strip_prefix(['v', 'V']).unwrap_or(text)).ok()?;
+        let version = Version::parse(text.strip_prefix(['v', 'V']).unwrap_or(text)).ok()?;
         // Longer numbers are mistyped.
-        let number = |number: u64| u32::try_from(number).ok().filter(|number| *number < 1_000_000);
-        Some(Self {
-            major: number(version.major)?,
-            minor: number(version.minor)?,
-            patch: number(version.patch)?,
-            pre: version.pre.to_string(),
-            build: version.build.to_string(),
-        })
+        let fits = [version.major, version.minor, version.patch].iter().all(|number| *number < 1_000_000);
+        fits.then_some(Self(version))
     }
 
     /// `(major, minor, patch)`.
-    pub fn numbers(&self) -> (u32, u32, u32) {
-        (self.major, self.minor, self.patch)
+    pub fn numbers(&self) -> (u64, u64, u64) {
+        (self.0.major, self.0.minor, self.0.patch)
     }
 
     /// What it is ordered by.
-    fn place(&self) -> ((u32, u32, u32), bool, (&str, u64)) {
-        (self.numbers(), self.pre.is_empty(), numbered(&self.pre))
+    fn place(&self) -> ((u64, u64, u64), bool, (&str, u64)) {
+        (self.numbers(), self.0.pre.is_empty(), numbered(&self.0.pre))
     }
 
     /// Whether it is `major.minor.patch` or later; a pre-release of it counts as it.
     pub fn is_at_least(&self, major: u32, minor: u32, patch: u32) -> bool {
-        self.numbers() >= (major, minor, patch)
+        self.numbers() >= (major.into(), minor.into(), patch.into())
     }
 }
 
@@ -121,14 +110,7 @@ impl FromStr for Release {
 
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "v{}.{}.{}", self.major, self.minor, self.patch)?;
-        if !self.pre.is_empty() {
-            write!(f, "-{}", self.pre)?;
-        }
-        if !self.build.is_empty() {
-            write!(f, "+{}", self.build)?;
-        }
-        Ok(())
+        write!(f, "v{}", self.0)
     }
 }
 

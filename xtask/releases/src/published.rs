@@ -4,7 +4,7 @@ use super::{DEFAULT, Release};
 
 /// The last patch of each minor release, oldest first, as published by November 2026:
 /// `(major, minor, patch)`. Every patch below it was published too.
-const PUBLISHED: &[(u32, u32, u32)] = &[
+const PUBLISHED: &[(u64, u64, u64)] = &[
     (2, 0, 5),
     (2, 1, 16),
     (2, 2, 16),
@@ -39,20 +39,24 @@ impl Release {
     /// Whether it was published when this program was written. Of any other release the
     /// era is what the nearest older one suggests.
     pub fn is_published(&self) -> bool {
-        PUBLISHED
-            .iter()
-            .any(|&(major, minor, last)| (self.major, self.minor) == (major, minor) && self.patch <= last)
+        self.last_patch().is_some_and(|last| self.0.patch <= last)
+    }
+
+    /// The last patch of its minor release that was published then, if one was.
+    fn last_patch(&self) -> Option<u64> {
+        let line =
+            PUBLISHED.iter().find(|(major, minor, _)| (*major, *minor) == (self.0.major, self.0.minor));
+        line.map(|(.., last)| *last)
     }
 
     /// Whether it may have been published since this program was written: a few patches after the last, or one of the
     /// next minor or major releases.
     pub fn may_be_newer(&self) -> bool {
-        let minor = PUBLISHED.iter().find(|&&(major, minor, _)| (major, minor) == (self.major, self.minor));
-        match (minor, PUBLISHED.last()) {
-            (Some(&(.., last)), _) => self.patch > last && self.patch <= last + 10,
+        let (own, line, patch) = self.numbers();
+        match (self.last_patch(), PUBLISHED.last()) {
+            (Some(last), _) => patch > last && patch <= last + 10,
             (None, Some(&(major, minor, _))) => {
-                (self.major == major && self.minor > minor && self.minor <= minor + 4)
-                    || (self.major == major + 1 && self.minor <= 4)
+                (own == major && line > minor && line <= minor + 4) || (own == major + 1 && line <= 4)
             }
             (None, None) => true,
         }
@@ -61,10 +65,10 @@ impl Release {
 
 /// The known release that a text most likely meant.
 pub(super) fn suggestion(text: &str) -> String {
-    let wanted: Vec<u32> = text
+    let wanted: Vec<u64> = text
         .split(|c: char| !c.is_ascii_digit())
         .filter(|part| !part.is_empty())
-        .map(|part| part.parse().unwrap_or(u32::MAX))
+        .map(|part| part.parse().unwrap_or(u64::MAX))
         .take(3)
         .collect();
     if wanted.is_empty() {
@@ -72,7 +76,7 @@ pub(super) fn suggestion(text: &str) -> String {
     }
     let distance = |release: &Release| {
         let (major, minor, patch) = release.numbers();
-        let far = |have: u32, index: usize| wanted.get(index).map_or(0, |want| have.abs_diff(*want));
+        let far = |have: u64, index: usize| wanted.get(index).map_or(0, |want| have.abs_diff(*want));
         (far(major, 0), far(minor, 1), far(patch, 2))
     };
     // Of equally near ones the newest, which is the last.

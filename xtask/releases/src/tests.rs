@@ -60,7 +60,7 @@ fn the_nearest_release_that_keeps_its_first_start_is_of_the_same_line() {
 
 #[test]
 fn some_releases_lose_their_first_start() {
-    let lost = |minor| -> Vec<u32> {
+    let lost = |minor| -> Vec<u64> {
         (0..15).filter(|&patch| Release::new(3, minor, patch).first_start_loses_sso()).collect()
     };
     assert!(lost(1).is_empty());

@@ -79,17 +79,23 @@ pub struct MatrixArgs {
     pub bisect: Option<Range>,
 
     /// What `--bisect` looks at.
-    #[arg(long, value_enum, default_value_t = Story::Break, requires = "bisect")]
-    pub story: Story,
+    #[arg(long, value_enum, default_value_t = Stage::Break, requires = "bisect")]
+    pub story: Stage,
 }
 
-/// What a bisection looks at.
+/// A place in the stories, after which logins are looked at: by a bisection, those at which a release can lose them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Story {
+pub enum Stage {
+    /// After `working`.
+    #[value(skip)]
+    Working,
     /// The secret is rotated while everything runs.
     Break,
     /// The secret comes after Argo CD's server.
     Broken,
+    /// After `fix`.
+    #[value(skip)]
+    Fix,
     /// The first start on an empty argocd-secret.
     FirstStart,
 }

@@ -16,10 +16,11 @@ use doctor::command::{DoctorArgs, EXPLAIN_EXAMPLES, ExplainArgs};
 use probe::Verdict;
 use probe::typing::{Shell, shells};
 use releases::Release;
+use serde::Serialize;
 
 pub use self::load::LoadArgs;
 use crate::fault::{Choice, Fault};
-pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Story, ToolsArgs};
+pub use args::{FaultsArgs, MatrixArgs, OpenArgs, ReportArgs, RotateArgs, Stage, ToolsArgs};
 use args::{faults, releases};
 use cluster::names::Provider;
 pub use help::{fitted, heeds};
@@ -62,7 +63,8 @@ pub struct Cli {
 }
 
 /// A goal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Goal {
     /// Bring up a lab whose secrets are there before Argo CD starts.
     Working,

@@ -7,7 +7,7 @@ use doctor::{Reader, Subject, User};
 use probe::Password;
 use serde_json::Map;
 
-use crate::console::{Console, Tone};
+use crate::console::Console;
 use crate::login;
 use crate::record::{Entry, GoalRecord};
 use crate::session::Session;
@@ -44,11 +44,10 @@ pub fn explain(console: &Console, args: &ExplainArgs, record: &mut GoalRecord) -
 }
 
 fn said(console: &Console, answer: Answer, record: &mut GoalRecord) -> Exit {
-    let tone = if answer.exit == Exit::Done { Tone::Good } else { Tone::Bad };
     // Roles are no line, and may be on their way to kubectl.
     match answer.headline.contains('\n') {
         true => console.verbatim(&answer.headline),
-        false => console.result(&console.toned(tone, &answer.headline)),
+        false => console.judged(answer.exit == Exit::Done, &answer.headline),
     }
     console.explain(&answer.body);
     console.annotate(&answer.annotations);

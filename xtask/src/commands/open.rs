@@ -59,16 +59,9 @@ pub async fn open(session: &Session, args: &OpenArgs, record: &mut Entry<'_>) ->
     if options.dry_run && args.launch {
         return Ok(dry_run::show(console, [("browser", command.line())], record));
     }
-    for (field, value) in [
-        ("url", json!(url)),
-        ("user", USER.into()),
-        ("password", PASSWORD.into()),
-        ("found", json!(found)),
-        ("command", json!(command.argv)),
-        ("launched", false.into()),
-    ] {
-        record.more.insert(field.into(), value);
-    }
+    record
+        .say(json!({"url": url, "user": USER, "password": PASSWORD, "found": found, "command": command.argv,
+        "launched": false}));
     if args.launch {
         if found.is_none() {
             return Err(Error::environment(

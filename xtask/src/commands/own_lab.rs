@@ -18,6 +18,14 @@ impl OwnLab {
         Self(Session::at(folder, options, Arc::new(Console::silent())))
     }
 
+    /// Works in the lab of a folder, and takes it down whatever comes of that.
+    pub async fn within<T>(folder: PathBuf, options: Options, work: impl AsyncFnOnce(&Session) -> T) -> T {
+        let lab = Self::new(folder, options);
+        let outcome = work(&lab).await;
+        lab.done().await;
+        outcome
+    }
+
     /// Takes it down, without keeping anybody else waiting.
     pub async fn done(self) {
         // It is taken down either way; only a runtime that ends does not wait for it.

@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 
 use probe::{Event, Login};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{Notify, oneshot};
 
 use super::doctor::of_lab;
 use super::of_its_own;
 use crate::cli::RotateArgs;
-use crate::console::Tone;
 use crate::goals;
 use crate::lab::Lock;
 use crate::login::{self, shown};
@@ -214,20 +213,15 @@ fn show(session: &Session, plan: &Plan, phases: &[Phase], seen: &[Seen], record:
     let console = &session.console;
     let window = window(seen);
     let lasted = if failed == 0 { String::new() } else { format!(", all within {}", duration(window)) };
-    let tone = if failed == 0 { Tone::Good } else { Tone::Bad };
-    console
-        .result(&console.toned(tone, &format!("rotated: {failed} of {} logins failed{lasted}", seen.len())));
+    console.judged(failed == 0, &format!("rotated: {failed} of {} logins failed{lasted}", seen.len()));
     let mut cells = vec![["  during", "logins", "failed"].map(str::to_owned).to_vec()];
     cells.extend(phases.iter().map(|Phase { step, logins, failed }| {
         vec![format!("  {step}"), format!("{logins:>6}"), format!("{failed:>6}")]
     }));
     console.explain(&table::text(&cells, None));
     let total = json!({"total": seen.len(), "ok": seen.len() - failed, "failed": failed});
-    let steps: Vec<Value> = plan.steps.iter().map(|step| step.action.describe().into()).collect();
-    record.more.insert("order".into(), steps.into());
-    record.more.insert("logins".into(), total);
-    record.more.insert("phases".into(), json!(phases));
-    record.more.insert("window_ms".into(), millis(window).into());
+    let steps: Vec<String> = plan.steps.iter().map(|step| step.action.describe()).collect();
+    record.say(json!({"order": steps, "logins": total, "phases": phases, "window_ms": millis(window)}));
 }
 
 #[cfg(test)]

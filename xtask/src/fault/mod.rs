@@ -79,19 +79,13 @@ impl Fault {
         let mut text = String::new();
         for fault in Self::all() {
             text.push_str(&format!("{:<22} {}\n", fault.name(), fault.what()));
-            match fault.seen() {
-                Seen::Everywhere => {}
-                Seen::CommandLine => {
-                    text.push_str(&format!(
-                        "{:<22} shows in `argocd login --sso` alone (`probe --as-cli`)\n",
-                        ""
-                    ));
-                }
-                Seen::On(releases) => text.push_str(&format!("{:<22} shows on {releases}\n", "")),
-                Seen::RealOnly(why) => {
-                    text.push_str(&format!("{:<22} shows with real programs only: {why}\n", ""));
-                }
-            }
+            let shows = match fault.seen() {
+                Seen::Everywhere => continue,
+                Seen::CommandLine => "in `argocd login --sso` alone (`probe --as-cli`)".to_owned(),
+                Seen::On(releases) => format!("on {releases}"),
+                Seen::RealOnly(why) => format!("with real programs only: {why}"),
+            };
+            text.push_str(&format!("{:<22} shows {shows}\n", ""));
         }
         text.push_str(
             "\nOf the catalogue, state-mismatch is made by a browser with two logins at once and idp-refused by a provider\nwith rules of its own: no object of a cluster puts them in.\n",

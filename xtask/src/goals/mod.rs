@@ -107,7 +107,7 @@ async fn act(session: &Session, goal: Goal, fault: Option<Fault>, record: &mut G
         }
         Goal::Monitor => {
             let exporter = Exporter::of(session).await?;
-            record.more.insert("exporter".into(), exporter.fields().into());
+            record.more.insert("exporter".into(), exporter.fields());
             console.note(&format!("  answers after {time}: {}", exporter.login()));
             console.note("  a Prometheus with this configuration watches the logins, and has the alerts:");
             console.result(exporter.prometheus().trim_end());

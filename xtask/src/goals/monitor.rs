@@ -1,6 +1,6 @@
 //! `monitor`: where the exporter is, and what Prometheus is told about it.
 
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 use crate::session::Session;
 use base::Result;
@@ -34,14 +34,9 @@ impl Exporter {
     }
 
     /// For `--format json`.
-    pub fn fields(&self) -> Map<String, Value> {
-        let fields = [
-            ("address", format!("http://{}", self.address)),
-            ("target", self.target.clone()),
-            ("login", self.login()),
-            ("prometheus", self.prometheus()),
-        ];
-        fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+    pub fn fields(&self) -> Value {
+        let address = format!("http://{}", self.address);
+        json!({"address": address, "target": self.target, "login": self.login(), "prometheus": self.prometheus()})
     }
 
     /// The whole configuration of a Prometheus that watches the lab, and is told its alerts.

@@ -47,10 +47,10 @@ pub async fn run(session: &Session, record: &mut GoalRecord) -> Result<()> {
     let mut exporter = String::new();
     if let Some(program) = session.program(Workload::Exporter).await? {
         let own = Exporter::of(session).await?;
-        fields["exporter"] = own.fields().into();
+        fields["exporter"] = own.fields();
         exporter = format!("\n  exporter    {}, {}", program.described(), own.login());
     }
-    record.more = fields.as_object().cloned().unwrap_or_default();
+    record.say(fields);
 
     let (what, curl) = reach(place, provider, &access, ca.as_deref());
     let login = format!("{}/auth/login", scheme.url(ARGOCD_HOST));

@@ -2,7 +2,7 @@
 //! and whether that is what the release is known to do.
 
 use probe::Verdict;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::cli::Goal;
@@ -18,14 +18,12 @@ use cluster::names::Workload;
 pub struct Act {
     /// What is done.
     pub goal: Goal,
-    /// With which fault, for `break`.
-    pub fault: Fault,
     /// What the test after it looks at.
     pub stage: Stage,
 }
 
 const fn act(goal: Goal, stage: Stage) -> Act {
-    Act { goal, fault: Fault::Rotate, stage }
+    Act { goal, stage }
 }
 
 /// Both stories: `working`, `break`, `fix`; then `broken`, `fix`.
@@ -38,16 +36,12 @@ pub const BOTH: [Act; 5] = [
 ];
 
 /// A first start on an emptied argocd-secret, and its healing; needs a lab that is up.
-pub const FIRST_START: [Act; 2] = [
-    Act { goal: Goal::Break, fault: Fault::FirstStart, stage: Stage::FirstStart },
-    act(Goal::Fix, Stage::Fix),
-];
+pub const FIRST_START: [Act; 2] = [act(Goal::Break, Stage::FirstStart), act(Goal::Fix, Stage::Fix)];
 
 /// What was seen after an act.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// The goal that was reached before the test.
-    #[serde(serialize_with = "goal_name")]
     pub after: Goal,
     /// The stage.
     #[serde(skip)]
@@ -105,10 +99,6 @@ pub struct Logins {
     pub failed: usize,
 }
 
-fn goal_name<S: Serializer>(goal: &Goal, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(goal.name())
-}
-
 /// Plays acts one after another and records their steps; `seen` hears of each row.
 ///
 /// # Errors
@@ -125,7 +115,8 @@ pub async fn play(
     for act in acts {
         let name = act.goal.name();
         console.heading(name);
-        super::reach(session, act.goal, (act.goal == Goal::Break).then_some(act.fault), steps).await?;
+        let fault = (act.stage == Stage::FirstStart).then_some(Fault::FirstStart);
+        super::reach(session, act.goal, fault, steps).await?;
         let known = release.as_ref().and_then(|release| known::verdict(release, act.stage, provider));
         let mut record = GoalRecord::new("test");
         let report = super::test::run(session, known, &mut record).await?;

@@ -2,10 +2,8 @@
 
 use probe::{Report, Verdict};
 use releases::{Era, Release};
-use serde_json::{Value, json};
 
-use crate::console::Tone;
-use crate::login::shown;
+use crate::login::{shown, tell_failure};
 use crate::plan::{self, Plan};
 use crate::programs::Program;
 use crate::record::GoalRecord;
@@ -23,9 +21,7 @@ pub async fn run(session: &Session, expect: Option<Verdict>, record: &mut GoalRe
     let logins = logins.ok_or_else(|| Error::environment("the plan of `test` has no logins"))?;
     let (report, argocd) = (logins.report, logins.argocd);
     let expected = expect.unwrap_or(Verdict::LoggedIn);
-    if let Value::Object(fields) = json!(report) {
-        record.more.extend(fields);
-    }
+    record.say(&report);
     if session.options.report.is_some() {
         record.shown = shown(&report);
     }
@@ -40,24 +36,14 @@ fn show(session: &Session, report: &Report, argocd: &Program, expected: Verdict)
     if let Some(login) = report.example() {
         console.explain(&probe::table::render(login, console.results().into()));
     }
-    let tone = if as_expected { Tone::Good } else { Tone::Bad };
     let headline = headline(report, argocd, session.lab.place());
-    console.result(&console.toned(tone, &headline));
+    console.judged(as_expected, &headline);
     if !as_expected {
         let message = failures.first().map_or_else(String::new, |failure| format!("\n{}", failure.message));
         console.annotate(&github::error(None, "test", &format!("{headline}{message}")));
     }
     for failure in &failures {
-        let status = failure.status.map_or(String::new(), |status| format!("{status} "));
-        console.result(&format!("  {} x at {}: {status}{}", failure.count, failure.step, failure.message));
-        console.explain(&format!("  means: {}", failure.explanation));
-        let names: Vec<&str> = failure.candidates.iter().map(|id| id.name()).collect();
-        match names.as_slice() {
-            [] => {}
-            [one] => console.explain(&format!("  cause: {one}")),
-            several => console
-                .explain(&format!("  cause: one of {}; `cargo xtask doctor` says which", several.join(", "))),
-        }
+        tell_failure(console, failure, "", "; `cargo xtask doctor` says which");
     }
     if report.verdict == Verdict::LoggedIn {
         return;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use probe::watch::{self, End, Seen, Watch, moment};
 use probe::{Outcome, Verdict};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::login;
 use crate::record::GoalRecord;
@@ -51,9 +51,7 @@ pub async fn run(session: &Session, record: &mut GoalRecord) -> Result<Exit> {
     record.shown.extend((!traces.is_empty()).then(|| ("traces".to_owned(), traces.into())));
     let logins = watched.logins;
     running.done(&format!("{} of {} logins passed", logins.ok, logins.total));
-    if let Value::Object(fields) = json!(watched) {
-        record.more.extend(fields);
-    }
+    record.say(&watched);
     let time = limit.map_or_else(String::new, duration);
     match (watched.end, until) {
         (End::Reached, _) => return Ok(Exit::Done),

@@ -40,9 +40,9 @@ fn names(workload: Workload) -> [&'static str; 4] {
     match workload {
         Workload::Argocd => ["argocd-restart", "argocd-ready", "argocd-scaled", "argocd-scaled-ready"],
         Workload::Dex | Workload::DexServer => ["dex-restart", "dex-ready", "dex-scaled", "dex-scaled-ready"],
-        Workload::Redis => ["redis-restart", "redis-ready", "redis-scaled", "redis-scaled-ready"],
-        Workload::Exporter => {
-            ["exporter-restart", "exporter-ready", "exporter-scaled", "exporter-scaled-ready"]
+        // No fault is the exporter's.
+        Workload::Redis | Workload::Exporter => {
+            ["redis-restart", "redis-ready", "redis-scaled", "redis-scaled-ready"]
         }
     }
 }

@@ -78,7 +78,11 @@ fn runs<'a>(program: &'a Program, image: &'a str) -> charts::Runs<'a> {
     charts::Runs { image, executable: program.executable() }
 }
 
-fn yaml(documents: &[Value]) -> Result<String> {
+/// Documents in one text.
+///
+/// # Errors
+/// One is no YAML.
+pub fn yaml(documents: &[Value]) -> Result<String> {
     let texts: Result<Vec<String>, _> = documents.iter().map(serde_yaml::to_string).collect();
     let texts = texts.map_err(|error| Error::environment(format!("a document is not YAML: {error}")))?;
     Ok(texts.join("---\n"))

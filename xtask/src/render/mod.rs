@@ -17,7 +17,7 @@ use serde_json::Value;
 use base::{Error, Result};
 use cluster::names::{self, Provider, Scheme, VALUES_TEMPLATE};
 
-pub use masked::everything;
+pub use masked::{everything, yaml};
 
 /// A template in `manifests/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

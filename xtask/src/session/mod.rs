@@ -6,7 +6,6 @@ mod programs;
 mod provider;
 mod which_lab;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +22,7 @@ use crate::programs::Program;
 use crate::render::{Sources, Variables};
 use base::browser::Profile;
 use base::{Error, Result};
-use cluster::names::{Place, Provider, Rollout, Scheme, Workload};
+use cluster::names::{Place, Provider, Rollout, Scheme};
 use cluster::{Access, Cluster, Observer};
 use kind_lab::Ingress;
 use kind_lab::{ImageRef, KindLab, Kit};
@@ -49,8 +48,8 @@ pub struct Session {
     cluster: AsyncMutex<Option<Cluster>>,
     /// The outside programs of a lab on kind.
     kit: OnceCell<Arc<Kit>>,
-    /// Since when this run has seen a component ready.
-    ready: Mutex<HashMap<Workload, Timestamp>>,
+    /// Since when this run has seen Argo CD ready.
+    ready: Mutex<Option<Timestamp>>,
     /// What the named binaries said of themselves: Argo CD's, Dex's.
     binaries: AsyncMutex<[Option<Program>; 2]>,
     /// What this run would have to clean up.
@@ -187,24 +186,18 @@ impl Session {
     /// else the defaults.
     pub fn choice(&self, lab: &KindLab) -> kind_lab::Choice {
         let options = &self.options;
-        let state = kind_lab::State::read(lab);
-        let known = |text: Option<&String>| text.and_then(|text| Release::parse(text).ok());
-        let installed = known(state.as_ref().and_then(|state| state.argocd.as_ref()));
+        let (ingress, argocd, own) = kind_lab::State::read(lab)
+            .map_or((None, None, None), |state| (state.ingress, state.argocd, state.argocd_image));
+        let installed = argocd.and_then(|text| Release::parse(&text).ok());
         let image = match (&options.argocd_image, &options.argocd) {
             (Some(image), _) => Some(image.clone()),
             // Another release is asked for, and no image: the release's own.
             (None, Some(_)) => None,
-            (None, None) => state
-                .as_ref()
-                .and_then(|state| state.argocd_image.as_ref())
-                .and_then(|text| ImageRef::parse(text).ok()),
+            (None, None) => own.and_then(|text| ImageRef::parse(&text).ok()),
         };
         let of_tag = image.as_ref().and_then(|image| Release::parse(&image.tag).ok());
         kind_lab::Choice {
-            ingress: options
-                .ingress
-                .or_else(|| state.as_ref().and_then(|state| state.ingress))
-                .unwrap_or(Ingress::Nginx),
+            ingress: options.ingress.or(ingress).unwrap_or(Ingress::Nginx),
             argocd: options.argocd.clone().or(of_tag).or(installed).unwrap_or_default(),
             image,
             provider: self.provider,
@@ -242,13 +235,13 @@ impl Session {
         Ok(variables)
     }
 
-    /// Remembers that a component has become ready just now.
-    pub fn saw_ready(&self, workload: Workload) {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(workload, Timestamp::now());
+    /// Remembers that Argo CD has become ready just now.
+    pub fn saw_ready(&self) {
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(Timestamp::now());
     }
 
-    /// Since when a component is ready, if this run has waited for it.
-    pub fn ready_since(&self, workload: Workload) -> Option<Timestamp> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(&workload).copied()
+    /// Since when Argo CD is ready, if this run has waited for it.
+    pub fn ready_since(&self) -> Option<Timestamp> {
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -22,11 +22,7 @@ impl Session {
         if let Some(program) = self.named(workload).await? {
             return Ok(program);
         }
-        let installed = match self.lab.find().await? {
-            Some(_) => self.program(workload).await?,
-            None => None,
-        };
-        Ok(match (installed, &self.lab, workload) {
+        Ok(match (self.installed(workload).await?, &self.lab, workload) {
             (Some(installed), ..) => installed,
             (None, Lab::Kind(lab), Workload::Argocd) => {
                 Program::released(&self.choice(lab).argocd.to_string())
@@ -118,7 +114,10 @@ impl Session {
         let progress = &running;
         let (path, version) = match workload {
             Workload::Argocd => {
-                let release = self.release().await?;
+                let release = match &self.options.argocd {
+                    Some(release) => release.clone(),
+                    None => self.installed(workload).await?.and_then(|it| it.release()).unwrap_or_default(),
+                };
                 (real::argocd(&downloads, &release, progress).await?, release.to_string())
             }
             Workload::Dex | Workload::DexServer | Workload::Redis | Workload::Exporter => {
@@ -129,16 +128,12 @@ impl Session {
         Ok(path)
     }
 
-    /// The release to install: the named one, else that of the lab, else the default.
-    async fn release(&self) -> Result<Release> {
-        if let Some(release) = &self.options.argocd {
-            return Ok(release.clone());
+    /// What runs as a component, if a lab is up and it is installed there.
+    async fn installed(&self, workload: Workload) -> Result<Option<Program>> {
+        match self.lab.find().await? {
+            Some(_) => self.program(workload).await,
+            None => Ok(None),
         }
-        let installed = match self.lab.find().await? {
-            Some(_) => self.program(Workload::Argocd).await?,
-            None => None,
-        };
-        Ok(installed.and_then(|program| program.release()).unwrap_or_default())
     }
 
     /// What runs as a component of the lab, if it is installed.

@@ -13,12 +13,12 @@ impl Session {
     /// # Errors
     /// The lab that is up has another than the named one, and is not to be made anew.
     pub(super) async fn which_provider(&self, goals: &[Goal]) -> Result<Provider> {
-        let own = if goes(goals) { None } else { self.own_provider().await };
-        chosen(self.options.provider, own, goals, |named, own| {
+        chosen(self.options.provider, self.own_provider(), goals, |named, own| {
             let (named, own) = (named.name(), own.name());
             Error::usage(format!("--provider {named}, and the lab that is up has the provider {own}"))
                 .hint(format!("`cargo xtask --provider {named} working` makes it anew"))
         })
+        .await
     }
 
     /// The scheme of the lab that goals, or a command where there are none, are about.
@@ -26,12 +26,12 @@ impl Session {
     /// # Errors
     /// The lab that is up speaks another than the named one, and is not to be made anew.
     pub(super) async fn which_scheme(&self, goals: &[Goal]) -> Result<Scheme> {
-        let own = if goes(goals) { None } else { self.own_scheme().await };
-        chosen(self.options.tls.map(Scheme::of), own, goals, |named, own| {
+        chosen(self.options.tls.map(Scheme::of), self.own_scheme(), goals, |named, own| {
             let option = if named.is_https() { "--tls" } else { "--tls=false" };
             Error::usage(format!("{option}, and the lab that is up speaks {}", own.name()))
                 .hint(format!("`cargo xtask {option} working` makes it anew"))
         })
+        .await
     }
 
     /// The provider of the lab that is up, if it holds one.
@@ -63,18 +63,14 @@ impl Session {
     }
 }
 
-/// Whether whatever is there goes.
-fn goes(goals: &[Goal]) -> bool {
-    goals.first() == Some(&Goal::Down)
-}
-
-/// What is named, else the lab's own.
-fn chosen<T: Copy + Default + PartialEq>(
+/// What is named, else the lab's own, unless whatever is there goes.
+async fn chosen<T: Copy + Default + PartialEq>(
     named: Option<T>,
-    own: Option<T>,
+    own: impl Future<Output = Option<T>>,
     goals: &[Goal],
     refused: impl FnOnce(T, T) -> Error,
 ) -> Result<T> {
+    let own = if goals.first() == Some(&Goal::Down) { None } else { own.await };
     let anew = matches!(goals.first(), None | Some(Goal::Working | Goal::Broken | Goal::Reproduce));
     match (named, own) {
         (Some(named), Some(own)) if named != own && !anew => Err(refused(named, own)),

@@ -6,44 +6,44 @@ use std::net::SocketAddr;
 use local_lab::charts::Runs;
 use serde_json::Value;
 
-use crate::console::Running;
 use crate::lab::Lab;
-use crate::render::{Manifest, Sources, Variables};
+use crate::render::{Manifest, Sources, Variables, yaml};
 use crate::session::Session;
-use base::{Error, Result};
+use base::Result;
 use cluster::Cluster;
 use cluster::names::{Place, Workload};
 use kind_lab::State;
 
-use super::kind;
+use super::Doing;
 
-/// Applies what `monitor` puts into the lab, and says which program that is.
-///
-/// # Errors
-/// The program cannot be had, or the cluster refuses something.
-pub(super) async fn install(session: &Session, cluster: &Cluster, running: &Running<'_>) -> Result<String> {
-    running.doing("finding the probe's program, or building it");
-    let program = session.chosen(Workload::Exporter).await?;
-    let front = front(session, cluster).await?;
-    let mut variables = session.variables().await?.through(session.provider, session.scheme(), front);
-    if session.scheme().is_https() {
-        variables.ca_pem = Some(session.authority().pem()?.trim_end().to_owned());
+impl Doing<'_> {
+    /// Applies what `monitor` puts into the lab, and says which program that is.
+    ///
+    /// # Errors
+    /// The program cannot be had, or the cluster refuses something.
+    pub(super) async fn install_exporter(&self, cluster: &Cluster) -> Result<String> {
+        let session = self.session;
+        self.running.doing("finding the probe's program, or building it");
+        let program = session.chosen(Workload::Exporter).await?;
+        let front = front(session, cluster).await?;
+        let mut variables = session.variables().await?.through(session.provider, session.scheme(), front);
+        if session.scheme().is_https() {
+            variables.ca_pem = Some(session.authority().pem()?.trim_end().to_owned());
+        }
+        let Lab::Kind(lab) = &session.lab else {
+            let runs = Runs { image: &program.image(Workload::Exporter), executable: program.executable() };
+            let build = program.build()?.unwrap_or_default();
+            cluster.apply_all(&documents(&session.sources, runs, Place::Local, &build, &variables)?).await?;
+            let program = program.described();
+            return Ok(format!("{program}; no NetworkPolicy, a kind that this lab's API does not have"));
+        };
+        let image = session.exporter_image().await?;
+        let build = State::read(lab).and_then(|state| state.loaded.get(&image).cloned()).unwrap_or_default();
+        let runs = Runs { image: &image, executable: None };
+        let all = documents(&session.sources, runs, Place::Kind, &build, &variables)?;
+        session.tools(self.running).await?.apply("manifests/monitor", yaml(&all)?).await?;
+        Ok(format!("image {image}"))
     }
-    let Lab::Kind(lab) = &session.lab else {
-        let runs = Runs { image: &program.image(Workload::Exporter), executable: program.executable() };
-        let build = program.build()?.unwrap_or_default();
-        cluster.apply_all(&documents(&session.sources, runs, Place::Local, &build, &variables)?).await?;
-        let program = program.described();
-        return Ok(format!("{program}; no NetworkPolicy, a kind that this lab's API does not have"));
-    };
-    let image = session.exporter_image().await?;
-    let build = State::read(lab).and_then(|state| state.loaded.get(&image).cloned()).unwrap_or_default();
-    let runs = Runs { image: &image, executable: None };
-    let all = documents(&session.sources, runs, Place::Kind, &build, &variables)?;
-    let text: Result<Vec<String>, _> = all.iter().map(serde_yaml::to_string).collect();
-    let text = text.map_err(|error| Error::environment(format!("a document is not YAML: {error}")))?;
-    kind::apply(session, "manifests/monitor", text.join("---\n"), running).await?;
-    Ok(format!("image {image}"))
 }
 
 /// All that is applied. Another build of the program, or other modules, start a new pod.

@@ -2,7 +2,6 @@
 
 mod exporter;
 mod kind;
-mod requests;
 mod shown;
 mod start;
 
@@ -23,11 +22,10 @@ use crate::render::{Manifest, Sources, Variables};
 use crate::session::Session;
 use crate::{faults, login, route};
 use base::{Error, Result};
-use cluster::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, Place, Workload};
-use start::{certify, start_lab, stop_local};
-
+use cluster::names::{ARGOCD_SECRET, DEX_KEY, DEX_SECRET, Place, Rollout, Workload};
 pub use kind_lab::KindStep;
 pub use shown::{Deed, DryRun};
+use start::stop_local;
 
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,164 +145,193 @@ pub async fn perform(
     action: Action,
     running: &Running<'_>,
 ) -> Result<(String, Option<Logins>)> {
-    let Action::Login(expect) = action else { return Ok((act(session, action, running).await?, None)) };
+    let Action::Login(expect) = action else {
+        return Ok((Doing { session, running }.act(action).await?, None));
+    };
     let logins = login::test(session, expect, running).await?;
     let text = format!("{} of {} logged in", logins.report.ok(), logins.report.logins.len());
     Ok((text, Some(logins)))
 }
 
-async fn act(session: &Session, action: Action, running: &Running<'_>) -> Result<String> {
-    match action {
-        Action::StartLab => return start_lab(session).await.map(str::to_owned),
-        Action::StopLab => {
-            let was = stop_lab(session, running).await?;
-            return Ok(if was { "removed" } else { "there was none" }.to_owned());
-        }
-        Action::Kind(step) => return kind::act(session, step, running).await,
-        _ => {}
-    }
-    let cluster = session.cluster().await?;
-    match action {
-        Action::StartLab | Action::StopLab | Action::Kind(_) | Action::Login(_) => {}
-        Action::Namespaces => {
-            apply(session, &cluster, Manifest::NAMESPACES, &session.variables().await?, running).await?;
-        }
-        Action::Certificates => return certify(session, &cluster, running).await.map(str::to_owned),
-        Action::ArgocdSecret => {
-            if cluster.argocd_secret_is_filled().await? {
-                return Ok("kept".into());
-            }
-            let keys = ArgocdKeys::random()?;
-            let variables = Variables {
-                admin_password_hash: Some(keys.password_hash),
-                admin_password_mtime: Some(keys.password_mtime),
-                server_secretkey: Some(keys.secretkey),
-                ..session.variables().await?
-            };
-            apply(session, &cluster, Manifest::ARGOCD_SECRET, &variables, running).await?;
-            return Ok("filled".into());
-        }
-        Action::DexSecret => {
-            if cluster.dex_client_secret().await?.is_some() {
-                return Ok("kept".into());
-            }
-            let secret = ClientSecret::random()?;
-            client_secret(session, &cluster, Manifest::DEX_SECRET, secret, running).await?;
-            return Ok("created".into());
-        }
-        Action::OidcSecret => {
-            let secret = cluster.dex_client_secret().await?;
-            let secret = secret
-                .ok_or_else(|| Error::environment("the lab has no client secret in dex/dex-clients"))?;
-            client_secret(session, &cluster, Manifest::OIDC_SECRET, secret, running).await?;
-            return Ok("applied".into());
-        }
-        Action::NoOidcSecret => cluster.delete_oidc_secret(session.wait()).await?,
-        Action::Install(Workload::Exporter) => return exporter::install(session, &cluster, running).await,
-        Action::Install(workload) => {
-            let versions = cluster.secret_versions(workload).await?;
-            return install_all(session, &cluster, workload, &versions, running).await;
-        }
-        Action::InstallAnew(workload) => {
-            // Whatever the pods that run were started with, these are others.
-            let started = Timestamp::now();
-            let versions = format!("{},started={started}", cluster.secret_versions(workload).await?);
-            return install_all(session, &cluster, workload, &versions, running).await;
-        }
-        Action::RotateDex => {
-            faults::rotation_begun(&cluster).await?;
-            let secret = ClientSecret::random()?;
-            cluster.set_secret_keys(DEX_SECRET, &[(DEX_KEY, Some(secret.reveal().as_bytes()))]).await?;
-            return Ok("written".into());
-        }
-        Action::RotationEnded => faults::rotation_ended(&cluster).await?,
-        Action::Remember(fault) => faults::record(&cluster, fault).await?,
-        Action::Edit(edit) => faults::make(edit, session).await?,
-        Action::Scale(workload, pods) => cluster.scale(workload, u32::from(pods)).await?,
-        Action::LogInOnce => {
-            let passed = login::once(session).await?;
-            return Ok(if passed { "logged in" } else { "not logged in" }.into());
-        }
-        Action::DexTakes => {
-            let missing = || Error::environment("Secret argocd/argocd-secret has no server.secretkey");
-            let key = cluster.secret_key(ARGOCD_SECRET, "server.secretkey").await?.ok_or_else(missing)?;
-            let secret = ClientSecret::new(stand_ins::argocd::client_secret(&key));
-            let (options, scheme) = (login::options(session).await?, session.scheme());
-            route::dex_takes(&options, scheme, &secret, session.wait(), running).await?;
-            return Ok("taken".into());
-        }
-        Action::RotateTwice => return faults::rotate_twice(session, &cluster).await.map(str::to_owned),
-        Action::Heal { only, argocd } => {
-            let healed = faults::heal(session, only, argocd).await?;
-            return Ok(if healed.is_empty() { "nothing to undo".into() } else { healed.join(", ") });
-        }
-        Action::Restart(workload) => {
-            cluster.restart(workload).await?;
-            return Ok("restarted".into());
-        }
-        Action::Hears(change) => return settle(session, &cluster, change).await,
-        Action::Ready(workload) => {
-            running.doing(&format!("waiting for {}/{}", workload.namespace(), workload.deployment()));
-            cluster.wait_ready(workload.rollout(), session.wait(), &mut |text| running.waiting(text)).await?;
-            if workload == Workload::Argocd && cluster.find_deployment(Workload::Redis).await?.is_some() {
-                let redis = Workload::Redis.rollout();
-                cluster.wait_ready(redis, session.wait(), &mut |text| running.waiting(text)).await?;
-            }
-            session.saw_ready(workload);
-            let (place, options) = (session.lab.place(), login::options(session).await?);
-            let front = route::Front { place, options, scheme: session.scheme(), limit: session.wait() };
-            route::wait(&front, &cluster, workload, running).await?;
-            if workload == Workload::Argocd && starts_deaf(session).await? {
-                // Whoever changes something by hand right afterwards is to be heard.
-                settle(session, &cluster, Change::Update).await?;
-            }
-            return Ok("ready".into());
-        }
-    }
-    Ok("done".into())
+/// A step that is being done.
+struct Doing<'a> {
+    /// In which lab.
+    session: &'a Session,
+    /// Who hears of it.
+    running: &'a Running<'a>,
 }
 
-/// Takes the lab down, and what commands that were killed left up beside it. Says whether
-/// there was one.
-///
-/// # Errors
-/// It cannot be stopped or its folder cannot be removed.
-async fn stop_lab(session: &Session, running: &Running<'_>) -> Result<bool> {
-    session.connect_anew().await;
-    let stopped = match &session.lab {
-        Lab::Kind(_) => kind::remove(session, running).await,
-        Lab::Local(lab) => stop_local(session, lab).await,
-    };
-    session.unfinished.complete();
-    stopped
-}
+impl Doing<'_> {
+    async fn act(&self, action: Action) -> Result<String> {
+        let Self { session, running } = *self;
+        match action {
+            Action::StartLab => return self.start_lab().await.map(str::to_owned),
+            Action::StopLab => {
+                let was = self.stop_lab().await?;
+                return Ok(if was { "removed" } else { "there was none" }.to_owned());
+            }
+            Action::Kind(step) => return self.of_kind(step).await,
+            _ => {}
+        }
+        let cluster = &session.cluster().await?;
+        match action {
+            Action::StartLab | Action::StopLab | Action::Kind(_) | Action::Login(_) => {}
+            Action::Namespaces => self.apply(Manifest::NAMESPACES, &session.variables().await?).await?,
+            Action::Certificates => return self.certify(cluster).await.map(str::to_owned),
+            Action::ArgocdSecret => {
+                if cluster.argocd_secret_is_filled().await? {
+                    return Ok("kept".into());
+                }
+                let keys = ArgocdKeys::random()?;
+                let variables = Variables {
+                    admin_password_hash: Some(keys.password_hash),
+                    admin_password_mtime: Some(keys.password_mtime),
+                    server_secretkey: Some(keys.secretkey),
+                    ..session.variables().await?
+                };
+                self.apply(Manifest::ARGOCD_SECRET, &variables).await?;
+                return Ok("filled".into());
+            }
+            Action::DexSecret => {
+                if cluster.dex_client_secret().await?.is_some() {
+                    return Ok("kept".into());
+                }
+                self.client_secret(Manifest::DEX_SECRET, ClientSecret::random()?).await?;
+                return Ok("created".into());
+            }
+            Action::OidcSecret => {
+                let missing = || Error::environment("the lab has no client secret in dex/dex-clients");
+                let secret = cluster.dex_client_secret().await?.ok_or_else(missing)?;
+                self.client_secret(Manifest::OIDC_SECRET, secret).await?;
+                return Ok("applied".into());
+            }
+            Action::NoOidcSecret => cluster.delete_oidc_secret(session.wait()).await?,
+            Action::Install(Workload::Exporter) => return self.install_exporter(cluster).await,
+            Action::Install(workload) => {
+                let versions = cluster.secret_versions(workload).await?;
+                return self.install(cluster, workload, &versions).await;
+            }
+            Action::InstallAnew(workload) => {
+                // Whatever the pods that run were started with, these are others.
+                let started = Timestamp::now();
+                let versions = format!("{},started={started}", cluster.secret_versions(workload).await?);
+                return self.install(cluster, workload, &versions).await;
+            }
+            Action::RotateDex => {
+                faults::rotation_begun(cluster).await?;
+                let secret = ClientSecret::random()?;
+                cluster.set_secret_keys(DEX_SECRET, &[(DEX_KEY, Some(secret.reveal().as_bytes()))]).await?;
+                return Ok("written".into());
+            }
+            Action::RotationEnded => faults::rotation_ended(cluster).await?,
+            Action::Remember(fault) => faults::record(cluster, fault).await?,
+            Action::Edit(edit) => faults::make(edit, session).await?,
+            Action::Scale(workload, pods) => cluster.scale(workload, u32::from(pods)).await?,
+            Action::LogInOnce => {
+                let passed = login::once(session).await?;
+                return Ok(if passed { "logged in" } else { "not logged in" }.into());
+            }
+            Action::DexTakes => {
+                let missing = || Error::environment("Secret argocd/argocd-secret has no server.secretkey");
+                let key = cluster.secret_key(ARGOCD_SECRET, "server.secretkey").await?.ok_or_else(missing)?;
+                let secret = ClientSecret::new(stand_ins::argocd::client_secret(&key));
+                route::dex_takes(&self.front().await?, &secret, running).await?;
+                return Ok("taken".into());
+            }
+            Action::RotateTwice => return faults::rotate_twice(session, cluster).await.map(str::to_owned),
+            Action::Heal { only, argocd } => {
+                let healed = faults::heal(session, only, argocd).await?;
+                return Ok(if healed.is_empty() { "nothing to undo".into() } else { healed.join(", ") });
+            }
+            Action::Restart(workload) => {
+                cluster.restart(workload).await?;
+                return Ok("restarted".into());
+            }
+            Action::Hears(change) => return settle(session, cluster, change).await,
+            Action::Ready(workload) => {
+                running.doing(&format!("waiting for {}/{}", workload.namespace(), workload.deployment()));
+                self.wait_ready(cluster, workload.rollout()).await?;
+                let is_argocd = workload == Workload::Argocd;
+                if is_argocd && cluster.find_deployment(Workload::Redis).await?.is_some() {
+                    self.wait_ready(cluster, Workload::Redis.rollout()).await?;
+                }
+                if is_argocd {
+                    session.saw_ready();
+                }
+                route::wait(&self.front().await?, cluster, workload, running).await?;
+                if is_argocd && starts_deaf(session).await? {
+                    // Whoever changes something by hand right afterwards is to be heard.
+                    settle(session, cluster, Change::Update).await?;
+                }
+                return Ok("ready".into());
+            }
+        }
+        Ok("done".into())
+    }
 
-async fn apply(
-    session: &Session,
-    cluster: &Cluster,
-    manifest: Manifest,
-    variables: &Variables,
-    running: &Running<'_>,
-) -> Result<()> {
-    match &session.lab {
-        Lab::Local(_) => cluster.apply_all(&session.sources.documents(manifest, variables)?).await,
-        Lab::Kind(_) => {
-            let name = format!("manifests/{}", manifest.file());
-            kind::apply(session, &name, session.sources.text(manifest, variables)?, running).await
+    async fn wait_ready(&self, cluster: &Cluster, rollout: Rollout) -> Result<()> {
+        cluster.wait_ready(rollout, self.session.wait(), &mut |text| self.running.waiting(text)).await
+    }
+
+    async fn front(&self) -> Result<route::Front> {
+        let (session, options) = (self.session, login::options(self.session).await?);
+        Ok(route::Front {
+            place: session.lab.place(),
+            options,
+            scheme: session.scheme(),
+            limit: session.wait(),
+        })
+    }
+
+    /// Takes the lab down, and what commands that were killed left up beside it. Says whether
+    /// there was one.
+    ///
+    /// # Errors
+    /// It cannot be stopped or its folder cannot be removed.
+    async fn stop_lab(&self) -> Result<bool> {
+        let session = self.session;
+        session.connect_anew().await;
+        let stopped = match &session.lab {
+            Lab::Kind(_) => self.remove().await,
+            Lab::Local(lab) => stop_local(session, lab).await,
+        };
+        session.unfinished.complete();
+        stopped
+    }
+
+    async fn apply(&self, manifest: Manifest, variables: &Variables) -> Result<()> {
+        let sources = &self.session.sources;
+        match &self.session.lab {
+            Lab::Local(_) => {
+                self.session.cluster().await?.apply_all(&sources.documents(manifest, variables)?).await
+            }
+            Lab::Kind(_) => {
+                let name = format!("manifests/{}", manifest.file());
+                let text = sources.text(manifest, variables)?;
+                self.session.tools(self.running).await?.apply(&name, text).await
+            }
         }
     }
-}
 
-async fn client_secret(
-    session: &Session,
-    cluster: &Cluster,
-    manifest: Manifest,
-    secret: ClientSecret,
-    running: &Running<'_>,
-) -> Result<()> {
-    let variables =
-        Variables { client_secret: Some(secret.reveal().to_owned()), ..session.variables().await? };
-    apply(session, cluster, manifest, &variables, running).await
+    async fn client_secret(&self, manifest: Manifest, secret: ClientSecret) -> Result<()> {
+        let client_secret = Some(secret.reveal().to_owned());
+        self.apply(manifest, &Variables { client_secret, ..self.session.variables().await? }).await
+    }
+
+    /// Installs a component and what it cannot do without.
+    async fn install(&self, cluster: &Cluster, workload: Workload, secrets: &str) -> Result<String> {
+        let session = self.session;
+        if matches!(session.lab, Lab::Kind(_)) {
+            return self.install_chart(workload, secrets).await;
+        }
+        if workload != Workload::Argocd || session.chosen(workload).await?.kind == Kind::StandIn {
+            return install(session, cluster, workload, secrets).await;
+        }
+        // Its address is in the server's environment, so it has to be there before.
+        let redis = install(session, cluster, Workload::Redis, "").await?;
+        let argocd = install(session, cluster, workload, secrets).await?;
+        Ok(format!("{argocd}, redis {redis}"))
+    }
 }
 
 /// What a server that has just started has to be able to hear of.
@@ -335,7 +362,7 @@ async fn starts_deaf(session: &Session) -> Result<bool> {
 /// creation times are whole seconds: what is created in the same second is lost on every
 /// release. People and charts are slower than that; this program is not.
 async fn settle(session: &Session, cluster: &Cluster, change: Change) -> Result<String> {
-    let ready = match session.ready_since(Workload::Argocd) {
+    let ready = match session.ready_since() {
         Some(ready) => ready,
         // Known to the second from the cluster: its end is the latest that it can have been.
         None => match cluster.ready_since(Workload::Argocd).await? {
@@ -360,26 +387,6 @@ fn settled_at(ready: Timestamp, change: Change) -> Timestamp {
             hears.max(next_second)
         }
     }
-}
-
-/// Installs a component and what it cannot do without.
-async fn install_all(
-    session: &Session,
-    cluster: &Cluster,
-    workload: Workload,
-    secrets: &str,
-    running: &Running<'_>,
-) -> Result<String> {
-    if matches!(session.lab, Lab::Kind(_)) {
-        return kind::install(session, workload, secrets, running).await;
-    }
-    if workload != Workload::Argocd || session.chosen(workload).await?.kind == Kind::StandIn {
-        return install(session, cluster, workload, secrets).await;
-    }
-    // Its address is in the server's environment, so it has to be there before.
-    let redis = install(session, cluster, Workload::Redis, "").await?;
-    let argocd = install(session, cluster, workload, secrets).await?;
-    Ok(format!("{argocd}, redis {redis}"))
 }
 
 async fn install(session: &Session, cluster: &Cluster, workload: Workload, secrets: &str) -> Result<String> {

@@ -1,17 +1,28 @@
 //! What each step of a plan does, for `--dry-run`: commands as they will be run, requests to
-//! the cluster's API by verb and object, and by hand what is neither.
+//! the cluster's API by verb and object, and by hand what is neither. Of requests, each change is
+//! there and what is waited for; what is read on the way is not listed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::requests::Requests;
-use super::{Action, KindStep};
+use super::{Action, KindStep, documents};
+use crate::fault::{Edit, Fault, Part};
+use crate::faults::{self, recorded};
 use crate::lab::Lab;
+use crate::programs::{Kind, Program};
+use crate::render::{Manifest, Variables};
 use crate::route;
 use crate::session::Session;
 use base::Result;
 use cluster::Request;
-use cluster::names::{ARGOCD_HOST, PASSWORD, Provider, Scheme, USER, Workload, hosts};
+use cluster::names::{
+    ARGOCD_HOST, ARGOCD_SECRET, COREDNS, DEX_SECRET, OIDC_SECRET, PASSWORD, Provider, Rollout, Scheme, USER,
+    Workload, certificates, hosts,
+};
 use kind_lab::{KindLab, Kit};
+
+/// The namespace on which faults and rotations are remembered.
+const NOTED_ON: &str = "argocd";
 
 /// One thing that a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,19 +47,24 @@ impl fmt::Display for Deed {
 
 /// What steps will do, before a lab is there.
 pub struct DryRun {
-    requests: Requests,
     provider: Provider,
     /// With `--tls`: the file of the lab's authority.
     ca: Option<String>,
+    /// Of a lab on kind, whose kubectl and Helm ask what a local lab asks itself.
     kind: Option<kind_lab::DryRun>,
     port: Option<u16>,
+    /// Of a local lab, the requests that apply the namespaces, and those that install a component.
+    namespaces: Vec<Request>,
+    installs: BTreeMap<&'static str, Vec<Request>>,
+    /// The faults that are in at this place of the plans.
+    faults: Vec<Fault>,
 }
 
 impl DryRun {
-    /// Looks at which programs are there; changes nothing.
+    /// Looks at the lab, if it is up, and at which programs are there; changes nothing.
     ///
     /// # Errors
-    /// An environment variable names nothing that could be used.
+    /// An environment variable names nothing that could be used, or a manifest cannot be rendered.
     pub async fn new(session: &Session) -> Result<Self> {
         let kind = match &session.lab {
             Lab::Kind(lab) => Some(kind(session, lab).await?),
@@ -59,7 +75,29 @@ impl DryRun {
         // With --tls, the named port is the one for http.
         let named = session.options.port.filter(|_| ca.is_none());
         let port = found.map(|access| access.front().port()).or(named);
-        Ok(Self { requests: Requests::new(session).await?, provider: session.provider, ca, kind, port })
+        let faults = match session.cluster().await {
+            Ok(cluster) => recorded(&cluster).await.unwrap_or_default(),
+            Err(_) => vec![],
+        };
+        let (mut namespaces, mut installs) = (vec![], BTreeMap::new());
+        if kind.is_none() {
+            let (sources, variables) = (&session.sources.masked(), Variables::new(0));
+            let apply = |documents: Vec<_>| documents.iter().map(Request::apply).collect::<Vec<_>>();
+            namespaces = apply(sources.documents(Manifest::NAMESPACES, &variables)?);
+            let named = session.options.real || session.options.argocd_bin.is_some();
+            let installed = session.program(Workload::Argocd).await.ok().flatten();
+            let replaced = session.options.argocd.is_some();
+            let real = named || (!replaced && installed.is_some_and(|it| it.kind == Kind::Real));
+            let programs =
+                [&Program::stand_in_argocd(&releases::Release::default()), &Program::stand_in_dex()];
+            for workload in [Workload::Argocd, Workload::Dex, Workload::Redis, Workload::Exporter] {
+                let all = documents(sources, workload, programs, "", &variables)?;
+                installs.insert(workload.deployment(), apply(all));
+            }
+            let redis = installs.remove(Workload::Redis.deployment()).filter(|_| real);
+            installs.entry(Workload::Argocd.deployment()).or_default().extend(redis.into_iter().flatten());
+        }
+        Ok(Self { provider: session.provider, ca, kind, port, namespaces, installs, faults })
     }
 
     /// What stands before all plans: how to read what follows.
@@ -78,7 +116,7 @@ impl DryRun {
             Action::Kind(KindStep::Tools) => Some("cargo xtask tools --download".to_owned()),
             _ => None,
         };
-        let requests = self.requests.of(action).into_iter().map(Deed::Request);
+        let requests = self.requests(action).into_iter().map(Deed::Request);
         commands.into_iter().map(Deed::Command).chain(requests).chain(by_hand.map(Deed::Same)).collect()
     }
 
@@ -96,6 +134,114 @@ impl DryRun {
             scheme.url(ARGOCD_HOST)
         )
     }
+
+    /// What an action asks of the cluster's API.
+    fn requests(&mut self, action: Action) -> Vec<Request> {
+        let patch = |secret| Request::patch_secret(secret).if_needed();
+        match action {
+            // kubectl asks.
+            Action::Namespaces
+            | Action::Certificates
+            | Action::ArgocdSecret
+            | Action::DexSecret
+            | Action::OidcSecret
+                if self.kind.is_some() =>
+            {
+                vec![]
+            }
+            Action::Namespaces => self.namespaces.clone(),
+            Action::Certificates => {
+                certificates(self.provider).iter().map(|(name, _)| patch(*name)).collect()
+            }
+            Action::ArgocdSecret => vec![patch(ARGOCD_SECRET)],
+            Action::DexSecret => vec![patch(DEX_SECRET)],
+            Action::OidcSecret => vec![Request::patch_secret(OIDC_SECRET)],
+            Action::NoOidcSecret => {
+                vec![Request::of("delete", "secrets", OIDC_SECRET.namespace, OIDC_SECRET.name).if_needed()]
+            }
+            Action::Install(workload) | Action::InstallAnew(workload) => {
+                self.installs.get(workload.deployment()).cloned().unwrap_or_default()
+            }
+            Action::RotateDex => vec![Request::patch_namespace(NOTED_ON), Request::patch_secret(DEX_SECRET)],
+            Action::RotationEnded => vec![Request::patch_namespace(NOTED_ON)],
+            Action::Remember(fault) => {
+                self.faults.push(fault);
+                vec![Request::patch_namespace(NOTED_ON)]
+            }
+            Action::Edit(edit) => faults::requests(edit),
+            Action::RotateTwice => [OIDC_SECRET, DEX_SECRET].map(Request::patch_secret).to_vec(),
+            Action::Heal { only, argocd } => {
+                let (healed, left): (Vec<Fault>, Vec<Fault>) =
+                    self.faults.iter().partition(|fault| only.is_none_or(|only| only == **fault));
+                self.faults = left;
+                heal(healed.iter().flat_map(|fault| fault.parts(self.provider)), argocd)
+            }
+            Action::Scale(workload, _) | Action::Restart(workload) => {
+                vec![Request::patch_rollout(workload.rollout())]
+            }
+            Action::Ready(workload) => vec![watch(workload.rollout())],
+            Action::Kind(KindStep::Coredns) => vec![
+                Request::of("patch", "configmaps", COREDNS.namespace, COREDNS.name).if_needed(),
+                Request::patch_rollout(COREDNS).if_needed(),
+                watch(COREDNS),
+            ],
+            Action::Kind(KindStep::IngressReady) => {
+                self.kind.iter().map(|kind| watch(kind.choice.ingress.rollout())).collect()
+            }
+            Action::Kind(KindStep::Node) => {
+                let resource = "nodes".to_owned();
+                vec![Request { verb: "watch", resource, namespace: None, name: None, if_needed: false }]
+            }
+            Action::Kind(KindStep::Resolves) => {
+                let pod = |verb| Request::of(verb, "pods", Workload::Argocd.namespace(), "oidc-lab-resolves");
+                vec![Request { name: None, ..pod("create") }, pod("delete")]
+            }
+            // The lab's process and its folder; a moment; logins; what commands do.
+            Action::StartLab
+            | Action::StopLab
+            | Action::Hears(_)
+            | Action::DexTakes
+            | Action::Login(_)
+            | Action::LogInOnce
+            | Action::Kind(_) => vec![],
+        }
+    }
+}
+
+fn watch(rollout: Rollout) -> Request {
+    Request { name: None, ..Request::of("watch", "deployments.apps", rollout.namespace, rollout.name) }
+}
+
+/// What undoing faults asks, each request once.
+fn heal<'a>(parts: impl Iterator<Item = &'a Part>, argocd: bool) -> Vec<Request> {
+    let (mut requests, mut restarts, mut any) = (vec![], vec![], false);
+    for part in parts.inspect(|_| any = true) {
+        match *part {
+            // A key that is there stays.
+            Part::Edit(Edit::Rotate | Edit::OtherServerKey) => restarts.extend([Workload::Argocd]),
+            Part::Edit(edit) => {
+                // Undoing one of a Secret holds both Secrets together.
+                let both =
+                    faults::requests(edit).iter().any(|it| it.name.as_deref() == Some(OIDC_SECRET.name));
+                requests.extend(faults::requests(edit));
+                requests.extend(both.then(|| Request::patch_secret(DEX_SECRET)));
+                restarts.extend(edit.readers());
+            }
+            Part::Scale(workload, _) => requests.push(Request::patch_rollout(workload.rollout())),
+            Part::RotateTwice => restarts.push(Workload::Argocd),
+            Part::Restart(_) | Part::Settle | Part::LogIn | Part::DexTakes => {}
+        }
+    }
+    let restarted = restarts.into_iter().filter(|it| argocd || *it != Workload::Argocd);
+    requests.extend(restarted.map(|workload| Request::patch_rollout(workload.rollout())));
+    requests.extend(any.then(|| Request::patch_namespace(NOTED_ON)));
+    let mut once = vec![];
+    for request in requests {
+        if !once.contains(&request) {
+            once.push(request);
+        }
+    }
+    once
 }
 
 /// What is known of the commands of a lab on kind.

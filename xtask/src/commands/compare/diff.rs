@@ -121,24 +121,14 @@ fn masked(text: &str, name: &str, part: impl Fn(char) -> bool) -> String {
 }
 
 fn without_long_words(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut word = String::new();
-    let flush = |word: &mut String, plain: &mut String| {
+    let between = |c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c);
+    let plain = |part: &str| {
+        let word = part.trim_end_matches(between);
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         let random = word.len() >= 20 && digits >= 2 && !word.contains('.');
-        plain.push_str(if random { "…" } else { word });
-        word.clear();
+        if random { part.replacen(word, "…", 1) } else { part.to_owned() }
     };
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.' {
-            word.push(c);
-        } else {
-            flush(&mut word, &mut plain);
-            plain.push(c);
-        }
-    }
-    flush(&mut word, &mut plain);
-    plain
+    text.split_inclusive(between).map(plain).collect()
 }
 
 /// The fields in which the stand-in's answers differ from the real program's.

@@ -6,9 +6,10 @@ mod diff;
 mod reasons;
 mod request;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use serde_json::{Map, json};
+use serde_json::json;
 use stand_ins::DIFFERENCES;
 
 use crate::cli::{Goal, Options};
@@ -85,11 +86,8 @@ async fn play(
     for difference in DIFFERENCES {
         console.explain(&format!("not asked, known to differ: {difference}"));
     }
-    let named = left_out.iter().map(|(fault, why)| (fault.name().to_owned(), json!(why)));
-    record.more.insert("left_out".into(), Map::from_iter(named).into());
-    record.more.insert("known_to_differ".into(), json!(DIFFERENCES));
-    record.more.insert("argocd".into(), json!(argocd));
-    record.more.insert("dex".into(), json!(dex));
+    let left_out: BTreeMap<&str, &str> = left_out.iter().map(|(fault, why)| (fault.name(), *why)).collect();
+    record.say(json!({"left_out": left_out, "known_to_differ": DIFFERENCES, "argocd": argocd, "dex": dex}));
 
     let stand_in = Options {
         argocd: Some(release.clone()),

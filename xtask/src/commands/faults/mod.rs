@@ -4,7 +4,7 @@
 mod row;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use probe::{CauseId, Step, Verdict};
@@ -93,7 +93,21 @@ async fn all(
         let (own, others): (Vec<Fault>, Vec<Fault>) =
             left.into_iter().partition(|fault| release(fault) == shared);
         left = others;
-        let outcome = of_lab_of(session, folder.to_owned(), shared, &own, record, rows).await;
+        let mut options = session.options.clone();
+        (options.argocd, options.logins) = (shared, Some(options.logins.unwrap_or(LOGINS)));
+        let outcome: Result<()> = OwnLab::within(folder.to_owned(), options, async |lab| {
+            goals::reach(lab, Goal::Working, None, &mut vec![]).await?;
+            for fault in own {
+                let running = session.console.step(fault.name(), "breaking, looking, healing");
+                let since = Instant::now();
+                let row = one(lab, fault).await.map_err(|error| error.context(fault.name()))?;
+                running.done(&row.line());
+                record.steps.push(StepRecord::new(&row.fault, since, row.line()));
+                rows.push(row);
+            }
+            Ok(())
+        })
+        .await;
         rows.sort_by_key(|row| faults.iter().position(|fault| fault.name() == row.fault));
         outcome?;
     }
@@ -107,34 +121,6 @@ fn release_for(fault: Fault, options: &Options) -> Option<Release> {
         Fault::StaleSessionManager | Fault::RotateTwice if !named => Release::published().last(),
         _ => options.argocd.clone(),
     }
-}
-
-async fn of_lab_of(
-    session: &Session,
-    folder: PathBuf,
-    release: Option<Release>,
-    faults: &[Fault],
-    record: &mut GoalRecord,
-    rows: &mut Vec<Row>,
-) -> Result<()> {
-    let mut options = session.options.clone();
-    (options.argocd, options.logins) = (release, Some(options.logins.unwrap_or(LOGINS)));
-    let lab = OwnLab::new(folder, options);
-    let outcome = async {
-        goals::reach(&lab, Goal::Working, None, &mut vec![]).await?;
-        for fault in faults {
-            let running = session.console.step(fault.name(), "breaking, looking, healing");
-            let since = Instant::now();
-            let row = one(&lab, *fault).await.map_err(|error| error.context(fault.name()))?;
-            running.done(&row.line());
-            record.steps.push(StepRecord::new(&row.fault, since, row.line()));
-            rows.push(row);
-        }
-        Ok(())
-    }
-    .await;
-    lab.done().await;
-    outcome
 }
 
 /// Puts one fault in, looks, heals, and looks again.

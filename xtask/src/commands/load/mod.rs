@@ -8,7 +8,8 @@ use probe::Verdict;
 use serde_json::json;
 
 use crate::cli::LoadArgs;
-use crate::console::{Console, Tone};
+use crate::console::Console;
+use crate::login::tell_failure;
 use crate::record::{Entry, GoalRecord, StepRecord};
 use crate::session::Session;
 use base::{Error, Exit, Result, interrupt};
@@ -107,18 +108,8 @@ fn word<T>(outcome: &Result<T>) -> &'static str {
 /// Puts into the entry what is asked of whom.
 fn describe(target: &Target, record: &mut GoalRecord) {
     let plan = &target.plan;
-    let url = plan.url.to_string();
-    let fields = [
-        ("context", target.context.clone().into()),
-        ("namespace", plan.namespace.clone().into()),
-        ("job", plan.name().into()),
-        ("image", plan.image.clone().into()),
-        ("url", url.into()),
-        ("user", plan.user.clone().into()),
-        ("asked", plan.logins.into()),
-        ("rate", plan.rate.into()),
-    ];
-    record.more.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    record.say(json!({"context": target.context, "namespace": plan.namespace, "job": plan.name(),
+        "image": plan.image, "url": plan.url.as_str(), "user": plan.user, "asked": plan.logins, "rate": plan.rate}));
 }
 
 fn show_plan(console: &Console, target: &Target, record: &mut GoalRecord) -> Result<Exit> {
@@ -131,7 +122,6 @@ fn show_plan(console: &Console, target: &Target, record: &mut GoalRecord) -> Res
         steps.push(json!({"name": name, "after": [], "does": does, "commands": [], "requests": requests}));
     }
     console.result(&text);
-    record.more.insert("plan".into(), steps.into());
     let mut documents = vec![];
     for manifest in plan.masked() {
         let text = serde_yaml::to_string(&manifest)
@@ -139,7 +129,7 @@ fn show_plan(console: &Console, target: &Target, record: &mut GoalRecord) -> Res
         console.result(&format!("---\n{text}"));
         documents.push(json!({"source": manifest["kind"], "text": text}));
     }
-    record.more.insert("documents".into(), documents.into());
+    record.say(json!({"plan": steps, "documents": documents}));
     Ok(Exit::Done)
 }
 
@@ -147,9 +137,7 @@ fn show_plan(console: &Console, target: &Target, record: &mut GoalRecord) -> Res
 fn judge(session: &Session, target: &Target, followed: &Followed, record: &mut GoalRecord) -> Result<Exit> {
     let expected = session.options.expect.unwrap_or(Verdict::LoggedIn);
     let workers: Vec<_> = followed.workers.iter().map(Worker::document).collect();
-    record.more.insert("expected".into(), expected.name().into());
-    record.more.insert("workers".into(), workers.into());
-    record.more.insert("suspended".into(), json!(followed.suspended));
+    record.say(json!({"expected": expected.name(), "workers": workers, "suspended": followed.suspended}));
     let silent = followed.workers.iter().filter_map(|it| Some((it.index, it.said.as_ref().err()?)));
     let console = &session.console;
     let Some(merged) = Merged::of(&followed.workers) else {
@@ -162,12 +150,8 @@ fn judge(session: &Session, target: &Target, followed: &Followed, record: &mut G
         .hint(target.advice()));
     };
     let Merged { verdict, logins, failures, latency, reported } = &merged;
-    record.more.insert("verdict".into(), json!(verdict));
-    record.more.insert("logins".into(), json!(logins));
-    record.more.insert("failures".into(), json!(failures));
-    record.more.insert("latency_ms".into(), json!(latency));
+    record.say(json!({"verdict": verdict, "logins": logins, "failures": failures, "latency_ms": latency}));
     let good = *verdict == expected && followed.suspended.is_none();
-    let tone = if good { Tone::Good } else { Tone::Bad };
     let all = followed.workers.len();
     let missing = target.plan.logins - logins.total.min(target.plan.logins);
     let missing = if missing == 0 { String::new() } else { format!(", {missing} not done or not known of") };
@@ -175,7 +159,7 @@ fn judge(session: &Session, target: &Target, followed: &Followed, record: &mut G
         "{verdict}: {} of {} logins passed{missing}; {reported} of {all} workers reported",
         logins.ok, logins.total
     );
-    console.result(&console.toned(tone, &headline));
+    console.judged(good, &headline);
     if let Some(why) = &followed.suspended {
         console.result(&format!("  the Job was suspended, as further logins could lock the account: {why}"));
     }
@@ -183,23 +167,8 @@ fn judge(session: &Session, target: &Target, followed: &Followed, record: &mut G
         console.result(&format!("  worker {index} did not report: {why}"));
     }
     for failure in failures {
-        let kind = &failure.kind;
-        let status = kind.status.map_or(String::new(), |status| format!("{status} "));
         let workers: Vec<String> = failure.workers.iter().map(u32::to_string).collect();
-        let workers = workers.join(", ");
-        console.result(&format!(
-            "  {} x at {}: {status}{} (workers {workers})",
-            kind.count, kind.step, kind.message
-        ));
-        console.explain(&format!("  means: {}", kind.explanation));
-        let names: Vec<&str> = kind.candidates.iter().map(|id| id.name()).collect();
-        if !names.is_empty() {
-            console.explain(&format!(
-                "  cause: {}{}",
-                if names.len() > 1 { "one of " } else { "" },
-                names.join(", ")
-            ));
-        }
+        tell_failure(console, &failure.kind, &format!(" (workers {})", workers.join(", ")), "");
     }
     if let Some(it) = latency {
         console.explain(&format!(

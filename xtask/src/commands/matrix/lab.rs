@@ -90,11 +90,11 @@ pub async fn measure(
     options.argocd_bin.clone_from(&subject.binary);
     options.argocd = if subject.binary.is_some() { None } else { subject.release.clone() };
     let mut measured = Measured { label: subject.label(), ..Measured::default() };
-    let lab = OwnLab::new(folder, options);
-    let outcome = play(&lab, acts, running, &mut measured).await;
-    measured.error = outcome.err();
-    measured.time = since.elapsed();
-    lab.done().await;
+    OwnLab::within(folder, options, async |lab| {
+        measured.error = play(lab, acts, running, &mut measured).await.err();
+        measured.time = since.elapsed();
+    })
+    .await;
     measured
 }
 

@@ -10,9 +10,10 @@ use std::num::NonZero;
 use std::time::Instant;
 
 use futures::StreamExt as _;
+use serde_json::json;
 
 use super::dry_run;
-use crate::cli::{MatrixArgs, Story};
+use crate::cli::MatrixArgs;
 use crate::goals::stories::{self, Act};
 use crate::known::{self, Stage};
 use crate::lab::OwnLabs;
@@ -26,21 +27,12 @@ use lab::{LOGINS, Measured};
 use measured::{TABLE, Table};
 use select::{Available, Subject};
 
-/// The stage that a story is about.
-fn stage(story: Story) -> Stage {
-    match story {
-        Story::Break => Stage::Break,
-        Story::Broken => Stage::Broken,
-        Story::FirstStart => Stage::FirstStart,
-    }
-}
-
 /// What has to be played to see a story. `broken` brings its own lab up.
-fn acts(story: Story) -> Vec<Act> {
+fn acts(story: Stage) -> Vec<Act> {
     match story {
-        Story::Break => stories::BOTH[..2].to_vec(),
-        Story::Broken => stories::BOTH[3..4].to_vec(),
-        Story::FirstStart => [&stories::BOTH[..1], &stories::FIRST_START[..1]].concat(),
+        Stage::Working | Stage::Break | Stage::Fix => stories::BOTH[..2].to_vec(),
+        Stage::Broken => stories::BOTH[3..4].to_vec(),
+        Stage::FirstStart => [&stories::BOTH[..1], &stories::FIRST_START[..1]].concat(),
     }
 }
 
@@ -73,7 +65,7 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, record: &mut GoalRecor
         None => Available::published(),
     };
     let inside = session.provider == Provider::Bundled;
-    if inside && (args.update || args.story == Story::FirstStart) {
+    if inside && (args.update || args.story == Stage::FirstStart) {
         return Err(Error::usage("the table of releases and the first start are of a Dex of its own")
             .hint("leave out --update and --story first-start, or --provider bundled"));
     }
@@ -92,7 +84,7 @@ pub async fn matrix(session: &Session, args: &MatrixArgs, record: &mut GoalRecor
     let jobs = one.unwrap_or_else(|| args.jobs.map_or_else(cores, usize::from));
     let run = Run { session, labs: &labs, jobs, acts: &acts };
     match &args.bisect {
-        Some(_) => run.bisect(&subjects, stage(args.story), record).await,
+        Some(_) => run.bisect(&subjects, args.story, record).await,
         None => run.table(args, &subjects, record).await,
     }
 }
@@ -165,9 +157,7 @@ impl Run<'_> {
         let change = found.change().map(|ends| ends.map(|it| it.label.clone()));
         let exit = if change.is_some() { Exit::Done } else { Exit::Verdict };
         let [before, after] = change.map_or([None, None], |ends| ends.map(Some));
-        record.more.insert("before".into(), before.into());
-        record.more.insert("after".into(), after.into());
-        record.more.insert("releases".into(), table::json(&found.into_seen()));
+        record.say(json!({"before": before, "after": after, "releases": table::json(&found.into_seen())}));
         Ok(exit)
     }
 

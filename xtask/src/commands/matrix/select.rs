@@ -55,16 +55,11 @@ impl Available {
         let shown = folder.display();
         let entries = std::fs::read_dir(folder)
             .map_err(|error| Error::environment(format!("{shown} cannot be read: {error}")))?;
-        let mut found = BTreeMap::new();
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let release = name.strip_prefix("argocd-").and_then(|name| Release::parse(name).ok());
-            if let Some(release) = release
-                && let Ok(path) = std::path::absolute(&path)
-            {
-                found.insert(release, path);
-            }
-        }
+        let named = |path: PathBuf| {
+            let release = path.file_name()?.to_str()?.strip_prefix("argocd-")?;
+            Some((Release::parse(release).ok()?, std::path::absolute(&path).ok()?))
+        };
+        let found: BTreeMap<_, _> = entries.filter_map(|entry| named(entry.ok()?.path())).collect();
         if found.is_empty() {
             return Err(Error::environment(format!("{shown} holds no program named argocd-vX.Y.Z")));
         }

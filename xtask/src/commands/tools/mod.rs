@@ -47,7 +47,7 @@ pub async fn tools(session: &Session, args: &ToolsArgs, record: &mut GoalRecord)
     let engines = Engines::of_this_machine().await?;
     let width = session.console.results().width;
     session.console.result(&shown::text(&programs, &engines, &downloads, width));
-    record.more.extend(shown::document(&programs, &engines, &downloads, platform));
+    record.say(shown::document(&programs, &engines, &downloads.settings, platform));
     verdict(&programs, &engines, downloads.settings.offline)
 }
 

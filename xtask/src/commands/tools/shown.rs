@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::table;
-use toolbox::download::{Downloads, Platform};
+use toolbox::download::{Downloads, Platform, Settings};
 use toolbox::tools::{Engine, EngineState, Engines, Found, Source};
 
 /// A program that is there or could be.
@@ -74,20 +74,13 @@ pub fn text(programs: &[Program], engines: &Engines, downloads: &Downloads, widt
 }
 
 /// For programs, with this machine's platform.
-pub fn document(
-    programs: &[Program],
-    engines: &Engines,
-    downloads: &Downloads,
-    platform: Platform,
-) -> Map<String, Value> {
+pub fn document(programs: &[Program], engines: &Engines, settings: &Settings, platform: Platform) -> Value {
     let tools: Vec<Value> = programs.iter().map(Program::document).collect();
     let all: Vec<Value> = engines.all.iter().map(engine_document).collect();
-    let settings = &downloads.settings;
     let engine = engines.usable().ok().map(|engine| engine.name);
-    let document = json!({"tools": tools, "engines": all, "engine": engine,
+    json!({"tools": tools, "engines": all, "engine": engine,
             "platform": platform.to_string(), "cache": settings.cache.display().to_string(),
-            "offline": settings.offline});
-    document.as_object().cloned().unwrap_or_default()
+            "offline": settings.offline})
 }
 
 fn row(name: &str, version: &str, source: &str, place: &str) -> Vec<String> {

@@ -128,9 +128,9 @@ impl Downloads {
     /// # Errors
     /// It cannot be had, or it is not what it should be.
     pub async fn get(&self, artifact: &Artifact, progress: &dyn Progress) -> Result<PathBuf> {
-        let slot = self.slot(artifact.platform, &artifact.file);
-        let what = artifact.what();
-        let fail = |failure: Failure| self.explain(artifact, &failure);
+        let (slot, what) = (self.slot(artifact.platform, &artifact.file), artifact.what());
+        let url = self.settings.url(artifact.site, &artifact.path);
+        let fail = |failure: Failure| failure.about(&what, &url, artifact.site, &self.settings);
         self.make(&what, &slot, &artifact.key, progress, fail, async || {
             let sha256 = match (self.lock.get(&artifact.key), self.published(artifact).await?) {
                 (_, Some(published)) => {
@@ -140,29 +140,22 @@ impl Downloads {
                 (Some(locked), None) => locked,
                 (None, None) => {
                     // Whether there is such a file at all. The answer's body is not read.
-                    let url = self.settings.url(artifact.site, &artifact.path);
                     self.open(&url, &[]).await.map_err(fail)?;
                     return Err(no_checksum(artifact));
                 }
             };
-            self.install(artifact, sha256, &slot, progress).await.map_err(fail)
+            let (what, url, limit) = (what.as_str(), &url, artifact.limit);
+            let wanted = Wanted { what, url, sha256, limit, bearer: None, progress };
+            self.install(&wanted, artifact.inside.as_deref(), &slot).await.map_err(fail)
         })
         .await
     }
 
-    async fn install(
-        &self,
-        artifact: &Artifact,
-        sha256: Sha256,
-        slot: &Slot,
-        progress: &dyn Progress,
-    ) -> Result<(), Failure> {
-        let url = self.settings.url(artifact.site, &artifact.path);
-        let (what, part) = (artifact.what(), slot.part());
-        let wanted = Wanted { what: &what, url: &url, sha256, limit: artifact.limit, bearer: None };
-        self.fetch(&wanted, &part, progress).await?;
-        let Some(inside) = &artifact.inside else { return Ok(slot.install(&part, sha256)?) };
-        let to = slot.unpacked();
+    async fn install(&self, wanted: &Wanted<'_>, inside: Option<&str>, slot: &Slot) -> Result<(), Failure> {
+        let (part, sha256) = (slot.beside("part"), wanted.sha256);
+        self.fetch(wanted, &part).await?;
+        let Some(inside) = inside else { return Ok(slot.install(&part, sha256)?) };
+        let to = slot.beside("unpacked");
         let unpacked = unpack(&part, inside, &to).await;
         // Unpacking it again would end the same way.
         remove(&part)?;
@@ -206,11 +199,6 @@ impl Downloads {
             return found.map(Some).ok_or_else(none);
         }
         Ok(None)
-    }
-
-    fn explain(&self, artifact: &Artifact, failure: &Failure) -> Error {
-        let url = self.settings.url(artifact.site, &artifact.path);
-        failure.about(&artifact.what(), &url, artifact.site, &self.settings)
     }
 }
 

@@ -38,7 +38,8 @@ impl Slot {
         &self.path
     }
 
-    fn beside(&self, suffix: &str) -> PathBuf {
+    /// A place beside the file: `part` for what has come so far, `unpacked` for what is not yet complete.
+    pub fn beside(&self, suffix: &str) -> PathBuf {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         self.path.with_file_name(format!(".{name}.{suffix}"))
     }
@@ -71,20 +72,10 @@ impl Slot {
         lock.ok_or_else(|| cannot(io::Error::other("its lock does not come")))
     }
 
-    /// A place beside the file for what has come so far.
-    pub fn part(&self) -> PathBuf {
-        self.beside("part")
-    }
-
     /// A place beside the file for one of several things that it is made from.
     pub fn part_of(&self, sha256: Sha256) -> PathBuf {
         let name: String = sha256.to_string().chars().take(12).collect();
         self.beside(&format!("{name}.part"))
-    }
-
-    /// A place beside the file for what is unpacked and not yet complete.
-    pub fn unpacked(&self) -> PathBuf {
-        self.beside("unpacked")
     }
 
     /// Makes a complete program the file of this place: whole or not at all.

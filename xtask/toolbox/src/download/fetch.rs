@@ -5,13 +5,14 @@ use std::path::Path;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Response, StatusCode, Url};
+use ring::digest::Context;
 use tokio::fs::OpenOptions;
 use tokio::io::{AsyncWriteExt as _, BufWriter};
 
 use super::cache::{bytes_of, remove};
 use super::client::Downloads;
 use super::progress::Progress;
-use super::sha256::{Hasher, Sha256};
+use super::sha256::{Sha256, hasher, over_file};
 use super::trouble::{Failure, Status, Trouble};
 
 /// A file to download.
@@ -26,6 +27,8 @@ pub struct Wanted<'a> {
     pub limit: u64,
     /// What the server wants to see as authorization.
     pub bearer: Option<&'a str>,
+    /// Who hears how much of it is here.
+    pub progress: &'a dyn Progress,
 }
 
 impl Downloads {
@@ -34,17 +37,12 @@ impl Downloads {
     ///
     /// # Errors
     /// [`Failure`]. What is wrong is removed, what is incomplete is kept for the next run.
-    pub async fn fetch(
-        &self,
-        wanted: &Wanted<'_>,
-        part: &Path,
-        progress: &dyn Progress,
-    ) -> Result<(), Failure> {
+    pub async fn fetch(&self, wanted: &Wanted<'_>, part: &Path) -> Result<(), Failure> {
         let mut pauses = self.settings.pauses.iter();
         let mut here = bytes_of(part);
         let mut resumed = here > 0;
         loop {
-            let Err(failure) = self.fetch_once(wanted, part, progress).await else { return Ok(()) };
+            let Err(failure) = self.fetch_once(wanted, part).await else { return Ok(()) };
             match &failure.trouble {
                 Trouble::Mismatch { .. } | Trouble::TooLarge(_) => {
                     remove(part)?;
@@ -65,15 +63,10 @@ impl Downloads {
         }
     }
 
-    async fn fetch_once(
-        &self,
-        wanted: &Wanted<'_>,
-        part: &Path,
-        progress: &dyn Progress,
-    ) -> Result<(), Failure> {
+    async fn fetch_once(&self, wanted: &Wanted<'_>, part: &Path) -> Result<(), Failure> {
         let here = bytes_of(part);
         // A part may be whole already: a run can end between the last byte and the check.
-        if here == wanted.limit && hash(part).await?.finish() == wanted.sha256 {
+        if here == wanted.limit && Sha256::by(hash(part).await?) == wanted.sha256 {
             return Ok(());
         }
         // The bytes on disk are those that have the SHA-256: no compression on the way.
@@ -83,7 +76,7 @@ impl Downloads {
         let mut response = match self.open(wanted.url, &headers).await {
             Err(Failure { trouble: Trouble::Status(Status { code: 416, .. }), .. }) if here > 0 => {
                 // The file ends where the part does: either it is whole or it is of another file.
-                return Ok(Trouble::unless(wanted.sha256, hash(part).await?.finish())?);
+                return Ok(Trouble::unless(wanted.sha256, Sha256::by(hash(part).await?))?);
             }
             opened => opened?,
         };
@@ -95,14 +88,14 @@ impl Downloads {
         if total.is_some_and(|total| total > wanted.limit) {
             return Err(Trouble::TooLarge(wanted.limit).at(&url));
         }
-        let mut hasher = if from == 0 { Hasher::default() } else { hash(part).await? };
+        let mut hasher = if from == 0 { hasher() } else { hash(part).await? };
         let disk = |error: io::Error| Failure::from(Trouble::disk(part, &error));
         let mut options = OpenOptions::new();
         options.create(true).mode(0o600).write(true).append(from > 0).truncate(from == 0);
         // In large pieces: each is written by another thread, as a disk may be slow.
         let mut file = BufWriter::with_capacity(1 << 20, options.open(part).await.map_err(disk)?);
         let mut bytes = from;
-        progress.at(wanted.what, bytes, total);
+        wanted.progress.at(wanted.what, bytes, total);
         let streamed = async {
             while let Some(chunk) = self.chunk(&mut response, bytes, total).await? {
                 bytes += chunk.len() as u64;
@@ -111,7 +104,7 @@ impl Downloads {
                 }
                 hasher.update(&chunk);
                 file.write_all(&chunk).await.map_err(disk)?;
-                progress.at(wanted.what, bytes, total);
+                wanted.progress.at(wanted.what, bytes, total);
             }
             Ok(())
         };
@@ -119,7 +112,7 @@ impl Downloads {
         // Also after a failure: the next attempt goes on from there.
         file.flush().await.map_err(disk)?;
         streamed?;
-        match hasher.finish() {
+        match Sha256::by(hasher) {
             got if got == wanted.sha256 => Ok(()),
             got => Err(Trouble::Mismatch { expected: wanted.sha256, got, page }.at(&url)),
         }
@@ -139,9 +132,9 @@ fn start(response: &Response, here: u64) -> Result<u64, Failure> {
     }
 }
 
-async fn hash(part: &Path) -> Result<Hasher, Trouble> {
+async fn hash(part: &Path) -> Result<Context, Trouble> {
     let path = part.to_owned();
-    let hashed = tokio::task::spawn_blocking(move || Hasher::over_file(&path)).await;
+    let hashed = tokio::task::spawn_blocking(move || over_file(&path)).await;
     let hashed = hashed.map_err(io::Error::other).and_then(|hashed| hashed);
     hashed.map_err(|error| Trouble::disk(part, &error))
 }

@@ -72,16 +72,15 @@ impl Settings {
     /// A mirror's address cannot be used, or there is no place for the cache.
     pub fn from_environment(var: impl Fn(&str) -> Option<OsString>, offline: bool) -> Result<Self> {
         let var = |name: &str| var(name).filter(|value| !value.is_empty());
-        let mut sites = vec![];
-        for site in Site::ALL {
+        let site = |site: Site| {
             let text = var(site.variable()).unwrap_or_else(|| site.names().1.into());
-            sites.push(base(site.variable(), &text.to_string_lossy())?);
-        }
+            base(site.variable(), &text.to_string_lossy())
+        };
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         Ok(Self {
             cache: cache(&var, cfg!(target_os = "macos"))?,
             offline,
-            sites: sites.try_into().map_err(|_| Error::environment("a site has no address"))?,
+            sites: [site(Site::Github)?, site(Site::Registry)?, site(Site::GetHelm)?, site(Site::DlK8s)?],
             connect: Duration::from_secs(10),
             stall: Duration::from_secs(30),
             pauses: [500, 1000, 2000].map(Duration::from_millis).to_vec(),

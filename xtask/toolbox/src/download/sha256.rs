@@ -26,9 +26,16 @@ impl Sha256 {
 
     /// That of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = Hasher::default();
+        let mut hasher = hasher();
         hasher.update(bytes);
-        hasher.finish()
+        Self::by(hasher)
+    }
+
+    /// That of all that was taken.
+    pub fn by(hasher: Context) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(hasher.finish().as_ref());
+        Self(bytes)
     }
 }
 
@@ -45,41 +52,22 @@ impl fmt::Debug for Sha256 {
 }
 
 /// Takes bytes as they come.
-#[derive(Clone)]
-pub struct Hasher(Context);
-
-impl Default for Hasher {
-    fn default() -> Self {
-        Self(Context::new(&SHA256))
-    }
+pub fn hasher() -> Context {
+    Context::new(&SHA256)
 }
 
-impl Hasher {
-    /// Takes more bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The digest of all that was taken.
-    pub fn finish(self) -> Sha256 {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(self.0.finish().as_ref());
-        Sha256(bytes)
-    }
-
-    /// One that has taken a whole file. Blocks.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn over_file(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let mut hasher = Self::default();
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(hasher),
-                read => hasher.update(&buffer[..read]),
-            }
+/// One that has taken a whole file. Blocks.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn over_file(path: &Path) -> io::Result<Context> {
+    let mut file = File::open(path)?;
+    let mut hasher = hasher();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher),
+            read => hasher.update(&buffer[..read]),
         }
     }
 }
@@ -108,6 +96,6 @@ mod tests {
         let path = folder.path().join("file");
         let bytes = vec![7; 1_000_000];
         std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(Hasher::over_file(&path).unwrap().finish(), Sha256::of(&bytes));
+        assert_eq!(Sha256::by(over_file(&path).unwrap()), Sha256::of(&bytes));
     }
 }

@@ -101,7 +101,7 @@ async fn take_out(
     what: &str,
     progress: &dyn Progress,
 ) -> Result<(), Failure> {
-    let to = slot.unpacked();
+    let to = slot.beside("unpacked");
     let mut parts = vec![];
     let mut found = false;
     for layer in repository.layers(tagged, platform).await?.iter().rev() {

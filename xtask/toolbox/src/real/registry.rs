@@ -144,8 +144,9 @@ impl<'a> Repository<'a> {
         loop {
             let url = self.url(&format!("blobs/{}", blob.digest));
             let sha256 = blob.sha256().map_err(|words| Trouble::nonsense(words).at(&url))?;
-            let wanted = Wanted { what, url: &url, sha256, limit: blob.size, bearer: self.token.as_deref() };
-            match self.downloads.fetch(&wanted, part, progress).await {
+            let wanted =
+                Wanted { what, url: &url, sha256, limit: blob.size, bearer: self.token.as_deref(), progress };
+            match self.downloads.fetch(&wanted, part).await {
                 // A token lives for minutes, which some lines are too slow for.
                 Err(failure) if !fresh && self.asks_for_token(&failure).await? => fresh = true,
                 ended => return ended,

@@ -29,7 +29,7 @@ impl Tool {
         if version.numbers() < oldest {
             return Some(format!("{} {version} is too old: {why}", self.name()));
         }
-        let newest = matches!(self, Self::Helm) && version.major() > 4;
+        let newest = matches!(self, Self::Helm) && version.numbers().0 > 4;
         newest.then(|| format!("helm {version} is newer than what is known here (3 and 4)"))
     }
 

@@ -37,11 +37,6 @@ impl Version {
         printable.then(|| Self { numbers, text: text.to_owned() })
     }
 
-    /// The first number.
-    pub fn major(&self) -> u32 {
-        self.numbers.0
-    }
-
     /// The three numbers.
     pub fn numbers(&self) -> (u32, u32, u32) {
         self.numbers
