@@ -21,4 +21,4 @@ mod time;
 pub mod utf16;
 
 pub use error::{Error, Exit, Result, innermost};
-pub use time::duration;
+pub use time::{duration, go_duration};

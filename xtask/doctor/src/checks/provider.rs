@@ -1,6 +1,7 @@
 //! The identity provider: whether Argo CD reaches it, trusts it and means the same one.
 
-use jiff::SignedDuration;
+use std::time::Duration;
+
 use probe::{Cause, CauseId, Failure};
 use url::Url;
 
@@ -308,13 +309,13 @@ pub(super) fn several_replicas(evidence: &Evidence) -> Option<Finding> {
 
 /// Tokens that end before anybody can use them.
 fn lifetimes(evidence: &Evidence) -> Option<Finding> {
-    const SHORTEST: f64 = 60.0;
+    const SHORTEST: Duration = Duration::from_secs(60);
     let config = evidence.provider.own_config()?;
     let text = config.id_tokens.as_ref()?;
-    let seconds = go_seconds(text)?;
+    let time = base::go_duration(text.trim())?;
     // Zero is Go's word for the default.
     let said = ends_late(evidence);
-    (seconds != 0.0 && seconds < SHORTEST).then(|| {
+    (!time.is_zero() && time < SHORTEST).then(|| {
         Finding::new(CauseId::Clock, format!("{}, expiry.idTokens", shown(&config.at)))
             .certain_if(said.is_some())
             .seen(format!("Dex's ID tokens live for {}", shown(text)))
@@ -322,34 +323,4 @@ fn lifetimes(evidence: &Evidence) -> Option<Finding> {
             .why("a token that is expired when Argo CD looks at it opens nothing, and a page that finds itself logged out begins a new login")
             .fix(format!("let tokens live longer: expiry.idTokens in {} (Dex's default is 24h), and restart Dex", shown(&config.at)))
     })
-}
-
-/// A duration as Go writes it (`1h30m`, `100ms`), in seconds.
-fn go_seconds(text: &str) -> Option<f64> {
-    match text.trim() {
-        "0" => Some(0.0),
-        text => Some(text.parse::<SignedDuration>().ok()?.as_secs_f64()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_gos() {
-        for (text, seconds) in [
-            ("24h", Some(86_400.0)),
-            ("1h30m", Some(5400.0)),
-            ("1ns", Some(1e-9)),
-            ("1.5s", Some(1.5)),
-            ("0", Some(0.0)),
-            ("", None),
-            ("5", None),
-            ("h", None),
-            ("1d", None),
-        ] {
-            assert_eq!(go_seconds(text), seconds, "{text}");
-        }
-    }
 }

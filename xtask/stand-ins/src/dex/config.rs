@@ -7,7 +7,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bcrypt::HashParts;
-use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::log::Level;
@@ -228,7 +227,7 @@ impl Config {
         let day = Duration::from_secs(24 * 60 * 60);
         let duration = |text: &str, what: &str| match text {
             "" => Ok(day),
-            text => go_duration(text).ok_or_else(|| {
+            text => base::go_duration(text).ok_or_else(|| {
                 format!("invalid config value {text:?} for {what} expiry: time: invalid duration {text:?}")
             }),
         };
@@ -371,12 +370,6 @@ fn cost(hash: &str) -> Option<u32> {
     hash.parse::<HashParts>().ok().map(|parts| parts.get_cost())
 }
 
-/// A duration as Go writes it: `24h`, `1h30m`, `10s`, `500ms`. Go knows no words, blanks or days.
-fn go_duration(text: &str) -> Option<Duration> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte));
-    text.parse::<SignedDuration>().ok().filter(|_| plain)?.try_into().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -433,15 +426,6 @@ staticPasswords:
             assert!(GOOD.contains(from), "{from}");
             let error = read(&GOOD.replace(from, to)).err().unwrap_or_default();
             assert!(error.contains(expected), "{to:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn durations_are_gos() {
-        assert_eq!(go_duration("1h30m"), Some(Duration::from_secs(5400)));
-        assert_eq!(go_duration("500ms"), Some(Duration::from_millis(500)));
-        for bad in ["", "5", "h", "1d", "-1s"] {
-            assert_eq!(go_duration(bad), None, "{bad}");
         }
     }
 }
