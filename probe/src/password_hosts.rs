@@ -13,7 +13,7 @@ use url::Url;
 use crate::catalogue::Cause;
 
 /// One host, and its port where that is not the scheme's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PasswordHost {
     host: String,
     port: Option<u16>,

@@ -19,8 +19,8 @@ pub(super) struct Shared {
     slots: Arc<Semaphore>,
     /// For those that nobody answered the last time: they may hang again, and must not keep the others waiting.
     patient_slots: Arc<Semaphore>,
-    /// By a provider's host: until when.
-    pauses: Mutex<HashMap<String, Instant>>,
+    /// Until when.
+    pauses: Mutex<HashMap<PasswordHost, Instant>>,
     pub(super) own: Own,
 }
 
@@ -37,13 +37,13 @@ impl Shared {
     /// Until when one of these providers is to be left alone, if any is.
     fn paused_until(&self, hosts: &[PasswordHost]) -> Option<Instant> {
         let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.iter().filter_map(|host| pauses.get(&host.to_string())).max().copied()
+        hosts.iter().filter_map(|host| pauses.get(host)).max().copied()
     }
 
     /// Leaves providers alone until then: whoever wants fewer requests of one target wants them of all.
     fn pause(&self, hosts: &[PasswordHost], until: Instant) {
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        pauses.extend(hosts.iter().map(|host| (host.to_string(), until)));
+        pauses.extend(hosts.iter().map(|host| (host.clone(), until)));
     }
 }
 

@@ -37,6 +37,7 @@ pub use ready::pod_state;
 pub use request::Request;
 pub use requests::Observer;
 pub use secrets::{ArgocdKeys, ClientSecret};
+pub use shared::untyped;
 
 /// Who asks, for the audit of a cluster.
 const AGENT: &str = concat!("oidc-lab/", env!("CARGO_PKG_VERSION"));

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::KindLab;
 use base::{Error, Result};
 use cluster::names::{DEX_HOST, OWNED, Workload};
-use cluster::{Cluster, failed};
+use cluster::{Cluster, failed, untyped};
 
 /// The pod that asks.
 const POD: &str = "oidc-lab-resolves";
@@ -39,9 +39,8 @@ pub async fn resolves(cluster: &Cluster, lab: &KindLab, service: &str, limit: Du
     let pods: Api<Pod> = Api::namespaced(cluster.client(), Workload::Argocd.namespace());
     remove(&pods, limit).await?;
     let pod = pod(&image, &lab.node());
-    let untyped: Api<DynamicObject> =
-        Api::namespaced_with(cluster.client(), Workload::Argocd.namespace(), &ApiResource::erase::<Pod>(&()));
-    untyped.create(&PostParams::default(), &pod).await.map_err(failed)?;
+    let made = untyped::<Pod>(cluster.client(), Workload::Argocd.namespace());
+    made.create(&PostParams::default(), &pod).await.map_err(failed)?;
     let asked = tokio::time::timeout(limit, await_condition(pods.clone(), POD, has_ended)).await;
     let answer = match asked {
         Ok(Ok(Some(pod))) => answer(&pod),
@@ -65,7 +64,6 @@ async fn remove(pods: &Api<Pod>, limit: Duration) -> Result<()> {
     }
 }
 
-/// Written without a type: all that a pod can have would be code for these few lines.
 fn pod(image: &str, node: &str) -> DynamicObject {
     let ask = format!("getent ahostsv4 {DEX_HOST} > /dev/termination-log");
     let mut pod = DynamicObject::new(POD, &ApiResource::erase::<Pod>(&())).data(json!({"spec": {

@@ -8,7 +8,7 @@ use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Client;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use probe::Password;
 use serde::de::DeserializeOwned;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::job::{NO_RETRY, Plan};
 use base::shown::shown;
 use base::{Error, Result, duration};
+use cluster::untyped;
 
 /// The longest that one request may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -69,15 +70,12 @@ impl<'a> Jobs<'a> {
         self.plan
     }
 
-    /// Without types: all that a Job can have would be code for the one that is written here.
     fn jobs(&self) -> Api<DynamicObject> {
-        let kind = ApiResource::erase::<Job>(&());
-        Api::namespaced_with(self.client.clone(), &self.plan.namespace, &kind)
+        untyped::<Job>(self.client.clone(), &self.plan.namespace)
     }
 
     fn secrets(&self) -> Api<DynamicObject> {
-        let kind = ApiResource::erase::<Secret>(&());
-        Api::namespaced_with(self.client.clone(), &self.plan.namespace, &kind)
+        untyped::<Secret>(self.client.clone(), &self.plan.namespace)
     }
 
     /// Asks the cluster whether all of it may be done, so that nothing is begun that cannot be followed.
