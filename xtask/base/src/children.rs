@@ -68,7 +68,7 @@ impl Children {
         let cannot = |error: io::Error| Error::environment(format!("{shown} cannot be run: {error}"));
         // Two of one label may run at once.
         let name = format!("{label}.{}", self.count.fetch_add(1, Ordering::Relaxed));
-        let mut command = writes_its_pid(&program, &self.folder.join(format!("{name}.pid")));
+        let mut command = writes_its_pid(&program, &self.pid_file(&name));
         let lock = self.claim(&name, stdin).map_err(|error| {
             Error::environment(format!("{} cannot be written: {error}", self.folder.display()))
         })?;
@@ -102,7 +102,13 @@ impl Children {
         Ok(said)
     }
 
-    /// The file that a child holds as its stdin, locked.
+    /// Where a child writes its process down.
+    fn pid_file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.pid"))
+    }
+
+    /// The file that a child holds as its stdin, locked. An earlier one's process is
+    /// forgotten: its number may be somebody else's by now.
     fn claim(&self, name: &str, stdin: &Stdin) -> io::Result<File> {
         make_private_folder(&self.folder)?;
         let path = self.folder.join(name);
@@ -112,6 +118,11 @@ impl Children {
             TryLockError::Error(error) => error,
             TryLockError::WouldBlock => io::Error::other(format!("an earlier {name} is still at work")),
         })?;
+        if let Err(error) = fs::remove_file(self.pid_file(name))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
         file.set_len(0)?;
         if let Stdin::Values(text) = stdin {
             file.write_all(text.as_bytes())?;
@@ -130,8 +141,8 @@ impl Children {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = entry.path();
-            if !name.ends_with(".pid") && !self.has_ended(&name, &path, Duration::ZERO)? {
-                self.end(&name, &path)?;
+            let works = !name.ends_with(".pid") && !self.has_ended(&name, &path, Duration::ZERO)?;
+            if works && self.end(&name, &path)? {
                 ended.push(name);
             }
         }
@@ -152,17 +163,17 @@ impl Children {
         }
     }
 
-    fn end(&self, name: &str, path: &Path) -> Result<()> {
+    /// Whether there was one to end. A child's file outlives it for a moment where this
+    /// process starts another just then, which holds what it inherited until it runs.
+    fn end(&self, name: &str, path: &Path) -> Result<bool> {
+        let mut was_there = false;
         for signal in [Signal::INT, Signal::KILL] {
-            let pid = fs::read_to_string(self.folder.join(format!("{name}.pid"))).ok();
+            let pid = fs::read_to_string(self.pid_file(name)).ok();
             let pid = pid.and_then(|text| Pid::from_raw(text.trim().parse().ok()?));
-            // The lock is held, so the process that was written down still lives.
             let _group = pid.map(Group::of);
-            if let Some(pid) = pid {
-                let _ = kill_process_group(pid, signal);
-            }
+            was_there |= pid.is_some_and(|pid| kill_process_group(pid, signal).is_ok());
             if self.has_ended(name, path, PATIENCE)? {
-                return Ok(());
+                return Ok(was_there);
             }
         }
         Err(Error::environment(format!("a program of an earlier run ({name}) does not end"))
@@ -271,6 +282,27 @@ mod tests {
         assert_eq!(children.end_all().unwrap(), ["kind.0"]);
         assert!(children.has_ended("kind.0", &path, Duration::ZERO).unwrap());
         assert_eq!(child.wait().unwrap().signal(), Some(2));
+    }
+
+    #[test]
+    fn one_that_has_ended_is_not_taken_for_another_that_still_holds_what_it_inherited() {
+        let folder = tempfile::tempdir().unwrap();
+        let children = Children::new(folder.path());
+        run(&children, "true", &Stdin::Nothing, MINUTE).0.unwrap();
+        let file = File::open(folder.path().join("test.0")).unwrap();
+        file.lock().unwrap();
+        let mut other = sh("sleep 0.3").stdin(file).spawn().unwrap();
+        assert!(children.end_all().unwrap().is_empty());
+        assert!(other.wait().unwrap().success());
+    }
+
+    #[test]
+    fn what_is_known_of_an_earlier_one_of_that_name_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let children = Children::new(folder.path());
+        fs::write(folder.path().join("test.0.pid"), "1").unwrap();
+        let _lock = children.claim("test.0", &Stdin::Nothing).unwrap();
+        assert!(!folder.path().join("test.0.pid").exists());
     }
 
     #[test]
