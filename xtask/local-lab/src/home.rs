@@ -313,7 +313,7 @@ mod tests {
         let home = Home::new(folder.path().join("lab"));
         home.create().unwrap();
         home.live().unwrap();
-        let asking = home.lock(Mode::Shared, Duration::ZERO).unwrap();
+        let asking = home.lock(Mode::Shared, ASKED).unwrap().unwrap();
         assert_eq!(home.state().unwrap(), State::Down);
         assert!(home.wait_until_down(Duration::ZERO).unwrap());
         let starting = std::thread::spawn({
@@ -360,6 +360,7 @@ mod tests {
         alive.lock().unwrap();
         assert!(matches!(home.state().unwrap(), State::Up(found) if found.pid == 4_000_000));
         drop(alive);
+        assert!(home.wait_until_down(ASKED).unwrap());
         home.create().unwrap();
         home.clear().unwrap();
         assert_eq!(home.state().unwrap(), State::Down);

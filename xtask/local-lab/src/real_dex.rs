@@ -29,6 +29,10 @@ pub const HINT: &str = "`cargo xtask down` there";
 /// Held by the lab that has one, whoever's it is.
 const LOCK: &str = "/tmp/oidc-lab-argocd-dex.lock";
 
+/// How long it is waited for: who only asks has it for a moment, and a program that is
+/// just being started until it runs.
+const ASKED: Duration = Duration::from_millis(200);
+
 /// Started as `dex serve /tmp/dex.yaml`.
 const DEX: &str = r#"#!/bin/sh
 mv "$2" "$TMPDIR/dex.yaml" && cd "$TMPDIR" && exec "$DEX_PROGRAM" serve \
@@ -73,14 +77,14 @@ impl<P: Program> Program for WithDex<P> {
 
 /// Whether a lab on this machine has one. One that cannot be asked says so when it starts.
 pub fn is_taken() -> bool {
-    matches!(locks::take(Path::new(LOCK), Mode::Exclusive, Duration::ZERO), Ok(None))
+    matches!(locks::take(Path::new(LOCK), Mode::Exclusive, ASKED), Ok(None))
 }
 
 /// Takes the machine's place, and puts a `dex` on the program's PATH.
 fn prepare(folder: &Path, lock: &Path, env: &mut BTreeMap<String, String>) -> Result<File, String> {
     let failed = |error: io::Error| format!("the Dex inside Argo CD has no place to run: {error}");
     let taken = || format!("{TAKEN} (hint: {HINT})");
-    let held = locks::take(lock, Mode::Exclusive, Duration::ZERO).map_err(failed)?.ok_or_else(taken)?;
+    let held = locks::take(lock, Mode::Exclusive, ASKED).map_err(failed)?.ok_or_else(taken)?;
     make_private_folder(folder).map_err(failed)?;
     let dex = folder.join("dex");
     fs::write(&dex, DEX).map_err(failed)?;
