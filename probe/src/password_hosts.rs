@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use base::mutex::lock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
@@ -124,7 +125,7 @@ impl PasswordHosts {
     pub(crate) async fn leave(&self, url: &Url) -> Result<Leave, Cause> {
         let place = url.origin().ascii_serialization();
         let met = {
-            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut met = lock(&self.met);
             Arc::clone(met.entry(place).or_insert_with(Met::new))
         };
         // It is never closed.

@@ -2,9 +2,10 @@
 //! provider that its gateway does not know yet.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base::mutex::lock;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -241,7 +242,7 @@ struct Outage(Mutex<(Option<Instant>, Duration)>);
 impl Outage {
     /// Argo CD did not answer a login begun at `now`. Gives whether that is news, and since when it is so.
     fn begin(&self, now: Instant) -> (bool, Instant) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.0);
         match state.0 {
             Some(since) => (false, since),
             None => {
@@ -253,14 +254,14 @@ impl Outage {
 
     /// Argo CD answered; gives how long it had not, if it had not.
     fn end(&self) -> Option<Duration> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.0);
         let waited = state.0.take()?.elapsed();
         state.1 += waited;
         Some(waited)
     }
 
     fn waited(&self) -> Duration {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = lock(&self.0);
         state.1 + state.0.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }

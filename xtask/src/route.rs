@@ -8,6 +8,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use base::mutex::lock;
 use probe::Options;
 use probe::http::{Answer, Connections, Request};
 use url::Url;
@@ -89,7 +90,7 @@ impl<'a> Seen<'a> {
 
     fn add(&self, what: String) {
         self.running.waiting(&format!("{}: {what}", self.url));
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        *lock(&self.last) = what;
     }
 
     fn last(self) -> String {

@@ -1,10 +1,11 @@
 //! One Argo CD that is watched: one login at a time, never faster than its interval, and what came of the last one.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base::duration;
+use base::mutex::lock;
 use probe::pace::{self, Backoff, Outcome};
 use probe::{Cause, Failure, Login, Options, Password, PasswordHost, PasswordHosts};
 use tokio::sync::{OwnedMutexGuard, Semaphore};
@@ -36,13 +37,13 @@ impl Shared {
 
     /// Until when one of these providers is to be left alone, if any is.
     fn paused_until(&self, hosts: &[PasswordHost]) -> Option<Instant> {
-        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        let pauses = lock(&self.pauses);
         hosts.iter().filter_map(|host| pauses.get(host)).max().copied()
     }
 
     /// Leaves providers alone until then: whoever wants fewer requests of one target wants them of all.
     fn pause(&self, hosts: &[PasswordHost], until: Instant) {
-        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pauses = lock(&self.pauses);
         pauses.extend(hosts.iter().map(|host| (host.clone(), until)));
     }
 }
@@ -61,7 +62,7 @@ impl Account {
         let target = module.targets.first().ok_or("targets is empty")?;
         let options = module.options(target, password.clone())?;
         let known = match old {
-            Some(old) => old.password.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Some(old) => lock(&old.password).clone(),
             None => (password, PasswordHosts::new(module.password_hosts.clone())),
         };
         Ok(Self { module, options, password: Mutex::new(known) })
@@ -75,7 +76,7 @@ impl Account {
     /// The options of a login now. A password that is another than before has been refused by nobody.
     fn options(&self, target: &Url, limit: Duration) -> Result<Options, String> {
         let password = self.module.password()?;
-        let mut known = self.password.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.password);
         if known.0.reveal() != password.reveal() {
             *known = (password.clone(), PasswordHosts::new(self.module.password_hosts.clone()));
         }

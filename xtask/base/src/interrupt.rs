@@ -3,9 +3,10 @@
 //! up least of all, keeps one from being heard. What runs is known by its process group.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, mpsc};
 use std::{io, thread};
 
+use crate::mutex::lock;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -16,7 +17,7 @@ static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 static HEARD: AtomicBool = AtomicBool::new(false);
 
 fn groups() -> MutexGuard<'static, Vec<Pid>> {
-    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&GROUPS)
 }
 
 /// A process group that a signal is handed on to while this lives: for as long as the

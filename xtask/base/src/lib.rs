@@ -2,7 +2,7 @@
 //! ([`Error`], [`Exit`]), outside programs that are heard and end ([`process`]), and are found
 //! again where their run was killed ([`children`]), files that only their owner may read ([`files`]),
 //! folders that are the program's ([`folder`]) and a browser's profile in them ([`browser`]), whom `NO_PROXY` names
-//! ([`no_proxy`]), what a terminal can show ([`terminal`]), what is said of
+//! ([`no_proxy`]), what threads share ([`mutex`]), what a terminal can show ([`terminal`]), what is said of
 //! something that takes a while ([`progress`]), and durations as people say them. It knows nobody, and nothing of logins, labs or clusters.
 
 pub mod browser;
@@ -12,6 +12,7 @@ pub mod files;
 pub mod folder;
 pub mod interrupt;
 pub mod locks;
+pub mod mutex;
 pub mod no_proxy;
 pub mod process;
 pub mod progress;

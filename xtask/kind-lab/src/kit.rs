@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base::mutex::lock;
 use xshell::{Shell, cmd};
 
 use super::KindLab;
@@ -105,7 +106,7 @@ impl Kit {
 
     /// Looks at the images of a part, or keeps in mind what came of them.
     pub fn part<T>(&self, part: Part, act: impl FnOnce(&mut Needs) -> T) -> T {
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = lock(&self.parts);
         act(parts.entry(part).or_default())
     }
 

@@ -7,6 +7,7 @@ use std::{fs, io};
 
 use base::files::write_private;
 use base::folder::Contents;
+use base::mutex::lock;
 use serde::{Deserialize, Serialize};
 
 use super::KindLab;
@@ -100,7 +101,7 @@ impl State {
     /// # Errors
     /// There is none, or the folder cannot be written.
     pub(crate) fn update(lab: &KindLab, change: impl FnOnce(&mut Self)) -> Result<()> {
-        let _writing = WRITING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _writing = lock(&WRITING);
         let mut state = Self::read(lab).ok_or_else(|| {
             Error::environment(format!("{} is gone", file(lab).display()))
                 .hint("`cargo xtask working` brings the lab up again")

@@ -4,8 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use base::mutex::lock;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -52,27 +53,27 @@ impl Logs {
         let file =
             OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(self.path(&key))?;
         let (changed, receiver) = watch::channel(false);
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).insert(key, receiver);
+        lock(&self.live).insert(key, receiver);
         Ok(LogWriter { file: Arc::new(Mutex::new((file, 0))), changed })
     }
 
     /// Opens a log for reading from its start; `None` if there is none.
     pub fn open(&self, key: &LogKey) -> Option<LogReader> {
-        let changed = self.live.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.clone();
+        let changed = lock(&self.live).get(key)?.clone();
         let file = File::open(self.path(key)).ok()?;
         Some(LogReader { file: BufReader::new(file), partial: String::new(), changed })
     }
 
     /// Removes the log of one run.
     pub fn forget_run(&self, key: &LogKey) {
-        if self.live.lock().unwrap_or_else(PoisonError::into_inner).remove(key).is_some() {
+        if lock(&self.live).remove(key).is_some() {
             let _ = fs::remove_file(self.path(key));
         }
     }
 
     /// Removes the logs of a pod that is gone.
     pub fn forget(&self, namespace: &str, pod: &str) {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = lock(&self.live);
         live.retain(|key, _| {
             let gone = key.namespace == namespace && key.pod == pod;
             if gone {
@@ -95,7 +96,7 @@ impl LogWriter {
     /// Adds a line (without its newline), with the time before it.
     pub fn line(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = lock(&self.file);
         if file.1 >= MAX_BYTES {
             return;
         }

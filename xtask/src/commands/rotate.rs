@@ -1,9 +1,10 @@
 //! `rotate`: changes the client secret in the order that costs the fewest logins, and
 //! counts those that fail meanwhile by logging in at a steady rate.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base::mutex::lock;
 use probe::{Event, Login};
 use serde::Serialize;
 use serde_json::json;
@@ -81,12 +82,12 @@ impl Watch {
         let status = login.outcome.as_ref().err().and_then(|failure| failure.status);
         let refused = status.is_some_and(|status| !matches!(status, 502..=504));
         let seen = Seen { began, ended, passed: login.outcome.is_ok(), refused };
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        lock(&self.seen).push(seen);
         self.bell.notify_one();
     }
 
     fn all(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.seen).clone()
     }
 
     /// Waits until the last logins that began after `since` have all passed: true. Or, where

@@ -5,8 +5,9 @@
 use std::fs;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use base::mutex::lock;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rcgen::string::Ia5String;
@@ -57,7 +58,7 @@ impl Authority {
     /// # Errors
     /// The folder cannot be written.
     pub fn ensure(&self) -> Result<()> {
-        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _making = lock(&MAKING);
         if self.file().is_file() && self.key_file().is_file() {
             return Ok(());
         }

@@ -1,10 +1,11 @@
 //! What a run has to clean up when it fails or is interrupted: a lab that it has begun to
 //! make and not completed, and the programs that still work for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::Session;
 use crate::lab::Lab;
+use base::mutex::lock;
 use base::{Result, interrupt};
 
 /// Whether this run has begun a lab that is not complete.
@@ -15,7 +16,7 @@ impl Unfinished {
     /// Held while a lab is being started or stopped, so that an interrupted run can wait
     /// for that to end before it cleans up and leaves. True: this run is about to make a lab.
     pub fn changing(&self) -> MutexGuard<'_, bool> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// The lab that this run started has all its parts: from now on an interrupt

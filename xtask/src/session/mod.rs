@@ -7,9 +7,10 @@ mod provider;
 mod which_lab;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base::mutex::lock;
 use jiff::Timestamp;
 use releases::Release;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
@@ -237,11 +238,11 @@ impl Session {
 
     /// Remembers that Argo CD has become ready just now.
     pub fn saw_ready(&self) {
-        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(Timestamp::now());
+        *lock(&self.ready) = Some(Timestamp::now());
     }
 
     /// Since when Argo CD is ready, if this run has waited for it.
     pub fn ready_since(&self) -> Option<Timestamp> {
-        *self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.ready)
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use base::mutex::lock;
 use jiff::Timestamp;
-
-use crate::lock;
 
 /// The most values. The real programs keep all of them; here those that would end first go,
 /// so that a client that never ends what it begins cannot fill the memory.

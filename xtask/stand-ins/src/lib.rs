@@ -15,7 +15,6 @@ mod multipart;
 mod page;
 pub mod redis;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where the real programs were seen to answer otherwise and the stand-ins may stay as they
 /// are: no login notices, or none that a lab of ours makes. `compare` prints it.
@@ -41,11 +40,6 @@ pub const DIFFERENCES: &[&str] = &[
     "dex: /static, /theme and /robots.txt are 404",
     "dex: no device flow, token exchange and introspection",
 ];
-
-/// What is shared, for one at a time. Nobody leaves it half changed, so one who panicked is no reason to stop.
-pub(crate) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The tag of an image reference, or `latest`.
 pub(crate) fn tag(image: &str) -> &str {

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use base::mutex::lock;
 use http::header::{COOKIE, HeaderMap};
 use http_body_util::BodyExt as _;
 use k8s_openapi::Resource;
@@ -162,7 +163,7 @@ impl Reader {
     }
 
     fn known(&self) -> MutexGuard<'_, Rights> {
-        self.rights.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.rights)
     }
 
     /// Rights that will be needed once others are there.

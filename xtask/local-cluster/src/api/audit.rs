@@ -5,8 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use base::mutex::lock;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -52,7 +53,7 @@ impl Audit {
         entry["code"] = code.into();
         entry["time"] = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string().into();
         let line = format!("{entry}\n");
-        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = lock(record);
         if record.bytes >= MAX_BYTES {
             let mut old = record.path.clone().into_os_string();
             old.push(".1");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use base::mutex::lock;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -57,7 +58,7 @@ impl Store {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic while the lock is held leaves whole objects behind: every change
         // is one insert or remove.
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// The version of the newest write.

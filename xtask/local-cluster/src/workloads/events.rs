@@ -1,8 +1,9 @@
 //! Events: what `kubectl describe` and `kubectl get events` tell a person.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use base::mutex::lock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -65,7 +66,7 @@ impl Recorder {
     ) {
         let uid = object::uid_of(about).to_owned();
         let said = Said { component: self.component, uid, field, warning, reason, message };
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = lock(&self.recent);
         if let Some(at) = recent.iter().position(|(before, _)| *before == said) {
             if self.store.change(&recent[at].1, count).is_some() {
                 return;

@@ -10,9 +10,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base::mutex::lock;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -72,7 +73,7 @@ impl Services {
     /// The loopback port of a Service's port, opened if it is not yet.
     fn port(&self, service: &Value, number: u16) -> io::Result<u16> {
         let id = (object::uid_of(service).to_owned(), number);
-        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ports = lock(&self.ports);
         if let Some(loopback) = ports.get(&id) {
             return Ok(*loopback);
         }
@@ -109,7 +110,7 @@ impl Services {
                 tokio::spawn(join(client, all, self.routes.clone(), self.stop.clone()));
             }
         }
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        lock(&self.ports).remove(&id);
     }
 
     /// Who is behind a Service's port, by the name that the port has now.

@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base::mutex::lock;
 use bytes::Bytes;
 use futures::stream;
 use http::request::Parts;
@@ -43,7 +44,7 @@ impl Upstreams {
     /// The connection to `address` that this client's connection has used before, if it
     /// is still good.
     async fn reuse(&self, address: SocketAddr) -> Option<SendRequest<Upload>> {
-        let mut sender = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&address)?;
+        let mut sender = lock(&self.open).remove(&address)?;
         // The answer before has been passed on to its end, or this fails.
         sender.ready().await.ok()?;
         Some(sender)
@@ -52,7 +53,7 @@ impl Upstreams {
     /// Keeps a connection for this client's next request.
     fn keep(&self, address: SocketAddr, sender: SendRequest<Upload>) {
         if !sender.is_closed() {
-            self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(address, sender);
+            lock(&self.open).insert(address, sender);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::manager::Subscription;
 use super::oidc_config::OidcConfig;
 use super::server::Server;
 use super::settings::Settings;
-use crate::lock;
+use base::mutex::lock;
 
 /// What is compared of `oidc.config`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

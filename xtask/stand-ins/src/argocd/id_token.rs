@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use base::mutex::lock;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{
@@ -15,7 +16,6 @@ use serde_json::Value;
 use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
 use crate::go_http::quote;
-use crate::lock;
 
 /// How a signature is checked.
 pub(super) enum Algorithm {

@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
+use base::mutex::lock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::go_http::random;
-use crate::lock;
 use local_cluster::serve::Accept;
 
 /// A listener from which several servers accept, each with a clone.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
+use base::mutex::lock;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::Api;
@@ -19,7 +20,6 @@ use super::details::Details;
 use super::informer::{self, Change, PART_OF};
 use super::log::Log;
 use super::settings::Settings;
-use crate::lock;
 use local_cluster::program::ClusterAccess;
 
 /// The ConfigMap of settings.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use base::mutex::lock;
 use serde::Deserialize;
 
 use super::details::Details;
@@ -11,7 +12,6 @@ use super::log::Log;
 use super::oidc_config::OidcConfig;
 use super::outbound::Outbound;
 use crate::go_http::quote;
-use crate::lock;
 
 /// A provider. An issuer that changes later is not this one.
 pub(super) struct Provider {

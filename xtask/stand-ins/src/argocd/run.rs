@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base::mutex::lock;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -26,7 +27,6 @@ use super::manager::Manager;
 use super::process::{FATAL, Process, terminated};
 use super::server::Server;
 use super::site::Site;
-use crate::lock;
 use local_cluster::program::Exit;
 use local_cluster::serve::{Accept, Limits, serve};
 use releases::Era;

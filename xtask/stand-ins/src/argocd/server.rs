@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use base::mutex::lock;
 use tokio_util::sync::CancellationToken;
 
 use super::client_app::ClientApp;
@@ -16,7 +17,6 @@ use super::outbound::Outbound;
 use super::process::Process;
 use super::session::Sessions;
 use super::settings::Settings;
-use crate::lock;
 
 /// What outlives a change of settings.
 pub(super) struct Server {

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use base::mutex::lock;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -15,7 +16,6 @@ use super::outbound::Outbound;
 use super::provider::Provider;
 use super::proxies::Proxies;
 use crate::expiring::Expiring;
-use crate::lock;
 
 /// The issuer of Argo CD's own tokens.
 const ARGO_CD: &str = "argocd";

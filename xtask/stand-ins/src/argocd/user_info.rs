@@ -1,6 +1,7 @@
 //! Groups from the provider's userinfo endpoint (`enableUserInfoGroups`), for providers
 //! whose ID tokens have none. Whoever's groups cannot be had is not logged in.
 
+use base::mutex::lock;
 use http::StatusCode;
 use serde_json::Value;
 
@@ -8,7 +9,6 @@ use super::client_app::Unknown;
 use super::details::UserInfoBy;
 use super::server::Server;
 use super::session::{BadToken, INTERNAL, UNAUTHENTICATED, UNKNOWN};
-use crate::lock;
 
 const OTHER_SUBJECT: &str = "subject of claims from user info endpoint didn't match subject of idToken, see https://openid.net/specs/openid-connect-core-1_0.html#UserInfo";
 

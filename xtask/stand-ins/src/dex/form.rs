@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+use base::mutex::lock;
 use http::{Method, StatusCode};
 use ring::digest::{SHA256, digest};
 
@@ -11,7 +12,6 @@ use super::state::Dex;
 use super::storage::{AuthCode, Claims, new_id};
 use crate::go_http::{self, Values};
 use crate::incoming::Incoming;
-use crate::lock;
 use local_cluster::serve::Response;
 
 /// How long a code is good, in seconds.

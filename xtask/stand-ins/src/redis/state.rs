@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
+use base::mutex::lock;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::resp::Reply;
-use crate::lock;
 
 /// All keys and values together.
 const MOST_BYTES: usize = 32 * 1024 * 1024;

@@ -11,8 +11,9 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use base::mutex::lock;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::order::{Order, Report, TERMINATE, line};
@@ -93,14 +94,14 @@ struct Group(Arc<Mutex<Option<Pid>>>);
 
 impl Group {
     fn signal(&self, signal: Signal) {
-        if let Some(pid) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(pid) = *lock(&self.0) {
             let _ = kill_process_group(pid, signal);
         }
     }
 
     /// The leader has ended: so does the rest, and nobody signals this group again.
     fn end(&self) {
-        if let Some(pid) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(pid) = lock(&self.0).take() {
             let _ = kill_process_group(pid, Signal::KILL);
         }
     }

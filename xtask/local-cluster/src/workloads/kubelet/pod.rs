@@ -1,8 +1,9 @@
 //! One pod and its containers: what is to become of them, their status, and the end of the object.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base::mutex::lock;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -89,7 +90,7 @@ impl Pod {
 
     /// Changes what is known of one container and writes the pod's status.
     pub(super) fn change(&self, index: usize, change: impl FnOnce(&mut ContainerStatus)) {
-        let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut containers = lock(&self.containers);
         if let Some(container) = containers.get_mut(index) {
             change(container);
         }
@@ -98,7 +99,7 @@ impl Pod {
 
     /// Writes the pod's status.
     pub(super) fn publish(&self) {
-        self.write(&self.containers.lock().unwrap_or_else(PoisonError::into_inner));
+        self.write(&lock(&self.containers));
     }
 
     /// Called with the containers locked, so that statuses are written in order.
