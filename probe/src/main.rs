@@ -76,7 +76,7 @@ fn man(folder: Option<&Path>) -> Result<()> {
     match folder {
         None => print(typing::page(Cli::command()).trim_end()),
         Some(folder) => {
-            typing::pages(Cli::command(), folder).map_err(|error| typing::cannot_write(folder, &error))?;
+            typing::pages(Cli::command(), folder)?;
             print(&format!("the pages are in {0}: man {0}/probe.1", folder.display()));
         }
     }

@@ -128,15 +128,10 @@ pub fn page(command: Command) -> String {
 ///
 /// # Errors
 /// The folder cannot be made or written.
-pub fn pages(command: Command, folder: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(command.disable_help_subcommand(true), folder)
-}
-
-/// Why pages could not be written, in a sentence.
-pub fn cannot_write(folder: &Path, error: &io::Error) -> base::Error {
-    base::Error::environment(format!("{} cannot be written: {error}", folder.display()))
-        .hint("name another folder")
+pub fn pages(command: Command, folder: &Path) -> base::Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(command.disable_help_subcommand(true), folder))
+        .map_err(|error| base::Error::unwritable(folder, error).hint("name another folder"))
 }
 
 #[cfg(test)]

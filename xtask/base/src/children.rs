@@ -69,9 +69,7 @@ impl Children {
         // Two of one label may run at once.
         let name = format!("{label}.{}", self.count.fetch_add(1, Ordering::Relaxed));
         let mut command = writes_its_pid(&program, &self.pid_file(&name));
-        let lock = self.claim(&name, stdin).map_err(|error| {
-            Error::environment(format!("{} cannot be written: {error}", self.folder.display()))
-        })?;
+        let lock = self.claim(&name, stdin).map_err(|error| Error::unwritable(&self.folder, error))?;
         let held = Stdio::from(lock.try_clone().map_err(cannot)?);
         let text = match stdin {
             // What may be secret passes through a pipe; the file takes what is said.

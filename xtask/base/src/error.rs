@@ -1,9 +1,8 @@
 //! What can go wrong, and the exit code that says so.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
-
-use crate::folder::FolderError;
 
 /// The exit codes of `cargo xtask`, as scripts know them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +60,11 @@ impl Error {
         Self { exit: Exit::Environment, message: message.into(), hint: None }
     }
 
+    /// A file or folder cannot be written (exit 3).
+    pub fn unwritable(path: impl AsRef<Path>, error: impl fmt::Display) -> Self {
+        Self::environment(format!("{} cannot be written: {error}", path.as_ref().display()))
+    }
+
     /// The command line asks for something that is not there (exit 2).
     pub fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into(), hint: None }
@@ -116,24 +120,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<FolderError> for Error {
-    fn from(error: FolderError) -> Self {
-        let hint = match &error {
-            FolderError::Refused { .. } => {
-                "name a folder that is empty or not there yet in OIDC_LAB_DIR, or move what is there"
-            }
-            FolderError::Failed { .. } => {
-                "the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR"
-            }
-            FolderError::Lock { .. } => {
-                "too many files may be open, or its file system has no locks: then name a folder on another in OIDC_LAB_DIR"
-            }
-            FolderError::Lives { .. } => "`cargo xtask status` says whether it can be used",
-        };
-        Self::environment(error.to_string()).hint(hint)
-    }
-}
 
 impl From<xshell::Error> for Error {
     fn from(error: xshell::Error) -> Self {

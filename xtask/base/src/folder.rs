@@ -12,52 +12,29 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{make_private_folder, write_new_private};
+use crate::{Error, Result};
 
 /// The marker's name.
 const MARKER: &str = "oidc-lab.json";
-
-/// Why a folder cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// It is somebody's own. Nothing in it was touched.
-    #[error("{} {why}", path.display())]
-    Refused {
-        /// The folder.
-        path: PathBuf,
-        /// What says so.
-        why: String,
-    },
-    /// It, or something in it, cannot be read or written.
-    #[error("{} cannot be {what}: {error}", path.display())]
-    Failed {
-        /// What cannot be used.
-        path: PathBuf,
-        /// For what.
-        what: &'static str,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// A lock can be neither taken nor said to be another's.
-    #[error("{} cannot be locked: {error}", path.display())]
-    Lock {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// A lab's process has it.
-    #[error("another lab runs in {}", path.display())]
-    Lives {
-        /// The folder.
-        path: PathBuf,
-    },
-}
 
 /// A path with something after its name, as beside a folder.
 pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.to_owned();
     path.as_mut_os_string().push(suffix);
     path
+}
+
+/// What cannot be read, written or removed where a lab keeps its state.
+pub fn failed(path: &Path, what: &str, error: io::Error) -> Error {
+    Error::environment(format!("{} cannot be {what}: {error}", path.display()))
+        .hint("the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR")
+}
+
+/// A lock that can be neither taken nor said to be another's.
+pub fn no_lock(path: &Path, error: io::Error) -> Error {
+    Error::environment(format!("{} cannot be locked: {error}", path.display())).hint(
+        "too many files may be open, or its file system has no locks: then name a folder on another in OIDC_LAB_DIR",
+    )
 }
 
 /// By what a sort of folder is known.
@@ -107,7 +84,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is somebody's own, or cannot be read.
-    pub fn is_ours(&self) -> Result<bool, FolderError> {
+    pub fn is_ours(&self) -> Result<bool> {
         Ok(matches!(self.standing()?, Standing::Older | Standing::Marked { .. }))
     }
 
@@ -115,7 +92,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is somebody's own, or cannot be written.
-    pub fn claim(&self) -> Result<(), FolderError> {
+    pub fn claim(&self) -> Result<()> {
         let made = match self.standing()? {
             Standing::Marked { .. } => return Ok(()),
             Standing::Empty => false,
@@ -136,7 +113,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is somebody's own, or something cannot be removed.
-    pub fn clear(&self) -> Result<bool, FolderError> {
+    pub fn clear(&self) -> Result<bool> {
         if !self.is_ours()? {
             return Ok(false);
         }
@@ -165,7 +142,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is somebody's own, or something cannot be removed.
-    pub fn remove(&self) -> Result<bool, FolderError> {
+    pub fn remove(&self) -> Result<bool> {
         let removed = self.clear()?;
         let Standing::Marked { made } = self.standing()? else { return Ok(removed) };
         let failed = |error| self.failed("removed", error);
@@ -184,9 +161,12 @@ impl Folder {
         Ok(true)
     }
 
-    fn standing(&self) -> Result<Standing, FolderError> {
+    fn standing(&self) -> Result<Standing> {
         use io::ErrorKind::{NotADirectory, NotFound};
-        let refused = |why: String| Err(FolderError::Refused { path: self.path.clone(), why });
+        let refused = |why: String| {
+            Err(Error::environment(format!("{} {why}", self.path.display()))
+                .hint("name a folder that is empty or not there yet in OIDC_LAB_DIR, or move what is there"))
+        };
         if self.path.file_name().is_none() {
             return refused("is not a name for a folder of the lab's own".into());
         }
@@ -220,7 +200,7 @@ impl Folder {
     }
 
     /// The name of something in it.
-    fn entry(&self) -> Result<Option<String>, FolderError> {
+    fn entry(&self) -> Result<Option<String>> {
         let failed = |error| self.failed("read", error);
         let entries = match fs::read_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -230,7 +210,7 @@ impl Folder {
         Ok(entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
     }
 
-    fn mark(&self, made: bool) -> Result<(), FolderError> {
+    fn mark(&self, made: bool) -> Result<()> {
         let folder_of = "argocd-oidc-lab: `cargo xtask down` removes what it put here".to_owned();
         let text = serde_json::to_vec_pretty(&Marker { folder_of, made }).unwrap_or_default();
         match write_new_private(&self.path.join(MARKER), &text) {
@@ -239,8 +219,8 @@ impl Folder {
         }
     }
 
-    fn failed(&self, what: &'static str, error: io::Error) -> FolderError {
-        FolderError::Failed { path: self.path.clone(), what, error }
+    fn failed(&self, what: &str, error: io::Error) -> Error {
+        failed(&self.path, what, error)
     }
 }
 

@@ -220,7 +220,7 @@ fn man(folder: Option<&Path>) -> Result<Answer> {
     let Some(folder) = folder else {
         return Ok(Answer { headline: typing::page(command), ..Answer::default() });
     };
-    typing::pages(command, folder).map_err(|error| typing::cannot_write(folder, &error))?;
+    typing::pages(command, folder)?;
     let shown = folder.display().to_string();
     let headline = format!("the pages are in {shown}: man {shown}/{PROGRAM}.1");
     Ok(Answer { headline, ..Answer::text("folder", shown) })

@@ -12,6 +12,7 @@ use super::mirrors::{IMAGES, Mirrors};
 use super::state::{self, Stage, State};
 use super::{Choice, KindLab};
 use base::files::write_private;
+use base::folder;
 use base::{Error, Result};
 use cluster::names::{OWNED, Provider};
 use cluster::{Cluster, failed};
@@ -173,7 +174,7 @@ impl Tools<'_> {
             let tls_port = wished.choice.scheme.is_https().then(free_port).transpose()?;
             State::creating(lab, port, tls_port, wished.choice.provider).write(lab)?;
             write_private(&commands.config(), (wished.config)(port, tls_port)?.as_bytes())
-                .map_err(|error| state::cannot_write(lab, &error))?;
+                .map_err(|error| folder::failed(lab.folder(), "written", error))?;
             let said = self.run(&commands.create_cluster(image.as_deref())).await?;
             if said.is_ok() {
                 return State::update(lab, |state| state.stage = Stage::Up);

@@ -39,7 +39,7 @@ impl Tools<'_> {
         }
         let path = self.commands().values_file(VALUES_TEMPLATE);
         write_private(&path, template(VALUES_TEMPLATE)?.as_bytes())
-            .map_err(|error| Error::environment(format!("{} cannot be written: {error}", path.display())))
+            .map_err(|error| Error::unwritable(&path, error))
     }
 
     /// Pulls the chart of a part, unless it is there, and renders it, so that values which it does

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::{fs, io};
 
 use base::files::write_private;
-use base::folder::Contents;
+use base::folder::{Contents, failed};
 use base::mutex::lock;
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +93,8 @@ impl State {
     pub(crate) fn write(&self, lab: &KindLab) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other);
         lab.own_folder().claim()?;
-        text.and_then(|text| write_private(&file(lab), &text)).map_err(|error| cannot_write(lab, &error))
+        text.and_then(|text| write_private(&file(lab), &text))
+            .map_err(|error| failed(lab.folder(), "written", error))
     }
 
     /// Changes what is known of a lab that is there.
@@ -130,12 +131,6 @@ fn file(lab: &KindLab) -> PathBuf {
     lab.folder().join("lab.json")
 }
 
-/// The sentence for a folder that cannot be written.
-pub fn cannot_write(lab: &KindLab, error: &io::Error) -> Error {
-    Error::environment(format!("{} cannot be written: {error}", lab.folder().display()))
-        .hint("the lab keeps its state there; make it writable, or name another folder in OIDC_LAB_DIR")
-}
-
 /// Forgets a cluster that is not there, or not the lab's. What other steps do in the
 /// lab's folder meanwhile stays.
 ///
@@ -144,7 +139,9 @@ pub fn cannot_write(lab: &KindLab, error: &io::Error) -> Error {
 pub fn forget(lab: &KindLab) -> Result<()> {
     for path in [file(lab), lab.kubeconfig()] {
         match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(lab, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(lab.folder(), "written", error));
+            }
             _ => {}
         }
     }

@@ -14,8 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use base::files::{make_private_folder, write_private};
-use base::folder::{Contents, Folder, FolderError};
+use base::folder::{Contents, Folder, failed, no_lock};
 use base::locks::{self, Mode};
+use base::{Error, Result};
 use local_cluster::workloads;
 
 /// Goes up when an older binary could not work with what stands in the folder.
@@ -139,17 +140,16 @@ impl Home {
     ///
     /// # Errors
     /// It is somebody's own, or cannot be made or written.
-    pub fn create(&self) -> Result<(), FolderError> {
+    pub fn create(&self) -> Result<()> {
         self.folder.claim()?;
-        let path = self.logs();
-        make_private_folder(&path).map_err(|error| FolderError::Failed { path, what: "written", error })
+        make_private_folder(&self.logs()).map_err(|error| failed(&self.logs(), "written", error))
     }
 
     /// Whether a lab runs here.
     ///
     /// # Errors
     /// The folder is somebody's own, or the lab's lock cannot be asked.
-    pub fn state(&self) -> Result<State, FolderError> {
+    pub fn state(&self) -> Result<State> {
         if !self.folder.is_ours()? || self.wait_until_down(Duration::ZERO)? {
             return Ok(State::Down);
         }
@@ -166,8 +166,9 @@ impl Home {
     ///
     /// # Errors
     /// Another lab lives here, or the folder cannot be written.
-    pub fn live(&self) -> Result<File, FolderError> {
-        let mut file = self.lock(Mode::Exclusive, ASKED)?.ok_or_else(|| self.lives())?;
+    pub fn live(&self) -> Result<File> {
+        let lock = self.lock(Mode::Exclusive, ASKED).map_err(|error| self.no_lock(error))?;
+        let mut file = lock.ok_or_else(|| self.lives())?;
         let mut said = || {
             // What a killed lab said of itself is not true of this one.
             match fs::remove_file(self.description()) {
@@ -177,7 +178,7 @@ impl Home {
             file.set_len(0)?;
             write!(file, "{}", std::process::id())
         };
-        said().map_err(|error| FolderError::Failed { path: self.alive(), what: "written", error })?;
+        said().map_err(|error| failed(&self.alive(), "written", error))?;
         Ok(file)
     }
 
@@ -185,20 +186,24 @@ impl Home {
     ///
     /// # Errors
     /// The lab's lock cannot be asked.
-    pub fn wait_until_down(&self, limit: Duration) -> Result<bool, FolderError> {
+    pub fn wait_until_down(&self, limit: Duration) -> Result<bool> {
         match self.lock(Mode::Shared, limit) {
-            Err(FolderError::Lock { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-            lock => Ok(lock?.is_some()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            lock => Ok(lock.map_err(|error| self.no_lock(error))?.is_some()),
         }
     }
 
-    fn lock(&self, mode: Mode, limit: Duration) -> Result<Option<File>, FolderError> {
-        let path = self.alive();
-        locks::take(&path, mode, limit).map_err(|error| FolderError::Lock { path, error })
+    fn lock(&self, mode: Mode, limit: Duration) -> io::Result<Option<File>> {
+        locks::take(&self.alive(), mode, limit)
     }
 
-    fn lives(&self) -> FolderError {
-        FolderError::Lives { path: self.folder.path().to_owned() }
+    fn no_lock(&self, error: io::Error) -> Error {
+        no_lock(&self.alive(), error)
+    }
+
+    fn lives(&self) -> Error {
+        Error::environment(format!("another lab runs in {}", self.folder.path().display()))
+            .hint("`cargo xtask status` says whether it can be used")
     }
 
     /// Writes what a running lab says of itself.
@@ -236,7 +241,7 @@ impl Home {
     ///
     /// # Errors
     /// A lab lives here, or something in the folder cannot be removed.
-    pub fn clear(&self) -> Result<bool, FolderError> {
+    pub fn clear(&self) -> Result<bool> {
         self.vacate(Folder::clear)
     }
 
@@ -244,18 +249,18 @@ impl Home {
     ///
     /// # Errors
     /// A lab lives here, or something in the folder cannot be removed.
-    pub fn remove(&self) -> Result<bool, FolderError> {
+    pub fn remove(&self) -> Result<bool> {
         self.vacate(Folder::remove)
     }
 
-    fn vacate(&self, act: fn(&Folder) -> Result<bool, FolderError>) -> Result<bool, FolderError> {
+    fn vacate(&self, act: fn(&Folder) -> Result<bool>) -> Result<bool> {
         if !self.folder.is_ours()? {
             return Ok(false);
         }
         // Held meanwhile, so that no lab begins in a folder that is being cleared.
         let _down = match self.lock(Mode::Shared, Duration::ZERO) {
-            Err(FolderError::Lock { error, .. }) if error.kind() == io::ErrorKind::NotFound => None,
-            lock => Some(lock?.ok_or_else(|| self.lives())?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            lock => Some(lock.map_err(|error| self.no_lock(error))?.ok_or_else(|| self.lives())?),
         };
         workloads::sweep(&self.processes());
         act(&self.folder)

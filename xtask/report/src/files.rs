@@ -67,8 +67,7 @@ pub fn write(dir: &Path, files: impl IntoIterator<Item = (impl AsRef<Path>, Stri
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::environment(format!("{} cannot be written: {error}", path.display()))
-        .hint("name a folder for the report that you may write and that has room")
+    Error::unwritable(path, error).hint("name a folder for the report that you may write and that has room")
 }
 
 /// What to name where something else was named.

@@ -29,7 +29,7 @@ pub fn man(console: &Console, folder: Option<&Path>, record: &mut GoalRecord) ->
     match folder {
         None => console.verbatim(&typing::page(command)),
         Some(folder) => {
-            typing::pages(command, folder).map_err(|error| typing::cannot_write(folder, &error))?;
+            typing::pages(command, folder)?;
             console.explain(&format!("the pages are in {0}: man {0}/cargo-xtask.1", folder.display()));
             record.more.insert("folder".into(), folder.display().to_string().into());
         }

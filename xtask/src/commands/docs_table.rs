@@ -57,16 +57,14 @@ impl DocsTable {
     /// Writes the table into the page, then the file.
     fn write<T: Serialize>(self, root: &Path, kept: &T, table: &str) -> Result<()> {
         let file = self.file;
-        let json = serde_json::to_string_pretty(kept)
-            .map_err(|error| Error::environment(format!("{file} cannot be written: {error}")))?;
+        let json = serde_json::to_string_pretty(kept).map_err(|error| Error::unwritable(file, error))?;
         self.put(root, table)?;
-        fs::write(root.join(file), json + "\n")
-            .map_err(|error| Error::environment(format!("{file} cannot be written: {error}")))
+        fs::write(root.join(file), json + "\n").map_err(|error| Error::unwritable(file, error))
     }
 
     fn put(self, root: &Path, table: &str) -> Result<()> {
         let name = self.page;
-        let cannot = |error: std::io::Error| Error::environment(format!("{name} cannot be written: {error}"));
+        let cannot = |error: std::io::Error| Error::unwritable(name, error);
         let path = root.join(name);
         let page = fs::read_to_string(&path).map_err(cannot)?;
         let page = self.replaced(&page, table).ok_or_else(|| {

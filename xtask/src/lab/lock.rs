@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::folder::{Folder, FolderError, with_suffix};
+use base::folder::{Folder, failed, no_lock, with_suffix};
 use base::locks::{self, Mode};
 use rustix::process::{Pid, test_kill_process};
 
@@ -32,13 +32,13 @@ impl Lock {
     pub fn take(folder: &Folder) -> Result<Self> {
         folder.is_ours()?;
         let path = with_suffix(folder.path(), ".lock");
-        let failed = |error| FolderError::Failed { path: path.clone(), what: "written", error };
+        let failed = |error| failed(&path, "written", error);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
         }
         let take = |limit| {
             let error = |error: io::Error| match error.kind() {
-                io::ErrorKind::Unsupported => FolderError::Lock { path: path.clone(), error },
+                io::ErrorKind::Unsupported => no_lock(&path, error),
                 _ => failed(error),
             };
             locks::take(&path, Mode::Exclusive, limit).map_err(error)
@@ -58,7 +58,7 @@ impl Lock {
     }
 
     fn held(path: PathBuf, mut file: File) -> Result<Self> {
-        let failed = |error| FolderError::Failed { path: path.clone(), what: "written", error };
+        let failed = |error| failed(&path, "written", error);
         let mut text = vec![];
         (&file).take(64).read_to_end(&mut text).map_err(failed)?;
         if !text.iter().all(u8::is_ascii_digit) {

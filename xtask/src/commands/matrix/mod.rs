@@ -132,9 +132,7 @@ impl Run<'_> {
             [(&args.markdown, table::markdown as fn(&[Measured]) -> String), (&args.junit, table::junit)]
         {
             if let Some(path) = path {
-                std::fs::write(path, text(&all)).map_err(|error| {
-                    Error::environment(format!("{} cannot be written: {error}", path.display()))
-                })?;
+                std::fs::write(path, text(&all)).map_err(|error| Error::unwritable(path, error))?;
             }
         }
         if args.update {
