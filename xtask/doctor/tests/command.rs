@@ -261,9 +261,9 @@ fn a_kubeconfig_that_cannot_be_used_is_one_sentence_without_credentials() {
         )
     };
     for (user, words) in [
-        (exec("sh", "-c, 'echo s3cr3t >&2; exit 3'"), "its credential plugin ends with exit status: 3"),
-        (exec("sh", "-c, 'echo s3cr3t {'"), "its credential plugin gives no credential that can be read"),
-        (exec("no-such-plugin", "s3cr3t"), "its credential plugin cannot be started"),
+        (exec("sh", "-c, 'echo s3cr3t >&2; exit 3'"), "its credential plugin sh ends with exit status: 3"),
+        (exec("sh", "-c, 'echo s3cr3t {'"), "its credential plugin sh gives no credential that can be read"),
+        (exec("no-such-plugin", "s3cr3t"), "its credential plugin no-such-plugin cannot be started"),
         ("{token: s3cr3t".to_owned(), "it is no YAML that can be read, at line"),
         ("{client-certificate: /nowhere/s, client-key: /nowhere/k}".to_owned(), "/nowhere/"),
     ] {
