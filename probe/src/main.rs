@@ -17,7 +17,7 @@ use std::time::Duration;
 use base::{Error, Exit, Result};
 use probe::password::{self, Source};
 use probe::typing;
-use probe::{Event, Options, Password, Tls, usage};
+use probe::{Event, Failure, Options, Password, Sign, Tls, usage};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
@@ -148,6 +148,9 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
     options.concurrency = cli.concurrency;
     options.rate = cli.rate;
     options.startup_grace = cli.wait;
+    if cli.gentle {
+        options.ends_at = |failure| failure.sign().is_some();
+    }
     if let (Some(share), Some(rate)) = (cli.share, cli.rate) {
         let (own, first) = share.rate(rate);
         (options.rate, options.begin_after) = (Some(own), first);
@@ -163,20 +166,12 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
     options.each_exchange = screen.live.is_some();
     let mut trace_failed = None;
     let mut interrupted = false;
-    let (mut stopped, stop) = (None, Notify::new());
     let report = runtime.block_on(async {
         let mut observer = |event: &Event| {
             if let (Event::Finished(login), Some(trace)) = (event, &mut trace)
                 && let Err(message) = trace.write(login)
             {
                 trace_failed.get_or_insert(message);
-            }
-            if let Event::Finished(login) = event
-                && let Err(failure) = &login.outcome
-                && let Some(sign) = failure.sign().filter(|_| cli.gentle)
-            {
-                stopped.get_or_insert(sign.words());
-                stop.notify_one();
             }
             screen.show(event);
         };
@@ -186,6 +181,8 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
                 () = stop.notified() => {}
             }
         };
+    let failures = report.logins.iter().filter_map(|login| login.outcome.as_ref().err());
+    let stopped = failures.filter(|it| (options.ends_at)(it)).find_map(Failure::sign).map(Sign::words);
         probe::run(&options, &mut observer, cancel).await
     });
     let held = baseline.as_mut().map(|it| it.hold(report.latency(), report.logins.len()));
@@ -193,7 +190,7 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
     let exit = match report.verdict {
         _ if interrupted => Exit::Interrupted,
         _ if trace_failed.is_some() => Exit::Environment,
-        verdict if verdict == cli.expect && !slower && stopped.is_none() => Exit::Done,
+        verdict if verdict == cli.expect && !slower && (stopped.is_none() || !cli.gentle) => Exit::Done,
         _ => Exit::Verdict,
     };
     let mut outcome = Outcome { code: exit.code(), stopped, baseline, held, error: trace_failed };

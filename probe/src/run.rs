@@ -75,8 +75,8 @@ pub async fn login(options: &Options) -> Login {
     one(1, options, Instant::now(), &Outage::default(), &|_| {}).await
 }
 
-/// A series of logins. `observer` hears what happens while it runs; when `cancel` resolves, logins that
-/// run are dropped and the report is about those that have ended.
+/// A series of logins. `observer` hears what happens while it runs; when `cancel` resolves, or one has failed that
+/// [`Options::ends_at`] names, logins that run are dropped and the report is about those that have ended.
 pub async fn run(
     options: &Options,
     observer: &mut (dyn FnMut(&Event) + Send),
@@ -124,6 +124,9 @@ pub async fn run(
         observer(&event);
         if let Event::Finished(login) = event {
             logins.push(*login);
+            if logins.last().is_some_and(|login| login.outcome.as_ref().is_err_and(options.ends_at)) {
+                break;
+            }
         }
     }
     workers.shutdown().await;

@@ -125,7 +125,7 @@ impl Screen {
                 self.say(line);
             }
             if let Some(sign) = outcome.stopped {
-                self.say(&format!("  stopped (--gentle): another login could lock the account after {sign}"));
+                self.say(&format!("  stopped: another login could lock the account after {sign}"));
             }
             if cli.expect != report.verdict && cli.expect != Verdict::LoggedIn {
                 self.say(&format!("  expected {}", cli.expect));
