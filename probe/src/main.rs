@@ -14,17 +14,17 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use base::terminal::{ended, print};
 use base::{Error, Exit, Result};
 use probe::password::{self, Source};
 use probe::typing;
 use probe::{Event, Failure, Options, Password, Sign, Tls, usage};
 use tokio::runtime::Runtime;
-use tokio::sync::Notify;
 
 use ::report::Begun;
 use baseline::Baseline;
 use cli::{Cli, Command, Series, Who};
-use screen::{Outcome, Screen, complain, print};
+use screen::{Outcome, Screen, complain};
 use trace_file::TraceFile;
 
 fn main() -> ExitCode {
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         }
     };
     match run(&cli) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => ended(exit),
         Err(error) => {
             complain(&format!("error: {error}"));
             if cli.wants_json() {
@@ -176,15 +176,13 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
             screen.show(event);
         };
         let cancel = async {
-            tokio::select! {
-                () = interrupts => interrupted = true,
-                () = stop.notified() => {}
-            }
+            interrupts.await;
+            interrupted = true;
         };
-    let failures = report.logins.iter().filter_map(|login| login.outcome.as_ref().err());
-    let stopped = failures.filter(|it| (options.ends_at)(it)).find_map(Failure::sign).map(Sign::words);
         probe::run(&options, &mut observer, cancel).await
     });
+    let failures = report.logins.iter().filter_map(|login| login.outcome.as_ref().err());
+    let stopped = failures.filter(|it| (options.ends_at)(it)).find_map(Failure::sign).map(Sign::words);
     let held = baseline.as_mut().map(|it| it.hold(report.latency(), report.logins.len()));
     let slower = baseline.as_ref().is_some_and(|it| it.slower == Some(true));
     let exit = match report.verdict {

@@ -206,6 +206,19 @@ fn manifests_are_looked_at_without_a_cluster() {
     expect(2, &["-f", "-", "--upgrade-to", "v3.3.5", "--argocd", "v3.3.6"], &list);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_is_not_whole_is_no_success() {
+    for args in [&["explain", "stale-argocd"][..], &["explain", "stale-argocd", "--format", "json"]] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_kubectl-argocd_sso")).args(args).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {said}");
+        assert!(said.contains("error: standard output cannot be written: No space left on device"), "{said}");
+    }
+}
+
 /// The address of a server that answers everything so.
 fn server(status: &'static str, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
