@@ -18,7 +18,7 @@ use base::terminal::{ended, print};
 use base::{Error, Exit, Result};
 use probe::password::{self, Source};
 use probe::typing;
-use probe::{Event, Failure, Options, Password, Sign, Tls, usage};
+use probe::{Event, Options, Password, Sign, Tls, usage};
 use tokio::runtime::Runtime;
 
 use ::report::Begun;
@@ -149,7 +149,7 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
     options.rate = cli.rate;
     options.startup_grace = cli.wait;
     if cli.gentle {
-        options.ends_at = |failure| failure.sign().is_some();
+        options.ends_at = |_, _| true;
     }
     if let (Some(share), Some(rate)) = (cli.share, cli.rate) {
         let (own, first) = share.rate(rate);
@@ -181,8 +181,8 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
         };
         probe::run(&options, &mut observer, cancel).await
     });
-    let failures = report.logins.iter().filter_map(|login| login.outcome.as_ref().err());
-    let stopped = failures.filter(|it| (options.ends_at)(it)).find_map(Failure::sign).map(Sign::words);
+    let mut failures = report.logins.iter().filter_map(|login| login.outcome.as_ref().err());
+    let stopped = failures.find_map(|failure| failure.ends(&options)).map(Sign::words);
     let held = baseline.as_mut().map(|it| it.hold(report.latency(), report.logins.len()));
     let slower = baseline.as_ref().is_some_and(|it| it.slower == Some(true));
     let exit = match report.verdict {

@@ -123,8 +123,9 @@ pub async fn run(
         let Some(event) = event else { break };
         observer(&event);
         if let Event::Finished(login) = event {
+            let ends = login.outcome.as_ref().is_err_and(|failure| failure.ends(options).is_some());
             logins.push(*login);
-            if logins.last().is_some_and(|login| login.outcome.as_ref().is_err_and(options.ends_at)) {
+            if ends {
                 break;
             }
         }
