@@ -183,8 +183,8 @@ pub(crate) struct Series {
     #[arg(long, value_name = "I/N", conflicts_with = "up_to")]
     pub(crate) share: Option<Share>,
 
-    /// Do no further login after the first sign that one could lock the account: a password that is not taken, 429,
-    /// an account that is locked or disabled, an unknown error of the login form
+    /// Do no further login after any sign that one could lock the account: not only, as always, after a password that
+    /// is not taken and words of a locked account, but after 429 and an unknown error of the login form too
     #[arg(long)]
     pub(crate) gentle: bool,
 

@@ -51,6 +51,11 @@ pub fn sign(step: Step, status: Option<u16>, message: &str, cause: Cause) -> Opt
     }
 }
 
+/// Whether a sign in the answer at a step says that this password had better not be sent again at all.
+pub fn ends_the_password(step: Step, sign: Sign) -> bool {
+    step == Step::Form && matches!(sign, Sign::Locked | Sign::Refused)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,7 +81,12 @@ impl Failure {
 
     /// Whether the provider's answer to its form says that this password had better not be sent again at all.
     pub fn ends_the_password(&self) -> bool {
-        self.step == Step::Form && matches!(self.sign(), Some(Sign::Locked | Sign::Refused))
+        self.sign().is_some_and(|sign| lockout::ends_the_password(self.step, sign))
+    }
+
+    /// The sign of a lock-out at which a series with these options ends, if this failure is one.
+    pub fn ends(&self, options: &Options) -> Option<Sign> {
+        self.sign().filter(|sign| (options.ends_at)(self.step, *sign))
     }
 }
 

@@ -14,17 +14,17 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use base::terminal::{ended, print};
 use base::{Error, Exit, Result};
 use probe::password::{self, Source};
 use probe::typing;
-use probe::{Event, Options, Password, Tls, usage};
+use probe::{Event, Options, Password, Sign, Tls, usage};
 use tokio::runtime::Runtime;
-use tokio::sync::Notify;
 
 use ::report::Begun;
 use baseline::Baseline;
 use cli::{Cli, Command, Series, Who};
-use screen::{Outcome, Screen, complain, print};
+use screen::{Outcome, Screen, complain};
 use trace_file::TraceFile;
 
 fn main() -> ExitCode {
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         }
     };
     match run(&cli) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => ended(exit),
         Err(error) => {
             complain(&format!("error: {error}"));
             if cli.wants_json() {
@@ -148,6 +148,9 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
     options.concurrency = cli.concurrency;
     options.rate = cli.rate;
     options.startup_grace = cli.wait;
+    if cli.gentle {
+        options.ends_at = |_, _| true;
+    }
     if let (Some(share), Some(rate)) = (cli.share, cli.rate) {
         let (own, first) = share.rate(rate);
         (options.rate, options.begin_after) = (Some(own), first);
@@ -163,7 +166,6 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
     options.each_exchange = screen.live.is_some();
     let mut trace_failed = None;
     let mut interrupted = false;
-    let (mut stopped, stop) = (None, Notify::new());
     let report = runtime.block_on(async {
         let mut observer = |event: &Event| {
             if let (Event::Finished(login), Some(trace)) = (event, &mut trace)
@@ -171,29 +173,22 @@ fn probe(cli: &Series, runtime: &Runtime) -> Result<Exit> {
             {
                 trace_failed.get_or_insert(message);
             }
-            if let Event::Finished(login) = event
-                && let Err(failure) = &login.outcome
-                && let Some(sign) = failure.sign().filter(|_| cli.gentle)
-            {
-                stopped.get_or_insert(sign.words());
-                stop.notify_one();
-            }
             screen.show(event);
         };
         let cancel = async {
-            tokio::select! {
-                () = interrupts => interrupted = true,
-                () = stop.notified() => {}
-            }
+            interrupts.await;
+            interrupted = true;
         };
         probe::run(&options, &mut observer, cancel).await
     });
+    let mut failures = report.logins.iter().filter_map(|login| login.outcome.as_ref().err());
+    let stopped = failures.find_map(|failure| failure.ends(&options)).map(Sign::words);
     let held = baseline.as_mut().map(|it| it.hold(report.latency(), report.logins.len()));
     let slower = baseline.as_ref().is_some_and(|it| it.slower == Some(true));
     let exit = match report.verdict {
         _ if interrupted => Exit::Interrupted,
         _ if trace_failed.is_some() => Exit::Environment,
-        verdict if verdict == cli.expect && !slower && stopped.is_none() => Exit::Done,
+        verdict if verdict == cli.expect && !slower && (stopped.is_none() || !cli.gentle) => Exit::Done,
         _ => Exit::Verdict,
     };
     let mut outcome = Outcome { code: exit.code(), stopped, baseline, held, error: trace_failed };

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::lockout::{self, Sign};
 use crate::password_hosts::PasswordHosts;
 use crate::proxy::Proxies;
 use crate::redact::Password;
 use crate::resolve::Resolve;
 use crate::tls::Tls;
+use crate::trace::Step;
 
 /// Everything a series of logins is told; [`Options::new`] fills in the usual limits.
 #[derive(Debug, Clone)]
@@ -34,6 +36,9 @@ pub struct Options {
     /// streaks, and a few logins may all meet the same one; so before each further login, requests for
     /// `/healthz` use up some turns.
     pub up_to: u32,
+    /// The signs of a lock-out, at the step that gave them, after which no login begins, and those that run are dropped:
+    /// those that end the password.
+    pub ends_at: fn(Step, Sign) -> bool,
     /// How many logins may run at the same time.
     pub concurrency: u32,
     /// At most so many logins begin in a second.
@@ -75,6 +80,7 @@ impl Options {
             ask_rights: false,
             logins: 5,
             up_to: 0,
+            ends_at: lockout::ends_the_password,
             concurrency: 1,
             rate: None,
             begin_after: Duration::ZERO,

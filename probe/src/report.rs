@@ -49,7 +49,7 @@ pub struct Report {
     pub verdict: Verdict,
     /// The logins in the order of their numbers.
     pub logins: Vec<Login>,
-    /// How many logins were asked for; fewer are in `logins` only when the series was cancelled.
+    /// How many logins were asked for; fewer are in `logins` only when the series ended before.
     pub asked: u32,
     /// How long the series waited, all in all, for an Argo CD that was not answering.
     pub waited: Duration,

@@ -75,8 +75,8 @@ pub async fn login(options: &Options) -> Login {
     one(1, options, Instant::now(), &Outage::default(), &|_| {}).await
 }
 
-/// A series of logins. `observer` hears what happens while it runs; when `cancel` resolves, logins that
-/// run are dropped and the report is about those that have ended.
+/// A series of logins. `observer` hears what happens while it runs; when `cancel` resolves, or one has failed that
+/// [`Options::ends_at`] names, logins that run are dropped and the report is about those that have ended.
 pub async fn run(
     options: &Options,
     observer: &mut (dyn FnMut(&Event) + Send),
@@ -123,7 +123,11 @@ pub async fn run(
         let Some(event) = event else { break };
         observer(&event);
         if let Event::Finished(login) = event {
+            let ends = login.outcome.as_ref().is_err_and(|failure| failure.ends(options).is_some());
             logins.push(*login);
+            if ends {
+                break;
+            }
         }
     }
     workers.shutdown().await;

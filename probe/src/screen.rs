@@ -1,7 +1,5 @@
 //! What is said of a series of logins: to people while it goes on and at its end, and in the one document.
 
-use std::io::{self, Write};
-
 use probe::table::Style;
 use probe::{Event, Point, Report, Verdict, summary, table};
 use serde::Serialize;
@@ -9,7 +7,7 @@ use serde::Serialize;
 use crate::baseline::Baseline;
 use crate::cli::{Format, Series};
 use crate::live::Live;
-use base::terminal::{self, Surroundings};
+use base::terminal::{self, Surroundings, print};
 
 /// What there is to say beside the report.
 #[derive(Serialize)]
@@ -96,6 +94,7 @@ impl Screen {
             Event::Finished(login) if self.verbose => {
                 self.clear();
                 self.say(&format!("login {}\n{}", login.number, table::render(login, self.style)));
+                self.say("");
                 if self.answers {
                     self.say(table::answers(login).trim_end());
                 }
@@ -119,13 +118,14 @@ impl Screen {
         } else {
             if let (false, Some(login)) = (self.verbose, report.example()) {
                 self.say(&table::render(login, self.style));
+                self.say("");
             }
             self.say(summary::render(report, self.style).trim_end());
             if let Some(line) = &outcome.held {
                 self.say(line);
             }
             if let Some(sign) = outcome.stopped {
-                self.say(&format!("  stopped (--gentle): another login could lock the account after {sign}"));
+                self.say(&format!("  stopped: another login could lock the account after {sign}"));
             }
             if cli.expect != report.verdict && cli.expect != Verdict::LoggedIn {
                 self.say(&format!("  expected {}", cli.expect));
@@ -147,12 +147,7 @@ impl Screen {
     }
 }
 
-/// Writes to standard output. A reader that has gone away (`| head`) is no error of the login.
-pub(crate) fn print(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
 /// Says something to a person, on standard error.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", Surroundings::here().stderr.fit(text));
+    terminal::complain(&Surroundings::here().stderr.fit(text));
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use base::terminal::Surroundings;
+use base::terminal::{Surroundings, print};
 use base::{Exit, duration};
 use jiff::Timestamp;
 use probe::Options;
@@ -10,7 +10,7 @@ use probe::watch::{self, End, Seen, Watched, moment};
 use serde::Serialize;
 
 use crate::cli::{Format, Watch};
-use crate::screen::{complain, print};
+use crate::screen::complain;
 
 /// Watches until it ends; gives the exit code.
 pub(crate) async fn run(args: &Watch, options: &Options, interrupt: impl Future<Output = ()>) -> Exit {

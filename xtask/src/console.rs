@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use base::progress::{Listener, SLOW};
 pub use base::terminal::Surroundings;
-use base::terminal::{Screen, github};
+use base::terminal::{Screen, complain, github, print};
 use base::{Error, duration};
 use toolbox::download::{Progress, part};
 
@@ -145,7 +145,7 @@ impl Console {
             self.err(text);
         } else {
             let text = self.surroundings.stdout.fit(text);
-            self.bars.suspend(|| put(&mut io::stdout().lock(), &text));
+            self.bars.suspend(|| print(&text));
         }
     }
 
@@ -154,7 +154,7 @@ impl Console {
         self.end_group();
         match self.wanted.json || self.silent {
             true => self.err(text),
-            false => self.bars.suspend(|| put(&mut io::stdout().lock(), text)),
+            false => self.bars.suspend(|| print(text)),
         }
     }
 
@@ -175,7 +175,7 @@ impl Console {
 
     /// Writes a document to stdout, also where the command line that asks for one is wrong.
     pub fn write(document: &Value) {
-        put(&mut io::stdout().lock(), &format!("{document:#}"));
+        print(&format!("{document:#}"));
     }
 
     /// Where the output of another program belongs: to that of results, as [`Console::result`] has it.
@@ -200,7 +200,7 @@ impl Console {
 
     fn raw(&self, text: &str) {
         if !self.silent {
-            self.bars.suspend(|| put(&mut io::stderr().lock(), text));
+            self.bars.suspend(|| complain(text));
         }
     }
 
@@ -372,12 +372,6 @@ fn paint(colours: bool, good: bool, text: &str) -> String {
     }
     let code = if good { "32" } else { "31" };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
-}
-
-fn put(stream: &mut dyn io::Write, text: &str) {
-    // A reader that went away (`| head`) wants no more; that is no error of ours.
-    let _ = writeln!(stream, "{}", text.trim_end_matches('\n'));
-    let _ = stream.flush();
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ fn main() -> ExitCode {
         }
     }
     console.document(&report.document(exit, error.as_ref()));
-    exit.into()
+    base::terminal::ended(exit)
 }
 
 /// Where a report is to go, if one is wanted: looked at before anything is done.

@@ -62,12 +62,24 @@ fn a_gentle_series_ends_at_the_first_sign_of_a_lock_out() {
         assert!(document["stopped"].as_str().is_some_and(|words| words.contains(sign)), "{document}");
         let ran = run(command(&fake).args(["--logins", "6", "--gentle"]));
         assert!(ran.out.contains("refused: 0 of 1 login passed, 5 not done"), "{}", ran.out);
-        assert!(ran.out.contains("stopped (--gentle)"), "{}", ran.out);
+        assert!(ran.out.contains("stopped: another login"), "{}", ran.out);
     }
     let refused = Fake::start().invalid_client(|_| true);
     let (_, document) = json(&refused, &["--logins", "3", "--gentle"]);
     assert_eq!(document["logins"]["total"], 3, "a client secret locks nobody's account: {document}");
     assert!(document["stopped"].is_null(), "{document}");
+}
+
+#[test]
+fn a_refused_password_is_not_sent_again() {
+    let fake = Fake::start();
+    let mut command = command(&fake);
+    command.args(["--logins", "3", "--expect", "refused", "--format", "json"]);
+    let ran = run(command.env("PROBE_PASSWORD", "wrong"));
+    let document = document(&ran);
+    assert_eq!((ran.code, &document["logins"]["total"]), (Some(0), &1.into()), "{document}");
+    assert_eq!(document["stopped"], "a password that is not taken", "{document}");
+    assert_eq!(fake.seen().iter().filter(|request| request.method == "POST").count(), 1);
 }
 
 #[test]

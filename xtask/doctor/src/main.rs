@@ -1,6 +1,5 @@
 //! The command `kubectl argocd-sso`: says why a login into Argo CD fails, on the cluster of the current context.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use releases::Release;
 use report::Begun;
 use serde_json::{Map, Value, json};
 
-use base::terminal::{Surroundings, github};
+use base::terminal::{Surroundings, complain, ended, github, print};
 use base::{Error, Exit, Result, interrupt};
 
 /// Says why logging in to Argo CD by SSO fails, and what to do about it.
@@ -108,7 +107,7 @@ fn main() -> ExitCode {
                 let name = if explains { "explain" } else { "doctor" };
                 let error = Error::usage(sentence);
                 let document = document(name, Instant::now(), Map::new(), error.exit, Some(&error));
-                put(&mut std::io::stdout().lock(), &format!("{document:#}"));
+                print(&format!("{document:#}"));
             }
             return Exit::Usage.into();
         }
@@ -117,7 +116,7 @@ fn main() -> ExitCode {
     // GitHub reads standard error as it reads standard output, which may be somebody's file.
     let annotate = |commands: &str| {
         if surroundings.stderr.github && !commands.is_empty() {
-            put(&mut std::io::stderr().lock(), commands);
+            complain(commands);
         }
     };
     let (since, json) = (Instant::now(), cli.format == Format::Json);
@@ -132,8 +131,8 @@ fn main() -> ExitCode {
         Ok(()) => (cli.report.as_deref(), run(&cli)),
         Err(error) => (None, Err(error)),
     };
-    let complain = |error: &Error| {
-        put(&mut std::io::stderr().lock(), &surroundings.stderr.fit(&format!("error: {error}")));
+    let failed = |error: &Error| {
+        complain(&surroundings.stderr.fit(&format!("error: {error}")));
         annotate(&github::error(None, "kubectl argocd-sso", &error.to_string()));
     };
     let (answer, error) = match outcome {
@@ -142,7 +141,7 @@ fn main() -> ExitCode {
     };
     let Answer { headline, body, fields, traces, mut exit, annotations } = answer;
     match &error {
-        Some(error) => complain(error),
+        Some(error) => failed(error),
         None => {
             // A Role is on its way to kubectl, a script to a shell: they stay as they are.
             let role = headline.contains('\n');
@@ -150,8 +149,8 @@ fn main() -> ExitCode {
             let screen = if json { surroundings.stderr } else { surroundings.stdout };
             let text = if role { text } else { screen.fit(&text) };
             match json {
-                true => put(&mut std::io::stderr().lock(), &text),
-                false => put(&mut std::io::stdout().lock(), &text),
+                true => complain(&text),
+                false => print(&text),
             }
             annotate(&annotations);
         }
@@ -163,16 +162,16 @@ fn main() -> ExitCode {
             run["traces"] = traces.into();
             run
         };
-        if let Err(failed) = report::publish(run, folder, surroundings.stderr.github) {
-            complain(&failed);
-            exit = failed.exit;
-            (document["exit"], document["error"]) = (exit.code().into(), failed.to_string().into());
+        if let Err(error) = report::publish(run, folder, surroundings.stderr.github) {
+            failed(&error);
+            exit = error.exit;
+            (document["exit"], document["error"]) = (exit.code().into(), error.to_string().into());
         }
     }
     if json {
-        put(&mut std::io::stdout().lock(), &format!("{document:#}"));
+        print(&format!("{document:#}"));
     }
-    exit.into()
+    ended(exit)
 }
 
 fn run(cli: &Cli) -> Result<Answer> {
@@ -190,7 +189,7 @@ fn run(cli: &Cli) -> Result<Answer> {
     let quiet = cli.quiet;
     let say = Arc::new(move |line: &str| {
         if !quiet {
-            put(&mut std::io::stderr().lock(), &Surroundings::here().stderr.fit(line));
+            complain(&Surroundings::here().stderr.fit(line));
         }
     });
     let wait = cli.wait.map(Duration::from_secs);
@@ -244,10 +243,4 @@ fn document(
         document["error"] = error.to_string().into();
     }
     document
-}
-
-fn put(stream: &mut dyn Write, text: &str) {
-    // A reader that went away (`| head`) wants no more; that is no error of ours.
-    let _ = writeln!(stream, "{}", text.trim_end_matches('\n'));
-    let _ = stream.flush();
 }

@@ -206,6 +206,19 @@ fn manifests_are_looked_at_without_a_cluster() {
     expect(2, &["-f", "-", "--upgrade-to", "v3.3.5", "--argocd", "v3.3.6"], &list);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_is_not_whole_is_no_success() {
+    for args in [&["explain", "stale-argocd"][..], &["explain", "stale-argocd", "--format", "json"]] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_kubectl-argocd_sso")).args(args).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {said}");
+        assert!(said.contains("error: standard output cannot be written: No space left on device"), "{said}");
+    }
+}
+
 /// The address of a server that answers everything so.
 fn server(status: &'static str, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -261,9 +274,9 @@ fn a_kubeconfig_that_cannot_be_used_is_one_sentence_without_credentials() {
         )
     };
     for (user, words) in [
-        (exec("sh", "-c, 'echo s3cr3t >&2; exit 3'"), "its credential plugin ends with exit status: 3"),
-        (exec("sh", "-c, 'echo s3cr3t {'"), "its credential plugin gives no credential that can be read"),
-        (exec("no-such-plugin", "s3cr3t"), "its credential plugin cannot be started"),
+        (exec("sh", "-c, 'echo s3cr3t >&2; exit 3'"), "its credential plugin sh ends with exit status: 3"),
+        (exec("sh", "-c, 'echo s3cr3t {'"), "its credential plugin sh gives no credential that can be read"),
+        (exec("no-such-plugin", "s3cr3t"), "its credential plugin no-such-plugin cannot be started"),
         ("{token: s3cr3t".to_owned(), "it is no YAML that can be read, at line"),
         ("{client-certificate: /nowhere/s, client-key: /nowhere/k}".to_owned(), "/nowhere/"),
     ] {

@@ -42,7 +42,7 @@ impl Session {
         self.lab.find().await.ok().flatten()?;
         let cluster = self.cluster().await.ok()?;
         for provider in [Provider::Bundled, Provider::Dex] {
-            if matches!(cluster.find_deployment(provider.workload()).await, Ok(Some(_))) {
+            if cluster.find_deployment(provider.workload()).await.ok()?.is_some() {
                 return Some(provider);
             }
         }

@@ -4,8 +4,12 @@
 mod fit;
 pub mod github;
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use crate::Exit;
 
 pub use fit::{columns, wrap};
 
@@ -72,6 +76,36 @@ impl Surroundings {
 /// The columns of a stream that is a terminal.
 fn size(stream: &(impl io::IsTerminal + AsFd)) -> Option<u16> {
     stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).map_or(0, |size| size.ws_col))
+}
+
+/// The first reason why standard output could not be written.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes lines to standard output. What it did not take is told by [`ended`], but where a reader went away (`| head`),
+/// who wants no more.
+pub fn print(text: &str) {
+    if let Err(error) = put(&mut io::stdout().lock(), text)
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| error);
+    }
+}
+
+/// Writes lines to standard error; where it does not take them, nobody can be told.
+pub fn complain(text: &str) {
+    let _ = put(&mut io::stderr().lock(), text);
+}
+
+fn put(stream: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(stream, "{}", text.trim_end_matches('\n'))?;
+    stream.flush()
+}
+
+/// The status of a program that ends so, and another one, with a sentence, where its output is not whole.
+pub fn ended(exit: Exit) -> ExitCode {
+    let Some(error) = LOST.get() else { return exit.into() };
+    complain(&format!("error: standard output cannot be written: {error} (hint: make room where it goes)"));
+    Exit::Environment.into()
 }
 
 #[cfg(test)]

@@ -96,7 +96,9 @@ pub fn client(mut config: Config, agent: &'static str) -> Result<Client> {
     config.headers.push((USER_AGENT, HeaderValue::from_static(agent)));
     // A server that says no is a part of what is to be seen.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| unusable(&words(&error)))
+    let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
+    let named = format!("{PLUGINS} {}", shown(&plugin));
+    Client::try_from(config).map_err(|error| unusable(&words(&error).replacen(PLUGINS, &named, 1)))
 }
 
 /// The cluster behind a context.
@@ -133,6 +135,9 @@ pub fn unusable(why: &str) -> Error {
         .hint("`kubectl config get-contexts` lists the contexts; KUBECONFIG names another file")
 }
 
+/// How what is said of a credential plugin begins.
+const PLUGINS: &str = "its credential plugin";
+
 /// The innermost words of an error of the client. Of a credential plugin neither its arguments nor what it
 /// wrote are among them: both may be credentials.
 pub fn words(error: &kube::Error) -> String {
@@ -150,7 +155,7 @@ pub fn words(error: &kube::Error) -> String {
             _ => None,
         };
         if let Some(why) = why {
-            return format!("its credential plugin {why} (`kubectl get namespaces` shows what it says)");
+            return format!("{PLUGINS} {why} (`kubectl get namespaces` shows what it says)");
         }
         inner = error.source();
     }

@@ -197,13 +197,7 @@ pub async fn paste(evidence: &mut Evidence, options: Option<&Options>, subject: 
 }
 
 async fn log_in(options: &Options) -> Logins {
-    let options = Options {
-        ask_rights: true,
-        logins: LOGINS,
-        concurrency: LOGINS,
-        startup_grace: GRACE,
-        ..options.clone()
-    };
+    let options = Options { ask_rights: true, logins: LOGINS, startup_grace: GRACE, ..options.clone() };
     let report = probe::run(&options, &mut |_| {}, std::future::pending()).await;
     Logins {
         verdict: report.verdict,
