@@ -534,3 +534,84 @@ fn dex_config_beside_oidc_config_is_named() {
         &["two-providers certain now"],
     );
 }
+
+#[test]
+fn a_client_id_that_the_server_does_not_use_yet_says_nothing_of_the_secret() {
+    let renamed = |e: &mut Evidence, in_cluster: bool| {
+        e.settings = Seen::There(settings("http://argocd.host", &CONFIG.replace("argo-cd", "argocd")));
+        e.client_id = "argocd".into();
+        e.provider.tried = presented(&refuses());
+        if in_cluster {
+            dex(e, SECRET, "00:00:02", "00:00:30");
+            dex_seen(e).secret = None;
+        }
+    };
+    let findings = finds(|e| renamed(e, true), &["client-id likely later"]);
+    assert!(findings[0].fix.contains("clientID: argo-cd"), "{}", findings[0].fix);
+    finds(|e| renamed(e, false), &["client-id possible later"]);
+    // Its tokens are for the client that it asks as.
+    finds(
+        |e| {
+            renamed(e, true);
+            outside(e).logins = logins(vec![group(Step::Userinfo, Cause::NotLoggedIn)], None);
+            let log = e.pods[0].log.as_mut().unwrap();
+            log.rejected = Some((time("00:04:00"), crate::evidence::Rejected::Audience));
+        },
+        &["client-id likely now"],
+    );
+}
+
+#[test]
+fn a_token_of_the_issuers_own_name_is_rejected_for_the_name_that_is_set() {
+    let other_name = |e: &mut Evidence| {
+        dex(e, SECRET, "00:00:02", "00:00:30");
+        e.settings = Seen::There(settings("http://argocd.host", &CONFIG.replace("dex.host", "dex.host/")));
+        e.provider.issuer = "http://dex.host/".into();
+    };
+    // The server has not read it yet.
+    finds(other_name, &["issuer-mismatch likely later"]);
+    let findings = finds(
+        |e| {
+            other_name(e);
+            outside(e).logins = logins(vec![group(Step::Userinfo, Cause::NotLoggedIn)], None);
+            let log = e.pods[0].log.as_mut().unwrap();
+            log.rejected = Some((time("00:04:00"), crate::evidence::Rejected::Issuer));
+        },
+        &["issuer-mismatch certain now"],
+    );
+    assert!(findings[0].fix.contains("issuer: http://dex.host"), "{}", findings[0].fix);
+}
+
+#[test]
+fn an_issuer_that_can_be_none_is_surely_wrong() {
+    for issuer in ["dex.host", "http://dex.host/.well-known/openid-configuration"] {
+        let findings = finds(
+            |e| {
+                dex(e, SECRET, "00:00:02", "00:00:30");
+                e.settings =
+                    Seen::There(settings("http://argocd.host", &CONFIG.replace("http://dex.host", issuer)));
+                e.provider.issuer = issuer.into();
+                e.provider.discovery = Default::default();
+                ends(e, Step::Login, Cause::ProviderBadGateway);
+            },
+            &["issuer-mismatch certain now"],
+        );
+        let fix = &findings[0].fix;
+        assert!(fix.contains("issuer: http://dex.host\""), "{fix}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_wrong_as_well_does_not_explain_that_nobody_answers() {
+    finds(
+        |e| {
+            dex_takes(e, "another", &refuses());
+            e.provider.tried.clear();
+            dex_seen(e).deployment.ready = 0;
+            e.pods[0].rehearsed.clear();
+            ends(e, Step::Login, Cause::ProviderBadGateway);
+            outside(e).rehearsals[0].redeemed = None;
+        },
+        &["provider-unreachable certain now", "secret-mismatch certain later"],
+    );
+}
