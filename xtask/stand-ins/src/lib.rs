@@ -15,7 +15,6 @@ mod multipart;
 mod page;
 pub mod redis;
 
-
 /// Where the real programs were seen to answer otherwise and the stand-ins may stay as they
 /// are: no login notices, or none that a lab of ours makes. `compare` prints it.
 pub const DIFFERENCES: &[&str] = &[
