@@ -2,7 +2,7 @@
 
 use releases::{Era, Release};
 
-use super::evidence::{DeploymentSeen, Evidence};
+use super::evidence::{DeploymentSeen, Evidence, Reference};
 use super::shown::{argument, object};
 
 /// The annotation by which Reloader is told which Secret to watch.
@@ -37,7 +37,8 @@ pub fn nearest_that_reloads(release: &Release) -> Option<Release> {
 
 /// The Secret that `clientSecret` names.
 pub fn secret_name(evidence: &Evidence) -> Option<String> {
-    evidence.client_reference().map(|reference| reference.place().0.to_owned())
+    let named = evidence.client_reference().filter(|it| matches!(it, Reference::Own(_)) || it.is_name());
+    named.map(|reference| reference.place().0.to_owned())
 }
 
 /// Who restarts argocd-server when the Secret changes that its settings name, if both are known.
@@ -79,7 +80,15 @@ pub fn scale_to_one(evidence: &Evidence, deployment: &DeploymentSeen) -> String 
 
 /// `kubectl … -n argocd rollout restart deploy/argocd-server`.
 pub fn restart_argocd(evidence: &Evidence) -> String {
-    format!("{} rollout restart {}", evidence.argocd_kubectl(), deploy_server(evidence))
+    let paused = evidence.server.there().is_some_and(|server| server.paused);
+    restart(&evidence.argocd_kubectl(), &deploy_server(evidence), paused)
+}
+
+/// A Deployment that is paused cannot be restarted.
+fn restart(kubectl: &str, deployment: &str, paused: bool) -> String {
+    let resume = format!("{kubectl} rollout resume {deployment} && ");
+    let resume = if paused { resume.as_str() } else { "" };
+    format!("{resume}{kubectl} rollout restart {deployment}")
 }
 
 /// Why an unlabelled argocd-secret matters.
@@ -94,7 +103,8 @@ pub fn label_own_secret(evidence: &Evidence) -> String {
 pub fn restart_dex(evidence: &Evidence) -> String {
     let dex = evidence.provider.own_dex().map(|dex| &dex.deployment);
     let (namespace, name) = dex.map_or(("dex", "dex"), |dex| (dex.namespace.as_str(), dex.name.as_str()));
-    format!("{} rollout restart deploy/{}", evidence.kubectl_of(namespace), argument(name))
+    let deployment = format!("deploy/{}", argument(name));
+    restart(&evidence.kubectl_of(namespace), &deployment, dex.is_some_and(|dex| dex.paused))
 }
 
 /// So that the next rotation does not end in the same way.

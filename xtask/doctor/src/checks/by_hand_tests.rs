@@ -534,3 +534,205 @@ fn dex_config_beside_oidc_config_is_named() {
         &["two-providers certain now"],
     );
 }
+
+/// Argo CD's Secret was written after its server made its client app.
+fn written_since(evidence: &mut Evidence, value: &str) {
+    evidence.named_secret = Seen::There(secret("argocd-oidc", "clientSecret", value, "00:02:00"));
+    evidence.current = Some(Hidden::new(value).trimmed());
+}
+
+#[test]
+fn what_mends_dex_restarts_a_server_that_would_not_take_over_what_dex_does() {
+    for (release, restarts) in [("v3.3.6", true), ("v3.3.7", false)] {
+        // Both have it, neither was restarted, and logins pass.
+        let findings = finds(
+            |e| {
+                e.release = Some(release.parse().unwrap());
+                written_since(e, "another");
+                dex(e, "another", "00:02:00", "00:00:30");
+                e.provider.tried = presented(&refuses());
+            },
+            &["secret-mismatch certain later"],
+        );
+        let fix = &findings[0].fix;
+        assert!(fix.contains("restart deploy/dex"), "{fix}");
+        assert_eq!(fix.contains("restart deploy/argocd-server"), restarts, "{release}: {fix}");
+        // Both were given a line break, and Dex alone was restarted.
+        let value = "another\n";
+        let findings = finds(
+            |e| {
+                e.release = Some(release.parse().unwrap());
+                refused(e);
+                written_since(e, value);
+                dex(e, value, "00:02:00", "00:03:00");
+                e.provider.tried = presented(&refuses());
+                e.provider.tried.extend(tried(Form::AsStored, &takes()));
+            },
+            &["secret-whitespace certain now"],
+        );
+        let fix = &findings[0].fix;
+        assert_eq!(fix.contains("restart deploy/argocd-server"), restarts, "{release}: {fix}");
+    }
+}
+
+#[test]
+fn a_client_id_that_the_server_does_not_use_yet_says_nothing_of_the_secret() {
+    let renamed = |e: &mut Evidence, in_cluster: bool| {
+        e.settings = Seen::There(settings("http://argocd.host", &CONFIG.replace("argo-cd", "argocd")));
+        e.client_id = "argocd".into();
+        e.provider.tried = presented(&refuses());
+        if in_cluster {
+            dex(e, SECRET, "00:00:02", "00:00:30");
+            dex_seen(e).secret = None;
+        }
+    };
+    let findings = finds(|e| renamed(e, true), &["client-id likely later"]);
+    assert!(findings[0].fix.contains("clientID: argo-cd"), "{}", findings[0].fix);
+    finds(|e| renamed(e, false), &["client-id possible later"]);
+    // Its tokens are for the client that it asks as.
+    finds(
+        |e| {
+            renamed(e, true);
+            outside(e).logins = logins(vec![group(Step::Userinfo, Cause::NotLoggedIn)], None);
+            let log = e.pods[0].log.as_mut().unwrap();
+            log.rejected = Some((time("00:04:00"), crate::evidence::Rejected::Audience));
+        },
+        &["client-id likely now"],
+    );
+}
+
+#[test]
+fn a_token_of_the_issuers_own_name_is_rejected_for_the_name_that_is_set() {
+    let other_name = |e: &mut Evidence| {
+        dex(e, SECRET, "00:00:02", "00:00:30");
+        e.settings = Seen::There(settings("http://argocd.host", &CONFIG.replace("dex.host", "dex.host/")));
+        e.provider.issuer = "http://dex.host/".into();
+    };
+    // The server has not read it yet.
+    finds(other_name, &["issuer-mismatch likely later"]);
+    let findings = finds(
+        |e| {
+            other_name(e);
+            outside(e).logins = logins(vec![group(Step::Userinfo, Cause::NotLoggedIn)], None);
+            let log = e.pods[0].log.as_mut().unwrap();
+            log.rejected = Some((time("00:04:00"), crate::evidence::Rejected::Issuer));
+        },
+        &["issuer-mismatch certain now"],
+    );
+    assert!(findings[0].fix.contains("issuer: http://dex.host"), "{}", findings[0].fix);
+}
+
+#[test]
+fn an_issuer_that_can_be_none_is_surely_wrong() {
+    for issuer in ["dex.host", "http://dex.host/.well-known/openid-configuration"] {
+        let findings = finds(
+            |e| {
+                dex(e, SECRET, "00:00:02", "00:00:30");
+                e.settings =
+                    Seen::There(settings("http://argocd.host", &CONFIG.replace("http://dex.host", issuer)));
+                e.provider.issuer = issuer.into();
+                e.provider.discovery = Default::default();
+                ends(e, Step::Login, Cause::ProviderBadGateway);
+            },
+            &["issuer-mismatch certain now"],
+        );
+        let fix = &findings[0].fix;
+        assert!(fix.contains("issuer: http://dex.host\""), "{fix}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_wrong_as_well_does_not_explain_that_nobody_answers() {
+    finds(
+        |e| {
+            dex_takes(e, "another", &refuses());
+            e.provider.tried.clear();
+            dex_seen(e).deployment.ready = 0;
+            e.pods[0].rehearsed.clear();
+            ends(e, Step::Login, Cause::ProviderBadGateway);
+            outside(e).rehearsals[0].redeemed = None;
+        },
+        &["provider-unreachable certain now", "secret-mismatch certain later"],
+    );
+}
+
+#[test]
+fn a_missing_key_is_filled_from_dex_or_the_one_that_was_meant_is_named() {
+    let without = |e: &mut Evidence, key: &str, in_cluster: bool| {
+        refused(e);
+        e.current = None;
+        e.named_secret = Seen::There(secret("argocd-oidc", key, SECRET, "00:00:02"));
+        if in_cluster {
+            dex_takes(e, SECRET, &refuses());
+        }
+    };
+    for (key, in_cluster, fix) in [
+        ("ClientSecret", false, "clientSecret: $argocd-oidc:ClientSecret"),
+        (
+            "other",
+            true,
+            r#"get secret dex-clients -o json | jq '{data: {"clientSecret": .data["argo-cd"]}}'"#,
+        ),
+        ("other", false, r#"printf %s "$SECRET" | jq -R '"#),
+    ] {
+        let findings = finds(|e| without(e, key, in_cluster), &["secret-key-missing certain now"]);
+        assert!(findings[0].fix.contains(fix), "{}", findings[0].fix);
+    }
+    let findings = finds(
+        |e| {
+            without(e, "other", true);
+            e.named_secret = Seen::Absent;
+        },
+        &["secret-key-missing certain now"],
+    );
+    let fix = r#"get secret dex-clients -o json | jq -j '.data["argo-cd"] | @base64d' | kubectl -n argocd create secret"#;
+    assert!(findings[0].fix.contains(fix), "{}", findings[0].fix);
+}
+
+#[test]
+fn a_reference_in_braces_or_with_a_blank_names_what_was_meant() {
+    for text in ["${argocd-oidc:clientSecret}", "\"$argocd-oidc: clientSecret\""] {
+        let findings = finds(
+            |e| {
+                refused(e);
+                e.current = None;
+                let config = CONFIG.replace("$argocd-oidc:clientSecret", text);
+                e.settings = Seen::There(settings("http://argocd.host", &config));
+                e.meant_secret =
+                    Some((secret("argocd-oidc", "clientSecret", SECRET, "00:00:02"), "clientSecret".into()));
+                e.named_secret = Seen::NotLooked;
+            },
+            &["secret-reference certain now"],
+        );
+        assert!(findings[0].fix.contains("clientSecret: $argocd-oidc:clientSecret"), "{}", findings[0].fix);
+    }
+}
+
+#[test]
+fn a_client_secret_that_is_not_there_is_written_and_the_server_restarted() {
+    let findings = finds(
+        |e| {
+            refused(e);
+            e.current = None;
+            let config = CONFIG.replace("$argocd-oidc:clientSecret", "''");
+            e.settings = Seen::There(settings("http://argocd.host", &config));
+            e.named_secret = Seen::NotLooked;
+        },
+        &["secret-key-missing certain now"],
+    );
+    assert!(findings[0].fix.contains("rollout restart deploy/argocd-server"), "{}", findings[0].fix);
+}
+
+#[test]
+fn a_deployment_that_is_paused_is_resumed_before_its_restart() {
+    let findings = finds(
+        |e| {
+            refused(e);
+            let Seen::There(server) = &mut e.server else { panic!() };
+            server.paused = true;
+        },
+        &["stale-argocd certain now"],
+    );
+    let fix = "kubectl -n argocd rollout resume deploy/argocd-server && kubectl -n argocd rollout restart deploy/argocd-server";
+    assert_eq!(findings[0].fix, fix);
+}

@@ -43,17 +43,30 @@ pub fn unreadable(evidence: &Evidence) -> Option<Finding> {
 
 /// The provider has no client with this ID.
 pub fn unknown(evidence: &Evidence) -> Option<Finding> {
-    let failure = evidence.failure(&[Cause::UnknownClient])?;
+    let failure = evidence.failure(&[Cause::UnknownClient]);
     let registered = evidence.provider.own_config();
     let asked = evidence.asked().map(|asked| asked.client_id.as_str());
     let stale = asked.filter(|asked| *asked != evidence.client_id && evidence.oidc().is_some());
     // A server that asks by an older ID does not run with these settings, which is said elsewhere.
-    if stale.is_some() && registered.is_some_and(|config| config.client_ids.contains(&evidence.client_id)) {
+    let knows = registered.map(|config| config.client_ids.contains(&evidence.client_id));
+    // That a secret is refused for an ID which the server does not ask by yet may be for the ID.
+    let refused = stale.is_some() && evidence.takes(Form::Presented).is_refusal();
+    if stale.is_some() && knows == Some(true) || failure.is_none() && !refused {
         return None;
     }
+    let finding = Finding::new(CauseId::ClientId, at_field("clientID"));
+    let finding = match (failure, knows) {
+        (Some(_), _) => finding,
+        (None, Some(_)) => finding.certainty(Certainty::Likely).when(when_settings(evidence)),
+        (None, None) => finding.certainty(Certainty::Possible).when(when_settings(evidence)).one_of(
+            &[CauseId::ClientId, CauseId::SecretMismatch],
+            "whether the provider has a client with this ID",
+        ),
+    };
     Some(
-        Finding::new(CauseId::ClientId, at_field("clientID"))
+        finding
             .quoting("the provider's page says", failure)
+            .seen_if(evidence.provider.said_of(Form::Presented).filter(|_| failure.is_none()))
             .seen(match evidence.client_id.as_str() {
                 "" => "clientID is empty or not there".to_owned(),
                 id => format!("clientID is {}", exact(id)),

@@ -2,7 +2,7 @@
 
 use probe::{Cause, CauseId, FailureGroup, Step, Verdict};
 
-use super::commands::edit;
+use super::commands::edit_settings;
 use super::{at, at_field, rights};
 use crate::advice;
 use crate::evidence::{Evidence, Rejected};
@@ -44,11 +44,9 @@ fn of_failure(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
             .fix("run one replica of the provider, or give its replicas a storage that they share"),
         Cause::StateMismatch => finding(CauseId::StateMismatch, "the browser".into())
             .fix("begin a new login, and only one at a time"),
-        Cause::Audience => finding(CauseId::Audience, at_field("allowedAudiences")).fix(edit(
-            evidence,
-            "argocd-cm",
-            WITH_CLIENT,
-        )),
+        Cause::Audience => {
+            finding(CauseId::Audience, at_field("allowedAudiences")).fix(edit_settings(evidence, WITH_CLIENT))
+        }
         Cause::TokenTooLarge | Cause::CookieTooLarge | Cause::TooManyCookies => too_large(evidence, failure)?,
         Cause::TokenExpired => clock(evidence, failure),
         Cause::TokenRejected | Cause::NotLoggedIn => rejected(evidence, failure)?,
@@ -157,13 +155,19 @@ fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
         format!("argocd-server's log says at {} why it does not take a token: {}", at(time), why.words())
     });
     Some(match newest.map(|(_, why)| why) {
+        // The token is for the client that the server asks as.
+        Some(Rejected::Audience) if evidence.asked().is_some_and(|it| it.client_id != evidence.client_id) => {
+            return None;
+        }
+        // And by the provider's own name, if that is not the one that is set.
+        Some(Rejected::Issuer) if evidence.provider.other_name().is_some() => return None,
         // Its own checks have more to say.
         Some(Rejected::Audience) if super::settings::audience(evidence).is_some() => return None,
         Some(Rejected::Audience) => Finding::new(CauseId::Audience, at_field("allowedAudiences"))
             .seen(said(failure))
             .seen_if(line)
             .why("the token is for another audience than Argo CD expects")
-            .fix(edit(evidence, "argocd-cm", WITH_CLIENT)),
+            .fix(edit_settings(evidence, WITH_CLIENT)),
         Some(Rejected::Expired) => clock(evidence, failure).seen_if(line),
         Some(Rejected::Issuer | Rejected::Signature | Rejected::Certificate)
             if failure.step == Step::Userinfo =>

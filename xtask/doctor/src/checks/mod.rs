@@ -131,10 +131,11 @@ fn sure(evidence: &Evidence) -> Certainty {
 }
 
 /// When something that is wrong with the secret matters: now, unless Argo CD was seen to
-/// present one that the provider takes, which it then still has from before.
+/// present one that the provider takes, which it then still has from before, or nobody takes any.
 fn when(evidence: &Evidence) -> When {
     let presented = evidence.presented();
-    if presented.refused == 0 && presented.taken > 0 { When::Later } else { When::Now }
+    let nobody = evidence.failures().into_iter().any(egress::is_nobody);
+    if presented.refused == 0 && (presented.taken > 0 || nobody) { When::Later } else { When::Now }
 }
 
 /// When something that is wrong in the settings matters: later, if logins are seen to pass

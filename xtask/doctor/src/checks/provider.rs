@@ -7,9 +7,9 @@ use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_field};
 use super::egress::{self, is_nobody};
-use super::{at_field, ends_late, when_settings};
+use super::{at, at_field, ends_late, when_settings};
 use crate::advice;
-use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, PodSeen, Term};
+use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, PodSeen, Rejected, Term};
 use crate::finding::{Certainty, Finding, Fix};
 use crate::shown::{exact, listed, shown};
 use crate::web_address;
@@ -92,36 +92,46 @@ fn its_own_name(evidence: &Evidence, document: &Document) -> Option<Fix> {
         .then(|| replace_in_dex(evidence, config, &document.issuer, &evidence.provider.issuer))?
 }
 
-/// An issuer in files that no provider can have, or that the Dex beside it has not.
-fn of_files(evidence: &Evidence) -> Option<Finding> {
+/// An issuer that no provider can have.
+fn no_issuer(evidence: &Evidence) -> Option<Finding> {
     let issuer = evidence.provider.issuer.as_str();
-    if !evidence.files || evidence.uses_bundled() || issuer.trim().is_empty() {
+    if evidence.uses_bundled() || issuer.trim().is_empty() {
         return None;
     }
-    let finding = Finding::new(CauseId::IssuerMismatch, ISSUER);
+    let nobody = evidence.failures().into_iter().find(|it| is_nobody(it));
+    let finding = Finding::new(CauseId::IssuerMismatch, ISSUER)
+        .when(when_settings(evidence))
+        .quoting("Argo CD says", nobody);
     if web_address(issuer).is_none() {
         return Some(
             finding
                 .seen(format!("issuer is {}, which is no web address", exact(issuer)))
                 .why("Argo CD asks at the issuer's address who the provider is")
-                .fix(edit_settings(
-                    evidence,
-                    "issuer: as the provider's discovery document has it, with its scheme",
-                )),
+                .fix(match another_dex(evidence) {
+                    Some(dex) => set_field(evidence, "issuer", &dex.issuer),
+                    None => edit_settings(
+                        evidence,
+                        "issuer: as the provider's discovery document has it, with its scheme",
+                    ),
+                }),
         );
     }
-    if let Some((before, _)) = issuer.split_once("/.well-known/") {
-        return Some(
-            finding
-                .seen(format!("issuer is {}, the address of a discovery document", shown(issuer)))
-                .why("Argo CD itself puts /.well-known/openid-configuration behind the issuer, and finds nothing there")
-                .fix(set_field(evidence, "issuer", before)),
-        );
-    }
-    let config = another_dex(evidence)?;
-    let own = evidence.provider.own_dex().is_some();
+    let (before, _) = issuer.split_once("/.well-known/")?;
     Some(
         finding
+            .seen(format!("issuer is {}, the address of a discovery document", shown(issuer)))
+            .why("Argo CD itself puts /.well-known/openid-configuration behind the issuer, and finds nothing there")
+            .fix(set_field(evidence, "issuer", before)),
+    )
+}
+
+/// An issuer in files that the Dex beside it has not.
+fn of_files(evidence: &Evidence) -> Option<Finding> {
+    let issuer = evidence.provider.issuer.as_str();
+    let config = another_dex(evidence).filter(|_| evidence.files && !evidence.uses_bundled())?;
+    let own = evidence.provider.own_dex().is_some();
+    Some(
+        Finding::new(CauseId::IssuerMismatch, ISSUER)
             .certainty(if own { Certainty::Likely } else { Certainty::Possible })
             .seen(format!("issuer is {}", exact(issuer)))
             .seen(format!(
@@ -136,14 +146,20 @@ fn of_files(evidence: &Evidence) -> Option<Finding> {
 }
 
 fn issuer(evidence: &Evidence) -> Option<Finding> {
-    if let Some(finding) = another_issuer(evidence).or_else(|| of_files(evidence)) {
+    if let Some(finding) =
+        no_issuer(evidence).or_else(|| another_issuer(evidence)).or_else(|| of_files(evidence))
+    {
         return Some(finding);
     }
     let said = evidence.failure(&[Cause::IssuerMismatch]);
-    let document = evidence.provider.document();
-    let differs = document.filter(|document| document.issuer != evidence.provider.issuer);
-    // What answers here may be another server than the one that Argo CD reaches by that name.
-    if said.is_none() && (differs.is_none() || evidence.passes()) {
+    let differs = evidence.provider.other_name();
+    let rejected = evidence.logged(|log| log.rejected).filter(|(_, why)| *why == Rejected::Issuer);
+    let rejected = rejected.filter(|_| differs.is_some() && ends_late(evidence).is_some());
+    // What answers here may be another server than the one that Argo CD reaches by that name, unless it is that Dex.
+    let is_dex = || {
+        evidence.provider.own_config().is_some_and(|dex| differs.is_some_and(|it| it.issuer == dex.issuer))
+    };
+    if said.is_none() && (differs.is_none() || evidence.passes() && !is_dex()) {
         return None;
     }
     let fix = match differs {
@@ -155,8 +171,16 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
     };
     Some(
         Finding::new(CauseId::IssuerMismatch, ISSUER)
-            .certain_if(said.is_some())
+            .certain_if(said.is_some() || rejected.is_some())
+            .when(when_settings(evidence))
             .quoting("Argo CD says", said)
+            .seen_if(rejected.map(|(time, why)| {
+                format!(
+                    "argocd-server's log says at {} why it does not take a token: {}",
+                    at(time),
+                    why.words()
+                )
+            }))
             .seen_if(differs.map(|document| {
                 format!(
                     "issuer is {}, and the provider's discovery document (asked {}) says {}",

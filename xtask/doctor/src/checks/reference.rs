@@ -4,7 +4,7 @@ use probe::CauseId;
 use releases::Era;
 
 use super::client;
-use super::commands::{edit, edit_settings, set_field};
+use super::commands::{edit_settings, set_field};
 use super::secrets::Key;
 use super::{at, at_field, when, when_settings};
 use crate::advice;
@@ -25,6 +25,11 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
             findings.extend(misspelt(evidence, "with something before its `$`, which makes it a plain text"));
         }
         Term::Plain(_) => findings.extend(misspelt(evidence, "without a `$` before it")),
+        Term::Reference(reference @ Reference::Of { .. })
+            if !reference.is_name() && evidence.meant_secret.is_some() =>
+        {
+            findings.extend(misspelt(evidence, "with braces or blanks around the names"));
+        }
         Term::Reference(Reference::Of { secret, key }) => findings.extend(of_other(evidence, secret, key)),
         Term::Reference(own @ Reference::Own(key)) => findings.extend(of_own(evidence, own, key)),
     }
@@ -63,7 +68,7 @@ fn no_secret(evidence: &Evidence) -> Option<Finding> {
             })
             .seen_if(misspelt)
             .why("Argo CD presents an empty secret")
-            .fix(edit(evidence, "argocd-cm", "clientSecret: $argocd-oidc:clientSecret"))
+            .fix(edit_settings(evidence, "clientSecret: $argocd-oidc:clientSecret"))
     })
 }
 
@@ -104,7 +109,7 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                 .when(when(evidence))
                 .seen(format!("clientSecret is {reference}, and there is no {at_secret}"))
                 .why(LITERALLY)
-                .fix(Fix::from(own.create()).then(&advice::restart_argocd(evidence)))
+                .fix(Fix::from(own.create(evidence)).then(&advice::restart_argocd(evidence)))
                 .lasting(advice::lasting(evidence)),
         ),
         Seen::There(seen) if seen.value(key).is_none() => {
@@ -112,6 +117,8 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
             let empty = seen.keys.contains_key(key);
             let what = if empty { "is empty" } else { "is not there" };
             let label = Some(label).filter(|_| !seen.labelled);
+            let same = |it: &&&String| it.eq_ignore_ascii_case(key) && seen.value(it).is_some();
+            let other_case = keys.iter().find(same).map(|it| format!("${secret}:{it}"));
             Some(
                 Finding::new(CauseId::SecretKeyMissing, format!("{at_secret}, key {}", shown(key)))
                     .when(when(evidence))
@@ -124,15 +131,20 @@ fn of_other(evidence: &Evidence, secret: &str, key: &str) -> Option<Finding> {
                     }))
                     .seen_if(unresolved(evidence))
                     .why(if empty { "Argo CD presents an empty secret to the provider" } else { LITERALLY })
-                    .fix(match evidence.files {
-                        true => format!(
+                    .fix(match (evidence.files, other_case) {
+                        (true, _) => Fix::from(format!(
                             "the key {} with the client secret, or another key in clientSecret{}",
                             shown(key),
                             label.map_or_else(String::new, |label| format!("; and the label {label}"))
-                        ),
-                        false => {
+                        )),
+                        (false, Some(other)) => {
+                            let fix = set_field(evidence, "clientSecret", &other);
+                            if label.is_some() { fix.after(&labelling) } else { fix }
+                        }
+                        (false, None) => {
                             let labelled = label.map_or_else(String::new, |_| format!("{labelling}\n"));
-                            format!("{}\n{labelled}{}", own.write(), advice::restart_argocd(evidence))
+                            let filled = own.fill(evidence);
+                            format!("{filled}\n{labelled}{}", advice::restart_argocd(evidence)).into()
                         }
                     })
                     .lasting(advice::lasting(evidence)),
@@ -198,7 +210,7 @@ fn client_id(evidence: &Evidence) -> Option<Finding> {
         Finding::new(CauseId::SecretReference, at_field("clientID"))
             .seen("the authorize request has a client_id that begins with `$`")
             .why("Argo CD sends a reference in place of the client's ID, and the provider knows no such client")
-            .fix(edit(evidence, "argocd-cm", "clientID: the ID itself, or $SECRET:KEY"))
+            .fix(edit_settings(evidence, "clientID: the ID itself, or $SECRET:KEY"))
     })
 }
 

@@ -3,6 +3,7 @@
 use probe::{Cause, CauseId};
 
 use super::commands::{carry, edit, edit_settings, rewrite, set_field};
+use super::stale::and_restart;
 use super::{at, at_field, sure, when};
 use crate::advice;
 use crate::evidence::{DexSeen, Evidence, Form, OWN, PART_OF, Reference, SecretSeen, Taken, Term};
@@ -171,7 +172,7 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
             "the provider was given the base64 of the secret, as it stands in a manifest, and Argo CD presents the secret itself",
             match of_dex {
                 Some((secret, key)) => {
-                    Fix::from(Key::of(evidence, secret, key).decode()).then(&advice::restart_dex(evidence))
+                    Fix::from(Key::of(evidence, secret, key).decode()).then(&restart_both(evidence))
                 }
                 None => "give the provider the secret itself".into(),
             },
@@ -181,8 +182,7 @@ fn another_form(evidence: &Evidence, current: &Hidden, form: Form) -> Finding {
             match &dex_secret {
                 Some((key, ..)) => {
                     let own = own_white_space(evidence).map(|(own, _)| format!("{}\n", own.cut()));
-                    format!("{}{}\n{}", own.unwrap_or_default(), key.cut(), advice::restart_dex(evidence))
-                        .into()
+                    format!("{}{}\n{}", own.unwrap_or_default(), key.cut(), restart_both(evidence)).into()
                 }
                 None => "give the provider the secret without the white space (printf, not echo)".into(),
             },
@@ -238,6 +238,11 @@ fn untidy(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
+/// Restarts Dex, and a server that would not take over what Dex takes then.
+fn restart_both(evidence: &Evidence) -> String {
+    format!("{}{}", advice::restart_dex(evidence), and_restart(evidence))
+}
+
 fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
     let (own, fingerprints) = (own(evidence), &evidence.fingerprints);
     let finding = Finding::new(CauseId::SecretMismatch, place(evidence))
@@ -264,7 +269,7 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
                 "a pod of Dex does not start without that key, and takes an empty value for the empty secret",
             )
             .fix(match &own {
-                Some(own) => format!("{}\n{}", dex_key.copy(own), advice::restart_dex(evidence)),
+                Some(own) => format!("{}\n{}", dex_key.copy(own), restart_both(evidence)),
                 None => format!("write the client secret into {of_dex}\n{}", advice::restart_dex(evidence)),
             });
     };
@@ -277,7 +282,7 @@ fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {
         return finding
             .seen_if(times)
             .why("both Secrets agree, and Dex still has the secret that it was started with: it reads its variables once")
-            .fix(advice::restart_dex(evidence));
+            .fix(restart_both(evidence));
     }
     // Dex has not read that value yet: then both have to start with it.
     let restart = match dex_is_stale(evidence) {
@@ -329,20 +334,35 @@ impl<'a> Key<'a> {
         format!("\"{}\"", self.key.chars().filter(|c| plain(*c)).collect::<String>())
     }
 
-    /// A new Secret with this key, from standard input.
-    pub fn create(&self) -> String {
+    /// The key out of which Dex takes what belongs into this one.
+    fn of_dex(evidence: &'a Evidence) -> Option<Self> {
+        let (secret, key) = evidence.provider.own_secret().filter(|_| !dex_is_stale(evidence))?;
+        secret.value(key).map(|_| Self::of(evidence, secret, key))
+    }
+
+    /// A new Secret with this key, out of Dex's or from standard input.
+    pub fn create(&self, evidence: &Evidence) -> String {
         let Self { kubectl, secret, key } = self;
         let (secret, key) = (argument(secret), argument(key));
+        let value = Key::of_dex(evidence).map_or("printf %s \"$SECRET\"".to_owned(), |dex| {
+            let (kubectl, object, field) = (&dex.kubectl, dex.object(), dex.field());
+            format!("{kubectl} get {object} -o json | jq -j '.data[{field}] | @base64d'")
+        });
         format!(
-            "printf %s \"$SECRET\" | {kubectl} create secret generic {secret} --from-file={key}=/dev/stdin && {kubectl} label secret {secret} {}={}",
+            "{value} | {kubectl} create secret generic {secret} --from-file={key}=/dev/stdin && {kubectl} label secret {secret} {}={}",
             PART_OF.0, PART_OF.1
         )
     }
 
-    /// The key written from standard input.
+    /// The key written out of Dex's, or from standard input.
+    pub fn fill(&self, evidence: &Evidence) -> String {
+        Key::of_dex(evidence).map_or_else(|| self.write(), |dex| self.copy(&dex))
+    }
+
+    /// The key written from standard input; without a line in it nothing is.
     pub fn write(&self) -> String {
         format!(
-            "printf %s \"$SECRET\" | jq -Rs '{{stringData: {{{}: .}}}}' | {} patch {} --patch-file /dev/stdin",
+            "printf %s \"$SECRET\" | jq -R '{{stringData: {{{}: .}}}}' | {} patch {} --patch-file /dev/stdin",
             self.field(),
             self.kubectl,
             self.object()

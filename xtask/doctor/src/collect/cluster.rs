@@ -251,9 +251,6 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
         }
         return;
     };
-    if let Term::Reference(Reference::Of { secret: name, .. }) = &config.client_secret {
-        evidence.named_secret = secret(reader, evidence, name, "the client secret").await;
-    }
     if let (Term::Reference(Reference::Own(key)), Seen::NotLooked) =
         (&config.client_secret, &evidence.argocd_secret)
     {
@@ -268,6 +265,11 @@ pub async fn named(reader: &Reader, evidence: &mut Evidence) {
                 break;
             }
         }
+    }
+    if let (Term::Reference(Reference::Of { secret: name, .. }), None) =
+        (&config.client_secret, &evidence.meant_secret)
+    {
+        evidence.named_secret = secret(reader, evidence, name, "the client secret").await;
     }
     evidence.current = current(evidence, &config.client_secret);
     let of_command_line = text(reader, evidence, &config.cli_client_id).await;
@@ -294,7 +296,10 @@ fn meant(evidence: &Evidence, term: &Term) -> Vec<(String, String)> {
             if known { vec![] } else { Reference::meant(key) }
         }
         Term::Plain(value) => Reference::meant(&value.text()),
-        Term::Reference(Reference::Of { .. }) => vec![],
+        Term::Reference(reference) if reference.is_name() => vec![],
+        Term::Reference(Reference::Of { secret, key }) => {
+            Reference::meant(&format!("{secret}:{}", key.trim()))
+        }
     }
 }
 

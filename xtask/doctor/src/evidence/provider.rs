@@ -144,6 +144,11 @@ impl Provider {
         self.other_requests + self.tried.len() + as_command_line
     }
 
+    /// Its discovery document, where that has another issuer than Argo CD is told.
+    pub fn other_name(&self) -> Option<&Document> {
+        self.document().filter(|document| document.issuer != self.issuer)
+    }
+
     /// What it says of itself.
     pub fn document(&self) -> Option<&Document> {
         match &self.discovery {

@@ -26,6 +26,9 @@ pub struct DeploymentSeen {
     pub wanted: i32,
     /// How many are ready.
     pub ready: i32,
+    /// Whether its pods stay as they are until somebody resumes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// The image of its first container.
     pub image: String,
     /// The release that it says it runs.
@@ -139,6 +142,7 @@ impl DeploymentSeen {
             name: deployment.name_any(),
             wanted: spec.and_then(|it| it.replicas).unwrap_or(1),
             ready: deployment.status.as_ref().and_then(|it| it.ready_replicas).unwrap_or(0),
+            paused: spec.and_then(|it| it.paused).unwrap_or(false),
             release: Release::of_image(&image).or(of_label),
             image,
             annotations,
