@@ -71,7 +71,10 @@ fn what_does_not_come_in_time_is_said() {
 
 #[test]
 fn nobody_who_restarts_is_waited_for() {
-    let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Kept taken, and not listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let place = socket.local_addr().unwrap();
     let mut command = watch(&Fake::start(), &["--for", "1500ms"]);
     let ran = run(command.args(["--resolve", &format!("argocd.host:80:{place}")]));
     assert_eq!(ran.code, Some(0), "the first override that fits is used: {}", ran.out);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -185,9 +185,12 @@ async fn head(stream: &mut BufReader<TcpStream>) -> Vec<String> {
     }
 }
 
-/// A port on which nobody listens.
-async fn closed_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port()
+/// A port on which nobody listens, and nobody else can while the socket is there.
+fn closed_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 #[tokio::test]
@@ -322,7 +325,8 @@ async fn bad_requests_are_answered_and_nothing_panics() {
 async fn the_failures_of_a_backend_are_named_as_nginx_does() {
     let gate = Gate::open(QUICK).await;
     gate.route("none", "none.host", "/", &[]).await;
-    gate.route("refused", "refused.host", "/", &[closed_port().await]).await;
+    let (_kept, closed) = closed_port();
+    gate.route("refused", "refused.host", "/", &[closed]).await;
     let (slow, _) = named("slow").await;
     gate.route("slow", "slow.host", "/", &[slow]).await;
     gate.ingress(
@@ -380,7 +384,8 @@ async fn pods_take_turns_and_a_dead_one_is_passed_over() {
         seen.push(gate.get("one.host", "/").await.1);
     }
     assert!(seen == ["a", "b", "a", "b"] || seen == ["b", "a", "b", "a"], "{seen:?}");
-    gate.route("s", "one.host", "/", &[closed_port().await, b]).await;
+    let (_kept, closed) = closed_port();
+    gate.route("s", "one.host", "/", &[closed, b]).await;
     for _ in 0..4 {
         let answer = gate
             .raw("POST / HTTP/1.1\r\nHost: one.host\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
@@ -584,8 +589,9 @@ async fn the_address_of_a_pod_that_is_gone_does_what_was_asked_of_it() {
         let key = Key::new("endpoints", "n", "a");
         let mut table = gate.ingress.table.clone();
         table.borrow_and_update();
+        let (_kept, closed) = closed_port();
         let old = json!({"metadata": {"name": "a", "namespace": "n"},
-            "subsets": [{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"port": closed_port().await}]}]});
+            "subsets": [{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"port": closed}]}]});
         known.create(&key, old).unwrap();
         table.changed().await.unwrap();
         assert_eq!(gate.get("a.host", "/").await.0, status, "{gone:?}");
