@@ -7,7 +7,7 @@ use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_field};
 use super::egress::{self, is_nobody};
-use super::{at, at_field, ends_late, when_settings};
+use super::{at, at_field, bundled, ends_late, when_settings};
 use crate::advice;
 use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, PodSeen, Rejected, Term};
 use crate::finding::{Certainty, Finding, Fix};
@@ -151,7 +151,7 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
     {
         return Some(finding);
     }
-    let said = evidence.failure(&[Cause::IssuerMismatch]);
+    let said = evidence.failure(&[Cause::IssuerMismatch]).filter(|_| bundled::ahead(evidence).is_none());
     let differs = evidence.provider.other_name();
     let rejected = evidence.logged(|log| log.rejected).filter(|(_, why)| *why == Rejected::Issuer);
     let rejected = rejected.filter(|_| differs.is_some() && ends_late(evidence).is_some());
