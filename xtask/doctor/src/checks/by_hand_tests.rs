@@ -96,7 +96,15 @@ fn an_issuer_at_which_nobody_answers_is_held_against_dex_in_the_cluster() {
         e.provider.discovery = Default::default();
         ends(e, Step::Login, Cause::ProviderBadGateway);
     };
-    finds(|e| elsewhere(e, 1), &["issuer-mismatch possible now"]);
+    finds(|e| elsewhere(e, 1), &["issuer-mismatch likely now"]);
+    // Another host may be another provider's.
+    finds(
+        |e| {
+            elsewhere(e, 1);
+            e.provider.issuer = "https://idp.example.com".into();
+        },
+        &["issuer-mismatch possible now"],
+    );
     // A Dex that is down may be the right one.
     finds(|e| elsewhere(e, 0), &["provider-unreachable certain now"]);
     // A Dex that does not know the client is another one.

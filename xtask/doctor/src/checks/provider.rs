@@ -50,10 +50,14 @@ fn another_issuer(evidence: &Evidence) -> Option<Finding> {
     if !empty && (failure.is_none() || dex.is_none()) {
         return None;
     }
+    let host = |issuer: &str| web_address(issuer).and_then(|url| url.host_str().map(str::to_owned));
+    let same_host = dex.is_some_and(|dex| host(&dex.issuer) == host(&evidence.provider.issuer));
     let finding = Finding::new(CauseId::IssuerMismatch, ISSUER);
     Some(
         match empty {
             true => finding,
+            // By another scheme, port or path Argo CD would not take that Dex even where it answered.
+            false if same_host => finding.certainty(Certainty::Likely),
             // That Dex may be somebody else's, and the provider that is meant may be down.
             false => finding.certainty(Certainty::Possible).one_of(
                 &[CauseId::IssuerMismatch, CauseId::ProviderUnreachable],
