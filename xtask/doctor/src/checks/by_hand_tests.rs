@@ -744,3 +744,24 @@ fn a_deployment_that_is_paused_is_resumed_before_its_restart() {
     let fix = "kubectl -n argocd rollout resume deploy/argocd-server && kubectl -n argocd rollout restart deploy/argocd-server";
     assert_eq!(findings[0].fix, fix);
 }
+
+#[test]
+fn a_wrong_secret_that_one_of_two_handlers_has_taken_over_is_not_mended_by_a_restart_alone() {
+    finds(
+        |e| {
+            e.release = Some("v2.12.1".parse().unwrap());
+            dex_takes(e, "what-dex-has", &refuses());
+            e.pods[0].rehearsed = [taken(), not_taken()].map(crate::evidence::Rehearsed::Redeemed).into();
+        },
+        &["secret-mismatch certain now"],
+    );
+}
+
+#[test]
+fn a_rotation_restarts_a_dex_that_reads_its_secret_when_it_starts() {
+    let mut evidence = well();
+    dex(&mut evidence, SECRET, "00:00:02", "00:00:30");
+    let first = &safe_order(&evidence)[0];
+    assert!(first.contains("Secret argocd/dex-clients, key argo-cd"), "{first}");
+    assert!(first.ends_with("rollout restart deploy/dex"), "{first}");
+}
