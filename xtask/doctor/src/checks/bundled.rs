@@ -120,6 +120,19 @@ fn url_with_slash(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
+/// Dex took over another `url`, and argocd-server asks for the issuer that it was before.
+pub fn ahead(evidence: &Evidence) -> Option<Finding> {
+    let now = format!("\"{}{PATH}\"", evidence.url());
+    let said = evidence.failure(&[Cause::IssuerMismatch]).filter(|_| evidence.uses_bundled())?;
+    said.message.contains(&now).then(|| {
+        Finding::new(CauseId::StaleArgocd, format!("{}, settings", advice::at_server(evidence)))
+            .seen(format!("url is {}", shown(evidence.url())))
+            .quoting("Argo CD says", Some(said))
+            .why("the issuer of the Dex inside Argo CD is `url` with /api/dex behind it: Dex took the new one over, and argocd-server did not")
+            .fix(advice::restart_argocd(evidence))
+    })
+}
+
 /// argocd-server and its Dex do not agree on TLS.
 fn tls(evidence: &Evidence) -> Option<Finding> {
     const PLAIN_TO_TLS: &str = "client sent an http request to an https server";

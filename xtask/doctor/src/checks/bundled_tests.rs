@@ -137,6 +137,34 @@ fn what_argo_cd_cannot_reach_is_told_apart() {
 }
 
 #[test]
+fn another_url_that_dex_alone_took_over_is_no_matter_of_an_issuer() {
+    let moved = |e: &mut Evidence| {
+        bundled(e, "http://other.host", GOOD);
+        let words = r#"failed to query provider "http://argocd.host/api/dex": oidc: issuer did not match the issuer returned by provider, expected "http://argocd.host/api/dex" got "http://other.host/api/dex""#;
+        fails_with(e, Step::Login, 500, words, Cause::IssuerMismatch);
+    };
+    let findings = finds(
+        |e| {
+            moved(e);
+            let outside = outside(e);
+            outside.address = "http://other.host".parse().unwrap();
+            outside.given = true;
+        },
+        &["stale-argocd certain now"],
+    );
+    assert!(findings[0].fix.ends_with("rollout restart deploy/argocd-server"), "{findings:#?}");
+    // Users come by the address of before: it is `url` that is wrong.
+    let findings = finds(
+        |e| {
+            moved(e);
+            outside(e).given = true;
+        },
+        &["argocd-url likely now"],
+    );
+    assert!(findings[0].fix.contains("\"url\":\"http://argocd.host\""), "{findings:#?}");
+}
+
+#[test]
 fn clients_references_and_callbacks_are_looked_at() {
     finds(
         |e| {

@@ -96,7 +96,15 @@ fn an_issuer_at_which_nobody_answers_is_held_against_dex_in_the_cluster() {
         e.provider.discovery = Default::default();
         ends(e, Step::Login, Cause::ProviderBadGateway);
     };
-    finds(|e| elsewhere(e, 1), &["issuer-mismatch possible now"]);
+    finds(|e| elsewhere(e, 1), &["issuer-mismatch likely now"]);
+    // Another host may be another provider's.
+    finds(
+        |e| {
+            elsewhere(e, 1);
+            e.provider.issuer = "https://idp.example.com".into();
+        },
+        &["issuer-mismatch possible now"],
+    );
     // A Dex that is down may be the right one.
     finds(|e| elsewhere(e, 0), &["provider-unreachable certain now"]);
     // A Dex that does not know the client is another one.
@@ -735,4 +743,25 @@ fn a_deployment_that_is_paused_is_resumed_before_its_restart() {
     );
     let fix = "kubectl -n argocd rollout resume deploy/argocd-server && kubectl -n argocd rollout restart deploy/argocd-server";
     assert_eq!(findings[0].fix, fix);
+}
+
+#[test]
+fn a_wrong_secret_that_one_of_two_handlers_has_taken_over_is_not_mended_by_a_restart_alone() {
+    finds(
+        |e| {
+            e.release = Some("v2.12.1".parse().unwrap());
+            dex_takes(e, "what-dex-has", &refuses());
+            e.pods[0].rehearsed = [taken(), not_taken()].map(crate::evidence::Rehearsed::Redeemed).into();
+        },
+        &["secret-mismatch certain now"],
+    );
+}
+
+#[test]
+fn a_rotation_restarts_a_dex_that_reads_its_secret_when_it_starts() {
+    let mut evidence = well();
+    dex(&mut evidence, SECRET, "00:00:02", "00:00:30");
+    let first = &safe_order(&evidence)[0];
+    assert!(first.contains("Secret argocd/dex-clients, key argo-cd"), "{first}");
+    assert!(first.ends_with("rollout restart deploy/dex"), "{first}");
 }

@@ -61,7 +61,7 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     findings.extend(general);
     // Other settings than argocd-cm has are a reason only where nothing in them is one.
     if evidence.fails() && !findings.iter().any(|finding| finding.when == When::Now) {
-        findings.extend(stale::settings(evidence));
+        findings.extend(bundled::ahead(evidence).or_else(|| stale::settings(evidence)));
     }
     // Where something is sure to explain what is seen, one of several is no news.
     let explains = |finding: &Finding| {

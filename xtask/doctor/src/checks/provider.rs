@@ -7,7 +7,7 @@ use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_field};
 use super::egress::{self, is_nobody};
-use super::{at, at_field, ends_late, when_settings};
+use super::{at, at_field, bundled, ends_late, when_settings};
 use crate::advice;
 use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, PodSeen, Rejected, Term};
 use crate::finding::{Certainty, Finding, Fix};
@@ -50,10 +50,14 @@ fn another_issuer(evidence: &Evidence) -> Option<Finding> {
     if !empty && (failure.is_none() || dex.is_none()) {
         return None;
     }
+    let host = |issuer: &str| web_address(issuer).and_then(|url| url.host_str().map(str::to_owned));
+    let same_host = dex.is_some_and(|dex| host(&dex.issuer) == host(&evidence.provider.issuer));
     let finding = Finding::new(CauseId::IssuerMismatch, ISSUER);
     Some(
         match empty {
             true => finding,
+            // By another scheme, port or path Argo CD would not take that Dex even where it answered.
+            false if same_host => finding.certainty(Certainty::Likely),
             // That Dex may be somebody else's, and the provider that is meant may be down.
             false => finding.certainty(Certainty::Possible).one_of(
                 &[CauseId::IssuerMismatch, CauseId::ProviderUnreachable],
@@ -151,7 +155,7 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
     {
         return Some(finding);
     }
-    let said = evidence.failure(&[Cause::IssuerMismatch]);
+    let said = evidence.failure(&[Cause::IssuerMismatch]).filter(|_| bundled::ahead(evidence).is_none());
     let differs = evidence.provider.other_name();
     let rejected = evidence.logged(|log| log.rejected).filter(|(_, why)| *why == Rejected::Issuer);
     let rejected = rejected.filter(|_| differs.is_some() && ends_late(evidence).is_some());

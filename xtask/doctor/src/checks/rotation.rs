@@ -81,9 +81,14 @@ pub fn safe_order(evidence: &Evidence) -> Vec<String> {
         true => "wait until logins pass again: this release takes it over by itself, after open requests have ended (20 s at most); change nothing else meanwhile, since a second change in that time is lost".to_owned(),
         false => format!("restart argocd-server: {}", advice::restart_argocd(evidence)),
     };
-    vec![
-        "write the new secret at the provider; where it takes the old one for a while too, let it".to_owned(),
-        "write it into Argo CD's Secret".to_owned(),
-        then,
-    ]
+    let provider = match evidence.provider.own_secret() {
+        Some((secret, key)) => format!(
+            "write the new secret into {}, and restart Dex, which reads it when it starts: {}",
+            secret.place_of(key),
+            advice::restart_dex(evidence)
+        ),
+        None => "write the new secret at the provider; where it takes the old one for a while too, let it"
+            .to_owned(),
+    };
+    vec![provider, "write it into Argo CD's Secret".to_owned(), then]
 }

@@ -39,8 +39,8 @@ pub fn secret(evidence: &Evidence) -> Option<Finding> {
             })
         }
         (0, _) => None,
-        (_, 1..) => Some(two_minds(evidence)),
-        (_, 0) => match agrees {
+        (_, 1..) if agrees != Some(false) => Some(two_minds(evidence)),
+        _ => match agrees {
             Some(true) => Some(stale(evidence, sure(evidence))),
             // The value itself is wrong, which is a finding of its own.
             Some(false) => None,
