@@ -248,6 +248,9 @@ causes! {
         "The identity provider showed the form again: it does not accept this user name and password.";
     AccessDenied => [IdpRefused],
         "The identity provider knows the user and does not let them in; its own rules say why.";
+    WantsPkce => [],
+        "The identity provider wants PKCE of this client: set enablePKCEAuthentication: true in oidc.config, or let the \
+         provider not require it.";
     UnregisteredRedirect => [RedirectUri],
         "Argo CD asks to be called back at an address that the identity provider has not registered for this \
          client: `url` in argocd-cm and the registered redirect URI differ (scheme, host, port, path).";

@@ -65,6 +65,7 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
         (says("unregistered redirect_uri") || (says("redirect_uri") && says("invalid")), redirect),
         (says("invalid redirect url"), Cause::InvalidRedirectUrl),
         (says("invalid_scope") || query.contains("error=invalid_scope"), Cause::InvalidScope),
+        (step == Step::Callback && says("code_challenge"), Cause::WantsPkce),
         (says("access_denied") || query.contains("error=access_denied"), Cause::AccessDenied),
         (step == Step::Authorize && unknown_client, client),
         (says("expected audience"), Cause::Audience),

@@ -162,6 +162,7 @@ fn knows_what_servers_say() {
             Cause::UnregisteredRedirect,
         ),
         (Authorize, 400, "Invalid parameter: redirect_uri", Cause::UnregisteredRedirect),
+        (Callback, 400, "invalid_request: Missing parameter: code_challenge_method", Cause::WantsPkce),
         (Authorize, 400, "Client disabled.", Cause::ClientDisabled),
         (
             Authorize,
