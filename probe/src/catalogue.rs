@@ -237,8 +237,8 @@ causes! {
         "The identity provider says that the client secret which Argo CD presented has expired: make a new one \
          there and write it into Argo CD's Secret.";
     ClientDisabled => [ClientDisabled],
-        "The identity provider says that Argo CD's client is disabled there: nobody logs in by it until it is \
-         enabled again.";
+        "The identity provider says that nobody logs in by Argo CD's client: it or its realm is disabled there, or it \
+         may not ask for codes (Keycloak: Standard flow is off, or Bearer-only on).";
     InvalidGrant => [CodeReused],
         "The identity provider does not know the code that Argo CD redeemed: used twice, expired, or kept in the \
          memory of another of its replicas.";
@@ -248,6 +248,9 @@ causes! {
         "The identity provider showed the form again: it does not accept this user name and password.";
     AccessDenied => [IdpRefused],
         "The identity provider knows the user and does not let them in; its own rules say why.";
+    WantsPkce => [],
+        "The identity provider wants PKCE of this client: set enablePKCEAuthentication: true in oidc.config, or let the \
+         provider not require it.";
     UnregisteredRedirect => [RedirectUri],
         "Argo CD asks to be called back at an address that the identity provider has not registered for this \
          client: `url` in argocd-cm and the registered redirect URI differ (scheme, host, port, path).";
@@ -334,8 +337,8 @@ causes! {
         "What answers at this address is not Argo CD: another program may be listening there, or a page of the \
          front.";
     ConsentPage => [],
-        "The identity provider accepted the user and asks for consent, which a probe must not give: grant it once \
-         by browser, or let the provider skip it (Dex: skipApprovalScreen).";
+        "The identity provider accepted the user and asks for what a probe must not give (consent, a new password, a \
+         second factor): do it once by browser, or let the provider skip it (Dex: skipApprovalScreen).";
     SeveralConnectors => [],
         "The identity provider offers several ways to log in and waits for a choice; probe needs one whose first \
          page is the form.";

@@ -41,6 +41,9 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
     if ISSUERS.iter().any(|words| says(words)) {
         return Cause::IssuerMismatch;
     }
+    if client_disabled(&body, step) {
+        return Cause::ClientDisabled;
+    }
     // Before anybody logged in it is not about the secret, which has not been sent yet.
     if step != Step::Authorize
         && let Some(cause) = client_refused(&body, step)
@@ -62,6 +65,7 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
         (says("unregistered redirect_uri") || (says("redirect_uri") && says("invalid")), redirect),
         (says("invalid redirect url"), Cause::InvalidRedirectUrl),
         (says("invalid_scope") || query.contains("error=invalid_scope"), Cause::InvalidScope),
+        (step == Step::Callback && says("code_challenge"), Cause::WantsPkce),
         (says("access_denied") || query.contains("error=access_denied"), Cause::AccessDenied),
         (step == Step::Authorize && unknown_client, client),
         (says("expected audience"), Cause::Audience),
@@ -95,6 +99,16 @@ pub fn of_answer(step: Step, seen: &Circumstances<'_>) -> Cause {
         (Step::Authorize | Step::Form, Some(_)) if seen.secure_cookie_refused => Cause::SecureCookieOverHttp,
         _ => Cause::Unknown,
     }
+}
+
+/// The client, or all of its realm, is switched off: Keycloak's words, and those of RFC 6749 (4.1.2.1) for a client that
+/// may not ask for a code; with a token's error the same words are Keycloak's for a wrong secret.
+fn client_disabled(body: &str, step: Step) -> bool {
+    let says = |part: &str| body.contains(part);
+    says("client disabled")
+        || says("bearer-only")
+        || says("realm not enabled")
+        || step == Step::Callback && says("unauthorized_client") && !says("failed to get token")
 }
 
 /// The client was refused, by one of the common wordings: `unauthorized_client` is Keycloak's, and Auth0 says

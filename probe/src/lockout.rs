@@ -35,20 +35,23 @@ impl Sign {
 /// Why another login with the same password had better not be tried, by the answer at a step, the words of it and what
 /// they were understood as; None where nothing speaks against it.
 pub fn sign(step: Step, status: Option<u16>, message: &str, cause: Cause) -> Option<Sign> {
-    let words = message.to_lowercase();
-    let says = |all: &[&str]| all.iter().any(|word| words.contains(word));
     match (cause, step, status) {
         (Cause::Throttled, ..) => Some(Sign::Throttled),
         (Cause::InvalidClient | Cause::ClientDisabled | Cause::SecretExpired, ..) => None,
         // It was not sent, and the words are our own.
         (Cause::PasswordElsewhere | Cause::PasswordWithheld | Cause::InsecureForm, ..) => None,
-        _ if says(&["too many requests", "too many attempts"]) || (says(&WHO) && says(&STATES)) => {
-            Some(Sign::Locked)
-        }
+        _ if is_locked(message) => Some(Sign::Locked),
         (Cause::WrongPassword, ..) => Some(Sign::Refused),
         (Cause::Unknown, Step::Form, Some(400..=499)) => Some(Sign::Unclear),
         _ => None,
     }
+}
+
+/// Whether the words of an answer speak of an account that is locked or disabled.
+pub fn is_locked(message: &str) -> bool {
+    let words = message.to_lowercase();
+    let says = |all: &[&str]| all.iter().any(|word| words.contains(word));
+    says(&["too many requests", "too many attempts"]) || (says(&WHO) && says(&STATES))
 }
 
 /// Whether a sign in the answer at a step says that this password had better not be sent again at all.

@@ -370,8 +370,14 @@ impl<'a> Attempt<'a> {
         if LoginForm::of(&page).is_some() {
             // Without the cookies of its own login, a provider begins another.
             let lost = page.error.is_none() && self.lost_a_secure_cookie();
-            let cause = if lost { Cause::SecureCookieOverHttp } else { Cause::WrongPassword };
             let message = page.error.clone().unwrap_or_else(|| "the login form came again".to_owned());
+            // One that warns of a lock-out to come speaks of the password too.
+            let locked = lockout::is_locked(&message) && !message.to_lowercase().contains("password");
+            let cause = match lost {
+                true => Cause::SecureCookieOverHttp,
+                false if locked => Cause::AccessDenied,
+                false => Cause::WrongPassword,
+            };
             return self.failure(Step::Form, Some(status), message, cause);
         }
         if status >= 400 {

@@ -274,6 +274,19 @@ async fn after_the_form_another_page_can_come() {
             Cause::WrongPassword,
             "form came again",
         ),
+        // Keycloak's answer to the right password.
+        (
+            "<span class=error>Account is disabled, contact your administrator.</span><form><input name=u><input name=p type=password></form>",
+            200,
+            Cause::AccessDenied,
+            "Account is disabled",
+        ),
+        (
+            "<span class=error>Wrong password: two more, and the account is locked</span><form><input name=u><input name=p type=password></form>",
+            200,
+            Cause::WrongPassword,
+            "Wrong password",
+        ),
     ] {
         let reply = Reply::new(status, "text/html", page);
         let fake =

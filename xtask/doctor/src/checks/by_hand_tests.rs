@@ -315,6 +315,13 @@ fn a_secret_in_the_settings_is_called_so_and_moved_out_of_them() {
     assert!(findings[0].fix.contains("clientSecret: $oidc.dex.clientSecret"), "{}", findings[0].fix);
 }
 
+/// Keycloak lists the scopes of its realm, and refuses those that the client was not given.
+#[test]
+fn a_scope_that_the_provider_lists_and_refuses_is_not_mended_by_what_is_set_already() {
+    let findings = finds(|e| ends(e, Step::Callback, Cause::InvalidScope), &["scope certain now"]);
+    assert!(findings[0].fix.starts_with("give client argo-cd every scope"), "{findings:#?}");
+}
+
 #[test]
 fn a_field_is_written_where_it_stands_on_a_line_and_left_to_a_person_elsewhere() {
     for (config, command) in [
@@ -325,6 +332,9 @@ fn a_field_is_written_where_it_stands_on_a_line_and_left_to_a_person_elsewhere()
             |e| {
                 e.settings = Seen::There(settings("http://argocd.host", &config));
                 ends(e, Step::Authorize, Cause::InvalidScope);
+                if let crate::evidence::Discovery::Document(document) = &mut e.provider.discovery {
+                    document.scopes = vec!["openid".to_owned()];
+                }
                 e.provider.issuer = "http://dex.host".into();
             },
             &["scope certain now"],

@@ -37,8 +37,8 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     // What a reference that leads nowhere explains needs no other explanation.
     let leads_nowhere = !reference.is_empty();
     findings.extend(reference);
-    if let Some(finding) = client::unknown(evidence) {
-        // It takes no secret for a client that it does not know.
+    if let Some(finding) = client::unknown(evidence).or_else(|| disabled(evidence)) {
+        // It takes no secret for a client that it does not know, or lets nobody in by.
         findings.push(finding);
     } else if leads_nowhere {
         findings.extend(secrets::behind_reference(evidence));
@@ -74,6 +74,11 @@ pub fn all(evidence: &Evidence) -> Vec<Finding> {
     }
     let findings = findings.into_iter().map(|finding| in_files(evidence, at_its_source(evidence, finding)));
     in_order(findings.collect())
+}
+
+/// A client that is switched off; beside a secret that has expired there may be a newer one.
+fn disabled(evidence: &Evidence) -> Option<Finding> {
+    secrets::ended_at_provider(evidence).filter(|finding| finding.id == CauseId::ClientDisabled)
 }
 
 /// What is wrong in files shows once they are applied; a cluster may have more of a Secret than they do.

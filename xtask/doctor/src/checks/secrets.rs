@@ -1,6 +1,6 @@
 //! The value behind `clientSecret`: whether it is what the provider expects.
 
-use probe::{Cause, CauseId};
+use probe::{Cause, CauseId, Step};
 
 use super::commands::{carry, edit, edit_settings, rewrite, set_field};
 use super::stale::and_restart;
@@ -90,11 +90,13 @@ fn dex_will_differ(evidence: &Evidence, current: &Hidden) -> bool {
 }
 
 /// The provider says that the secret has expired, or that the client is disabled.
-fn ended_at_provider(evidence: &Evidence) -> Option<Finding> {
-    let of_codes = evidence.redeemed().map(|redeemed| (redeemed.0.cause, &redeemed.0.message));
-    let of_logins = evidence.login_failures().iter().map(|it| (it.answer, &it.message));
-    let ended = |cause: &Cause| matches!(cause, Cause::SecretExpired | Cause::ClientDisabled);
-    let (cause, message) = of_codes.chain(of_logins).find(|(cause, _)| ended(cause))?;
+pub fn ended_at_provider(evidence: &Evidence) -> Option<Finding> {
+    let of_codes = evidence.redeemed().map(|redeemed| &redeemed.0);
+    let failed = of_codes.chain(evidence.failures()).map(|it| (it.cause, it.step, &it.message));
+    let of_logins = evidence.login_failures().iter().map(|it| (it.answer, it.step, &it.message));
+    let ended = |cause: Cause| matches!(cause, Cause::SecretExpired | Cause::ClientDisabled);
+    let (cause, step, message) = failed.chain(of_logins).find(|(cause, ..)| ended(*cause))?;
+    let who = if step == Step::Authorize { "the provider's page" } else { "Argo CD" };
     let finding = match cause {
         Cause::SecretExpired => {
             Finding::new(CauseId::SecretExpired, place(evidence)).fix(match own(evidence) {
@@ -107,13 +109,13 @@ fn ended_at_provider(evidence: &Evidence) -> Option<Finding> {
             })
         }
         _ => Finding::new(CauseId::ClientDisabled, "the provider's registration of this client")
-            .fix("enable the client at the provider"),
+            .fix("enable the client and its realm at the provider, and the flow that gives out codes (Keycloak: Standard flow)"),
     };
-    // Read in the provider's documentation, and not met.
+    // By words alone, of which Entra's were read in its documentation, and not met.
     Some(
         finding
             .certainty(Certainty::Likely)
-            .seen(format!("Argo CD says: {}", shown(message)))
+            .seen(format!("{who} says: {}", shown(message)))
             .why(cause.explain()),
     )
 }

@@ -292,6 +292,7 @@ fn scope(evidence: &Evidence) -> Option<Finding> {
         requested.iter().filter(|scope| !known.is_empty() && !known.contains(scope)).collect();
     // What the provider knows of them; it takes none without the first.
     const OPENID: &str = "openid";
+    const WITHOUT: &str = "requestedScopes: openid, without the scope that is refused";
     let others = requested.iter().filter(|scope| known.contains(scope) && *scope != OPENID).cloned();
     let taken: Vec<String> = std::iter::once(OPENID.to_owned()).chain(others).collect();
     Some(
@@ -303,7 +304,13 @@ fn scope(evidence: &Evidence) -> Option<Finding> {
             )
             .why("the provider refuses a scope that Argo CD asks for")
             .fix(match known.is_empty() {
-                true => edit_settings(evidence, "requestedScopes: openid, without the scope that is refused"),
+                true => edit_settings(evidence, WITHOUT),
+                // It knows them all, and does not give this client one of them.
+                false if unknown.is_empty() && requested.iter().any(|scope| scope == OPENID) => {
+                    let client = shown(&evidence.client_id);
+                    Fix::from(format!("give client {client} every scope of requestedScopes at the provider (Keycloak: its Client scopes), or leave one out:"))
+                        .then(&edit_settings(evidence, WITHOUT).commands)
+                }
                 false => set_list(evidence, "requestedScopes", &taken),
             }),
     )

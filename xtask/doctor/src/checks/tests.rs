@@ -578,6 +578,16 @@ fn two_faults_are_both_found() {
         },
         &["stale-argocd certain now", "redirect-uri certain now"],
     );
+    // Keycloak answers for a disabled client as for a wrong secret; its page says which.
+    let findings = finds(
+        |e| {
+            e.provider.tried = presented(&refuses());
+            outside(e).rehearsals =
+                vec![rehearsal(Err(fails(Step::Authorize, Cause::ClientDisabled)), not_taken())];
+        },
+        &["client-disabled likely now"],
+    );
+    assert!(findings[0].evidence[0].starts_with("the provider's page says"), "{findings:#?}");
 }
 
 #[test]
