@@ -35,8 +35,13 @@ fn of_failure(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
     let provider = || "the identity provider".to_owned();
     let finding = |id, place: String| Finding::new(id, place).seen(said(failure)).why(failure.explanation);
     Some(match failure.answer {
+        // Keycloak, among others, says the same to the right password of an account that is locked for a while.
         Cause::WrongPassword => finding(CauseId::Credentials, provider())
-            .fix("log in with the user's name and password as the provider knows them"),
+            .certain_if(evidence.uses_bundled() || evidence.provider.own_dex().is_some())
+            .fix(
+                "log in with the user's name and password as the provider knows them; if they are right, look there \
+                 whether the account is locked for a while",
+            ),
         Cause::AccessDenied => finding(CauseId::IdpRefused, provider())
             .fix("let the user in at the provider: its own rules or log say why not"),
         Cause::InvalidGrant => finding(CauseId::CodeReused, provider())

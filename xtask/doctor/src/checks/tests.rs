@@ -512,7 +512,8 @@ fn the_server_by_itself() {
 #[test]
 fn what_only_logins_show() {
     for (step, cause, expected) in [
-        (Step::Form, Cause::WrongPassword, "credentials certain now"),
+        // Some say so of an account that is locked for a while, too.
+        (Step::Form, Cause::WrongPassword, "credentials likely now"),
         (Step::Callback, Cause::AccessDenied, "idp-refused certain now"),
         (Step::Callback, Cause::InvalidGrant, "code-reused likely now"),
         (Step::Callback, Cause::TokenExpired, "clock certain now"),
@@ -526,6 +527,13 @@ fn what_only_logins_show() {
     ] {
         finds(|e| outside(e).logins = logins(vec![group(step, cause)], None), &[expected]);
     }
+    finds(
+        |e| {
+            dex(e, SECRET, "00:00:02", "00:00:30");
+            outside(e).logins = logins(vec![group(Step::Form, Cause::WrongPassword)], None);
+        },
+        &["credentials certain now"],
+    );
     let user = user("me@example.com", &["dev"]);
     finds(|e| outside(e).logins = logins(vec![], Some(user)), &["no-rights likely now"]);
 }
