@@ -84,6 +84,15 @@ pub fn restart_argocd(evidence: &Evidence) -> String {
     restart(&evidence.argocd_kubectl(), &deploy_server(evidence), paused)
 }
 
+/// For the end of a fix at the provider: restarts a server that may hold what was set before, and would keep it.
+pub fn and_restart(evidence: &Evidence) -> String {
+    let newer = evidence.started() > evidence.secret_written().map(|written| written.at);
+    match newer || evidence.release.as_ref().is_some_and(reloads) {
+        true => String::new(),
+        false => format!("\n{}", restart_argocd(evidence)),
+    }
+}
+
 /// A Deployment that is paused cannot be restarted.
 fn restart(kubectl: &str, deployment: &str, paused: bool) -> String {
     let resume = format!("{kubectl} rollout resume {deployment} && ");

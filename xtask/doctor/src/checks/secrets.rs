@@ -3,7 +3,6 @@
 use probe::{Cause, CauseId, Step};
 
 use super::commands::{carry, edit, edit_settings, rewrite, set_field};
-use super::stale::and_restart;
 use super::{at, at_field, sure, when};
 use crate::advice;
 use crate::evidence::{DexSeen, Evidence, Form, OWN, PART_OF, Reference, SecretSeen, Taken, Term};
@@ -242,7 +241,7 @@ fn untidy(evidence: &Evidence) -> Option<Finding> {
 
 /// Restarts Dex, and a server that would not take over what Dex takes then.
 fn restart_both(evidence: &Evidence) -> String {
-    format!("{}{}", advice::restart_dex(evidence), and_restart(evidence))
+    format!("{}{}", advice::restart_dex(evidence), advice::and_restart(evidence))
 }
 
 fn mismatch(evidence: &Evidence, current: &Hidden) -> Finding {

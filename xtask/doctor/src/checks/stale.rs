@@ -99,15 +99,6 @@ pub fn settings(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
-/// For the end of a fix at the provider: restarts a server that may hold what was set before, and would keep it.
-pub fn and_restart(evidence: &Evidence) -> String {
-    let newer = evidence.started() > evidence.secret_written().map(|written| written.at);
-    match newer || evidence.release.as_ref().is_some_and(advice::reloads) {
-        true => String::new(),
-        false => format!("\n{}", advice::restart_argocd(evidence)),
-    }
-}
-
 /// Since when the server that is furthest behind holds what it holds.
 fn oldest(evidence: &Evidence) -> Option<Timestamp> {
     running(evidence).filter_map(PodSeen::holds_since).min()
