@@ -3,7 +3,7 @@
 use probe::{Cause, CauseId, FailureGroup, Step, Verdict};
 
 use super::commands::edit_settings;
-use super::{at, at_field, rights};
+use super::{at, at_field, in_the_log, rights};
 use crate::advice;
 use crate::evidence::{Evidence, Rejected};
 use crate::finding::{Certainty, Finding};
@@ -156,9 +156,7 @@ fn rejected(evidence: &Evidence, failure: &FailureGroup) -> Option<Finding> {
         return None;
     }
     let newest = evidence.logged(|log| log.rejected);
-    let line = newest.map(|(time, why)| {
-        format!("argocd-server's log says at {} why it does not take a token: {}", at(time), why.words())
-    });
+    let line = newest.map(in_the_log);
     Some(match newest.map(|(_, why)| why) {
         // The token is for the client that the server asks as.
         Some(Rejected::Audience) if evidence.asked().is_some_and(|it| it.client_id != evidence.client_id) => {

@@ -20,7 +20,7 @@ mod stale;
 use jiff::Timestamp;
 use probe::{CauseId, Step};
 
-use super::evidence::{DexSeen, Evidence};
+use super::evidence::{DexSeen, Evidence, Rejected};
 use super::finding::{Certainty, Finding, When, in_order};
 use super::shown::{argument, shown};
 
@@ -159,6 +159,11 @@ fn ends_late(evidence: &Evidence) -> Option<String> {
 /// A field of `oidc.config`, as a place.
 fn at_field(field: &str) -> String {
     format!("ConfigMap argocd-cm, oidc.config {field}")
+}
+
+/// Why argocd-server does not take a token, by its log.
+fn in_the_log((time, why): (Timestamp, Rejected)) -> String {
+    format!("argocd-server's log says at {} why it does not take a token: {}", at(time), why.words())
 }
 
 /// A moment, for a person.

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::commands::{edit_settings, replace_in_dex, set_field};
 use super::egress::{self, is_nobody};
-use super::{at, at_field, bundled, ends_late, when_settings};
+use super::{at_field, bundled, ends_late, in_the_log, when_settings};
 use crate::advice;
 use crate::evidence::{DexConfig, DexSeen, Discovery, Document, Evidence, PodSeen, Rejected, Term};
 use crate::finding::{Certainty, Finding, Fix};
@@ -178,13 +178,7 @@ fn issuer(evidence: &Evidence) -> Option<Finding> {
             .certain_if(said.is_some() || rejected.is_some())
             .when(when_settings(evidence))
             .quoting("Argo CD says", said)
-            .seen_if(rejected.map(|(time, why)| {
-                format!(
-                    "argocd-server's log says at {} why it does not take a token: {}",
-                    at(time),
-                    why.words()
-                )
-            }))
+            .seen_if(rejected.map(in_the_log))
             .seen_if(differs.map(|document| {
                 format!(
                     "issuer is {}, and the provider's discovery document (asked {}) says {}",
